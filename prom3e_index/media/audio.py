@@ -1,0 +1,231 @@
+"""Recordings to the log-mel features that the CLAP audio tower reads.
+
+Follows the published chain: mean over channels, windowed-sinc resampling to 48 kHz, repeat and pad
+to 10 s, 64 log-mel bands, four views ("fusion"). Computed here with numpy and scipy because it runs
+in every decode worker, where importing torch and transformers would cost 1 GB each.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prom3e_index.errors import MediaError
+from prom3e_index.media.files import check_file
+
+MAX_SECONDS = 600
+"""Longer recordings are read up to here; a day-long file must not fill the memory."""
+
+MAX_CHANNELS = 64
+
+
+@dataclass(frozen=True)
+class AudioSpec:
+    """How a recording becomes the network's input (values of clap-htsat-fused).
+
+    Attributes:
+        sample_rate_hz: Rate that the features are computed at.
+        window_s: Seconds that the network sees.
+        n_fft: Samples of a spectrum.
+        hop: Samples between spectra.
+        mels: Mel bands.
+        low_hz: Lowest frequency.
+        high_hz: Highest frequency.
+        seed: Positions of the three crops of a longer clip are drawn from this seed, per file.
+        every_window: Embed each window of a longer clip and average, instead of the published crops.
+    """
+
+    sample_rate_hz: int = 48_000
+    window_s: int = 10
+    n_fft: int = 1024
+    hop: int = 480
+    mels: int = 64
+    low_hz: float = 50.0
+    high_hz: float = 14_000.0
+    seed: int = 0
+    every_window: bool = False
+
+    @property
+    def window(self) -> int:
+        """Samples that the network sees."""
+        return self.window_s * self.sample_rate_hz
+
+
+def read_mono(path: Path) -> tuple[NDArray[np.float32], int]:
+    """Decode a recording, mean over channels, up to `MAX_SECONDS`.
+
+    WAV, FLAC, MP3, OGG, Opus and others through libsndfile; m4a/AAC and the rest through FFmpeg.
+
+    Returns:
+        (samples,) float32 in -1..1, and the sample rate in Hz.
+
+    Raises:
+        MediaError: Not a sound file, empty, silent throughout, or with values that are not numbers.
+    """
+    import soundfile
+
+    check_file(path)
+    try:
+        with soundfile.SoundFile(path) as f:
+            if f.channels > MAX_CHANNELS:
+                raise MediaError(f"{path} has {f.channels} channels, more than {MAX_CHANNELS}")
+            rate = int(f.samplerate)
+            blocks = f.blocks(blocksize=rate, frames=MAX_SECONDS * rate, dtype="float32", always_2d=True)
+            mono = [block.mean(axis=1, dtype=np.float32) for block in blocks]
+    except soundfile.LibsndfileError:
+        mono, rate = _read_with_ffmpeg(path)
+    wave = np.concatenate(mono) if mono else np.zeros(0, np.float32)
+    if wave.size == 0:
+        raise MediaError(f"{path} holds no samples")
+    if not np.isfinite(wave).all():
+        raise MediaError(f"{path} holds samples that are not numbers (NaN or infinite)")
+    if not wave.any():
+        raise MediaError(f"{path} is silent: every sample is zero")
+    return wave, rate
+
+
+def _read_with_ffmpeg(path: Path) -> tuple[list[NDArray[np.float32]], int]:
+    import av
+
+    try:
+        with av.open(str(path), mode="r", options={"protocol_whitelist": "file"}) as container:
+            if not container.streams.audio:
+                raise MediaError(f"{path} has no sound track")
+            stream = container.streams.audio[0]
+            rate = int(stream.rate or 0)
+            if rate <= 0:
+                raise MediaError(f"{path} states no sample rate")
+            mono: list[NDArray[np.float32]] = []
+            count = 0
+            resampler = av.AudioResampler(format="fltp")
+            for frame in container.decode(stream):
+                for planar in resampler.resample(frame):
+                    mono.append(planar.to_ndarray().mean(axis=0, dtype=np.float32))
+                    count += mono[-1].size
+                if count >= MAX_SECONDS * rate:
+                    break
+    except MediaError:
+        raise
+    except (av.FFmpegError, OSError, ValueError) as e:
+        raise MediaError(f"{path} is no sound file that can be decoded: {e}") from e
+    return mono, rate
+
+
+def resample(wave: NDArray[np.float32], rate_hz: int, to_hz: int) -> NDArray[np.float32]:
+    """Resample with a Hann-windowed sinc, 6 zero crossings, rolloff 0.99.
+
+    The published chain's resampler (torchaudio's default) as one polyphase filter; agrees with it
+    to float32 rounding.
+
+    Returns:
+        (ceil(samples · to_hz / rate_hz),) float32.
+    """
+    from scipy.signal import upfirdn
+
+    if rate_hz == to_hz:
+        return wave
+    g = math.gcd(rate_hz, to_hz)
+    down, up = rate_hz // g, to_hz // g
+    cutoff = min(down, up) * 0.99
+    half = math.ceil(6 * down / cutoff) * up  # taps on the common grid of `down · up`
+    t = np.arange(-half, half + 1) / (down * up) * cutoff
+    window = np.cos(np.clip(t, -6, 6) * math.pi / 12) ** 2
+    taps = (np.sinc(np.clip(t, -6, 6)) * window * cutoff / down).astype(np.float32)
+    length = math.ceil(up * len(wave) / down)
+    shift = (-half) % down  # zeros in front put the filter's centre on a multiple of `down`
+    out = upfirdn(np.concatenate([np.zeros(shift, np.float32), taps]), wave, up, down)
+    out = out[(half + shift) // down :][:length]
+    if len(out) < length:
+        out = np.pad(out, (0, length - len(out)))
+    return out.astype(np.float32)
+
+
+@lru_cache(maxsize=4)
+def _mel_filters(spec: AudioSpec) -> NDArray[np.float64]:
+    """Triangular HTK mel filters without area normalisation, (n_fft / 2 + 1, mels)."""
+
+    def mel(hz: float) -> float:
+        return 2595.0 * math.log10(1.0 + hz / 700.0)
+
+    edges_mel = np.linspace(mel(spec.low_hz), mel(spec.high_hz), spec.mels + 2)
+    edges = 700.0 * (10.0 ** (edges_mel / 2595.0) - 1.0)
+    bins = np.linspace(0, spec.sample_rate_hz // 2, spec.n_fft // 2 + 1)
+    rising = (bins[:, None] - edges[None, :-2]) / np.diff(edges)[:-1]
+    falling = (edges[None, 2:] - bins[:, None]) / np.diff(edges)[1:]
+    return np.maximum(0.0, np.minimum(rising, falling))
+
+
+def log_mel(wave: NDArray[np.float32], spec: AudioSpec) -> NDArray[np.float32]:
+    """Compute log-mel frames in decibels, (1 + samples // hop, mels) float32.
+
+    Power spectra of centred, reflected, Hann-windowed frames; floor 1e-10.
+    """
+    half = spec.n_fft // 2
+    padded = np.pad(wave.astype(np.float64), half, mode="reflect")
+    frames = np.lib.stride_tricks.sliding_window_view(padded, spec.n_fft)[:: spec.hop]
+    window = np.hanning(spec.n_fft + 1)[:-1]
+    filters = _mel_filters(spec)
+    out = np.empty((len(frames), spec.mels), np.float32)
+    for start in range(0, len(frames), 1000):  # bounds the memory of long recordings
+        spectrum = np.fft.rfft(frames[start : start + 1000] * window, axis=1)
+        power = spectrum.real**2 + spectrum.imag**2
+        out[start : start + 1000] = 10.0 * np.log10(np.maximum(power @ filters, 1e-10))
+    return out
+
+
+def _repeat_and_pad(wave: NDArray[np.float32], length: int) -> NDArray[np.float32]:
+    repeated = np.tile(wave, max(1, length // len(wave)))[:length]
+    return np.pad(repeated, (0, length - len(repeated)))
+
+
+def _shrink(mel: NDArray[np.float32], frames: int) -> NDArray[np.float32]:
+    """Interpolate (t, mels) linearly to (frames, mels), half-pixel centres, edges clamped."""
+    at = np.clip((np.arange(frames) + 0.5) * len(mel) / frames - 0.5, 0, len(mel) - 1)
+    low = np.floor(at).astype(int)
+    high = np.minimum(low + 1, len(mel) - 1)
+    part = (at - low).astype(np.float32)[:, None]
+    return mel[low] * (1 - part) + mel[high] * part
+
+
+def fusion_views(wave: NDArray[np.float32], spec: AudioSpec) -> tuple[NDArray[np.float32], bool]:
+    """Compute the four views of a recording at the model's rate.
+
+    Up to one window: four times the same frames. Longer: the whole shrunk, and three crops, one in
+    each third, at places drawn from `spec.seed` (the published code draws them unseeded).
+
+    Returns:
+        (4, frames, mels) float32, and the flag the network is given. It is True for short clips as
+        well: published, one clip at a time, the processor always sets it.
+    """
+    frames = spec.window // spec.hop + 1
+    if len(wave) <= spec.window:
+        mel = log_mel(_repeat_and_pad(wave, spec.window), spec)
+        return np.stack([mel] * 4), True
+    mel = log_mel(wave, spec)
+    if len(mel) == frames:
+        return np.stack([mel] * 4), True
+    thirds = np.array_split(np.arange(len(mel) - frames + 1), 3)
+    draw = np.random.RandomState(spec.seed)
+    starts = [int(draw.choice(third if len(third) else np.array([0]))) for third in thirds]
+    return np.stack([_shrink(mel, frames), *(mel[s : s + frames] for s in starts)]), True
+
+
+def audio_features(path: Path, spec: AudioSpec) -> NDArray[np.float32]:
+    """Decode a recording and compute its features.
+
+    Returns:
+        (w, 4, frames, mels) float32; w = 1, or with `every_window` one per window (the rest of a
+        clip, when at least a second, is a window of its own, repeated and padded).
+    """
+    wave, rate = read_mono(path)
+    wave = resample(wave, rate, spec.sample_rate_hz)
+    if not spec.every_window or len(wave) <= spec.window:
+        return fusion_views(wave, spec)[0][None]
+    parts = [wave[i : i + spec.window] for i in range(0, len(wave), spec.window)]
+    parts = [p for p in parts if len(p) >= spec.sample_rate_hz]
+    return np.stack([fusion_views(p, spec)[0] for p in parts])

@@ -1,0 +1,29 @@
+"""Checks that every media file passes before a decoder sees it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from prom3e_index.errors import MediaError
+
+_LFS = b"version https://git-lfs"
+
+
+def check_file(path: Path) -> bytes:
+    """Get the first 64 bytes of a media file.
+
+    Raises:
+        MediaError: Missing, a folder, empty, or a git-LFS pointer instead of the file.
+    """
+    try:
+        if not path.is_file():
+            raise MediaError(f"{path} does not exist" if not path.exists() else f"{path} is no file")
+        with path.open("rb") as f:
+            head = f.read(64)
+    except OSError as e:
+        raise MediaError(f"{path} cannot be read: {e.strerror}") from e
+    if not head:
+        raise MediaError(f"{path} is empty (0 bytes)")
+    if head.startswith(_LFS):
+        raise MediaError(f"{path} is a git-LFS pointer, not the file; run `git lfs pull`")
+    return head
