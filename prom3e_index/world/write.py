@@ -154,7 +154,8 @@ def _save_photo(path: Path, pixels: render.Pixels) -> None:
 def _save_song(path: Path, wave: np.ndarray[tuple[int], np.dtype[np.float32]], rate_hz: int) -> None:
     import soundfile
 
-    soundfile.write(path, wave, rate_hz)
+    mp3 = {"bitrate_mode": "CONSTANT", "compression_level": 0.7} if path.suffix == ".mp3" else {}
+    soundfile.write(path, wave, rate_hz, **mp3)
 
 
 def _save_tile(folder: Path, seed: int, latitude: float, longitude: float) -> str:

@@ -1,0 +1,103 @@
+"""Where weights come from: a folder beside `model.toml`, a local copy of the hub, or the hub itself.
+
+A hub repository is always read at one commit. `models pull` resolves a branch to the commit that it
+stands for and writes it to a lock file in the cache; from then on that commit is used.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from prom3e_index.errors import ModelError, NotCachedError
+
+HUB_PREFIX = "hf:"
+PACKAGED = "package:geoclip"
+"""The location weights inside the geoclip package."""
+
+_WANTED = ["*.json", "*.safetensors", "*.bin", "*.txt"]
+
+
+def lock_file() -> Path:
+    """The file that pins hub repositories to commits."""
+    home = os.environ.get("PROM3E_CACHE") or Path.home() / ".cache" / "prom3e-index"
+    return Path(home) / "revisions.json"
+
+
+def pinned() -> dict[str, str]:
+    """Commits by repository; empty before the first `models pull`."""
+    path = lock_file()
+    return dict(json.loads(path.read_text())) if path.is_file() else {}
+
+
+def locate(source: str, base: Path, hub: Path | None) -> Path:
+    """Find the folder (or file) that `source` names.
+
+    Args:
+        source: A path relative to the model folder, `hf:OWNER/REPO`, or `package:geoclip`.
+        base: The model folder.
+        hub: A local copy of hub repositories, read as `hub/OWNER/REPO` instead of the network.
+
+    Raises:
+        NotCachedError: Neither local nor cached; says what to copy where.
+    """
+    if source == PACKAGED:
+        from prom3e_index.encoders.place import geoclip_weights
+
+        return geoclip_weights()
+    if not source.startswith(HUB_PREFIX):
+        path = (base / source).resolve()
+        if not path.is_relative_to(base.resolve()):
+            raise ModelError(f"{base / 'model.toml'}: {source!r} lies outside the model's folder.")
+        if not path.exists():
+            raise NotCachedError(f"{path} does not exist; `model.toml` in {base} names it.")
+        return path
+    repo = source.removeprefix(HUB_PREFIX).removeprefix("hf-hub:")
+    if hub is not None:
+        if not (hub / repo).is_dir():
+            raise NotCachedError(f"{hub / repo} does not exist; copy the repository {repo} there.")
+        return hub / repo
+    revision = pinned().get(repo)
+    hint = (
+        f"Run `prom3e-index models pull` where there is a network, or copy the repository to "
+        f"DIR/{repo} and pass `--hub DIR`."
+    )
+    if revision is None:
+        raise NotCachedError(f"The weights {repo} are not on this machine. {hint}")
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    try:
+        return Path(snapshot_download(repo, revision=revision, local_files_only=True))
+    except (LocalEntryNotFoundError, FileNotFoundError) as e:
+        raise NotCachedError(f"The weights {repo} at {revision[:8]} are not in the cache. {hint}") from e
+
+
+def pull(repos: list[str], revision: str = "main") -> dict[str, str]:
+    """Download repositories and pin each to the commit that `revision` stands for now.
+
+    Returns:
+        Commit by repository.
+
+    Raises:
+        NotCachedError: The hub cannot be reached or refuses.
+    """
+    from huggingface_hub import HfApi, snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError
+
+    commits = pinned()
+    for repo in repos:
+        try:
+            commit = commits.get(repo) or str(HfApi().model_info(repo, revision=revision).sha)
+            snapshot_download(repo, revision=commit, allow_patterns=_WANTED)
+        except (HfHubHTTPError, OSError) as e:
+            reason = str(e).splitlines()[0] if str(e) else type(e).__name__
+            raise NotCachedError(
+                f"The hub cannot give {repo}: {reason} Copy the repository to DIR/{repo} and pass "
+                "`--hub DIR` instead."
+            ) from e
+        commits[repo] = commit
+        lock_file().parent.mkdir(parents=True, exist_ok=True)
+        lock_file().write_text(json.dumps(commits, indent=2, sort_keys=True) + "\n")
+    return {repo: commits[repo] for repo in repos}

@@ -1,0 +1,62 @@
+"""A decode process: reads requests on stdin, answers on stdout. Run by `pool`, not by hand.
+
+Request: one JSON line. Answer: one JSON line, `{"shape": …, "dtype": …}` followed by the raw array,
+or `{"error": …}`. No pickle either way, so a decoder that has been taken over can only send numbers.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prom3e_index.errors import MediaError
+from prom3e_index.media.audio import AudioSpec, audio_features
+from prom3e_index.media.images import ImageSpec, image_pixels
+
+MEMORY_BYTES = 6 << 30
+"""Address space of a decode process; a file that needs more fails alone."""
+
+
+def decode(kind: str, path: Path, spec: dict[str, Any]) -> NDArray[Any]:
+    """Decode one file: `image` and `sat` to (crop, crop, 3) uint8, `audio` to features."""
+    if kind == "audio":
+        return audio_features(path, AudioSpec(**spec))
+    if kind in ("image", "sat"):
+        values = {k: tuple(v) if isinstance(v, list) else v for k, v in spec.items()}
+        return image_pixels(path, ImageSpec(**values), tile=kind == "sat")
+    raise MediaError(f"no decoder for {kind!r}")
+
+
+def main() -> None:
+    """Answer requests until stdin closes."""
+    if sys.platform.startswith("linux"):
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what a C library prints must not mix with answers
+    for line in sys.stdin.buffer:
+        request = json.loads(line)
+        try:
+            array = np.ascontiguousarray(decode(request["kind"], Path(request["path"]), request["spec"]))
+            head = {"shape": array.shape, "dtype": array.dtype.str}
+            body = array.tobytes()
+        except MediaError as e:
+            head, body = {"error": str(e)}, b""
+        except MemoryError:
+            head, body = {"error": f"{request['path']} needs more than {MEMORY_BYTES >> 30} GB"}, b""
+        except Exception as e:  # a decoder's own failure costs this file only, and says what it was
+            head, body = {"error": f"{request['path']}: {type(e).__name__}: {e}"[:500]}, b""
+        answers.write(json.dumps(head).encode() + b"\n" + body)
+        answers.flush()
+
+
+if __name__ == "__main__":
+    main()
