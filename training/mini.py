@@ -25,7 +25,9 @@ from prom3e_index.encoders.place import ClimateNet, LocationNet
 from prom3e_index.mvae import MVAEConfig
 from prom3e_index.training.align import AlignConfig, align
 from prom3e_index.training.losses import masked_infonce, symmetric_supcon
+from prom3e_index.model import Model
 from prom3e_index.training.mvae import MVAETrainConfig, train_mvae
+from prom3e_index.training.tune import tune
 from prom3e_index.training.world_data import WorldData, read_world
 from prom3e_index.weights import write_mvae, write_state
 
@@ -217,8 +219,73 @@ def write(m: Mini, folder: Path) -> None:
         (folder / name / "config.json").write_text(json.dumps(config, indent=1) + "\n")
 
 
+TOML = """name = "mini"
+summary = "A tiny model that knows only the demo world: its invented species, places and songs. It \
+shows how the program works; on real observations its answers mean nothing."
+width = 512
+
+[encoder.image]
+kind = "open_clip-image"
+source = "taxabind-vit-b-16"
+
+[encoder.text]
+kind = "open_clip-text"
+source = "taxabind-vit-b-16"
+
+[encoder.sat]
+kind = "clip-vision"
+source = "ecosat"
+
+[encoder.audio]
+kind = "clap-audio"
+source = "ecosound"
+
+[encoder.loc]
+kind = "geoclip-location"
+source = "ecogeo"
+
+[encoder.env]
+kind = "sinr"
+source = "ecoclim"
+
+[mvae]
+source = "prom3e"
+modalities = ["image", "sat", "loc", "env", "text", "audio"]
+decode = "expectation"
+nodes = 2
+hidden = "mean"  # μ; on validation better than σ or both, see training/LOG.md
+
+[weights.default]
+delta = 0.5
+gamma = 0.25
+epsilon = 0.0
+
+[weights.directions]  # chosen on validation observations
+"""
+
+
+def write_toml(out: Path, directions: dict[str, dict[str, float]]) -> None:
+    """Write `model.toml` with the tuned weights."""
+    lines = [f'"{k}" = {{ delta = {v["delta"]}, gamma = {v["gamma"]} }}\n' for k, v in directions.items()]
+    (out / "model.toml").write_text(TOML + "".join(lines))
+
+
+def tune_on(
+    out: Path, x: np.ndarray[Any, Any], present: np.ndarray[Any, Any], species: np.ndarray[Any, Any]
+) -> dict[str, dict[str, float]]:
+    """Tune the weights of the model folder `out` and log recall@1 of every direction."""
+    write_toml(out, {})
+    found = tune(Model.open(out), x, present, species)
+    for key, v in found.items():
+        log(f"{key:14s} R@1 encoder {v['encoder']:.3f} reconstructed {v['reconstructed']:.3f} "
+            f"hybrid {v['recall']:.3f} (δ {v['delta']}, γ {v['gamma']}, {v['queries']:.0f} queries)")  # fmt: skip
+    for name in ("encoder", "reconstructed", "recall"):
+        log(f"mean of {len(found)} directions, {name}: {np.mean([v[name] for v in found.values()]):.4f}")
+    return found
+
+
 def main(train: Path, val: Path, out: Path) -> None:
-    """Train everything and write the model's weights; `model.toml` is written by hand."""
+    """Train everything, tune the mixing weights on `val`, and write the model folder."""
     torch.set_num_threads(2)
     started = time.monotonic()
     log("reading worlds")
@@ -229,12 +296,11 @@ def main(train: Path, val: Path, out: Path) -> None:
     log("embedding both worlds")
     x, present = embeddings(m, d)
     vx, v_present = embeddings(m, v)
-    np.savez(out.parent / "mini_embeddings.npz", x=x.half().numpy(), present=present.numpy(), species=d.species,
-             vx=vx.half().numpy(), v_present=v_present.numpy(), v_species=v.species)  # fmt: skip
     log("stage 2")
     config = MVAETrainConfig(epochs=60, batch_size=512, lr=1e-3, one_visible=0.8, more_visible=0.3)
     model = train_mvae(MVAE, x, present, config, log)
     write_mvae(model, out / "prom3e", half=True)
+    write_toml(out, tune_on(out, vx.numpy(), v_present.numpy(), v.species))
     log(f"done in {time.monotonic() - started:.0f} s")
 
 

@@ -1,0 +1,1 @@
+"""Bulk work: plan, embed, infer, build, verify."""

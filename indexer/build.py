@@ -1,0 +1,439 @@
+"""Building a bundle: plan, embed, infer, index, publish. Written beside, then renamed.
+
+Source of the layout: `prom3e_index/README.md`. A build that was killed is continued by the same call.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timezone
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import prom3e_index
+from prom3e_index import faiss_index
+from prom3e_index.errors import BundleError, InputError
+from prom3e_index.hybrid import gallery, hidden_width, infer
+from prom3e_index.indexer.certify import certify
+from prom3e_index.indexer.embed import ENCODED, Store, embed, read_lost
+from prom3e_index.indexer.metadata import write_metadata
+from prom3e_index.indexer.plan import (
+    DUPLICATES,
+    Progress,
+    open_plan,
+    plan,
+    plan_embeddings,
+    settle_embeddings,
+)
+from prom3e_index.manifest import FORMAT_VERSION, describe_files, read_manifest, write_manifest
+from prom3e_index.media.climate import ClimateRaster
+from prom3e_index.model import Model
+from prom3e_index.schema import set_key
+from prom3e_index.tables import EMBEDDINGS, read_observations, recognise
+from prom3e_index.tables.embeddings import read_embeddings
+
+BLOCK = 2048
+_STATISTIC_ROWS = 48
+
+
+@dataclass(frozen=True)
+class BuildConfig:
+    """How a bundle is built.
+
+    Attributes:
+        table: File or folder of observations, or embeddings.
+        out: The bundle's folder.
+        model: Built-in name or folder.
+        hub: Local copy of hub repositories.
+        format: Of the table; recognised when None.
+        columns: Column → field.
+        media: Folder of relative media paths; the table's when None.
+        allow_outside: Accept media outside it.
+        climate: Raster for observations without climate values.
+        duplicates: `error`, `first` or `last`.
+        device: `cpu`, `cuda`, `cuda:1`, …
+        exif_transpose: Turn photos upright first.
+        audio_windows: Embed every window of a long recording and average.
+        batch_size: Items per encoder call; the encoder's own when None.
+        workers: Decode processes.
+        timeout_s: Seconds for one file.
+        overwrite: Replace an existing bundle once the new one is whole.
+        restart: Discard an unfinished build of other settings.
+    """
+
+    table: str
+    out: Path
+    model: str = "mini"
+    hub: Path | None = None
+    format: str | None = None
+    columns: dict[str, str] = field(default_factory=dict)
+    media: Path | None = None
+    allow_outside: bool = False
+    climate: Path | None = None
+    duplicates: str = "error"
+    device: str = "cpu"
+    exif_transpose: bool = False
+    audio_windows: bool = False
+    batch_size: int | None = None
+    workers: int = field(default_factory=lambda: os.cpu_count() or 2)
+    timeout_s: float = 120.0
+    overwrite: bool = False
+    restart: bool = False
+
+
+def _silent(stage: str, done: int, total: int | None) -> None:
+    return
+
+
+def open_model(config: BuildConfig) -> Model:
+    """The model of a build, with its preprocessing options."""
+    return Model.open(config.model, hub=config.hub, device=config.device,
+                      exif_transpose=config.exif_transpose, audio_windows=config.audio_windows)  # fmt: skip
+
+
+def _identity(config: BuildConfig) -> dict[str, Any]:
+    """What must be the same for an unfinished build to be continued."""
+    table = Path(config.table.partition("::")[0])
+    stat = table.stat() if table.exists() else None
+    keep = {k: str(v) for k, v in asdict(config).items()
+            if k not in ("out", "workers", "batch_size", "timeout_s", "overwrite", "restart", "device")}  # fmt: skip
+    keep["table"] = str(table.resolve())
+    keep["table_state"] = f"{stat.st_size} {stat.st_mtime_ns}" if stat else ""
+    return keep
+
+
+def work_folder(config: BuildConfig) -> Path:
+    """Make or reopen the work folder; one build at a time, of one table and one set of settings."""
+    out = config.out
+    if out.exists() and not config.overwrite:
+        what = "an index" if (out / "manifest.json").is_file() else "a file or folder"
+        raise InputError(f"{out} is {what} already; pass --overwrite to replace it, or another --index.")
+    if out.exists() and not (out / "manifest.json").is_file():
+        raise InputError(f"{out} is no index; it is not overwritten.")
+    work = out.with_name(out.name + ".building")
+    identity = _identity(config)
+    if work.exists():
+        known = work / "identity.json"
+        if config.restart or not known.is_file():
+            shutil.rmtree(work)
+        elif json.loads(known.read_text()) != identity:
+            raise InputError(
+                f"{work} holds an unfinished build of another table or other settings; pass --restart "
+                "to discard it."
+            )
+    if not work.exists():
+        work.mkdir(parents=True)
+        temporary = work / "identity.json.new"
+        temporary.write_text(json.dumps(identity, indent=1))
+        temporary.replace(work / "identity.json")
+    return work
+
+
+def _lock(work: Path) -> Any:
+    """Hold the work folder's lock until the returned file is closed; freed by the kernel on a crash."""
+    if sys.platform == "win32":
+        return (work / "lock").open("a")
+    import fcntl
+
+    handle = (work / "lock").open("a+")
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as e:
+        handle.seek(0)
+        raise BundleError(f"{work} is being built by process {handle.read() or '?'}; wait for it.") from e
+    handle.truncate(0)
+    handle.write(str(os.getpid()))
+    handle.flush()
+    return handle
+
+
+def encode_table(config: BuildConfig, work: Path, model: Model, progress: Progress) -> int:
+    """Plan and embed; give the rows planned. Continues where an earlier call stopped."""
+    done = work / "planned.json"
+    kind = config.format or recognise(Path(config.table.partition("::")[0]))
+    raster = None
+    if config.duplicates not in DUPLICATES:
+        raise InputError(f"--duplicates is {config.duplicates!r}; known: {', '.join(DUPLICATES)}.")
+    climate = config.climate
+    if kind == "taxabench" and climate is None:
+        default = Path(config.table) / "bioclim_elevation_scaled.npy"
+        climate = default if default.is_file() else None
+    if climate is not None and "env" in model.settings.get("encoder", {}):
+        raster = ClimateRaster.open(climate, model.encoder("env").inputs)  # type: ignore[attr-defined]
+    con = open_plan(work)
+    try:
+        if kind in EMBEDDINGS:
+            n = _plan_embeddings(con, config, kind, model, done, progress)
+            _copy_embeddings(con, config, kind, model, work, n, progress)
+            return n
+        if not done.is_file():
+            table = read_observations(
+                config.table, config.columns, format=config.format, media=config.media,
+                allow_outside=config.allow_outside,
+            )  # fmt: skip
+            n = plan(con, table, config.duplicates, raster is not None, progress)
+            facts = {"rows": n, "format": table.format, "media": str(table._rules.media.resolve()),
+                     "fields": {k: list(v) for k, v in table.fields.items()}}  # fmt: skip
+            con.execute("CHECKPOINT")
+            done.write_text(json.dumps(facts))
+        facts = json.loads(done.read_text())
+        n = int(facts["rows"])
+        embed(con, model, work, n, media=Path(facts["media"]), raster=raster, workers=config.workers,
+              batch_size=config.batch_size, timeout_s=config.timeout_s, progress=progress)  # fmt: skip
+        return n
+    finally:
+        con.close()
+
+
+def _plan_embeddings(con: Any, config: BuildConfig, kind: str, model: Model, done: Path,
+                     progress: Progress) -> int:  # fmt: skip
+    if not done.is_file():
+        rows = 0
+        for batch in read_embeddings(Path(config.table), kind, model.modalities, model.width):
+            plan_embeddings(con, batch.ids, batch.metadata, rows)
+            rows += len(batch.ids)
+            progress("read", rows, None)
+        if rows == 0:
+            raise InputError(f"{config.table} holds no rows.")
+        n = settle_embeddings(con, config.duplicates)
+        con.execute("CHECKPOINT")
+        done.write_text(json.dumps({"rows": n, "format": kind, "fields": {},
+                                    "media": str(Path(config.table).parent.resolve())}))  # fmt: skip
+    return int(json.loads(done.read_text())["rows"])
+
+
+def _copy_embeddings(con: Any, config: BuildConfig, kind: str, model: Model, work: Path, n: int,
+                     progress: Progress) -> None:  # fmt: skip
+    (work / "embeddings").mkdir(exist_ok=True)
+    stores = [Store(work / "embeddings", m, n, model.width) for m in model.modalities]
+    seqs = con.execute("SELECT row_in, seq FROM planned ORDER BY row_in").fetchnumpy()
+    row_in, seq = (np.asarray(seqs[k], np.int64) for k in ("row_in", "seq"))
+    at = 0
+    for batch in read_embeddings(Path(config.table), kind, model.modalities, model.width):
+        low, high = np.searchsorted(row_in, [at, at + len(batch.ids)])
+        source, target = row_in[low:high] - at, seq[low:high]
+        for m, store in enumerate(stores):
+            store.values[target] = batch.embeddings[source, m]
+            store.state[target] = np.where(batch.present[source, m], ENCODED, 2)
+        at += len(batch.ids)
+        progress("read embeddings", at, None)
+    for store in stores:
+        store.values.flush()
+        store.state.flush()
+
+
+def kept_rows(work: Path, model: Model, n: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Rows with at least one modality left, and their presence (rows, m)."""
+    states = [np.load(work / "embeddings" / f"{m}.state.npy", mmap_mode="r") for m in model.modalities]
+    present = np.stack([np.asarray(s) == ENCODED for s in states], axis=1).reshape(n, -1)
+    kept = np.flatnonzero(present.any(axis=1))
+    return kept, present[kept]
+
+
+def build(config: BuildConfig, progress: Progress = _silent) -> dict[str, Any]:
+    """Build a bundle from a table; see `BuildConfig`.
+
+    Returns:
+        The manifest.
+
+    Raises:
+        InputError: Bad options or table, the bundle exists, or nothing is left to index.
+        ModelError, NotCachedError: The model cannot be loaded.
+    """
+    started = time.monotonic()
+    model = open_model(config)
+    work = work_folder(config)
+    lock = _lock(work)
+    try:
+        n = encode_table(config, work, model, progress)
+        kept, present = kept_rows(work, model, n)
+        facts = json.loads((work / "planned.json").read_text())
+        stage = work / "bundle"
+        shutil.rmtree(stage, ignore_errors=True)
+        for name in ("embeddings", "vectors", "faiss"):
+            (stage / name).mkdir(parents=True)
+        if len(kept) == 0:
+            raise InputError(_nothing_left(work, config))
+        sigma_l1 = _infer(model, work, stage, kept, present, config, progress)
+        statistics = _uncertainty_statistics(model, stage, present, progress)
+        (stage / "statistics.json").write_text(json.dumps(statistics))
+        con = open_plan(work)
+        try:
+            counts = write_metadata(con, stage, kept, present, sigma_l1, model.modalities,
+                                    list(read_lost(work)))  # fmt: skip
+        finally:
+            con.close()
+        progress("certify", 0, None)
+        manifest = _manifest(config, model, facts, counts, present, stage)
+        manifest["certificate"] = certify(stage, manifest, model)
+        manifest["files"] = describe_files(stage)
+        manifest["seconds"] = round(time.monotonic() - started, 2)
+        write_manifest(stage, manifest)
+        read_manifest(stage)
+        _publish(stage, config.out)
+    finally:
+        lock.close()
+    shutil.rmtree(work, ignore_errors=True)
+    return manifest
+
+
+def _nothing_left(work: Path, config: BuildConfig) -> str:
+    con = open_plan(work)
+    try:
+        first = con.execute("SELECT reason FROM rejected LIMIT 1").fetchall()
+    finally:
+        con.close()
+    reason = first[0][0] if first else next((f"{m}: {r}" for _, m, r in read_lost(work)), "no rows")
+    return f"Nothing of {config.table} is left to index; the first reason: {reason}"
+
+
+def _infer(
+    model: Model,
+    work: Path,
+    stage: Path,
+    kept: NDArray[np.int64],
+    present: NDArray[np.bool_],
+    config: BuildConfig,
+    progress: Progress,
+) -> NDArray[np.float32]:
+    """Write embeddings, gallery vectors and FAISS indexes of the kept rows; give ‖σ‖₁."""
+    n, width = len(kept), model.width + hidden_width(model)
+    raw = {m: np.load(work / "embeddings" / f"{m}.npy", mmap_mode="r") for m in model.modalities}
+    saved = {m: _new(stage / "embeddings" / f"{m}.npy", (n, model.width)) for m in model.modalities}
+    vectors = {m: _new(stage / "vectors" / f"{m}.npy", (n, width)) for m in model.modalities}
+    np.save(stage / "embeddings" / "present.npy", present)
+    sigma_l1 = np.zeros(n, np.float32)
+    epsilon = {m: model.weights((), m).epsilon for m in model.modalities}
+    for at in range(0, n, BLOCK):
+        part = slice(at, min(n, at + BLOCK))
+        has = present[part]
+        x = np.stack([np.asarray(raw[m][kept[part]], np.float32) for m in model.modalities], axis=1)
+        x = np.where(has[:, :, None], x, 0)
+        inferred = infer(model, x, has, model.modalities)
+        sigma_l1[part] = inferred.sigma_l1
+        for i, m in enumerate(model.modalities):
+            saved[m][part] = x[:, i]
+            vectors[m][part] = gallery(
+                x[:, i], has[:, i], inferred.reconstructed[:, i], inferred.hidden, epsilon[m]
+            )
+        progress("complete", part.stop, n)
+    for i, m in enumerate(model.modalities):
+        saved[m].flush()
+        vectors[m].flush()
+        faiss_index.build(_blocks(vectors[m]), width, stage / "faiss" / f"{m}.faiss")
+        progress("index", i + 1, len(model.modalities))
+    return sigma_l1
+
+
+def _new(path: Path, shape: tuple[int, ...]) -> Any:
+    return np.lib.format.open_memmap(path, mode="w+", dtype=np.float16, shape=shape)
+
+
+def _blocks(vectors: NDArray[np.float16]) -> Iterator[NDArray[np.float32]]:
+    for at in range(0, len(vectors), BLOCK):
+        yield np.asarray(vectors[at : at + BLOCK], np.float32)
+
+
+def _uncertainty_statistics(
+    model: Model, stage: Path, present: NDArray[np.bool_], progress: Progress
+) -> dict[str, dict[str, Any]]:
+    """Mean change of ‖σ‖₁ when a modality is added to a visible set, over rows that have both.
+
+    Visible set → {added modality → [mean change, rows]}. Up to 48 rows per pair; all visible sets of
+    up to six modalities, of larger models those of up to two.
+    """
+    rng = np.random.default_rng(0)
+    names = model.modalities
+    stored = {m: np.load(stage / "embeddings" / f"{m}.npy", mmap_mode="r") for m in names}
+    largest = len(names) if len(names) <= 6 else 2
+    sets = [s for size in range(1, largest + 1) for s in combinations(range(len(names)), size)]
+    out: dict[str, dict[str, Any]] = {}
+    for number, seen in enumerate(sets):
+        for added in range(len(names)):
+            if added in seen:
+                continue
+            having = np.flatnonzero(present[:, (*seen, added)].all(axis=1))
+            if len(having) == 0:
+                continue
+            rows = np.sort(rng.choice(having, min(_STATISTIC_ROWS, len(having)), replace=False))
+            x = np.stack([np.asarray(stored[m][rows], np.float32) for m in names], axis=1)
+            mask = np.zeros((len(rows), len(names)), bool)
+            mask[:, seen] = True
+            before = _sigma(model, x, mask)
+            mask[:, added] = True
+            change = _sigma(model, x, mask) - before
+            key = set_key([names[i] for i in seen], names)
+            out.setdefault(key, {})[names[added]] = [float(change.mean()), len(rows)]
+        progress("uncertainty", number + 1, len(sets))
+    return out
+
+
+def _sigma(model: Model, x: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[np.float32]:
+    import torch
+
+    with torch.inference_mode():
+        posterior = model.mvae.posterior(
+            torch.from_numpy(x).to(model.device), torch.from_numpy(mask).to(model.device)
+        )
+        return np.asarray(posterior.sigma_l1.cpu().numpy(), np.float32)
+
+
+def _manifest(
+    config: BuildConfig, model: Model, facts: dict[str, Any], counts: dict[str, Any],
+    present: NDArray[np.bool_], stage: Path,
+) -> dict[str, Any]:  # fmt: skip
+    own = model.settings.get("encoder", {})
+    loaded = {m: model.encoder(m).fingerprint for m in model.modalities if m in own}
+    builtin = (model.folder.parent.name == "models" and model.folder.name == config.model)
+    return {
+        "format_version": FORMAT_VERSION,
+        "generation": 1,
+        "program": f"prom3e-index {prom3e_index.__version__}",
+        "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "rows": len(present),
+        "counts": counts,
+        "modalities": list(model.modalities),
+        "observed": {m: int(present[:, i].sum()) for i, m in enumerate(model.modalities)},
+        "width": model.width,
+        "hidden_width": hidden_width(model),
+        "model": {"name": config.model if builtin else str(model.folder.resolve()),
+                  "hub": str(config.hub.resolve()) if config.hub else None,
+                  "decode": model.decode, "hidden": model.hidden,
+                  "exif_transpose": config.exif_transpose, "audio_windows": config.audio_windows},
+        "fingerprints": {**loaded, "mvae": model.mvae_fingerprint},
+        "weights": model.settings.get("weights", {}),
+        "epsilon": {m: model.weights((), m).epsilon for m in model.modalities},
+        "source": {"table": config.table, "format": facts["format"], "media": facts["media"],
+                   "fields": facts["fields"], "duplicates": config.duplicates,
+                   "climate": str(config.climate) if config.climate else None},
+        "machine": {"python": platform.python_version(), "platform": platform.platform(),
+                    "device": config.device},
+        "command": sys.argv,
+    }  # fmt: skip
+
+
+def _publish(stage: Path, out: Path) -> None:
+    """Sync everything to disk, then rename; an old bundle is moved aside first and then removed."""
+    for path in stage.rglob("*"):
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+    old = out.with_name(f"{out.name}.replaced-{os.getpid()}")
+    if out.exists():
+        out.rename(old)
+    stage.rename(out)
+    if old.exists():
+        shutil.rmtree(old)

@@ -1,0 +1,258 @@
+"""Encoding planned observations into memory-mapped arrays, a batch at a time, resumably.
+
+For each modality there are two files: `{modality}.npy` (n, d) float16 and `{modality}.state.npy`
+(n,) with 0 pending, 1 encoded, 2 absent, 3 lost. A batch's embeddings are flushed before its states, so
+whatever is marked is there: a build that was killed goes on with the rows still pending. Equal files
+and names are encoded once.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prom3e_index.errors import MediaError
+from prom3e_index.indexer.plan import Progress, quoted
+from prom3e_index.media.climate import ClimateRaster
+from prom3e_index.media.pool import DecodePool, Task
+from prom3e_index.model import Model
+from prom3e_index.schema import MEDIA
+
+if TYPE_CHECKING:
+    import duckdb
+
+PENDING, ENCODED, ABSENT, LOST = 0, 1, 2, 3
+
+
+class Store:
+    """The arrays of one modality under `folder`, made on first use."""
+
+    def __init__(self, folder: Path, modality: str, n: int, width: int) -> None:
+        self.values = _memmap(folder / f"{modality}.npy", (n, width), np.float16)
+        self.state = _memmap(folder / f"{modality}.state.npy", (n,), np.uint8)
+
+    def put(self, rows: list[NDArray[np.int64]], embeddings: NDArray[np.float32]) -> None:
+        """Write embeddings, each to all of its rows, then mark them."""
+        every = np.concatenate(rows)
+        self.values[every] = np.repeat(embeddings, [len(r) for r in rows], axis=0)
+        self.values.flush()
+        self.state[every] = ENCODED
+        self.state.flush()
+
+
+def _memmap(path: Path, shape: tuple[int, ...], dtype: type) -> Any:
+    if path.is_file():
+        return np.lib.format.open_memmap(path, mode="r+")
+    temporary = path.with_suffix(".making")
+    array = np.lib.format.open_memmap(temporary, mode="w+", dtype=dtype, shape=shape)
+    array.flush()
+    del array
+    temporary.replace(path)
+    return np.lib.format.open_memmap(path, mode="r+")
+
+
+def _groups(
+    con: duckdb.DuckDBPyConnection, column: str, state: NDArray[np.uint8]
+) -> Iterator[tuple[str, NDArray[np.int64]]]:
+    """Distinct values of a column with the pending rows that hold them, in the table's order."""
+    query = (
+        f"SELECT {quoted(column)} AS value, list(seq ORDER BY seq) AS seqs FROM planned "
+        f"WHERE {quoted(column)} IS NOT NULL GROUP BY 1 ORDER BY min(seq)"
+    )
+    for batch in con.cursor().sql(query).to_arrow_reader(4096):
+        values, seqs = batch.column(0), batch.column(1)
+        for i in range(batch.num_rows):
+            rows = np.asarray(seqs[i].values.to_numpy(zero_copy_only=False), np.int64)
+            rows = rows[state[rows] == PENDING]
+            if len(rows):
+                yield values[i].as_py(), rows
+
+
+def embed(
+    con: duckdb.DuckDBPyConnection,
+    model: Model,
+    work: Path,
+    n: int,
+    *,
+    media: Path,
+    raster: ClimateRaster | None,
+    workers: int,
+    batch_size: int | None,
+    timeout_s: float,
+    progress: Progress,
+) -> None:
+    """Encode every modality of every planned row that is still pending.
+
+    Files that cannot be decoded are noted in `lost.jsonl` with their reason; the row keeps its other
+    modalities.
+    """
+    folder = work / "embeddings"
+    folder.mkdir(exist_ok=True)
+    for modality in model.modalities:
+        store = Store(folder, modality, n, model.width)
+        pending = int((store.state[:] == PENDING).sum())
+        if pending == 0:
+            continue
+        column = modality if modality not in ("loc", "env") else "latitude"
+        if modality == "env" and raster is None:
+            column = "env"
+        known = {str(r[0]) for r in con.execute("DESCRIBE planned").fetchall()}
+        if column not in known or modality not in model.settings.get("encoder", {}):
+            store.state[:] = ABSENT
+            store.state.flush()
+            continue
+        absent = con.execute(f"SELECT seq FROM planned WHERE {quoted(column)} IS NULL"
+                             + (" AND env IS NULL" if modality == "env" else "")).fetchnumpy()["seq"]  # fmt: skip
+        absent = np.asarray(absent, np.int64)
+        store.state[absent[store.state[absent] == PENDING]] = ABSENT
+        if not (store.state[:] == PENDING).any():
+            store.state.flush()
+            continue
+        encoder = model.encoder(modality)
+        size = batch_size or encoder.batch_size
+        if modality in ("loc", "env"):
+            _embed_numbers(con, encoder, store, raster if modality == "env" else None, modality, progress)
+            continue
+        groups = _groups(con, column, store.state)
+        if modality in MEDIA:
+            _embed_media(groups, model, encoder, store, work, media, modality, workers, size, timeout_s,
+                         int((store.state[:] == PENDING).sum()), progress)  # fmt: skip
+        else:
+            _embed_texts(groups, encoder, store, size, progress)
+
+
+def _embed_media(
+    groups: Iterator[tuple[str, NDArray[np.int64]]],
+    model: Model,
+    encoder: Any,
+    store: Store,
+    work: Path,
+    media: Path,
+    modality: str,
+    workers: int,
+    size: int,
+    timeout_s: float,
+    total: int,
+    progress: Progress,
+) -> None:
+    spec = asdict(model.audio_spec() if modality == "audio" else model.image_spec(modality))
+    tasks = (((value, rows), Task(modality, media / value, spec)) for value, rows in groups)
+    batch: list[NDArray[Any]] = []
+    of: list[NDArray[np.int64]] = []
+    done = 0
+
+    def flush() -> None:
+        nonlocal done
+        if batch:
+            store.put(of, encoder.encode(batch))
+            done += sum(len(r) for r in of)
+            batch.clear()
+            of.clear()
+            progress(f"encode {modality}", done, total)
+
+    with DecodePool(workers, timeout_s) as pool:
+        for (_, rows), result in pool.map(tasks, ahead=2 * size + 2 * workers):
+            if isinstance(result, MediaError):
+                _lose(work, modality, rows, str(result), str(media))
+                store.state[rows] = LOST
+                store.state.flush()
+                done += len(rows)
+                continue
+            batch.append(result)
+            of.append(rows)
+            if len(batch) == size:
+                flush()
+        flush()
+
+
+def _embed_texts(groups: Any, encoder: Any, store: Store, size: int, progress: Progress) -> None:
+    batch: list[str] = []
+    of: list[NDArray[np.int64]] = []
+    done = 0
+
+    def flush() -> None:
+        nonlocal done
+        if batch:
+            store.put(of, encoder.encode(batch))
+            done += sum(len(r) for r in of)
+            batch.clear()
+            of.clear()
+            progress("encode text", done, None)
+
+    for value, rows in groups:
+        batch.append(value)
+        of.append(rows)
+        if len(batch) == size:
+            flush()
+    flush()
+
+
+def _embed_numbers(
+    con: duckdb.DuckDBPyConnection,
+    encoder: Any,
+    store: Store,
+    raster: ClimateRaster | None,
+    modality: str,
+    progress: Progress,
+) -> None:
+    """Encode places, or climates: a row's own 20 values first, else the raster's at its place."""
+    if modality == "loc":
+        query = "SELECT seq, latitude, longitude FROM planned WHERE latitude IS NOT NULL ORDER BY seq"
+    elif raster is not None:
+        query = ("SELECT seq, latitude, longitude, env FROM planned "
+                 "WHERE latitude IS NOT NULL OR env IS NOT NULL ORDER BY seq")  # fmt: skip
+    else:
+        query = "SELECT seq, NULL, NULL, env FROM planned WHERE env IS NOT NULL ORDER BY seq"
+    done = 0
+    for batch in con.cursor().sql(query).to_arrow_reader(4096):
+        seq = np.asarray(batch.column(0).to_numpy(zero_copy_only=False), np.int64)
+        todo = store.state[seq] == PENDING
+        if todo.any():
+            if modality == "loc":
+                place = np.stack([batch.column(i).to_numpy(zero_copy_only=False) for i in (1, 2)], 1)
+                values = np.asarray(place, np.float32)
+            else:
+                own = batch.column(3).to_pylist()
+                values = np.zeros((len(seq), encoder.inputs), np.float32)
+                lacking = np.array([v is None for v in own])
+                if raster is not None and lacking.any():
+                    lat, lon = (batch.column(i).to_numpy(zero_copy_only=False) for i in (1, 2))
+                    values[lacking] = raster.lookup(lat[lacking], lon[lacking])
+                for i, v in enumerate(own):
+                    if v is not None:
+                        values[i] = v
+            store.put([row[None] for row in seq[todo]], encoder.encode(values[todo]))
+        done += len(seq)
+        progress(f"encode {modality}", done, None)
+
+
+def _lose(work: Path, modality: str, rows: NDArray[np.int64], reason: str, media: str) -> None:
+    reason = reason.replace(media.rstrip("/") + "/", "")
+    with (work / "lost.jsonl").open("a", encoding="utf-8") as f:
+        f.write(json.dumps({"modality": modality, "seqs": rows.tolist(), "reason": reason}) + "\n")
+        f.flush()
+        os.fsync(f.fileno())
+
+
+def read_lost(work: Path) -> Iterator[tuple[int, str, str]]:
+    """(seq, modality, reason) of every note; a line cut off by a crash is passed over, as its rows
+    were not marked yet.
+    """
+    path = work / "lost.jsonl"
+    if not path.is_file():
+        return
+    with path.open(encoding="utf-8") as f:
+        for line in f:
+            try:
+                note = json.loads(line)
+            except json.JSONDecodeError:
+                continue
+            for seq in note["seqs"]:
+                yield int(seq), str(note["modality"]), str(note["reason"])

@@ -1,0 +1,172 @@
+"""Planning a build: every row of the table is either planned or rejected with its reason.
+
+The plan lives in `plan.duckdb` of the work folder; a build that was interrupted finds it there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from prom3e_index.errors import InputError
+from prom3e_index.schema import FIELDS
+from prom3e_index.tables import Observations
+
+if TYPE_CHECKING:
+    import duckdb
+
+DUPLICATES = ("error", "first", "last")
+Progress = Callable[[str, int, int | None], None]
+"""Called with the stage's name, items done, and items in all where known."""
+
+
+def open_plan(work: Path) -> duckdb.DuckDBPyConnection:
+    """Open the plan's database, bounded in memory, spilling to the work folder."""
+    import duckdb
+
+    return duckdb.connect(str(work / "plan.duckdb"), config={
+        "memory_limit": "1GB", "temp_directory": str(work / "spill"), "threads": "2",
+        "autoinstall_known_extensions": "false",
+    })  # fmt: skip
+
+
+def quoted(name: str) -> str:
+    """A column name as an SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _create_notes(con: duckdb.DuckDBPyConnection) -> None:
+    con.execute("CREATE OR REPLACE TABLE rejected (row_in BIGINT, line BIGINT, id VARCHAR, reason VARCHAR)")
+    con.execute("CREATE OR REPLACE TABLE lost (seq BIGINT, modality VARCHAR, reason VARCHAR)")
+
+
+def plan(
+    con: duckdb.DuckDBPyConnection,
+    table: Observations,
+    duplicates: str,
+    has_climate_raster: bool,
+    progress: Progress,
+) -> int:
+    """Read a table into `planned`, `rejected` and `lost`.
+
+    Rows without id (where the table has ids), with an id seen before, or with nothing to search by
+    are rejected. Without an id column rows are named `row-1`, `row-2`, ….
+
+    Returns:
+        Rows planned; `planned.seq` numbers them from 0 in the table's order.
+
+    Raises:
+        InputError: Duplicate ids under the policy `error`; names the first of them.
+    """
+    if duplicates not in DUPLICATES:
+        raise InputError(f"--duplicates is {duplicates!r}; known: {', '.join(DUPLICATES)}.")
+    extra = ", ".join(f"{quoted(name)} VARCHAR" for name in table.extra)
+    fields = ", ".join(f"{quoted(f)} {kind}" for f, kind in FIELDS.items())
+    con.execute(
+        f"CREATE OR REPLACE TABLE incoming (row_in BIGINT, {fields}{', ' + extra if extra else ''}, "
+        "problems STRUCT(modality VARCHAR, reason VARCHAR)[])"
+    )
+    done = 0
+    for batch in table.batches():
+        con.register("batch", batch_table(batch))
+        con.execute("INSERT INTO incoming SELECT * FROM batch")
+        con.unregister("batch")
+        done += batch.num_rows
+        progress("read", done, None)
+    if "id" not in table.fields:
+        con.execute("UPDATE incoming SET id = 'row-' || (row_in + 1)")
+    searchable = "image IS NOT NULL OR sat IS NOT NULL OR audio IS NOT NULL OR latitude IS NOT NULL " \
+                 "OR text IS NOT NULL OR env IS NOT NULL"  # fmt: skip
+    return _settle(con, duplicates, searchable, table.rejected)
+
+
+def batch_table(batch: Any) -> Any:
+    """An Arrow batch as a table, which DuckDB can scan."""
+    import pyarrow as pa
+
+    return pa.Table.from_batches([batch])
+
+
+def _settle(
+    con: duckdb.DuckDBPyConnection, duplicates: str, searchable: str, unsplit: list[tuple[int, str]]
+) -> int:
+    """Turn `incoming` into `planned`, `rejected` and `lost`."""
+    _create_notes(con)
+    twice = con.execute(
+        "SELECT id, count(*), min(row_in) + 1 FROM incoming WHERE id IS NOT NULL GROUP BY id "
+        "HAVING count(*) > 1 ORDER BY min(row_in)"
+    ).fetchall()
+    if twice and duplicates == "error":
+        first, count, row = twice[0]
+        raise InputError(
+            f"{len(twice)} ids stand in several rows; the first is {first[:80]!r}, {count} times, from "
+            f"row {row}. Choose: --duplicates first or --duplicates last."
+        )
+    order = "ASC" if duplicates == "first" else "DESC"
+    con.execute(
+        "CREATE OR REPLACE TABLE verdict AS SELECT row_in, CASE "
+        "WHEN id IS NULL THEN 'the row has no id' "
+        f"WHEN row_number() OVER (PARTITION BY id ORDER BY row_in {order}) > 1 "
+        f"THEN 'duplicate id; the {duplicates} row with it is kept' "
+        f"WHEN NOT ({searchable}) THEN 'nothing to search by' || "
+        "CASE WHEN len(problems) > 0 THEN ': ' || array_to_string("
+        "list_transform(problems, lambda p: p.modality || ': ' || p.reason), '; ') ELSE '' END "
+        "END AS reason FROM incoming"
+    )
+    con.execute(
+        "INSERT INTO rejected SELECT i.row_in, NULL, i.id, v.reason FROM incoming i "
+        "JOIN verdict v USING (row_in) WHERE v.reason IS NOT NULL ORDER BY i.row_in"
+    )
+    if unsplit:
+        con.executemany("INSERT INTO rejected VALUES (NULL, ?, NULL, ?)",
+                        [[line, f"line {line}: {reason}"] for line, reason in unsplit])  # fmt: skip
+    con.execute(
+        "CREATE OR REPLACE TABLE planned AS SELECT row_number() OVER (ORDER BY row_in) - 1 AS seq, i.* "
+        "FROM incoming i JOIN verdict v USING (row_in) WHERE v.reason IS NULL ORDER BY i.row_in"
+    )
+    con.execute(
+        "INSERT INTO lost SELECT seq, p.modality, p.reason FROM "
+        "(SELECT seq, unnest(problems) AS p FROM planned)"
+    )
+    con.execute("DROP TABLE incoming")
+    con.execute("DROP TABLE verdict")
+    con.execute("ALTER TABLE planned DROP COLUMN problems")
+    return int(con.execute("SELECT count(*) FROM planned").fetchall()[0][0])
+
+
+def plan_embeddings(con: duckdb.DuckDBPyConnection, ids: list[str], metadata: dict[str, list[Any]],
+                    table_rows: int) -> None:  # fmt: skip
+    """Append rows of an embedding file to `incoming`; metadata columns named as fields fill them."""
+    import pyarrow as pa
+
+    columns: dict[str, Any] = {
+        "row_in": pa.array(range(table_rows, table_rows + len(ids)), pa.int64()),
+        "id": pa.array(ids, pa.string()),
+    }
+    lower = {f.lower(): f for f in FIELDS}
+    for name, values in metadata.items():
+        if name.lower() in ("row_in", "id", "problems", "env", "row"):
+            continue
+        columns[lower.get(name.lower(), name)] = pa.array(
+            [None if v is None else str(v) for v in values], pa.string()
+        )
+    con.register("batch", pa.table(columns))
+    if table_rows == 0:
+        extra = [c for c in columns if c not in FIELDS and c != "row_in"]
+        fields = ", ".join(f"{quoted(f)} {kind}" for f, kind in FIELDS.items())
+        more = "".join(f", {quoted(c)} VARCHAR" for c in extra)
+        con.execute(f"CREATE OR REPLACE TABLE incoming (row_in BIGINT, {fields}{more}, "
+                    "problems STRUCT(modality VARCHAR, reason VARCHAR)[])")  # fmt: skip
+    cells = ", ".join(
+        f"TRY_CAST({quoted(c)} AS {FIELDS[c]})" if c in FIELDS else quoted(c) for c in columns
+    )
+    names = ", ".join(quoted(c) for c in columns)
+    con.execute(f"INSERT INTO incoming ({names}) SELECT {cells} FROM batch")
+    con.unregister("batch")
+
+
+def settle_embeddings(con: duckdb.DuckDBPyConnection, duplicates: str) -> int:
+    """Finish a plan made by `plan_embeddings`; give the rows planned."""
+    con.execute("UPDATE incoming SET problems = []")
+    return _settle(con, duplicates, "true", [])
