@@ -1,0 +1,98 @@
+"""Writing `metadata.duckdb` and `rejected.parquet` of a bundle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prom3e_index.indexer.plan import quoted
+from prom3e_index.schema import FIELDS
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+def write_metadata(
+    con: duckdb.DuckDBPyConnection,
+    stage: Path,
+    kept: NDArray[np.int64],
+    present: NDArray[np.bool_],
+    sigma_l1: NDArray[np.float32],
+    modalities: tuple[str, ...],
+    lost: list[tuple[int, str, str]],
+) -> dict[str, Any]:
+    """Write the observations of the kept rows, what they lost, and every row that was refused.
+
+    Args:
+        con: The plan's connection.
+        stage: The bundle being made.
+        kept: `seq` of each row, ascending; its position is the row number.
+        present: (rows, m).
+        sigma_l1: (rows,).
+        modalities: Names, in the order of `present`.
+        lost: (seq, modality, reason) noted while encoding.
+
+    Returns:
+        Counts: `rows_in`, `rows_indexed`, `rows_rejected`, `files_lost`; the first is the sum of the
+        next two.
+    """
+    import pyarrow as pa
+
+    if lost:
+        seqs, names, reasons = zip(*lost, strict=True)
+        con.register("noted", pa.table({"seq": pa.array(seqs, pa.int64()), "modality": list(names),
+                                        "reason": list(reasons)}))  # fmt: skip
+        con.execute("INSERT INTO lost SELECT DISTINCT n.* FROM noted n WHERE NOT EXISTS (SELECT 1 FROM lost l "
+                    "WHERE l.seq = n.seq AND l.modality = n.modality)")  # fmt: skip
+        con.unregister("noted")
+    columns = {"row": np.arange(len(kept)), "seq": kept, "sigma_l1": sigma_l1}
+    columns |= {f"has_{m}": present[:, i] for i, m in enumerate(modalities)}
+    con.register("kept", pa.table({k: pa.array(v) for k, v in columns.items()}))
+    con.execute(
+        "INSERT INTO rejected SELECT p.row_in, NULL, p.id, 'nothing left: ' || coalesce("
+        "(SELECT string_agg(l.modality || ': ' || l.reason, '; ') FROM lost l WHERE l.seq = p.seq), '') "
+        "FROM planned p WHERE p.seq NOT IN (SELECT seq FROM kept)"
+    )
+    con.execute(f"ATTACH '{str(stage / 'metadata.duckdb').replace(chr(39), chr(39) * 2)}' AS out")
+    names = [str(r[0]) for r in con.execute("DESCRIBE planned").fetchall()]
+    plain = [n for n in names if n not in ("seq", "row_in", "env")]
+    extra = [n for n in plain if n not in FIELDS]
+    cells = ", ".join(_typed(con, n) if n in extra else f"p.{quoted(n)}" for n in plain)
+    has = ", ".join(f"k.{quoted(f'has_{m}')}" for m in modalities)
+    con.execute(
+        f"CREATE TABLE out.observations AS SELECT CAST(k.row AS BIGINT) AS row, {cells}, {has}, k.sigma_l1 "
+        "FROM kept k JOIN planned p ON p.seq = k.seq ORDER BY k.row"
+    )
+    con.execute(
+        "CREATE TABLE out.lost AS SELECT CAST(k.row AS BIGINT) AS row, l.modality, l.reason FROM lost l "
+        "JOIN kept k ON k.seq = l.seq ORDER BY 1, 2"
+    )
+    con.execute("CREATE TABLE out.rejected AS SELECT * FROM rejected ORDER BY row_in")
+    path = str(stage / "rejected.parquet").replace("'", "''")
+    con.execute(f"COPY (SELECT * FROM rejected ORDER BY row_in) TO '{path}' (FORMAT parquet)")
+    rejected = int(con.execute("SELECT count(*) FROM rejected").fetchall()[0][0])
+    files = int(con.execute("SELECT count(*) FROM out.lost").fetchall()[0][0])
+    con.execute("DETACH out")
+    con.unregister("kept")
+    return {"rows_in": len(kept) + rejected, "rows_indexed": len(kept), "rows_rejected": rejected,
+            "files_lost": files}  # fmt: skip
+
+
+def _typed(con: duckdb.DuckDBPyConnection, name: str) -> str:
+    """A metadata column as numbers where every value is one and reads back the same, else text."""
+    column = quoted(name)
+    test = con.execute(
+        f"SELECT count({column}), count(CASE WHEN CAST(TRY_CAST({column} AS BIGINT) AS VARCHAR) = {column} "
+        f"THEN 1 END), count(TRY_CAST(nullif(trim({column}), '') AS DOUBLE)), "
+        f"count(nullif(trim({column}), '')), count(CASE WHEN regexp_matches({column}, '^0[0-9]') THEN 1 END) "
+        "FROM planned"
+    ).fetchall()[0]
+    count, whole, number, filled, padded = (int(v) for v in test)
+    if count and whole == filled == count:
+        return f"CAST(p.{column} AS BIGINT) AS {column}"
+    if filled and number == filled and not padded:
+        return f"TRY_CAST(nullif(trim(p.{column}), '') AS DOUBLE) AS {column}"
+    return f"p.{column}"

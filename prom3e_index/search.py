@@ -1,0 +1,390 @@
+"""Queries and answers: any set of modalities in, the observations nearest in the target modality out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prom3e_index.errors import InputError, MediaError, ShapeError, near_names
+from prom3e_index.filters import Filter, unknown_taxon
+from prom3e_index.schema import MEDIA, modality_name, set_key
+
+if TYPE_CHECKING:
+    from prom3e_index.bundle import Bundle
+    from prom3e_index.model import Model, Weights
+
+Floats = NDArray[np.float32]
+_SHOWN = ("id", "scientific_name", "common_name", "latitude", "longitude", "coordinate_uncertainty_m",
+          "obscured", "event_date", "license", "rights_holder", "source", "sigma_l1")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Query:
+    """A question to a bundle; at least one modality must be given.
+
+    Attributes:
+        image: Photo file.
+        sat: Satellite tile file.
+        audio: Sound file.
+        location: Latitude, longitude in degrees.
+        env: Climate values, scaled as the model's raster.
+        text: Taxonomic name.
+        embedding: (d,) vector instead of a file, of the modality `embedding_of`.
+        embedding_of: Its modality.
+        target: Modality searched for; the image when None and given, else the first of the model's.
+        k: Hits, at least 1.
+        space: `hybrid`, `encoder`, `reconstructed` or `hidden`.
+        delta: Overrides the model's δ.
+        gamma: Overrides the model's γ.
+        epsilon: Overrides the bundle's ε; the gallery is then mixed anew for this query.
+        observed_only: Leave out observations whose target was completed.
+        where: SQL predicate over the observations.
+        near: Latitude, longitude, radius in kilometres.
+        bbox: West, south, east, north.
+        taxon: Name at any rank.
+        since: First day.
+        until: Last day.
+        group_by: Column of which each value gives at most one hit, the best.
+        model: Model folder or name, when not the bundle's own.
+        hub: Local copy of hub repositories.
+        device: Where the encoders run.
+    """
+
+    image: str | Path | None = None
+    sat: str | Path | None = None
+    audio: str | Path | None = None
+    location: tuple[float, float] | None = None
+    env: Sequence[float] | None = None
+    text: str | None = None
+    embedding: Floats | Sequence[float] | None = None
+    embedding_of: str | None = None
+    target: str | None = None
+    k: int = 10
+    space: str = "hybrid"
+    delta: float | None = None
+    gamma: float | None = None
+    epsilon: float | None = None
+    observed_only: bool = False
+    where: str | None = None
+    near: tuple[float, float, float] | None = None
+    bbox: tuple[float, float, float, float] | None = None
+    taxon: str | None = None
+    since: date | None = None
+    until: date | None = None
+    group_by: str | None = None
+    model: str | None = None
+    hub: str | Path | None = None
+    device: str = "cpu"
+
+    def given(self) -> dict[str, Any]:
+        """What stands in each modality, in the published order; the embedding under its modality."""
+        parts = {"image": self.image, "sat": self.sat, "loc": self.location, "env": self.env,
+                 "text": self.text, "audio": self.audio}  # fmt: skip
+        return {k: v for k, v in parts.items() if v is not None}
+
+
+@dataclass(frozen=True)
+class Hit:
+    """One observation of an answer.
+
+    Attributes:
+        rank: From 1.
+        row: Row number in the bundle.
+        score: Higher is better.
+        completed: Whether the target was completed by the model; False means observed.
+        observed: Modalities that the observation has.
+        media: Its file in the target modality, else of another one; None without files.
+        fields: id, names, place, date, licence, rights holder and so on.
+    """
+
+    rank: int
+    row: int
+    score: float
+    completed: bool
+    observed: tuple[str, ...]
+    media: str | None
+    fields: dict[str, Any]
+
+    def to_dict(self) -> dict[str, Any]:
+        """A flat, JSON-ready dictionary: rank, id, score, completed, names, place, date, rights, media."""
+        out = {"rank": self.rank, "id": self.fields["id"], "score": self.score, "completed": self.completed}
+        rest = {k: str(v) if isinstance(v, date) else v for k, v in self.fields.items() if k != "id"}
+        return {**out, **rest, "media": self.media, "observed": list(self.observed), "row": self.row}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a query found and how.
+
+    Attributes:
+        query: given, target, space, weights, filters, sigma_l1, sigma_percentile, add_next.
+        hits: Best first; ties by row number.
+        search: rows, eligible, path, milliseconds per step, notes.
+    """
+
+    query: dict[str, Any]
+    hits: tuple[Hit, ...]
+    search: dict[str, Any] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """One JSON-ready object."""
+        return {"query": self.query, "hits": [h.to_dict() for h in self.hits], "search": self.search}
+
+
+class _Clock:
+    def __init__(self) -> None:
+        self.milliseconds: dict[str, float] = {}
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        begun = time.perf_counter()
+        yield
+        self.milliseconds[name] = round((time.perf_counter() - begun) * 1000, 2)
+
+
+def embed_query(bundle: Bundle, model: Model, query: Query) -> tuple[Floats, NDArray[np.bool_]]:
+    """Embed what a query gives: (1, m, d) unit rows and (1, m) presence.
+
+    Raises:
+        InputError: Nothing given, or a file that cannot be decoded.
+        ShapeError: An embedding or climate of another width.
+        MismatchError: An encoder that is not the bundle's.
+    """
+    from prom3e_index.encoders.protocol import unit_rows
+
+    x = np.zeros((1, len(model.modalities), model.width), np.float32)
+    present = np.zeros((1, len(model.modalities)), bool)
+    for modality, value in query.given().items():
+        bundle.check_encoder(model, modality)
+        encoder = model.encoder(modality)
+        try:
+            if modality == "audio":
+                from prom3e_index.media.audio import audio_features
+
+                item: Any = [audio_features(Path(value), model.audio_spec())]
+            elif modality in MEDIA:
+                from prom3e_index.media.images import image_pixels
+
+                item = [image_pixels(Path(value), model.image_spec(modality), tile=modality == "sat")]
+            elif modality == "text":
+                if not str(value).strip():
+                    raise InputError("The text of the query is empty.")
+                item = [str(value)]
+            else:
+                item = np.asarray([value], np.float32)
+                if not np.isfinite(item).all():
+                    raise InputError(f"The query's {modality} holds values that are not numbers.")
+        except MediaError as e:
+            raise InputError(f"The query's {modality}: {e}.") from e
+        column = model.modalities.index(modality)
+        x[0, column], present[0, column] = encoder.encode(item)[0], True
+    if query.embedding is not None:
+        modality = modality_name(query.embedding_of or "", model.modalities)
+        vector = np.asarray(query.embedding, np.float32).reshape(-1)
+        if vector.shape != (model.width,):
+            raise ShapeError(
+                f"The query's embedding is {len(vector)} wide, {bundle.path} was built with {model.width}."
+            )
+        if not np.isfinite(vector).all() or not vector.any():
+            raise InputError("The query's embedding is zero or holds values that are not numbers.")
+        column = model.modalities.index(modality)
+        x[0, column], present[0, column] = unit_rows(vector), True
+    if not present.any():
+        raise InputError("The query gives nothing; give at least one of --image --sat --audio --location "
+                         "--env --text --embedding.")  # fmt: skip
+    return x, present
+
+
+def search(bundle: Bundle, query: Query) -> Answer:
+    """Answer a query.
+
+    Scores are ⟨[(1 − γ)·q_t, γ·h], [g_t, h]⟩ over the eligible rows, exactly; see `hybrid`. `k` hits come
+    back whenever k rows (or groups) are eligible.
+
+    Raises:
+        InputError: k below 1, an unknown target, column or predicate, nothing given.
+        MismatchError, ShapeError: The query was made by another model.
+        BundleError: The bundle is damaged.
+    """
+    if query.k < 1:
+        raise InputError(f"k is {query.k}; ask for at least 1 hit.")
+    if query.group_by is not None and query.group_by not in bundle.columns:
+        raise InputError(
+            f"The observations have no column {query.group_by!r}{near_names(query.group_by, bundle.columns)}."
+        )
+    target = modality_name(query.target or _default_target(bundle, query), bundle.modalities)
+    clock = _Clock()
+    with clock.step("filter"):
+        f = Filter(query.where, query.near, query.bbox, query.taxon, query.since, query.until,
+                   target if query.observed_only else None)  # fmt: skip
+        rows = bundle.eligible(f)
+    with clock.step("load"):
+        model = bundle.model(query.model, query.hub, query.device)
+        for modality in query.given():
+            model.encoder(modality)
+    with clock.step("encode"):
+        x, present = embed_query(bundle, model, query)
+    visible = [m for m, has in zip(model.modalities, present[0], strict=True) if has]
+    weights = _weights(bundle, model, query, visible, target)
+    with clock.step("complete"):
+        from prom3e_index.hybrid import infer, mean_embedding, query_rows
+
+        inferred = infer(model, x, present, (target,))
+        vector = query_rows(mean_embedding(x, present), inferred.reconstructed[:, 0], inferred.hidden,
+                            query.space, weights)[0]  # type: ignore[arg-type]  # fmt: skip
+    with clock.step("search"):
+        scores, found, path = _find(bundle, model, query, target, vector, rows, weights)
+    with clock.step("metadata"):
+        hits = _hits(bundle, target, scores, found)
+    notes = []
+    eligible = bundle.rows if rows is None else len(rows)
+    if eligible == 0:
+        notes.append("no observation satisfies the filters")
+        if query.taxon is not None:
+            near = unknown_taxon(bundle._connection.cursor(), query.taxon, bundle.columns)
+            notes.append(f"taxon {query.taxon!r}{near or ': no such name'}")
+    elif len(hits) < query.k:
+        notes.append(f"{len(hits)} of {query.k} hits: no more are eligible")
+    sigma = float(inferred.sigma_l1[0])
+    below = np.searchsorted(bundle.sigma_l1, sigma, side="right")
+    asked = {
+        "given": {m: _shown(v) for m, v in query.given().items()}
+        | ({modality_name(query.embedding_of or "", model.modalities): "embedding"}
+           if query.embedding is not None else {}),
+        "target": target,
+        "space": query.space,
+        "weights": asdict(weights),
+        "filters": f.describe() | ({"group_by": query.group_by} if query.group_by else {}),
+        "k": query.k,
+        "sigma_l1": round(sigma, 4),
+        "sigma_percentile": round(100 * float(below) / max(1, bundle.rows), 1),
+        "add_next": _add_next(bundle, visible),
+    }  # fmt: skip
+    how = {"rows": bundle.rows, "eligible": eligible, "path": path, "milliseconds": clock.milliseconds,
+           "model": model.name, "notes": notes}  # fmt: skip
+    return Answer(asked, tuple(hits), how)
+
+
+def _default_target(bundle: Bundle, query: Query) -> str:
+    free = [m for m in bundle.modalities if m not in query.given()]
+    return "image" if "image" in free or not free else free[0]
+
+
+def _shown(value: Any) -> Any:
+    return value if isinstance(value, str) else str(value) if isinstance(value, Path) else list(value)
+
+
+def _weights(bundle: Bundle, model: Model, query: Query, visible: list[str], target: str) -> Weights:
+    from prom3e_index.model import Weights
+
+    own = model.weights(visible, target)
+    stored = float(bundle.manifest.get("epsilon", {}).get(target, 0.0))
+    chosen = {"delta": query.delta, "gamma": query.gamma, "epsilon": query.epsilon}
+    for name, value in chosen.items():
+        if value is not None and not 0 <= value <= 1:
+            raise InputError(f"--{name} is {value}; it must lie between 0 and 1.")
+    values = {"delta": own.delta, "gamma": own.gamma, "epsilon": stored}
+    values |= {k: v for k, v in chosen.items() if v is not None}
+    fixed = {"encoder": {"delta": 0.0, "gamma": 0.0}, "reconstructed": {"delta": 1.0, "gamma": 0.0},
+             "hidden": {"gamma": 1.0}}.get(query.space, {})  # fmt: skip
+    return Weights(**{**values, **fixed})
+
+
+def _find(
+    bundle: Bundle, model: Model, query: Query, target: str, vector: Floats, rows: NDArray[np.int64] | None,
+    weights: Weights,
+) -> tuple[Floats, NDArray[np.int64], str]:  # fmt: skip
+    from prom3e_index.faiss_index import best
+
+    stored = float(bundle.manifest.get("epsilon", {}).get(target, 0.0))
+    remixed: Floats | None = None
+    every = np.arange(bundle.rows, dtype=np.int64) if rows is None else rows
+    if weights.epsilon != stored:
+        remixed = _remixed_scores(bundle, model, target, vector, every, weights.epsilon)
+
+    def take(k: int) -> tuple[Floats, NDArray[np.int64], str]:
+        if remixed is not None:
+            return (*best(remixed, every, k), f"exact, gallery mixed anew with ε = {weights.epsilon:g}")
+        return bundle.index(target).search(vector, k, rows)
+
+    if query.group_by is None:
+        return take(query.k)
+    values = np.array([str(r[0]) if r[0] is not None else None
+                       for r in bundle.sql(f'SELECT "{query.group_by}" FROM observations ORDER BY row')])  # fmt: skip
+    k = 4 * query.k
+    while True:
+        scores, found, path = take(k)
+        seen: set[Any] = set()
+        keep = []
+        for i, row in enumerate(found):
+            key = values[row] if values[row] is not None else ("row", int(row))
+            if key not in seen:
+                seen.add(key)
+                keep.append(i)
+        if len(keep) >= query.k or len(found) >= len(every):
+            chosen = keep[: query.k]
+            return scores[chosen], found[chosen], path
+        k *= 4
+
+
+def _remixed_scores(
+    bundle: Bundle, model: Model, target: str, vector: Floats, rows: NDArray[np.int64], epsilon: float
+) -> Floats:
+    """Scores with another ε than the stored one: the gallery is computed again, block by block."""
+    from prom3e_index.hybrid import gallery, infer
+
+    t = bundle.modalities.index(target)
+    stored = [bundle.embeddings(m) for m in bundle.modalities]
+    out = np.empty(len(rows), np.float32)
+    for at in range(0, len(rows), 2048):
+        part = rows[at : at + 2048]
+        x = np.stack([np.asarray(e[part], np.float32) for e in stored], axis=1)
+        has = bundle.present[part]
+        inferred = infer(model, x, has, (target,))
+        block = gallery(x[:, t], has[:, t], inferred.reconstructed[:, 0], inferred.hidden, epsilon)
+        out[at : at + 2048] = block.astype(np.float16).astype(np.float32) @ vector
+    return out
+
+
+def _hits(bundle: Bundle, target: str, scores: Floats, found: NDArray[np.int64]) -> list[Hit]:
+    if len(found) == 0:
+        return []
+    names = [c for c in (*_SHOWN, *MEDIA, "family", "species") if c in bundle.columns]
+    selected = ", ".join(f'"{n}"' for n in ("row", *names))
+    marks = ", ".join("?" * len(found))
+    by_row = {r[0]: dict(zip(names, r[1:], strict=True)) for r in bundle.sql(
+        f"SELECT {selected} FROM observations WHERE row IN ({marks})", [int(r) for r in found]
+    )}  # fmt: skip
+    base = Path(bundle.manifest["source"]["media"])
+    hits = []
+    for i, (score, row) in enumerate(zip(scores, found, strict=True)):
+        values = by_row[int(row)]
+        has = bundle.present[row]
+        observed = tuple(m for m, h in zip(bundle.modalities, has, strict=True) if h)
+        files = {m: values.pop(m, None) for m in MEDIA}
+        order = (target, *MEDIA) if target in MEDIA else MEDIA
+        file = next((files[m] for m in order if files.get(m) and m in observed), None)
+        completed = target not in observed
+        hits.append(Hit(i + 1, int(row), float(score), completed, observed, str(base / file) if file else None,
+                        values))  # fmt: skip
+    return hits
+
+
+def _add_next(bundle: Bundle, visible: list[str]) -> dict[str, Any] | None:
+    """The absent modality that lowered ‖σ‖₁ most in the bundle's observations; None if none did."""
+    changes = bundle.statistics.get(set_key(visible, bundle.modalities), {})
+    if not changes:
+        return None
+    name = min(changes, key=lambda m: float(changes[m][0]))
+    change, rows = changes[name]
+    if change >= 0:
+        return None
+    return {"modality": name, "sigma_l1_change": round(float(change), 4), "rows": int(rows)}
