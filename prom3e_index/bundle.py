@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -84,6 +85,16 @@ class Bundle:
             cursor = self._connection.cursor()
         return [tuple(r) for r in cursor.execute(query, list(params)).fetchall()]
 
+    @contextmanager
+    def reader(self, query: str, rows: int = 4096) -> Iterator[Any]:
+        """Arrow batches of a read-only query, so that a large result is never whole in memory."""
+        with self._lock:
+            cursor = self._connection.cursor()
+        try:
+            yield cursor.sql(query).to_arrow_reader(rows)
+        finally:
+            cursor.close()
+
     @cached_property
     def columns(self) -> list[str]:
         """Columns of the observations table."""
@@ -92,7 +103,10 @@ class Bundle:
     @cached_property
     def present(self) -> NDArray[np.bool_]:
         """(n, m): which modalities each observation has."""
-        return np.load(self.path / "embeddings" / "present.npy", allow_pickle=False)
+        present: NDArray[np.bool_] = np.load(
+            self.path / "embeddings" / "present.npy", allow_pickle=False
+        )
+        return present
 
     @cached_property
     def statistics(self) -> dict[str, dict[str, Any]]:

@@ -108,6 +108,11 @@ class ExactIndex:
             return (*self.scan(query, k, chosen), path)
         return (*_ordered(scores[:k], found[:k].astype(np.int64)), path)
 
+    def held(self, row: int) -> Floats:
+        """The vector that FAISS holds for a row, (width,) float32."""
+        out: Floats = self._index.reconstruct(row)
+        return out
+
     def scores(self, query: Floats, rows: NDArray[np.int64] | None = None) -> Floats:
         """Score rows (all when None) from the vectors, in blocks: (rows,) float32."""
         n = len(self.vectors) if rows is None else len(rows)

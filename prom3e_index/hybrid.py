@@ -70,8 +70,11 @@ def infer(
             unit = [torch.nn.functional.normalize(b, dim=1) for b in blocks[model.hidden]]
             hidden.append((torch.cat(unit, 1) / len(unit) ** 0.5).cpu().numpy())
             sigma_l1.append(posterior.sigma_l1.cpu().numpy())
-            done = model.mvae.reconstruct(posterior, indices, how=model.decode, nodes=model.nodes)
-            reconstructed.append(done.cpu().numpy())
+            if indices:
+                done = model.mvae.reconstruct(posterior, indices, how=model.decode, nodes=model.nodes)
+                reconstructed.append(done.cpu().numpy())
+            else:
+                reconstructed.append(np.zeros((len(part), 0, model.width), np.float32))
     if not hidden:
         z, d = hidden_width(model), model.width
         return Inferred(np.zeros((0, z), np.float32), np.zeros((0, len(indices), d), np.float32),

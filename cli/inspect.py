@@ -1,0 +1,116 @@
+"""`prom3e-index info`, `verify`, `export`, `doctor`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from prom3e_index.cli.options import DEFAULT_INDEX, Index
+
+
+def info(
+    index: Index = DEFAULT_INDEX,
+    as_json: Annotated[bool, typer.Option("--json", help="The whole manifest.")] = False,
+    lost: Annotated[bool, typer.Option("--lost", help="What rows lost and which were refused, and why.")] = False,
+) -> None:
+    """Say what an index holds, who made it, and how good its search is."""
+    from prom3e_index.bundle import Bundle
+
+    bundle = Bundle.open(index)
+    m = bundle.manifest
+    if as_json:
+        typer.echo(json.dumps(m, indent=1, ensure_ascii=False))
+        return
+    if lost:
+        for row, modality, reason in bundle.sql("SELECT row, modality, reason FROM lost ORDER BY row"):
+            typer.echo(f"row {row}\t{modality}\t{reason}")
+        for row, line, key, reason in bundle.sql("SELECT row_in, line, id, reason FROM rejected"):
+            where = f"line {line}" if row is None else f"table row {row + 1}"
+            typer.echo(f"{where}\trejected\t{key or ''}\t{reason}")
+        return
+    c, cert = m["counts"], m["certificate"]
+    size = sum(f["bytes"] for f in m["files"].values())
+    typer.echo(f"{index}: {m['rows']:,} observations, {size / 1e6:.1f} MB, format {m['format_version']}, "
+               f"generation {m['generation']}, made {m['created']} by {m['program']}")  # fmt: skip
+    typer.echo(f"rows: {c['rows_in']:,} in = {c['rows_indexed']:,} indexed + {c['rows_rejected']:,} rejected; "
+               f"{c['files_lost']:,} files or values lost")  # fmt: skip
+    for name, count in m["observed"].items():
+        typer.echo(f"  {name:6s} {count:>9,} observed  {m['rows'] - count:>9,} completed")
+    s = m["source"]
+    typer.echo(f"source: {s['table']} ({s['format']}), media in {s['media']}")
+    typer.echo(f"model: {m['model']['name']}, decode {m['model']['decode']}, hidden {m['model']['hidden']}, "
+               f"EXIF rotation {'applied' if m['model']['exif_transpose'] else 'not applied'}")  # fmt: skip
+    typer.echo("fingerprints: " + ", ".join(f"{k} {v}" for k, v in m["fingerprints"].items()))
+    recall = ", ".join(f"{k} {v}" for k, v in cert["recall@10"].items())
+    typer.echo(f"certificate ({cert['queries']} cross-modal queries, exact search = 1): recall@10 {recall}")
+
+
+def verify(
+    index: Index = DEFAULT_INDEX,
+    sample: Annotated[int, typer.Option(min=1, help="Rows and files compared.")] = 20,
+) -> None:
+    """Check checksums, counts, keys, and a sample encoded again. Exit code 1 if anything differs."""
+    from prom3e_index.bundle import Bundle
+    from prom3e_index.indexer.verify import verify as run
+
+    checks = run(Bundle.open(index), sample)
+    for check in checks:
+        typer.echo(f"{'ok  ' if check.ok else 'FAIL'} {check.name}: {check.detail}")
+    if not all(check.ok for check in checks):
+        typer.echo("Restore the index from a copy, or build it again.", err=True)
+        raise typer.Exit(1)
+
+
+def export(
+    output: Annotated[Path, typer.Argument(help="The file to write.")],
+    index: Index = DEFAULT_INDEX,
+    what: Annotated[str, typer.Option(help="metadata or embeddings.")] = "metadata",
+    format: Annotated[str | None, typer.Option(help="parquet, csv or geojson; by the file's ending.")] = None,
+) -> None:
+    """Write the observations, or the encoder embeddings, for other software."""
+    from prom3e_index.bundle import Bundle
+    from prom3e_index.errors import InputError
+    from prom3e_index.export import export_embeddings, export_metadata
+
+    kind = format or output.suffix.lstrip(".")
+    bundle = Bundle.open(index)
+    if what == "embeddings":
+        if kind != "parquet":
+            raise InputError(f"Embeddings are exported as parquet, not {kind!r}.")
+        rows = export_embeddings(bundle, output)
+    elif what == "metadata":
+        rows = export_metadata(bundle, output, kind)
+    else:
+        raise InputError(f"--what is {what!r}; known: metadata, embeddings.")
+    typer.echo(f"{rows:,} rows in {output}")
+
+
+def doctor(index: Index = DEFAULT_INDEX) -> None:
+    """Say what is installed, whether there is a GPU, where weights are cached, what can be written."""
+    import os
+    import platform
+    from importlib.metadata import PackageNotFoundError, version
+
+    import prom3e_index
+
+    typer.echo(f"prom3e-index {prom3e_index.__version__}, Python {platform.python_version()}, {platform.platform()}")
+    for name in ("torch", "torchvision", "open_clip_torch", "transformers", "laion-clap", "geoclip", "faiss-gpu",
+                 "faiss-cpu", "duckdb", "pyarrow", "numpy", "pillow", "soundfile", "av", "rasterio"):  # fmt: skip
+        try:
+            typer.echo(f"  {name:16s} {version(name)}")
+        except PackageNotFoundError:
+            typer.echo(f"  {name:16s} not installed")
+    import faiss
+    import torch
+
+    gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+    typer.echo(f"GPU: {', '.join(gpus) or 'none'}; FAISS sees {faiss.get_num_gpus()}")
+    from prom3e_index.hub import lock_file, pinned
+
+    typer.echo(f"hub: {len(pinned())} repositories pinned in {lock_file()}"
+               f"{'; offline (HF_HUB_OFFLINE)' if os.environ.get('HF_HUB_OFFLINE') else ''}")  # fmt: skip
+    parent = index.resolve().parent
+    typer.echo(f"write access to {parent}: {'yes' if os.access(parent, os.W_OK) else 'no'}")

@@ -1,0 +1,66 @@
+"""Options that several commands share, and the progress display."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Index = Annotated[
+    Path, typer.Option("--index", "-i", envvar="PROM3E_INDEX", help="The index folder.")
+]
+ModelName = Annotated[str, typer.Option("--model", "-m", help="mini, taxabind, or a model folder.")]
+Hub = Annotated[
+    Path | None, typer.Option("--hub", help="Local copy of hub repositories, read as DIR/OWNER/REPO.")
+]
+Device = Annotated[str, typer.Option("--device", help="cpu, cuda, cuda:1, …")]
+DEFAULT_INDEX = Path("index.p3i")
+
+
+def mapping(entries: list[str]) -> dict[str, str]:
+    """Read `--map column=field` entries."""
+    from prom3e_index.errors import InputError
+
+    out = {}
+    for entry in entries:
+        column, equals, field = entry.rpartition("=")
+        if not equals or not column or not field:
+            raise InputError(f"--map is COLUMN=FIELD, not {entry!r}.")
+        out[column] = field
+    return out
+
+
+@contextmanager
+def progress() -> Iterator[Callable[[str, int, int | None], None]]:
+    """Show stages on stderr: a bar with rate and time left on a terminal, a line per stage elsewhere."""
+    if not sys.stderr.isatty():
+        seen: list[str] = []
+
+        def plain(stage: str, done: int, total: int | None) -> None:
+            if stage not in seen:
+                seen.append(stage)
+                typer.echo(f"{stage} …", err=True)
+
+        yield plain
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    bar = Progress(TextColumn("{task.description:>16}"), BarColumn(), MofNCompleteColumn(),
+                   TextColumn("{task.fields[rate]}"), TimeRemainingColumn(),
+                   console=Console(stderr=True))  # fmt: skip
+    tasks: dict[str, int] = {}
+    with bar:
+
+        def shown(stage: str, done: int, total: int | None) -> None:
+            if stage not in tasks:
+                tasks[stage] = bar.add_task(stage, total=total, rate="")
+            task = bar.tasks[bar.task_ids.index(tasks[stage])]  # type: ignore[arg-type]
+            speed = f"{task.speed:,.0f}/s" if task.speed else ""
+            bar.update(tasks[stage], completed=done, total=total or None, rate=speed)  # type: ignore[arg-type]
+
+        yield shown

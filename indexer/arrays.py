@@ -1,0 +1,124 @@
+"""Encoding a table to an `.npz`, and running the MVAE over one."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from prom3e_index.errors import InputError, ShapeError
+from prom3e_index.indexer.build import BuildConfig, encode_table, kept_rows, open_model, work_folder
+from prom3e_index.indexer.plan import Progress, open_plan
+from prom3e_index.model import Model
+from prom3e_index.schema import NAMES, parse_modalities
+from prom3e_index.weights import read_mvae
+
+
+def encode_to_npz(config: BuildConfig, progress: Progress) -> dict[str, Any]:
+    """Encode a table; write `embeddings` (n, m, d) float32, `present` (n, m), `ids` and `species` (n,).
+
+    Rows with nothing left are not written. `species` is the scientific name, empty when unknown.
+
+    Returns:
+        `rows`, `rejected`, and `observed` per modality.
+    """
+    model = open_model(config)
+    work = work_folder(config)
+    n = encode_table(config, work, model, progress)
+    kept, present = kept_rows(work, model, n)
+    con = open_plan(work)
+    try:
+        names = con.execute("SELECT id, coalesce(scientific_name, '') FROM planned ORDER BY seq").fetchall()
+        rejected = int(con.execute("SELECT count(*) FROM rejected").fetchall()[0][0]) + n - len(kept)
+    finally:
+        con.close()
+    if len(kept) == 0:
+        raise InputError(f"Nothing of {config.table} could be encoded.")
+    whole = np.lib.format.open_memmap(
+        work / "whole.npy", mode="w+", dtype=np.float32, shape=(len(kept), len(model.modalities), model.width)
+    )
+    for i, m in enumerate(model.modalities):
+        stored = np.load(work / "embeddings" / f"{m}.npy", mmap_mode="r")
+        for at in range(0, len(kept), 4096):
+            rows = kept[at : at + 4096]
+            whole[at : at + 4096, i] = np.where(present[at : at + 4096, i, None], stored[rows], 0)
+    temporary = config.out.with_name(config.out.name + ".new.npz")
+    np.savez(temporary, embeddings=whole, present=present,
+             ids=np.array([names[i][0] for i in kept]), species=np.array([names[i][1] for i in kept]))  # fmt: skip
+    temporary.replace(config.out)
+    shutil.rmtree(work, ignore_errors=True)
+    observed = {m: int(present[:, i].sum()) for i, m in enumerate(model.modalities)}
+    return {"rows": len(kept), "rejected": rejected, "observed": observed}
+
+
+def infer_npz(
+    source: Path, model_name: str, given: str | None, decode: str, seed: int | None, out: Path,
+    hub: Path | None = None,
+) -> dict[str, Any]:  # fmt: skip
+    """Run the MVAE over an `.npz` of embeddings.
+
+    Args:
+        source: `embeddings` (n, m, d), optional `present` (n, m).
+        model_name: A model, or a bare folder of an MVAE in the published layout.
+        given: Visible modalities, `image,loc`; all that are present when None.
+        decode: `expectation`, `mean` or `sample`.
+        seed: Of `sample`.
+        out: Gets `mean` (n, z), `log_variance` (n, z), `sigma_l1` (n,), `tokens` (n, 2 + R + v, z) with
+            the visible tokens in the order given, `reconstructed` (n, m, d).
+        hub: Local copy of hub repositories.
+
+    Returns:
+        `rows` and the visible modalities.
+    """
+    folder = Path(model_name)
+    if (folder / "config.json").is_file() and not (folder / "model.toml").is_file():
+        mvae = read_mvae(folder)
+        count = mvae.config.num_modalities
+        names = NAMES if count == len(NAMES) else tuple(f"m{i}" for i in range(count))
+        nodes = 2
+    else:
+        model = Model.open(model_name, hub=hub)
+        mvae, names, nodes = model.mvae, model.modalities, model.nodes
+    try:
+        with np.load(source, allow_pickle=False) as z:
+            x = torch.from_numpy(z["embeddings"].astype(np.float32))
+            stated = torch.from_numpy(z["present"].astype(bool)) if "present" in z.files else None
+    except (OSError, ValueError, KeyError, EOFError) as e:
+        raise InputError(f"{source} cannot be read as .npz with `embeddings`: {e}.") from e
+    if x.ndim != 3 or tuple(x.shape[1:]) != (len(names), mvae.config.input_dim):
+        raise ShapeError(f"{source}: embeddings are {tuple(x.shape)}, the MVAE takes "
+                         f"(n, {len(names)}, {mvae.config.input_dim}).")  # fmt: skip
+    present = stated if stated is not None else torch.ones(x.shape[:2], dtype=torch.bool)
+    chosen = parse_modalities(given, names) if given else names
+    shown = [names.index(m) for m in chosen]
+    visible = torch.zeros_like(present)
+    visible[:, shown] = present[:, shown]
+    generator = None
+    if decode == "sample":
+        if seed is None:
+            raise InputError("--decode sample needs --seed.")
+        generator = torch.Generator().manual_seed(seed)
+    parts: list[tuple[Any, ...]] = []
+    first = 2 + mvae.config.num_register_tokens
+    with torch.inference_mode():
+        for at in range(0, len(x), 1024):
+            try:
+                p = mvae.posterior(x[at : at + 1024], visible[at : at + 1024])
+            except InputError as e:
+                raise InputError(f"{source}: from row {at}: {e}") from e
+            tokens = torch.cat([p.tokens[:, :first], p.tokens[:, [first + i for i in shown]]], dim=1)
+            done = mvae.reconstruct(p, how=decode, nodes=nodes, generator=generator)
+            parts.append((p.mean, p.log_variance, p.sigma_l1, tokens, done))
+    if not parts:
+        raise InputError(f"{source} holds no rows.")
+    keys = ("mean", "log_variance", "sigma_l1", "tokens", "reconstructed")
+    arrays = {k: torch.cat([p[i] for p in parts]).numpy() for i, k in enumerate(keys)}
+    temporary = out.with_name(out.name + ".new.npz")
+    np.savez(temporary, **arrays)
+    temporary.replace(out)
+    return {"rows": len(x), "visible": list(chosen)}
+
+

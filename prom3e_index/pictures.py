@@ -1,0 +1,85 @@
+"""Small pictures for reports: thumbnails, spectrograms, maps; each as a `data:` address."""
+
+from __future__ import annotations
+
+import base64
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prom3e_index.errors import MediaError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+_HEAT = np.array([[13, 8, 36], [87, 16, 110], [188, 55, 84], [249, 142, 9], [252, 255, 164]], float)
+_SPECTROGRAM_S = 10
+
+
+def data_address(image: Image, kind: str = "JPEG") -> str:
+    """An image as the text of a `data:` address."""
+    out = io.BytesIO()
+    image.save(out, kind, **({"quality": 82} if kind == "JPEG" else {}))
+    return f"data:image/{kind.lower()};base64,{base64.b64encode(out.getvalue()).decode()}"
+
+
+def thumbnail(path: Path, side: int = 240, *, tile: bool = False) -> str:
+    """A photo or satellite tile, at most `side` pixels wide and high."""
+    from prom3e_index.media.images import open_rgb, open_tile
+
+    image = (open_tile if tile else open_rgb)(path, exif_transpose=True)
+    image.thumbnail((side, side))
+    return data_address(image)
+
+
+def spectrogram(path: Path, width: int = 240, height: int = 150) -> str:
+    """The first ten seconds of a recording as log-mel energy, low notes at the bottom."""
+    from PIL import Image
+
+    from prom3e_index.media.audio import AudioSpec, log_mel, read_mono, resample
+
+    spec = AudioSpec()
+    wave, rate = read_mono(path)
+    wave = resample(wave[: rate * _SPECTROGRAM_S], rate, spec.sample_rate_hz)
+    mel = log_mel(wave if len(wave) > spec.n_fft else np.pad(wave, (0, spec.n_fft)), spec).T[::-1]
+    top = float(mel.max())
+    level = np.clip((mel - (top - 70)) / 70, 0, 1) * (len(_HEAT) - 1)
+    low = np.minimum(level.astype(int), len(_HEAT) - 2)
+    part = (level - low)[..., None]
+    colour = _HEAT[low] * (1 - part) + _HEAT[low + 1] * part
+    return data_address(Image.fromarray(colour.astype(np.uint8)).resize((width, height)), "PNG")
+
+
+def picture(path: str | None) -> str | None:
+    """A thumbnail or spectrogram by the file's kind; None when there is no file that can be shown."""
+    if path is None:
+        return None
+    file = Path(path)
+    try:
+        if file.suffix.lower() in (".wav", ".flac", ".mp3", ".ogg", ".m4a", ".opus"):
+            return spectrogram(file)
+        return thumbnail(file, tile=file.suffix.lower() in (".tif", ".tiff"))
+    except MediaError:
+        return None
+
+
+def land_map(raster: NDArray[Any]) -> str:
+    """A climate raster (rows, columns, bands) as a pale background map; NaN is sea."""
+    from PIL import Image
+
+    first = np.asarray(raster[..., 0], float)
+    sea = ~np.isfinite(first)
+    height = np.clip((np.nan_to_num(first) + 2) / 4, 0, 1)[..., None]
+    land = np.array([214, 222, 196]) * (1 - height) + np.array([178, 160, 130]) * height
+    colour = np.where(sea[..., None], np.array([220, 232, 240]), land).astype(np.uint8)
+    return data_address(Image.fromarray(colour).resize((720, 360)), "PNG")
+
+
+def plain_map() -> str:
+    """A background without coastlines, for bundles that bring no raster."""
+    from PIL import Image
+
+    return data_address(Image.new("RGB", (720, 360), (232, 238, 242)), "PNG")
