@@ -70,7 +70,9 @@ def main() -> None:
             raise
         where = f" ({e.filename})" if e.filename else ""
         if e.errno == errno.ENOSPC:
-            _fail(f"the disk is full{where}; free some space, then run the same command to go on", 2)
+            _fail(
+                f"the disk is full{where}; free some space, then run the same command to go on", 2
+            )
         _fail(f"{e.strerror or e}{where}", 2)
 
 

@@ -18,12 +18,20 @@ def encode(
     format: Annotated[str | None, typer.Option(help="Force a table format.")] = None,
     map: Annotated[list[str], typer.Option(help="COLUMN=FIELD; repeat.")] = [],  # noqa: B006
     media: Annotated[Path | None, typer.Option(help="Folder of relative media paths.")] = None,
-    allow_outside: Annotated[bool, typer.Option("--allow-outside", help="Accept media elsewhere.")] = False,
+    allow_outside: Annotated[
+        bool, typer.Option("--allow-outside", help="Accept media elsewhere.")
+    ] = False,
     climate: Annotated[Path | None, typer.Option(help="Climate raster, .npy or GeoTIFF.")] = None,
-    duplicates: Annotated[str, typer.Option(help="Rows of one id: error, first or last.")] = "error",
+    duplicates: Annotated[
+        str, typer.Option(help="Rows of one id: error, first or last.")
+    ] = "error",
     device: Device = "cpu",
-    exif_transpose: Annotated[bool, typer.Option("--exif-transpose", help="Turn photos upright.")] = False,
-    audio_window: Annotated[bool, typer.Option("--audio-window", help="Average all 10 s windows.")] = False,
+    exif_transpose: Annotated[
+        bool, typer.Option("--exif-transpose", help="Turn photos upright.")
+    ] = False,
+    audio_window: Annotated[
+        bool, typer.Option("--audio-window", help="Average all 10 s windows.")
+    ] = False,
 ) -> None:
     """Encode a table to embeddings, presence and ids (.npz)."""
     from prom3e_index.errors import InputError
@@ -32,9 +40,21 @@ def encode(
 
     if output.exists():
         raise InputError(f"{output} exists already.")
-    config = BuildConfig(table=table, out=output, model=model, hub=hub, format=format, columns=mapping(map),
-                         media=media, allow_outside=allow_outside, climate=climate, duplicates=duplicates,
-                         device=device, exif_transpose=exif_transpose, audio_windows=audio_window)  # fmt: skip
+    config = BuildConfig(
+        table=table,
+        out=output,
+        model=model,
+        hub=hub,
+        format=format,
+        columns=mapping(map),
+        media=media,
+        allow_outside=allow_outside,
+        climate=climate,
+        duplicates=duplicates,
+        device=device,
+        exif_transpose=exif_transpose,
+        audio_windows=audio_window,
+    )
     with progress() as show:
         done = encode_to_npz(config, show)
     have = ", ".join(f"{m} {n:,}" for m, n in done["observed"].items())
@@ -45,7 +65,9 @@ def infer(
     embeddings: Annotated[Path, typer.Argument(help=".npz with `embeddings` (n, m, d).")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The .npz to write.")],
     model: ModelName = "mini",
-    given: Annotated[str | None, typer.Option(help="Visible modalities, image,loc; all present.")] = None,
+    given: Annotated[
+        str | None, typer.Option(help="Visible modalities, image,loc; all present.")
+    ] = None,
     decode: Annotated[str, typer.Option(help="expectation, mean or sample.")] = "expectation",
     seed: Annotated[int | None, typer.Option(help="For --decode sample.")] = None,
     hub: Hub = None,

@@ -11,26 +11,45 @@ from prom3e_index.cli.options import DEFAULT_INDEX, Device, Hub, Index, ModelNam
 
 
 def build(
-    table: Annotated[str, typer.Argument(help="Table, archive or folder of observations, or embeddings.")],
+    table: Annotated[
+        str, typer.Argument(help="Table, archive or folder of observations, or embeddings.")
+    ],
     index: Index = DEFAULT_INDEX,
     model: ModelName = "mini",
     hub: Hub = None,
     format: Annotated[str | None, typer.Option(help="Force a table format.")] = None,
     map: Annotated[list[str], typer.Option(help="COLUMN=FIELD; repeat.")] = [],  # noqa: B006
-    media: Annotated[Path | None, typer.Option(help="Folder of relative media paths; the table's.")] = None,
-    allow_outside: Annotated[bool, typer.Option("--allow-outside", help="Accept media elsewhere.")] = False,
+    media: Annotated[
+        Path | None, typer.Option(help="Folder of relative media paths; the table's.")
+    ] = None,
+    allow_outside: Annotated[
+        bool, typer.Option("--allow-outside", help="Accept media elsewhere.")
+    ] = False,
     climate: Annotated[Path | None, typer.Option(help="Climate raster, .npy or GeoTIFF.")] = None,
-    duplicates: Annotated[str, typer.Option(help="Rows of one id: error, first or last.")] = "error",
+    duplicates: Annotated[
+        str, typer.Option(help="Rows of one id: error, first or last.")
+    ] = "error",
     device: Device = "cpu",
-    exif_transpose: Annotated[bool, typer.Option("--exif-transpose", help="Turn photos upright.")] = False,
+    exif_transpose: Annotated[
+        bool, typer.Option("--exif-transpose", help="Turn photos upright.")
+    ] = False,
     audio_window: Annotated[
-        bool, typer.Option("--audio-window", help="Embed every 10 s of long recordings and average.")
+        bool,
+        typer.Option("--audio-window", help="Embed every 10 s of long recordings and average."),
     ] = False,
     batch_size: Annotated[int | None, typer.Option(min=1, help="Items per encoder call.")] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Decode processes; one per core.")] = None,
-    timeout: Annotated[float, typer.Option(min=0.1, help="Seconds that one file may take.")] = 120.0,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing index.")] = False,
-    restart: Annotated[bool, typer.Option("--restart", help="Discard an unfinished build.")] = False,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Decode processes; one per core.")
+    ] = None,
+    timeout: Annotated[
+        float, typer.Option(min=0.1, help="Seconds that one file may take.")
+    ] = 120.0,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace an existing index.")
+    ] = False,
+    restart: Annotated[
+        bool, typer.Option("--restart", help="Discard an unfinished build.")
+    ] = False,
 ) -> None:
     """Encode observations, complete what they lack, and index them.
 
@@ -42,11 +61,25 @@ def build(
 
     given = {} if workers is None else {"workers": workers}
     config = BuildConfig(
-        table=table, out=index, model=model, hub=hub, format=format, columns=mapping(map), media=media,
-        allow_outside=allow_outside, climate=climate, duplicates=duplicates, device=device,
-        exif_transpose=exif_transpose, audio_windows=audio_window, batch_size=batch_size, timeout_s=timeout,
-        overwrite=overwrite, restart=restart, **given,
-    )  # fmt: skip
+        table=table,
+        out=index,
+        model=model,
+        hub=hub,
+        format=format,
+        columns=mapping(map),
+        media=media,
+        allow_outside=allow_outside,
+        climate=climate,
+        duplicates=duplicates,
+        device=device,
+        exif_transpose=exif_transpose,
+        audio_windows=audio_window,
+        batch_size=batch_size,
+        timeout_s=timeout,
+        overwrite=overwrite,
+        restart=restart,
+        **given,
+    )
     with progress() as show:
         manifest = run(config, show)
     c = manifest["counts"]

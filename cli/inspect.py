@@ -14,7 +14,9 @@ from prom3e_index.cli.options import DEFAULT_INDEX, Index
 def info(
     index: Index = DEFAULT_INDEX,
     as_json: Annotated[bool, typer.Option("--json", help="The whole manifest.")] = False,
-    lost: Annotated[bool, typer.Option("--lost", help="What rows lost and which were refused, and why.")] = False,
+    lost: Annotated[
+        bool, typer.Option("--lost", help="What rows lost and which were refused, and why.")
+    ] = False,
 ) -> None:
     """Say what an index holds, who made it, and how good its search is."""
     from prom3e_index.bundle import Bundle
@@ -25,7 +27,9 @@ def info(
         typer.echo(json.dumps(m, indent=1, ensure_ascii=False))
         return
     if lost:
-        for row, modality, reason in bundle.sql("SELECT row, modality, reason FROM lost ORDER BY row"):
+        for row, modality, reason in bundle.sql(
+            "SELECT row, modality, reason FROM lost ORDER BY row"
+        ):
             typer.echo(f"row {row}\t{modality}\t{reason}")
         for row, line, key, reason in bundle.sql("SELECT row_in, line, id, reason FROM rejected"):
             where = f"line {line}" if row is None else f"table row {row + 1}"
@@ -33,19 +37,27 @@ def info(
         return
     c, cert = m["counts"], m["certificate"]
     size = sum(f["bytes"] for f in m["files"].values())
-    typer.echo(f"{index}: {m['rows']:,} observations, {size / 1e6:.1f} MB, format {m['format_version']}, "
-               f"generation {m['generation']}, made {m['created']} by {m['program']}")  # fmt: skip
-    typer.echo(f"rows: {c['rows_in']:,} in = {c['rows_indexed']:,} indexed + {c['rows_rejected']:,} rejected; "
-               f"{c['files_lost']:,} files or values lost")  # fmt: skip
+    typer.echo(
+        f"{index}: {m['rows']:,} observations, {size / 1e6:.1f} MB, format {m['format_version']}, "
+        f"generation {m['generation']}, made {m['created']} by {m['program']}"
+    )
+    typer.echo(
+        f"rows: {c['rows_in']:,} in = {c['rows_indexed']:,} indexed + {c['rows_rejected']:,} rejected; "
+        f"{c['files_lost']:,} files or values lost"
+    )
     for name, count in m["observed"].items():
         typer.echo(f"  {name:6s} {count:>9,} observed  {m['rows'] - count:>9,} completed")
     s = m["source"]
     typer.echo(f"source: {s['table']} ({s['format']}), media in {s['media']}")
-    typer.echo(f"model: {m['model']['name']}, decode {m['model']['decode']}, hidden {m['model']['hidden']}, "
-               f"EXIF rotation {'applied' if m['model']['exif_transpose'] else 'not applied'}")  # fmt: skip
+    typer.echo(
+        f"model: {m['model']['name']}, decode {m['model']['decode']}, hidden {m['model']['hidden']}, "
+        f"EXIF rotation {'applied' if m['model']['exif_transpose'] else 'not applied'}"
+    )
     typer.echo("fingerprints: " + ", ".join(f"{k} {v}" for k, v in m["fingerprints"].items()))
     recall = ", ".join(f"{k} {v}" for k, v in cert["recall@10"].items())
-    typer.echo(f"certificate ({cert['queries']} cross-modal queries, exact search = 1): recall@10 {recall}")
+    typer.echo(
+        f"certificate ({cert['queries']} cross-modal queries, exact search = 1): recall@10 {recall}"
+    )
 
 
 def verify(
@@ -68,7 +80,9 @@ def export(
     output: Annotated[Path, typer.Argument(help="The file to write.")],
     index: Index = DEFAULT_INDEX,
     what: Annotated[str, typer.Option(help="metadata or embeddings.")] = "metadata",
-    format: Annotated[str | None, typer.Option(help="parquet, csv or geojson; by the file's ending.")] = None,
+    format: Annotated[
+        str | None, typer.Option(help="parquet, csv or geojson; by the file's ending.")
+    ] = None,
 ) -> None:
     """Write the observations, or the encoder embeddings, for other software."""
     from prom3e_index.bundle import Bundle
@@ -96,9 +110,26 @@ def doctor(index: Index = DEFAULT_INDEX) -> None:
 
     import prom3e_index
 
-    typer.echo(f"prom3e-index {prom3e_index.__version__}, Python {platform.python_version()}, {platform.platform()}")
-    for name in ("torch", "torchvision", "open_clip_torch", "transformers", "laion-clap", "geoclip", "faiss-gpu",
-                 "faiss-cpu", "duckdb", "pyarrow", "numpy", "pillow", "soundfile", "av", "rasterio"):  # fmt: skip
+    typer.echo(
+        f"prom3e-index {prom3e_index.__version__}, Python {platform.python_version()}, {platform.platform()}"
+    )
+    for name in (
+        "torch",
+        "torchvision",
+        "open_clip_torch",
+        "transformers",
+        "laion-clap",
+        "geoclip",
+        "faiss-gpu",
+        "faiss-cpu",
+        "duckdb",
+        "pyarrow",
+        "numpy",
+        "pillow",
+        "soundfile",
+        "av",
+        "rasterio",
+    ):
         try:
             typer.echo(f"  {name:16s} {version(name)}")
         except PackageNotFoundError:
@@ -110,7 +141,9 @@ def doctor(index: Index = DEFAULT_INDEX) -> None:
     typer.echo(f"GPU: {', '.join(gpus) or 'none'}; FAISS sees {faiss.get_num_gpus()}")
     from prom3e_index.hub import lock_file, pinned
 
-    typer.echo(f"hub: {len(pinned())} repositories pinned in {lock_file()}"
-               f"{'; offline (HF_HUB_OFFLINE)' if os.environ.get('HF_HUB_OFFLINE') else ''}")  # fmt: skip
+    typer.echo(
+        f"hub: {len(pinned())} repositories pinned in {lock_file()}"
+        f"{'; offline (HF_HUB_OFFLINE)' if os.environ.get('HF_HUB_OFFLINE') else ''}"
+    )
     parent = index.resolve().parent
     typer.echo(f"write access to {parent}: {'yes' if os.access(parent, os.W_OK) else 'no'}")

@@ -33,7 +33,9 @@ def show(
 
     m = Model.open(model, hub=hub)
     typer.echo(f"{m.name}: {m.summary}")
-    typer.echo(f"modalities {', '.join(m.modalities)}; width {m.width}; decode {m.decode}; hidden {m.hidden}")
+    typer.echo(
+        f"modalities {', '.join(m.modalities)}; width {m.width}; decode {m.decode}; hidden {m.hidden}"
+    )
     parts = {f"encoder {k}": k for k in m.settings.get("encoder", {})}
     for label, key in {**parts, "mvae": None}.items():
         try:
@@ -52,8 +54,12 @@ def show(
 
 @app.command()
 def pull(
-    model: Annotated[str, typer.Argument(help="A model whose weights lie on the hub.")] = "taxabind",
-    revision: Annotated[str, typer.Option(help="Branch, tag or commit to pin, the first time.")] = "main",
+    model: Annotated[
+        str, typer.Argument(help="A model whose weights lie on the hub.")
+    ] = "taxabind",
+    revision: Annotated[
+        str, typer.Option(help="Branch, tag or commit to pin, the first time.")
+    ] = "main",
 ) -> None:
     """Download a model's weights once, and pin each repository to its commit."""
     from prom3e_index.hub import HUB_PREFIX, locate
@@ -65,7 +71,9 @@ def pull(
     if config.startswith(HUB_PREFIX):
         download([config.removeprefix(HUB_PREFIX)], revision)
         locate(config, Path(m.folder), None)
-    sources = [m.source(k) for k in m.settings.get("encoder", {})] + [str(m.settings["mvae"]["source"])]
+    sources = [m.source(k) for k in m.settings.get("encoder", {})] + [
+        str(m.settings["mvae"]["source"])
+    ]
     repos = sorted({s.removeprefix(HUB_PREFIX) for s in sources if s.startswith(HUB_PREFIX)})
     for repo, commit in download(repos, revision).items():
         typer.echo(f"{repo} @ {commit}")

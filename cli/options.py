@@ -15,7 +15,8 @@ Index = Annotated[
 ]
 ModelName = Annotated[str, typer.Option("--model", "-m", help="mini, taxabind, or a model folder.")]
 Hub = Annotated[
-    Path | None, typer.Option("--hub", help="Local copy of hub repositories, read as DIR/OWNER/REPO.")
+    Path | None,
+    typer.Option("--hub", help="Local copy of hub repositories, read as DIR/OWNER/REPO."),
 ]
 Device = Annotated[str, typer.Option("--device", help="cpu, cuda, cuda:1, …")]
 DEFAULT_INDEX = Path("index.p3i")
@@ -48,11 +49,22 @@ def progress() -> Iterator[Callable[[str, int, int | None], None]]:
         yield plain
         return
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
 
-    bar = Progress(TextColumn("{task.description:>16}"), BarColumn(), MofNCompleteColumn(),
-                   TextColumn("{task.fields[rate]}"), TimeRemainingColumn(),
-                   console=Console(stderr=True))  # fmt: skip
+    bar = Progress(
+        TextColumn("{task.description:>16}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+    )
     tasks: dict[str, int] = {}
     with bar:
 

@@ -16,24 +16,42 @@ def query(
     sat: Annotated[Path | None, typer.Option(help="Satellite tile.")] = None,
     audio: Annotated[Path | None, typer.Option(help="Recording.")] = None,
     location: Annotated[str | None, typer.Option(help="LATITUDE,LONGITUDE in degrees.")] = None,
-    env: Annotated[str | None, typer.Option(help="20 scaled climate values, or a .npy of them.")] = None,
+    env: Annotated[
+        str | None, typer.Option(help="20 scaled climate values, or a .npy of them.")
+    ] = None,
     text: Annotated[str | None, typer.Option(help="Taxonomic name.")] = None,
     embedding: Annotated[Path | None, typer.Option(help="A .npy vector, with --as.")] = None,
-    embedding_of: Annotated[str | None, typer.Option("--as", help="Modality of --embedding.")] = None,
-    target: Annotated[str | None, typer.Option("--target", "-t", help="Modality searched for.")] = None,
+    embedding_of: Annotated[
+        str | None, typer.Option("--as", help="Modality of --embedding.")
+    ] = None,
+    target: Annotated[
+        str | None, typer.Option("--target", "-t", help="Modality searched for.")
+    ] = None,
     k: Annotated[int, typer.Option("-k", help="Hits.")] = 10,
-    space: Annotated[str, typer.Option(help="hybrid, encoder, reconstructed or hidden.")] = "hybrid",
-    delta: Annotated[float | None, typer.Option(help="δ, share of the completed target in the query.")] = None,
+    space: Annotated[
+        str, typer.Option(help="hybrid, encoder, reconstructed or hidden.")
+    ] = "hybrid",
+    delta: Annotated[
+        float | None, typer.Option(help="δ, share of the completed target in the query.")
+    ] = None,
     gamma: Annotated[float | None, typer.Option(help="γ, share of the hidden block.")] = None,
-    epsilon: Annotated[float | None, typer.Option(help="ε, share of reconstruction in the gallery.")] = None,
-    observed_only: Annotated[bool, typer.Option("--observed-only", help="No completed hits.")] = False,
+    epsilon: Annotated[
+        float | None, typer.Option(help="ε, share of reconstruction in the gallery.")
+    ] = None,
+    observed_only: Annotated[
+        bool, typer.Option("--observed-only", help="No completed hits.")
+    ] = False,
     where: Annotated[str | None, typer.Option(help="SQL predicate over the observations.")] = None,
-    near: Annotated[str | None, typer.Option(help="LATITUDE,LONGITUDE,RADIUS with km or m.")] = None,
+    near: Annotated[
+        str | None, typer.Option(help="LATITUDE,LONGITUDE,RADIUS with km or m.")
+    ] = None,
     bbox: Annotated[str | None, typer.Option(help="WEST,SOUTH,EAST,NORTH in degrees.")] = None,
     taxon: Annotated[str | None, typer.Option(help="A name at any rank.")] = None,
     since: Annotated[str | None, typer.Option("--from", help="First day.")] = None,
     until: Annotated[str | None, typer.Option("--to", help="Last day.")] = None,
-    group_by: Annotated[str | None, typer.Option(help="At most one hit per value of this column.")] = None,
+    group_by: Annotated[
+        str | None, typer.Option(help="At most one hit per value of this column.")
+    ] = None,
     format: Annotated[
         str, typer.Option("--format", "-f", help="table, json, jsonl, csv, geojson or parquet.")
     ] = "table",
@@ -50,22 +68,40 @@ def query(
     from prom3e_index.search import Query
 
     if format not in FORMATS:
-        raise InputError(f"Unknown format {format!r}; known: {', '.join(FORMATS)}{near_names(format, FORMATS)}.")
+        raise InputError(
+            f"Unknown format {format!r}; known: {', '.join(FORMATS)}{near_names(format, FORMATS)}."
+        )
     if format == "parquet" and output is None:
         raise InputError("--format parquet needs --output FILE.")
     if (embedding is None) != (embedding_of is None):
         raise InputError("--embedding FILE.npy and --as MODALITY go together.")
     asked = Query(
-        image=image, sat=sat, audio=audio, location=parse_place(location) if location is not None else None,
-        env=_climate(env) if env is not None else None, text=text,
-        embedding=_vector(embedding) if embedding is not None else None, embedding_of=embedding_of,
-        target=target, k=k, space=space, delta=delta, gamma=gamma, epsilon=epsilon,
-        observed_only=observed_only, where=where, near=parse_near(near) if near is not None else None,
-        bbox=parse_bbox(bbox) if bbox is not None else None, taxon=taxon,
+        image=image,
+        sat=sat,
+        audio=audio,
+        location=parse_place(location) if location is not None else None,
+        env=_climate(env) if env is not None else None,
+        text=text,
+        embedding=_vector(embedding) if embedding is not None else None,
+        embedding_of=embedding_of,
+        target=target,
+        k=k,
+        space=space,  # type: ignore[arg-type]  # checked by the search
+        delta=delta,
+        gamma=gamma,
+        epsilon=epsilon,
+        observed_only=observed_only,
+        where=where,
+        near=parse_near(near) if near is not None else None,
+        bbox=parse_bbox(bbox) if bbox is not None else None,
+        taxon=taxon,
         since=parse_day(since, last=False) if since is not None else None,
         until=parse_day(until, last=True) if until is not None else None,
-        group_by=("scientific_name" if group_by == "species" else group_by), model=model, hub=hub, device=device,
-    )  # fmt: skip
+        group_by=("scientific_name" if group_by == "species" else group_by),
+        model=model,
+        hub=hub,
+        device=device,
+    )
     write_answer(Bundle.open(index, gpu=device.startswith("cuda")).search(asked), format, output)
 
 
@@ -89,4 +125,6 @@ def _climate(text: str) -> list[float]:
     try:
         return [float(v) for v in text.split(",")]
     except ValueError:
-        raise InputError(f"--env is 20 numbers separated by commas, or a .npy file; not {text[:60]!r}.") from None
+        raise InputError(
+            f"--env is 20 numbers separated by commas, or a .npy file; not {text[:60]!r}."
+        ) from None

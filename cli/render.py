@@ -47,34 +47,64 @@ def table(answer: Answer, terminal: bool | None) -> str:
     q, s = answer.query, answer.search
     grid = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("#", "score", "", "name", "id", "place", "date", "licence", "rights holder"):
-        grid.add_column(name, justify="right" if name in ("#", "score") else "left", overflow="fold")
+        grid.add_column(
+            name, justify="right" if name in ("#", "score") else "left", overflow="fold"
+        )
     for h in answer.hits:
         f = h.fields
         place = "" if f.get("latitude") is None else f"{f['latitude']:.3f}, {f['longitude']:.3f}"
         place += " (obscured)" if f.get("obscured") else ""
         mark = "completed" if h.completed else "observed"
         name = f.get("scientific_name") or f.get("common_name") or "—"
-        cells = (str(h.rank), f"{h.score:.4f}", mark, name, str(f["id"]), place, _cell(f.get("event_date")),
-                 _cell(f.get("license")), _cell(f.get("rights_holder")))  # fmt: skip
+        cells = (
+            str(h.rank),
+            f"{h.score:.4f}",
+            mark,
+            name,
+            str(f["id"]),
+            place,
+            _cell(f.get("event_date")),
+            _cell(f.get("license")),
+            _cell(f.get("rights_holder")),
+        )
         grid.add_row(*cells)
     width = None if terminal else 160
-    console = Console(width=width, highlight=False, markup=False, emoji=False, soft_wrap=False,
-                      force_terminal=bool(terminal), no_color=not terminal)  # fmt: skip
+    console = Console(
+        width=width,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        soft_wrap=False,
+        force_terminal=bool(terminal),
+        no_color=not terminal,
+    )
     w = q["weights"]
     with console.capture() as captured:
-        console.print(f"{' + '.join(q['given'])} → {q['target']}   space {q['space']}  "
-                      f"δ {w['delta']:g}  γ {w['gamma']:g}  ε {w['epsilon']:g}")  # fmt: skip
+        console.print(
+            f"{' + '.join(q['given'])} → {q['target']}   space {q['space']}  "
+            f"δ {w['delta']:g}  γ {w['gamma']:g}  ε {w['epsilon']:g}"
+        )
         if answer.hits:
             console.print(grid)
         for note in s["notes"]:
             console.print(f"note: {note}")
         total = sum(s["milliseconds"].values())
-        console.print(f"{s['eligible']:,} of {s['rows']:,} rows eligible; {s['path']}; {total:.0f} ms")
+        console.print(
+            f"{s['eligible']:,} of {s['rows']:,} rows eligible; {s['path']}; {total:.0f} ms"
+        )
         advice = q["add_next"]
-        more = (f"; adding {advice['modality']} would lower it most (by {-advice['sigma_l1_change']:.3g} in "
-                f"{advice['rows']} observations here)") if advice else ""  # fmt: skip
-        console.print(f"uncertainty ‖σ‖₁ {q['sigma_l1']:g}, above {q['sigma_percentile']:g} % of the "
-                      f"observations{more}")  # fmt: skip
+        more = (
+            (
+                f"; adding {advice['modality']} would lower it most (by {-advice['sigma_l1_change']:.3g} in "
+                f"{advice['rows']} observations here)"
+            )
+            if advice
+            else ""
+        )
+        console.print(
+            f"uncertainty ‖σ‖₁ {q['sigma_l1']:g}, above {q['sigma_percentile']:g} % of the "
+            f"observations{more}"
+        )
     return captured.get()
 
 

@@ -19,12 +19,16 @@ def world(
     from prom3e_index.world import write_world
 
     with progress() as show:
-        table = write_world(folder, observations, seed, lambda done: show("world", done, observations))
+        table = write_world(
+            folder, observations, seed, lambda done: show("world", done, observations)
+        )
     typer.echo(f"{observations:,} observations in {table}")
 
 
 def demo(
-    folder: Annotated[Path, typer.Argument(help="New folder for the world, index and report.")] = Path("demo"),
+    folder: Annotated[
+        Path, typer.Argument(help="New folder for the world, index and report.")
+    ] = Path("demo"),
     observations: Annotated[int, typer.Option(help="Rows of the table.")] = 2000,
     seed: Annotated[int, typer.Option(help="Of the observations.")] = 0,
 ) -> None:

@@ -31,14 +31,21 @@ def encode_to_npz(config: BuildConfig, progress: Progress) -> dict[str, Any]:
     kept, present = kept_rows(work, model, n)
     con = open_plan(work)
     try:
-        names = con.execute("SELECT id, coalesce(scientific_name, '') FROM planned ORDER BY seq").fetchall()
-        rejected = int(con.execute("SELECT count(*) FROM rejected").fetchall()[0][0]) + n - len(kept)
+        names = con.execute(
+            "SELECT id, coalesce(scientific_name, '') FROM planned ORDER BY seq"
+        ).fetchall()
+        rejected = (
+            int(con.execute("SELECT count(*) FROM rejected").fetchall()[0][0]) + n - len(kept)
+        )
     finally:
         con.close()
     if len(kept) == 0:
         raise InputError(f"Nothing of {config.table} could be encoded.")
     whole = np.lib.format.open_memmap(
-        work / "whole.npy", mode="w+", dtype=np.float32, shape=(len(kept), len(model.modalities), model.width)
+        work / "whole.npy",
+        mode="w+",
+        dtype=np.float32,
+        shape=(len(kept), len(model.modalities), model.width),
     )
     for i, m in enumerate(model.modalities):
         stored = np.load(work / "embeddings" / f"{m}.npy", mmap_mode="r")
@@ -46,8 +53,13 @@ def encode_to_npz(config: BuildConfig, progress: Progress) -> dict[str, Any]:
             rows = kept[at : at + 4096]
             whole[at : at + 4096, i] = np.where(present[at : at + 4096, i, None], stored[rows], 0)
     temporary = config.out.with_name(config.out.name + ".new.npz")
-    np.savez(temporary, embeddings=whole, present=present,
-             ids=np.array([names[i][0] for i in kept]), species=np.array([names[i][1] for i in kept]))  # fmt: skip
+    np.savez(
+        temporary,
+        embeddings=whole,
+        present=present,
+        ids=np.array([names[i][0] for i in kept]),
+        species=np.array([names[i][1] for i in kept]),
+    )
     temporary.replace(config.out)
     shutil.rmtree(work, ignore_errors=True)
     observed = {m: int(present[:, i].sum()) for i, m in enumerate(model.modalities)}
@@ -55,9 +67,14 @@ def encode_to_npz(config: BuildConfig, progress: Progress) -> dict[str, Any]:
 
 
 def infer_npz(
-    source: Path, model_name: str, given: str | None, decode: str, seed: int | None, out: Path,
+    source: Path,
+    model_name: str,
+    given: str | None,
+    decode: str,
+    seed: int | None,
+    out: Path,
     hub: Path | None = None,
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     """Run the MVAE over an `.npz` of embeddings.
 
     Args:
@@ -89,8 +106,10 @@ def infer_npz(
     except (OSError, ValueError, KeyError, EOFError) as e:
         raise InputError(f"{source} cannot be read as .npz with `embeddings`: {e}.") from e
     if x.ndim != 3 or tuple(x.shape[1:]) != (len(names), mvae.config.input_dim):
-        raise ShapeError(f"{source}: embeddings are {tuple(x.shape)}, the MVAE takes "
-                         f"(n, {len(names)}, {mvae.config.input_dim}).")  # fmt: skip
+        raise ShapeError(
+            f"{source}: embeddings are {tuple(x.shape)}, the MVAE takes "
+            f"(n, {len(names)}, {mvae.config.input_dim})."
+        )
     present = stated if stated is not None else torch.ones(x.shape[:2], dtype=torch.bool)
     chosen = parse_modalities(given, names) if given else names
     shown = [names.index(m) for m in chosen]
@@ -109,7 +128,9 @@ def infer_npz(
                 p = mvae.posterior(x[at : at + 1024], visible[at : at + 1024])
             except InputError as e:
                 raise InputError(f"{source}: from row {at}: {e}") from e
-            tokens = torch.cat([p.tokens[:, :first], p.tokens[:, [first + i for i in shown]]], dim=1)
+            tokens = torch.cat(
+                [p.tokens[:, :first], p.tokens[:, [first + i for i in shown]]], dim=1
+            )
             done = mvae.reconstruct(p, how=decode, nodes=nodes, generator=generator)
             parts.append((p.mean, p.log_variance, p.sigma_l1, tokens, done))
     if not parts:
@@ -120,5 +141,3 @@ def infer_npz(
     np.savez(temporary, **arrays)
     temporary.replace(out)
     return {"rows": len(x), "visible": list(chosen)}
-
-

@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -98,16 +98,24 @@ def _silent(stage: str, done: int, total: int | None) -> None:
 
 def open_model(config: BuildConfig) -> Model:
     """The model of a build, with its preprocessing options."""
-    return Model.open(config.model, hub=config.hub, device=config.device,
-                      exif_transpose=config.exif_transpose, audio_windows=config.audio_windows)  # fmt: skip
+    return Model.open(
+        config.model,
+        hub=config.hub,
+        device=config.device,
+        exif_transpose=config.exif_transpose,
+        audio_windows=config.audio_windows,
+    )
 
 
 def _identity(config: BuildConfig) -> dict[str, Any]:
     """What must be the same for an unfinished build to be continued."""
     table = Path(config.table.partition("::")[0])
     stat = table.stat() if table.exists() else None
-    keep = {k: str(v) for k, v in asdict(config).items()
-            if k not in ("out", "workers", "batch_size", "timeout_s", "overwrite", "restart", "device")}  # fmt: skip
+    keep = {
+        k: str(v)
+        for k, v in asdict(config).items()
+        if k not in ("out", "workers", "batch_size", "timeout_s", "overwrite", "restart", "device")
+    }
     keep["table"] = str(table.resolve())
     keep["table_state"] = f"{stat.st_size} {stat.st_mtime_ns}" if stat else ""
     return keep
@@ -118,7 +126,9 @@ def work_folder(config: BuildConfig) -> Path:
     out = config.out
     if out.exists() and not config.overwrite:
         what = "an index" if (out / "manifest.json").is_file() else "a file or folder"
-        raise InputError(f"{out} is {what} already; pass --overwrite to replace it, or another --index.")
+        raise InputError(
+            f"{out} is {what} already; pass --overwrite to replace it, or another --index."
+        )
     if out.exists() and not (out / "manifest.json").is_file():
         raise InputError(f"{out} is no index; it is not overwritten.")
     work = out.with_name(out.name + ".building")
@@ -151,7 +161,9 @@ def _lock(work: Path) -> Any:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as e:
         handle.seek(0)
-        raise BundleError(f"{work} is being built by process {handle.read() or '?'}; wait for it.") from e
+        raise BundleError(
+            f"{work} is being built by process {handle.read() or '?'}; wait for it."
+        ) from e
     handle.truncate(0)
     handle.write(str(os.getpid()))
     handle.flush()
@@ -179,25 +191,43 @@ def encode_table(config: BuildConfig, work: Path, model: Model, progress: Progre
             return n
         if not done.is_file():
             table = read_observations(
-                config.table, config.columns, format=config.format, media=config.media,
+                config.table,
+                config.columns,
+                format=config.format,
+                media=config.media,
                 allow_outside=config.allow_outside,
-            )  # fmt: skip
+            )
             n = plan(con, table, config.duplicates, raster is not None, progress)
-            facts = {"rows": n, "format": table.format, "media": str(table._rules.media.resolve()),
-                     "fields": {k: list(v) for k, v in table.fields.items()}}  # fmt: skip
+            facts = {
+                "rows": n,
+                "format": table.format,
+                "media": str(table._rules.media.resolve()),
+                "fields": {k: list(v) for k, v in table.fields.items()},
+            }
             con.execute("CHECKPOINT")
             done.write_text(json.dumps(facts))
         facts = json.loads(done.read_text())
         n = int(facts["rows"])
-        embed(con, model, work, n, media=Path(facts["media"]), raster=raster, workers=config.workers,
-              batch_size=config.batch_size, timeout_s=config.timeout_s, progress=progress)  # fmt: skip
+        embed(
+            con,
+            model,
+            work,
+            n,
+            media=Path(facts["media"]),
+            raster=raster,
+            workers=config.workers,
+            batch_size=config.batch_size,
+            timeout_s=config.timeout_s,
+            progress=progress,
+        )
         return n
     finally:
         con.close()
 
 
-def _plan_embeddings(con: Any, config: BuildConfig, kind: str, model: Model, done: Path,
-                     progress: Progress) -> int:  # fmt: skip
+def _plan_embeddings(
+    con: Any, config: BuildConfig, kind: str, model: Model, done: Path, progress: Progress
+) -> int:
     if not done.is_file():
         rows = 0
         for batch in read_embeddings(Path(config.table), kind, model.modalities, model.width):
@@ -208,13 +238,22 @@ def _plan_embeddings(con: Any, config: BuildConfig, kind: str, model: Model, don
             raise InputError(f"{config.table} holds no rows.")
         n = settle_embeddings(con, config.duplicates)
         con.execute("CHECKPOINT")
-        done.write_text(json.dumps({"rows": n, "format": kind, "fields": {},
-                                    "media": str(Path(config.table).parent.resolve())}))  # fmt: skip
+        done.write_text(
+            json.dumps(
+                {
+                    "rows": n,
+                    "format": kind,
+                    "fields": {},
+                    "media": str(Path(config.table).parent.resolve()),
+                }
+            )
+        )
     return int(json.loads(done.read_text())["rows"])
 
 
-def _copy_embeddings(con: Any, config: BuildConfig, kind: str, model: Model, work: Path, n: int,
-                     progress: Progress) -> None:  # fmt: skip
+def _copy_embeddings(
+    con: Any, config: BuildConfig, kind: str, model: Model, work: Path, n: int, progress: Progress
+) -> None:
     (work / "embeddings").mkdir(exist_ok=True)
     stores = [Store(work / "embeddings", m, n, model.width) for m in model.modalities]
     seqs = con.execute("SELECT row_in, seq FROM planned ORDER BY row_in").fetchnumpy()
@@ -235,7 +274,9 @@ def _copy_embeddings(con: Any, config: BuildConfig, kind: str, model: Model, wor
 
 def kept_rows(work: Path, model: Model, n: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Rows with at least one modality left, and their presence (rows, m)."""
-    states = [np.load(work / "embeddings" / f"{m}.state.npy", mmap_mode="r") for m in model.modalities]
+    states = [
+        np.load(work / "embeddings" / f"{m}.state.npy", mmap_mode="r") for m in model.modalities
+    ]
     present = np.stack([np.asarray(s) == ENCODED for s in states], axis=1).reshape(n, -1)
     kept = np.flatnonzero(present.any(axis=1))
     return kept, present[kept]
@@ -270,8 +311,9 @@ def build(config: BuildConfig, progress: Progress = _silent) -> dict[str, Any]:
         (stage / "statistics.json").write_text(json.dumps(statistics))
         con = open_plan(work)
         try:
-            counts = write_metadata(con, stage, kept, present, sigma_l1, model.modalities,
-                                    list(read_lost(work)))  # fmt: skip
+            counts = write_metadata(
+                con, stage, kept, present, sigma_l1, model.modalities, list(read_lost(work))
+            )
         finally:
             con.close()
         progress("certify", 0, None)
@@ -390,37 +432,53 @@ def _sigma(model: Model, x: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDA
 
 
 def _manifest(
-    config: BuildConfig, model: Model, facts: dict[str, Any], counts: dict[str, Any],
-    present: NDArray[np.bool_], stage: Path,
-) -> dict[str, Any]:  # fmt: skip
+    config: BuildConfig,
+    model: Model,
+    facts: dict[str, Any],
+    counts: dict[str, Any],
+    present: NDArray[np.bool_],
+    stage: Path,
+) -> dict[str, Any]:
     own = model.settings.get("encoder", {})
     loaded = {m: model.encoder(m).fingerprint for m in model.modalities if m in own}
-    builtin = (model.folder.parent.name == "models" and model.folder.name == config.model)
+    builtin = model.folder.parent.name == "models" and model.folder.name == config.model
     return {
         "format_version": FORMAT_VERSION,
         "generation": 1,
         "program": f"prom3e-index {prom3e_index.__version__}",
-        "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "rows": len(present),
         "counts": counts,
         "modalities": list(model.modalities),
         "observed": {m: int(present[:, i].sum()) for i, m in enumerate(model.modalities)},
         "width": model.width,
         "hidden_width": hidden_width(model),
-        "model": {"name": config.model if builtin else str(model.folder.resolve()),
-                  "hub": str(config.hub.resolve()) if config.hub else None,
-                  "decode": model.decode, "hidden": model.hidden,
-                  "exif_transpose": config.exif_transpose, "audio_windows": config.audio_windows},
+        "model": {
+            "name": config.model if builtin else str(model.folder.resolve()),
+            "hub": str(config.hub.resolve()) if config.hub else None,
+            "decode": model.decode,
+            "hidden": model.hidden,
+            "exif_transpose": config.exif_transpose,
+            "audio_windows": config.audio_windows,
+        },
         "fingerprints": {**loaded, "mvae": model.mvae_fingerprint},
         "weights": model.settings.get("weights", {}),
         "epsilon": {m: model.weights((), m).epsilon for m in model.modalities},
-        "source": {"table": config.table, "format": facts["format"], "media": facts["media"],
-                   "fields": facts["fields"], "duplicates": config.duplicates,
-                   "climate": str(config.climate) if config.climate else None},
-        "machine": {"python": platform.python_version(), "platform": platform.platform(),
-                    "device": config.device},
+        "source": {
+            "table": config.table,
+            "format": facts["format"],
+            "media": facts["media"],
+            "fields": facts["fields"],
+            "duplicates": config.duplicates,
+            "climate": str(config.climate) if config.climate else None,
+        },
+        "machine": {
+            "python": platform.python_version(),
+            "platform": platform.platform(),
+            "device": config.device,
+        },
         "command": sys.argv,
-    }  # fmt: skip
+    }
 
 
 def _publish(stage: Path, out: Path) -> None:

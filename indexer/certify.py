@@ -40,15 +40,22 @@ def certify(folder: Path, manifest: dict[str, Any], model: Model) -> dict[str, A
             having = np.flatnonzero(present[:, g])
             if given == target or len(having) == 0:
                 continue
-            picked = np.sort(rng.choice(having, min(len(having), QUERIES // len(names) + 1), replace=False))
+            picked = np.sort(
+                rng.choice(having, min(len(having), QUERIES // len(names) + 1), replace=False)
+            )
             stored = np.load(folder / "embeddings" / f"{given}.npy", mmap_mode="r")
             x = np.zeros((len(picked), len(names), model.width), np.float32)
             x[:, g] = stored[picked]
             mask = np.zeros((len(picked), len(names)), bool)
             mask[:, g] = True
             inferred = infer(model, x, mask, (target,))
-            queries = query_rows(x[:, g], inferred.reconstructed[:, 0], inferred.hidden, "hybrid",
-                                 model.weights((given,), target))  # fmt: skip
+            queries = query_rows(
+                x[:, g],
+                inferred.reconstructed[:, 0],
+                inferred.hidden,
+                "hybrid",
+                model.weights((given,), target),
+            )
             for query in queries:
                 began = time.perf_counter()
                 _, found, _ = index.search(query, 10, rows)

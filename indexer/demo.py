@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -43,8 +44,13 @@ def run_demo(folder: Path, observations: int, seed: int, progress: Progress) -> 
     present = bundle.present.copy()
     rows = bundle.sql("SELECT true_species, obscured FROM observations ORDER BY row")
     present[np.array([bool(r[1]) for r in rows]), bundle.modalities.index("loc")] = False
-    records = recall_table(model, x, present & present.any(1, keepdims=True),
-                           np.array([r[0] for r in rows], dtype=object), LIMIT)  # fmt: skip
+    records = recall_table(
+        model,
+        x,
+        present & present.any(1, keepdims=True),
+        np.array([r[0] for r in rows], dtype=object),
+        LIMIT,
+    )
     report = folder / "report.html"
     write_report(report, bundle, answers, records, world / "climate.npy")
     return report, recall_text(records)
@@ -54,13 +60,15 @@ def _questions(bundle: Bundle, world: Path) -> list[Query]:
     """Five questions in different directions, from observations of the world itself."""
     base = Path(bundle.manifest["source"]["media"])
 
-    def one(what: str) -> tuple[object, ...]:
+    def one(what: str) -> tuple[Any, ...]:
         found = bundle.sql(
             f"SELECT image, audio, sat, latitude, longitude, text, family FROM observations WHERE {what} "
             "ORDER BY row LIMIT 1"
         )
         if not found:
-            raise InputError("The world is too small for the demo's questions; make it of 200 or more.")
+            raise InputError(
+                "The world is too small for the demo's questions; make it of 200 or more."
+            )
         return found[0]
 
     song = one("has_audio AND has_image AND family IS NOT NULL")
@@ -69,9 +77,14 @@ def _questions(bundle: Bundle, world: Path) -> list[Query]:
     place = one("has_loc AND has_env AND NOT obscured")
     return [
         Query(audio=base / str(song[1]), target="image", k=8),
-        Query(image=base / str(photo[0]), location=(float(photo[3]), float(photo[4])), target="audio", k=6,  # type: ignore[arg-type]
-              where="kingdom = 'Fictanimalia'"),
+        Query(
+            image=base / str(photo[0]),
+            location=(float(photo[3]), float(photo[4])),
+            target="audio",
+            k=6,
+            where="kingdom = 'Fictanimalia'",
+        ),
         Query(text=str(named[5]), target="sat", k=8),
         Query(sat=base / str(photo[2]), target="image", k=8, group_by="scientific_name"),
-        Query(location=(float(place[3]), float(place[4])), target="image", k=8, observed_only=True),  # type: ignore[arg-type]
-    ]  # fmt: skip
+        Query(location=(float(place[3]), float(place[4])), target="image", k=8, observed_only=True),
+    ]

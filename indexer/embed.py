@@ -108,8 +108,10 @@ def embed(
             store.state[:] = ABSENT
             store.state.flush()
             continue
-        absent = con.execute(f"SELECT seq FROM planned WHERE {quoted(column)} IS NULL"
-                             + (" AND env IS NULL" if modality == "env" else "")).fetchnumpy()["seq"]  # fmt: skip
+        absent = con.execute(
+            f"SELECT seq FROM planned WHERE {quoted(column)} IS NULL"
+            + (" AND env IS NULL" if modality == "env" else "")
+        ).fetchnumpy()["seq"]
         absent = np.asarray(absent, np.int64)
         store.state[absent[store.state[absent] == PENDING]] = ABSENT
         if not (store.state[:] == PENDING).any():
@@ -118,12 +120,26 @@ def embed(
         encoder = model.encoder(modality)
         size = batch_size or encoder.batch_size
         if modality in ("loc", "env"):
-            _embed_numbers(con, encoder, store, raster if modality == "env" else None, modality, progress)
+            _embed_numbers(
+                con, encoder, store, raster if modality == "env" else None, modality, progress
+            )
             continue
         groups = _groups(con, column, store.state)
         if modality in MEDIA:
-            _embed_media(groups, model, encoder, store, work, media, modality, workers, size, timeout_s,
-                         int((store.state[:] == PENDING).sum()), progress)  # fmt: skip
+            _embed_media(
+                groups,
+                model,
+                encoder,
+                store,
+                work,
+                media,
+                modality,
+                workers,
+                size,
+                timeout_s,
+                int((store.state[:] == PENDING).sum()),
+                progress,
+            )
         else:
             _embed_texts(groups, encoder, store, size, progress)
 
@@ -142,7 +158,7 @@ def _embed_media(
     total: int,
     progress: Progress,
 ) -> None:
-    spec = asdict(model.audio_spec() if modality == "audio" else model.image_spec(modality))
+    spec = asdict(model.media_spec(modality))
     tasks = (((value, rows), Task(modality, media / value, spec)) for value, rows in groups)
     batch: list[NDArray[Any]] = []
     of: list[NDArray[np.int64]] = []
@@ -204,10 +220,14 @@ def _embed_numbers(
 ) -> None:
     """Encode places, or climates: a row's own 20 values first, else the raster's at its place."""
     if modality == "loc":
-        query = "SELECT seq, latitude, longitude FROM planned WHERE latitude IS NOT NULL ORDER BY seq"
+        query = (
+            "SELECT seq, latitude, longitude FROM planned WHERE latitude IS NOT NULL ORDER BY seq"
+        )
     elif raster is not None:
-        query = ("SELECT seq, latitude, longitude, env FROM planned "
-                 "WHERE latitude IS NOT NULL OR env IS NOT NULL ORDER BY seq")  # fmt: skip
+        query = (
+            "SELECT seq, latitude, longitude, env FROM planned "
+            "WHERE latitude IS NOT NULL OR env IS NOT NULL ORDER BY seq"
+        )
     else:
         query = "SELECT seq, NULL, NULL, env FROM planned WHERE env IS NOT NULL ORDER BY seq"
     done = 0
@@ -216,7 +236,9 @@ def _embed_numbers(
         todo = store.state[seq] == PENDING
         if todo.any():
             if modality == "loc":
-                place = np.stack([batch.column(i).to_numpy(zero_copy_only=False) for i in (1, 2)], 1)
+                place = np.stack(
+                    [batch.column(i).to_numpy(zero_copy_only=False) for i in (1, 2)], 1
+                )
                 values = np.asarray(place, np.float32)
             else:
                 own = batch.column(3).to_pylist()
@@ -242,8 +264,9 @@ def _lose(work: Path, modality: str, rows: NDArray[np.int64], reason: str, media
 
 
 def read_lost(work: Path) -> Iterator[tuple[int, str, str]]:
-    """(seq, modality, reason) of every note; a line cut off by a crash is passed over, as its rows
-    were not marked yet.
+    """Notes as (seq, modality, reason).
+
+    A line cut off by a crash is passed over: its rows were not marked yet.
     """
     path = work / "lost.jsonl"
     if not path.is_file():

@@ -42,13 +42,23 @@ def write_metadata(
     import pyarrow as pa
 
     if lost:
-        seqs, names, reasons = zip(*lost, strict=True)
-        con.register("noted", pa.table({"seq": pa.array(seqs, pa.int64()), "modality": list(names),
-                                        "reason": list(reasons)}))  # fmt: skip
-        con.execute("INSERT INTO lost SELECT DISTINCT n.* FROM noted n WHERE NOT EXISTS (SELECT 1 FROM lost l "
-                    "WHERE l.seq = n.seq AND l.modality = n.modality)")  # fmt: skip
+        seqs, lost_from, reasons = zip(*lost, strict=True)
+        con.register(
+            "noted",
+            pa.table(
+                {
+                    "seq": pa.array(seqs, pa.int64()),
+                    "modality": list(lost_from),
+                    "reason": list(reasons),
+                }
+            ),
+        )
+        con.execute(
+            "INSERT INTO lost SELECT DISTINCT n.* FROM noted n WHERE NOT EXISTS (SELECT 1 FROM lost l "
+            "WHERE l.seq = n.seq AND l.modality = n.modality)"
+        )
         con.unregister("noted")
-    columns = {"row": np.arange(len(kept)), "seq": kept, "sigma_l1": sigma_l1}
+    columns: dict[str, Any] = {"row": np.arange(len(kept)), "seq": kept, "sigma_l1": sigma_l1}
     columns |= {f"has_{m}": present[:, i] for i, m in enumerate(modalities)}
     con.register("kept", pa.table({k: pa.array(v) for k, v in columns.items()}))
     con.execute(
@@ -77,8 +87,12 @@ def write_metadata(
     files = int(con.execute("SELECT count(*) FROM out.lost").fetchall()[0][0])
     con.execute("DETACH out")
     con.unregister("kept")
-    return {"rows_in": len(kept) + rejected, "rows_indexed": len(kept), "rows_rejected": rejected,
-            "files_lost": files}  # fmt: skip
+    return {
+        "rows_in": len(kept) + rejected,
+        "rows_indexed": len(kept),
+        "rows_rejected": rejected,
+        "files_lost": files,
+    }
 
 
 def _typed(con: duckdb.DuckDBPyConnection, name: str) -> str:

@@ -25,10 +25,15 @@ def open_plan(work: Path) -> duckdb.DuckDBPyConnection:
     """Open the plan's database, bounded in memory, spilling to the work folder."""
     import duckdb
 
-    return duckdb.connect(str(work / "plan.duckdb"), config={
-        "memory_limit": "1GB", "temp_directory": str(work / "spill"), "threads": "2",
-        "autoinstall_known_extensions": "false",
-    })  # fmt: skip
+    return duckdb.connect(
+        str(work / "plan.duckdb"),
+        config={
+            "memory_limit": "1GB",
+            "temp_directory": str(work / "spill"),
+            "threads": "2",
+            "autoinstall_known_extensions": "false",
+        },
+    )
 
 
 def quoted(name: str) -> str:
@@ -37,7 +42,9 @@ def quoted(name: str) -> str:
 
 
 def _create_notes(con: duckdb.DuckDBPyConnection) -> None:
-    con.execute("CREATE OR REPLACE TABLE rejected (row_in BIGINT, line BIGINT, id VARCHAR, reason VARCHAR)")
+    con.execute(
+        "CREATE OR REPLACE TABLE rejected (row_in BIGINT, line BIGINT, id VARCHAR, reason VARCHAR)"
+    )
     con.execute("CREATE OR REPLACE TABLE lost (seq BIGINT, modality VARCHAR, reason VARCHAR)")
 
 
@@ -76,8 +83,10 @@ def plan(
         progress("read", done, None)
     if "id" not in table.fields:
         con.execute("UPDATE incoming SET id = 'row-' || (row_in + 1)")
-    searchable = "image IS NOT NULL OR sat IS NOT NULL OR audio IS NOT NULL OR latitude IS NOT NULL " \
-                 "OR text IS NOT NULL OR env IS NOT NULL"  # fmt: skip
+    searchable = (
+        "image IS NOT NULL OR sat IS NOT NULL OR audio IS NOT NULL OR latitude IS NOT NULL "
+        "OR text IS NOT NULL OR env IS NOT NULL"
+    )
     return _settle(con, duplicates, searchable, table.rejected)
 
 
@@ -119,8 +128,10 @@ def _settle(
         "JOIN verdict v USING (row_in) WHERE v.reason IS NOT NULL ORDER BY i.row_in"
     )
     if unsplit:
-        con.executemany("INSERT INTO rejected VALUES (NULL, ?, NULL, ?)",
-                        [[line, f"line {line}: {reason}"] for line, reason in unsplit])  # fmt: skip
+        con.executemany(
+            "INSERT INTO rejected VALUES (NULL, ?, NULL, ?)",
+            [[line, f"line {line}: {reason}"] for line, reason in unsplit],
+        )
     con.execute(
         "CREATE OR REPLACE TABLE planned AS SELECT row_number() OVER (ORDER BY row_in) - 1 AS seq, i.* "
         "FROM incoming i JOIN verdict v USING (row_in) WHERE v.reason IS NULL ORDER BY i.row_in"
@@ -135,8 +146,9 @@ def _settle(
     return int(con.execute("SELECT count(*) FROM planned").fetchall()[0][0])
 
 
-def plan_embeddings(con: duckdb.DuckDBPyConnection, ids: list[str], metadata: dict[str, list[Any]],
-                    table_rows: int) -> None:  # fmt: skip
+def plan_embeddings(
+    con: duckdb.DuckDBPyConnection, ids: list[str], metadata: dict[str, list[Any]], table_rows: int
+) -> None:
     """Append rows of an embedding file to `incoming`; metadata columns named as fields fill them."""
     import pyarrow as pa
 
@@ -156,8 +168,10 @@ def plan_embeddings(con: duckdb.DuckDBPyConnection, ids: list[str], metadata: di
         extra = [c for c in columns if c not in FIELDS and c != "row_in"]
         fields = ", ".join(f"{quoted(f)} {kind}" for f, kind in FIELDS.items())
         more = "".join(f", {quoted(c)} VARCHAR" for c in extra)
-        con.execute(f"CREATE OR REPLACE TABLE incoming (row_in BIGINT, {fields}{more}, "
-                    "problems STRUCT(modality VARCHAR, reason VARCHAR)[])")  # fmt: skip
+        con.execute(
+            f"CREATE OR REPLACE TABLE incoming (row_in BIGINT, {fields}{more}, "
+            "problems STRUCT(modality VARCHAR, reason VARCHAR)[])"
+        )
     cells = ", ".join(
         f"TRY_CAST({quoted(c)} AS {FIELDS[c]})" if c in FIELDS else quoted(c) for c in columns
     )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,7 @@ from prom3e_index.bundle import Bundle
 from prom3e_index.errors import MediaError, Prom3eError
 from prom3e_index.hybrid import gallery, infer
 from prom3e_index.manifest import checksum
-from prom3e_index.media.audio import audio_features
-from prom3e_index.media.images import image_pixels
+from prom3e_index.media.pool import DecodePool, Task
 from prom3e_index.schema import MEDIA
 
 
@@ -26,7 +26,9 @@ class Check:
     detail: str
 
 
-def verify(bundle: Bundle, sample: int = 20, progress: Callable[[str], None] | None = None) -> list[Check]:
+def verify(
+    bundle: Bundle, sample: int = 20, progress: Callable[[str], None] | None = None
+) -> list[Check]:
     """Verify a bundle.
 
     Checks every file's SHA-256; that rows in = indexed + rejected; that row numbers run from 0 to n − 1
@@ -47,16 +49,18 @@ def verify(bundle: Bundle, sample: int = 20, progress: Callable[[str], None] | N
         except (Prom3eError, OSError, ValueError, RuntimeError) as e:
             checks.append(Check(name, False, str(e)))
 
-    rows = np.sort(np.random.default_rng(0).choice(bundle.rows, min(sample, bundle.rows), replace=False))
+    rows = np.sort(
+        np.random.default_rng(0).choice(bundle.rows, min(sample, bundle.rows), replace=False)
+    )
     check("checksums", lambda: _checksums(bundle))
     check("counts", lambda: _counts(bundle))
     check("keys", lambda: _keys(bundle))
     for target in bundle.modalities:
-        check(f"index {target}", lambda t=target: _index(bundle, t, rows))
+        check(f"index {target}", partial(_index, bundle, target, rows))
     check("gallery follows from embeddings", lambda: _gallery(bundle, rows))
     for modality in MEDIA:
         if modality in bundle.modalities:
-            check(f"re-encode {modality}", lambda m=modality: _reencode(bundle, m, sample))
+            check(f"re-encode {modality}", partial(_reencode, bundle, modality, sample))
     return checks
 
 
@@ -64,7 +68,10 @@ def _checksums(bundle: Bundle) -> tuple[bool, str]:
     files = bundle.manifest["files"]
     wrong = [n for n, entry in files.items() if checksum(bundle.path / n) != entry["sha256"]]
     if wrong:
-        return False, f"{len(wrong)} of {len(files)} files differ from the manifest: {', '.join(wrong[:3])}"
+        return (
+            False,
+            f"{len(wrong)} of {len(files)} files differ from the manifest: {', '.join(wrong[:3])}",
+        )
     return True, f"{len(files)} files"
 
 
@@ -72,8 +79,11 @@ def _counts(bundle: Bundle) -> tuple[bool, str]:
     c = bundle.manifest["counts"]
     rejected = bundle.sql("SELECT count(*) FROM rejected")[0][0]
     indexed = bundle.sql("SELECT count(*) FROM observations")[0][0]
-    good = (c["rows_in"] == c["rows_indexed"] + c["rows_rejected"]
-            and (indexed, rejected) == (c["rows_indexed"], c["rows_rejected"]) and indexed == bundle.rows)  # fmt: skip
+    good = (
+        c["rows_in"] == c["rows_indexed"] + c["rows_rejected"]
+        and (indexed, rejected) == (c["rows_indexed"], c["rows_rejected"])
+        and indexed == bundle.rows
+    )
     return good, f"{c['rows_in']} in = {indexed} indexed + {rejected} rejected"
 
 
@@ -94,14 +104,18 @@ def _index(bundle: Bundle, target: str, rows: np.ndarray) -> tuple[bool, str]:  
 
 def _gallery(bundle: Bundle, rows: np.ndarray) -> tuple[bool, str]:  # type: ignore[type-arg]
     model = bundle.model()
-    x = np.stack([np.asarray(bundle.embeddings(m)[rows], np.float32) for m in bundle.modalities], axis=1)
+    x = np.stack(
+        [np.asarray(bundle.embeddings(m)[rows], np.float32) for m in bundle.modalities], axis=1
+    )
     has = bundle.present[rows]
     inferred = infer(model, x, has, bundle.modalities)
     worst = 0.0
     for i, target in enumerate(bundle.modalities):
         epsilon = float(bundle.manifest["epsilon"][target])
         again = gallery(x[:, i], has[:, i], inferred.reconstructed[:, i], inferred.hidden, epsilon)
-        worst = max(worst, float(np.abs(again - np.asarray(bundle.vectors(target)[rows], np.float32)).max()))
+        worst = max(
+            worst, float(np.abs(again - np.asarray(bundle.vectors(target)[rows], np.float32)).max())
+        )
     return worst < 2e-3, f"largest difference {worst:.1e} over {len(rows)} rows"
 
 
@@ -116,13 +130,12 @@ def _reencode(bundle: Bundle, modality: str, sample: int) -> tuple[bool, str]:
     if not there:
         return True, "no files here to compare with"
     bundle.check_encoder(model, modality)
+    spec = asdict(model.media_spec(modality))
     lowest = 1.0
-    for row, path in there:
-        try:
-            item = (audio_features(path, model.audio_spec()) if modality == "audio" else
-                    image_pixels(path, model.image_spec(modality), tile=modality == "sat"))  # fmt: skip
-        except MediaError as e:
-            return False, f"row {row}: {e}"
-        stored = np.asarray(bundle.embeddings(modality)[row], np.float32)
-        lowest = min(lowest, float(model.encoder(modality).encode([item])[0] @ stored))
+    with DecodePool(2) as pool:
+        for row, result in pool.map([(row, Task(modality, path, spec)) for row, path in there]):
+            if isinstance(result, MediaError):
+                return False, f"row {row}: {result}"
+            stored = np.asarray(bundle.embeddings(modality)[row], np.float32)
+            lowest = min(lowest, float(model.encoder(modality).encode([result])[0] @ stored))
     return lowest > 0.999, f"{len(there)} files, lowest cosine {lowest:.6f}"

@@ -69,15 +69,21 @@ class Bundle:
         import duckdb
 
         try:
-            return duckdb.connect(str(self.path / "metadata.duckdb"), read_only=True, config={
-                "enable_external_access": "false",
-                "autoload_known_extensions": "false",
-                "autoinstall_known_extensions": "false",
-                "memory_limit": "2GB",
-                "lock_configuration": "true",
-            })  # fmt: skip
+            return duckdb.connect(
+                str(self.path / "metadata.duckdb"),
+                read_only=True,
+                config={
+                    "enable_external_access": "false",
+                    "autoload_known_extensions": "false",
+                    "autoinstall_known_extensions": "false",
+                    "memory_limit": "2GB",
+                    "lock_configuration": "true",
+                },
+            )
         except duckdb.Error as e:
-            raise BundleError(f"{self.path / 'metadata.duckdb'} cannot be opened: {str(e).splitlines()[0]}") from e
+            raise BundleError(
+                f"{self.path / 'metadata.duckdb'} cannot be opened: {str(e).splitlines()[0]}"
+            ) from e
 
     def sql(self, query: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Rows of a read-only query over `observations`, `lost` and `rejected`."""
@@ -125,15 +131,18 @@ class Bundle:
 
     def vectors(self, target: str) -> NDArray[np.float16]:
         """(n, d + z) gallery vectors [g_t, h], memory-mapped."""
-        return self._array("vectors", target,
-                           int(self.manifest["width"]) + int(self.manifest["hidden_width"]))  # fmt: skip
+        return self._array(
+            "vectors", target, int(self.manifest["width"]) + int(self.manifest["hidden_width"])
+        )
 
     def _array(self, kind: str, name: str, width: int) -> NDArray[np.float16]:
         path = self.path / kind / f"{name}.npy"
         try:
             array: NDArray[np.float16] = np.load(path, mmap_mode="r", allow_pickle=False)
         except (OSError, ValueError, EOFError) as e:
-            raise BundleError(f"{path} is damaged: {e}. Restore it from a copy, or rebuild the index.") from e
+            raise BundleError(
+                f"{path} is damaged: {e}. Restore it from a copy, or rebuild the index."
+            ) from e
         if array.shape != (self.rows, width) or array.dtype != np.float16:
             raise BundleError(
                 f"{path} is {array.shape} {array.dtype}, the manifest says ({self.rows}, {width}) float16. "
@@ -167,13 +176,17 @@ class Bundle:
             check_predicate(cursor, f.where)
         where, params = predicate(f, self.columns)
         try:
-            found = cursor.execute(f"SELECT row FROM observations WHERE {where} ORDER BY row", params)
+            found = cursor.execute(
+                f"SELECT row FROM observations WHERE {where} ORDER BY row", params
+            )
             return np.asarray(found.fetchnumpy()["row"], np.int64)
         except duckdb.Error as e:
             reason = " ".join(str(e).split("LINE 1:")[0].split())
             raise InputError(f"--where {f.where!r} cannot be applied: {reason}") from e
 
-    def model(self, name: str | None = None, hub: str | Path | None = None, device: str = "cpu") -> Model:
+    def model(
+        self, name: str | None = None, hub: str | Path | None = None, device: str = "cpu"
+    ) -> Model:
         """The model that made the bundle, or another that must have the same fingerprints.
 
         Raises:
@@ -187,10 +200,12 @@ class Bundle:
                 made = self.manifest["model"]
                 folder = hub or made.get("hub")
                 model = Model.open(
-                    name or made["name"], hub=Path(folder) if folder else None, device=device,
+                    name or made["name"],
+                    hub=Path(folder) if folder else None,
+                    device=device,
                     exif_transpose=bool(made.get("exif_transpose")),
                     audio_windows=bool(made.get("audio_windows")),
-                )  # fmt: skip
+                )
                 self._check(model, "mvae", model.mvae_fingerprint)
                 self._models[key] = model
             return self._models[key]

@@ -63,7 +63,9 @@ def write_parquet(records: list[dict[str, Any]], path: Path) -> None:
     import pyarrow as pa
     from pyarrow import parquet
 
-    parquet.write_table(pa.Table.from_pylist([{k: _plain(v) for k, v in r.items()} for r in records]), path)
+    parquet.write_table(
+        pa.Table.from_pylist([{k: _plain(v) for k, v in r.items()} for r in records]), path
+    )
 
 
 def export_metadata(bundle: Bundle, path: Path, format: str) -> int:
@@ -88,8 +90,11 @@ def export_metadata(bundle: Bundle, path: Path, format: str) -> int:
         for batch in reader:
             table = pa.Table.from_batches([batch])
             if writer is None:
-                writer = (parquet.ParquetWriter(path, table.schema) if format == "parquet"
-                          else arrow_csv.CSVWriter(path, table.schema))  # fmt: skip
+                writer = (
+                    parquet.ParquetWriter(path, table.schema)
+                    if format == "parquet"
+                    else arrow_csv.CSVWriter(path, table.schema)
+                )
             writer.write_table(table)
     if writer is not None:
         writer.close()
@@ -111,8 +116,12 @@ def export_embeddings(bundle: Bundle, path: Path, rows: int = 2048) -> int:
             for i, m in enumerate(bundle.modalities):
                 values = np.asarray(bundle.embeddings(m)[part], np.float32)
                 has = bundle.present[part, i]
-                columns.append(pa.array([v if h else None for v, h in zip(values, has, strict=True)],
-                                        pa.list_(pa.float32())))  # fmt: skip
+                columns.append(
+                    pa.array(
+                        [v if h else None for v, h in zip(values, has, strict=True)],
+                        pa.list_(pa.float32()),
+                    )
+                )
             writer.write_table(pa.Table.from_arrays(columns, schema=schema))
     return bundle.rows
 

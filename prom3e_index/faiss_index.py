@@ -27,7 +27,9 @@ def build(blocks: Iterable[Floats], width: int, path: Path) -> None:
     """Write an exact half-precision index over float blocks (n, width), rows numbered from 0."""
     import faiss
 
-    index = faiss.IndexScalarQuantizer(width, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
+    index = faiss.IndexScalarQuantizer(
+        width, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT
+    )
     for block in blocks:
         index.add(np.ascontiguousarray(block, np.float32))
     faiss.write_index(index, str(path))
@@ -122,7 +124,9 @@ class ExactIndex:
             out[at : at + (1 << 14)] = np.asarray(self.vectors[part], np.float32) @ query
         return out
 
-    def scan(self, query: Floats, k: int, rows: NDArray[np.int64]) -> tuple[Floats, NDArray[np.int64]]:
+    def scan(
+        self, query: Floats, k: int, rows: NDArray[np.int64]
+    ) -> tuple[Floats, NDArray[np.int64]]:
         """Score `rows` one by one and keep the k best."""
         return best(self.scores(query, rows), rows, k)
 
@@ -142,5 +146,3 @@ def best(scores: Floats, rows: NDArray[np.int64], k: int) -> tuple[Floats, NDArr
 def _ordered(scores: Floats, rows: NDArray[np.int64]) -> tuple[Floats, NDArray[np.int64]]:
     order = np.lexsort((rows, -scores))
     return scores[order], rows[order]
-
-

@@ -46,7 +46,9 @@ class Filter:
 
     def describe(self) -> dict[str, Any]:
         """The parts that are set, ready for JSON."""
-        return {k: str(v) if isinstance(v, date) else v for k, v in vars(self).items() if v is not None}
+        return {
+            k: str(v) if isinstance(v, date) else v for k, v in vars(self).items() if v is not None
+        }
 
 
 def parse_place(text: str) -> tuple[float, float]:
@@ -67,7 +69,9 @@ def parse_near(text: str) -> tuple[float, float, float]:
     place, _, radius = text.rpartition(",")
     found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(km|m)\s*", radius)
     if not found or "," not in place:
-        raise InputError(f"--near is LATITUDE,LONGITUDE,RADIUS with km or m, as 46.8,-121.7,50km; not {text!r}.")
+        raise InputError(
+            f"--near is LATITUDE,LONGITUDE,RADIUS with km or m, as 46.8,-121.7,50km; not {text!r}."
+        )
     km = float(found[1]) / (1000 if found[2] == "m" else 1)
     return (*parse_place(place), km)
 
@@ -100,15 +104,20 @@ def check_predicate(con: duckdb.DuckDBPyConnection, where: str) -> None:
     wrapped = f"SELECT row FROM observations WHERE ({where}\n)"
     tree = json.loads(con.execute("SELECT json_serialize_sql(?)", [wrapped]).fetchall()[0][0])
     if tree.get("error"):
-        hint = "".join(f' Write "{w}" in double quotes.' for w in _RESERVED
-                       if re.search(rf"(?<![\"\w]){w}(?![\"\w])", where, re.IGNORECASE))  # fmt: skip
+        hint = "".join(
+            f' Write "{w}" in double quotes.'
+            for w in _RESERVED
+            if re.search(rf"(?<![\"\w]){w}(?![\"\w])", where, re.IGNORECASE)
+        )
         message = str(tree.get("error_message", "")).splitlines()[0]
         raise InputError(f"--where {where!r} is no SQL predicate: {message}.{hint}")
     statements = tree["statements"]
     node = statements[0]["node"] if len(statements) == 1 else {}
-    if node.get("type") != "SELECT_NODE" or node.get("modifiers") or node.get("from_table", {}).get(
-        "table_name"
-    ) != "observations":
+    if (
+        node.get("type") != "SELECT_NODE"
+        or node.get("modifiers")
+        or node.get("from_table", {}).get("table_name") != "observations"
+    ):
         raise InputError(f"--where {where!r} is not one predicate.")
     for extra in ("group_expressions", "having", "qualify", "sample"):
         if node.get(extra):
@@ -146,8 +155,15 @@ def predicate(f: Filter, columns: list[str]) -> tuple[str, list[Any]]:
             "pow(sin(radians(latitude - ?) / 2), 2) + cos(radians(?)) * cos(radians(latitude)) * "
             "pow(sin(radians(longitude - ?) / 2), 2)))) <= ?)"
         )
-        params += [latitude - degrees - 1e-9, latitude + degrees + 1e-9, EARTH_RADIUS_KM, latitude, latitude,
-                   longitude, km]  # fmt: skip
+        params += [
+            latitude - degrees - 1e-9,
+            latitude + degrees + 1e-9,
+            EARTH_RADIUS_KM,
+            latitude,
+            latitude,
+            longitude,
+            km,
+        ]
     if f.bbox is not None:
         west, south, east, north = f.bbox
         join = "AND" if west <= east else "OR"
@@ -172,8 +188,11 @@ def unknown_taxon(con: duckdb.DuckDBPyConnection, name: str, columns: list[str])
     """Advice for a taxon that no observation has: the nearest names, or an empty string."""
     names = [c for c in (*RANKS, "scientific_name", "common_name") if c in columns]
     union = " UNION ".join(f'SELECT DISTINCT "{c}" AS name FROM observations' for c in names)
-    known = [str(r[0]) for r in con.execute(
-        f"SELECT name FROM ({union}) WHERE name IS NOT NULL ORDER BY levenshtein(lower(name), lower(?)) LIMIT 50",
-        [name],
-    ).fetchall()]  # fmt: skip
+    known = [
+        str(r[0])
+        for r in con.execute(
+            f"SELECT name FROM ({union}) WHERE name IS NOT NULL ORDER BY levenshtein(lower(name), lower(?)) LIMIT 50",
+            [name],
+        ).fetchall()
+    ]
     return near_names(name, known)

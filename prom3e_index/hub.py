@@ -71,7 +71,9 @@ def locate(source: str, base: Path, hub: Path | None) -> Path:
     try:
         return Path(snapshot_download(repo, revision=revision, local_files_only=True))
     except (LocalEntryNotFoundError, FileNotFoundError) as e:
-        raise NotCachedError(f"The weights {repo} at {revision[:8]} are not in the cache. {hint}") from e
+        raise NotCachedError(
+            f"The weights {repo} at {revision[:8]} are not in the cache. {hint}"
+        ) from e
 
 
 def pull(repos: list[str], revision: str = "main") -> dict[str, str]:

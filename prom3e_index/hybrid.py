@@ -71,14 +71,19 @@ def infer(
             hidden.append((torch.cat(unit, 1) / len(unit) ** 0.5).cpu().numpy())
             sigma_l1.append(posterior.sigma_l1.cpu().numpy())
             if indices:
-                done = model.mvae.reconstruct(posterior, indices, how=model.decode, nodes=model.nodes)
+                done = model.mvae.reconstruct(
+                    posterior, indices, how=model.decode, nodes=model.nodes
+                )
                 reconstructed.append(done.cpu().numpy())
             else:
                 reconstructed.append(np.zeros((len(part), 0, model.width), np.float32))
     if not hidden:
         z, d = hidden_width(model), model.width
-        return Inferred(np.zeros((0, z), np.float32), np.zeros((0, len(indices), d), np.float32),
-                        np.zeros(0, np.float32))  # fmt: skip
+        return Inferred(
+            np.zeros((0, z), np.float32),
+            np.zeros((0, len(indices), d), np.float32),
+            np.zeros(0, np.float32),
+        )
     return Inferred(np.concatenate(hidden), np.concatenate(reconstructed), np.concatenate(sigma_l1))
 
 
@@ -113,8 +118,10 @@ def query_rows(mean: Floats, completed: Floats, hidden: Floats, space: Space, w:
     """
     if space not in SPACES:
         raise InputError(f"Unknown space {space!r}; known: {', '.join(SPACES)}.")
-    delta, gamma = {"encoder": (0.0, 0.0), "reconstructed": (1.0, 0.0), "hidden": (w.delta, 1.0)}.get(
-        space, (w.delta, w.gamma)
-    )
+    delta, gamma = {
+        "encoder": (0.0, 0.0),
+        "reconstructed": (1.0, 0.0),
+        "hidden": (w.delta, 1.0),
+    }.get(space, (w.delta, w.gamma))
     q = (1 - delta) * mean + delta * completed
-    return np.concatenate([(1 - gamma) * q, gamma * hidden], axis=1).astype(np.float32)
+    return np.asarray(np.concatenate([(1 - gamma) * q, gamma * hidden], axis=1), np.float32)

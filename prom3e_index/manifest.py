@@ -13,8 +13,17 @@ from prom3e_index.errors import BundleError
 FORMAT_VERSION = 1
 NAME = "manifest.json"
 _MAX_BYTES = 64 << 20
-REQUIRED = ("format_version", "rows", "modalities", "width", "hidden_width", "files", "fingerprints",
-            "model", "generation")  # fmt: skip
+REQUIRED = (
+    "format_version",
+    "rows",
+    "modalities",
+    "width",
+    "hidden_width",
+    "files",
+    "fingerprints",
+    "model",
+    "generation",
+)
 
 
 def checksum(path: Path) -> str:
@@ -56,7 +65,9 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     if not path.is_file():
         building = folder.with_name(folder.name + ".building")
         hint = " A build was begun; run the same `build` again." if building.exists() else ""
-        raise BundleError(f"{folder} is no index (it has no {NAME}).{hint} Make one: prom3e-index build.")
+        raise BundleError(
+            f"{folder} is no index (it has no {NAME}).{hint} Make one: prom3e-index build."
+        )
     if path.stat().st_size > _MAX_BYTES:
         raise BundleError(f"{path} is {path.stat().st_size:,} bytes; it is no manifest.")
     try:
@@ -78,7 +89,9 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         if not file.resolve().is_relative_to(folder.resolve()):
             raise BundleError(f"{path} names {name!r} outside the index; refused.")
         if not file.is_file():
-            raise BundleError(f"{folder} lacks {name}. Restore it from a copy, or rebuild the index.")
+            raise BundleError(
+                f"{folder} lacks {name}. Restore it from a copy, or rebuild the index."
+            )
         if file.stat().st_size != entry["bytes"]:
             raise BundleError(
                 f"{file} is {file.stat().st_size:,} bytes, the manifest says {entry['bytes']:,}. "

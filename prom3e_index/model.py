@@ -21,8 +21,15 @@ if TYPE_CHECKING:
     from prom3e_index.mvae import MVAE
 
 BUILT_IN = Path(__file__).parent / "models"
-KINDS = ("open_clip-image", "open_clip-text", "clip-vision", "clap-audio", "laion-clap",
-         "geoclip-location", "sinr")  # fmt: skip
+KINDS = (
+    "open_clip-image",
+    "open_clip-text",
+    "clip-vision",
+    "clap-audio",
+    "laion-clap",
+    "geoclip-location",
+    "sinr",
+)
 HIDDEN = ("mean", "sigma", "both")
 _TOP = {"name", "summary", "width", "config", "encoder", "mvae", "preprocess", "weights"}
 
@@ -75,7 +82,9 @@ class Model:
         where = folder / "model.toml"
         unknown = sorted(settings.keys() - _TOP)
         if unknown:
-            raise ModelError(f"{where}: unknown key {unknown[0]!r}{near_names(unknown[0], sorted(_TOP))}.")
+            raise ModelError(
+                f"{where}: unknown key {unknown[0]!r}{near_names(unknown[0], sorted(_TOP))}."
+            )
         try:
             mvae = settings["mvae"]
             self.name = str(settings["name"])
@@ -148,13 +157,19 @@ class Model:
         for key, known in (("audio_padding", "repeatpad"), ("audio_truncation", "fusion")):
             stated = self._preprocess(key, known)
             if stated != known:
-                raise ModelError(f"Model {self.name}: {key} is {stated!r}; only {known!r} is known.")
+                raise ModelError(
+                    f"Model {self.name}: {key} is {stated!r}; only {known!r} is known."
+                )
         return replace(
             AudioSpec(),
             sample_rate_hz=int(self._preprocess("audio_sample_rate", 48_000)),
             window_s=int(self._preprocess("audio_max_length_s", 10)),
             every_window=self._windows,
         )
+
+    def media_spec(self, modality: str) -> ImageSpec | AudioSpec:
+        """Preprocessing of a modality that is read from files."""
+        return self.audio_spec() if modality == "audio" else self.image_spec(modality)
 
     def source(self, modality: str) -> str:
         """Where an encoder's weights come from, as `hub.locate` reads it."""
@@ -169,7 +184,9 @@ class Model:
         modality = modality_name(modality, self.modalities)
         if modality not in self._encoders:
             if modality not in self.settings.get("encoder", {}):
-                raise ModelError(f"Model {self.name} has no encoder for {modality}; give embeddings.")
+                raise ModelError(
+                    f"Model {self.name} has no encoder for {modality}; give embeddings."
+                )
             encoder = self._load(modality)
             if encoder.width != self.width:
                 raise ModelError(
@@ -227,8 +244,12 @@ class Model:
 
         path = weights_file(self._mvae_folder, ("model.safetensors", "pytorch_model.bin"))
         config = read_json(self._mvae_folder / "config.json")
-        return fingerprint("mvae", path, config, {"decode": self.decode, "nodes": self.nodes,
-                                                  "hidden": self.hidden})  # fmt: skip
+        return fingerprint(
+            "mvae",
+            path,
+            config,
+            {"decode": self.decode, "nodes": self.nodes, "hidden": self.hidden},
+        )
 
     def weights(self, visible: Iterable[str], target: str) -> Weights:
         """The mixing weights for a visible set and target: its own entry, else the default."""

@@ -67,7 +67,9 @@ class MVAEConfig:
         if config.num_cls_tokens != 2:
             raise ModelError(f"num_cls_tokens is {config.num_cls_tokens}, the MVAE has 2 (μ, σ).")
         if config.embed_dim % config.heads:
-            raise ModelError(f"embed_dim {config.embed_dim} is no multiple of heads {config.heads}.")
+            raise ModelError(
+                f"embed_dim {config.embed_dim} is no multiple of heads {config.heads}."
+            )
         return config
 
 
@@ -179,7 +181,9 @@ class MVAE(nn.Module):
                 f"{c.input_dim}). Encode with the same model."
             )
         if tuple(present.shape) != tuple(x.shape[:2]):
-            raise ShapeError(f"`present` is {tuple(present.shape)}, embeddings are {tuple(x.shape)}.")
+            raise ShapeError(
+                f"`present` is {tuple(present.shape)}, embeddings are {tuple(x.shape)}."
+            )
         seen = present.any(dim=1)
         if not bool(seen.all()):
             row = int((~seen).nonzero()[0])

@@ -43,9 +43,11 @@ class Direction:
 
     def ranks(self, space: Any, weights: Weights) -> NDArray[np.float64]:
         """Expected rank of the first right answer of each query that has one."""
-        q = query_rows(self.queries, self.inferred.reconstructed[:, 0], self.inferred.hidden, space, weights)
+        q = query_rows(
+            self.queries, self.inferred.reconstructed[:, 0], self.inferred.hidden, space, weights
+        )
         ranks = expected_ranks(q @ self.bank.T, self.relevant)
-        return ranks[np.isfinite(ranks)]
+        return np.asarray(ranks[np.isfinite(ranks)])
 
 
 def directions(
@@ -87,9 +89,17 @@ def directions(
             else:
                 relevant = species[rows][:, None] == species[have][None, :]
                 relevant &= rows[:, None] != have[None, :]
-            bank = gallery(x[have, t], np.ones(len(have), bool), x[have, t], whole.hidden[at[have]], 0.0)
-            yield Direction(given, target, x[rows, g], infer(model, x[rows], mask, (target,)), bank,
-                            np.asarray(relevant))  # fmt: skip
+            bank = gallery(
+                x[have, t], np.ones(len(have), bool), x[have, t], whole.hidden[at[have]], 0.0
+            )
+            yield Direction(
+                given,
+                target,
+                x[rows, g],
+                infer(model, x[rows], mask, (target,)),
+                bank,
+                np.asarray(relevant),
+            )
 
 
 def recall_table(
@@ -105,14 +115,19 @@ def recall_table(
     out = []
     for d in directions(model, x, present, species, limit):
         record: dict[str, Any] = {
-            "given": d.given, "target": d.target, "gallery": len(d.bank),
+            "given": d.given,
+            "target": d.target,
+            "gallery": len(d.bank),
             "match": "same item" if d.target in SAME_ITEM else "same species",
-        }  # fmt: skip
+        }
         weights = model.weights((d.given,), d.target)
         for space in ("encoder", "reconstructed", "hybrid"):
             ranks = d.ranks(space, weights)
             record["rows"] = len(ranks)
-            record[space] = {"recall@1": recall_at(ranks, 1), "recall@10": recall_at(ranks, 10),
-                             "interval": bootstrap_interval(ranks <= 1, draws=300)}  # fmt: skip
+            record[space] = {
+                "recall@1": recall_at(ranks, 1),
+                "recall@10": recall_at(ranks, 10),
+                "interval": bootstrap_interval(ranks <= 1, draws=300),
+            }
         out.append(record)
     return out

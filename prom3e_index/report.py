@@ -38,18 +38,31 @@ th, td { padding: 4px 10px; border-bottom: 1px solid var(--line); text-align: ri
 
 def recall_text(records: list[dict[str, Any]]) -> str:
     """The recall table for a terminal: recall@1 of three spaces, and their means."""
-    lines = [f"{'direction':16s} {'match':13s} {'rows':>5s} {'gallery':>7s}  " +
-             "  ".join(f"{s:>13s}" for s in SPACES) + "   (recall@1)"]  # fmt: skip
+    lines = [
+        f"{'direction':16s} {'match':13s} {'rows':>5s} {'gallery':>7s}  "
+        + "  ".join(f"{s:>13s}" for s in SPACES)
+        + "   (recall@1)"
+    ]
     for r in records:
         cells = "  ".join(f"{r[s]['recall@1']:13.3f}" for s in SPACES)
-        lines.append(f"{r['given'] + ' → ' + r['target']:16s} {r['match']:13s} {r['rows']:5d} {r['gallery']:7d}  {cells}")
-    means = "  ".join(f"{np.mean([r[s]['recall@1'] for r in records]):13.3f}" for s in SPACES) if records else ""
+        lines.append(
+            f"{r['given'] + ' → ' + r['target']:16s} {r['match']:13s} {r['rows']:5d} {r['gallery']:7d}  {cells}"
+        )
+    means = (
+        "  ".join(f"{np.mean([r[s]['recall@1'] for r in records]):13.3f}" for s in SPACES)
+        if records
+        else ""
+    )
     lines.append(f"{'mean':16s} {'':13s} {'':5s} {'':7s}  {means}")
     return "\n".join(lines)
 
 
 def write_report(
-    path: Path, bundle: Bundle, answers: list[Answer], records: list[dict[str, Any]], raster: Path | None
+    path: Path,
+    bundle: Bundle,
+    answers: list[Answer],
+    records: list[dict[str, Any]],
+    raster: Path | None,
 ) -> None:
     """Write the page.
 
@@ -60,7 +73,9 @@ def write_report(
         records: From `recall.recall_table`; the table is left out when empty.
         raster: Climate raster (`.npy`) drawn as the map's background.
     """
-    background = land_map(np.load(raster, mmap_mode="r", allow_pickle=False)) if raster else plain_map()
+    background = (
+        land_map(np.load(raster, mmap_mode="r", allow_pickle=False)) if raster else plain_map()
+    )
     m = bundle.manifest
     c = m["counts"]
     parts = [
@@ -113,7 +128,11 @@ def _hit(h: Hit) -> str:
     source = picture(h.media)
     kind = "completed" if h.completed else "observed"
     name = f.get("scientific_name") or "no name"
-    image = f"<img alt='{escape(str(name))}' src='{source}'>" if source else "<div class='none'>no file</div>"
+    image = (
+        f"<img alt='{escape(str(name))}' src='{source}'>"
+        if source
+        else "<div class='none'>no file</div>"
+    )
     rights = " · ".join(escape(str(v)) for v in (f.get("license"), f.get("rights_holder")) if v)
     obscured = " (place obscured)" if f.get("obscured") else ""
     return (
@@ -139,11 +158,15 @@ def _map(a: Answer, background: str) -> str:
     place = a.query["given"].get("loc")
     if place:
         x, y = (place[1] + 180) * 2, (90 - place[0]) * 2
-        marks.append(f"<path d='M{x - 8:.1f} {y:.1f}h16M{x:.1f} {y - 8:.1f}v16' stroke='#c0182b' stroke-width='3'/>")
+        marks.append(
+            f"<path d='M{x - 8:.1f} {y:.1f}h16M{x:.1f} {y - 8:.1f}v16' stroke='#c0182b' stroke-width='3'/>"
+        )
     lines = "".join(f"<path d='M0 {90 * i}H720' stroke='#00000018'/>" for i in range(1, 4))
     lines += "".join(f"<path d='M{120 * i} 0V360' stroke='#00000018'/>" for i in range(1, 6))
-    return (f"<svg viewBox='0 0 720 360' role='img' aria-label='map of hits'><image href='{background}' width='720' "
-            f"height='360' preserveAspectRatio='none'/>{lines}{''.join(marks)}</svg>")  # fmt: skip
+    return (
+        f"<svg viewBox='0 0 720 360' role='img' aria-label='map of hits'><image href='{background}' width='720' "
+        f"height='360' preserveAspectRatio='none'/>{lines}{''.join(marks)}</svg>"
+    )
 
 
 def _recall(records: list[dict[str, Any]]) -> str:
@@ -155,9 +178,12 @@ def _recall(records: list[dict[str, Any]]) -> str:
     rows = "".join(
         f"<tr><td>{escape(r['given'])} → {escape(r['target'])}</td><td>{r['match']}</td><td>{r['rows']}</td>"
         f"<td>{r['gallery']}</td>{''.join(cell(r, s) for s in SPACES)}"
-        f"<td>{r['hybrid']['recall@10']:.3f}</td></tr>" for r in records
-    )  # fmt: skip
-    means = "".join(f"<td><b>{np.mean([r[s]['recall@1'] for r in records]):.3f}</b></td>" for s in SPACES)
+        f"<td>{r['hybrid']['recall@10']:.3f}</td></tr>"
+        for r in records
+    )
+    means = "".join(
+        f"<td><b>{np.mean([r[s]['recall@1'] for r in records]):.3f}</b></td>" for s in SPACES
+    )
     ten = np.mean([r["hybrid"]["recall@10"] for r in records])
     return (
         "<h2>Recall</h2><section class='wide'><p class='soft'>Share of queries whose first answer is right. The "

@@ -27,9 +27,13 @@ class Modality:
 
 KNOWN: tuple[Modality, ...] = (
     Modality("image", ("photo", "picture"), "image", "a photo file"),
-    Modality("sat", ("satellite", "tile"), "sat", "a satellite tile, RGB image or Sentinel-2 GeoTIFF"),
+    Modality(
+        "sat", ("satellite", "tile"), "sat", "a satellite tile, RGB image or Sentinel-2 GeoTIFF"
+    ),
     Modality("loc", ("location", "place"), "loc", "LATITUDE,LONGITUDE in degrees"),
-    Modality("env", ("climate", "environment"), "env", "20 climate values, scaled as the model's raster"),
+    Modality(
+        "env", ("climate", "environment"), "env", "20 climate values, scaled as the model's raster"
+    ),
     Modality("text", ("name", "taxon"), "text", "a taxonomic name"),
     Modality("audio", ("sound", "song", "recording"), "audio", "a sound file"),
 )
@@ -86,7 +90,9 @@ def modality_name(name: str, known: Iterable[str] = NAMES) -> str:
 
 def parse_modalities(text: str, known: Iterable[str] = NAMES) -> tuple[str, ...]:
     """Read `image,loc` or `image+loc` into names, in the order given, without repeats."""
-    names = [modality_name(part, known) for part in text.replace("+", ",").split(",") if part.strip()]
+    names = [
+        modality_name(part, known) for part in text.replace("+", ",").split(",") if part.strip()
+    ]
     if not names:
         raise InputError(f"No modality in {text!r}; give at least one of {', '.join(known)}.")
     return tuple(dict.fromkeys(names))

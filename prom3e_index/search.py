@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from pathlib import Path
@@ -15,15 +15,31 @@ from numpy.typing import NDArray
 
 from prom3e_index.errors import InputError, MediaError, ShapeError, near_names
 from prom3e_index.filters import Filter, unknown_taxon
+from prom3e_index.media.pool import DecodePool, Task
 from prom3e_index.schema import MEDIA, modality_name, set_key
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from prom3e_index.bundle import Bundle
+    from prom3e_index.hybrid import Space
     from prom3e_index.model import Model, Weights
 
 Floats = NDArray[np.float32]
-_SHOWN = ("id", "scientific_name", "common_name", "latitude", "longitude", "coordinate_uncertainty_m",
-          "obscured", "event_date", "license", "rights_holder", "source", "sigma_l1")  # fmt: skip
+_SHOWN = (
+    "id",
+    "scientific_name",
+    "common_name",
+    "latitude",
+    "longitude",
+    "coordinate_uncertainty_m",
+    "obscured",
+    "event_date",
+    "license",
+    "rights_holder",
+    "source",
+    "sigma_l1",
+)
 
 
 @dataclass(frozen=True)
@@ -68,7 +84,7 @@ class Query:
     embedding_of: str | None = None
     target: str | None = None
     k: int = 10
-    space: str = "hybrid"
+    space: Space = "hybrid"
     delta: float | None = None
     gamma: float | None = None
     epsilon: float | None = None
@@ -86,8 +102,14 @@ class Query:
 
     def given(self) -> dict[str, Any]:
         """What stands in each modality, in the published order; the embedding under its modality."""
-        parts = {"image": self.image, "sat": self.sat, "loc": self.location, "env": self.env,
-                 "text": self.text, "audio": self.audio}  # fmt: skip
+        parts = {
+            "image": self.image,
+            "sat": self.sat,
+            "loc": self.location,
+            "env": self.env,
+            "text": self.text,
+            "audio": self.audio,
+        }
         return {k: v for k, v in parts.items() if v is not None}
 
 
@@ -115,9 +137,22 @@ class Hit:
 
     def to_dict(self) -> dict[str, Any]:
         """A flat, JSON-ready dictionary: rank, id, score, completed, names, place, date, rights, media."""
-        out = {"rank": self.rank, "id": self.fields["id"], "score": self.score, "completed": self.completed}
-        rest = {k: str(v) if isinstance(v, date) else v for k, v in self.fields.items() if k != "id"}
-        return {**out, **rest, "media": self.media, "observed": list(self.observed), "row": self.row}
+        out = {
+            "rank": self.rank,
+            "id": self.fields["id"],
+            "score": self.score,
+            "completed": self.completed,
+        }
+        rest = {
+            k: str(v) if isinstance(v, date) else v for k, v in self.fields.items() if k != "id"
+        }
+        return {
+            **out,
+            **rest,
+            "media": self.media,
+            "observed": list(self.observed),
+            "row": self.row,
+        }
 
 
 @dataclass(frozen=True)
@@ -136,7 +171,11 @@ class Answer:
 
     def to_dict(self) -> dict[str, Any]:
         """One JSON-ready object."""
-        return {"query": self.query, "hits": [h.to_dict() for h in self.hits], "search": self.search}
+        return {
+            "query": self.query,
+            "hits": [h.to_dict() for h in self.hits],
+            "search": self.search,
+        }
 
 
 class _Clock:
@@ -150,8 +189,12 @@ class _Clock:
         self.milliseconds[name] = round((time.perf_counter() - begun) * 1000, 2)
 
 
-def embed_query(bundle: Bundle, model: Model, query: Query) -> tuple[Floats, NDArray[np.bool_]]:
+def embed_query(
+    bundle: Bundle, model: Model, query: Query, decoded: dict[str, Future[Any]]
+) -> tuple[Floats, NDArray[np.bool_]]:
     """Embed what a query gives: (1, m, d) unit rows and (1, m) presence.
+
+    `decoded` holds the query's media, being decoded in a process of their own.
 
     Raises:
         InputError: Nothing given, or a file that cannot be decoded.
@@ -165,25 +208,19 @@ def embed_query(bundle: Bundle, model: Model, query: Query) -> tuple[Floats, NDA
     for modality, value in query.given().items():
         bundle.check_encoder(model, modality)
         encoder = model.encoder(modality)
-        try:
-            if modality == "audio":
-                from prom3e_index.media.audio import audio_features
-
-                item: Any = [audio_features(Path(value), model.audio_spec())]
-            elif modality in MEDIA:
-                from prom3e_index.media.images import image_pixels
-
-                item = [image_pixels(Path(value), model.image_spec(modality), tile=modality == "sat")]
-            elif modality == "text":
-                if not str(value).strip():
-                    raise InputError("The text of the query is empty.")
-                item = [str(value)]
-            else:
-                item = np.asarray([value], np.float32)
-                if not np.isfinite(item).all():
-                    raise InputError(f"The query's {modality} holds values that are not numbers.")
-        except MediaError as e:
-            raise InputError(f"The query's {modality}: {e}.") from e
+        if modality in decoded:
+            result = decoded[modality].result()
+            if isinstance(result, MediaError):
+                raise InputError(f"The query's {modality}: {result}.") from result
+            item: Any = [result]
+        elif modality == "text":
+            if not str(value).strip():
+                raise InputError("The text of the query is empty.")
+            item = [str(value)]
+        else:
+            item = np.asarray([value], np.float32)
+            if not np.isfinite(item).all():
+                raise InputError(f"The query's {modality} holds values that are not numbers.")
         column = model.modalities.index(modality)
         x[0, column], present[0, column] = encoder.encode(item)[0], True
     if query.embedding is not None:
@@ -198,8 +235,10 @@ def embed_query(bundle: Bundle, model: Model, query: Query) -> tuple[Floats, NDA
         column = model.modalities.index(modality)
         x[0, column], present[0, column] = unit_rows(vector), True
     if not present.any():
-        raise InputError("The query gives nothing; give at least one of --image --sat --audio --location "
-                         "--env --text --embedding.")  # fmt: skip
+        raise InputError(
+            "The query gives nothing; give at least one of --image --sat --audio --location "
+            "--env --text --embedding."
+        )
     return x, present
 
 
@@ -223,23 +262,45 @@ def search(bundle: Bundle, query: Query) -> Answer:
     target = modality_name(query.target or _default_target(bundle, query), bundle.modalities)
     clock = _Clock()
     with clock.step("filter"):
-        f = Filter(query.where, query.near, query.bbox, query.taxon, query.since, query.until,
-                   target if query.observed_only else None)  # fmt: skip
+        f = Filter(
+            query.where,
+            query.near,
+            query.bbox,
+            query.taxon,
+            query.since,
+            query.until,
+            target if query.observed_only else None,
+        )
         rows = bundle.eligible(f)
     with clock.step("load"):
         model = bundle.model(query.model, query.hub, query.device)
-        for modality in query.given():
-            model.encoder(modality)
-    with clock.step("encode"):
-        x, present = embed_query(bundle, model, query)
+        files = {m: Path(v) for m, v in query.given().items() if m in MEDIA}
+        with DecodePool(1) if files else nullcontext() as pool:
+            decoded = (
+                {}
+                if pool is None
+                else {
+                    m: pool.submit(Task(m, p.absolute(), asdict(model.media_spec(m))))
+                    for m, p in files.items()
+                }
+            )
+            for modality in query.given():
+                model.encoder(modality)
+            with clock.step("encode"):
+                x, present = embed_query(bundle, model, query, decoded)
     visible = [m for m, has in zip(model.modalities, present[0], strict=True) if has]
     weights = _weights(bundle, model, query, visible, target)
     with clock.step("complete"):
         from prom3e_index.hybrid import infer, mean_embedding, query_rows
 
         inferred = infer(model, x, present, (target,))
-        vector = query_rows(mean_embedding(x, present), inferred.reconstructed[:, 0], inferred.hidden,
-                            query.space, weights)[0]  # type: ignore[arg-type]  # fmt: skip
+        vector = query_rows(
+            mean_embedding(x, present),
+            inferred.reconstructed[:, 0],
+            inferred.hidden,
+            query.space,
+            weights,
+        )[0]
     with clock.step("search"):
         scores, found, path = _find(bundle, model, query, target, vector, rows, weights)
     with clock.step("metadata"):
@@ -257,8 +318,11 @@ def search(bundle: Bundle, query: Query) -> Answer:
     below = np.searchsorted(bundle.sigma_l1, sigma, side="right")
     asked = {
         "given": {m: _shown(v) for m, v in query.given().items()}
-        | ({modality_name(query.embedding_of or "", model.modalities): "embedding"}
-           if query.embedding is not None else {}),
+        | (
+            {modality_name(query.embedding_of or "", model.modalities): "embedding"}
+            if query.embedding is not None
+            else {}
+        ),
         "target": target,
         "space": query.space,
         "weights": asdict(weights),
@@ -267,9 +331,15 @@ def search(bundle: Bundle, query: Query) -> Answer:
         "sigma_l1": round(sigma, 4),
         "sigma_percentile": round(100 * float(below) / max(1, bundle.rows), 1),
         "add_next": _add_next(bundle, visible),
-    }  # fmt: skip
-    how = {"rows": bundle.rows, "eligible": eligible, "path": path, "milliseconds": clock.milliseconds,
-           "model": model.name, "notes": notes}  # fmt: skip
+    }
+    how = {
+        "rows": bundle.rows,
+        "eligible": eligible,
+        "path": path,
+        "milliseconds": clock.milliseconds,
+        "model": model.name,
+        "notes": notes,
+    }
     return Answer(asked, tuple(hits), how)
 
 
@@ -279,10 +349,14 @@ def _default_target(bundle: Bundle, query: Query) -> str:
 
 
 def _shown(value: Any) -> Any:
-    return value if isinstance(value, str) else str(value) if isinstance(value, Path) else list(value)
+    return (
+        value if isinstance(value, str) else str(value) if isinstance(value, Path) else list(value)
+    )
 
 
-def _weights(bundle: Bundle, model: Model, query: Query, visible: list[str], target: str) -> Weights:
+def _weights(
+    bundle: Bundle, model: Model, query: Query, visible: list[str], target: str
+) -> Weights:
     from prom3e_index.model import Weights
 
     own = model.weights(visible, target)
@@ -293,15 +367,23 @@ def _weights(bundle: Bundle, model: Model, query: Query, visible: list[str], tar
             raise InputError(f"--{name} is {value}; it must lie between 0 and 1.")
     values = {"delta": own.delta, "gamma": own.gamma, "epsilon": stored}
     values |= {k: v for k, v in chosen.items() if v is not None}
-    fixed = {"encoder": {"delta": 0.0, "gamma": 0.0}, "reconstructed": {"delta": 1.0, "gamma": 0.0},
-             "hidden": {"gamma": 1.0}}.get(query.space, {})  # fmt: skip
+    fixed = {
+        "encoder": {"delta": 0.0, "gamma": 0.0},
+        "reconstructed": {"delta": 1.0, "gamma": 0.0},
+        "hidden": {"gamma": 1.0},
+    }.get(query.space, {})
     return Weights(**{**values, **fixed})
 
 
 def _find(
-    bundle: Bundle, model: Model, query: Query, target: str, vector: Floats, rows: NDArray[np.int64] | None,
+    bundle: Bundle,
+    model: Model,
+    query: Query,
+    target: str,
+    vector: Floats,
+    rows: NDArray[np.int64] | None,
     weights: Weights,
-) -> tuple[Floats, NDArray[np.int64], str]:  # fmt: skip
+) -> tuple[Floats, NDArray[np.int64], str]:
     from prom3e_index.faiss_index import best
 
     stored = float(bundle.manifest.get("epsilon", {}).get(target, 0.0))
@@ -312,13 +394,20 @@ def _find(
 
     def take(k: int) -> tuple[Floats, NDArray[np.int64], str]:
         if remixed is not None:
-            return (*best(remixed, every, k), f"exact, gallery mixed anew with ε = {weights.epsilon:g}")
+            return (
+                *best(remixed, every, k),
+                f"exact, gallery mixed anew with ε = {weights.epsilon:g}",
+            )
         return bundle.index(target).search(vector, k, rows)
 
     if query.group_by is None:
         return take(query.k)
-    values = np.array([str(r[0]) if r[0] is not None else None
-                       for r in bundle.sql(f'SELECT "{query.group_by}" FROM observations ORDER BY row')])  # fmt: skip
+    values = np.array(
+        [
+            str(r[0]) if r[0] is not None else None
+            for r in bundle.sql(f'SELECT "{query.group_by}" FROM observations ORDER BY row')
+        ]
+    )
     k = 4 * query.k
     while True:
         scores, found, path = take(k)
@@ -336,7 +425,12 @@ def _find(
 
 
 def _remixed_scores(
-    bundle: Bundle, model: Model, target: str, vector: Floats, rows: NDArray[np.int64], epsilon: float
+    bundle: Bundle,
+    model: Model,
+    target: str,
+    vector: Floats,
+    rows: NDArray[np.int64],
+    epsilon: float,
 ) -> Floats:
     """Scores with another ε than the stored one: the gallery is computed again, block by block."""
     from prom3e_index.hybrid import gallery, infer
@@ -360,9 +454,12 @@ def _hits(bundle: Bundle, target: str, scores: Floats, found: NDArray[np.int64])
     names = [c for c in (*_SHOWN, *MEDIA, "family", "species") if c in bundle.columns]
     selected = ", ".join(f'"{n}"' for n in ("row", *names))
     marks = ", ".join("?" * len(found))
-    by_row = {r[0]: dict(zip(names, r[1:], strict=True)) for r in bundle.sql(
-        f"SELECT {selected} FROM observations WHERE row IN ({marks})", [int(r) for r in found]
-    )}  # fmt: skip
+    by_row = {
+        r[0]: dict(zip(names, r[1:], strict=True))
+        for r in bundle.sql(
+            f"SELECT {selected} FROM observations WHERE row IN ({marks})", [int(r) for r in found]
+        )
+    }
     base = Path(bundle.manifest["source"]["media"])
     hits = []
     for i, (score, row) in enumerate(zip(scores, found, strict=True)):
@@ -373,8 +470,17 @@ def _hits(bundle: Bundle, target: str, scores: Floats, found: NDArray[np.int64])
         order = (target, *MEDIA) if target in MEDIA else MEDIA
         file = next((files[m] for m in order if files.get(m) and m in observed), None)
         completed = target not in observed
-        hits.append(Hit(i + 1, int(row), float(score), completed, observed, str(base / file) if file else None,
-                        values))  # fmt: skip
+        hits.append(
+            Hit(
+                i + 1,
+                int(row),
+                float(score),
+                completed,
+                observed,
+                str(base / file) if file else None,
+                values,
+            )
+        )
     return hits
 
 

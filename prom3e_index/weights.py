@@ -64,7 +64,9 @@ def read_state(path: Path) -> State:
         if state and all(k.startswith(prefix) for k in state):
             state = {k.removeprefix(prefix): v for k, v in state.items()}
     return {
-        k: v.float() if v.is_floating_point() else v for k, v in state.items() if hasattr(v, "shape")
+        k: v.float() if v.is_floating_point() else v
+        for k, v in state.items()
+        if hasattr(v, "shape")
     }
 
 
@@ -72,7 +74,11 @@ def load_strictly(module: torch.nn.Module, state: State, where: Path | str) -> N
     """Load `state` into `module`; any difference is an error that names the tensors."""
     want = {k: tuple(v.shape) for k, v in module.state_dict().items()}
     have = {k: tuple(v.shape) for k, v in state.items()}
-    wrong = [f"{k} is {have[k]}, the model has {want[k]}" for k in want.keys() & have if want[k] != have[k]]
+    wrong = [
+        f"{k} is {have[k]}, the model has {want[k]}"
+        for k in want.keys() & have
+        if want[k] != have[k]
+    ]
     missing, extra = sorted(want.keys() - have), sorted(have.keys() - want)
     problems = [f"missing {', '.join(missing[:5])}"] if missing else []
     problems += [f"unknown {', '.join(extra[:5])}"] if extra else []

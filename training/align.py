@@ -72,7 +72,9 @@ def align(
         order = rows[torch.randperm(len(rows), generator=generator)]
         losses = []
         for batch in order.split(config.batch_size)[:per_epoch]:
-            rate = min(1.0, (step + 1) / (0.05 * total)) * (1 + math.cos(math.pi * step / total)) / 2
+            rate = (
+                min(1.0, (step + 1) / (0.05 * total)) * (1 + math.cos(math.pi * step / total)) / 2
+            )
             for group in optimiser.param_groups:
                 group["lr"] = config.lr * rate
             optimiser.zero_grad(set_to_none=True)
@@ -82,7 +84,7 @@ def align(
                 log_scale.exp(),
                 label[batch],
             )
-            value.backward()  # type: ignore[no-untyped-call]
+            value.backward()
             optimiser.step()
             with torch.no_grad():
                 log_scale.clamp_(0, math.log(100))

@@ -22,33 +22,56 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from prom3e_index.encoders.place import ClimateNet, LocationNet
+from prom3e_index.model import Model
 from prom3e_index.mvae import MVAEConfig
 from prom3e_index.training.align import AlignConfig, align
 from prom3e_index.training.losses import masked_infonce, symmetric_supcon
-from prom3e_index.model import Model
 from prom3e_index.training.mvae import MVAETrainConfig, train_mvae
 from prom3e_index.training.tune import tune
 from prom3e_index.training.world_data import WorldData, read_world
 from prom3e_index.weights import write_mvae, write_state
 
 WIDTH = 512
-OPEN_CLIP = {
+OPEN_CLIP: dict[str, Any] = {
     "embed_dim": WIDTH,
-    "vision_cfg": {"image_size": 224, "layers": 3, "width": 128, "patch_size": 32, "head_width": 32},
+    "vision_cfg": {
+        "image_size": 224,
+        "layers": 3,
+        "width": 128,
+        "patch_size": 32,
+        "head_width": 32,
+    },
     "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 48, "heads": 2, "layers": 2},
 }
-SAT = {
-    "hidden_size": 96, "intermediate_size": 192, "num_hidden_layers": 3, "num_attention_heads": 4,
-    "image_size": 224, "patch_size": 32, "projection_dim": WIDTH, "hidden_act": "quick_gelu",
-}  # fmt: skip
-AUDIO = {
-    "depths": [2, 2, 2], "num_attention_heads": [2, 2, 4], "num_hidden_layers": 3, "hidden_size": 128,
-    "patch_embeds_hidden_size": 32, "patch_size": 8, "patch_stride": [8, 8], "window_size": 4,
-    "spec_size": 256, "num_mel_bins": 64, "enable_fusion": True, "projection_dim": WIDTH,
-    "hidden_dropout_prob": 0.0, "aff_block_r": 4, "num_classes": 1,
-}  # fmt: skip
-LOC = {"scales": 3, "frequencies": 64, "hidden": 128, "sigma": (0.5, 2.0, 8.0)}
-ENV = {"num_inputs": 20, "num_filts": WIDTH, "depth": 1, "num_classes": 0}
+SAT: dict[str, Any] = {
+    "hidden_size": 96,
+    "intermediate_size": 192,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 4,
+    "image_size": 224,
+    "patch_size": 32,
+    "projection_dim": WIDTH,
+    "hidden_act": "quick_gelu",
+}
+AUDIO: dict[str, Any] = {
+    "depths": [2, 2, 2],
+    "num_attention_heads": [2, 2, 4],
+    "num_hidden_layers": 3,
+    "hidden_size": 128,
+    "patch_embeds_hidden_size": 32,
+    "patch_size": 8,
+    "patch_stride": [8, 8],
+    "window_size": 4,
+    "spec_size": 256,
+    "num_mel_bins": 64,
+    "enable_fusion": True,
+    "projection_dim": WIDTH,
+    "hidden_dropout_prob": 0.0,
+    "aff_block_r": 4,
+    "num_classes": 1,
+}
+LOC: dict[str, Any] = {"scales": 3, "frequencies": 64, "hidden": 128, "sigma": (0.5, 2.0, 8.0)}
+ENV: dict[str, Any] = {"num_inputs": 20, "num_filts": WIDTH, "depth": 1, "num_classes": 0}
 MVAE = MVAEConfig(input_dim=WIDTH, embed_dim=128, depth=1, heads=4, mlp_dim=256)
 MEAN = torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1)
 STD = torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1)
@@ -72,8 +95,10 @@ def network_input(pixels: np.ndarray[Any, Any], train: bool) -> Tensor:
 def cached(embed: Any, count: int, size: int = 64) -> Tensor:
     """Embed items 0..count in batches: (count, 512) unit rows."""
     with torch.inference_mode():
-        parts = [F.normalize(embed(torch.arange(i, min(i + size, count))), dim=-1)
-                 for i in range(0, count, size)]  # fmt: skip
+        parts = [
+            F.normalize(embed(torch.arange(i, min(i + size, count))), dim=-1)
+            for i in range(0, count, size)
+        ]
     return torch.cat(parts).clone()
 
 
@@ -91,27 +116,29 @@ class Mini:
 
         torch.manual_seed(0)
         np.random.seed(0)
-        vision, text = open_clip.CLIPVisionCfg(**OPEN_CLIP["vision_cfg"]), open_clip.CLIPTextCfg(
-            **OPEN_CLIP["text_cfg"])  # fmt: skip
-        self.clip = open_clip.CLIP(WIDTH, vision, text)
+        vision, text = (
+            open_clip.CLIPVisionCfg(**OPEN_CLIP["vision_cfg"]),
+            open_clip.CLIPTextCfg(**OPEN_CLIP["text_cfg"]),
+        )
+        self.clip: Any = open_clip.CLIP(WIDTH, vision, text)
         self.tokenize = open_clip.SimpleTokenizer(context_length=77)
-        self.sat = CLIPVisionModelWithProjection(CLIPVisionConfig(**SAT))
-        self.audio = ClapAudioModelWithProjection(ClapAudioConfig(**AUDIO))
-        self.loc = LocationNet(LOC["scales"], LOC["frequencies"], LOC["hidden"], WIDTH)
+        self.sat: Any = CLIPVisionModelWithProjection(CLIPVisionConfig(**SAT))
+        self.audio: Any = ClapAudioModelWithProjection(ClapAudioConfig(**AUDIO))
+        self.loc: Any = LocationNet(LOC["scales"], LOC["frequencies"], LOC["hidden"], WIDTH)
         for i, sigma in enumerate(LOC["sigma"]):
-            self.loc.get_submodule(f"LocEnc{i}").capsule[0].b.normal_(0, sigma)
-        self.env = ClimateNet(20, WIDTH, ENV["depth"])
-        nn.init.constant_(self.env.feats[0].bias, 0.0)
+            getattr(self.loc, f"LocEnc{i}").capsule[0].b.normal_(0, sigma)
+        self.env: Any = ClimateNet(20, WIDTH, ENV["depth"])
+        nn.init.zeros_(self.env.feats[0].bias)
 
-    def image_rows(self, d: WorldData, at: Tensor, train: bool = False) -> Tensor:
+    def image_rows(self, d: WorldData, at: Tensor, train: bool = False) -> Any:
         """Embed photos number `at`."""
         return self.clip.encode_image(network_input(d.pixels[at.numpy()], train))
 
-    def tile_rows(self, d: WorldData, at: Tensor, train: bool = False) -> Tensor:
+    def tile_rows(self, d: WorldData, at: Tensor, train: bool = False) -> Any:
         """Embed tiles number `at`."""
         return self.sat(pixel_values=network_input(d.tiles[at.numpy()], train)).image_embeds
 
-    def sound_rows(self, d: WorldData, at: Tensor, train: bool = False) -> Tensor:
+    def sound_rows(self, d: WorldData, at: Tensor, train: bool = False) -> Any:
         """Embed recordings number `at`; in training rolled in time, as a clip may start anywhere."""
         mel = torch.from_numpy(d.sounds[at.numpy()].astype(np.float32))
         if train:
@@ -132,13 +159,21 @@ def stage_one(m: Mini, d: WorldData) -> None:
     rows = ((image >= 0) & (label >= 0)).nonzero()[:, 0]
     m.clip.train()
 
-    def text_of(batch: Tensor) -> Tensor:
+    def text_of(batch: Tensor) -> Any:
         unique, back = label[batch].unique(return_inverse=True)
         return m.clip.encode_text(tokens[unique])[back]
 
     log(f"stage 1 image + text: {len(rows)} rows, {len(names)} names")
-    align(m.clip.parameters(), lambda b: m.image_rows(d, image[b], True), text_of, rows, label,
-          symmetric_supcon, AlignConfig(16, 128, 1e-3), log)  # fmt: skip
+    align(
+        m.clip.parameters(),
+        lambda b: m.image_rows(d, image[b], True),
+        text_of,
+        rows,
+        label,
+        symmetric_supcon,
+        AlignConfig(16, 128, 1e-3),
+        log,
+    )
     m.clip.eval().requires_grad_(False)
     anchors = cached(lambda at: m.image_rows(d, at), len(d.pixels))
 
@@ -157,25 +192,62 @@ def stage_one(m: Mini, d: WorldData) -> None:
 
     rows = ((image >= 0) & ~place.isnan().any(1)).nonzero()[:, 0]
     log(f"stage 1 location: {len(rows)} rows")
-    uniform = torch.stack([torch.rand(50_000, generator=generator).mul(2).sub(1).asin().rad2deg(),
-                           torch.rand(50_000, generator=generator).mul(360).sub(180)], 1)  # fmt: skip
-    align(m.loc.parameters(), lambda b: m.loc(place[b]), anchor, rows, species,
-          with_random_places(m.loc, uniform), AlignConfig(40, 256, 1e-3), log)  # fmt: skip
+    uniform = torch.stack(
+        [
+            torch.rand(50_000, generator=generator).mul(2).sub(1).asin().rad2deg(),
+            torch.rand(50_000, generator=generator).mul(360).sub(180),
+        ],
+        1,
+    )
+    align(
+        m.loc.parameters(),
+        lambda b: m.loc(place[b]),
+        anchor,
+        rows,
+        species,
+        with_random_places(m.loc, uniform),
+        AlignConfig(40, 256, 1e-3),
+        log,
+    )
     rows = ((image >= 0) & ~climate.isnan().any(1)).nonzero()[:, 0]
     log(f"stage 1 climate: {len(rows)} rows")
-    align(m.env.parameters(), lambda b: m.env(climate[b]), anchor, rows, species,
-          with_random_places(m.env, climate[rows]), AlignConfig(40, 256, 1e-3), log)  # fmt: skip
+    align(
+        m.env.parameters(),
+        lambda b: m.env(climate[b]),
+        anchor,
+        rows,
+        species,
+        with_random_places(m.env, climate[rows]),
+        AlignConfig(40, 256, 1e-3),
+        log,
+    )
     sat = torch.from_numpy(d.sat)
     rows = ((image >= 0) & (sat >= 0)).nonzero()[:, 0]
     log(f"stage 1 satellite: {len(rows)} rows")
-    align(m.sat.parameters(), lambda b: m.tile_rows(d, sat[b], True), anchor, rows, species,
-          symmetric_supcon, AlignConfig(16, 128, 1e-3), log)  # fmt: skip
+    align(
+        m.sat.parameters(),
+        lambda b: m.tile_rows(d, sat[b], True),
+        anchor,
+        rows,
+        species,
+        symmetric_supcon,
+        AlignConfig(16, 128, 1e-3),
+        log,
+    )
     audio = torch.from_numpy(d.audio)
     rows = ((image >= 0) & (audio >= 0)).nonzero()[:, 0]
     log(f"stage 1 audio: {len(rows)} rows")
     m.audio.train()
-    align(m.audio.parameters(), lambda b: m.sound_rows(d, audio[b], True), anchor, rows, species,
-          symmetric_supcon, AlignConfig(14, 64, 1e-3), log)  # fmt: skip
+    align(
+        m.audio.parameters(),
+        lambda b: m.sound_rows(d, audio[b], True),
+        anchor,
+        rows,
+        species,
+        symmetric_supcon,
+        AlignConfig(14, 64, 1e-3),
+        log,
+    )
     for net in (m.sat, m.audio, m.loc, m.env):
         net.eval().requires_grad_(False)
 
@@ -193,8 +265,11 @@ def embeddings(m: Mini, d: WorldData) -> tuple[Tensor, Tensor]:
     tokens = m.tokenize(names)
     put(0, torch.from_numpy(d.image), cached(lambda a: m.image_rows(d, a), len(d.pixels)))
     put(1, torch.from_numpy(d.sat), cached(lambda a: m.tile_rows(d, a), len(d.tiles)))
-    put(4, torch.tensor([names.index(t) if t else -1 for t in d.text]),
-        cached(lambda a: m.clip.encode_text(tokens[a]), len(names)))  # fmt: skip
+    put(
+        4,
+        torch.tensor([names.index(t) if t else -1 for t in d.text]),
+        cached(lambda a: m.clip.encode_text(tokens[a]), len(names)),
+    )
     put(5, torch.from_numpy(d.audio), cached(lambda a: m.sound_rows(d, a), len(d.sounds)))
     for column, values, net in ((2, d.place, m.loc), (3, d.climate, m.env)):
         given = torch.from_numpy(values)
@@ -207,14 +282,24 @@ def write(m: Mini, folder: Path) -> None:
     """Write the encoders in the published layouts, half precision."""
     clip = folder / "taxabind-vit-b-16"
     write_state(dict(m.clip.state_dict()), clip / "open_clip_model.safetensors", half=True)
-    (clip / "open_clip_config.json").write_text(json.dumps({"model_cfg": OPEN_CLIP}, indent=1) + "\n")
+    (clip / "open_clip_config.json").write_text(
+        json.dumps({"model_cfg": OPEN_CLIP}, indent=1) + "\n"
+    )
     for name, net, config in (
         ("ecosat", m.sat, SAT),
         ("ecosound", m.audio, AUDIO),
-        ("ecogeo", m.loc, {"dim": WIDTH, "encoded_size": LOC["frequencies"], "input_size": 2,
-                           "sigma": LOC["sigma"]}),
+        (
+            "ecogeo",
+            m.loc,
+            {
+                "dim": WIDTH,
+                "encoded_size": LOC["frequencies"],
+                "input_size": 2,
+                "sigma": LOC["sigma"],
+            },
+        ),
         ("ecoclim", m.env, ENV),
-    ):  # fmt: skip
+    ):
         write_state(dict(net.state_dict()), folder / name / "model.safetensors", half=True)
         (folder / name / "config.json").write_text(json.dumps(config, indent=1) + "\n")
 
@@ -266,7 +351,9 @@ epsilon = 0.0
 
 def write_toml(out: Path, directions: dict[str, dict[str, float]]) -> None:
     """Write `model.toml` with the tuned weights."""
-    lines = [f'"{k}" = {{ delta = {v["delta"]}, gamma = {v["gamma"]} }}\n' for k, v in directions.items()]
+    lines = [
+        f'"{k}" = {{ delta = {v["delta"]}, gamma = {v["gamma"]} }}\n' for k, v in directions.items()
+    ]
     (out / "model.toml").write_text(TOML + "".join(lines))
 
 
@@ -277,10 +364,14 @@ def tune_on(
     write_toml(out, {})
     found = tune(Model.open(out), x, present, species)
     for key, v in found.items():
-        log(f"{key:14s} R@1 encoder {v['encoder']:.3f} reconstructed {v['reconstructed']:.3f} "
-            f"hybrid {v['recall']:.3f} (δ {v['delta']}, γ {v['gamma']}, {v['queries']:.0f} queries)")  # fmt: skip
+        log(
+            f"{key:14s} R@1 encoder {v['encoder']:.3f} reconstructed {v['reconstructed']:.3f} "
+            f"hybrid {v['recall']:.3f} (δ {v['delta']}, γ {v['gamma']}, {v['queries']:.0f} queries)"
+        )
     for name in ("encoder", "reconstructed", "recall"):
-        log(f"mean of {len(found)} directions, {name}: {np.mean([v[name] for v in found.values()]):.4f}")
+        log(
+            f"mean of {len(found)} directions, {name}: {np.mean([v[name] for v in found.values()]):.4f}"
+        )
     return found
 
 

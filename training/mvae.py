@@ -71,7 +71,9 @@ def train_mvae(
     torch.manual_seed(config.seed)
     generator = torch.Generator().manual_seed(config.seed)
     model = MVAE(model_config).train()
-    optimiser = torch.optim.AdamW(model.parameters(), lr=config.lr, betas=(0.9, 0.98), weight_decay=0.01)
+    optimiser = torch.optim.AdamW(
+        model.parameters(), lr=config.lr, betas=(0.9, 0.98), weight_decay=0.01
+    )
     per_epoch = max(1, len(x) // config.batch_size)
     total = config.epochs * per_epoch
     for step in range(total):
@@ -93,10 +95,12 @@ def train_mvae(
             target = rows[of, t]
             same = (target @ target.T) > 1 - 1e-6
             decoded = model.decode(z[of], [t])[:, 0]
-            terms.append(reconstruction(decoded, target, model.negative_scale, model.negative_shift, same))
+            terms.append(
+                reconstruction(decoded, target, model.negative_scale, model.negative_shift, same)
+            )
         loss = torch.stack(terms).mean() + model_config.lambda_kl * kl(posterior)
         optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimiser.step()
         if (step + 1) % max(1, total // 10) == 0:
             log(f"step {step + 1}/{total} loss {float(loss.detach()):.4f}")

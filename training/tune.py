@@ -35,7 +35,11 @@ def tune(
                 scored[delta, gamma] = first[delta, gamma] + recall_at(ranks, 10)
         best = max(scored, key=lambda key: (round(scored[key], 4), -key[1], -abs(key[0] - 0.5)))
         out[f"{d.given}->{d.target}"] = {
-            "delta": best[0], "gamma": best[1], "recall": first[best], "encoder": first[0.0, 0.0],
-            "reconstructed": first[1.0, 0.0], "queries": float(len(d.queries)),
-        }  # fmt: skip
+            "delta": best[0],
+            "gamma": best[1],
+            "recall": first[best],
+            "encoder": first[0.0, 0.0],
+            "reconstructed": first[1.0, 0.0],
+            "queries": float(len(d.queries)),
+        }
     return out

@@ -67,8 +67,16 @@ def read_world(folder: Path) -> WorldData:
         audio,
         np.stack([image_pixels(folder / p, square) for p in images]),
         np.stack([image_pixels(folder / p, square, tile=True) for p in tiles]),
-        np.stack([audio_features(folder / p, AudioSpec())[0, 0].astype(np.float16) for p in sounds]),
-        np.array([[number(r, "decimalLatitude"), number(r, "decimalLongitude")] for r in rows], np.float32),
+        np.stack(
+            [audio_features(folder / p, AudioSpec())[0, 0].astype(np.float16) for p in sounds]
+        ),
+        np.array(
+            [[number(r, "decimalLatitude"), number(r, "decimalLongitude")] for r in rows],
+            np.float32,
+        ),
         np.array([[number(r, c) for c in CLIMATE_COLUMNS] for r in rows], np.float32),
-        [taxon_text({**r, "species": ""}, r["scientificName"]) if r["scientificName"] else "" for r in rows],
+        [
+            taxon_text({**r, "species": ""}, r["scientificName"]) if r["scientificName"] else ""
+            for r in rows
+        ],
     )

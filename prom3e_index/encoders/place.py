@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -112,14 +113,16 @@ class GeoClipLocation:
         if source.is_dir() and (source / "config.json").is_file():
             stated = read_json(source / "config.json").get("dim", width)
             if stated != width:
-                raise ModelError(f"{source}: config.json says dim {stated}, the weights have {width}.")
+                raise ModelError(
+                    f"{source}: config.json says dim {stated}, the weights have {width}."
+                )
         net = LocationNet(scales, frequencies, hidden, width)
         load_strictly(net, state, path)
         self.device, self.width = device, int(width)
         self.fingerprint = fingerprint("geoclip-location", path)
         self._net = net.eval().requires_grad_(False).to(device)
 
-    def encode(self, batch: Sequence[Sequence[float]] | NDArray[np.floating]) -> NDArray[np.float32]:
+    def encode(self, batch: Sequence[Sequence[float]] | NDArray[Any]) -> NDArray[np.float32]:
         """Embed (n, 2) latitude, longitude in degrees; see `Encoder.encode`."""
         places = torch.as_tensor(np.asarray(batch, np.float32).reshape(-1, 2), device=self.device)
         with torch.inference_mode():
@@ -172,10 +175,12 @@ class SinrClimate:
         self.fingerprint = fingerprint("sinr", path, {k: config[k] for k in ("depth", "num_filts")})
         self._net = net.eval().requires_grad_(False).to(device)
 
-    def encode(self, batch: Sequence[Sequence[float]] | NDArray[np.floating]) -> NDArray[np.float32]:
+    def encode(self, batch: Sequence[Sequence[float]] | NDArray[Any]) -> NDArray[np.float32]:
         """Embed (n, inputs) climate values; see `Encoder.encode`."""
         values = np.asarray(batch, np.float32)
         if values.ndim != 2 or values.shape[1] != self.inputs:
-            raise ShapeError(f"Climate values are {values.shape}, the encoder takes (n, {self.inputs}).")
+            raise ShapeError(
+                f"Climate values are {values.shape}, the encoder takes (n, {self.inputs})."
+            )
         with torch.inference_mode():
             return unit_rows(self._net(torch.from_numpy(values).to(self.device)).cpu().numpy())

@@ -29,8 +29,12 @@ class ClapAudio:
         model = ClapAudioModelWithProjection(ClapAudioConfig(**_plain(settings)))
         state = read_state(path)
         own = model.state_dict()
-        for key in [k for k in own if k.endswith(("relative_position_index", "num_batches_tracked"))]:
-            state.setdefault(key, own[key])  # buffers that some writers leave out; fixed by the sizes
+        for key in [
+            k for k in own if k.endswith(("relative_position_index", "num_batches_tracked"))
+        ]:
+            state.setdefault(
+                key, own[key]
+            )  # buffers that some writers leave out; fixed by the sizes
         load_strictly(model, state, path)
         self.spec, self.device = spec, device
         self.width = int(model.config.projection_dim)
@@ -41,13 +45,15 @@ class ClapAudio:
         """Embed recordings; see `Encoder.encode`."""
         windows = torch.from_numpy(np.concatenate(list(batch)))
         with torch.inference_mode():
-            out = torch.cat([
-                self._model(
-                    input_features=part.to(self.device),
-                    is_longer=torch.ones(len(part), 1, dtype=torch.bool, device=self.device),
-                ).audio_embeds.cpu()
-                for part in windows.split(self.batch_size)
-            ]).numpy()
+            out = torch.cat(
+                [
+                    self._model(
+                        input_features=part.to(self.device),
+                        is_longer=torch.ones(len(part), 1, dtype=torch.bool, device=self.device),
+                    ).audio_embeds.cpu()
+                    for part in windows.split(self.batch_size)
+                ]
+            ).numpy()
         return average_windows(unit_rows(out), [len(b) for b in batch])
 
 
@@ -76,5 +82,7 @@ class LaionAudio:
         """Embed recordings; see `Encoder.encode`."""
         windows = torch.from_numpy(np.concatenate(list(batch)))
         with torch.inference_mode():
-            out = torch.cat([self._model(p.to(self.device)).cpu() for p in windows.split(self.batch_size)])
+            out = torch.cat(
+                [self._model(p.to(self.device)).cpu() for p in windows.split(self.batch_size)]
+            )
         return average_windows(unit_rows(out.numpy()), [len(b) for b in batch])

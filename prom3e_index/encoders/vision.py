@@ -107,10 +107,19 @@ class ClipTile:
         """Embed squashed and cropped tiles; see `Encoder.encode`."""
         pixels = torch.from_numpy(normalise_pixels(np.stack(list(batch)), self.spec))
         with torch.inference_mode():
-            return unit_rows(self._model(pixel_values=pixels.to(self.device)).image_embeds.cpu().numpy())
+            return unit_rows(
+                self._model(pixel_values=pixels.to(self.device)).image_embeds.cpu().numpy()
+            )
 
 
 def _plain(settings: dict[str, Any]) -> dict[str, Any]:
     """The settings that describe the network, without names and versions."""
-    drop = {"_name_or_path", "architectures", "torch_dtype", "dtype", "transformers_version", "model_type"}
+    drop = {
+        "_name_or_path",
+        "architectures",
+        "torch_dtype",
+        "dtype",
+        "transformers_version",
+        "model_type",
+    }
     return {k: v for k, v in settings.items() if k not in drop}

@@ -75,7 +75,9 @@ def read_mono(path: Path) -> tuple[NDArray[np.float32], int]:
             if f.channels > MAX_CHANNELS:
                 raise MediaError(f"{path} has {f.channels} channels, more than {MAX_CHANNELS}")
             rate = int(f.samplerate)
-            blocks = f.blocks(blocksize=rate, frames=MAX_SECONDS * rate, dtype="float32", always_2d=True)
+            blocks = f.blocks(
+                blocksize=rate, frames=MAX_SECONDS * rate, dtype="float32", always_2d=True
+            )
             mono = [block.mean(axis=1, dtype=np.float32) for block in blocks]
     except soundfile.LibsndfileError:
         mono, rate = _read_with_ffmpeg(path)
@@ -142,7 +144,7 @@ def resample(wave: NDArray[np.float32], rate_hz: int, to_hz: int) -> NDArray[np.
     out = out[(half + shift) // down :][:length]
     if len(out) < length:
         out = np.pad(out, (0, length - len(out)))
-    return out.astype(np.float32)
+    return np.asarray(out, np.float32)
 
 
 @lru_cache(maxsize=4)
@@ -157,7 +159,7 @@ def _mel_filters(spec: AudioSpec) -> NDArray[np.float64]:
     bins = np.linspace(0, spec.sample_rate_hz // 2, spec.n_fft // 2 + 1)
     rising = (bins[:, None] - edges[None, :-2]) / np.diff(edges)[:-1]
     falling = (edges[None, 2:] - bins[:, None]) / np.diff(edges)[1:]
-    return np.maximum(0.0, np.minimum(rising, falling))
+    return np.asarray(np.maximum(0.0, np.minimum(rising, falling)))
 
 
 def log_mel(wave: NDArray[np.float32], spec: AudioSpec) -> NDArray[np.float32]:
@@ -189,7 +191,7 @@ def _shrink(mel: NDArray[np.float32], frames: int) -> NDArray[np.float32]:
     low = np.floor(at).astype(int)
     high = np.minimum(low + 1, len(mel) - 1)
     part = (at - low).astype(np.float32)[:, None]
-    return mel[low] * (1 - part) + mel[high] * part
+    return np.asarray(mel[low] * (1 - part) + mel[high] * part, np.float32)
 
 
 def fusion_views(wave: NDArray[np.float32], spec: AudioSpec) -> tuple[NDArray[np.float32], bool]:

@@ -11,6 +11,7 @@ Source: the nearest-cell lookup of the published code; where its formula runs of
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +31,7 @@ class ClimateRaster:
     """
 
     def __init__(
-        self, values: NDArray[np.floating], bounds: tuple[float, float, float, float], path: Path
+        self, values: NDArray[Any], bounds: tuple[float, float, float, float], path: Path
     ) -> None:
         self.values, self.bounds, self.path = values, bounds, path
 

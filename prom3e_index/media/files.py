@@ -17,7 +17,9 @@ def check_file(path: Path) -> bytes:
     """
     try:
         if not path.is_file():
-            raise MediaError(f"{path} does not exist" if not path.exists() else f"{path} is no file")
+            raise MediaError(
+                f"{path} does not exist" if not path.exists() else f"{path} is no file"
+            )
         with path.open("rb") as f:
             head = f.read(64)
     except OSError as e:

@@ -81,7 +81,9 @@ def open_rgb(path: Path, *, exif_transpose: bool = False) -> Image:
     except UnidentifiedImageError as e:
         raise MediaError(f"{path} is no image of a known format ({', '.join(_FORMATS)})") from e
     except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as e:
-        raise MediaError(f"{path} cannot be decoded: {str(e).splitlines()[0] if str(e) else e!r}") from e
+        raise MediaError(
+            f"{path} cannot be decoded: {str(e).splitlines()[0] if str(e) else e!r}"
+        ) from e
 
 
 def open_tile(path: Path, *, exif_transpose: bool = False) -> Image:

@@ -45,9 +45,12 @@ class _Worker:
     def decode(self, task: Task) -> Decoded:
         if self._process is None or self._process.poll() is not None:
             self._process = subprocess.Popen(
-                self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL, start_new_session=True,
-            )  # fmt: skip
+                self._command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
         request = {"kind": task.kind, "path": str(task.path), "spec": task.spec}
         deadline = time.monotonic() + self._timeout
         try:
@@ -122,7 +125,9 @@ class DecodePool:
         command: What to start; for tests.
     """
 
-    def __init__(self, workers: int = 2, timeout_s: float = 120.0, command: list[str] | None = None) -> None:
+    def __init__(
+        self, workers: int = 2, timeout_s: float = 120.0, command: list[str] | None = None
+    ) -> None:
         self.workers = max(1, workers)
         start = command or [sys.executable, "-m", "prom3e_index.media.worker"]
         self._own = threading.local()
@@ -136,6 +141,14 @@ class DecodePool:
 
         self._threads = ThreadPoolExecutor(self.workers, "decode", initializer=begin)
 
+    def submit(self, task: Task) -> Future[Decoded]:
+        """Decode one file; the future's result is an array or a `MediaError`."""
+        return self._threads.submit(self._decode, task)
+
+    def _decode(self, task: Task) -> Decoded:
+        worker: _Worker = self._own.worker
+        return worker.decode(task)
+
     def map(self, tasks: Iterable[tuple[K, Task]], ahead: int = 64) -> Iterator[tuple[K, Decoded]]:
         """Decode in order; at most `ahead` results wait for the caller.
 
@@ -144,7 +157,7 @@ class DecodePool:
         """
         waiting: deque[tuple[K, Future[Decoded]]] = deque()
         for key, task in tasks:
-            waiting.append((key, self._threads.submit(lambda t=task: self._own.worker.decode(t))))
+            waiting.append((key, self.submit(task)))
             if len(waiting) >= ahead:
                 first, result = waiting.popleft()
                 yield first, result.result()

@@ -28,7 +28,9 @@ def decode(kind: str, path: Path, spec: dict[str, Any]) -> NDArray[Any]:
     if kind == "audio":
         return audio_features(path, AudioSpec(**spec))
     if kind in ("image", "sat"):
-        values = {k: tuple(v) if isinstance(v, list) else v for k, v in spec.items()}
+        values: dict[str, Any] = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in spec.items()
+        }
         return image_pixels(path, ImageSpec(**values), tile=kind == "sat")
     raise MediaError(f"no decoder for {kind!r}")
 
@@ -41,17 +43,24 @@ def main() -> None:
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what a C library prints must not mix with answers
+    os.dup2(
+        os.open(os.devnull, os.O_WRONLY), 1
+    )  # what a C library prints must not mix with answers
     for line in sys.stdin.buffer:
         request = json.loads(line)
         try:
-            array = np.ascontiguousarray(decode(request["kind"], Path(request["path"]), request["spec"]))
+            array = np.ascontiguousarray(
+                decode(request["kind"], Path(request["path"]), request["spec"])
+            )
             head = {"shape": array.shape, "dtype": array.dtype.str}
             body = array.tobytes()
         except MediaError as e:
             head, body = {"error": str(e)}, b""
         except MemoryError:
-            head, body = {"error": f"{request['path']} needs more than {MEMORY_BYTES >> 30} GB"}, b""
+            head, body = (
+                {"error": f"{request['path']} needs more than {MEMORY_BYTES >> 30} GB"},
+                b"",
+            )
         except Exception as e:  # a decoder's own failure costs this file only, and says what it was
             head, body = {"error": f"{request['path']}: {type(e).__name__}: {e}"[:500]}, b""
         answers.write(json.dumps(head).encode() + b"\n" + body)

@@ -53,15 +53,23 @@ class Observations:
         import pyarrow as pa
 
         kinds = {
-            "VARCHAR": pa.string(), "DOUBLE": pa.float64(), "BOOLEAN": pa.bool_(), "DATE": pa.date32(),
+            "VARCHAR": pa.string(),
+            "DOUBLE": pa.float64(),
+            "BOOLEAN": pa.bool_(),
+            "DATE": pa.date32(),
             "FLOAT[]": pa.list_(pa.float32()),
-        }  # fmt: skip
-        return pa.schema([
-            ("row_in", pa.int64()),
-            *((f, kinds[k]) for f, k in FIELDS.items()),
-            *((name, pa.string()) for name in self.extra),
-            ("problems", pa.list_(pa.struct([("modality", pa.string()), ("reason", pa.string())]))),
-        ])
+        }
+        return pa.schema(
+            [
+                ("row_in", pa.int64()),
+                *((f, kinds[k]) for f, k in FIELDS.items()),
+                *((name, pa.string()) for name in self.extra),
+                (
+                    "problems",
+                    pa.list_(pa.struct([("modality", pa.string()), ("reason", pa.string())])),
+                ),
+            ]
+        )
 
     def batches(self, rows: int = 4096) -> Iterator[pa.RecordBatch]:
         """Read the table from the start, in its order.
@@ -80,7 +88,9 @@ class Observations:
         try:
             reader = source.connection.sql(source.query, params=source.params).to_arrow_reader(rows)
             for raw in reader:
-                columns = {name: raw.column(i).to_pylist() for i, name in enumerate(raw.schema.names)}
+                columns = {
+                    name: raw.column(i).to_pylist() for i, name in enumerate(raw.schema.names)
+                }
                 out: dict[str, list[Any]] = {name: [] for name in schema.names}
                 for i in range(raw.num_rows):
                     row = {name: cells[i] for name, cells in columns.items()}
@@ -145,7 +155,17 @@ def read_observations(
     for name in keep or ():
         if name not in source.columns:
             raise InputError(f"The table has no column {name!r}{near_names(name, source.columns)}.")
-    searchable = ("image", "sat", "audio", "latitude", "latlon", "scientific_name", "text", "env", "genus")
+    searchable = (
+        "image",
+        "sat",
+        "audio",
+        "latitude",
+        "latlon",
+        "scientific_name",
+        "text",
+        "env",
+        "genus",
+    )
     if not any(f in found for f in searchable):
         near = near_names("image", source.columns) or near_names("latitude", source.columns)
         raise TableError(

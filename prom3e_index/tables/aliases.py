@@ -9,30 +9,48 @@ from prom3e_index.schema import FIELDS, RANKS
 from prom3e_index.world.planet import CLIMATE_COLUMNS
 
 ALIASES: dict[str, tuple[str, ...]] = {
-    "id": ("occurrenceid", "gbifid", "id", "uuid", "observation_uuid", "observation_id",
-           "coreid"),
+    "id": ("occurrenceid", "gbifid", "id", "uuid", "observation_uuid", "observation_id", "coreid"),
     "image": ("image", "image_path", "photo", "photo_path", "picture", "image_url"),
     "sat": ("sat", "satellite", "sat_image", "satellite_image", "sat_path", "sat_url", "tile"),
     "audio": ("audio", "sound", "audio_path", "sound_path", "recording", "song", "sound_url"),
     "latitude": ("decimallatitude", "latitude", "lat"),
     "longitude": ("decimallongitude", "longitude", "lon", "lng", "long"),
     "coordinate_uncertainty_m": (
-        "coordinateuncertaintyinmeters", "coordinate_uncertainty_m", "public_positional_accuracy",
+        "coordinateuncertaintyinmeters",
+        "coordinate_uncertainty_m",
+        "public_positional_accuracy",
         "positional_accuracy",
     ),
-    "obscured": ("coordinates_obscured", "obscured", "geoprivacy", "taxon_geoprivacy",
-                 "informationwithheld"),
+    "obscured": (
+        "coordinates_obscured",
+        "obscured",
+        "geoprivacy",
+        "taxon_geoprivacy",
+        "informationwithheld",
+    ),
     "event_date": ("eventdate", "event_date", "observed_on", "date"),
     **{rank: (rank, f"taxon_{rank}_name") for rank in RANKS},
-    "scientific_name": ("scientificname", "scientific_name", "species", "taxon_species_name",
-                        "taxon.name", "name"),
+    "scientific_name": (
+        "scientificname",
+        "scientific_name",
+        "species",
+        "taxon_species_name",
+        "taxon.name",
+        "name",
+    ),
     "common_name": ("vernacularname", "common_name", "common", "taxon.preferred_common_name"),
     "text": ("text",),
     "license": ("license", "licence", "license_code"),
-    "rights_holder": ("rightsholder", "rights_holder", "recordedby", "user_name", "user_login",
-                      "user.login"),
+    "rights_holder": (
+        "rightsholder",
+        "rights_holder",
+        "recordedby",
+        "user_name",
+        "user_login",
+        "user.login",
+    ),
     "source": ("source", "datasetname", "dataset_name", "datasetkey"),
-}  # fmt: skip
+}
 
 LATLON = ("location", "latlon")
 """A single column that holds `latitude,longitude`; used where the two columns are absent."""
@@ -78,10 +96,14 @@ def match_columns(columns: Sequence[str], given: Mapping[str, str]) -> dict[str,
         found["date_parts"] = tuple(lower[p] for p in DATE_PARTS)
     for column, field in given.items():
         if column.lower() not in lower:
-            raise InputError(f"The table has no column {column!r}{near_names(column, list(columns))}.")
+            raise InputError(
+                f"The table has no column {column!r}{near_names(column, list(columns))}."
+            )
         if field not in FIELDS or field == "env":
             known = [f for f in FIELDS if f != "env"]
-            raise InputError(f"There is no field {field!r}{near_names(field, known)}. "
-                             f"Fields: {', '.join(known)}.")  # fmt: skip
+            raise InputError(
+                f"There is no field {field!r}{near_names(field, known)}. "
+                f"Fields: {', '.join(known)}."
+            )
         found[field] = (lower[column.lower()],)
     return found

@@ -63,10 +63,14 @@ def _check(path: Path, members: list[tuple[str, int]]) -> None:
     for name, _ in members:
         pure = PurePosixPath(name.replace("\\", "/"))
         if pure.is_absolute() or ".." in pure.parts or ":" in (pure.parts or ("",))[0]:
-            raise TableError(f"{path}: member {name!r} would be written outside the archive; refused.")
+            raise TableError(
+                f"{path}: member {name!r} would be written outside the archive; refused."
+            )
     total = sum(size for _, size in members)
     if total > max(_FREE_BYTES, _MAX_RATIO * path.stat().st_size):
-        raise TableError(f"{path} expands to {total:,} bytes from {path.stat().st_size:,}; refused.")
+        raise TableError(
+            f"{path} expands to {total:,} bytes from {path.stat().st_size:,}; refused."
+        )
 
 
 @dataclass(frozen=True)
@@ -110,7 +114,8 @@ def read_meta(folder: Path) -> tuple[ArchiveTable, list[ArchiveTable]]:
         root = ElementTree.fromstring(text)  # no entities: checked above
     except ElementTree.ParseError as e:
         raise TableError(f"{meta} is not well-formed XML: {e}.") from e
-    cores, extensions = [], []
+    cores: list[ArchiveTable] = []
+    extensions: list[ArchiveTable] = []
     for node in root:
         tag = node.tag.rpartition("}")[2]
         if tag in ("core", "extension"):
@@ -135,8 +140,10 @@ def _table(folder: Path, node: ElementTree.Element) -> ArchiveTable:
     core = node.tag.endswith("core")
     if core and not path.is_file():
         have = [p.name for p in folder.iterdir()]
-        raise TableError(f"{folder / 'meta.xml'} names {location!r}, which is absent"
-                         f"{near_names(location, have)}.")  # fmt: skip
+        raise TableError(
+            f"{folder / 'meta.xml'} names {location!r}, which is absent"
+            f"{near_names(location, have)}."
+        )
     names: dict[int, str] = {}
     constants: dict[str, str] = {}
     key = 0

@@ -63,15 +63,23 @@ def read_array_dict(path: Path) -> dict[str, NDArray[Any]]:
     try:
         with path.open("rb") as f:
             version = npy_format.read_magic(f)
-            read = npy_format.read_array_header_1_0 if version == (1, 0) else npy_format.read_array_header_2_0
-            shape, _, dtype = read(f)
+            read = (
+                npy_format.read_array_header_1_0
+                if version == (1, 0)
+                else npy_format.read_array_header_2_0
+            )
+            shape, _, dtype = read(f)  # type: ignore[no-untyped-call]
             if not dtype.hasobject:
-                raise TableError(f"{path} is a plain array of {shape}; a dictionary of modalities is needed.")
+                raise TableError(
+                    f"{path} is a plain array of {shape}; a dictionary of modalities is needed."
+                )
             value = _ArraysOnly(f).load()
     except (pickle.UnpicklingError, ValueError, EOFError, KeyError, AttributeError, TypeError) as e:
         if isinstance(e, TableError):
             raise
-        raise TableError(f"{path} is refused: {e}; only numpy arrays and a dictionary are admitted.") from e
+        raise TableError(
+            f"{path} is refused: {e}; only numpy arrays and a dictionary are admitted."
+        ) from e
     value = value[()] if isinstance(value, np.ndarray) and value.shape == () else value
     if not isinstance(value, dict) or not all(isinstance(v, np.ndarray) for v in value.values()):
         raise TableError(f"{path} holds no dictionary of arrays.")
@@ -115,7 +123,9 @@ def read_embeddings(
         arrays = {_name(k, modalities): v for k, v in read_array_dict(path).items()}
         lengths = {v.shape for v in arrays.values()}
         if len(lengths) != 1 or next(iter(lengths))[1:] != (width,):
-            raise ShapeError(f"{path} has arrays {sorted(lengths)}; the model takes (n, {width}) each.")
+            raise ShapeError(
+                f"{path} has arrays {sorted(lengths)}; the model takes (n, {width}) each."
+            )
         n = next(iter(lengths))[0]
         x = np.zeros((n, len(modalities), width), np.float32)
         present = np.zeros((n, len(modalities)), bool)
@@ -159,14 +169,20 @@ def _name(key: str, modalities: tuple[str, ...]) -> str:
     return modality_name(key, modalities)
 
 
-def _read_multinat(path: Path, modalities: tuple[str, ...], width: int, rows: int) -> Iterator[EmbeddingBatch]:
+def _read_multinat(
+    path: Path, modalities: tuple[str, ...], width: int, rows: int
+) -> Iterator[EmbeddingBatch]:
     from pyarrow import parquet
 
     from prom3e_index.tables.aliases import ALIASES
 
     file = parquet.ParquetFile(path)
     names = file.schema_arrow.names
-    vectors = {n: modality_name(n, modalities) for n in names if n in MULTINAT_COLUMNS and n in (*NAMES, "sound")}
+    vectors = {
+        n: modality_name(n, modalities)
+        for n in names
+        if n in MULTINAT_COLUMNS and n in (*NAMES, "sound")
+    }
     others = [n for n in names if n not in vectors]
     key = next((n for a in ALIASES["id"] for n in others if n.lower() == a), None)
     at = 0
@@ -188,6 +204,7 @@ def _read_multinat(path: Path, modalities: tuple[str, ...], width: int, rows: in
                 x[i, m], present[i, m] = vector, bool(np.any(vector))
         table = batch.to_pydict() if others else {}
         ids = [str(v) for v in table[key]] if key else [str(at + i) for i in range(n)]
-        yield EmbeddingBatch(_unit(x, present, at), present, ids,
-                             {k: table[k] for k in others if k != key})  # fmt: skip
+        yield EmbeddingBatch(
+            _unit(x, present, at), present, ids, {k: table[k] for k in others if k != key}
+        )
         at += n

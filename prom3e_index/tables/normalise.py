@@ -49,7 +49,9 @@ def coordinates(latitude: Any, longitude: Any) -> tuple[float | None, float | No
             return None, None, f"{name} {text[:40]!r} is no number in degrees"
     lat, lon = values
     if abs(lat) > 90:
-        swapped = "; latitude and longitude look swapped" if abs(lat) <= 180 and abs(lon) <= 90 else ""
+        swapped = (
+            "; latitude and longitude look swapped" if abs(lat) <= 180 and abs(lon) <= 90 else ""
+        )
         return None, None, f"latitude {lat:g} is outside -90..90{swapped}"
     if abs(lon) > 180:
         return None, None, f"longitude {lon:g} is outside -180..180"
@@ -151,7 +153,9 @@ class Rules:
             out[modality] = text
         if "latlon" in self.columns:
             parts = (self.value(row, "latlon") or "").strip("[]() ").split(",")
-            pair = (parts[0], parts[1]) if len(parts) == 2 else (None, None)
+            pair: tuple[str | None, str | None] = (None, None)
+            if len(parts) == 2:
+                pair = (parts[0], parts[1])
         else:
             pair = (self.value(row, "latitude"), self.value(row, "longitude"))
         out["latitude"], out["longitude"], reason = coordinates(*pair)
@@ -165,12 +169,19 @@ class Rules:
         out["obscured"] = is_obscured(row, self.columns.get("obscured", ()))
         when = self.value(row, "event_date")
         if when is None and "date_parts" in self.columns:
-            parts = [clean(row.get(c)) for c in self.columns["date_parts"]]
-            known = parts[: next((i for i, p in enumerate(parts) if p is None), 3)]
+            dates = [clean(row.get(c)) for c in self.columns["date_parts"]]
+            known = dates[: next((i for i, p in enumerate(dates) if p is None), 3)]
             when = "-".join(str(p).zfill(2) for p in known) or None
         out["event_date"] = when
         out["event_start"], out["event_end"] = event_days(when)
-        for name in (*RANKS, "scientific_name", "common_name", "license", "rights_holder", "source"):
+        for name in (
+            *RANKS,
+            "scientific_name",
+            "common_name",
+            "license",
+            "rights_holder",
+            "source",
+        ):
             out[name] = self.value(row, name)
         out["text"] = self.value(row, "text") or taxon_text(out, out["scientific_name"]) or None
         out["env"] = self._climate(row, problems)

@@ -20,8 +20,20 @@ from prom3e_index.tables.archives import ArchiveTable, read_meta, unpack
 if TYPE_CHECKING:
     import duckdb
 
-FORMATS = ("csv", "tsv", "parquet", "duckdb", "inaturalist", "inaturalist-open-data", "gbif", "dwca",
-           "taxabench", "npz", "multinat", "npy")  # fmt: skip
+FORMATS = (
+    "csv",
+    "tsv",
+    "parquet",
+    "duckdb",
+    "inaturalist",
+    "inaturalist-open-data",
+    "gbif",
+    "dwca",
+    "taxabench",
+    "npz",
+    "multinat",
+    "npy",
+)
 EMBEDDINGS = ("npz", "multinat", "npy")
 """Formats that hold embeddings instead of media."""
 
@@ -68,11 +80,13 @@ def connect() -> duckdb.DuckDBPyConnection:
     """An in-memory DuckDB that installs no extensions and spills to the temporary folder."""
     import duckdb
 
-    return duckdb.connect(config={
-        "autoinstall_known_extensions": "false",
-        "memory_limit": "2GB",
-        "preserve_insertion_order": "true",
-    })  # fmt: skip
+    return duckdb.connect(
+        config={
+            "autoinstall_known_extensions": "false",
+            "memory_limit": "2GB",
+            "preserve_insertion_order": "true",
+        }
+    )
 
 
 def recognise(path: Path) -> str:
@@ -90,7 +104,9 @@ def recognise(path: Path) -> str:
             (path / n).is_file() for n in ("photos.csv.gz", "photos.csv")
         ):
             return "inaturalist-open-data"
-        raise TableError(f"{path} is a folder without meta.xml, test_df.csv or photos.csv; name a file.")
+        raise TableError(
+            f"{path} is a folder without meta.xml, test_df.csv or photos.csv; name a file."
+        )
     if not path.is_file():
         raise TableError(f"{path} does not exist.")
     with path.open("rb") as f:
@@ -163,7 +179,7 @@ def _text_stream(path: Path, encoding: str) -> io.TextIOWrapper:
 def _encoding(path: Path) -> str:
     """`utf-8` when the first 16 MB are, else `latin-1`; UTF-16 by its byte order mark."""
     with _text_stream(path, "latin-1") as f:
-        data = f.buffer.read(_SNIFF)
+        data = bytes(f.buffer.read(_SNIFF))
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return "utf-16"
     if b"\0" in data[:4096]:
@@ -217,7 +233,9 @@ def _csv_query(
 def _checked(path: Path) -> str:
     """A path as DuckDB reads it; glob characters would mean other files."""
     if any(c in str(path) for c in "*?["):
-        raise TableError(f"{path} has *, ? or [ in its name, which DuckDB reads as a pattern; rename it.")
+        raise TableError(
+            f"{path} has *, ? or [ in its name, which DuckDB reads as a pattern; rename it."
+        )
     return str(path)
 
 
@@ -238,7 +256,9 @@ def _open_zipped(path: Path) -> Source:
     keep = tempfile.TemporaryDirectory(prefix="prom3e-")
     folder = unpack(path, Path(keep.name))
     tables = sorted(folder.iterdir(), key=lambda p: p.stat().st_size, reverse=True)
-    tables = [t for t in tables if t.stat().st_size > 0 and t.name not in ("citations.txt", "rights.txt")]
+    tables = [
+        t for t in tables if t.stat().st_size > 0 and t.name not in ("citations.txt", "rights.txt")
+    ]
     if not tables:
         raise TableError(f"{path} holds no table (.csv, .tsv, .txt).")
     named = [t for t in tables if t.stem in ("occurrence", "occurrences")]
@@ -250,11 +270,19 @@ def _open_zipped(path: Path) -> Source:
 def _open_parquet(path: Path) -> Source:
     con = connect()
     try:
-        described = con.execute("DESCRIBE SELECT * FROM read_parquet(?)", [_checked(path)]).fetchall()
+        described = con.execute(
+            "DESCRIBE SELECT * FROM read_parquet(?)", [_checked(path)]
+        ).fetchall()
     except Exception as e:
         raise TableError(f"{path} is no readable Parquet file: {str(e).splitlines()[0]}") from e
-    return Source("parquet", con, "SELECT * FROM read_parquet(?)", [str(path)],
-                  [str(d[0]) for d in described], path.parent)  # fmt: skip
+    return Source(
+        "parquet",
+        con,
+        "SELECT * FROM read_parquet(?)",
+        [str(path)],
+        [str(d[0]) for d in described],
+        path.parent,
+    )
 
 
 def _is_multinat(path: Path) -> bool:
@@ -268,17 +296,21 @@ def _is_multinat(path: Path) -> bool:
 
     return sum(name in schema.names for name in MULTINAT_COLUMNS) >= 2 and all(
         str(schema.field(n).type).startswith(("list", "fixed_size_list"))
-        for n in schema.names if n in MULTINAT_COLUMNS
-    )  # fmt: skip
+        for n in schema.names
+        if n in MULTINAT_COLUMNS
+    )
 
 
 def _open_duckdb(path: Path, table: str | None) -> Source:
     con = connect()
     try:
         con.execute(f"ATTACH '{_checked(path).replace(chr(39), chr(39) * 2)}' AS given (READ_ONLY)")
-        names = [str(r[0]) for r in con.execute(
-            "SELECT table_name FROM duckdb_tables() WHERE database_name = 'given' ORDER BY 1"
-        ).fetchall()]  # fmt: skip
+        names = [
+            str(r[0])
+            for r in con.execute(
+                "SELECT table_name FROM duckdb_tables() WHERE database_name = 'given' ORDER BY 1"
+            ).fetchall()
+        ]
     except Exception as e:
         raise TableError(f"{path} is no readable DuckDB file: {str(e).splitlines()[0]}") from e
     wanted = table or (names[0] if len(names) == 1 else "observations")
@@ -316,24 +348,36 @@ def _open_archive(path: Path) -> Source:
     params: list[Any] = [_checked(core.path)]
     for term, value in core.constants.items():
         if term.lower() not in (c.lower() for c in columns):
-            query = query.replace("SELECT *", f"SELECT *, '{value.replace(chr(39), chr(39) * 2)}' "
-                                  f'AS "{term.replace(chr(34), "")}"', 1)  # fmt: skip
+            query = query.replace(
+                "SELECT *",
+                f"SELECT *, '{value.replace(chr(39), chr(39) * 2)}' "
+                f'AS "{term.replace(chr(34), "")}"',
+                1,
+            )
             columns.append(term)
     con = connect()
-    media = [e for e in extensions if e.row_type.lower() in ("multimedia", "image", "audubon", "multimediarecord")]
+    media = [
+        e
+        for e in extensions
+        if e.row_type.lower() in ("multimedia", "image", "audubon", "multimediarecord")
+    ]
     if media:
         # Media rows by core id: the first picture and the first sound of each observation.
         sub, names = _archive_query(media[0])
         lower = {n.lower(): n for n in names}
         link = next((lower[n] for n in ("identifier", "accessuri") if n in lower), None)
         if link is not None:
-            kind = " || ' ' || ".join(
-                f"coalesce(\"{lower[n]}\", '')" for n in ("type", "format") if n in lower
-            ) or "''"
+            kind = (
+                " || ' ' || ".join(
+                    f"coalesce(\"{lower[n]}\", '')" for n in ("type", "format") if n in lower
+                )
+                or "''"
+            )
             sub = sub.replace(", store_rejects=true", ", ignore_errors=true")
             con.execute(
                 f'CREATE TEMP TABLE media AS SELECT "{names[media[0].key]}" AS media_core, "{link}" AS link,'
-                f" lower({kind}) AS kind FROM ({sub})", [_checked(media[0].path)]
+                f" lower({kind}) AS kind FROM ({sub})",
+                [_checked(media[0].path)],
             )
             con.execute(
                 "CREATE TEMP TABLE first_media AS SELECT media_core, "
@@ -341,14 +385,16 @@ def _open_archive(path: Path) -> Source:
                 "AND kind NOT LIKE '%video%') AS image, "
                 "first(link) FILTER (kind LIKE '%sound%' OR kind LIKE '%audio%') AS audio "
                 "FROM media GROUP BY media_core"
-            )  # fmt: skip
+            )
             key = columns[core.key]
             query = (
-                f'SELECT c.*, m.image AS image, m.audio AS audio FROM ({query}) c '
+                f"SELECT c.*, m.image AS image, m.audio AS audio FROM ({query}) c "
                 f'LEFT JOIN first_media m ON c."{key}" = m.media_core'
             )
             columns += ["image", "audio"]
-    return Source("dwca", con, query, params, columns, path if path.is_dir() else path.parent, None, keep)
+    return Source(
+        "dwca", con, query, params, columns, path if path.is_dir() else path.parent, None, keep
+    )
 
 
 def _open_taxabench(folder: Path) -> Source:
@@ -360,10 +406,14 @@ def _open_taxabench(folder: Path) -> Source:
         found: dict[str, list[str]] = {}
         if (folder / name).is_dir():
             for p in sorted((folder / name).iterdir()):
-                found.setdefault(p.name.partition("_")[0].partition(".")[0], []).append(f"{name}/{p.name}")
+                found.setdefault(p.name.partition("_")[0].partition(".")[0], []).append(
+                    f"{name}/{p.name}"
+                )
         return found
 
-    images, sounds, tiles = (by_id(n) for n in ("taxabench_images", "taxabench_sound", "sat_images/sentinel"))
+    images, sounds, tiles = (
+        by_id(n) for n in ("taxabench_images", "taxabench_sound", "sat_images/sentinel")
+    )
 
     def complete(row: dict[str, Any]) -> None:
         key = str(row.get("id") or "").strip()
@@ -379,26 +429,34 @@ def _open_taxabench(folder: Path) -> Source:
 
 
 def _open_inaturalist_open_data(folder: Path) -> Source:
-    """iNaturalist Open Data: unquoted tab-separated files joined on their keys."""
+    """INaturalist Open Data: unquoted tab-separated files joined on their keys."""
     con = connect()
     for name in ("observations", "photos", "taxa", "observers"):
-        path = next((folder / n for n in (f"{name}.csv.gz", f"{name}.csv") if (folder / n).is_file()), None)
+        path = next(
+            (folder / n for n in (f"{name}.csv.gz", f"{name}.csv") if (folder / n).is_file()), None
+        )
         if path is None:
             if name == "observers":
-                con.execute("CREATE TEMP TABLE observers (observer_id VARCHAR, login VARCHAR, name VARCHAR)")
+                con.execute(
+                    "CREATE TEMP TABLE observers (observer_id VARCHAR, login VARCHAR, name VARCHAR)"
+                )
                 continue
             raise TableError(f"{folder} lacks {name}.csv.gz of iNaturalist Open Data.")
         columns, _, encoding = _header(path, "\t")
         query = _csv_query(columns, "\t", "", encoding, 1, path.suffix == ".gz")
-        con.execute(f"CREATE TEMP VIEW {name}_raw AS " + query.replace("?", "'" + _checked(path).replace("'", "''") + "'")
-                    .replace(", store_rejects=true", ", ignore_errors=true"))  # fmt: skip
+        con.execute(
+            f"CREATE TEMP VIEW {name}_raw AS "
+            + query.replace("?", "'" + _checked(path).replace("'", "''") + "'").replace(
+                ", store_rejects=true", ", ignore_errors=true"
+            )
+        )
         con.execute(f"CREATE TEMP TABLE {name} AS SELECT * FROM {name}_raw")
     con.execute(
         "CREATE TEMP TABLE first_photo AS SELECT observation_uuid, "
         "arg_min('photos/' || photo_id || '/medium.' || extension, TRY_CAST(position AS INT)) AS image, "
         "arg_min(license, TRY_CAST(position AS INT)) AS license FROM photos GROUP BY observation_uuid"
     )
-    ranks = ", ".join(f'max(CASE WHEN a.rank = \'{r}\' THEN a.name END) AS "{r}"' for r in RANKS)
+    ranks = ", ".join(f"max(CASE WHEN a.rank = '{r}' THEN a.name END) AS \"{r}\"" for r in RANKS)
     con.execute(
         f"CREATE TEMP TABLE lineage AS SELECT t.taxon_id, {ranks} FROM (SELECT taxon_id, unnest("
         "string_split(replace(coalesce(ancestry, ''), chr(92), '/') || '/' || taxon_id, '/')) AS up "

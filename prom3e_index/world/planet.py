@@ -43,7 +43,9 @@ class Species:
     voice: Floats
 
 
-_SYLLABLES = "bra do fi gul hen ji kro lum mav nes or plo qui ras sel tur ul vex wim xo yar zin".split()
+_SYLLABLES = (
+    "bra do fi gul hen ji kro lum mav nes or plo qui ras sel tur ul vex wim xo yar zin".split()
+)
 _ADJECTIVES = "Painted Whispering Lantern Copper Moss Thunder Velvet Glass".split()
 _NOUNS = "Zibbet Flarrow Quell Dorrick Munnet Sprindle Harkle Wexel".split()
 
@@ -69,32 +71,49 @@ def species() -> tuple[Species, ...]:
                     genus, genus_look = _word(rng, "us").capitalize(), rng.random(6)
                     for _ in range(4):
                         own = rng.random(6)
-                        look = np.array([
-                            family_look[0] + 0.25 * (genus_look[0] - 0.5),
-                            own[1],
-                            genus_look[2],
-                            (c + order_look[3]) / 2,
-                            own[4],
-                            0.5 * family_look[5] + 0.5 * own[5],
-                        ]) % 1.0
-                        voice = np.array([
-                            500 * 2 ** (2.6 * pitch + 0.9 * own[0]),
-                            2 + np.floor(5 * genus_look[1]),
-                            2 * genus_look[4] - 1,
-                            30 * own[2] * (genus_look[5] > 0.5),
-                            0.6 + 1.8 * own[3],
-                            order_look[0],
-                        ])
+                        look = (
+                            np.array(
+                                [
+                                    family_look[0] + 0.25 * (genus_look[0] - 0.5),
+                                    own[1],
+                                    genus_look[2],
+                                    (c + order_look[3]) / 2,
+                                    own[4],
+                                    0.5 * family_look[5] + 0.5 * own[5],
+                                ]
+                            )
+                            % 1.0
+                        )
+                        voice = np.array(
+                            [
+                                500 * 2 ** (2.6 * pitch + 0.9 * own[0]),
+                                2 + np.floor(5 * genus_look[1]),
+                                2 * genus_look[4] - 1,
+                                30 * own[2] * (genus_look[5] > 0.5),
+                                0.6 + 1.8 * own[3],
+                                order_look[0],
+                            ]
+                        )
                         epithet = _word(rng, "i" if own[5] > 0.5 else "a", 3)
                         name = f"{rng.choice(_ADJECTIVES)} {rng.choice(_NOUNS)} {len(out) + 1}"
-                        out.append(Species(
-                            ("Fictanimalia", "Inventata", class_, order, family, genus, f"{genus} {epithet}"),
-                            name,
-                            home + rng.normal(0, 0.55, 3),
-                            float(rng.uniform(0.25, 0.5)),
-                            look,
-                            voice,
-                        ))
+                        out.append(
+                            Species(
+                                (
+                                    "Fictanimalia",
+                                    "Inventata",
+                                    class_,
+                                    order,
+                                    family,
+                                    genus,
+                                    f"{genus} {epithet}",
+                                ),
+                                name,
+                                home + rng.normal(0, 0.55, 3),
+                                float(rng.uniform(0.25, 0.5)),
+                                look,
+                                voice,
+                            )
+                        )
     return tuple(out)
 
 
@@ -139,7 +158,9 @@ def raster() -> NDArray[np.float16]:
     lat = 90 - (np.arange(rows) + 0.5) * 180 / rows
     lon = -180 + (np.arange(columns) + 0.5) * 360 / columns
     grid_lat, grid_lon = np.meshgrid(lat, lon, indexing="ij")
-    return climate(fields(grid_lat.ravel(), grid_lon.ravel())).reshape(RASTER_SHAPE).astype(np.float16)
+    return (
+        climate(fields(grid_lat.ravel(), grid_lon.ravel())).reshape(RASTER_SHAPE).astype(np.float16)
+    )
 
 
 def suitability(f: Floats) -> Floats:

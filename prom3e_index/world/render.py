@@ -35,7 +35,9 @@ def land_colour(f: Floats) -> tuple[Floats, Floats]:
     """Ground and cover colours of a place with fields (5,): dry is ochre, wet is green, high is grey."""
     warm, rain, high = (float(np.tanh(v)) for v in f[:3])
     ground = _rgb(0.09 + 0.03 * warm, 0.45 - 0.25 * high, 0.62 - 0.12 * rain + 0.12 * high)
-    cover = _rgb(0.27 + 0.07 * rain - 0.05 * warm, 0.55 + 0.2 * rain - 0.2 * high, 0.42 + 0.1 * warm)
+    cover = _rgb(
+        0.27 + 0.07 * rain - 0.05 * warm, 0.55 + 0.2 * rain - 0.2 * high, 0.42 + 0.1 * warm
+    )
     return ground, cover
 
 
@@ -45,7 +47,11 @@ def photo(s: Species, f: Floats, rng: np.random.Generator) -> Pixels:
     y, x = np.mgrid[0:height, 0:width].astype(np.float64)
     ground, cover = land_colour(f)
     blend = np.clip(_noise(rng, height, width, 5) + 0.25 * np.tanh(f[1]), 0, 1)[..., None]
-    picture = ground * (1 - blend) + cover * blend + 0.08 * (_noise(rng, height, width, 40)[..., None] - 0.5)
+    picture = (
+        ground * (1 - blend)
+        + cover * blend
+        + 0.08 * (_noise(rng, height, width, 40)[..., None] - 0.5)
+    )
     size = rng.uniform(52, 78)
     angle = rng.uniform(-0.5, 0.5)
     cx, cy = width / 2 + rng.uniform(-45, 45), height / 2 + rng.uniform(-28, 28)
@@ -56,7 +62,11 @@ def photo(s: Species, f: Floats, rng: np.random.Generator) -> Pixels:
     flat = 0.45 + 0.4 * build
     body = u**2 + (v / flat) ** 2
     head = (u - 0.95) ** 2 + (v + 0.35 * flat) ** 2 < (0.26 + 0.16 * (1 - build)) ** 2
-    tail = (u < -0.75) & (u > -1.2 - 0.7 * build) & (np.abs(v) < 0.12 + 0.22 * (1 - build) * (-u - 0.75))
+    tail = (
+        (u < -0.75)
+        & (u > -1.2 - 0.7 * build)
+        & (np.abs(v) < 0.12 + 0.22 * (1 - build) * (-u - 0.75))
+    )
     main, second = _rgb(hue, 0.75, 0.45 + 0.45 * light), _rgb(accent, 0.85, 0.95 - 0.5 * light)
     frequency = 7 + 10 * scale
     kind = int(pattern * 4)
@@ -123,5 +133,7 @@ def song(s: Species, f: Floats, rng: np.random.Generator, rate_hz: int) -> NDArr
     wind = np.convolve(white, np.ones(40) / 40, mode="same") * 3
     wet = 1 / (1 + np.exp(-2 * f[1]))
     noise = 0.06 * (wet * white + (1 - wet) * wind)
-    mixed = rng.uniform(0.3, 0.6) * out / max(1e-6, float(np.abs(out).max())) + noise * rng.uniform(0.4, 1.2)
+    mixed = rng.uniform(0.3, 0.6) * out / max(1e-6, float(np.abs(out).max())) + noise * rng.uniform(
+        0.4, 1.2
+    )
     return np.asarray(np.clip(mixed, -0.99, 0.99), np.float32)

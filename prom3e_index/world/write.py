@@ -13,7 +13,13 @@ from prom3e_index.errors import InputError
 from prom3e_index.world import planet, render
 
 LICENSES = ("DEMO-OPEN-1.0", "DEMO-ATTRIBUTION-1.0", "DEMO-NONCOMMERCIAL-1.0")
-_SONG_FORMATS = (("wav", 16_000), ("flac", 22_050), ("mp3", 44_100), ("flac", 48_000), ("mp3", 22_050))
+_SONG_FORMATS = (
+    ("wav", 16_000),
+    ("flac", 22_050),
+    ("mp3", 44_100),
+    ("flac", 48_000),
+    ("mp3", 22_050),
+)
 _README = """# Demo world
 
 An invented planet. No species, place, person or licence in this folder exists; the files are made by
@@ -54,7 +60,9 @@ def write_world(
     np.save(folder / "climate.npy", planet.raster())
     with (folder / "species.csv").open("w", newline="", encoding="utf-8") as f:
         table = csv.writer(f, lineterminator="\n")
-        table.writerow(["kingdom", "phylum", "class", "order", "family", "genus", "species", "common_name"])
+        table.writerow(
+            ["kingdom", "phylum", "class", "order", "family", "genus", "species", "common_name"]
+        )
         table.writerows([*s.taxon, s.common_name] for s in planet.species())
     latitude, longitude = _places(observations, seed)
     fields = planet.fields(latitude, longitude)
@@ -68,7 +76,9 @@ def write_world(
             rng = np.random.default_rng([seed, i])
             which = min(int(np.searchsorted(chances[i], rng.random())), len(planet.species()) - 1)
             writer.writerow(
-                _observation(folder, seed, i, which, latitude[i], longitude[i], fields[i], climate[i], rng)
+                _observation(
+                    folder, seed, i, which, latitude[i], longitude[i], fields[i], climate[i], rng
+                )
             )
             if progress:
                 progress(i + 1)
@@ -76,11 +86,29 @@ def write_world(
 
 
 _COLUMNS = [
-    "occurrenceID", "scientificName", "vernacularName", "kingdom", "phylum", "class", "order",
-    "family", "genus", "decimalLatitude", "decimalLongitude", "coordinateUncertaintyInMeters",
-    "coordinates_obscured", "eventDate", "image", "satellite", "audio", "license", "rightsHolder",
-    "source", "true_species", *planet.CLIMATE_COLUMNS,
-]  # fmt: skip
+    "occurrenceID",
+    "scientificName",
+    "vernacularName",
+    "kingdom",
+    "phylum",
+    "class",
+    "order",
+    "family",
+    "genus",
+    "decimalLatitude",
+    "decimalLongitude",
+    "coordinateUncertaintyInMeters",
+    "coordinates_obscured",
+    "eventDate",
+    "image",
+    "satellite",
+    "audio",
+    "license",
+    "rightsHolder",
+    "source",
+    "true_species",
+    *planet.CLIMATE_COLUMNS,
+]
 
 
 def _places(n: int, seed: int) -> tuple[planet.Floats, planet.Floats]:
@@ -113,7 +141,9 @@ def _observation(
 ) -> dict[str, str]:
     s = planet.species()[which]
     row = {"occurrenceID": f"demo-{seed}-{i:06d}", "true_species": s.taxon[-1]}
-    has = dict(zip(("image", "tile", "song", "place", "climate", "name"), rng.random(6), strict=True))
+    has = dict(
+        zip(("image", "tile", "song", "place", "climate", "name"), rng.random(6), strict=True)
+    )
     if has["image"] < 0.85:
         row["image"] = f"photos/{i:06d}.jpg"
         _save_photo(folder / row["image"], render.photo(s, fields, rng))
@@ -128,7 +158,9 @@ def _observation(
         jitter = rng.uniform(-0.1, 0.1, 2) if obscured else np.zeros(2)
         row["decimalLatitude"] = f"{np.clip(latitude + jitter[0], -90, 90):.5f}"
         row["decimalLongitude"] = f"{(longitude + jitter[1] + 180) % 360 - 180:.5f}"
-        row["coordinateUncertaintyInMeters"] = "22000" if obscured else str(int(rng.integers(5, 200)))
+        row["coordinateUncertaintyInMeters"] = (
+            "22000" if obscured else str(int(rng.integers(5, 200)))
+        )
         row["coordinates_obscured"] = "true" if obscured else "false"
     if has["climate"] < 0.8 and np.isfinite(climate).all():
         row |= {c: f"{v:.4f}" for c, v in zip(planet.CLIMATE_COLUMNS, climate, strict=True)}
@@ -151,7 +183,9 @@ def _save_photo(path: Path, pixels: render.Pixels) -> None:
     Image.fromarray(pixels).save(path, quality=88)
 
 
-def _save_song(path: Path, wave: np.ndarray[tuple[int], np.dtype[np.float32]], rate_hz: int) -> None:
+def _save_song(
+    path: Path, wave: np.ndarray[tuple[int], np.dtype[np.float32]], rate_hz: int
+) -> None:
     import soundfile
 
     mp3 = {"bitrate_mode": "CONSTANT", "compression_level": 0.7} if path.suffix == ".mp3" else {}
@@ -184,8 +218,16 @@ def _save_tile(folder: Path, seed: int, latitude: float, longitude: float) -> st
         bands[band] = np.round(pixels[..., channel] * 3000 / 255)
     south, west = 90 - (row + 1) / 4, -180 + column / 4
     with rasterio.open(
-        path, "w", driver="GTiff", width=96, height=96, count=12, dtype="uint16", compress="deflate",
-        crs="EPSG:4326", transform=from_bounds(west, south, west + 0.25, south + 0.25, 96, 96),
-    ) as tif:  # fmt: skip
+        path,
+        "w",
+        driver="GTiff",
+        width=96,
+        height=96,
+        count=12,
+        dtype="uint16",
+        compress="deflate",
+        crs="EPSG:4326",
+        transform=from_bounds(west, south, west + 0.25, south + 0.25, 96, 96),
+    ) as tif:
         tif.write(bands)
     return name

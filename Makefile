@@ -1,0 +1,29 @@
+# Each target works alone on a fresh machine with Python >= 3.11 and make.
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+
+.PHONY: demo test lint types bench install
+
+install:
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@cat pyproject.toml constraints.txt | cmp -s - $(VENV)/installed || { \
+	  $(BIN)/python -m pip install -q -c constraints.txt -e ".[dev]" && \
+	  cat pyproject.toml constraints.txt > $(VENV)/installed && pwd > $(VENV)/checkout; }
+	@test "$$(cat $(VENV)/checkout 2>/dev/null)" = "$$(pwd)" || { \
+	  $(BIN)/python -m pip install -q --no-deps --no-build-isolation -e . && pwd > $(VENV)/checkout; }
+
+demo: install
+	HF_HUB_OFFLINE=1 $(BIN)/prom3e-index demo demo
+
+test: install
+	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest
+
+lint: install
+	$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+types: install
+	$(BIN)/mypy
+
+bench: install
+	HF_HUB_OFFLINE=1 $(BIN)/python benchmarks/throughput.py && HF_HUB_OFFLINE=1 $(BIN)/python benchmarks/memory.py
