@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import sys
 from typing import Annotated
 
@@ -50,18 +51,27 @@ def _root(
         os.environ["PROM3E_DEBUG"] = "1"
 
 
+class _Interrupted(BaseException):
+    """Ctrl-C; not a KeyboardInterrupt, which Typer would swallow without a word."""
+
+
+def _interrupt(*_: object) -> None:
+    raise _Interrupted
+
+
 def main() -> None:
     """Run the program: an error is one line on stderr and exit code 2; Ctrl-C is 130."""
     from prom3e_index.errors import Prom3eError
 
+    signal.signal(signal.SIGINT, _interrupt)
     try:
         app()
+    except _Interrupted:
+        _fail("interrupted; the same command goes on where it stopped", 130)
     except Prom3eError as e:
         if os.environ.get("PROM3E_DEBUG"):
             raise
         _fail(str(e), 2)
-    except KeyboardInterrupt:
-        _fail("interrupted; the same command goes on where it stopped", 130)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)

@@ -26,7 +26,7 @@ from prom3e_index import faiss_index
 from prom3e_index.errors import BundleError, InputError
 from prom3e_index.hybrid import gallery, hidden_width, infer
 from prom3e_index.indexer.certify import certify
-from prom3e_index.indexer.embed import ENCODED, Store, embed, read_lost
+from prom3e_index.indexer.embed import ABSENT, ENCODED, Store, embed, read_lost, release
 from prom3e_index.indexer.metadata import write_metadata
 from prom3e_index.indexer.plan import (
     DUPLICATES,
@@ -187,6 +187,7 @@ def encode_table(config: BuildConfig, work: Path, model: Model, progress: Progre
     try:
         if kind in EMBEDDINGS:
             n = _plan_embeddings(con, config, kind, model, done, progress)
+            _some_left(con, config, n)
             _copy_embeddings(con, config, kind, model, work, n, progress)
             return n
         if not done.is_file():
@@ -208,6 +209,7 @@ def encode_table(config: BuildConfig, work: Path, model: Model, progress: Progre
             done.write_text(json.dumps(facts))
         facts = json.loads(done.read_text())
         n = int(facts["rows"])
+        _some_left(con, config, n)
         embed(
             con,
             model,
@@ -264,7 +266,7 @@ def _copy_embeddings(
         source, target = row_in[low:high] - at, seq[low:high]
         for m, store in enumerate(stores):
             store.values[target] = batch.embeddings[source, m]
-            store.state[target] = np.where(batch.present[source, m], ENCODED, 2)
+            store.state[target] = np.where(batch.present[source, m], ENCODED, ABSENT)
         at += len(batch.ids)
         progress("read embeddings", at, None)
     for store in stores:
@@ -305,7 +307,8 @@ def build(config: BuildConfig, progress: Progress = _silent) -> dict[str, Any]:
         for name in ("embeddings", "vectors", "faiss"):
             (stage / name).mkdir(parents=True)
         if len(kept) == 0:
-            raise InputError(_nothing_left(work, config))
+            reason = next((f"{m}: {r}" for _, m, r in read_lost(work)), "no modality could be encoded")
+            raise InputError(f"Nothing of {config.table} is left to index; the first reason: {reason}.")
         sigma_l1 = _infer(model, work, stage, kept, present, config, progress)
         statistics = _uncertainty_statistics(model, stage, present, progress)
         (stage / "statistics.json").write_text(json.dumps(statistics))
@@ -330,14 +333,12 @@ def build(config: BuildConfig, progress: Progress = _silent) -> dict[str, Any]:
     return manifest
 
 
-def _nothing_left(work: Path, config: BuildConfig) -> str:
-    con = open_plan(work)
-    try:
+def _some_left(con: Any, config: BuildConfig, rows: int) -> None:
+    """Refuse to go on with no row; say the first reason."""
+    if rows == 0:
         first = con.execute("SELECT reason FROM rejected LIMIT 1").fetchall()
-    finally:
-        con.close()
-    reason = first[0][0] if first else next((f"{m}: {r}" for _, m, r in read_lost(work)), "no rows")
-    return f"Nothing of {config.table} is left to index; the first reason: {reason}"
+        reason = first[0][0] if first else "the table has no rows"
+        raise InputError(f"Nothing of {config.table} is left to index; the first reason: {reason}.")
 
 
 def _infer(
@@ -369,22 +370,19 @@ def _infer(
             vectors[m][part] = gallery(
                 x[:, i], has[:, i], inferred.reconstructed[:, i], inferred.hidden, epsilon[m]
             )
+        for arrays in (raw, saved, vectors):
+            for array in arrays.values():
+                release(array)
         progress("complete", part.stop, n)
     for i, m in enumerate(model.modalities):
-        saved[m].flush()
-        vectors[m].flush()
-        faiss_index.build(_blocks(vectors[m]), width, stage / "faiss" / f"{m}.faiss")
+        faiss_index.build(vectors[m], stage / "faiss" / f"{m}.faiss")
+        release(vectors[m])
         progress("index", i + 1, len(model.modalities))
     return sigma_l1
 
 
 def _new(path: Path, shape: tuple[int, ...]) -> Any:
     return np.lib.format.open_memmap(path, mode="w+", dtype=np.float16, shape=shape)
-
-
-def _blocks(vectors: NDArray[np.float16]) -> Iterator[NDArray[np.float32]]:
-    for at in range(0, len(vectors), BLOCK):
-        yield np.asarray(vectors[at : at + BLOCK], np.float32)
 
 
 def _uncertainty_statistics(

@@ -13,14 +13,14 @@ from prom3e_index.hybrid import infer, query_rows
 from prom3e_index.model import Model
 
 QUERIES = 32
-SAMPLE = 50_000
+SAMPLE = 10_000
 
 
 def certify(folder: Path, manifest: dict[str, Any], model: Model) -> dict[str, Any]:
     """Measure recall@10 and latency of every target with cross-modal queries drawn from the rows.
 
     The queries are single observed modalities in hybrid space. Exact search is numpy over the stored
-    float16 vectors, in float32. On more than 50,000 rows the comparison is on the first 50,000, with
+    float16 vectors, in float32. On more than 10,000 rows the comparison is on the first 10,000, with
     both searches restricted to them.
 
     Returns:

@@ -9,6 +9,7 @@ and names are encoded once.
 from __future__ import annotations
 
 import json
+import mmap
 import os
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -42,9 +43,20 @@ class Store:
         """Write embeddings, each to all of its rows, then mark them."""
         every = np.concatenate(rows)
         self.values[every] = np.repeat(embeddings, [len(r) for r in rows], axis=0)
-        self.values.flush()
+        release(self.values)
         self.state[every] = ENCODED
         self.state.flush()
+
+
+def release(array: Any) -> None:
+    """Write a memory-mapped array's changes to its file and let go of its pages.
+
+    Without this the pages count as resident until the system wants them, and memory seems to grow.
+    """
+    if array.flags.writeable:
+        array.flush()
+    if hasattr(mmap, "MADV_DONTNEED"):
+        array._mmap.madvise(mmap.MADV_DONTNEED)
 
 
 def _memmap(path: Path, shape: tuple[int, ...], dtype: type) -> Any:

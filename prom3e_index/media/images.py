@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 MAX_PIXELS = 150_000_000
 """Larger images are refused before decoding: 450 MB of RGB, beyond any camera in use."""
 
-_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "TGA", "PPM", "MPO", "JPEG2000")
+_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "TGA", "PPM", "JPEG2000")
 _RED_GREEN_BLUE = (4, 3, 2)
 """1-based bands of a Sentinel-2 stack (B1, B2, B3, B4, …) that make red, green and blue."""
 

@@ -1,0 +1,69 @@
+"""Shared fixtures: a tiny world and its index, made by code; real data where the checkout has it beside."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+ROOT = Path(__file__).parent.parent
+SHARED = Path(os.environ.get("PROM3E_SHARED", ROOT.parent / "shared"))
+
+
+def shared(name: str) -> Path:
+    """A path of the real data; the test is skipped where it is absent."""
+    path = SHARED / name
+    if not path.exists():
+        pytest.skip(f"real data are not here: {path}")
+    return path
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory) -> Path:
+    """60 observations of the demo planet."""
+    from prom3e_index.world import write_world
+
+    folder = tmp_path_factory.mktemp("world") / "w"
+    write_world(folder, 60, seed=7)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def bundle_path(world, tmp_path_factory) -> Path:
+    """An index of the tiny world with `mini`."""
+    from prom3e_index.indexer.build import BuildConfig, build
+
+    out = tmp_path_factory.mktemp("bundle") / "index.p3i"
+    build(BuildConfig(table=str(world / "observations.csv"), out=out))
+    return out
+
+
+@pytest.fixture(scope="session")
+def bundle(bundle_path):
+    from prom3e_index.bundle import Bundle
+
+    return Bundle.open(bundle_path)
+
+
+@pytest.fixture(scope="session")
+def encoders_given() -> Path:
+    return shared("fixtures/encoders_given")
+
+
+@pytest.fixture(scope="session")
+def hub(encoders_given, tmp_path_factory) -> Path:
+    """The tiny published-format models, with the location weights that their script makes."""
+    import shutil
+    import subprocess
+    import sys
+
+    folder = tmp_path_factory.mktemp("hub") / "hub"
+    shutil.copytree(encoders_given / "hub", folder, copy_function=shutil.copyfile)
+    for path in [folder, *folder.rglob("*")]:
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    script = encoders_given / "make_ecogeo.py"
+    subprocess.run([sys.executable, script, "--seed", "1001", folder / "MVRL/ecogeo"], check=True)
+    return folder
