@@ -11,7 +11,6 @@ import platform
 import shutil
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from itertools import combinations
@@ -307,8 +306,12 @@ def build(config: BuildConfig, progress: Progress = _silent) -> dict[str, Any]:
         for name in ("embeddings", "vectors", "faiss"):
             (stage / name).mkdir(parents=True)
         if len(kept) == 0:
-            reason = next((f"{m}: {r}" for _, m, r in read_lost(work)), "no modality could be encoded")
-            raise InputError(f"Nothing of {config.table} is left to index; the first reason: {reason}.")
+            reason = next(
+                (f"{m}: {r}" for _, m, r in read_lost(work)), "no modality could be encoded"
+            )
+            raise InputError(
+                f"Nothing of {config.table} is left to index; the first reason: {reason}."
+            )
         sigma_l1 = _infer(model, work, stage, kept, present, config, progress)
         statistics = _uncertainty_statistics(model, stage, present, progress)
         (stage / "statistics.json").write_text(json.dumps(statistics))

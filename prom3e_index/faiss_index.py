@@ -23,6 +23,12 @@ SCAN_SHARE = 0.02
 """Filters that leave at most this share of the rows are scored row by row; see benchmarks/README."""
 
 
+_DECIMALS = 6
+_NOISE = 2e-6
+_TIES = 4096
+"""Beyond this many tied rows every row is scored once."""
+
+
 def build(vectors: Vectors, path: Path) -> None:
     """Write an exact half-precision index over stored vectors (n, width), rows numbered from 0.
 
@@ -36,13 +42,17 @@ def build(vectors: Vectors, path: Path) -> None:
     import faiss
 
     n, width = vectors.shape
-    one = faiss.IndexScalarQuantizer(width, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
+    one = faiss.IndexScalarQuantizer(
+        width, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT
+    )
     one.add(np.asarray(vectors[:1], np.float32))
     head = bytearray(faiss.serialize_index(one).tobytes())
     tail = struct.pack("<Q", 2 * width) + np.ascontiguousarray(vectors[:1], "<f2").tobytes()
     count = slice(8, 16)  # after the four letters of the kind and the width
     if not head.endswith(tail) or head[count] != struct.pack("<q", 1):
-        raise BundleError(f"FAISS {faiss.__version__} writes flat indexes in a layout that is not known here.")
+        raise BundleError(
+            f"FAISS {faiss.__version__} writes flat indexes in a layout that is not known here."
+        )
     head[count] = struct.pack("<q", n)
     with path.open("wb") as f:
         f.write(head[: -len(tail)])
@@ -87,6 +97,8 @@ class ExactIndex:
     ) -> tuple[Floats, NDArray[np.int64], str]:
         """Find the k best rows for one query, higher score first, ties by row number.
 
+        Scores are rounded to six decimals, above the noise of float32 sums, so that equal vectors tie.
+
         Args:
             query: (width,).
             k: At most this many.
@@ -102,29 +114,37 @@ class ExactIndex:
             return np.zeros(0, np.float32), np.zeros(0, np.int64), "nothing to search"
         if rows is not None and len(rows) <= max(2 * k, SCAN_SHARE * n):
             return (*self.scan(query, k, rows), "exact scan of the eligible rows")
+        want = k + 1  # one more than asked for shows whether a tie crosses the k-th place
+        while True:
+            scores, found, path = self._faiss(query, min(want, eligible), rows)
+            if want >= eligible or scores[-1] < scores[k - 1] - _NOISE:
+                return (*best(scores, found, k), path)
+            if want > _TIES:
+                break
+            want *= 8
+        close = self.scores(query, rows) >= scores[k - 1] - 2 * _NOISE
+        tied = np.flatnonzero(close) if rows is None else rows[close]
+        return (*self.scan(query, k, tied), path)
+
+    def _faiss(
+        self, query: Floats, k: int, rows: NDArray[np.int64] | None
+    ) -> tuple[Floats, NDArray[np.int64], str]:
         import faiss
 
-        # One more than asked for shows whether a tie crosses the k-th place.
-        want = min(k + 1, eligible)
         batch = np.ascontiguousarray(query[None], np.float32)
         if rows is None and self._gpu is not None:
-            scores, found = self._gpu.search(batch, want)
+            scores, found = self._gpu.search(batch, k)
             path = "exact, FAISS on the GPU"
         else:
             params = None
             if rows is not None:
-                bits = np.zeros(n, bool)
+                bits = np.zeros(len(self.vectors), bool)
                 bits[rows] = True
                 selector = faiss.IDSelectorBitmap(np.packbits(bits, bitorder="little"))
                 params = faiss.SearchParameters(sel=selector)
-            scores, found = self._index.search(batch, want, params=params)
+            scores, found = self._index.search(batch, k, params=params)
             path = "exact, FAISS" + (" with selector" if rows is not None else "")
-        scores, found = scores[0], found[0]
-        if want > k and scores[k - 1] == scores[k]:
-            tied = np.flatnonzero(self.scores(query, rows) >= scores[k])
-            chosen = tied if rows is None else rows[tied]
-            return (*self.scan(query, k, chosen), path)
-        return (*_ordered(scores[:k], found[:k].astype(np.int64)), path)
+        return np.round(scores[0], _DECIMALS), found[0].astype(np.int64), path
 
     def held(self, row: int) -> Floats:
         """The vector that FAISS holds for a row, (width,) float32."""
@@ -132,13 +152,13 @@ class ExactIndex:
         return out
 
     def scores(self, query: Floats, rows: NDArray[np.int64] | None = None) -> Floats:
-        """Score rows (all when None) from the vectors, in blocks: (rows,) float32."""
+        """Score rows (all when None) from the vectors, in blocks: (rows,) float32, six decimals."""
         n = len(self.vectors) if rows is None else len(rows)
         out = np.empty(n, np.float32)
         for at in range(0, n, 1 << 14):
             part = slice(at, at + (1 << 14)) if rows is None else rows[at : at + (1 << 14)]
             out[at : at + (1 << 14)] = np.asarray(self.vectors[part], np.float32) @ query
-        return out
+        return np.round(out, _DECIMALS)
 
     def scan(
         self, query: Floats, k: int, rows: NDArray[np.int64]

@@ -101,16 +101,20 @@ def check_predicate(con: duckdb.DuckDBPyConnection, where: str) -> None:
     Raises:
         InputError: Says what it is instead.
     """
-    wrapped = f"SELECT row FROM observations WHERE ({where}\n)"
-    tree = json.loads(con.execute("SELECT json_serialize_sql(?)", [wrapped]).fetchall()[0][0])
-    if tree.get("error"):
-        hint = "".join(
-            f' Write "{w}" in double quotes.'
-            for w in _RESERVED
-            if re.search(rf"(?<![\"\w]){w}(?![\"\w])", where, re.IGNORECASE)
-        )
-        message = str(tree.get("error_message", "")).splitlines()[0]
-        raise InputError(f"--where {where!r} is no SQL predicate: {message}.{hint}")
+    if not where.strip():
+        raise InputError('--where is empty; it is an SQL predicate such as "latitude > 60".')
+    # Bare, a bracket that closes ours cannot parse; in brackets, no further clause can follow.
+    for text in (where, f"({where}\n)"):
+        wrapped = f"SELECT row FROM observations WHERE {text}\n"
+        tree = json.loads(con.execute("SELECT json_serialize_sql(?)", [wrapped]).fetchall()[0][0])
+        if tree.get("error"):
+            hint = "".join(
+                f' Write "{w}" in double quotes.'
+                for w in _RESERVED
+                if re.search(rf"(?<![\"\w]){w}(?![\"\w])", where, re.IGNORECASE)
+            )
+            message = str(tree.get("error_message", "")).splitlines()[0]
+            raise InputError(f"--where {where!r} is no SQL predicate: {message}.{hint}")
     statements = tree["statements"]
     node = statements[0]["node"] if len(statements) == 1 else {}
     if (

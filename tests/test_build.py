@@ -106,9 +106,16 @@ def test_every_row_is_indexed_or_rejected_with_its_reason(tmp_path, world):
     bundle = Bundle.open(out)
     rejected = {r[0]: r[1] for r in bundle.sql("SELECT id, reason FROM rejected")}
     parquet = duckdb.sql(f"SELECT id, reason FROM '{out}/rejected.parquet'").fetchall()
-    lost = bundle.sql("SELECT o.id, l.modality, l.reason FROM lost l JOIN observations o USING (row)")
+    lost = bundle.sql(
+        "SELECT o.id, l.modality, l.reason FROM lost l JOIN observations o USING (row)"
+    )
 
-    assert manifest["counts"] == {"rows_in": 7, "rows_indexed": 3, "rows_rejected": 4, "files_lost": 2}
+    assert manifest["counts"] == {
+        "rows_in": 7,
+        "rows_indexed": 3,
+        "rows_rejected": 4,
+        "files_lost": 2,
+    }
     assert [r[0] for r in bundle.sql("SELECT id FROM observations ORDER BY row")] == ["a", "b", "f"]
     assert "truncated" in rejected["c"] and "nothing to search by" in rejected["d"]
     assert any("no id" in r[1] for r in parquet) and any("Expected Number" in r[1] for r in parquet)
@@ -123,7 +130,9 @@ def test_duplicate_ids_by_policy(tmp_path, policy, kept):
 
     assert manifest["counts"]["rows_rejected"] == 1
     assert bundle.sql("SELECT latitude FROM observations WHERE id = 'x'") == [(kept,)]
-    with pytest.raises(InputError, match="1 ids stand in several rows; the first is 'x', 2 times, from row 1"):
+    with pytest.raises(
+        InputError, match="1 ids stand in several rows; the first is 'x', 2 times, from row 1"
+    ):
         build(BuildConfig(table=path, out=tmp_path / "e.p3i"))
 
 
@@ -135,14 +144,18 @@ def test_smallest_tables(tmp_path, n):
 
 
 def test_nothing_left_and_no_rows(tmp_path):
-    with pytest.raises(InputError, match="Nothing of .* is left to index; the first reason: nothing to search"):
+    with pytest.raises(
+        InputError, match="Nothing of .* is left to index; the first reason: nothing to search"
+    ):
         build(BuildConfig(table=table(tmp_path, ["id,lat,lon", "a,,"]), out=tmp_path / "a.p3i"))
     with pytest.raises(InputError, match="no rows"):
         build(BuildConfig(table=table(tmp_path, ["id,lat,lon"]), out=tmp_path / "b.p3i"))
 
 
 def test_ids_without_column_strange_ids_and_typed_metadata(tmp_path):
-    path = table(tmp_path, ["lat,lon,depth,code,note", "1,1,5,007,'; DROP TABLE x", "2,2,6.5,008,🦉"])
+    path = table(
+        tmp_path, ["lat,lon,depth,code,note", "1,1,5,007,'; DROP TABLE x", "2,2,6.5,008,🦉"]
+    )
     build(BuildConfig(table=path, out=tmp_path / "i.p3i"))
     bundle = Bundle.open(tmp_path / "i.p3i")
 
@@ -162,7 +175,10 @@ def test_equal_files_and_names_are_encoded_once(tmp_path, world, monkeypatch):
         for m in counted:
             encoder = model.encoder(m)
             encode = encoder.encode
-            encoder.encode = lambda b, m=m, encode=encode: (counted.__setitem__(m, counted[m] + len(b)), encode(b))[1]
+            encoder.encode = lambda b, m=m, encode=encode: (
+                counted.__setitem__(m, counted[m] + len(b)),
+                encode(b),
+            )[1]
         return model
 
     monkeypatch.setattr(build_module, "open_model", counting)
@@ -172,7 +188,9 @@ def test_equal_files_and_names_are_encoded_once(tmp_path, world, monkeypatch):
 
 def test_a_killed_build_goes_on_and_encodes_nothing_twice(tmp_path, world, bundle, monkeypatch):
     """Killed after every batch in turn until it is through: each photo is encoded once in all."""
-    config = BuildConfig(table=str(world / "observations.csv"), out=tmp_path / "i.p3i", batch_size=8)
+    config = BuildConfig(
+        table=str(world / "observations.csv"), out=tmp_path / "i.p3i", batch_size=8
+    )
     seen: list[bytes] = []
     original = build_module.open_model
 
@@ -235,7 +253,9 @@ def test_ctrl_c_says_how_to_go_on(tmp_path, world):
             break
     process.send_signal(signal.SIGINT)
     _, rest = process.communicate(timeout=60)
-    assert process.returncode == 130 and "goes on where it stopped" in rest and "Traceback" not in rest
+    assert (
+        process.returncode == 130 and "goes on where it stopped" in rest and "Traceback" not in rest
+    )
 
 
 def test_a_full_disk_is_said_and_leaves_no_bundle(tmp_path, world, monkeypatch, capsys):
@@ -282,17 +302,23 @@ def test_embeddings_are_indexed_like_the_table_they_came_from(tmp_path, world, b
     from prom3e_index.indexer.arrays import encode_to_npz, infer_npz
 
     source = tmp_path / "e.npz"
-    done = encode_to_npz(BuildConfig(table=str(world / "observations.csv"), out=source), lambda *_: None)
+    done = encode_to_npz(
+        BuildConfig(table=str(world / "observations.csv"), out=source), lambda *_: None
+    )
     build(BuildConfig(table=str(source), out=tmp_path / "i.p3i"))
     again = Bundle.open(tmp_path / "i.p3i")
 
     assert done["rows"] == 60 and np.array_equal(again.present, bundle.present)
     for m in bundle.modalities:
         assert np.allclose(again.vectors(m), bundle.vectors(m), atol=2e-3)
-    assert again.sql("SELECT id FROM observations ORDER BY row") == bundle.sql("SELECT id FROM observations ORDER BY row")
+    assert again.sql("SELECT id FROM observations ORDER BY row") == bundle.sql(
+        "SELECT id FROM observations ORDER BY row"
+    )
     infer_npz(source, "mini", None, "mean", None, tmp_path / "o.npz")
     with np.load(tmp_path / "o.npz") as z:
-        assert np.allclose(z["mean"], np.asarray(bundle.vectors("image")[:, 512:], np.float32), atol=2e-3)
+        assert np.allclose(
+            z["mean"], np.asarray(bundle.vectors("image")[:, 512:], np.float32), atol=2e-3
+        )
         assert np.allclose(z["sigma_l1"], [r[0] for r in bundle.sql("SELECT sigma_l1 FROM observations ORDER BY row")],
                            rtol=1e-4)  # fmt: skip
 
@@ -347,7 +373,10 @@ def test_memory_does_not_grow_with_rows(tmp_path):
     )
     peaks = []
     for n in (2_000, 20_000):
-        rows = [f"{i},{(i * 7919) % 179 - 89.5},{(i * 104729) % 359 - 179.5},Genus{i % 50} sp" for i in range(n)]
+        rows = [
+            f"{i},{(i * 7919) % 179 - 89.5},{(i * 104729) % 359 - 179.5},Genus{i % 50} sp"
+            for i in range(n)
+        ]
         path = tmp_path / f"{n}.csv"
         path.write_text("\n".join(["id,lat,lon,name", *rows]))
         done = subprocess.run([sys.executable, "-c", script, str(path), str(tmp_path / f"{n}.p3i")],

@@ -38,9 +38,13 @@ def test_pictures(given, model, encoders_given, modality):
     paths = [encoders_given / "media" / str(f) for f in expected[f"{modality}_files"]]
     pixels = [image_pixels(p, spec, tile=modality == "sat") for p in paths]
 
-    assert worst(
-        normalise_pixels(np.stack(pixels), spec)[:, :, ::16, ::16], expected[f"{modality}_pixels_every16"]
-    ) < 1e-6
+    assert (
+        worst(
+            normalise_pixels(np.stack(pixels), spec)[:, :, ::16, ::16],
+            expected[f"{modality}_pixels_every16"],
+        )
+        < 1e-6
+    )
     rows = model.encoder(modality).encode(pixels)
     assert worst(rows, expected[f"{modality}_unit"]) < tolerance[modality]
     # The tiles are 256 × 256 already, so that only photos tell the filters apart.
@@ -55,7 +59,10 @@ def test_exif_rotation_only_on_request(given, encoders_given, hub):
     rows = turned.encoder("image").encode([image_pixels(p, turned.image_spec()) for p in paths])
 
     assert worst(rows, expected["image_exif_turned_unit"]) < tolerance["image"]
-    assert turned.encoder("image").fingerprint != Model.open("taxabind", hub=hub).encoder("image").fingerprint
+    assert (
+        turned.encoder("image").fingerprint
+        != Model.open("taxabind", hub=hub).encoder("image").fingerprint
+    )
 
 
 def test_names(given, model):
@@ -83,16 +90,22 @@ def test_recordings(given, model, encoders_given):
 
 def test_crops_follow_the_seed(given, model, encoders_given):
     expected, tolerance = given
-    path = encoders_given / "media" / str(expected["audio_files"][int(expected["audio_long_index"])])
+    path = (
+        encoders_given / "media" / str(expected["audio_files"][int(expected["audio_long_index"])])
+    )
     for i, seed in enumerate(expected["audio_long_seeds"][:4]):
         features = audio_features(path, AudioSpec(seed=int(seed)))
         row = model.encoder("audio").encode([features])[0]
-        assert worst(row, expected["audio_long_by_seed_unit"][i]) < tolerance["audio_longer_than_10s"]
+        assert (
+            worst(row, expected["audio_long_by_seed_unit"][i]) < tolerance["audio_longer_than_10s"]
+        )
 
 
 def test_every_window_is_embedded_and_averaged(given, model, encoders_given):
     expected, _ = given
-    path = encoders_given / "media" / str(expected["audio_files"][int(expected["audio_long_index"])])
+    path = (
+        encoders_given / "media" / str(expected["audio_files"][int(expected["audio_long_index"])])
+    )
     spec = replace(AudioSpec(), every_window=True)
     wave = resample(*read_mono(path), 48_000)
     windows = [fusion_views(wave[i : i + 480_000], spec)[0] for i in range(0, len(wave), 480_000)]
@@ -144,7 +157,10 @@ def test_prom3e_in_half_precision_files(given, model, mask):
 
     assert worst(p.mean, expected[f"prom3e_{mask}_mu"]) < tolerance["prom3e_mu"]
     decoded = model.mvae.reconstruct(p, how="mean")
-    assert worst(decoded, expected[f"prom3e_{mask}_decoded_at_mean"]) < tolerance["prom3e_decoded_at_mean"]
+    assert (
+        worst(decoded, expected[f"prom3e_{mask}_decoded_at_mean"])
+        < tolerance["prom3e_decoded_at_mean"]
+    )
 
 
 @pytest.mark.parametrize("modality", ["image", "sat", "loc", "env", "text", "audio"])
@@ -187,7 +203,9 @@ def test_laion_checkpoint_through_its_audio_tower(tmp_path):
     )  # fmt: skip
     torch.manual_seed(0)
     branch = htsat.create_htsat_model(sizes, enable_fusion=True, fusion_type="aff_2d").eval()
-    head = torch.nn.Sequential(torch.nn.Linear(768, 512), torch.nn.ReLU(), torch.nn.Linear(512, 512))
+    head = torch.nn.Sequential(
+        torch.nn.Linear(768, 512), torch.nn.ReLU(), torch.nn.Linear(512, 512)
+    )
     state = {f"module.audio_branch.{k}": v for k, v in branch.state_dict().items()}
     state |= {f"module.audio_projection.{k}": v for k, v in head.state_dict().items()}
     state["module.text_branch.x"] = torch.zeros(1)
@@ -197,7 +215,10 @@ def test_laion_checkpoint_through_its_audio_tower(tmp_path):
 
     encoder = LaionAudio(tmp_path / "laion.pt", AudioSpec())
     with torch.inference_mode():
-        x = {"mel_fusion": torch.from_numpy(features[None]), "longer": torch.ones(1, 1, dtype=torch.bool)}
+        x = {
+            "mel_fusion": torch.from_numpy(features[None]),
+            "longer": torch.ones(1, 1, dtype=torch.bool),
+        }
         by_hand = head(branch(x, device="cpu")["embedding"])[0].numpy()
 
     assert worst(encoder.encode([features[None]])[0], by_hand / np.linalg.norm(by_hand)) < 1e-5
@@ -226,7 +247,11 @@ def test_geoclip_weights_of_the_package_serve_a_model_folder(tmp_path, world):
 
     folder = tmp_path / "m"
     shutil.copytree(BUILT_IN / "mini", folder)
-    text = (folder / "model.toml").read_text().replace('source = "ecogeo"', 'source = "package:geoclip"')
+    text = (
+        (folder / "model.toml")
+        .read_text()
+        .replace('source = "ecogeo"', 'source = "package:geoclip"')
+    )
     (folder / "model.toml").write_text(text)
     assert Model.open(folder).encoder("loc").encode([(46.8, -121.7)]).shape == (1, 512)
     (folder / "model.toml").write_text(text.replace('"ecosat"', '"../../x"'))

@@ -109,7 +109,13 @@ def test_resampling_equals_the_sum_it_stands_for():
     """Each output sample as the windowed-sinc sum over all inputs, computed directly."""
     rng = np.random.default_rng(0)
     wave = rng.normal(size=300).astype(np.float32)
-    for rate, to in ((44_100, 48_000), (22_050, 48_000), (96_000, 48_000), (48_000, 16_000), (11_025, 48_000)):
+    for rate, to in (
+        (44_100, 48_000),
+        (22_050, 48_000),
+        (96_000, 48_000),
+        (48_000, 16_000),
+        (11_025, 48_000),
+    ):
         g = np.gcd(rate, to)
         a, b = rate // g, to // g
         cut = min(a, b) * 0.99
@@ -168,7 +174,8 @@ def test_log_mel_equals_transformers():
 
 def test_a_process_that_dies_or_hangs_costs_one_file(tmp_path):
     script = tmp_path / "decoder.py"
-    script.write_text(textwrap.dedent("""
+    script.write_text(
+        textwrap.dedent("""
         import json, os, sys, time
         for line in sys.stdin:
             path = json.loads(line)["path"]
@@ -176,7 +183,8 @@ def test_a_process_that_dies_or_hangs_costs_one_file(tmp_path):
             if "hang" in path: time.sleep(60)
             if "lie" in path: sys.stdout.write('{"shape": [99999999999], "dtype": "<f4"}\\n'); sys.stdout.flush(); continue
             sys.stdout.buffer.write(b'{"shape": [2], "dtype": "|u1"}\\n' + bytes([1, 2])); sys.stdout.buffer.flush()
-    """))
+    """)
+    )
     names = ["a", "crash", "b", "hang", "c", "lie", "d"]
     with DecodePool(2, timeout_s=1.5, command=[sys.executable, str(script)]) as pool:
         results = dict(pool.map([(n, Task("image", Path(n), {})) for n in names], ahead=2))
@@ -203,9 +211,13 @@ def test_climate_raster_as_geotiff_is_scored_and_has_its_own_bounds(tmp_path):
         tif.write(layers)
     raster = ClimateRaster.open(tmp_path / "c.tif", 20)
     valid = np.where(layers < -1e6, np.nan, layers)
-    scored = (valid - np.nanmean(valid, (1, 2), keepdims=True)) / np.nanstd(valid, (1, 2), keepdims=True)
+    scored = (valid - np.nanmean(valid, (1, 2), keepdims=True)) / np.nanstd(
+        valid, (1, 2), keepdims=True
+    )
 
-    assert np.allclose(raster.lookup(np.array([1.0]), np.array([19.9]))[0], scored[:, 9, 19], atol=1e-4)
+    assert np.allclose(
+        raster.lookup(np.array([1.0]), np.array([19.9]))[0], scored[:, 9, 19], atol=1e-4
+    )
     assert np.array_equal(raster.lookup(np.array([19.9]), np.array([-19.9]))[0], np.zeros(20))
     with pytest.raises(InputError, match="has 2 bands, the model reads 20"):
         ClimateRaster.open(shared("data/climate") / "worldclim14_bio1_bio12_10m_global.tif", 20)

@@ -19,7 +19,12 @@ SETS = ["0", "5", "2_0", "1_3", "0_1_2_3_4_5"]
 @pytest.fixture(scope="module")
 def golden():
     folder = shared("fixtures/golden_given")
-    return read_mvae(folder), np.load(folder / "inputs.npz"), np.load(folder / "expected.npz"), folder
+    return (
+        read_mvae(folder),
+        np.load(folder / "inputs.npz"),
+        np.load(folder / "expected.npz"),
+        folder,
+    )
 
 
 @pytest.mark.parametrize("visible", SETS)
@@ -75,7 +80,9 @@ def test_loss_terms_match_the_golden_cases(golden):
             if (t != 5 or case["audio_flag"]) and not (case.get("masked_only") and t in visible)
         ]  # fmt: skip
         terms = [
-            reconstruction(model.decode(z, [t])[:, 0], x[:, t], model.negative_scale, model.negative_shift)
+            reconstruction(
+                model.decode(z, [t])[:, 0], x[:, t], model.negative_scale, model.negative_shift
+            )
             for t in decoded
         ]
         assert float(torch.stack(terms).mean()) == pytest.approx(case["reconstruction"], abs=1e-5)
@@ -98,7 +105,8 @@ def test_samples_repeat_with_their_seed_and_need_one(golden):
     x = torch.from_numpy(inputs["embeddings"])
     p = model.posterior(x, torch.ones(x.shape[:2], dtype=torch.bool))
     one, again = (
-        model.reconstruct(p, how="sample", generator=torch.Generator().manual_seed(3)) for _ in range(2)
+        model.reconstruct(p, how="sample", generator=torch.Generator().manual_seed(3))
+        for _ in range(2)
     )
 
     assert torch.equal(one, again)

@@ -80,7 +80,10 @@ def test_obscured_coordinates_keep_their_uncertainty():
 
     assert [r["obscured"] for r in rows] == flags and any(flags)
     assert all(r["latitude"] is not None for r, f in zip(rows, flags, strict=True) if f)
-    assert max(r["coordinate_uncertainty_m"] or 0 for r, f in zip(rows, flags, strict=True) if f) > 20_000
+    assert (
+        max(r["coordinate_uncertainty_m"] or 0 for r, f in zip(rows, flags, strict=True) if f)
+        > 20_000
+    )
 
 
 def test_multimedia_extension_gives_the_first_picture():
@@ -129,7 +132,7 @@ def test_inaturalist_open_data(tmp_path):
 
     assert table.format == "inaturalist-open-data"
     assert by_id["u1"]["image"] == "photos/100/medium.jpeg" and by_id["u1"]["license"] == "CC0"
-    assert by_id["u1"]["text"] == "Animalia Pi\"ca pica" and by_id["u2"]["genus"] == 'Pi"ca'
+    assert by_id["u1"]["text"] == 'Animalia Pi"ca pica' and by_id["u2"]["genus"] == 'Pi"ca'
     assert [by_id[k]["rights_holder"] for k in ("u1", "u2")] == ["Ann B.", "bob"]
 
 
@@ -137,12 +140,16 @@ def test_duckdb_table(tmp_path):
     import duckdb
 
     con = duckdb.connect(str(tmp_path / "a.duckdb"))
-    con.execute("CREATE TABLE birds AS SELECT 'x1' AS id, 10.0 AS lat, 20.0 AS lon, 'Pica pica' AS name")
+    con.execute(
+        "CREATE TABLE birds AS SELECT 'x1' AS id, 10.0 AS lat, 20.0 AS lon, 'Pica pica' AS name"
+    )
     con.execute("CREATE TABLE other (a INT)")
     con.close()
     rows, table = rows_of(f"{tmp_path / 'a.duckdb'}::birds")
 
-    assert table.format == "duckdb" and rows[0]["latitude"] == 10.0 and rows[0]["text"] == "Pica pica"
+    assert (
+        table.format == "duckdb" and rows[0]["latitude"] == 10.0 and rows[0]["text"] == "Pica pica"
+    )
     with pytest.raises(TableError, match="tables birds, other"):
         read_observations(tmp_path / "a.duckdb")
 
@@ -204,13 +211,19 @@ def test_media_outside_the_folder_is_refused_unless_asked(tmp_path):
     folder.mkdir()
     (tmp_path / "secret.jpg").touch()
     (folder / "link.jpg").symlink_to(tmp_path / "secret.jpg")
-    table = write(folder / "t.csv", "id,image\n1,../secret.jpg\n2,/etc/passwd\n3,link.jpg\n4,in.jpg\n5,http://x/a.jpg\n")
+    table = write(
+        folder / "t.csv",
+        "id,image\n1,../secret.jpg\n2,/etc/passwd\n3,link.jpg\n4,in.jpg\n5,http://x/a.jpg\n",
+    )
     rows, _ = rows_of(table)
 
     assert [r["image"] for r in rows] == [None, None, None, "in.jpg", None]
     assert all("outside" in r["problems"][0]["reason"] for r in rows[:3])
     assert "remote" in rows[4]["problems"][0]["reason"]
-    assert [r["image"] for r in rows_of(table, allow_outside=True)[0]][:2] == ["../secret.jpg", "/etc/passwd"]
+    assert [r["image"] for r in rows_of(table, allow_outside=True)[0]][:2] == [
+        "../secret.jpg",
+        "/etc/passwd",
+    ]
 
 
 def test_missing_columns_name_the_near_ones(tmp_path):
@@ -234,15 +247,21 @@ def test_broken_archives(tmp_path):
 
     core = '<archive xmlns="http://rs.tdwg.org/dwc/text/"><core rowType="x/Occurrence"><files><location>{}</location></files><id index="0"/></core></archive>'
     with pytest.raises(TableError, match="outside the archive"):
-        read_observations(archive("slip.zip", {"meta.xml": core.format("o.txt"), "../o.txt": "1\n"}))
+        read_observations(
+            archive("slip.zip", {"meta.xml": core.format("o.txt"), "../o.txt": "1\n"})
+        )
     with pytest.raises(TableError, match="empty or outside"):
         read_observations(archive("loc.zip", {"meta.xml": core.format("../../etc/passwd")}))
     with pytest.raises(TableError, match="names 'occ.txt', which is absent"):
-        read_observations(archive("gone.zip", {"meta.xml": core.format("occ.txt"), "occur.txt": ""}))
+        read_observations(
+            archive("gone.zip", {"meta.xml": core.format("occ.txt"), "occur.txt": ""})
+        )
     with pytest.raises(TableError, match="not well-formed"):
         read_observations(archive("xml.zip", {"meta.xml": "<archive><core>"}))
     with pytest.raises(TableError, match="document type"):
-        read_observations(archive("bomb.zip", {"meta.xml": '<!DOCTYPE a [<!ENTITY b "c">]><archive/>'}))
+        read_observations(
+            archive("bomb.zip", {"meta.xml": '<!DOCTYPE a [<!ENTITY b "c">]><archive/>'})
+        )
     with pytest.raises(TableError, match="0 core tables"):
         read_observations(archive("none.zip", {"meta.xml": "<archive/>"}))
     with tarfile.open(tmp_path / "link.tgz", "w:gz") as t:
@@ -266,7 +285,10 @@ def test_archive_as_tgz_with_its_own_delimiter_and_encoding(tmp_path):
         '<field default="CC0" term="http://purl.org/dc/terms/license"/></core></archive>'
     )
     with tarfile.open(tmp_path / "a.tgz", "w:gz") as t:
-        for name, data in (("meta.xml", meta.encode()), ("occ.txt", "k|n\n1|Nyctea scandiacä\n".encode("latin-1"))):
+        for name, data in (
+            ("meta.xml", meta.encode()),
+            ("occ.txt", "k|n\n1|Nyctea scandiacä\n".encode("latin-1")),
+        ):
             info = tarfile.TarInfo(name)
             info.size = len(data)
             t.addfile(info, io.BytesIO(data))
@@ -296,9 +318,18 @@ def test_npz_multinat_and_npy_give_the_same_embeddings(tmp_path):
     present[::2, 5] = False
     x[~present] = 0
     unit = x / np.where(present, np.linalg.norm(x, axis=2), 1)[:, :, None]
-    np.savez(tmp_path / "e.npz", embeddings=x, present=present, ids=np.arange(9), species=np.array(list("abcdefghi")))
+    np.savez(
+        tmp_path / "e.npz",
+        embeddings=x,
+        present=present,
+        ids=np.arange(9),
+        species=np.array(list("abcdefghi")),
+    )
     names = ["image", "sat", "loc", "env", "text", "sound"]
-    columns = {n: [x[i, m].tolist() if present[i, m] else None for i in range(9)] for m, n in enumerate(names)}
+    columns = {
+        n: [x[i, m].tolist() if present[i, m] else None for i in range(9)]
+        for m, n in enumerate(names)
+    }
     parquet.write_table(pa.table({**columns, "id": [str(i) for i in range(9)], "species": list("abcdefghi")}),
                         tmp_path / "m.parquet")  # fmt: skip
     np.save(tmp_path / "d.npy", {n: x[:, m] for m, n in enumerate(names)}, allow_pickle=True)

@@ -1,0 +1,229 @@
+"""The command line: outputs, exit codes, one line per error."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from conftest import shared
+
+
+@pytest.fixture(scope="module")
+def run(bundle_path):
+    def call(*words, index=bundle_path):
+        env = {**os.environ, "PROM3E_INDEX": str(index)}
+        return subprocess.run([sys.executable, "-m", "prom3e_index.cli.app", *map(str, words)], capture_output=True,
+                              text=True, env=env)  # fmt: skip
+
+    return call
+
+
+@pytest.fixture
+def inside(bundle_path, monkeypatch, capsys):
+    """Run a command in this process: (exit code, stdout, stderr)."""
+    from prom3e_index.cli import app
+
+    def call(*words):
+        monkeypatch.setattr(sys, "argv", ["prom3e-index", *map(str, words)])
+        monkeypatch.setenv("PROM3E_INDEX", str(bundle_path))
+        with pytest.raises(SystemExit) as stop:
+            app.main()
+        out = capsys.readouterr()
+        return stop.value.code or 0, out.out, out.err
+
+    return call
+
+
+def test_every_format_holds_the_same_hits(inside, tmp_path):
+    ask = ("query", "--location", "10,20", "--target", "image", "-k", "5")
+    answer = json.loads(inside(*ask, "--format", "json")[1])
+    ids = [h["id"] for h in answer["hits"]]
+    lines = [json.loads(line) for line in inside(*ask, "--format", "jsonl")[1].splitlines()]
+    rows = list(csv.DictReader(io.StringIO(inside(*ask, "--format", "csv")[1])))
+    shapes = json.loads(inside(*ask, "--format", "geojson")[1])["features"]
+    inside(*ask, "--format", "parquet", "-o", tmp_path / "h.parquet")
+    from pyarrow import parquet
+
+    table = parquet.read_table(tmp_path / "h.parquet").to_pylist()
+    text = inside(*ask)[1]
+
+    assert ids == [r["id"] for r in lines] == [r["id"] for r in rows] == [r["id"] for r in table]
+    assert ids == [f["properties"]["id"] for f in shapes]
+    for hit, feature in zip(answer["hits"], shapes, strict=True):
+        if hit["latitude"] is None:
+            assert feature["geometry"] is None
+        else:
+            assert feature["geometry"]["coordinates"] == [hit["longitude"], hit["latitude"]]
+    for hit in answer["hits"]:
+        assert hit["id"] in text and ("completed" if hit["completed"] else "observed") in text
+
+
+def test_several_modalities_and_an_embedding(inside, world, tmp_path, bundle):
+    photo, song = next(world.glob("photos/*")), next(world.glob("songs/*.wav"))
+    code, out, _ = inside(
+        "query",
+        "--image",
+        photo,
+        "--audio",
+        song,
+        "--location",
+        "1,2",
+        "--target",
+        "text",
+        "-f",
+        "json",
+    )
+    assert code == 0 and list(json.loads(out)["query"]["given"]) == ["image", "loc", "audio"]
+    np.save(tmp_path / "v.npy", np.asarray(bundle.embeddings("loc")[4]))
+    code, out, _ = inside("query", "--embedding", tmp_path / "v.npy", "--as", "location", "-t", "loc", "--space", "encoder",
+                          "-f", "json")  # fmt: skip
+    assert json.loads(out)["hits"][0]["score"] > 0.99
+    code, out, _ = inside("query", "--env", ",".join(["0.1"] * 20), "-k", "1", "-f", "json")
+    assert code == 0 and len(json.loads(out)["hits"]) == 1
+
+
+@pytest.mark.parametrize("words, said", [
+    (("query", "--location", "91,0"), "latitude 91 is outside"),
+    (("query", "--location", "1,1", "-k", "0"), "k is 0"),
+    (("query", "--location", "1,1", "--format", "xml"), "Unknown format 'xml'"),
+    (("query", "--location", "1,1", "--format", "parquet"), "needs --output"),
+    (("query", "--embedding", "x.npy"), "go together"),
+    (("query", "--env", "1,2,x"), "20 numbers"),
+    (("query", "--location", "1,1", "--near", "here"), "--near is"),
+    (("query", "--location", "1,1", "--where", "order = 'x'"), "double quotes"),
+    (("query", "--image", "none.jpg"), "does not exist"),
+    (("query", "--text", "x", "--index", "nowhere.p3i"), "is no index"),
+    (("build", "nowhere.csv", "--index", "x.p3i"), "nowhere.csv does not exist"),
+    (("build", "nowhere.csv", "--map", "a"), "COLUMN=FIELD"),
+    (("build", "nowhere.csv", "--model", "huge", "--index", "x.p3i"), "neither a built-in model"),
+    (("export", "x.xlsx"), "Unknown format 'xlsx'"),
+    (("infer", "nowhere.npz", "-o", "o.npz"), "cannot be read"),
+])  # fmt: skip
+def test_errors_are_one_line_and_exit_2(inside, words, said, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, out, err = inside(*words)
+
+    assert code == 2 and said in err and out == ""
+    assert err.startswith("Error: ") and len(err.strip().splitlines()) == 1
+
+
+def test_info_verify_export_models_doctor(inside, tmp_path, bundle):
+    code, out, _ = inside("info")
+    assert code == 0 and "60 observations" in out and "recall@10 image 1.0" in out
+    assert json.loads(inside("info", "--json")[1])["rows"] == 60
+    code, out, _ = inside("verify")
+    assert code == 0 and "FAIL" not in out and "ok   re-encode audio" in out
+    for ending in ("csv", "parquet", "geojson"):
+        assert inside("export", tmp_path / f"m.{ending}")[0] == 0
+    ids = [r[0] for r in bundle.sql("SELECT id FROM observations ORDER BY row")]
+    with (tmp_path / "m.csv").open(encoding="utf-8", newline="") as f:
+        assert [r["id"] for r in csv.DictReader(f)] == ids
+    shapes = json.loads((tmp_path / "m.geojson").read_text())["features"]
+    assert [f["properties"]["id"] for f in shapes] == ids
+    assert inside("export", tmp_path / "e.parquet", "--what", "embeddings")[0] == 0
+    from pyarrow import parquet
+
+    rows = parquet.read_table(tmp_path / "e.parquet").to_pylist()
+    for i, m in enumerate(bundle.modalities):
+        for row in (0, 31, 59):
+            stored = np.asarray(bundle.embeddings(m)[row], np.float32)
+            assert (rows[row][m] is None) == (not bundle.present[row, i])
+            assert rows[row][m] is None or np.array_equal(rows[row][m], stored)
+    assert "mini" in inside("models", "list")[1]
+    code, out, _ = inside("models", "show", "mini")
+    assert "knows only the demo world" in out and "9.2 MB" in out
+    assert "not on this machine" in inside("models", "show", "taxabind")[1]
+    assert "write access" in inside("doctor")[1]
+
+
+def test_infer_on_the_golden_model(inside, tmp_path):
+    folder = shared("fixtures/golden_given")
+    expected = np.load(folder / "expected.npz")
+    code, _, err = inside("infer", folder / "inputs.npz", "--model", folder, "--given", "loc,image", "--decode", "mean",
+                          "-o", tmp_path / "o.npz")  # fmt: skip
+    assert code == 0, err
+    with np.load(tmp_path / "o.npz") as z:
+        for name in ("mean", "log_variance", "tokens", "reconstructed"):
+            assert np.abs(z[name] - expected[f"{name}__2_0"]).max() < 1e-5
+        assert np.allclose(
+            z["sigma_l1"], np.exp(expected["log_variance__2_0"] / 2).sum(1), rtol=1e-5
+        )
+
+
+def test_encode_then_build_from_a_hub_copy(inside, hub, encoders_given, tmp_path):
+    """The main job on the fixture table with the published-format models."""
+    code, out, err = inside("encode", encoders_given / "table.csv", "--model", "taxabind", "--hub", hub, "--media",
+                            encoders_given / "media", "--climate", encoders_given / "bioclim_elevation_scaled.npy",
+                            "-o", tmp_path / "e.npz")  # fmt: skip
+    assert code == 0, err
+    expected = np.load(encoders_given / "expected.npz")
+    files = [str(f) for f in expected["image_files"]]
+    with (encoders_given / "table.csv").open(encoding="utf-8", newline="") as f:
+        rows = list(csv.DictReader(f))
+    with np.load(tmp_path / "e.npz") as z:
+        assert [r["id"] for r in rows] == z["ids"].tolist()
+        for i, row in enumerate(rows):
+            if row["image_url"] in files:
+                want = expected["image_unit"][files.index(row["image_url"])]
+                assert z["present"][i, 0] and np.abs(z["embeddings"][i, 0] - want).max() < 1e-3
+
+
+def test_an_output_that_is_closed_early_is_no_error(run):
+    done = subprocess.run(f"{sys.executable} -m prom3e_index.cli.app --help | head -1", shell=True, capture_output=True,
+                          text=True)  # fmt: skip
+    assert "Traceback" not in done.stderr
+    assert run("--version").stdout.startswith("prom3e-index 0.1.0")
+
+
+def test_report_holds_its_pictures_and_escapes_what_it_shows(bundle, tmp_path):
+    from prom3e_index.recall import recall_table
+    from prom3e_index.report import recall_text, write_report
+    from prom3e_index.search import Query
+
+    answer = bundle.search(Query(text="<script>alert(1)</script>", target="image", k=3))
+    x = np.stack([np.asarray(bundle.embeddings(m), np.float32) for m in bundle.modalities], axis=1)
+    labels = np.array(
+        [r[0] for r in bundle.sql("SELECT true_species FROM observations ORDER BY row")],
+        dtype=object,
+    )
+    records = recall_table(bundle.model(), x, bundle.present, labels)
+    write_report(tmp_path / "r.html", bundle, [answer], records, None)
+    page = (tmp_path / "r.html").read_text()
+
+    assert "<script>" not in page and "&lt;script&gt;" in page
+    assert "http://" not in page and "https://" not in page and "data:image" in page
+    assert recall_text(records).splitlines()[-1].startswith("mean")
+
+
+def test_recall_equals_a_plain_loop(bundle):
+    """One direction of the recall table recomputed with loops."""
+    from prom3e_index.model import Weights
+    from prom3e_index.recall import directions
+
+    x = np.stack([np.asarray(bundle.embeddings(m), np.float32) for m in bundle.modalities], axis=1)
+    labels = np.array(
+        [r[0] for r in bundle.sql("SELECT true_species FROM observations ORDER BY row")],
+        dtype=object,
+    )
+    names = bundle.modalities
+    d = next(
+        d
+        for d in directions(bundle.model(), x, bundle.present, labels)
+        if (d.given, d.target) == ("loc", "image")
+    )
+    have = [i for i in range(60) if bundle.present[i, 0]]
+    ranks = []
+    for i in range(60):
+        if not bundle.present[i, names.index("loc")]:
+            continue
+        scored = sorted((-float(x[i, names.index("loc")] @ x[j, 0]), j) for j in have)
+        right = [n + 1 for n, (_, j) in enumerate(scored) if labels[j] == labels[i] and j != i]
+        if right:
+            ranks.append(right[0])
+    assert sorted(d.ranks("encoder", Weights()).tolist()) == sorted(ranks)

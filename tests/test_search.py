@@ -1,0 +1,327 @@
+"""Search against independent computations in numpy, filters against Python."""
+
+from __future__ import annotations
+
+import json
+import math
+import threading
+from datetime import date
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from prom3e_index.bundle import Bundle
+from prom3e_index.errors import InputError, MismatchError, ShapeError
+from prom3e_index.faiss_index import ExactIndex, best, build
+from prom3e_index.filters import parse_bbox, parse_day, parse_near
+from prom3e_index.metrics import bootstrap_interval, expected_ranks, recall_at
+from prom3e_index.search import Query
+
+
+def by_hand(bundle, visible, target, space, delta, gamma, epsilon=0.0):
+    """Scores of every row, from embeddings and MVAE alone, in float64."""
+    import torch
+
+    model = bundle.model()
+    names = bundle.modalities
+    f = np.stack([np.asarray(bundle.embeddings(m), np.float64) for m in names], 1)
+    t = names.index(target)
+
+    def mvae(x, has):
+        p = model.mvae.posterior(torch.from_numpy(x).float(), torch.from_numpy(has))
+        d = sum(model.mvae.decode(p.mean + e * p.sigma, [t])[:, 0] for e in (1, -1))
+        return p.mean.double().numpy(), torch.nn.functional.normalize(d, dim=1).double().numpy()
+
+    query = np.zeros((1, len(names), f.shape[2]))
+    has = np.zeros((1, len(names)), bool)
+    for name, vector in visible.items():
+        query[0, names.index(name)], has[0, names.index(name)] = vector, True
+    mean = query[has].mean(0)
+    mean /= np.linalg.norm(mean)
+    h_q, r_q = mvae(query, has)
+    h, r = mvae(f, bundle.present)
+    delta, gamma = {"encoder": (0, 0), "reconstructed": (1, 0), "hidden": (delta, 1)}.get(
+        space, (delta, gamma)
+    )
+    q = (1 - delta) * mean + delta * r_q[0]
+    mixed = (1 - epsilon) * f[:, t] + epsilon * r
+    mixed /= np.maximum(np.linalg.norm(mixed, axis=1, keepdims=True), 1e-9)
+    g = np.where(bundle.present[:, t : t + 1], mixed, r)
+    return (1 - gamma) * g @ q + gamma * h @ h_q[0]
+
+
+@pytest.mark.parametrize("space", ["hybrid", "encoder", "reconstructed", "hidden"])
+@pytest.mark.parametrize("epsilon", [None, 0.4])
+def test_scores_are_the_formula(bundle, space, epsilon):
+    model = bundle.model()
+    place = (12.5, -71.2)
+    text = "Fictanimalia Inventata"
+    visible = {
+        "loc": model.encoder("loc").encode([place])[0],
+        "text": model.encoder("text").encode([text])[0],
+    }
+    for target in ("image", "audio"):
+        expected = by_hand(bundle, visible, target, space, 0.3, 0.6, epsilon or 0.0)
+        answer = bundle.search(Query(location=place, text=text, target=target, k=60, space=space, delta=0.3, gamma=0.6,
+                                     epsilon=epsilon))  # fmt: skip
+        assert sorted(h.row for h in answer.hits) == list(range(60))
+        for h in answer.hits:
+            assert h.score == pytest.approx(expected[h.row], abs=2e-3)
+            assert h.completed == (not bundle.present[h.row, bundle.modalities.index(target)])
+        scores = [h.score for h in answer.hits]
+        assert scores == sorted(scores, reverse=True)
+
+
+@pytest.mark.parametrize("k", [1, 59, 60, 61, 1000])
+def test_any_k(bundle, k):
+    answer = bundle.search(Query(location=(0, 0), k=k))
+    assert len(answer.hits) == min(k, 60)
+    assert [h.rank for h in answer.hits] == list(range(1, min(k, 60) + 1))
+
+
+FILTERS = {
+    "where": (dict(where="\"class\" IS NOT NULL AND license = 'DEMO-OPEN-1.0'"),
+              lambda r: r["class"] is not None and r["license"] == "DEMO-OPEN-1.0"),
+    "near": (dict(near=(10.0, 20.0, 6000.0)), lambda r: distance(r, 10.0, 20.0) <= 6000),
+    "bbox": (dict(bbox=(-60.0, -30.0, 60.0, 45.0)),
+             lambda r: r["latitude"] is not None and -30 <= r["latitude"] <= 45 and -60 <= r["longitude"] <= 60),
+    "bbox across 180°": (dict(bbox=(100.0, -90.0, -100.0, 90.0)),
+                         lambda r: r["latitude"] is not None and (r["longitude"] >= 100 or r["longitude"] <= -100)),
+    "dates": (dict(since=date(2024, 3, 1), until=date(2024, 12, 31)),
+              lambda r: date(2024, 3, 1) <= r["event_start"] <= date(2024, 12, 31)),
+    "observed": (dict(observed_only=True), lambda r: r["has_image"]),
+    "together": (dict(observed_only=True, where="longitude > 0", bbox=(-180.0, 0.0, 180.0, 90.0)),
+                 lambda r: r["has_image"] and r["latitude"] is not None and r["longitude"] > 0 and r["latitude"] >= 0),
+    "nothing": (dict(where="latitude > 1000"), lambda r: False),
+}  # fmt: skip
+
+
+def distance(row, latitude, longitude):
+    if row["latitude"] is None:
+        return math.inf
+    a, b, c, d = (math.radians(v) for v in (row["latitude"], row["longitude"], latitude, longitude))
+    cosine = math.sin(a) * math.sin(c) + math.cos(a) * math.cos(c) * math.cos(b - d)
+    return 6371.0088 * math.acos(min(1, max(-1, cosine)))
+
+
+@pytest.mark.parametrize("name", FILTERS)
+@pytest.mark.parametrize("k", [1, 5, 60])
+def test_filters_equal_python_and_exact_search(bundle, name, k):
+    options, keeps = FILTERS[name]
+    columns = bundle.columns
+    rows = [
+        dict(zip(columns, r, strict=True))
+        for r in bundle.sql("SELECT * FROM observations ORDER BY row")
+    ]
+    eligible = [r["row"] for r in rows if keeps(r)]
+    every = {
+        h.row: h.score for h in bundle.search(Query(location=(5, 5), target="image", k=60)).hits
+    }
+    expected = sorted(eligible, key=lambda row: (-every[row], row))[:k]
+
+    answer = bundle.search(Query(location=(5, 5), target="image", k=k, **options))
+
+    assert [h.row for h in answer.hits] == expected
+    assert answer.search["eligible"] == len(eligible)
+    if not eligible:
+        assert "no observation satisfies the filters" in answer.search["notes"]
+
+
+def test_taxon_at_any_rank_and_near_names(bundle):
+    family = bundle.sql("SELECT family FROM observations WHERE family IS NOT NULL LIMIT 1")[0][0]
+    count = bundle.sql("SELECT count(*) FROM observations WHERE family = ?", [family])[0][0]
+    answer = bundle.search(Query(location=(0, 0), taxon=family.upper(), k=60))
+    assert len(answer.hits) == count
+    missed = bundle.search(Query(location=(0, 0), taxon=family[:-1] + "x", k=3))
+    assert not missed.hits and any(family in note for note in missed.search["notes"])
+
+
+@pytest.mark.parametrize("k", [1, 3, 1000])
+def test_groups_give_their_best_hit(bundle, k):
+    every = bundle.search(Query(text="Fictanimalia", target="audio", k=60)).hits
+    firsts: dict = {}
+    for h in every:
+        firsts.setdefault(h.fields["license"], h.row)
+    grouped = bundle.search(Query(text="Fictanimalia", target="audio", k=k, group_by="license"))
+    assert [h.row for h in grouped.hits] == list(firsts.values())[:k]
+
+
+@pytest.mark.parametrize("where, words", [
+    ("1=1; DROP TABLE observations", "no SQL predicate"), ("1=1) UNION SELECT 1 --", "no SQL predicate|not one"),
+    ("row IN (SELECT row FROM observations)", "subquery"), ("EXISTS (SELECT * FROM read_csv('/etc/passwd'))", "subquery"),
+    ("order = 'x'", 'Write "order" in double quotes'), ("colour = 'red'", "cannot be applied.*colour"),
+    ("true) GROUP BY row HAVING (true", "not one|no SQL"), ("", "empty"), ("1=1) OR (1=1", "no SQL predicate"), ("latitude", "cannot be applied|bool"),
+    ("true LIMIT 5", "no SQL predicate"), ("(ATTACH 'x.db')", "cannot be applied"), ("count(*) > 1", "cannot be applied"),
+])  # fmt: skip
+def test_what_is_no_predicate_is_refused(bundle, where, words):
+    with pytest.raises(InputError, match=words):
+        answer = bundle.search(Query(location=(0, 0), where=where))
+        if where == "latitude":  # DuckDB casts a number to a truth value
+            raise InputError(f"cannot be applied {answer.search['eligible']}")
+
+
+def test_files_cannot_be_read_by_a_predicate(bundle, tmp_path):
+    (tmp_path / "s.txt").write_text("secret")
+    for where in (f"read_text('{tmp_path}/s.txt') = 'secret'", "getenv('HOME') = 'x'"):
+        with pytest.raises(InputError):
+            bundle.search(Query(location=(0, 0), where=where))
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.text(max_size=40))
+def test_no_text_breaks_the_predicate_check(bundle, where):
+    try:
+        bundle.eligible(__import__("prom3e_index.filters", fromlist=["Filter"]).Filter(where=where))
+    except InputError:
+        pass
+    assert bundle.sql("SELECT count(*) FROM observations") == [(60,)]
+
+
+def test_bad_queries(bundle, tmp_path):
+    for query, error, words in [
+        (Query(location=(0, 0), k=0), InputError, "k is 0"), (Query(), InputError, "gives nothing"),
+        (Query(location=(0, 0), target="smell"), InputError, "Unknown modality 'smell'"),
+        (Query(location=(0, 0), delta=1.5), InputError, "between 0 and 1"),
+        (Query(location=(0, 0), space="latent"), InputError, "Unknown space"),
+        (Query(location=(0, 0), group_by="licence"), InputError, "nearest: license"),
+        (Query(env=[1.0] * 19), ShapeError, r"\(1, 19\)"), (Query(text=" "), InputError, "empty"),
+        (Query(location=(math.nan, 0)), InputError, "not numbers"),
+        (Query(embedding=[1.0] * 768, embedding_of="image"), ShapeError, "768 wide.*512"),
+        (Query(embedding=[0.0] * 512, embedding_of="image"), InputError, "zero"),
+        (Query(image=tmp_path / "none.jpg"), InputError, "does not exist"),
+    ]:  # fmt: skip
+        with pytest.raises(error, match=words):
+            bundle.search(query)
+
+
+def test_an_embedding_finds_its_own_row(bundle):
+    for m in ("image", "audio", "text"):
+        row = int(np.flatnonzero(bundle.present[:, bundle.modalities.index(m)])[3])
+        vector = np.asarray(bundle.embeddings(m)[row], np.float32)
+        hits = bundle.search(
+            Query(embedding=vector * 5, embedding_of=m, target=m, space="encoder")
+        ).hits
+        assert hits[0].score == pytest.approx(1, abs=1e-3)
+        assert row in [h.row for h in hits if h.score > 0.999]
+
+
+def test_a_query_by_another_model_is_refused(bundle, hub):
+    with pytest.raises(MismatchError, match="mvae.*is not the one that.*mini"):
+        bundle.search(Query(location=(0, 0), model="taxabind", hub=hub))
+
+
+def test_exif_choice_is_part_of_the_fingerprint(bundle, world):
+    from prom3e_index.model import Model
+
+    turned = Model.open("mini", exif_transpose=True)
+    with pytest.raises(MismatchError, match="image"):
+        bundle.check_encoder(turned, "image")
+
+
+def test_uncertainty_says_percentile_and_what_to_add(bundle):
+    answer = bundle.search(Query(location=(5, 5)))
+    values = np.array([r[0] for r in bundle.sql("SELECT sigma_l1 FROM observations")])
+    expected = 100 * float((values <= answer.query["sigma_l1"]).mean())
+    changes = {m: v[0] for m, v in bundle.statistics["loc"].items()}
+
+    assert answer.query["sigma_percentile"] == pytest.approx(expected, abs=2)
+    if min(changes.values()) < 0:
+        assert answer.query["add_next"]["modality"] == min(changes, key=changes.get)
+    else:
+        assert answer.query["add_next"] is None
+
+
+def test_answers_are_json_with_the_promised_keys(bundle):
+    d = json.loads(
+        json.dumps(bundle.search(Query(location=(5, 5), k=2, taxon="Fictanimalia")).to_dict())
+    )
+    assert set(d) == {"query", "hits", "search"}
+    assert {
+        "given",
+        "target",
+        "space",
+        "weights",
+        "filters",
+        "sigma_l1",
+        "sigma_percentile",
+        "add_next",
+    } <= set(d["query"])
+    assert {"rank", "id", "score", "completed", "scientific_name", "latitude", "longitude", "event_date", "license",
+            "rights_holder", "media"} <= set(d["hits"][0])  # fmt: skip
+    assert {"eligible", "path", "milliseconds"} <= set(d["search"])
+
+
+def test_many_threads_get_the_answers_of_one(bundle_path):
+    bundle = Bundle.open(bundle_path)
+    queries = [
+        Query(location=(i * 3.0, i * 7.0), k=5, where=f"row % {1 + i % 3} = 0") for i in range(12)
+    ]
+    alone = [[h.row for h in bundle.search(q).hits] for q in queries]
+    got: dict[int, list[int]] = {}
+
+    def run(i):
+        got[i] = [h.row for h in bundle.search(queries[i]).hits]
+
+    threads = [threading.Thread(target=run, args=(i,)) for i in range(12)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert [got[i] for i in range(12)] == alone
+
+
+@pytest.mark.parametrize("n", [1, 2, 9, 10, 11, 1025])
+@pytest.mark.parametrize("share", [None, 0.0, 0.005, 0.3, 1.0])
+def test_index_equals_numpy_with_ties(tmp_path, n, share):
+    rng = np.random.default_rng(n)
+    vectors = rng.normal(size=(n, 16)).astype(np.float16)
+    vectors[n // 2 :] = vectors[: n - n // 2]  # every score stands twice
+    np.save(tmp_path / "v.npy", vectors)
+    build(vectors, tmp_path / "v.faiss")
+    index = ExactIndex(tmp_path / "v.faiss", np.load(tmp_path / "v.npy", mmap_mode="r"))
+    rows = None if share is None else np.flatnonzero(rng.random(n) < share).astype(np.int64)
+    every = np.arange(n) if rows is None else rows
+    for k in (1, 9, 10, 11, n, n + 1):
+        query = rng.normal(size=16).astype(np.float32)
+        exact = vectors.astype(np.float32) @ query
+        order = sorted(every.tolist(), key=lambda r: (-exact[r], r))[:k]
+        scores, found, _ = index.search(query, k, rows)
+        assert len(found) == min(k, len(every))
+        assert np.allclose(scores, exact[found], atol=1e-4)
+        assert np.allclose(np.sort(exact[found])[::-1], exact[order], atol=1e-4)
+        b_scores, b_rows = best(exact[every], every.astype(np.int64), k)
+        assert b_rows.tolist() == order
+
+
+def test_expected_ranks_by_enumeration():
+    """Ties broken in every possible order, averaged."""
+    from itertools import permutations
+
+    scores = np.array([[3.0, 1.0, 1.0, 1.0, 0.0]])
+    relevant = np.array([[False, True, False, True, False]])
+    ranks = []
+    for order in permutations((1, 2, 3)):
+        listed = [0, *order, 4]
+        ranks.append(1 + next(i for i, item in enumerate(listed) if relevant[0, item]))
+    assert expected_ranks(scores, relevant)[0] == pytest.approx(np.mean(ranks))
+    assert expected_ranks(scores, np.zeros((1, 5), bool))[0] == np.inf
+    assert recall_at(np.array([1, 2, 11, np.inf]), 10) == 0.5
+    low, high = bootstrap_interval(np.array([0, 1] * 500))
+    assert low < 0.5 < high and 0.04 < high - low < 0.09
+
+
+@pytest.mark.parametrize("parse, text", [
+    (parse_near, "1,2"), (parse_near, "1,2,3"), (parse_near, "91,2,3km"), (parse_bbox, "1,2,3"),
+    (parse_bbox, "0,50,10,40"), (lambda t: parse_day(t, last=True), "soon"),
+])  # fmt: skip
+def test_filter_texts_that_are_wrong(parse, text):
+    with pytest.raises(InputError):
+        parse(text)
+
+
+def test_filter_texts_that_are_right():
+    assert parse_near("46.8,-121.7,500m") == (46.8, -121.7, 0.5)
+    assert parse_bbox("170,-10,-170,10") == (170, -10, -170, 10)
+    assert parse_day("2024-02", last=True) == date(2024, 2, 29)
