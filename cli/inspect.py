@@ -19,7 +19,7 @@ def info(
     ] = False,
 ) -> None:
     """Say what an index holds, who made it, and how good its search is."""
-    from prom3e_index.bundle import Bundle
+    from prom3e_index.search import Bundle
 
     bundle = Bundle.open(index)
     m = bundle.manifest
@@ -65,8 +65,8 @@ def verify(
     sample: Annotated[int, typer.Option(min=1, help="Rows and files compared.")] = 20,
 ) -> None:
     """Check checksums, counts, keys, and a sample encoded again. Exit code 1 if anything differs."""
-    from prom3e_index.bundle import Bundle
     from prom3e_index.indexer.verify import verify as run
+    from prom3e_index.search import Bundle
 
     checks = run(Bundle.open(index), sample)
     for check in checks:
@@ -85,9 +85,9 @@ def export(
     ] = None,
 ) -> None:
     """Write the observations, or the encoder embeddings, for other software."""
-    from prom3e_index.bundle import Bundle
     from prom3e_index.errors import InputError
     from prom3e_index.export import export_embeddings, export_metadata
+    from prom3e_index.search import Bundle
 
     kind = format or output.suffix.lstrip(".")
     bundle = Bundle.open(index)

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
-from prom3e_index.bundle import Bundle
 from prom3e_index.errors import MediaError, Prom3eError
 from prom3e_index.hybrid import gallery, infer
 from prom3e_index.manifest import checksum
 from prom3e_index.media.pool import DecodePool, Task
 from prom3e_index.schema import MEDIA
+from prom3e_index.search import Bundle
 
 
 @dataclass(frozen=True)

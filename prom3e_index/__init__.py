@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from prom3e_index.bundle import Bundle
-    from prom3e_index.search import Answer, Hit, Query
+    from prom3e_index.search import Answer, Bundle, Hit, Query
     from prom3e_index.tables import read_observations
 
 __version__ = "0.1.0"
@@ -14,7 +13,7 @@ __all__ = ["Answer", "Bundle", "Hit", "Query", "read_observations"]
 
 _HOME = {
     "Answer": "search",
-    "Bundle": "bundle",
+    "Bundle": "search",
     "Hit": "search",
     "Query": "search",
     "read_observations": "tables",

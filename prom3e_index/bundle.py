@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,11 +22,10 @@ if TYPE_CHECKING:
 
     from prom3e_index.faiss_index import ExactIndex
     from prom3e_index.model import Model
-    from prom3e_index.search import Answer, Query
 
 
-class Bundle:
-    """A bundle on disk.
+class BundleFolder:
+    """A bundle on disk: what `search.Bundle` searches.
 
     Attributes:
         path: Its folder.
@@ -44,7 +43,7 @@ class Bundle:
         self._lock = threading.Lock()
 
     @classmethod
-    def open(cls, path: str | Path, *, gpu: bool = False) -> Bundle:
+    def open(cls, path: str | Path, *, gpu: bool = False) -> Self:
         """Open a bundle.
 
         Args:
@@ -223,9 +222,3 @@ class Bundle:
                 f"The query's {part} ({model.name}, {fingerprint}) is not the one that {self.path} was built "
                 f"with ({Path(self.manifest['model']['name']).name}, {made}). Query with that model, or rebuild."
             )
-
-    def search(self, query: Query) -> Answer:
-        """Answer a query; see `search.search`."""
-        from prom3e_index.search import search
-
-        return search(self, query)

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from prom3e_index.bundle import Bundle
 from prom3e_index.errors import InputError
+from prom3e_index.search import Bundle
 
 FORMATS = ("parquet", "csv", "geojson")
 

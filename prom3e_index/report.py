@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from prom3e_index.bundle import Bundle
 from prom3e_index.pictures import land_map, picture, plain_map
-from prom3e_index.search import Answer, Hit
+from prom3e_index.search import Answer, Bundle, Hit
 
 SPACES = ("encoder", "reconstructed", "hybrid")
 _STYLE = """

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from prom3e_index.bundle import BundleFolder
 from prom3e_index.errors import InputError, MediaError, ShapeError, near_names
 from prom3e_index.filters import Filter, unknown_taxon
 from prom3e_index.media.pool import DecodePool, Task
@@ -21,7 +22,6 @@ from prom3e_index.schema import MEDIA, modality_name, set_key
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from prom3e_index.bundle import Bundle
     from prom3e_index.hybrid import Space
     from prom3e_index.model import Model, Weights
 
@@ -178,6 +178,14 @@ class Answer:
         }
 
 
+class Bundle(BundleFolder):
+    """An index, opened for searching: `Bundle.open(path).search(Query(text="Pica pica", target="audio"))`."""
+
+    def search(self, query: Query) -> Answer:
+        """Answer a query; see `search`."""
+        return search(self, query)
+
+
 class _Clock:
     def __init__(self) -> None:
         self.milliseconds: dict[str, float] = {}
@@ -190,7 +198,7 @@ class _Clock:
 
 
 def embed_query(
-    bundle: Bundle, model: Model, query: Query, decoded: dict[str, Future[Any]]
+    bundle: BundleFolder, model: Model, query: Query, decoded: dict[str, Future[Any]]
 ) -> tuple[Floats, NDArray[np.bool_]]:
     """Embed what a query gives: (1, m, d) unit rows and (1, m) presence.
 
@@ -242,7 +250,7 @@ def embed_query(
     return x, present
 
 
-def search(bundle: Bundle, query: Query) -> Answer:
+def search(bundle: BundleFolder, query: Query) -> Answer:
     """Answer a query.
 
     Scores are ⟨[(1 − γ)·q_t, γ·h], [g_t, h]⟩ over the eligible rows, exactly; see `hybrid`. `k` hits come
@@ -343,7 +351,7 @@ def search(bundle: Bundle, query: Query) -> Answer:
     return Answer(asked, tuple(hits), how)
 
 
-def _default_target(bundle: Bundle, query: Query) -> str:
+def _default_target(bundle: BundleFolder, query: Query) -> str:
     free = [m for m in bundle.modalities if m not in query.given()]
     return "image" if "image" in free or not free else free[0]
 
@@ -355,7 +363,7 @@ def _shown(value: Any) -> Any:
 
 
 def _weights(
-    bundle: Bundle, model: Model, query: Query, visible: list[str], target: str
+    bundle: BundleFolder, model: Model, query: Query, visible: list[str], target: str
 ) -> Weights:
     from prom3e_index.model import Weights
 
@@ -376,7 +384,7 @@ def _weights(
 
 
 def _find(
-    bundle: Bundle,
+    bundle: BundleFolder,
     model: Model,
     query: Query,
     target: str,
@@ -425,7 +433,7 @@ def _find(
 
 
 def _remixed_scores(
-    bundle: Bundle,
+    bundle: BundleFolder,
     model: Model,
     target: str,
     vector: Floats,
@@ -448,7 +456,7 @@ def _remixed_scores(
     return out
 
 
-def _hits(bundle: Bundle, target: str, scores: Floats, found: NDArray[np.int64]) -> list[Hit]:
+def _hits(bundle: BundleFolder, target: str, scores: Floats, found: NDArray[np.int64]) -> list[Hit]:
     if len(found) == 0:
         return []
     names = [c for c in (*_SHOWN, *MEDIA, "family", "species") if c in bundle.columns]
@@ -484,7 +492,7 @@ def _hits(bundle: Bundle, target: str, scores: Floats, found: NDArray[np.int64])
     return hits
 
 
-def _add_next(bundle: Bundle, visible: list[str]) -> dict[str, Any] | None:
+def _add_next(bundle: BundleFolder, visible: list[str]) -> dict[str, Any] | None:
     """The absent modality that lowered ‖σ‖₁ most in the bundle's observations; None if none did."""
     changes = bundle.statistics.get(set_key(visible, bundle.modalities), {})
     if not changes:

@@ -43,7 +43,7 @@ def bundle_path(world, tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def bundle(bundle_path):
-    from prom3e_index.bundle import Bundle
+    from prom3e_index.search import Bundle
 
     return Bundle.open(bundle_path)
 

@@ -16,12 +16,12 @@ import duckdb
 import numpy as np
 import pytest
 
-from prom3e_index.bundle import Bundle
 from prom3e_index.errors import BundleError, InputError
 from prom3e_index.indexer import build as build_module
 from prom3e_index.indexer.build import BuildConfig, build
 from prom3e_index.indexer.verify import verify
 from prom3e_index.model import Model
+from prom3e_index.search import Bundle
 
 
 def table(folder: Path, lines: list[str]) -> str:

@@ -12,12 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from prom3e_index.bundle import Bundle
 from prom3e_index.errors import InputError, MismatchError, ShapeError
 from prom3e_index.faiss_index import ExactIndex, best, build
 from prom3e_index.filters import parse_bbox, parse_day, parse_near
 from prom3e_index.metrics import bootstrap_interval, expected_ranks, recall_at
-from prom3e_index.search import Query
+from prom3e_index.search import Bundle, Query
 
 
 def by_hand(bundle, visible, target, space, delta, gamma, epsilon=0.0):

@@ -128,7 +128,8 @@ class Mini:
         for i, sigma in enumerate(LOC["sigma"]):
             getattr(self.loc, f"LocEnc{i}").capsule[0].b.normal_(0, sigma)
         self.env: Any = ClimateNet(20, WIDTH, ENV["depth"])
-        nn.init.zeros_(self.env.feats[0].bias)
+        first: Any = self.env.feats[0]
+        nn.init.zeros_(first.bias)
 
     def image_rows(self, d: WorldData, at: Tensor, train: bool = False) -> Any:
         """Embed photos number `at`."""
