@@ -118,12 +118,6 @@ class BundleFolder:
         """Mean change of ‖σ‖₁ by visible set and added modality."""
         return dict(json.loads((self.path / "statistics.json").read_text()))
 
-    @cached_property
-    def sigma_l1(self) -> NDArray[np.float32]:
-        """‖σ‖₁ of every observation, ascending."""
-        values = [r[0] for r in self.sql("SELECT sigma_l1 FROM observations")]
-        return np.sort(np.asarray(values, np.float32))
-
     def embeddings(self, modality: str) -> NDArray[np.float16]:
         """(n, d) encoder embeddings, memory-mapped; rows that lack the modality are zero."""
         return self._array("embeddings", modality, int(self.manifest["width"]))

@@ -323,7 +323,7 @@ def search(bundle: BundleFolder, query: Query) -> Answer:
     elif len(hits) < query.k:
         notes.append(f"{len(hits)} of {query.k} hits: no more are eligible")
     sigma = float(inferred.sigma_l1[0])
-    below = np.searchsorted(bundle.sigma_l1, sigma, side="right")
+    below = bundle.sql("SELECT count(*) FROM observations WHERE sigma_l1 <= ?", [sigma])[0][0]
     asked = {
         "given": {m: _shown(v) for m, v in query.given().items()}
         | (
@@ -337,7 +337,7 @@ def search(bundle: BundleFolder, query: Query) -> Answer:
         "filters": f.describe() | ({"group_by": query.group_by} if query.group_by else {}),
         "k": query.k,
         "sigma_l1": round(sigma, 4),
-        "sigma_percentile": round(100 * float(below) / max(1, bundle.rows), 1),
+        "sigma_percentile": round(100 * below / max(1, bundle.rows), 1),
         "add_next": _add_next(bundle, visible),
     }
     how = {
@@ -410,19 +410,15 @@ def _find(
 
     if query.group_by is None:
         return take(query.k)
-    values = np.array(
-        [
-            str(r[0]) if r[0] is not None else None
-            for r in bundle.sql(f'SELECT "{query.group_by}" FROM observations ORDER BY row')
-        ]
-    )
     k = 4 * query.k
     while True:
         scores, found, path = take(k)
+        values = _values(bundle, found, [query.group_by])
         seen: set[Any] = set()
         keep = []
         for i, row in enumerate(found):
-            key = values[row] if values[row] is not None else ("row", int(row))
+            value = values[int(row)][query.group_by]
+            key = ("row", int(row)) if value is None else value  # unknown is no group
             if key not in seen:
                 seen.add(key)
                 keep.append(i)
@@ -456,18 +452,22 @@ def _remixed_scores(
     return out
 
 
+def _values(
+    bundle: BundleFolder, rows: NDArray[np.int64], columns: list[str]
+) -> dict[int, dict[str, Any]]:
+    """Columns of some rows, by row number."""
+    selected = ", ".join('"' + c.replace('"', '""') + '"' for c in ("row", *columns))
+    found = bundle.sql(
+        f"SELECT {selected} FROM observations WHERE row IN (SELECT unnest(?))", [rows.tolist()]
+    )
+    return {r[0]: dict(zip(columns, r[1:], strict=True)) for r in found}
+
+
 def _hits(bundle: BundleFolder, target: str, scores: Floats, found: NDArray[np.int64]) -> list[Hit]:
     if len(found) == 0:
         return []
     names = [c for c in (*_SHOWN, *MEDIA, "family", "species") if c in bundle.columns]
-    selected = ", ".join(f'"{n}"' for n in ("row", *names))
-    marks = ", ".join("?" * len(found))
-    by_row = {
-        r[0]: dict(zip(names, r[1:], strict=True))
-        for r in bundle.sql(
-            f"SELECT {selected} FROM observations WHERE row IN ({marks})", [int(r) for r in found]
-        )
-    }
+    by_row = _values(bundle, found, names)
     base = Path(bundle.manifest["source"]["media"])
     hits = []
     for i, (score, row) in enumerate(zip(scores, found, strict=True)):

@@ -257,3 +257,34 @@ def test_geoclip_weights_of_the_package_serve_a_model_folder(tmp_path, world):
     (folder / "model.toml").write_text(text.replace('"ecosat"', '"../../x"'))
     with pytest.raises(ModelError, match="outside the model's folder"):
         Model.open(folder).encoder("sat")
+
+
+def test_pull_pins_each_repository_to_its_commit(tmp_path, monkeypatch, hub):
+    """With a stand-in for the hub: `main` is resolved once, and that commit is used from then on."""
+    import huggingface_hub
+
+    from prom3e_index import hub as hub_module
+
+    monkeypatch.setenv("PROM3E_CACHE", str(tmp_path))
+    asked = []
+
+    class Api:
+        def model_info(self, repo, revision):
+            asked.append((repo, revision))
+            return type("Info", (), {"sha": "c" * 40})()
+
+    def snapshot(repo, revision, **options):
+        asked.append((repo, revision, options.get("local_files_only", False)))
+        return str(hub / repo)
+
+    monkeypatch.setattr(huggingface_hub, "HfApi", Api)
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot)
+    assert hub_module.pull(["MVRL/ecogeo"]) == {"MVRL/ecogeo": "c" * 40}
+    assert hub_module.pull(["MVRL/ecogeo"]) == {"MVRL/ecogeo": "c" * 40}
+    found = hub_module.locate("hf:MVRL/ecogeo", tmp_path, None)
+
+    assert found == hub / "MVRL/ecogeo"
+    assert asked == [
+        ("MVRL/ecogeo", "main"), ("MVRL/ecogeo", "c" * 40, False), ("MVRL/ecogeo", "c" * 40, False),
+        ("MVRL/ecogeo", "c" * 40, True),
+    ]  # fmt: skip

@@ -9,12 +9,13 @@ from datetime import date
 
 import numpy as np
 import pytest
+from conftest import ROOT
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from prom3e_index.errors import InputError, MismatchError, ShapeError
 from prom3e_index.faiss_index import ExactIndex, best, build
-from prom3e_index.filters import parse_bbox, parse_day, parse_near
+from prom3e_index.filters import Filter, parse_bbox, parse_day, parse_near
 from prom3e_index.metrics import bootstrap_interval, expected_ranks, recall_at
 from prom3e_index.search import Bundle, Query
 
@@ -172,7 +173,7 @@ def test_files_cannot_be_read_by_a_predicate(bundle, tmp_path):
 @given(st.text(max_size=40))
 def test_no_text_breaks_the_predicate_check(bundle, where):
     try:
-        bundle.eligible(__import__("prom3e_index.filters", fromlist=["Filter"]).Filter(where=where))
+        bundle.eligible(Filter(where=where))
     except InputError:
         pass
     assert bundle.sql("SELECT count(*) FROM observations") == [(60,)]
@@ -324,3 +325,20 @@ def test_filter_texts_that_are_right():
     assert parse_near("46.8,-121.7,500m") == (46.8, -121.7, 0.5)
     assert parse_bbox("170,-10,-170,10") == (170, -10, -170, 10)
     assert parse_day("2024-02", last=True) == date(2024, 2, 29)
+
+
+@pytest.mark.parametrize(
+    "version", sorted(p.name for p in (ROOT / "tests/bundles").glob("v*") if p.is_dir())
+)
+def test_bundles_of_every_format_version_open_and_answer(version):
+    """Golden bundles: made once by `bundles/make.py`, never again."""
+    folder = ROOT / "tests/bundles" / version
+    expected = json.loads(folder.with_suffix(".json").read_text())
+    old = Bundle.open(folder)
+    query = np.asarray(old.vectors("text")[0], np.float32)
+    scores, rows, _ = old.index("text").search(query, 3)
+
+    assert rows.tolist() == expected["rows"]
+    assert scores.tolist() == pytest.approx(expected["scores"], abs=1e-5)
+    assert old.eligible(Filter(where="depth < 3")).tolist() == [0, 1]
+    assert old.sql("SELECT id FROM observations WHERE row = 2") == [('é"c',)]

@@ -51,7 +51,7 @@ class OpenClipImage:
         """Embed squashed and cropped photos; see `Encoder.encode`."""
         pixels = torch.from_numpy(normalise_pixels(np.stack(list(batch)), self.spec))
         with torch.inference_mode():
-            return unit_rows(self._tower(pixels.to(self.device)).cpu().numpy())
+            return unit_rows(self._tower(pixels.to(self.device)).float().cpu().numpy())
 
 
 class OpenClipText:
@@ -81,7 +81,7 @@ class OpenClipText:
         """Embed names; see `Encoder.encode`."""
         with torch.inference_mode():
             out = self._model.encode_text(self.tokens(batch).to(self.device))
-        return unit_rows(out.cpu().numpy())
+        return unit_rows(out.float().cpu().numpy())
 
 
 class ClipTile:

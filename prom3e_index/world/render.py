@@ -119,15 +119,14 @@ def song(s: Species, f: Floats, rng: np.random.Generator, rate_hz: int) -> NDArr
     while start < SONG_S - 0.1:
         for i in range(int(notes)):
             begin = start + i * note_s
-            t = t_all - begin
-            on = (t >= 0) & (t < 0.75 * note_s)
-            envelope = np.sin(np.pi * np.clip(t / (0.75 * note_s), 0, 1)) ** 2
+            first, last = (int(np.ceil(v * rate_hz)) for v in (begin, begin + 0.75 * note_s))
+            t = t_all[first:last] - begin
+            envelope = np.sin(np.pi * t / (0.75 * note_s)) ** 2
             step = 2 ** (shift + slope * (i / notes - 0.5) * 0.7)
             glide = 1 + slope * 0.15 * t / note_s
             phase = 2 * np.pi * pitch * step * t * glide
             phase = phase + (0.8 * np.sin(2 * np.pi * vibrato * t) if vibrato else 0)
-            tone = np.sin(phase) + 0.5 * overtones * np.sin(2 * phase)
-            out += np.where(on, envelope * tone, 0)
+            out[first:last] += envelope * (np.sin(phase) + 0.5 * overtones * np.sin(2 * phase))
         start += 1.0 / tempo + rng.uniform(0.0, 0.15)
     white = rng.normal(0, 1, len(t_all))
     wind = np.convolve(white, np.ones(40) / 40, mode="same") * 3
