@@ -13,11 +13,14 @@ import sys
 import tempfile
 from pathlib import Path
 
-BUILD = (
-    "import sys, resource; from pathlib import Path; from prom3e_index.indexer.build import BuildConfig, build; "
-    "build(BuildConfig(table=sys.argv[1], out=Path(sys.argv[2]))); "
-    "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
-)
+BUILD = """
+import sys, resource
+from pathlib import Path
+from prom3e_index.indexer.build import build
+from prom3e_index.indexer.work import BuildConfig
+build(BuildConfig(table=sys.argv[1], out=Path(sys.argv[2])))
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
 
 
 def main() -> None:

@@ -68,7 +68,8 @@ def make_model(folder: Path) -> None:
 
 def main() -> None:
     """Measure and print."""
-    from prom3e_index.indexer.build import BuildConfig, encode_table, work_folder
+    from prom3e_index.indexer.build import encode_table
+    from prom3e_index.indexer.work import BuildConfig, work_folder
     from prom3e_index.media.images import image_pixels
     from prom3e_index.model import Model
 
@@ -107,7 +108,7 @@ def main() -> None:
                 if stage == "encode image" or (stage == "read" and not marks):
                     marks.append(time.perf_counter())
 
-            encode_table(config, work_folder(config), model, note)
+            encode_table(config, work_folder(config, model), model, note)
             whole.append(options.photos / (marks[-1] - marks[0]))
         ratios = [w / a for w, a in zip(whole, alone, strict=True)]
         print(f"photos {options.photos}, {size / 1e3:.0f} kB each, batch {options.batch}")

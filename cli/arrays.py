@@ -7,7 +7,21 @@ from typing import Annotated
 
 import typer
 
-from prom3e_index.cli.options import Device, Hub, ModelName, mapping, progress
+from prom3e_index.cli.options import (
+    AllowOutside,
+    AudioWindow,
+    Climate,
+    Device,
+    Duplicates,
+    ExifTranspose,
+    Format,
+    Hub,
+    Map,
+    Media,
+    ModelName,
+    mapping,
+    progress,
+)
 
 
 def encode(
@@ -15,28 +29,20 @@ def encode(
     output: Annotated[Path, typer.Option("--output", "-o", help="The .npz to write.")],
     model: ModelName = "mini",
     hub: Hub = None,
-    format: Annotated[str | None, typer.Option(help="Force a table format.")] = None,
-    map: Annotated[list[str], typer.Option(help="COLUMN=FIELD; repeat.")] = [],  # noqa: B006
-    media: Annotated[Path | None, typer.Option(help="Folder of relative media paths.")] = None,
-    allow_outside: Annotated[
-        bool, typer.Option("--allow-outside", help="Accept media elsewhere.")
-    ] = False,
-    climate: Annotated[Path | None, typer.Option(help="Climate raster, .npy or GeoTIFF.")] = None,
-    duplicates: Annotated[
-        str, typer.Option(help="Rows of one id: error, first or last.")
-    ] = "error",
+    format: Format = None,
+    map: Map = [],  # noqa: B006 - Typer copies it
+    media: Media = None,
+    allow_outside: AllowOutside = False,
+    climate: Climate = None,
+    duplicates: Duplicates = "error",
     device: Device = "cpu",
-    exif_transpose: Annotated[
-        bool, typer.Option("--exif-transpose", help="Turn photos upright.")
-    ] = False,
-    audio_window: Annotated[
-        bool, typer.Option("--audio-window", help="Average all 10 s windows.")
-    ] = False,
+    exif_transpose: ExifTranspose = False,
+    audio_window: AudioWindow = False,
 ) -> None:
     """Encode a table to embeddings, presence and ids (.npz)."""
     from prom3e_index.errors import InputError
     from prom3e_index.indexer.arrays import encode_to_npz
-    from prom3e_index.indexer.build import BuildConfig
+    from prom3e_index.indexer.work import BuildConfig
 
     if output.exists():
         raise InputError(f"{output} exists already.")

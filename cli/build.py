@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from prom3e_index.cli.options import DEFAULT_INDEX, Device, Hub, Index, ModelName, mapping, progress
+from prom3e_index.cli.options import (
+    DEFAULT_INDEX,
+    AllowOutside,
+    AudioWindow,
+    Climate,
+    Device,
+    Duplicates,
+    ExifTranspose,
+    Format,
+    Hub,
+    Index,
+    Map,
+    Media,
+    ModelName,
+    mapping,
+    progress,
+)
 
 
 def build(
@@ -17,26 +32,15 @@ def build(
     index: Index = DEFAULT_INDEX,
     model: ModelName = "mini",
     hub: Hub = None,
-    format: Annotated[str | None, typer.Option(help="Force a table format.")] = None,
-    map: Annotated[list[str], typer.Option(help="COLUMN=FIELD; repeat.")] = [],  # noqa: B006
-    media: Annotated[
-        Path | None, typer.Option(help="Folder of relative media paths; the table's.")
-    ] = None,
-    allow_outside: Annotated[
-        bool, typer.Option("--allow-outside", help="Accept media elsewhere.")
-    ] = False,
-    climate: Annotated[Path | None, typer.Option(help="Climate raster, .npy or GeoTIFF.")] = None,
-    duplicates: Annotated[
-        str, typer.Option(help="Rows of one id: error, first or last.")
-    ] = "error",
+    format: Format = None,
+    map: Map = [],  # noqa: B006 - Typer copies it
+    media: Media = None,
+    allow_outside: AllowOutside = False,
+    climate: Climate = None,
+    duplicates: Duplicates = "error",
     device: Device = "cpu",
-    exif_transpose: Annotated[
-        bool, typer.Option("--exif-transpose", help="Turn photos upright.")
-    ] = False,
-    audio_window: Annotated[
-        bool,
-        typer.Option("--audio-window", help="Embed every 10 s of long recordings and average."),
-    ] = False,
+    exif_transpose: ExifTranspose = False,
+    audio_window: AudioWindow = False,
     batch_size: Annotated[int | None, typer.Option(min=1, help="Items per encoder call.")] = None,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Decode processes; one per core.")
@@ -56,8 +60,8 @@ def build(
     Interrupted, the same command goes on where it stopped. Every row is indexed or stands in
     rejected.parquet with its reason.
     """
-    from prom3e_index.indexer.build import BuildConfig
     from prom3e_index.indexer.build import build as run
+    from prom3e_index.indexer.work import BuildConfig
 
     given = {} if workers is None else {"workers": workers}
     config = BuildConfig(

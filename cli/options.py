@@ -19,6 +19,20 @@ Hub = Annotated[
     typer.Option("--hub", help="Local copy of hub repositories, read as DIR/OWNER/REPO."),
 ]
 Device = Annotated[str, typer.Option("--device", help="cpu, cuda, cuda:1, …")]
+Format = Annotated[str | None, typer.Option("--format", help="Force a table format.")]
+Map = Annotated[list[str], typer.Option("--map", help="COLUMN=FIELD; repeat.")]
+Media = Annotated[
+    Path | None, typer.Option("--media", help="Folder of relative media paths; the table's.")
+]
+AllowOutside = Annotated[bool, typer.Option("--allow-outside", help="Accept media elsewhere.")]
+Climate = Annotated[Path | None, typer.Option("--climate", help="Climate raster, .npy or GeoTIFF.")]
+Duplicates = Annotated[
+    str, typer.Option("--duplicates", help="Rows of one id: error, first or last.")
+]
+ExifTranspose = Annotated[bool, typer.Option("--exif-transpose", help="Turn photos upright.")]
+AudioWindow = Annotated[
+    bool, typer.Option("--audio-window", help="Embed every 10 s of long recordings and average.")
+]
 DEFAULT_INDEX = Path("index.p3i")
 
 

@@ -64,7 +64,8 @@ def query(
     from prom3e_index.cli.render import FORMATS, write_answer
     from prom3e_index.errors import InputError, near_names
     from prom3e_index.filters import parse_bbox, parse_day, parse_near, parse_place
-    from prom3e_index.search import Bundle, Query
+    from prom3e_index.query import Query
+    from prom3e_index.search import Bundle
 
     if format not in FORMATS:
         raise InputError(

@@ -9,7 +9,7 @@ from typing import Any
 
 import typer
 
-from prom3e_index.search import Answer
+from prom3e_index.query import Answer
 
 FORMATS = ("table", "json", "jsonl", "csv", "geojson", "parquet")
 

@@ -10,8 +10,9 @@ import numpy as np
 import torch
 
 from prom3e_index.errors import InputError, ShapeError
-from prom3e_index.indexer.build import BuildConfig, encode_table, kept_rows, open_model, work_folder
+from prom3e_index.indexer.build import encode_table, kept_rows
 from prom3e_index.indexer.plan import Progress, open_plan
+from prom3e_index.indexer.work import BuildConfig, locked, open_model, work_folder
 from prom3e_index.model import Model
 from prom3e_index.schema import NAMES, parse_modalities
 from prom3e_index.weights import read_mvae
@@ -26,7 +27,12 @@ def encode_to_npz(config: BuildConfig, progress: Progress) -> dict[str, Any]:
         `rows`, `rejected`, and `observed` per modality.
     """
     model = open_model(config)
-    work = work_folder(config)
+    with locked(config.out):
+        return _encode(config, model, progress)
+
+
+def _encode(config: BuildConfig, model: Model, progress: Progress) -> dict[str, Any]:
+    work = work_folder(config, model)
     n = encode_table(config, work, model, progress)
     kept, present = kept_rows(work, model, n)
     con = open_plan(work)

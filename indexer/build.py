@@ -11,7 +11,6 @@ import platform
 import shutil
 import sys
 import time
-from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from itertools import combinations
 from pathlib import Path
@@ -22,7 +21,7 @@ from numpy.typing import NDArray
 
 import prom3e_index
 from prom3e_index import faiss_index
-from prom3e_index.errors import BundleError, InputError
+from prom3e_index.errors import InputError
 from prom3e_index.hybrid import gallery, hidden_width, infer
 from prom3e_index.indexer.certify import certify
 from prom3e_index.indexer.embed import ABSENT, ENCODED, Store, embed, read_lost, release
@@ -35,6 +34,7 @@ from prom3e_index.indexer.plan import (
     plan_embeddings,
     settle_embeddings,
 )
+from prom3e_index.indexer.work import BuildConfig, locked, open_model, work_folder
 from prom3e_index.manifest import FORMAT_VERSION, describe_files, read_manifest, write_manifest
 from prom3e_index.media.climate import ClimateRaster
 from prom3e_index.model import Model
@@ -46,127 +46,8 @@ BLOCK = 2048
 _STATISTIC_ROWS = 48
 
 
-@dataclass(frozen=True)
-class BuildConfig:
-    """How a bundle is built.
-
-    Attributes:
-        table: File or folder of observations, or embeddings.
-        out: The bundle's folder.
-        model: Built-in name or folder.
-        hub: Local copy of hub repositories.
-        format: Of the table; recognised when None.
-        columns: Column → field.
-        media: Folder of relative media paths; the table's when None.
-        allow_outside: Accept media outside it.
-        climate: Raster for observations without climate values.
-        duplicates: `error`, `first` or `last`.
-        device: `cpu`, `cuda`, `cuda:1`, …
-        exif_transpose: Turn photos upright first.
-        audio_windows: Embed every window of a long recording and average.
-        batch_size: Items per encoder call; the encoder's own when None.
-        workers: Decode processes.
-        timeout_s: Seconds for one file.
-        overwrite: Replace an existing bundle once the new one is whole.
-        restart: Discard an unfinished build of other settings.
-    """
-
-    table: str
-    out: Path
-    model: str = "mini"
-    hub: Path | None = None
-    format: str | None = None
-    columns: dict[str, str] = field(default_factory=dict)
-    media: Path | None = None
-    allow_outside: bool = False
-    climate: Path | None = None
-    duplicates: str = "error"
-    device: str = "cpu"
-    exif_transpose: bool = False
-    audio_windows: bool = False
-    batch_size: int | None = None
-    workers: int = field(default_factory=lambda: os.cpu_count() or 2)
-    timeout_s: float = 120.0
-    overwrite: bool = False
-    restart: bool = False
-
-
 def _silent(stage: str, done: int, total: int | None) -> None:
     return
-
-
-def open_model(config: BuildConfig) -> Model:
-    """The model of a build, with its preprocessing options."""
-    return Model.open(
-        config.model,
-        hub=config.hub,
-        device=config.device,
-        exif_transpose=config.exif_transpose,
-        audio_windows=config.audio_windows,
-    )
-
-
-def _identity(config: BuildConfig) -> dict[str, Any]:
-    """What must be the same for an unfinished build to be continued."""
-    table = Path(config.table.partition("::")[0])
-    stat = table.stat() if table.exists() else None
-    keep = {
-        k: str(v)
-        for k, v in asdict(config).items()
-        if k not in ("out", "workers", "batch_size", "timeout_s", "overwrite", "restart", "device")
-    }
-    keep["table"] = str(table.resolve())
-    keep["table_state"] = f"{stat.st_size} {stat.st_mtime_ns}" if stat else ""
-    return keep
-
-
-def work_folder(config: BuildConfig) -> Path:
-    """Make or reopen the work folder; one build at a time, of one table and one set of settings."""
-    out = config.out
-    if out.exists() and not config.overwrite:
-        what = "an index" if (out / "manifest.json").is_file() else "a file or folder"
-        raise InputError(
-            f"{out} is {what} already; pass --overwrite to replace it, or another --index."
-        )
-    if out.exists() and not (out / "manifest.json").is_file():
-        raise InputError(f"{out} is no index; it is not overwritten.")
-    work = out.with_name(out.name + ".building")
-    identity = _identity(config)
-    if work.exists():
-        known = work / "identity.json"
-        if config.restart or not known.is_file():
-            shutil.rmtree(work)
-        elif json.loads(known.read_text()) != identity:
-            raise InputError(
-                f"{work} holds an unfinished build of another table or other settings; pass --restart "
-                "to discard it."
-            )
-    if not work.exists():
-        work.mkdir(parents=True)
-        temporary = work / "identity.json.new"
-        temporary.write_text(json.dumps(identity, indent=1))
-        temporary.replace(work / "identity.json")
-    return work
-
-
-def _lock(work: Path) -> Any:
-    """Hold the work folder's lock until the returned file is closed; freed by the kernel on a crash."""
-    if sys.platform == "win32":
-        return (work / "lock").open("a")
-    import fcntl
-
-    handle = (work / "lock").open("a+")
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as e:
-        handle.seek(0)
-        raise BundleError(
-            f"{work} is being built by process {handle.read() or '?'}; wait for it."
-        ) from e
-    handle.truncate(0)
-    handle.write(str(os.getpid()))
-    handle.flush()
-    return handle
 
 
 def encode_table(config: BuildConfig, work: Path, model: Model, progress: Progress) -> int:
@@ -295,43 +176,40 @@ def build(config: BuildConfig, progress: Progress = _silent) -> dict[str, Any]:
     """
     started = time.monotonic()
     model = open_model(config)
-    work = work_folder(config)
-    lock = _lock(work)
+    with locked(config.out):
+        return _build(config, model, progress, started)
+
+
+def _build(config: BuildConfig, model: Model, progress: Progress, started: float) -> dict[str, Any]:
+    work = work_folder(config, model)
+    n = encode_table(config, work, model, progress)
+    kept, present = kept_rows(work, model, n)
+    facts = json.loads((work / "planned.json").read_text())
+    stage = work / "bundle"
+    shutil.rmtree(stage, ignore_errors=True)
+    for name in ("embeddings", "vectors", "faiss"):
+        (stage / name).mkdir(parents=True)
+    if len(kept) == 0:
+        reason = next((f"{m}: {r}" for _, m, r in read_lost(work)), "no modality could be encoded")
+        raise InputError(f"Nothing of {config.table} is left to index; the first reason: {reason}.")
+    sigma_l1 = _infer(model, work, stage, kept, present, config, progress)
+    statistics = _uncertainty_statistics(model, stage, present, progress)
+    (stage / "statistics.json").write_text(json.dumps(statistics))
+    con = open_plan(work)
     try:
-        n = encode_table(config, work, model, progress)
-        kept, present = kept_rows(work, model, n)
-        facts = json.loads((work / "planned.json").read_text())
-        stage = work / "bundle"
-        shutil.rmtree(stage, ignore_errors=True)
-        for name in ("embeddings", "vectors", "faiss"):
-            (stage / name).mkdir(parents=True)
-        if len(kept) == 0:
-            reason = next(
-                (f"{m}: {r}" for _, m, r in read_lost(work)), "no modality could be encoded"
-            )
-            raise InputError(
-                f"Nothing of {config.table} is left to index; the first reason: {reason}."
-            )
-        sigma_l1 = _infer(model, work, stage, kept, present, config, progress)
-        statistics = _uncertainty_statistics(model, stage, present, progress)
-        (stage / "statistics.json").write_text(json.dumps(statistics))
-        con = open_plan(work)
-        try:
-            counts = write_metadata(
-                con, stage, kept, present, sigma_l1, model.modalities, list(read_lost(work))
-            )
-        finally:
-            con.close()
-        progress("certify", 0, None)
-        manifest = _manifest(config, model, facts, counts, present, stage)
-        manifest["certificate"] = certify(stage, manifest, model)
-        manifest["files"] = describe_files(stage)
-        manifest["seconds"] = round(time.monotonic() - started, 2)
-        write_manifest(stage, manifest)
-        read_manifest(stage)
-        _publish(stage, config.out)
+        counts = write_metadata(
+            con, stage, kept, present, sigma_l1, model.modalities, list(read_lost(work))
+        )
     finally:
-        lock.close()
+        con.close()
+    progress("certify", 0, None)
+    manifest = _manifest(config, model, facts, counts, present, stage)
+    manifest["certificate"] = certify(stage, manifest, model)
+    manifest["files"] = describe_files(stage)
+    manifest["seconds"] = round(time.monotonic() - started, 2)
+    write_manifest(stage, manifest)
+    read_manifest(stage)
+    _publish(stage, config.out)
     shutil.rmtree(work, ignore_errors=True)
     return manifest
 

@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 
 from prom3e_index.errors import InputError
-from prom3e_index.indexer.build import BuildConfig, build
+from prom3e_index.indexer.build import build
 from prom3e_index.indexer.plan import Progress
+from prom3e_index.indexer.work import BuildConfig
+from prom3e_index.query import Query
 from prom3e_index.recall import recall_table
 from prom3e_index.report import recall_text, write_report
-from prom3e_index.search import Bundle, Query
+from prom3e_index.search import Bundle
 from prom3e_index.world import write_world
 
 LIMIT = 500

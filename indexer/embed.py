@@ -11,8 +11,9 @@ from __future__ import annotations
 import json
 import mmap
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -137,89 +138,70 @@ def embed(
             )
             continue
         groups = _groups(con, column, store.state)
-        if modality in MEDIA:
-            _embed_media(
-                groups,
-                model,
-                encoder,
-                store,
-                work,
-                media,
-                modality,
-                workers,
-                size,
-                timeout_s,
-                int((store.state[:] == PENDING).sum()),
-                progress,
-            )
-        else:
-            _embed_texts(groups, encoder, store, size, progress)
+        total = int((store.state[:] == PENDING).sum())
+        report = partial(_report, progress, f"encode {modality}", total)
+        if modality not in MEDIA:
+            _encode(groups, encoder, store, size, report)
+            continue
+        spec = asdict(model.media_spec(modality))
+        with DecodePool(workers, timeout_s) as pool:
+            ahead = 2 * size + 2 * workers
+            files = _decoded(groups, pool, modality, spec, media, work, store, ahead)
+            _encode(files, encoder, store, size, report)
 
 
-def _embed_media(
-    groups: Iterator[tuple[str, NDArray[np.int64]]],
-    model: Model,
+def _report(progress: Progress, stage: str, total: int, done: int) -> None:
+    progress(stage, done, total)
+
+
+def _encode(
+    items: Iterable[tuple[Any, NDArray[np.int64]]],
     encoder: Any,
     store: Store,
-    work: Path,
-    media: Path,
-    modality: str,
-    workers: int,
     size: int,
-    timeout_s: float,
-    total: int,
-    progress: Progress,
+    report: Callable[[int], None],
 ) -> None:
-    spec = asdict(model.media_spec(modality))
-    tasks = (((value, rows), Task(modality, media / value, spec)) for value, rows in groups)
-    batch: list[NDArray[Any]] = []
+    """Encode items in batches of `size`, each to all of its rows; report the rows done."""
+    batch: list[Any] = []
     of: list[NDArray[np.int64]] = []
     done = 0
 
     def flush() -> None:
         nonlocal done
-        if batch:
-            store.put(of, encoder.encode(batch))
-            done += sum(len(r) for r in of)
-            batch.clear()
-            of.clear()
-            progress(f"encode {modality}", done, total)
+        store.put(of, encoder.encode(batch))
+        done += sum(len(rows) for rows in of)
+        batch.clear()
+        of.clear()
+        report(done)
 
-    with DecodePool(workers, timeout_s) as pool:
-        for (_, rows), result in pool.map(tasks, ahead=2 * size + 2 * workers):
-            if isinstance(result, MediaError):
-                _lose(work, modality, rows, str(result), str(media))
-                store.state[rows] = LOST
-                store.state.flush()
-                done += len(rows)
-                continue
-            batch.append(result)
-            of.append(rows)
-            if len(batch) == size:
-                flush()
-        flush()
-
-
-def _embed_texts(groups: Any, encoder: Any, store: Store, size: int, progress: Progress) -> None:
-    batch: list[str] = []
-    of: list[NDArray[np.int64]] = []
-    done = 0
-
-    def flush() -> None:
-        nonlocal done
-        if batch:
-            store.put(of, encoder.encode(batch))
-            done += sum(len(r) for r in of)
-            batch.clear()
-            of.clear()
-            progress("encode text", done, None)
-
-    for value, rows in groups:
-        batch.append(value)
+    for item, rows in items:
+        batch.append(item)
         of.append(rows)
         if len(batch) == size:
             flush()
-    flush()
+    if batch:
+        flush()
+
+
+def _decoded(
+    groups: Iterator[tuple[str, NDArray[np.int64]]],
+    pool: DecodePool,
+    modality: str,
+    spec: dict[str, Any],
+    media: Path,
+    work: Path,
+    store: Store,
+    ahead: int,
+) -> Iterator[tuple[NDArray[Any], NDArray[np.int64]]]:
+    """Decoded files with their rows; a file that cannot be decoded is noted and left out."""
+    tasks = ((rows, Task(modality, media / value, spec)) for value, rows in groups)
+    for rows, result in pool.map(tasks, ahead=ahead):
+        if isinstance(result, MediaError):
+            _lose(work, modality, rows, str(result), str(media))
+            store.state[rows] = LOST
+            store.state.flush()
+        else:
+            yield result, rows
 
 
 def _embed_numbers(

@@ -41,20 +41,15 @@ def write_metadata(
     """
     import pyarrow as pa
 
+    # Copies: the plan itself stays as it is, so that an interrupted build can come here again.
+    con.execute("CREATE OR REPLACE TEMP TABLE all_lost AS SELECT * FROM lost")
+    con.execute("CREATE OR REPLACE TEMP TABLE all_rejected AS SELECT * FROM rejected")
     if lost:
         seqs, lost_from, reasons = zip(*lost, strict=True)
-        con.register(
-            "noted",
-            pa.table(
-                {
-                    "seq": pa.array(seqs, pa.int64()),
-                    "modality": list(lost_from),
-                    "reason": list(reasons),
-                }
-            ),
-        )
+        noted = {"seq": pa.array(seqs, pa.int64()), "modality": lost_from, "reason": reasons}
+        con.register("noted", pa.table(noted))
         con.execute(
-            "INSERT INTO lost SELECT DISTINCT n.* FROM noted n WHERE NOT EXISTS (SELECT 1 FROM lost l "
+            "INSERT INTO all_lost SELECT DISTINCT n.* FROM noted n WHERE NOT EXISTS (SELECT 1 FROM lost l "
             "WHERE l.seq = n.seq AND l.modality = n.modality)"
         )
         con.unregister("noted")
@@ -62,8 +57,8 @@ def write_metadata(
     columns |= {f"has_{m}": present[:, i] for i, m in enumerate(modalities)}
     con.register("kept", pa.table({k: pa.array(v) for k, v in columns.items()}))
     con.execute(
-        "INSERT INTO rejected SELECT p.row_in, NULL, p.id, 'nothing left: ' || coalesce("
-        "(SELECT string_agg(l.modality || ': ' || l.reason, '; ') FROM lost l WHERE l.seq = p.seq), '') "
+        "INSERT INTO all_rejected SELECT p.row_in, NULL, p.id, 'nothing left: ' || coalesce("
+        "(SELECT string_agg(l.modality || ': ' || l.reason, '; ') FROM all_lost l WHERE l.seq = p.seq), '') "
         "FROM planned p WHERE p.seq NOT IN (SELECT seq FROM kept)"
     )
     con.execute(f"ATTACH '{str(stage / 'metadata.duckdb').replace(chr(39), chr(39) * 2)}' AS out")
@@ -77,13 +72,13 @@ def write_metadata(
         "FROM kept k JOIN planned p ON p.seq = k.seq ORDER BY k.row"
     )
     con.execute(
-        "CREATE TABLE out.lost AS SELECT CAST(k.row AS BIGINT) AS row, l.modality, l.reason FROM lost l "
+        "CREATE TABLE out.lost AS SELECT CAST(k.row AS BIGINT) AS row, l.modality, l.reason FROM all_lost l "
         "JOIN kept k ON k.seq = l.seq ORDER BY 1, 2"
     )
-    con.execute("CREATE TABLE out.rejected AS SELECT * FROM rejected ORDER BY row_in")
+    con.execute("CREATE TABLE out.rejected AS SELECT * FROM all_rejected ORDER BY row_in")
     path = str(stage / "rejected.parquet").replace("'", "''")
-    con.execute(f"COPY (SELECT * FROM rejected ORDER BY row_in) TO '{path}' (FORMAT parquet)")
-    rejected = int(con.execute("SELECT count(*) FROM rejected").fetchall()[0][0])
+    con.execute(f"COPY (SELECT * FROM all_rejected ORDER BY row_in) TO '{path}' (FORMAT parquet)")
+    rejected = int(con.execute("SELECT count(*) FROM all_rejected").fetchall()[0][0])
     files = int(con.execute("SELECT count(*) FROM out.lost").fetchall()[0][0])
     con.execute("DETACH out")
     con.unregister("kept")

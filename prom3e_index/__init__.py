@@ -5,17 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from prom3e_index.search import Answer, Bundle, Hit, Query
+    from prom3e_index.query import Answer, Hit, Query
+    from prom3e_index.search import Bundle
     from prom3e_index.tables import read_observations
 
 __version__ = "0.1.0"
 __all__ = ["Answer", "Bundle", "Hit", "Query", "read_observations"]
 
 _HOME = {
-    "Answer": "search",
+    "Answer": "query",
     "Bundle": "search",
-    "Hit": "search",
-    "Query": "search",
+    "Hit": "query",
+    "Query": "query",
     "read_observations": "tables",
 }
 

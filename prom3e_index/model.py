@@ -179,6 +179,12 @@ class Model:
                 return HUB_PREFIX + str(self.shared_config[key]).removeprefix("hf-hub:")
         return str(entry["source"])
 
+    def sources(self) -> list[Path]:
+        """Folders or files of all weights; an error when one is not on this machine."""
+        own = [self.source(m) for m in self.settings.get("encoder", {})]
+        wanted = dict.fromkeys([*own, str(self.settings["mvae"]["source"])])
+        return [self.folder / "model.toml", *(locate(s, self.folder, self.hub) for s in wanted)]
+
     def encoder(self, modality: str) -> Encoder:
         """The encoder of a modality, loaded on first use; needs only that modality's packages."""
         modality = modality_name(modality, self.modalities)

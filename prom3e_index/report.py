@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from prom3e_index.pictures import land_map, picture, plain_map
-from prom3e_index.search import Answer, Bundle, Hit
+from prom3e_index.query import Answer, Hit
+from prom3e_index.search import Bundle
 
 SPACES = ("encoder", "reconstructed", "hybrid")
 _STYLE = """

@@ -34,7 +34,8 @@ def world(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def bundle_path(world, tmp_path_factory) -> Path:
     """An index of the tiny world with `mini`."""
-    from prom3e_index.indexer.build import BuildConfig, build
+    from prom3e_index.indexer.build import build
+    from prom3e_index.indexer.work import BuildConfig
 
     out = tmp_path_factory.mktemp("bundle") / "index.p3i"
     build(BuildConfig(table=str(world / "observations.csv"), out=out))

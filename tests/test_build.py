@@ -18,8 +18,9 @@ import pytest
 
 from prom3e_index.errors import BundleError, InputError
 from prom3e_index.indexer import build as build_module
-from prom3e_index.indexer.build import BuildConfig, build
+from prom3e_index.indexer.build import build
 from prom3e_index.indexer.verify import verify
+from prom3e_index.indexer.work import BuildConfig, locked, work_folder
 from prom3e_index.model import Model
 from prom3e_index.search import Bundle
 
@@ -88,7 +89,7 @@ def test_verify_passes_and_finds_harm(bundle_path, tmp_path):
         assert "checksums" in failed
 
 
-def test_every_row_is_indexed_or_rejected_with_its_reason(tmp_path, world):
+def test_every_row_is_indexed_or_rejected_with_its_reason(tmp_path, world, monkeypatch):
     shutil.copy(world / "photos" / sorted(os.listdir(world / "photos"))[0], tmp_path / "good.jpg")
     (tmp_path / "bad.jpg").write_bytes((tmp_path / "good.jpg").read_bytes()[:900])
     path = table(tmp_path, [
@@ -102,6 +103,11 @@ def test_every_row_is_indexed_or_rejected_with_its_reason(tmp_path, world):
         "g,,,,x,too many",
     ])  # fmt: skip
     out = tmp_path / "i.p3i"
+    with monkeypatch.context() as patch:  # stopped at the last step: nothing is counted twice
+        patch.setattr(build_module, "certify", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            build(BuildConfig(table=path, out=out))
+    assert not out.exists()
     manifest = build(BuildConfig(table=path, out=out))
     bundle = Bundle.open(out)
     rejected = {r[0]: r[1] for r in bundle.sql("SELECT id, reason FROM rejected")}
@@ -288,13 +294,14 @@ def test_overwrite_restart_and_two_builders(tmp_path, bundle_path):
     with pytest.raises(InputError, match="is no index; it is not overwritten"):
         build(BuildConfig(table=path, out=tmp_path / "plain", overwrite=True))
     other = BuildConfig(table=path, out=tmp_path / "o.p3i")
-    work = build_module.work_folder(other)
+    work_folder(other, Model.open("mini"))
     with pytest.raises(InputError, match="unfinished build of another table or other settings"):
         build(BuildConfig(table=path, out=tmp_path / "o.p3i", audio_windows=True))
-    lock = build_module._lock(work)
-    with pytest.raises(BundleError, match=f"being built by process {os.getpid()}"):
-        build(other)
-    lock.close()
+    with (
+        locked(other.out),
+        pytest.raises(BundleError, match=f"being built by process {os.getpid()}"),
+    ):
+        build(BuildConfig(table=path, out=tmp_path / "o.p3i", restart=True))
     build(BuildConfig(table=path, out=tmp_path / "o.p3i", audio_windows=True, restart=True))
 
 
@@ -367,7 +374,7 @@ def test_a_bundle_of_the_future_and_one_that_points_outside(tmp_path, bundle_pat
 def test_memory_does_not_grow_with_rows(tmp_path):
     """Ten times the rows, at most 1.2 times the resident memory."""
     script = (
-        "import sys, resource; from pathlib import Path; from prom3e_index.indexer.build import *; "
+        "import sys, resource; from pathlib import Path; from prom3e_index.indexer.build import build; from prom3e_index.indexer.work import BuildConfig; "
         "build(BuildConfig(table=sys.argv[1], out=Path(sys.argv[2]))); "
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
     )

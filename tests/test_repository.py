@@ -39,7 +39,7 @@ LAYER_OF = {
     "report": "report", "export": "report", "search": "search", "bundle": "bundle", "recall": "recall",
     "hybrid": "hybrid", "model": "model", "tables": "work", "encoders": "work", "filters": "work", "hub": "work",
     "pictures": "work", "weights": "work", "faiss_index": "work", "manifest": "work", "world": "work", "media": "work",
-    "mvae": "work", "metrics": "base", "taxon": "base", "schema": "base", "errors": "base",
+    "mvae": "work", "metrics": "base", "query": "base", "taxon": "base", "schema": "base", "errors": "base",
 }  # fmt: skip
 
 

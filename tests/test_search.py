@@ -17,7 +17,8 @@ from prom3e_index.errors import InputError, MismatchError, ShapeError
 from prom3e_index.faiss_index import ExactIndex, best, build
 from prom3e_index.filters import Filter, parse_bbox, parse_day, parse_near
 from prom3e_index.metrics import bootstrap_interval, expected_ranks, recall_at
-from prom3e_index.search import Bundle, Query
+from prom3e_index.query import Query
+from prom3e_index.search import Bundle
 
 
 def by_hand(bundle, visible, target, space, delta, gamma, epsilon=0.0):

@@ -11,7 +11,8 @@ from prom3e_index.errors import InputError, TableError, near_names
 from prom3e_index.schema import FIELDS
 from prom3e_index.tables.aliases import match_columns
 from prom3e_index.tables.normalise import Rules
-from prom3e_index.tables.sources import EMBEDDINGS, FORMATS, Source, open_source, recognise
+from prom3e_index.tables.sources import EMBEDDINGS, FORMATS, open_source, recognise
+from prom3e_index.tables.text import Source
 
 if TYPE_CHECKING:
     import pyarrow as pa

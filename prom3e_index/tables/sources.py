@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import csv
 import gzip
-import io
 import tarfile
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from prom3e_index.errors import TableError
-from prom3e_index.schema import RANKS
-from prom3e_index.tables.archives import ArchiveTable, read_meta, unpack
-
-if TYPE_CHECKING:
-    import duckdb
+from prom3e_index.tables.archives import unpack
+from prom3e_index.tables.layouts import open_archive, open_inaturalist_open_data, open_taxabench
+from prom3e_index.tables.text import Source, checked, connect, header, open_text
 
 FORMATS = (
     "csv",
@@ -36,57 +30,6 @@ FORMATS = (
 )
 EMBEDDINGS = ("npz", "multinat", "npy")
 """Formats that hold embeddings instead of media."""
-
-_SNIFF = 16 << 20
-
-
-@dataclass
-class Source:
-    """A raw table.
-
-    Attributes:
-        format: One of `FORMATS`.
-        connection: Private DuckDB connection.
-        query: SELECT of all raw cells.
-        params: Its parameters.
-        columns: Column names of the query.
-        media: Folder that relative media paths start from.
-        complete: Adds to a raw row what the format keeps elsewhere (file names by id).
-        keep: What must live as long as the source (a temporary folder).
-    """
-
-    format: str
-    connection: duckdb.DuckDBPyConnection
-    query: str
-    params: list[Any]
-    columns: list[str]
-    media: Path
-    complete: Callable[[dict[str, Any]], None] | None = None
-    keep: list[Any] = field(default_factory=list)
-
-    def rejected(self) -> Iterator[tuple[int, str]]:
-        """Lines that could not be split into columns: (line number, reason), after reading."""
-        if self.query.find("store_rejects") < 0:
-            return
-        found = self.connection.execute(
-            "SELECT line, string_agg(DISTINCT error_message, '; ') FROM reject_errors "
-            "GROUP BY line ORDER BY line"
-        ).fetchall()
-        for line, reason in found:
-            yield int(line), str(reason).replace("\n", " ")
-
-
-def connect() -> duckdb.DuckDBPyConnection:
-    """An in-memory DuckDB that installs no extensions and spills to the temporary folder."""
-    import duckdb
-
-    return duckdb.connect(
-        config={
-            "autoinstall_known_extensions": "false",
-            "memory_limit": "2GB",
-            "preserve_insertion_order": "true",
-        }
-    )
 
 
 def recognise(path: Path) -> str:
@@ -138,8 +81,8 @@ def recognise(path: Path) -> str:
             return "dwca"
     elif head[:6] in (b"BZh91A", b"\xfd7zXZ\0") or tarfile.is_tarfile(path):
         return "dwca"
-    header, delimiter, _ = _header(path)
-    lower = {h.lower() for h in header}
+    names, delimiter, _ = header(path)
+    lower = {n.lower() for n in names}
     if {"observed_on_string", "quality_grade"} <= lower:
         return "inaturalist"
     if "gbifid" in lower:
@@ -154,9 +97,9 @@ def open_source(path: Path, format: str | None, table: str | None = None) -> Sou
         raise TableError(f"Unknown format {kind!r}; known: {', '.join(FORMATS)}.")
     openers: dict[str, Callable[[Path], Source]] = {
         "parquet": _open_parquet,
-        "dwca": _open_archive,
-        "taxabench": _open_taxabench,
-        "inaturalist-open-data": _open_inaturalist_open_data,
+        "dwca": open_archive,
+        "taxabench": open_taxabench,
+        "inaturalist-open-data": open_inaturalist_open_data,
     }
     if kind == "duckdb":
         return _open_duckdb(path, table)
@@ -166,89 +109,7 @@ def open_source(path: Path, format: str | None, table: str | None = None) -> Sou
         return _open_zipped(path)
     if kind in EMBEDDINGS:
         raise TableError(f"{path} holds embeddings ({kind}), not observations with media.")
-    return _open_text(path, kind)
-
-
-def _text_stream(path: Path, encoding: str) -> io.TextIOWrapper:
-    with path.open("rb") as f:
-        zipped = f.read(2) == b"\x1f\x8b"
-    raw: Any = gzip.open(path, "rb") if zipped else path.open("rb")  # noqa: SIM115 - wrapped below
-    return io.TextIOWrapper(raw, encoding=encoding, newline="")
-
-
-def _encoding(path: Path) -> str:
-    """`utf-8` when the first 16 MB are, else `latin-1`; UTF-16 by its byte order mark."""
-    with _text_stream(path, "latin-1") as f:
-        data = bytes(f.buffer.read(_SNIFF))
-    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return "utf-16"
-    if b"\0" in data[:4096]:
-        raise TableError(f"{path} is a binary file of no known format.")
-    try:
-        data.decode("utf-8")
-    except UnicodeDecodeError as e:
-        if e.start < len(data) - 4:
-            return "latin-1"
-    return "utf-8"
-
-
-def _header(path: Path, delimiter: str | None = None) -> tuple[list[str], str, str]:
-    """Column names (made unique), delimiter and encoding of a text table."""
-    try:
-        encoding = _encoding(path)
-        python = "utf-8-sig" if encoding == "utf-8" else encoding
-        with _text_stream(path, python) as f:
-            line = f.readline(1 << 20)
-    except (UnicodeDecodeError, OSError, EOFError) as e:
-        raise TableError(f"{path} cannot be read as text: {e}.") from e
-    if not line.strip():
-        raise TableError(f"{path} starts with an empty line; a header is needed.")
-    delimiter = delimiter or max("\t,;|", key=line.count)
-    names: list[str] = []
-    for i, name in enumerate(next(csv.reader([line], delimiter=delimiter))):
-        name = name.strip() or f"column_{i + 1}"
-        while name.lower() in (n.lower() for n in names):
-            name += "_"
-        names.append(name)
-    return names, delimiter, encoding
-
-
-def _csv_query(
-    columns: list[str], delimiter: str, quote: str, encoding: str, skip: int, gzipped: bool
-) -> str:
-    def text(value: str) -> str:
-        return "'" + value.replace("'", "''") + "'"
-
-    struct = ", ".join(f"{text(c)}: 'VARCHAR'" for c in columns)
-    encodings = {"utf-8": "utf-8", "utf8": "utf-8", "utf-16": "utf-16"}
-    known = encodings.get(encoding.lower(), "latin-1")
-    return (
-        f"SELECT * FROM read_csv(?, auto_detect=false, header=false, skip={skip}, "
-        f"columns={{{struct}}}, delim={text(delimiter)}, quote={text(quote)}, "
-        f"escape={text(quote)}, encoding='{known}', store_rejects=true, max_line_size=16777216, "
-        f"compression='{'gzip' if gzipped else 'none'}')"
-    )
-
-
-def _checked(path: Path) -> str:
-    """A path as DuckDB reads it; glob characters would mean other files."""
-    if any(c in str(path) for c in "*?["):
-        raise TableError(
-            f"{path} has *, ? or [ in its name, which DuckDB reads as a pattern; rename it."
-        )
-    return str(path)
-
-
-def _open_text(path: Path, kind: str, quote: str = '"') -> Source:
-    columns, delimiter, encoding = _header(path, "\t" if kind == "tsv" else None)
-    with _text_stream(path, "latin-1") as text:
-        first = text.read(4)
-    if kind == "gbif" and delimiter == "\t" and '"' not in first:
-        quote = ""  # GBIF's tab-separated files do not quote; copies saved by other programs do
-    with path.open("rb") as f:
-        gzipped = f.read(2) == b"\x1f\x8b"
-    query = _csv_query(columns, delimiter, quote, encoding, 1, gzipped)
-    return Source(kind, connect(), query, [_checked(path)], columns, path.parent)
+    return open_text(path, kind)
 
 
 def _open_zipped(path: Path) -> Source:
@@ -262,7 +123,7 @@ def _open_zipped(path: Path) -> Source:
     if not tables:
         raise TableError(f"{path} holds no table (.csv, .tsv, .txt).")
     named = [t for t in tables if t.stem in ("occurrence", "occurrences")]
-    source = _open_text((named or tables)[0], "gbif")
+    source = open_text((named or tables)[0], "gbif")
     source.media, source.keep = path.parent, [keep]
     return source
 
@@ -271,7 +132,7 @@ def _open_parquet(path: Path) -> Source:
     con = connect()
     try:
         described = con.execute(
-            "DESCRIBE SELECT * FROM read_parquet(?)", [_checked(path)]
+            "DESCRIBE SELECT * FROM read_parquet(?)", [checked(path)]
         ).fetchall()
     except Exception as e:
         raise TableError(f"{path} is no readable Parquet file: {str(e).splitlines()[0]}") from e
@@ -304,7 +165,7 @@ def _is_multinat(path: Path) -> bool:
 def _open_duckdb(path: Path, table: str | None) -> Source:
     con = connect()
     try:
-        con.execute(f"ATTACH '{_checked(path).replace(chr(39), chr(39) * 2)}' AS given (READ_ONLY)")
+        con.execute(f"ATTACH '{checked(path).replace(chr(39), chr(39) * 2)}' AS given (READ_ONLY)")
         names = [
             str(r[0])
             for r in con.execute(
@@ -321,153 +182,3 @@ def _open_duckdb(path: Path, table: str | None) -> Source:
     query = f'SELECT * FROM given."{wanted.replace(chr(34), chr(34) * 2)}"'
     columns = [str(d[0]) for d in con.execute(f"DESCRIBE {query}").fetchall()]
     return Source("duckdb", con, query, [], columns, path.parent)
-
-
-def _archive_query(t: ArchiveTable) -> tuple[str, list[str]]:
-    columns: list[str] = []
-    for i, name in enumerate(t.columns):
-        name = name or ("coreid" if i == t.key else f"column_{i + 1}")
-        while name.lower() in (c.lower() for c in columns):
-            name += "_"
-        columns.append(name)
-    query = _csv_query(columns, t.delimiter, t.quote, t.encoding, t.skip, False)
-    return query, columns
-
-
-def _open_archive(path: Path) -> Source:
-    keep: list[Any] = []
-    folder = path
-    if not path.is_dir():
-        temporary = tempfile.TemporaryDirectory(prefix="prom3e-")
-        keep.append(temporary)
-        folder = unpack(path, Path(temporary.name))
-        if not (folder / "meta.xml").is_file():
-            raise TableError(f"{path} holds no meta.xml; it is no Darwin Core Archive.")
-    core, extensions = read_meta(folder)
-    query, columns = _archive_query(core)
-    params: list[Any] = [_checked(core.path)]
-    for term, value in core.constants.items():
-        if term.lower() not in (c.lower() for c in columns):
-            query = query.replace(
-                "SELECT *",
-                f"SELECT *, '{value.replace(chr(39), chr(39) * 2)}' "
-                f'AS "{term.replace(chr(34), "")}"',
-                1,
-            )
-            columns.append(term)
-    con = connect()
-    media = [
-        e
-        for e in extensions
-        if e.row_type.lower() in ("multimedia", "image", "audubon", "multimediarecord")
-    ]
-    if media:
-        # Media rows by core id: the first picture and the first sound of each observation.
-        sub, names = _archive_query(media[0])
-        lower = {n.lower(): n for n in names}
-        link = next((lower[n] for n in ("identifier", "accessuri") if n in lower), None)
-        if link is not None:
-            kind = (
-                " || ' ' || ".join(
-                    f"coalesce(\"{lower[n]}\", '')" for n in ("type", "format") if n in lower
-                )
-                or "''"
-            )
-            sub = sub.replace(", store_rejects=true", ", ignore_errors=true")
-            con.execute(
-                f'CREATE TEMP TABLE media AS SELECT "{names[media[0].key]}" AS media_core, "{link}" AS link,'
-                f" lower({kind}) AS kind FROM ({sub})",
-                [_checked(media[0].path)],
-            )
-            con.execute(
-                "CREATE TEMP TABLE first_media AS SELECT media_core, "
-                "first(link) FILTER (kind NOT LIKE '%sound%' AND kind NOT LIKE '%audio%' "
-                "AND kind NOT LIKE '%video%') AS image, "
-                "first(link) FILTER (kind LIKE '%sound%' OR kind LIKE '%audio%') AS audio "
-                "FROM media GROUP BY media_core"
-            )
-            key = columns[core.key]
-            query = (
-                f"SELECT c.*, m.image AS image, m.audio AS audio FROM ({query}) c "
-                f'LEFT JOIN first_media m ON c."{key}" = m.media_core'
-            )
-            columns += ["image", "audio"]
-    return Source(
-        "dwca", con, query, params, columns, path if path.is_dir() else path.parent, None, keep
-    )
-
-
-def _open_taxabench(folder: Path) -> Source:
-    """TaxaBench-8k as published: `test_df.csv` and folders of files named by observation id."""
-    source = _open_text(folder / "test_df.csv", "csv")
-    source.format, source.media = "taxabench", folder
-
-    def by_id(name: str) -> dict[str, list[str]]:
-        found: dict[str, list[str]] = {}
-        if (folder / name).is_dir():
-            for p in sorted((folder / name).iterdir()):
-                found.setdefault(p.name.partition("_")[0].partition(".")[0], []).append(
-                    f"{name}/{p.name}"
-                )
-        return found
-
-    images, sounds, tiles = (
-        by_id(n) for n in ("taxabench_images", "taxabench_sound", "sat_images/sentinel")
-    )
-
-    def complete(row: dict[str, Any]) -> None:
-        key = str(row.get("id") or "").strip()
-        stated = f"taxabench_sound/{key}.{row.get('sound_format')}"
-        have = sounds.get(key, [])
-        row["image"] = next(iter(images.get(key, [])), None)
-        row["audio"] = stated if stated in have else next(iter(have), None)
-        row["sat"] = next(iter(tiles.get(key, [])), None)
-
-    source.complete = complete
-    source.columns = [*source.columns, "image", "audio", "sat"]
-    return source
-
-
-def _open_inaturalist_open_data(folder: Path) -> Source:
-    """INaturalist Open Data: unquoted tab-separated files joined on their keys."""
-    con = connect()
-    for name in ("observations", "photos", "taxa", "observers"):
-        path = next(
-            (folder / n for n in (f"{name}.csv.gz", f"{name}.csv") if (folder / n).is_file()), None
-        )
-        if path is None:
-            if name == "observers":
-                con.execute(
-                    "CREATE TEMP TABLE observers (observer_id VARCHAR, login VARCHAR, name VARCHAR)"
-                )
-                continue
-            raise TableError(f"{folder} lacks {name}.csv.gz of iNaturalist Open Data.")
-        columns, _, encoding = _header(path, "\t")
-        query = _csv_query(columns, "\t", "", encoding, 1, path.suffix == ".gz")
-        con.execute(
-            f"CREATE TEMP VIEW {name}_raw AS "
-            + query.replace("?", "'" + _checked(path).replace("'", "''") + "'").replace(
-                ", store_rejects=true", ", ignore_errors=true"
-            )
-        )
-        con.execute(f"CREATE TEMP TABLE {name} AS SELECT * FROM {name}_raw")
-    con.execute(
-        "CREATE TEMP TABLE first_photo AS SELECT observation_uuid, "
-        "arg_min('photos/' || photo_id || '/medium.' || extension, TRY_CAST(position AS INT)) AS image, "
-        "arg_min(license, TRY_CAST(position AS INT)) AS license FROM photos GROUP BY observation_uuid"
-    )
-    ranks = ", ".join(f"max(CASE WHEN a.rank = '{r}' THEN a.name END) AS \"{r}\"" for r in RANKS)
-    con.execute(
-        f"CREATE TEMP TABLE lineage AS SELECT t.taxon_id, {ranks} FROM (SELECT taxon_id, unnest("
-        "string_split(replace(coalesce(ancestry, ''), chr(92), '/') || '/' || taxon_id, '/')) AS up "
-        "FROM taxa) t LEFT JOIN taxa a ON a.taxon_id = t.up GROUP BY t.taxon_id"
-    )
-    names = ", ".join(f'l."{r}"' for r in RANKS)
-    query = (
-        f"SELECT o.*, p.image, p.license, {names}, t.name AS scientific_name, "
-        "coalesce(nullif(u.name, ''), u.login) AS rights_holder FROM observations o "
-        "LEFT JOIN first_photo p USING (observation_uuid) LEFT JOIN lineage l USING (taxon_id) "
-        "LEFT JOIN taxa t USING (taxon_id) LEFT JOIN observers u USING (observer_id)"
-    )
-    columns = [str(d[0]) for d in con.execute(f"DESCRIBE {query}").fetchall()]
-    return Source("inaturalist-open-data", con, query, [], columns, folder)

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from prom3e_index.indexer.build import BuildConfig, build
+from prom3e_index.indexer.build import build
+from prom3e_index.indexer.work import BuildConfig
 from prom3e_index.search import Bundle
 
 ROWS = [
