@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from prom3e_index import __version__
-from prom3e_index.cli import arrays, build, inspect, models, query, world
+from prom3e_index.cli import arrays, build, inspect, models, query, train, world
 
 app = typer.Typer(
     name="prom3e-index",
@@ -32,6 +32,7 @@ app.command("infer")(arrays.infer)
 app.command("world")(world.world)
 app.command("demo")(world.demo)
 app.add_typer(models.app, name="models")
+app.add_typer(train.app, name="train")
 
 
 def _version(show: bool) -> None:

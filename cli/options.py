@@ -38,14 +38,19 @@ DEFAULT_INDEX = Path("index.p3i")
 
 def mapping(entries: list[str]) -> dict[str, str]:
     """Read `--map column=field` entries."""
+    return pairs(entries, "--map", "COLUMN=FIELD")
+
+
+def pairs(entries: list[str], option: str, form: str = "SETTING=VALUE") -> dict[str, str]:
+    """Read the `name=value` entries of a repeated option; the last `=` divides."""
     from prom3e_index.errors import InputError
 
     out = {}
     for entry in entries:
-        column, equals, field = entry.rpartition("=")
-        if not equals or not column or not field:
-            raise InputError(f"--map is COLUMN=FIELD, not {entry!r}.")
-        out[column] = field
+        name, equals, value = entry.rpartition("=")
+        if not equals or not name or not value:
+            raise InputError(f"{option} is {form}, not {entry!r}.")
+        out[name] = value
     return out
 
 

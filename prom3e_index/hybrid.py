@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 import torch
@@ -19,11 +19,33 @@ from numpy.typing import NDArray
 
 from prom3e_index.encoders.protocol import unit_rows
 from prom3e_index.errors import InputError
-from prom3e_index.model import Model, Weights
+from prom3e_index.model import Weights
+
+if TYPE_CHECKING:
+    from prom3e_index.mvae import MVAE
 
 Floats = NDArray[np.float32]
 Space = Literal["hybrid", "encoder", "reconstructed", "hidden"]
 SPACES: tuple[Space, ...] = ("hybrid", "encoder", "reconstructed", "hidden")
+
+
+class Completer(Protocol):
+    """An MVAE and how it is used: a `Model`, or one that is still in training; names as there."""
+
+    @property
+    def modalities(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def width(self) -> int: ...  # noqa: D102
+    @property
+    def device(self) -> str: ...  # noqa: D102
+    @property
+    def decode(self) -> str: ...  # noqa: D102
+    @property
+    def nodes(self) -> int: ...  # noqa: D102
+    @property
+    def hidden(self) -> str: ...  # noqa: D102
+    @property
+    def mvae(self) -> MVAE: ...  # noqa: D102
 
 
 @dataclass(frozen=True)
@@ -41,13 +63,13 @@ class Inferred:
     sigma_l1: Floats
 
 
-def hidden_width(model: Model) -> int:
+def hidden_width(model: Completer) -> int:
     """Width z of the hidden block."""
     return int(model.mvae.config.embed_dim) * (2 if model.hidden == "both" else 1)
 
 
 def infer(
-    model: Model, x: Floats, present: NDArray[np.bool_], targets: Sequence[str], rows: int = 1024
+    model: Completer, x: Floats, present: NDArray[np.bool_], targets: Sequence[str], rows: int = 1024
 ) -> Inferred:
     """Run the MVAE over observations.
 

@@ -65,6 +65,7 @@ class Model:
         width: Embedding width d.
         decode: How completions are decoded: `expectation`, `mean`.
         hidden: Which vector serves as the hidden block: `mean` (μ, the paper), `sigma`, `both`.
+        widths: Modalities narrower than `width`, known only by embeddings; stored padded with zeros.
     """
 
     def __init__(
@@ -96,6 +97,7 @@ class Model:
         self.decode = str(mvae.get("decode", "expectation"))
         self.nodes = int(mvae.get("nodes", 2))
         self.hidden = str(mvae.get("hidden", "mean"))
+        self.widths = {str(k): int(v) for k, v in mvae.get("widths", {}).items()}
         if self.hidden not in HIDDEN:
             raise ModelError(f"{where}: hidden is {self.hidden!r}; known: {', '.join(HIDDEN)}.")
         if self.decode not in ("expectation", "mean"):
@@ -103,6 +105,10 @@ class Model:
         for modality, entry in settings.get("encoder", {}).items():
             if modality not in self.modalities:
                 raise ModelError(f"{where}: encoder {modality!r} is no modality of the MVAE.")
+            if modality in self.widths:
+                raise ModelError(
+                    f"{where}: {modality} has a width of its own and so no encoder; give embeddings."
+                )
             if entry.get("kind") not in KINDS:
                 raise ModelError(f"{where}: kind {entry.get('kind')!r}; known: {', '.join(KINDS)}.")
         self._encoders: dict[str, Encoder] = {}
@@ -236,6 +242,12 @@ class Model:
         model = read_mvae(self._mvae_folder)
         want = (len(self.modalities), self.width)
         have = (model.config.num_modalities, model.config.input_dim)
+        widths = tuple(self.widths.get(m, self.width) for m in self.modalities)
+        if want == have and widths != model.config.widths:
+            raise ModelError(
+                f"model.toml of {self.name} has widths {list(widths)}, its MVAE "
+                f"{list(model.config.widths)}."
+            )
         if want != have:
             raise ModelError(
                 f"model.toml of {self.name} has {want[0]} modalities of width {want[1]}, its MVAE "

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -37,6 +37,8 @@ class MVAEConfig:
         dropout: Training only; this class applies none.
         masked_only: Training only: decode hidden modalities alone.
         lambda_kl: Training only: weight of the KL term.
+        input_dims: Own width of each modality, at most `input_dim`; all are `input_dim` when None
+            (the published layout). Narrower rows are stored padded with zeros.
     """
 
     input_dim: int = 512
@@ -50,6 +52,12 @@ class MVAEConfig:
     dropout: float = 0.0
     masked_only: bool = False
     lambda_kl: float = 1e-3
+    input_dims: tuple[int, ...] | None = None
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Own width of each modality."""
+        return self.input_dims or (self.input_dim,) * self.num_modalities
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> MVAEConfig:
@@ -64,6 +72,15 @@ class MVAEConfig:
                 f"config.json of the MVAE lacks {', '.join(missing)}; it needs {', '.join(sizes)}."
             )
         config = cls(**{f.name: values[f.name] for f in fields(cls) if f.name in values})
+        if config.input_dims is not None:
+            config = replace(config, input_dims=tuple(int(w) for w in config.input_dims))
+            if len(config.widths) != config.num_modalities or not all(
+                0 < w <= config.input_dim for w in config.widths
+            ):
+                raise ModelError(
+                    f"input_dims are {list(config.widths)}; {config.num_modalities} widths between 1 "
+                    f"and input_dim {config.input_dim} are needed."
+                )
         if config.num_cls_tokens != 2:
             raise ModelError(f"num_cls_tokens is {config.num_cls_tokens}, the MVAE has 2 (μ, σ).")
         if config.embed_dim % config.heads:
@@ -143,17 +160,17 @@ class MVAE(nn.Module):
     def __init__(self, config: MVAEConfig) -> None:
         super().__init__()
         self.config = config
-        d, z, m = config.input_dim, config.embed_dim, config.num_modalities
+        z, m = config.embed_dim, config.num_modalities
         self.cls_tokens = nn.Parameter(torch.randn(2, z) * 0.02)
         self.register_tokens = nn.Parameter(torch.randn(config.num_register_tokens, z) * 0.02)
         self.modality_identifiers = nn.ParameterList(
             [nn.Parameter(torch.randn(z) * 0.02) for _ in range(m)]
         )
-        self.projectors = nn.ModuleList([_Feedforward(d, 2 * d, z) for _ in range(m)])
+        self.projectors = nn.ModuleList([_Feedforward(w, 2 * w, z) for w in config.widths])
         self.encoder = nn.ModuleList(
             [_Block(z, config.heads, config.mlp_dim) for _ in range(config.depth)]
         )
-        self.decoders = nn.ModuleList([_Feedforward(z, z, d) for _ in range(m)])
+        self.decoders = nn.ModuleList([_Feedforward(z, z, w) for w in config.widths])
         self.negative_scale = nn.Parameter(torch.tensor(-5.0))
         self.negative_shift = nn.Parameter(torch.tensor(5.0))
 
@@ -194,7 +211,13 @@ class MVAE(nn.Module):
         n = len(x)
         x = torch.where(present[:, :, None], x, 0.0)
         tokens = torch.stack(
-            [p(x[:, i]) + self.modality_identifiers[i] for i, p in enumerate(self.projectors)], 1
+            [
+                project(x[:, i, :width]) + self.modality_identifiers[i]
+                for i, (project, width) in enumerate(
+                    zip(self.projectors, self.config.widths, strict=True)
+                )
+            ],
+            dim=1,
         )
         fixed = torch.cat([self.cls_tokens, self.register_tokens]).expand(n, -1, -1)
         visible = torch.cat([present.new_ones(n, fixed.shape[1]), present], dim=1)
@@ -211,10 +234,14 @@ class MVAE(nn.Module):
             targets: Modality indices, all when None.
 
         Returns:
-            (n, len(targets), d), unit rows.
+            (n, len(targets), d), unit rows; those of a narrower modality end in zeros.
         """
         wanted = range(self.config.num_modalities) if targets is None else targets
-        return torch.stack([F.normalize(self.decoders[t](z), dim=-1) for t in wanted], dim=1)
+        d, widths = self.config.input_dim, self.config.widths
+        rows = [F.normalize(self.decoders[t](z), dim=-1) for t in wanted]
+        return torch.stack(
+            [F.pad(r, (0, d - widths[t])) for r, t in zip(rows, wanted, strict=True)], dim=1
+        )
 
     def reconstruct(
         self,

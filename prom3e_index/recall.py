@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from prom3e_index.hybrid import Inferred, gallery, infer, query_rows
+from prom3e_index.hybrid import Completer, Space, infer
 from prom3e_index.metrics import bootstrap_interval, expected_ranks, recall_at
 from prom3e_index.model import Model, Weights
 
@@ -23,87 +24,149 @@ _LEAST = 20
 
 @dataclass(frozen=True)
 class Direction:
-    """Everything that scoring one direction needs.
+    """Everything that scoring one direction needs: q queries against g gallery rows.
 
     Attributes:
         given: Modality of the queries.
         target: Modality of the gallery.
-        queries: (q, d) their embeddings.
-        inferred: What the MVAE says of the queries; `reconstructed` (q, 1, d) is the target.
-        bank: (n, d + z) gallery rows, ε = 0, completed without the modality that asks.
-        relevant: (q, n).
+        same_item: Whether the very item is asked for, else another of the same species.
+        asked: (q, d) encoder embeddings of the queries.
+        completed: (q, d) what the MVAE makes of each for the target.
+        asked_hidden: (q, z).
+        observed: (g, d) encoder embeddings of the gallery.
+        reconstructed: (g, d) what the MVAE makes of the gallery's observations, without the modality
+            that asks: a user's query is not in the bundle either, and would else be found by itself.
+        hidden: (g, z), likewise.
+        relevant: (q, g).
+        own: (q,) gallery row of the query's own observation where it may not answer, else −1: for
+            targets matched by species the question is whether *another* observation is found.
     """
 
     given: str
     target: str
-    queries: Floats
-    inferred: Inferred
-    bank: Floats
+    same_item: bool
+    asked: Floats
+    completed: Floats
+    asked_hidden: Floats
+    observed: Floats
+    reconstructed: Floats
+    hidden: Floats
     relevant: NDArray[np.bool_]
+    own: NDArray[np.int64]
 
-    def ranks(self, space: Any, weights: Weights) -> NDArray[np.float64]:
+    @cached_property
+    def _products(self) -> dict[str, Floats]:
+        """Inner products that every mixture of the blocks is made of."""
+        return {
+            "mean_observed": self.asked @ self.observed.T,
+            "mean_made": self.asked @ self.reconstructed.T,
+            "completed_observed": self.completed @ self.observed.T,
+            "completed_made": self.completed @ self.reconstructed.T,
+            "hidden": self.asked_hidden @ self.hidden.T,
+            "gallery": (self.observed * self.reconstructed).sum(axis=1),
+        }
+
+    def scores(self, space: Space, w: Weights) -> Floats:
+        """Scores (q, g) in a space; see `hybrid` for the formula."""
+        delta, gamma, epsilon = {
+            "encoder": (0.0, 0.0, 0.0),
+            "reconstructed": (1.0, 0.0, 0.0),
+            "hidden": (0.0, 1.0, 0.0),
+        }.get(space, (w.delta, w.gamma, w.epsilon))
+        p = self._products
+        scores = (1 - delta) * p["mean_observed"] + delta * p["completed_observed"]
+        if epsilon:
+            made = (1 - delta) * p["mean_made"] + delta * p["completed_made"]
+            cross = 2 * epsilon * (1 - epsilon) * p["gallery"]
+            length = np.sqrt((1 - epsilon) ** 2 + epsilon**2 + cross)
+            scores = ((1 - epsilon) * scores + epsilon * made) / length
+        return np.asarray((1 - gamma) * scores + gamma * p["hidden"], np.float32)
+
+    def ranks(self, space: Space, weights: Weights) -> NDArray[np.float64]:
         """Expected rank of the first right answer of each query that has one."""
-        q = query_rows(
-            self.queries, self.inferred.reconstructed[:, 0], self.inferred.hidden, space, weights
-        )
-        ranks = expected_ranks(q @ self.bank.T, self.relevant)
+        scores = self.scores(space, weights)
+        left_out = np.flatnonzero(self.own >= 0)
+        scores[left_out, self.own[left_out]] = -np.inf
+        ranks = expected_ranks(scores, self.relevant)
         return np.asarray(ranks[np.isfinite(ranks)])
 
 
 def directions(
-    model: Model, x: Floats, present: NDArray[np.bool_], species: NDArray[Any], limit: int = 800
+    model: Completer,
+    x: Floats,
+    present: NDArray[np.bool_],
+    species: NDArray[Any] | None,
+    limit: int = 800,
 ) -> Iterator[Direction]:
     """Every ordered pair of modalities with at least 20 queries and 20 gallery rows.
 
-    Only observed targets are in the gallery. Its hidden block is inferred without the modality that
-    asks: a user's query is not in the bundle either, and would else be found by itself.
+    Only observed targets are in the gallery.
 
     Args:
         model: Only its MVAE is used.
         x: (n, m, d) unit rows.
         present: (n, m).
-        species: (n,) labels; None or empty means unknown and matches nothing.
+        species: (n,) labels; an empty one is unknown and matches nothing. Without labels every
+            target counts as found when the very item is.
         limit: Queries per direction, the first in order.
     """
     names = model.modalities
-    known = np.array([s is not None and s != "" for s in species])
+    known = np.zeros(len(x), bool)
+    if species is not None:
+        known = np.array([s is not None and s != "" for s in species])
     for g, given in enumerate(names):
         without = present.copy()
         without[:, g] = False
         rest = np.flatnonzero(without.any(axis=1))
-        if len(rest) < _LEAST:
+        askers = np.flatnonzero(present[:, g])
+        if len(rest) < _LEAST or len(askers) < _LEAST:
             continue
+        others = [t for t in names if t != given]
         at = np.full(len(x), -1)
         at[rest] = np.arange(len(rest))
-        whole = infer(model, x[rest], without[rest], ())
-        for t, target in enumerate(names):
+        whole = infer(model, x[rest], without[rest], others)
+        mask = np.zeros((len(askers), len(names)), bool)
+        mask[:, g] = True
+        asked = infer(model, x[askers], mask, others)
+        for i, target in enumerate(others):
+            t = names.index(target)
+            same_item = species is None or target in SAME_ITEM
             have = np.flatnonzero(present[:, t])
-            able = present[:, g] & (present[:, t] if target in SAME_ITEM else known)
-            rows = np.flatnonzero(able)[:limit]
-            if t == g or len(rows) < _LEAST or len(have) < _LEAST:
+            able = present[askers, t] if same_item else known[askers]
+            of = np.flatnonzero(able)[:limit]
+            rows = askers[of]
+            if len(rows) < _LEAST or len(have) < _LEAST:
                 continue
-            mask = np.zeros((len(rows), len(names)), bool)
-            mask[:, g] = True
-            if target in SAME_ITEM:
+            own = np.full(len(rows), -1)
+            if same_item or species is None:
                 relevant = x[rows, t] @ x[have, t].T > _IDENTICAL
             else:
+                place = np.full(len(x), -1)
+                place[have] = np.arange(len(have))
+                own = place[rows]
                 relevant = species[rows][:, None] == species[have][None, :]
-                relevant &= rows[:, None] != have[None, :]
-            bank = gallery(
-                x[have, t], np.ones(len(have), bool), x[have, t], whole.hidden[at[have]], 0.0
-            )
+                relevant &= np.arange(len(have)) != own[:, None]
             yield Direction(
                 given,
                 target,
+                same_item,
                 x[rows, g],
-                infer(model, x[rows], mask, (target,)),
-                bank,
+                asked.reconstructed[of, i],
+                asked.hidden[of],
+                x[have, t],
+                whole.reconstructed[at[have], i],
+                whole.hidden[at[have]],
                 np.asarray(relevant),
+                own,
             )
 
 
 def recall_table(
-    model: Model, x: Floats, present: NDArray[np.bool_], species: NDArray[Any], limit: int = 800
+    model: Model,
+    x: Floats,
+    present: NDArray[np.bool_],
+    species: NDArray[Any] | None,
+    limit: int = 800,
 ) -> list[dict[str, Any]]:
     """Recall of every direction in three spaces.
 
@@ -117,11 +180,12 @@ def recall_table(
         record: dict[str, Any] = {
             "given": d.given,
             "target": d.target,
-            "gallery": len(d.bank),
-            "match": "same item" if d.target in SAME_ITEM else "same species",
+            "gallery": len(d.observed),
+            "match": "same item" if d.same_item else "same species",
         }
-        weights = model.weights((d.given,), d.target)
-        for space in ("encoder", "reconstructed", "hybrid"):
+        weights = replace(model.weights((d.given,), d.target), epsilon=model.weights((), d.target).epsilon)
+        spaces: tuple[Space, ...] = ("encoder", "reconstructed", "hybrid")
+        for space in spaces:
             ranks = d.ranks(space, weights)
             record["rows"] = len(ranks)
             record[space] = {

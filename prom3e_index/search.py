@@ -97,10 +97,12 @@ def embed_query(
     if query.embedding is not None:
         modality = modality_name(query.embedding_of or "", model.modalities)
         vector = np.asarray(query.embedding, np.float32).reshape(-1)
-        if vector.shape != (model.width,):
+        wide = model.widths.get(modality, model.width)
+        if vector.shape != (wide,):
             raise ShapeError(
-                f"The query's embedding is {len(vector)} wide, {bundle.path} was built with {model.width}."
+                f"The query's embedding is {len(vector)} wide, {bundle.path} was built with {wide}."
             )
+        vector = np.pad(vector, (0, model.width - wide))
         if not np.isfinite(vector).all() or not vector.any():
             raise InputError("The query's embedding is zero or holds values that are not numbers.")
         column = model.modalities.index(modality)

@@ -120,7 +120,10 @@ def write_mvae(model: MVAE, folder: Path, *, half: bool = False) -> None:
     """Write an MVAE in the published layout."""
     config: MVAEConfig = model.config
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "config.json").write_text(json.dumps(asdict(config), indent=2) + "\n")
+    values = asdict(config)
+    if config.input_dims is None:
+        del values["input_dims"]  # the published layout has no such key
+    (folder / "config.json").write_text(json.dumps(values, indent=2) + "\n")
     write_state(dict(model.state_dict()), folder / "model.safetensors", half=half)
 
 

@@ -222,8 +222,8 @@ def test_recall_equals_a_plain_loop(bundle):
     for i in range(60):
         if not bundle.present[i, names.index("loc")]:
             continue
-        scored = sorted((-float(x[i, names.index("loc")] @ x[j, 0]), j) for j in have)
-        right = [n + 1 for n, (_, j) in enumerate(scored) if labels[j] == labels[i] and j != i]
+        scored = sorted((-float(x[i, names.index("loc")] @ x[j, 0]), j) for j in have if j != i)
+        right = [n + 1 for n, (_, j) in enumerate(scored) if labels[j] == labels[i]]
         if right:
             ranks.append(right[0])
     assert sorted(d.ranks("encoder", Weights()).tolist()) == sorted(ranks)

@@ -1,4 +1,4 @@
-"""The published losses, as functions of tensors.
+"""The published losses, and the ones we weighed against them, as functions of tensors.
 
 Sources: TaxaBind (stage 1), ProM3E (stage 2: contrastive reconstruction and KL, supplement table 2).
 """
@@ -11,19 +11,35 @@ from torch.nn import functional as F
 
 from prom3e_index.mvae import Posterior
 
+KL_LIMIT = 1e4
+"""The public code leaves out a batch whose KL term exceeds this."""
 
-def symmetric_supcon(a: Tensor, b: Tensor, scale: Tensor, label: Tensor) -> Tensor:
+
+def symmetric_supcon(
+    a: Tensor, b: Tensor, scale: Tensor, label: Tensor, *, mean: bool = True
+) -> Tensor:
     """Supervised contrastive loss between two sets of unit rows (n, d), both directions, mean.
 
-    Rows of one label are positives of each other; the log-likelihood is averaged over positives.
-    With all labels different it is the symmetric InfoNCE.
+    Rows of one label are positives of each other. Their log-likelihoods are averaged (the paper), or
+    summed with `mean=False` (TaxaBind's code for satellite, which also adds 1e-6 inside the logarithm).
     """
     logits = scale * a @ b.T
-    positive = (label[:, None] == label[None, :]).float()
-    positive = positive / positive.sum(1, keepdim=True)
-    forward = -(positive * logits.log_softmax(1)).sum(1).mean()
-    backward = -(positive * logits.T.log_softmax(1)).sum(1).mean()
-    return (forward + backward) / 2
+    positive = (label[:, None] == label[None, :]).to(logits.dtype)
+    if mean:
+        positive = positive / positive.sum(1, keepdim=True)
+
+    def one_way(values: Tensor) -> Tensor:
+        log = values.log_softmax(1) if mean else (values.softmax(1) + 1e-6).log()
+        return -(positive * log).sum(1).mean()
+
+    return (one_way(logits) + one_way(logits.T)) / 2
+
+
+def symmetric_infonce(a: Tensor, b: Tensor, scale: Tensor) -> Tensor:
+    """Symmetric InfoNCE between two sets of unit rows (n, d); every other row is a negative."""
+    logits = scale * a @ b.T
+    truth = torch.arange(len(a), device=a.device)
+    return (F.cross_entropy(logits, truth) + F.cross_entropy(logits.T, truth)) / 2
 
 
 def masked_infonce(
@@ -35,29 +51,37 @@ def masked_infonce(
     negatives of image→other only.
     """
     logits = scale * image @ other.T
-    same = (label[:, None] == label[None, :]) & ~torch.eye(len(label), dtype=torch.bool)
+    truth = torch.arange(len(label), device=label.device)
+    same = (label[:, None] == label[None, :]) & (truth[:, None] != truth[None, :])
     logits = logits.masked_fill(same, float("-inf"))
     wide = logits if extra is None else torch.cat([logits, scale * image @ extra.T], dim=1)
-    truth = torch.arange(len(label))
     return 0.4 * F.cross_entropy(wide, truth) + 0.6 * F.cross_entropy(logits.T, truth)
 
 
-def reconstruction(
-    decoded: Tensor, target: Tensor, scale: Tensor, shift: Tensor, same: Tensor | None = None
-) -> Tensor:
-    """Cross-entropy of α·‖f̂(i) − f(j)‖₂ + β with truth j = i, for unit rows (n, d).
+def distance_logits(decoded: Tensor, target: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
+    """α·‖f̂(i) − f(j)‖₂ + β for unit rows: (…, n, d) and (…, k, d) to (…, n, k), by one product."""
+    squared = (2 - 2 * decoded @ target.transpose(-1, -2)).clamp_min(1e-12)
+    return scale * squared.sqrt() + shift
 
-    `same` (n, n) marks pairs whose targets are one and the same embedding; these are no negatives.
-    """
-    squared = (2 - 2 * decoded @ target.T).clamp_min(1e-12)
-    logits = scale * squared.sqrt() + shift
-    if same is not None:
-        off = same & ~torch.eye(len(target), dtype=torch.bool)
-        logits = logits.masked_fill(off, float("-inf"))
-    return F.cross_entropy(logits, torch.arange(len(target)))
+
+def reconstruction(decoded: Tensor, target: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
+    """Cross-entropy of α·‖f̂(i) − f(j)‖₂ + β with truth j = i, for unit rows (n, d)."""
+    logits = distance_logits(decoded, target, scale, shift)
+    return F.cross_entropy(logits, torch.arange(len(target), device=target.device))
 
 
 def kl(posterior: Posterior) -> Tensor:
-    """KL divergence from the unit Gaussian, mean over rows and dimensions."""
-    lv = posterior.log_variance
-    return (-0.5 * (1 + lv - posterior.mean**2 - lv.exp())).mean()
+    """KL divergence from the unit Gaussian, mean over rows and dimensions; see `kl_of`."""
+    return kl_of(posterior.mean, posterior.log_variance)
+
+
+def kl_of(mean: Tensor, log_variance: Tensor, form: str = "code") -> Tensor:
+    """KL term of (n, z) means and log-variances, mean over both.
+
+    `code`: −½(1 + log σ² − μ² − σ²), 0 above `KL_LIMIT` as in the public code. `printed`: the paper's
+    equation, −½(1 + σ² − μ² − σ²), which lacks the logarithm and so does not depend on σ.
+    """
+    variance = log_variance.exp()
+    first = log_variance if form == "code" else variance
+    value = (-0.5 * (1 + first - mean**2 - variance)).mean()
+    return torch.where(value > KL_LIMIT, torch.zeros_like(value), value)

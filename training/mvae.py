@@ -1,107 +1,341 @@
-"""Stage 2: fit the MVAE to embeddings with any presence pattern."""
+"""Stage 2: fit the MVAE to embeddings with any presence pattern. One loop, read from top to bottom."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
-from dataclasses import dataclass
+import copy
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from prom3e_index.errors import InputError
 from prom3e_index.mvae import MVAE, MVAEConfig
-from prom3e_index.training.losses import kl, reconstruction
+from prom3e_index.training import checkpoint
+from prom3e_index.training.distributed import Processes, join
+from prom3e_index.training.recipe import Recipe
+from prom3e_index.training.schedule import Order, generator
+from prom3e_index.training.sets import EmbeddingSet
+from prom3e_index.training.step import Batch, Step, Terms, make_batch
+from prom3e_index.training.tune import Candidate, mean_of, validate
+from prom3e_index.training.visible import draw_visible
+
+Report = Callable[[int, int, str], None]
+LOG_COLUMNS = ("step", "epoch", "lr", "loss", "reconstruction", "kl", "mixed", "rows_per_s")
+RECALL_COLUMNS = ("step", "given", "target", "encoder", "reconstructed", "hybrid")
+SAVE_EVERY_S = 60.0
+_LINES = 200
 
 
 @dataclass(frozen=True)
-class MVAETrainConfig:
-    """How long and how fast; the defaults are the published ones.
+class Trained:
+    """What a run leaves.
 
     Attributes:
-        epochs: Passes over the rows.
-        batch_size: Rows per step.
-        lr: Peak learning rate, cosine to zero.
-        seed: Order, visible sets and noise.
-        one_visible: Probability that a row shows one modality; otherwise two.
-        more_visible: Probability that a row shows a random subset of any size instead (0 published).
+        mvae: The kept weights: the best on validation, the last without validation.
+        step: The step that they are from.
+        steps: Steps done.
+        recall: Mean hybrid recall@1 of the kept weights in training; None without validation.
     """
 
-    epochs: int = 500
-    batch_size: int = 1024
-    lr: float = 1e-4
-    seed: int = 0
-    one_visible: float = 0.9
-    more_visible: float = 0.0
+    mvae: MVAE
+    step: int
+    steps: int
+    recall: float | None
 
 
-def draw_visible(present: Tensor, config: MVAETrainConfig, generator: torch.Generator) -> Tensor:
-    """Draw a non-empty visible set for each row from what the row has: (n, m) bool."""
-    n, m = present.shape
-    score = torch.rand(n, m, generator=generator).masked_fill(~present, -1)
-    rank = score.argsort(1, descending=True).argsort(1)
-    count = torch.where(torch.rand(n, generator=generator) < config.one_visible, 1, 2)
-    many = torch.rand(n, generator=generator) < config.more_visible
-    count = torch.where(many, torch.randint(1, m + 1, (n,), generator=generator), count)
-    return (rank < count[:, None]) & present
+@dataclass
+class Position:
+    """Where a run is: everything that resuming needs beside tensors.
+
+    Attributes:
+        at: Steps done.
+        validated: Step of the last validation.
+        best: Its best mean recall so far; −1 before the first.
+        stale: Validations since the best.
+    """
+
+    at: int = 0
+    validated: int = 0
+    best: float = -1.0
+    stale: int = 0
+
+
+class Resident:
+    """A set as steps read it: embeddings on the device, presence on the host."""
+
+    def __init__(self, given: EmbeddingSet, recipe: Recipe, device: str) -> None:
+        self.x, self.present = given.x.to(device), given.present
+        self.duplicates = given.duplicates().to(device) if recipe.negatives != "all" else None
+        self.species = given.species_numbers().to(device) if recipe.negatives == "species" else None
+
+    def batch(
+        self, rows: Tensor, recipe: Recipe, step: int, progress: float, z: int, part: slice
+    ) -> Batch:
+        """Rows of a step with their visible sets and noise, drawn from the seed and the step."""
+        g = generator(recipe.seed, 3, step)
+        present = self.present[rows]
+        visible = draw_visible(present, recipe, progress, g)
+        noise = None
+        if recipe.noise != "none":
+            wide = z if recipe.noise == "dimension" else 1
+            noise = torch.randn(len(rows), wide, generator=g)
+        at = rows.to(self.x.device, non_blocking=True)
+        return make_batch(
+            self.x[at],
+            present,
+            visible,
+            None if noise is None else noise.to(self.x.device, non_blocking=True),
+            recipe,
+            part=part,
+            duplicates=None if self.duplicates is None else self.duplicates[at],
+            species=None if self.species is None else self.species[at],
+        )
 
 
 def train_mvae(
-    model_config: MVAEConfig,
-    x: Tensor,
-    present: Tensor,
-    config: MVAETrainConfig,
-    log: Callable[[str], None],
-) -> MVAE:
-    """Fit an MVAE to embeddings.
+    sets: Sequence[EmbeddingSet],
+    modalities: tuple[str, ...],
+    recipe: Recipe,
+    run: Path,
+    *,
+    validation: EmbeddingSet | None = None,
+    init: MVAE | None = None,
+    widths: tuple[int, ...] | None = None,
+    device: str = "cpu",
+    tensorboard: bool = False,
+    report: Report = lambda step, total, note: None,
+) -> Trained:
+    """Fit an MVAE; a run that was interrupted goes on in its folder, bit for bit on a CPU.
 
     Args:
-        model_config: Sizes.
-        x: (n, m, d) unit rows; read only where present.
-        present: (n, m) bool, at least one True per row.
-        config: Lengths, rates and the visible sets.
-        log: Gets a line every tenth of the way.
+        sets: What to train on; a batch is from one set.
+        modalities: Names in the order of the sets' axis 1.
+        recipe: All settings.
+        run: Folder of the run: `config.json`, `log.csv`, `validation.csv`, `last.safetensors`,
+            `best.safetensors`.
+        validation: Rows for recall during the run; without them the last weights are kept.
+        init: Weights to start from, instead of random ones from the seed.
+        widths: Own width of each modality where they differ.
+        device: `cpu`, `cuda`, …; under `torchrun` each process takes its own.
+        tensorboard: Write event files to the run's folder too.
+        report: Gets the step, the steps in all, and a line on loss, recall and rows per second.
 
     Returns:
-        The trained model in evaluation mode.
+        The kept weights, in evaluation mode.
 
-    Source: ProM3E: z = μ + σ·ε with one ε a row; loss = mean over modalities of the reconstruction
-    cross-entropy + λ·KL. Differs: visible sets per row, and rows whose target embedding is identical
-    (one tile, one name) are no negatives of each other.
+    Raises:
+        InputError: The folder holds a run with other settings, or the batch needs more memory than
+            there is; then the message says which batch fits.
+
+    Source: ProM3E: z = μ + σ·ε; mean over modalities of the reconstruction cross-entropy + λ·KL.
     """
-    torch.manual_seed(config.seed)
-    generator = torch.Generator().manual_seed(config.seed)
-    model = MVAE(model_config).train()
-    optimiser = torch.optim.AdamW(
-        model.parameters(), lr=config.lr, betas=(0.9, 0.98), weight_decay=0.01
+    me = join(device)
+    config = MVAEConfig(
+        input_dim=sets[0].x.shape[2],
+        embed_dim=recipe.embed_dim,
+        num_modalities=len(modalities),
+        depth=recipe.depth,
+        heads=recipe.heads,
+        mlp_dim=recipe.mlp_dim,
+        num_register_tokens=recipe.registers,
+        masked_only=recipe.masked_only,
+        lambda_kl=recipe.lambda_kl,
+        input_dims=widths,
     )
-    per_epoch = max(1, len(x) // config.batch_size)
-    total = config.epochs * per_epoch
-    for step in range(total):
-        if step % per_epoch == 0:
-            order = torch.randperm(len(x), generator=generator)
+    if config.embed_dim % config.heads:
+        raise InputError(f"embed_dim {config.embed_dim} is no multiple of heads {config.heads}.")
+    torch.manual_seed(recipe.seed)
+    model = MVAE(config) if init is None else copy.deepcopy(init).requires_grad_(True)
+    model.train().to(me.device)
+    step_of = Step(model, recipe).to(me.device)
+    optimiser = torch.optim.AdamW(
+        step_of.parameters(),
+        lr=recipe.lr,
+        betas=(recipe.beta1, recipe.beta2),
+        eps=recipe.eps,
+        weight_decay=recipe.weight_decay,
+        fused=True,
+    )
+    averaged = copy.deepcopy(model).requires_grad_(False) if recipe.ema is not None else None
+    resident = [Resident(s, recipe, me.device) for s in sets]
+    order = Order([len(s) for s in sets], recipe)
+    here = Position()
+
+    if me.first:
+        facts = {"modalities": list(modalities), "sets": [s.fingerprint for s in sets]}
+        facts["validation"] = [validation.fingerprint] if validation else []
+        checkpoint.claim(run, asdict(recipe) | facts)
+    last = run / "last.safetensors"
+    if me.agree(int(last.is_file())):
+        tensors, state = checkpoint.load(last)
+        more = checkpoint.restore(tensors, step_of, optimiser)
+        if averaged is not None:
+            averaged.load_state_dict(more)
+        here = Position(**state)
+    call = me.wrap(step_of)
+    writer = _Writer(run, here.at, tensorboard) if me.first else None
+    total = order.steps
+    wait = max(1, total // _LINES)
+    validations = order.validations()
+    sums: dict[str, Tensor | float] = dict.fromkeys(("loss", "reconstruction", "kl", "mixed"), 0.0)
+    summed, rows_done, saved_at, began = 0, 0, time.monotonic(), time.monotonic()
+    note = ""
+
+    while True:
+        # once in a while, and at the end: recall on validation; the best weights are kept
+        if here.at in validations and here.validated < here.at:
+            if writer:
+                candidate = averaged if averaged is not None else model
+                recall = None
+                if validation is not None:
+                    records = validate(Candidate(candidate, modalities, me.device), validation)
+                    model.train()
+                    recall = mean_of(records, "hybrid")
+                    writer.recall(here.at, records)
+                    note = f"recall {recall:.3f}"
+                here.stale += 1
+                if recall is None or recall > here.best:
+                    here.best, here.stale = -1.0 if recall is None else recall, 0
+                    weights = dict(candidate.state_dict())
+                    kept = {"step": here.at, "recall": recall}
+                    checkpoint.save(run / "best.safetensors", weights, kept)
+            here.validated, here.stale = here.at, me.agree(here.stale)
+        stop = recipe.patience is not None and here.stale >= recipe.patience
+        done = stop or here.at == total
+
+        # once in a while, and at the end: everything that resuming needs
+        if writer and here.at and (done or time.monotonic() - saved_at > SAVE_EVERY_S):
+            more = dict(averaged.state_dict()) if averaged is not None else {}
+            checkpoint.save(last, checkpoint.run_tensors(step_of, optimiser, more), asdict(here))
+            saved_at = time.monotonic()
+
+        # stop
+        if done:
+            break
+
+        # step
+        of, rows = order.batch(here.at)
+        rate = order.rate(here.at)
         for group in optimiser.param_groups:
-            group["lr"] = config.lr * (1 + math.cos(math.pi * step / total)) / 2
-        at = (step % per_epoch) * config.batch_size
-        batch = order[at : at + config.batch_size]
-        rows, has = x[batch], present[batch]
-        posterior = model.posterior(rows, draw_visible(has, config, generator))
-        noise = torch.randn(len(batch), 1, generator=generator)
-        z = posterior.mean + posterior.sigma * noise
-        terms = []
-        for t in range(model_config.num_modalities):
-            of = has[:, t].nonzero()[:, 0]
-            if len(of) < 2:
-                continue
-            target = rows[of, t]
-            same = (target @ target.T) > 1 - 1e-6
-            decoded = model.decode(z[of], [t])[:, 0]
-            terms.append(
-                reconstruction(decoded, target, model.negative_scale, model.negative_shift, same)
-            )
-        loss = torch.stack(terms).mean() + model_config.lambda_kl * kl(posterior)
+            group["lr"] = rate
         optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        try:
+            batch = resident[of].batch(
+                rows, recipe, here.at, here.at / total, config.embed_dim, me.part(len(rows))
+            )
+            terms: Terms = call(batch)
+            terms.total.backward()  # type: ignore[no-untyped-call]
+        except (torch.cuda.OutOfMemoryError, RuntimeError) as e:
+            if not _out_of_memory(e):
+                raise
+            raise _too_large(step_of, resident[of], rows, recipe, config.embed_dim) from e
         optimiser.step()
-        if (step + 1) % max(1, total // 10) == 0:
-            log(f"step {step + 1}/{total} loss {float(loss.detach()):.4f}")
-    return model.eval().requires_grad_(False)
+        here.at += 1
+        if averaged is not None and recipe.ema is not None:
+            decay = min(recipe.ema, (1 + here.at) / (10 + here.at))
+            torch._foreach_lerp_(
+                [p.data for p in averaged.parameters()],
+                [p.data for p in model.parameters()],
+                1 - decay,
+            )
+
+        # log: sums stay on the device until a line is due
+        for name, value in zip(sums, (terms.total, *terms[1:2], *terms[3:]), strict=True):
+            sums[name] = sums[name] + value.detach()
+        summed, rows_done = summed + 1, rows_done + len(rows)
+        if writer and (here.at % wait == 0 or here.at == total):
+            means = {k: float(v) / summed for k, v in sums.items()}
+            speed = rows_done / (time.monotonic() - began)
+            writer.line(here.at, order.per_epoch, rate, means, speed)
+            report(here.at, total, f"loss {means['loss']:.3f}  {note}  {speed:,.0f} rows/s")
+            sums, summed, rows_done = dict.fromkeys(sums, 0.0), 0, 0
+            began = time.monotonic()
+
+    if writer:
+        writer.close()
+    step, recall = here.at, None
+    if me.first:
+        best, found = checkpoint.load(run / "best.safetensors")
+        model.load_state_dict(best)
+        step, recall = int(found["step"]), found["recall"]
+    return Trained(model.eval().requires_grad_(False).cpu(), step, here.at, recall)
+
+
+class _Writer:
+    """The run's CSV files, and TensorBoard's when asked for."""
+
+    def __init__(self, run: Path, at: int, tensorboard: bool) -> None:
+        self._log = checkpoint.Log(run / "log.csv", LOG_COLUMNS, at)
+        self._recall = checkpoint.Log(run / "validation.csv", RECALL_COLUMNS, at)
+        self._board: Any = None
+        if tensorboard:
+            try:
+                from torch.utils.tensorboard import SummaryWriter
+            except ImportError as e:
+                raise InputError(
+                    "--tensorboard needs the package tensorboard; `pip install tensorboard`."
+                ) from e
+            self._board = SummaryWriter(str(run), purge_step=at)  # type: ignore[no-untyped-call]
+
+    def line(
+        self, at: int, per_epoch: int, rate: float, means: dict[str, float], speed: float
+    ) -> None:
+        values = {k: f"{v:.6g}" for k, v in means.items()}
+        epoch = f"{at / per_epoch:.3f}"
+        self._log.write(step=at, epoch=epoch, lr=f"{rate:.4g}", rows_per_s=f"{speed:.0f}", **values)
+        self._scalars(at, {**means, "lr": rate})
+
+    def recall(self, at: int, records: list[dict[str, Any]]) -> None:
+        for record in records:
+            self._recall.write(step=at, **{k: _short(v) for k, v in record.items()})
+        self._scalars(
+            at, {f"recall/{r['given']}-{r['target']}": r["hybrid"] for r in records}
+        )
+
+    def _scalars(self, at: int, values: dict[str, float]) -> None:
+        if self._board is not None:
+            for name, value in values.items():
+                self._board.add_scalar(name, value, at)
+
+    def close(self) -> None:
+        if self._board is not None:
+            self._board.close()
+
+
+def _short(value: Any) -> Any:
+    return f"{value:.6g}" if isinstance(value, float) else value
+
+
+def _out_of_memory(e: BaseException) -> bool:
+    words = str(e).lower()
+    return isinstance(e, torch.cuda.OutOfMemoryError) or (
+        "alloc" in words and ("memory" in words or "alloc_cpu" in words)
+    )
+
+
+def _too_large(
+    step: Step, resident: Resident, rows: Tensor, recipe: Recipe, z: int
+) -> InputError:
+    """Find the largest halved batch that fits, and say so."""
+    size = len(rows) // 2
+    while size >= 2:
+        step.zero_grad(set_to_none=True)
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        try:
+            batch = resident.batch(rows[:size], recipe, 0, 0.0, z, slice(0, size))
+            step(batch).total.backward()
+        except (torch.cuda.OutOfMemoryError, RuntimeError) as e:
+            if not _out_of_memory(e):
+                raise
+            size //= 2
+            continue
+        return InputError(
+            f"A batch of {len(rows)} rows needs more memory than there is; {size} rows fit: "
+            f"--batch-size {size}."
+        )
+    return InputError("Not even a batch of 2 rows fits in memory; choose a smaller --embed-dim.")

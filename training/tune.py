@@ -1,45 +1,158 @@
-"""Choosing the mixing weights δ, γ of every direction on validation embeddings."""
+"""Choosing what a trained MVAE is used with: decoding, hidden block and mixing weights, on validation."""
 
 from __future__ import annotations
 
+from collections import defaultdict
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from prom3e_index.metrics import recall_at
-from prom3e_index.model import Model, Weights
-from prom3e_index.recall import directions
+from prom3e_index.model import Weights
+from prom3e_index.mvae import MVAE
+from prom3e_index.recall import Direction, directions
+from prom3e_index.training.sets import EmbeddingSet
 
-DELTAS = (0.0, 0.1, 0.25, 0.5, 0.75, 1.0)
-GAMMAS = (0.0, 0.1, 0.25, 0.5)
+DELTAS = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0)
+GAMMAS = (0.0, 0.1, 0.25, 0.5, 0.75)
+EPSILONS = (0.0, 0.25, 0.5)
+IN_TRAINING = Weights(0.5, 0.25, 0.0)
+"""The weights at which recall is followed during training; each direction's own are chosen at its end."""
 
 
-def tune(
-    model: Model, x: NDArray[np.float32], present: NDArray[np.bool_], species: NDArray[Any]
-) -> dict[str, dict[str, float]]:
-    """Best δ, γ by recall@1 + recall@10 for every ordered pair of modalities.
+@dataclass(frozen=True)
+class Candidate:
+    """An MVAE in training, used as `hybrid.Completer` says.
 
-    Returns:
-        `image->text` → `delta`, `gamma`, their `recall`@1, and recall@1 of `encoder` and
-        `reconstructed` beside it.
+    Attributes:
+        mvae: The network.
+        modalities: Names in its order.
+        device: Where it is.
+        decode: `expectation` or `mean`.
+        hidden: `mean`, `sigma` or `both`.
+        nodes: Quadrature nodes.
     """
-    out: dict[str, dict[str, float]] = {}
-    for d in directions(model, x, present, species):
-        scored: dict[tuple[float, float], float] = {}
-        first: dict[tuple[float, float], float] = {}
-        for delta in DELTAS:
-            for gamma in GAMMAS:
-                ranks = d.ranks("hybrid", Weights(delta, gamma))
-                first[delta, gamma] = recall_at(ranks, 1)
-                scored[delta, gamma] = first[delta, gamma] + recall_at(ranks, 10)
-        best = max(scored, key=lambda key: (round(scored[key], 4), -key[1], -abs(key[0] - 0.5)))
-        out[f"{d.given}->{d.target}"] = {
-            "delta": best[0],
-            "gamma": best[1],
-            "recall": first[best],
-            "encoder": first[0.0, 0.0],
-            "reconstructed": first[1.0, 0.0],
-            "queries": float(len(d.queries)),
+
+    mvae: MVAE
+    modalities: tuple[str, ...]
+    device: str = "cpu"
+    decode: str = "expectation"
+    hidden: str = "mean"
+    nodes: int = 2
+
+    @property
+    def width(self) -> int:
+        """Embedding width d."""
+        return self.mvae.config.input_dim
+
+
+def _all_directions(model: Candidate, val: EmbeddingSet, limit: int) -> list[Direction]:
+    x, present = val.x.numpy(), val.present.numpy()
+    return list(directions(model, x, present, val.species, limit))
+
+
+def validate(model: Candidate, val: EmbeddingSet, limit: int = 300) -> list[dict[str, Any]]:
+    """Recall@1 of every direction: `given`, `target`, `encoder`, `reconstructed`, `hybrid`.
+
+    Args:
+        model: The MVAE.
+        val: Validation rows.
+        limit: Queries per direction.
+    """
+    model.mvae.eval()
+    return [
+        {
+            "given": d.given,
+            "target": d.target,
+            "encoder": recall_at(d.ranks("encoder", IN_TRAINING), 1),
+            "reconstructed": recall_at(d.ranks("reconstructed", IN_TRAINING), 1),
+            "hybrid": recall_at(d.ranks("hybrid", IN_TRAINING), 1),
         }
-    return out
+        for d in _all_directions(model, val, limit)
+    ]
+
+
+def mean_of(records: list[dict[str, Any]], key: str) -> float:
+    """Mean over directions; 0 without any."""
+    return float(np.mean([r[key] for r in records])) if records else 0.0
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """What validation chose.
+
+    Attributes:
+        decode: `expectation` or `mean`.
+        hidden: `mean`, `sigma` or `both`.
+        epsilon: ε of each target.
+        records: For each direction `given`, `target`, `delta`, `gamma`, and recall@1 of `encoder`,
+            `reconstructed` and `hybrid`.
+    """
+
+    decode: str
+    hidden: str
+    epsilon: dict[str, float]
+    records: list[dict[str, Any]]
+
+
+def choose_use(model: Candidate, val: EmbeddingSet, limit: int = 300) -> Candidate:
+    """Choose decoding by recall in the reconstructed space, then the hidden block by the hybrid's."""
+    decodes = {
+        how: mean_of(validate(replace(model, decode=how), val, limit), "reconstructed")
+        for how in ("expectation", "mean")
+    }
+    model = replace(model, decode=max(decodes, key=lambda k: (round(decodes[k], 3), k != "mean")))
+    blocks = {
+        block: mean_of(validate(replace(model, hidden=block), val, limit), "hybrid")
+        for block in ("mean", "sigma", "both")
+    }
+    return replace(model, hidden=max(blocks, key=lambda k: (round(blocks[k], 3), k == "mean")))
+
+
+def tune(model: Candidate, val: EmbeddingSet, limit: int = 800) -> Tuned:
+    """Choose decoding, hidden block, and δ, γ, ε by mean of recall@1 and recall@10 of each direction.
+
+    ε is a property of a target's gallery, so one is chosen per target; δ and γ are per direction.
+    """
+    model = choose_use(model, val, min(limit, 300))
+    every = _all_directions(model, val, limit)
+    quality: dict[tuple[str, str], dict[tuple[float, float, float], float]] = {}
+    for d in every:
+        quality[d.given, d.target] = {
+            (delta, gamma, epsilon): _quality(d.ranks("hybrid", Weights(delta, gamma, epsilon)))
+            for delta in DELTAS
+            for gamma in GAMMAS
+            for epsilon in EPSILONS
+        }
+    totals: dict[str, dict[float, float]] = defaultdict(lambda: dict.fromkeys(EPSILONS, 0.0))
+    for (_, target), found in quality.items():
+        for epsilon in EPSILONS:
+            totals[target][epsilon] += max(v for k, v in found.items() if k[2] == epsilon)
+    epsilons = {
+        t: max(values, key=lambda e: (round(values[e], 3), -e)) for t, values in totals.items()
+    }
+    records = []
+    for d in every:
+        epsilon = epsilons[d.target]
+        found = {k: v for k, v in quality[d.given, d.target].items() if k[2] == epsilon}
+        best = max(found, key=lambda k: (round(found[k], 4), -k[1], -abs(k[0] - 0.5)))
+        weights = Weights(*best)
+        records.append(
+            {
+                "given": d.given,
+                "target": d.target,
+                "delta": best[0],
+                "gamma": best[1],
+                "queries": len(d.asked),
+                "encoder": recall_at(d.ranks("encoder", weights), 1),
+                "reconstructed": recall_at(d.ranks("reconstructed", weights), 1),
+                "hybrid": recall_at(d.ranks("hybrid", weights), 1),
+            }
+        )
+    return Tuned(model.decode, model.hidden, epsilons, records)
+
+
+def _quality(ranks: NDArray[np.float64]) -> float:
+    return (recall_at(ranks, 1) + recall_at(ranks, 10)) / 2

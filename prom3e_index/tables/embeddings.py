@@ -104,7 +104,8 @@ def read_embeddings(
 
     Args:
         path: The file.
-        format: `npz`: `embeddings` (n, m, d), optional `present` (n, m), `ids` (n,), and any other
+        format: `npz`: `embeddings` (n, m, d), or an array (n, w) named after each modality with w ≤ d
+            (zero or NaN rows are absent); optional `present` (n, m), `ids` (n,), and any other
             arrays of length n as metadata; `multinat`: a list column per modality; `npy`: a
             dictionary of (n, d) arrays (`sound` is audio).
         modalities: The model's, in order; an `.npz` has them along axis 1 in this order.
@@ -139,9 +140,9 @@ def read_embeddings(
                 given = {k: z[k] for k in z.files}
         except (ValueError, OSError, EOFError, KeyError) as e:
             raise TableError(f"{path} cannot be read as .npz without pickles: {e}.") from e
-        if "embeddings" not in given:
-            raise TableError(f"{path} has {', '.join(given)}; the array `embeddings` is needed.")
-        x = given.pop("embeddings")
+        x = given.pop("embeddings", None)
+        if x is None:
+            x = _by_name(path, given, modalities, width)
         if x.ndim != 3 or x.shape[1:] != (len(modalities), width):
             raise ShapeError(
                 f"{path}: embeddings are {x.shape}, the model takes (n, {len(modalities)}, {width})."
@@ -163,6 +164,26 @@ def read_embeddings(
             [str(i) for i in ids[part]],
             {k: v[part].tolist() for k, v in metadata.items()},
         )
+
+
+def _by_name(
+    path: Path, given: dict[str, NDArray[Any]], modalities: tuple[str, ...], width: int
+) -> NDArray[np.float32]:
+    """Take the arrays named after modalities out of `given`: (n, m, d), padded with zeros to d."""
+    found = {k: given.pop(k) for k in list(given) if k in modalities and given[k].ndim == 2}
+    if not found:
+        raise TableError(
+            f"{path} has {', '.join(given)}; the array `embeddings`, or one named after each "
+            f"modality ({', '.join(modalities)}), is needed."
+        )
+    lengths = {len(v) for v in found.values()}
+    if len(lengths) > 1 or any(v.shape[1] > width for v in found.values()):
+        shapes = ", ".join(f"{k} {v.shape}" for k, v in found.items())
+        raise ShapeError(f"{path}: {shapes}; equal lengths and at most {width} columns are needed.")
+    x = np.zeros((lengths.pop(), len(modalities), width), np.float32)
+    for name, values in found.items():
+        x[:, modalities.index(name), : values.shape[1]] = values
+    return x
 
 
 def _name(key: str, modalities: tuple[str, ...]) -> str:

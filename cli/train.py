@@ -1,0 +1,138 @@
+"""`prom3e-index train`: both stages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from prom3e_index.cli.options import Device, Hub, pairs
+
+app = typer.Typer(
+    help="Train on your own data: stage 1 aligns encoders, stage 2 fits the MVAE.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+Out = Annotated[Path, typer.Option("--out", "-o", help="The folder to write.")]
+Settings = Annotated[list[str], typer.Option("--set", help="SETTING=VALUE; repeat.")]
+
+
+@contextmanager
+def run_progress() -> Iterator[Callable[[int, int, str], None]]:
+    """Show a run on stderr: a bar with loss, recall, rate and time left; elsewhere a line now and then."""
+    import sys
+
+    if not sys.stderr.isatty():
+        told = [-1]
+
+        def plain(step: int, total: int, note: str) -> None:
+            if step * 10 // total != told[0] or step == total:
+                told[0] = step * 10 // total
+                typer.echo(f"step {step}/{total}  {note}", err=True)
+
+        yield plain
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, TextColumn("{task.description}"), console=Console(stderr=True)) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda step, total, note: bar.update(
+            task, completed=step, total=total, description=note
+        )
+
+
+@app.command("mvae")
+def mvae(
+    embeddings: Annotated[
+        list[Path], typer.Argument(help=".npz of `encode`, MultiNat .parquet, or the authors' .npy.")
+    ],
+    out: Out,
+    recipe: Annotated[str, typer.Option(help="best or published.")] = "best",
+    validation: Annotated[
+        Path | None, typer.Option(help="Embeddings to validate with; else split `val` of the sets.")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option("--model", "-m", help="Model whose encoders made them.")
+    ] = None,
+    init: Annotated[
+        str | None, typer.Option(help="Model or MVAE folder to start from instead of random weights.")
+    ] = None,
+    add: Annotated[list[str], typer.Option(help="NAME:WIDTH of a further modality.")] = [],  # noqa: B006
+    embed_dim: Annotated[int | None, typer.Option(help="Latent width.")] = None,
+    depth: Annotated[int | None, typer.Option(help="Transformer blocks.")] = None,
+    heads: Annotated[int | None, typer.Option(help="Attention heads.")] = None,
+    mlp_dim: Annotated[int | None, typer.Option(help="Hidden width of a block's MLP.")] = None,
+    registers: Annotated[int | None, typer.Option(help="Register tokens.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Rows per step.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the rows.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Steps instead of epochs.")] = None,
+    lr: Annotated[float | None, typer.Option(help="Peak learning rate.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of everything random.")] = None,
+    settings: Settings = [],  # noqa: B006 - Typer copies it
+    device: Device = "cpu",
+    hub: Hub = None,
+    export: Annotated[str | None, typer.Option(help="published: also write that layout.")] = None,
+    half: Annotated[bool, typer.Option("--half", help="Store half-precision weights.")] = False,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Write TensorBoard event files.")
+    ] = False,
+    name: Annotated[str | None, typer.Option(help="Name of the model; the folder's.")] = None,
+    summary: Annotated[str | None, typer.Option(help="What it knows, for `models show`.")] = None,
+) -> None:
+    """Fit the MVAE to embeddings; write a model folder. An interrupted run goes on."""
+    from prom3e_index.errors import InputError, near_names
+    from prom3e_index.training.recipe import RECIPES
+    from prom3e_index.training.run import MVAERun, run_mvae
+
+    if recipe not in RECIPES:
+        raise InputError(f"--recipe {recipe!r}{near_names(recipe, list(RECIPES))}; best or published.")
+    if export not in (None, "published"):
+        raise InputError(f"--export {export!r}; only `published` is known.")
+    flags = {
+        "embed_dim": embed_dim, "depth": depth, "heads": heads, "mlp_dim": mlp_dim, "registers": registers,
+        "batch_size": batch_size, "epochs": epochs, "steps": steps, "lr": lr, "seed": seed,
+    }  # fmt: skip
+    chosen = RECIPES[recipe].with_settings(pairs(settings, "--set"))
+    chosen = chosen.with_settings({k: v for k, v in flags.items() if v is not None})
+    with run_progress() as show:
+        done = run_mvae(
+            MVAERun(
+                tuple(embeddings),
+                out,
+                chosen,
+                validation,
+                model,
+                init,
+                tuple(_width(a) for a in add),
+                hub,
+                device,
+                export is not None,
+                half,
+                tensorboard,
+                name,
+                summary,
+            ),
+            show,
+        )
+    typer.echo(done.summary())
+    typer.echo(f"model: {out}" + (f"; published layout: {done.published}" if done.published else ""))
+
+
+def _width(entry: str) -> tuple[str, int]:
+    from prom3e_index.errors import InputError
+
+    name, _, width = entry.partition(":")
+    if not name.isidentifier() or not width.isdigit():
+        raise InputError(f"--add is NAME:WIDTH, dna:256, not {entry!r}.")
+    return name, int(width)

@@ -1,0 +1,83 @@
+"""Several devices under `torchrun`, by torch's own DistributedDataParallel.
+
+Every process holds all rows and draws the same joint batch; each trains its share of the rows against
+all columns. So no embedding travels, only gradients, and the step equals that of one process.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from prom3e_index.errors import InputError
+
+
+@dataclass(frozen=True)
+class Processes:
+    """This process among those of the run."""
+
+    rank: int = 0
+    count: int = 1
+    device: str = "cpu"
+
+    @property
+    def first(self) -> bool:
+        """Whether this process validates, saves and logs."""
+        return self.rank == 0
+
+    def part(self, n: int) -> slice:
+        """This process's share of n rows.
+
+        Raises:
+            InputError: The rows cannot be shared equally.
+        """
+        if n % self.count:
+            raise InputError(f"A batch of {n} rows cannot be shared by {self.count} processes.")
+        each = n // self.count
+        return slice(self.rank * each, (self.rank + 1) * each)
+
+    def wrap(self, module: nn.Module) -> Any:
+        """The module, its gradients averaged over the processes where there are several."""
+        if self.count == 1:
+            return module
+        from torch.nn.parallel import DistributedDataParallel
+
+        ids = [torch.device(self.device)] if self.device.startswith("cuda") else None
+        return DistributedDataParallel(module, device_ids=ids, find_unused_parameters=True)
+
+    def agree(self, value: int) -> int:
+        """The first process's value, in every process."""
+        if self.count == 1:
+            return value
+        box = torch.tensor([value], device=self.device)
+        torch.distributed.broadcast(box, src=0)
+        return int(box[0])
+
+    def leave(self) -> None:
+        """End the group that `join` made."""
+        if self.count > 1:
+            torch.distributed.destroy_process_group()
+
+
+def join(device: str) -> Processes:
+    """Join the group that `torchrun` started; alone when it started none.
+
+    Raises:
+        InputError: A CUDA device is asked for and there is none.
+    """
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise InputError(f"--device {device}: torch sees no CUDA device here; use cpu.")
+    if "RANK" not in os.environ or int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        return Processes(device=device)
+    rank, count = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+    if device.startswith("cuda"):
+        device = f"cuda:{os.environ.get('LOCAL_RANK', rank)}"
+        torch.cuda.set_device(device)
+    if not torch.distributed.is_initialized():
+        backend = "nccl" if device.startswith("cuda") else "gloo"
+        torch.distributed.init_process_group(backend, rank=rank, world_size=count)
+    return Processes(rank, count, device)
