@@ -38,6 +38,9 @@ def encode(
     device: Device = "cpu",
     exif_transpose: ExifTranspose = False,
     audio_window: AudioWindow = False,
+    species: Annotated[
+        str | None, typer.Option(help="Column for the array `species`; the scientific name.")
+    ] = None,
 ) -> None:
     """Encode a table to embeddings, presence and ids (.npz)."""
     from prom3e_index.errors import InputError
@@ -62,7 +65,7 @@ def encode(
         audio_windows=audio_window,
     )
     with progress() as show:
-        done = encode_to_npz(config, show)
+        done = encode_to_npz(config, show, species)
     have = ", ".join(f"{m} {n:,}" for m, n in done["observed"].items())
     typer.echo(f"{done['rows']:,} rows written, {done['rejected']:,} rejected; observed: {have}")
 

@@ -9,7 +9,18 @@ from typing import Annotated
 
 import typer
 
-from prom3e_index.cli.options import Device, Hub, pairs
+from prom3e_index.cli.options import (
+    AllowOutside,
+    Climate,
+    Device,
+    Format,
+    Hub,
+    Map,
+    Media,
+    mapping,
+    pairs,
+    progress,
+)
 
 app = typer.Typer(
     help="Train on your own data: stage 1 aligns encoders, stage 2 fits the MVAE.",
@@ -55,7 +66,8 @@ def run_progress() -> Iterator[Callable[[int, int, str], None]]:
 @app.command("mvae")
 def mvae(
     embeddings: Annotated[
-        list[Path], typer.Argument(help=".npz of `encode`, MultiNat .parquet, or the authors' .npy.")
+        list[Path],
+        typer.Argument(help=".npz of `encode`, MultiNat .parquet, or the authors' .npy."),
     ],
     out: Out,
     recipe: Annotated[str, typer.Option(help="best or published.")] = "best",
@@ -66,7 +78,8 @@ def mvae(
         str | None, typer.Option("--model", "-m", help="Model whose encoders made them.")
     ] = None,
     init: Annotated[
-        str | None, typer.Option(help="Model or MVAE folder to start from instead of random weights.")
+        str | None,
+        typer.Option(help="Model or MVAE folder to start from instead of random weights."),
     ] = None,
     add: Annotated[list[str], typer.Option(help="NAME:WIDTH of a further modality.")] = [],  # noqa: B006
     embed_dim: Annotated[int | None, typer.Option(help="Latent width.")] = None,
@@ -96,7 +109,9 @@ def mvae(
     from prom3e_index.training.run import MVAERun, run_mvae
 
     if recipe not in RECIPES:
-        raise InputError(f"--recipe {recipe!r}{near_names(recipe, list(RECIPES))}; best or published.")
+        raise InputError(
+            f"--recipe {recipe!r}{near_names(recipe, list(RECIPES))}; best or published."
+        )
     if export not in (None, "published"):
         raise InputError(f"--export {export!r}; only `published` is known.")
     flags = {
@@ -126,7 +141,9 @@ def mvae(
             show,
         )
     typer.echo(done.summary())
-    typer.echo(f"model: {out}" + (f"; published layout: {done.published}" if done.published else ""))
+    typer.echo(
+        f"model: {out}" + (f"; published layout: {done.published}" if done.published else "")
+    )
 
 
 def _width(entry: str) -> tuple[str, int]:
@@ -136,3 +153,108 @@ def _width(entry: str) -> tuple[str, int]:
     if not name.isidentifier() or not width.isdigit():
         raise InputError(f"--add is NAME:WIDTH, dna:256, not {entry!r}.")
     return name, int(width)
+
+
+@app.command("align")
+def align(
+    modality: Annotated[str, typer.Argument(help="sat, loc, env, audio, or image+text.")],
+    table: Annotated[str, typer.Argument(help="Observations with photos.")],
+    out: Out,
+    init: Annotated[
+        str,
+        typer.Option(
+            help="Folder in the published layout to start from; without weights they are random. "
+            "package:geoclip for places."
+        ),
+    ],
+    anchor: Annotated[
+        str | None, typer.Option(help="Model, or open_clip folder, whose photo tower stays frozen.")
+    ] = None,
+    loss: Annotated[
+        str | None, typer.Option(help="supcon, supcon-sum, infonce or masked; the published one.")
+    ] = None,
+    epochs: Annotated[int, typer.Option(help="Passes over the rows.")] = 20,
+    batch_size: Annotated[int | None, typer.Option(help="Rows per step; the published.")] = None,
+    lr: Annotated[float, typer.Option(help="Peak learning rate.")] = 1e-4,
+    warmup: Annotated[float, typer.Option(help="Share of updates with rising rate.")] = 0.0,
+    schedule: Annotated[str, typer.Option(help="restarts (published) or cosine.")] = "restarts",
+    accumulate: Annotated[int, typer.Option(help="Steps per update.")] = 8,
+    gather: Annotated[
+        bool, typer.Option("--gather", help="Under torchrun, contrast with all processes' rows.")
+    ] = False,
+    augment: Annotated[
+        bool,
+        typer.Option("--augment/--no-augment", help="Random crops, flips, blur; rolls, noise."),
+    ] = True,
+    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
+    label: Annotated[
+        str | None, typer.Option(help="Column that tells species apart; the name.")
+    ] = None,
+    map: Map = [],  # noqa: B006 - Typer copies it
+    format: Format = None,
+    media: Media = None,
+    allow_outside: AllowOutside = False,
+    climate: Climate = None,
+    cache: Annotated[
+        Path | None, typer.Option(help="Folder for decoded media, shared by runs over one table.")
+    ] = None,
+    device: Device = "cpu",
+    hub: Hub = None,
+    half: Annotated[bool, typer.Option("--half", help="Store half-precision weights.")] = False,
+) -> None:
+    """Align an encoder to a frozen photo tower; write its folder. An interrupted run goes on."""
+    from prom3e_index.schema import modality_name
+    from prom3e_index.training.align import PUBLISHED_BATCH, PUBLISHED_LOSS, AlignConfig
+    from prom3e_index.training.stage_one import TOGETHER, AlignRun, run_align
+
+    name = modality if modality == TOGETHER else modality_name(modality)
+    config = AlignConfig(
+        loss=loss or PUBLISHED_LOSS.get(name, "supcon"),
+        epochs=epochs,
+        batch_size=batch_size or PUBLISHED_BATCH.get(name, 256),
+        accumulate=accumulate,
+        gather=gather,
+        lr=lr,
+        warmup=warmup,
+        schedule=schedule,
+        augment=augment,
+        seed=seed,
+    )
+    run = AlignRun(
+        name, table, out, init, anchor, config, mapping(map), format, media, allow_outside, climate,
+        label, hub, device, half, cache,
+    )  # fmt: skip
+    with progress() as show, run_progress() as report:
+        done = run_align(run, show, report)
+    for line in done.refused:
+        typer.echo(f"not used: {line}", err=True)
+    typer.echo(
+        f"{done.rows:,} rows with photo and {name}, {len(done.refused):,} files refused; last mean loss "
+        f"{done.loss:.3f}; encoder: {out}"
+    )
+
+
+@app.command("patch")
+def patch(
+    before: Annotated[Path, typer.Argument(help="open_clip folder of the weights before.")],
+    after: Annotated[Path, typer.Argument(help="The same network after fine-tuning.")],
+    table: Annotated[str, typer.Argument(help="Validation observations with photos and names.")],
+    out: Out,
+    points: Annotated[int, typer.Option(help="Values of a between 0 and 1.")] = 10,
+    map: Map = [],  # noqa: B006 - Typer copies it
+    format: Format = None,
+    media: Media = None,
+    allow_outside: AllowOutside = False,
+    device: Device = "cpu",
+) -> None:
+    """Mix weights before and after fine-tuning; keep the mix with the best zero-shot accuracy."""
+    from prom3e_index.training.observations import read_rows
+    from prom3e_index.training.stage_one import run_patch
+
+    rows = read_rows(
+        table, columns=mapping(map), format=format, media=media, allow_outside=allow_outside
+    )
+    with progress() as show:
+        done = run_patch(before, after, rows, out, show, points, device)
+    typer.echo(done.table())
+    typer.echo(f"kept a = {done.best:g}; grid: {out / 'patch.json'}")

@@ -9,36 +9,45 @@ from typing import Any
 import numpy as np
 import torch
 
-from prom3e_index.errors import InputError, ShapeError
+from prom3e_index.errors import InputError, ShapeError, near_names
 from prom3e_index.indexer.build import encode_table, kept_rows
-from prom3e_index.indexer.plan import Progress, open_plan
+from prom3e_index.indexer.plan import Progress, open_plan, quoted
 from prom3e_index.indexer.work import BuildConfig, locked, open_model, work_folder
 from prom3e_index.model import Model
 from prom3e_index.schema import NAMES, parse_modalities
 from prom3e_index.weights import read_mvae
 
 
-def encode_to_npz(config: BuildConfig, progress: Progress) -> dict[str, Any]:
+def encode_to_npz(
+    config: BuildConfig, progress: Progress, species: str | None = None
+) -> dict[str, Any]:
     """Encode a table; write `embeddings` (n, m, d) float32, `present` (n, m), `ids` and `species` (n,).
 
-    Rows with nothing left are not written. `species` is the scientific name, empty when unknown.
+    Rows with nothing left are not written. `species` is the column of that name, the scientific name
+    when None; empty where unknown.
 
     Returns:
         `rows`, `rejected`, and `observed` per modality.
     """
     model = open_model(config)
     with locked(config.out):
-        return _encode(config, model, progress)
+        return _encode(config, model, progress, species)
 
 
-def _encode(config: BuildConfig, model: Model, progress: Progress) -> dict[str, Any]:
+def _encode(
+    config: BuildConfig, model: Model, progress: Progress, species: str | None
+) -> dict[str, Any]:
     work = work_folder(config, model)
     n = encode_table(config, work, model, progress)
     kept, present = kept_rows(work, model, n)
     con = open_plan(work)
     try:
+        columns = [str(r[0]) for r in con.execute("DESCRIBE planned").fetchall()]
+        label = species or "scientific_name"
+        if label not in columns:
+            raise InputError(f"--species {label!r} is no column{near_names(label, columns)}.")
         names = con.execute(
-            "SELECT id, coalesce(scientific_name, '') FROM planned ORDER BY seq"
+            f"SELECT id, coalesce({quoted(label)}::VARCHAR, '') FROM planned ORDER BY seq"
         ).fetchall()
         rejected = (
             int(con.execute("SELECT count(*) FROM rejected").fetchall()[0][0]) + n - len(kept)

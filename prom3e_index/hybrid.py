@@ -69,7 +69,11 @@ def hidden_width(model: Completer) -> int:
 
 
 def infer(
-    model: Completer, x: Floats, present: NDArray[np.bool_], targets: Sequence[str], rows: int = 1024
+    model: Completer,
+    x: Floats,
+    present: NDArray[np.bool_],
+    targets: Sequence[str],
+    rows: int = 1024,
 ) -> Inferred:
     """Run the MVAE over observations.
 

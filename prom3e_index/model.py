@@ -188,7 +188,8 @@ class Model:
     def sources(self) -> list[Path]:
         """Folders or files of all weights; an error when one is not on this machine."""
         own = [self.source(m) for m in self.settings.get("encoder", {})]
-        wanted = dict.fromkeys([*own, str(self.settings["mvae"]["source"])])
+        mvae = [str(s) for s in [self.settings["mvae"].get("source")] if s]
+        wanted = dict.fromkeys([*own, *mvae])
         return [self.folder / "model.toml", *(locate(s, self.folder, self.hub) for s in wanted)]
 
     def encoder(self, modality: str) -> Encoder:
@@ -232,7 +233,12 @@ class Model:
 
     @cached_property
     def _mvae_folder(self) -> Path:
-        return locate(str(self.settings["mvae"]["source"]), self.folder, self.hub)
+        source = self.settings["mvae"].get("source")
+        if source is None:
+            raise ModelError(
+                f"Model {self.name} has encoders but no MVAE yet; fit one: `prom3e-index train mvae`."
+            )
+        return locate(str(source), self.folder, self.hub)
 
     @cached_property
     def mvae(self) -> MVAE:

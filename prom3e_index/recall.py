@@ -183,7 +183,9 @@ def recall_table(
             "gallery": len(d.observed),
             "match": "same item" if d.same_item else "same species",
         }
-        weights = replace(model.weights((d.given,), d.target), epsilon=model.weights((), d.target).epsilon)
+        weights = replace(
+            model.weights((d.given,), d.target), epsilon=model.weights((), d.target).epsilon
+        )
         spaces: tuple[Space, ...] = ("encoder", "reconstructed", "hybrid")
         for space in spaces:
             ranks = d.ranks(space, weights)

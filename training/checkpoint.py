@@ -54,7 +54,9 @@ def restore(
     tensors: dict[str, Tensor], module: nn.Module, optimiser: torch.optim.Optimizer
 ) -> dict[str, Tensor]:
     """Put back what `run_tensors` gave; returns its `more`."""
-    weights = {k.removeprefix("weights."): v for k, v in tensors.items() if k.startswith("weights.")}
+    weights = {
+        k.removeprefix("weights."): v for k, v in tensors.items() if k.startswith("weights.")
+    }
     module.load_state_dict(weights)
     for name, parameter in module.named_parameters():
         state: dict[str, Any] = {}

@@ -15,7 +15,7 @@ from torch import Tensor
 from prom3e_index.errors import InputError
 from prom3e_index.mvae import MVAE, MVAEConfig
 from prom3e_index.training import checkpoint
-from prom3e_index.training.distributed import Processes, join
+from prom3e_index.training.distributed import join
 from prom3e_index.training.recipe import Recipe
 from prom3e_index.training.schedule import Order, generator
 from prom3e_index.training.sets import EmbeddingSet
@@ -228,7 +228,7 @@ def train_mvae(
                 rows, recipe, here.at, here.at / total, config.embed_dim, me.part(len(rows))
             )
             terms: Terms = call(batch)
-            terms.total.backward()  # type: ignore[no-untyped-call]
+            terms.total.backward()
         except (torch.cuda.OutOfMemoryError, RuntimeError) as e:
             if not _out_of_memory(e):
                 raise
@@ -279,7 +279,7 @@ class _Writer:
                 raise InputError(
                     "--tensorboard needs the package tensorboard; `pip install tensorboard`."
                 ) from e
-            self._board = SummaryWriter(str(run), purge_step=at)  # type: ignore[no-untyped-call]
+            self._board = SummaryWriter(str(run), purge_step=at)
 
     def line(
         self, at: int, per_epoch: int, rate: float, means: dict[str, float], speed: float
@@ -292,9 +292,7 @@ class _Writer:
     def recall(self, at: int, records: list[dict[str, Any]]) -> None:
         for record in records:
             self._recall.write(step=at, **{k: _short(v) for k, v in record.items()})
-        self._scalars(
-            at, {f"recall/{r['given']}-{r['target']}": r["hybrid"] for r in records}
-        )
+        self._scalars(at, {f"recall/{r['given']}-{r['target']}": r["hybrid"] for r in records})
 
     def _scalars(self, at: int, values: dict[str, float]) -> None:
         if self._board is not None:
@@ -317,9 +315,7 @@ def _out_of_memory(e: BaseException) -> bool:
     )
 
 
-def _too_large(
-    step: Step, resident: Resident, rows: Tensor, recipe: Recipe, z: int
-) -> InputError:
+def _too_large(step: Step, resident: Resident, rows: Tensor, recipe: Recipe, z: int) -> InputError:
     """Find the largest halved batch that fits, and say so."""
     size = len(rows) // 2
     while size >= 2:

@@ -184,7 +184,10 @@ def _copy(model: Model, source: str, out: Path) -> None:
     if here.resolve() == there.resolve() or there.exists():
         return
     there.parent.mkdir(parents=True, exist_ok=True)
-    (shutil.copytree if here.is_dir() else shutil.copyfile)(here, there)
+    if here.is_dir():
+        shutil.copytree(here, there, ignore=shutil.ignore_patterns("run"))
+    else:
+        shutil.copyfile(here, there)
 
 
 def export_published(out: Path, mvae: MVAE) -> Path:

@@ -82,7 +82,9 @@ class Outcome:
             f"{k} {mean_of(self.tuned.records, k):.3f}"
             for k in ("encoder", "reconstructed", "hybrid")
         )
-        return f"{words}; validation recall@1, mean of {len(self.tuned.records)} directions: {found}"
+        return (
+            f"{words}; validation recall@1, mean of {len(self.tuned.records)} directions: {found}"
+        )
 
 
 def run_mvae(run: MVAERun, report: Report) -> Outcome:

@@ -75,7 +75,8 @@ class Terms(NamedTuple):
 
 
 def _heads(x: Tensor, heads: int) -> Tensor:
-    return x.unflatten(-1, (heads, -1))
+    out: Tensor = x.unflatten(-1, (heads, -1))
+    return out
 
 
 def _after(block: Any, attended: Tensor, before: Tensor) -> Tensor:
@@ -153,7 +154,7 @@ def class_tokens(model: MVAE, x: Tensor, slots: Slots) -> tuple[Tensor, Tensor]:
         for block in blocks[1:-1]:
             hidden = block(hidden, shown)
         out = _last(blocks[-1], hidden, mask)
-    out = out.float()
+    out = out.to(x.dtype)  # autocast ends here
     return F.normalize(out[:, 0], dim=-1), out[:, 1]
 
 
@@ -163,7 +164,7 @@ def decode_all(model: MVAE, z: Tensor, targets: Sequence[int]) -> Tensor:
     The decoders' layer norms differ only in their affine part, which is folded into the first weights.
     """
     d = model.config.input_dim
-    nets: list[Any] = [model.decoders[t].net for t in targets]  # type: ignore[union-attr]
+    nets: list[Any] = [model.decoders[t].net for t in targets]
     first = torch.stack([net[1].weight * net[0].weight for net in nets])
     offset = torch.stack([net[1].weight @ net[0].bias + net[1].bias for net in nets])
     second = torch.stack([F.pad(net[4].weight, (0, 0, 0, d - len(net[4].bias))) for net in nets])
@@ -172,7 +173,7 @@ def decode_all(model: MVAE, z: Tensor, targets: Sequence[int]) -> Tensor:
     hidden = F.linear(plain, first.flatten(0, 1)).unflatten(1, (len(nets), -1)).transpose(0, 1)
     hidden = F.gelu(hidden + offset[:, None])
     out = torch.bmm(hidden, second.transpose(1, 2)) + last[:, None]
-    return F.normalize(out.float(), dim=-1)
+    return F.normalize(out.to(z.dtype), dim=-1)
 
 
 class Step(nn.Module):

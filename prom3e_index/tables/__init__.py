@@ -27,6 +27,7 @@ class Observations:
         format: How it was read, one of `FORMATS`.
         columns: The source's columns.
         fields: Field → source columns it is read from.
+        media: Folder that relative media paths start from.
         extra: Source columns that are kept as metadata, by their name in the batches.
         rejected: Filled while reading: (line, reason) of lines that could not be split into columns.
     """
@@ -34,6 +35,7 @@ class Observations:
     def __init__(self, source: Source, rules: Rules, names: tuple[str, ...] | None) -> None:
         self._source, self._rules = source, rules
         self.format, self.columns, self.fields = source.format, source.columns, rules.columns
+        self.media = rules.media
         used = {c for columns in rules.columns.values() for c in columns[:1]}
         used -= {c for c in rules.columns.get("obscured", ())}
         self.extra: dict[str, str] = {}
