@@ -127,7 +127,7 @@ def test_killed_and_started_again_is_straight_through(tmp_path):
                "import sys, prom3e_index.training.mvae as m; m.SAVE_EVERY_S = 0.0\n"
                "from prom3e_index.cli.app import main\nmain()",
                "train", "mvae", str(train), "--validation", str(val), "--init", str(tmp_path / "start"),
-               "--steps", "400", "--batch-size", "16", "--set", "validate=4"]  # fmt: skip
+               "--steps", "200", "--batch-size", "16", "--set", "validate=4"]  # fmt: skip
     env = {**os.environ, "OMP_NUM_THREADS": "1"}
     process = subprocess.Popen(
         [*command, "--out", str(tmp_path / "killed")], env=env, stderr=subprocess.DEVNULL
@@ -147,7 +147,7 @@ def test_killed_and_started_again_is_straight_through(tmp_path):
     a, b = ((tmp_path / n / "model.safetensors").read_bytes() for n in ("killed", "whole"))
     assert a == b
     steps = [r["step"] for r in csv.DictReader(log.open())]
-    assert steps == sorted(set(steps), key=int) and steps[-1] == "400"
+    assert steps == sorted(set(steps), key=int) and steps[-1] == "200"
 
 
 def test_two_processes_take_the_same_steps_as_one(tmp_path):
@@ -387,7 +387,7 @@ def test_a_trained_folder_builds_and_answers_and_is_in_the_published_layout(tmp_
     with np.load(tmp_path / "e.npz") as z:
         arrays = {k: z[k] for k in z.files}
     assert set(arrays["species"]) == {
-        r["true_species"] for r in csv.DictReader(open(table, newline=""))
+        r["true_species"] for r in csv.DictReader(Path(table).open(newline=""))
     }
     split = np.where(np.arange(len(arrays["ids"])) % 3 == 0, "val", "train")
     np.savez(tmp_path / "s.npz", **arrays, split=split)
@@ -408,6 +408,70 @@ def test_a_trained_folder_builds_and_answers_and_is_in_the_published_layout(tmp_
         Query(location=(10.0, 20.0), target="image", k=3)
     )
     assert len(answer.hits) == 3 and np.isfinite([h.score for h in answer.hits]).all()
+
+
+def test_a_seventh_modality_is_built_and_asked_with(tmp_path):
+    """`dna`, 5 wide, beside the six: trained, built from arrays by name, asked with a vector of its width."""
+    from prom3e_index.indexer.build import build
+    from prom3e_index.indexer.work import BuildConfig
+    from prom3e_index.query import Query
+    from prom3e_index.search import Bundle
+
+    given = made(80, missing=0.1)
+    arrays = {
+        m: np.where(given.present[:, i, None], given.x[:, i], np.nan) for i, m in enumerate(NAMES)
+    }
+    arrays = {k: np.pad(v, ((0, 0), (0, 500))).astype(np.float32) for k, v in arrays.items()}
+    dna = np.random.default_rng(0).normal(size=(80, 5)).astype(np.float32)
+    np.savez(tmp_path / "t.npz", **arrays, dna=dna, ids=[f"o{i}" for i in range(80)])
+    outcome = run_mvae(
+        MVAERun(
+            (tmp_path / "t.npz",), tmp_path / "own", replace(TINY, visible="row"), add=(("dna", 5),)
+        ),
+        lambda *a: None,
+    )
+    assert outcome.trained.mvae.config.num_modalities == 7
+    build(
+        BuildConfig(
+            table=str(tmp_path / "t.npz"), out=tmp_path / "i.p3i", model=str(tmp_path / "own")
+        )
+    )
+    bundle = Bundle.open(tmp_path / "i.p3i")
+    found = bundle.search(
+        Query(embedding=dna[11], embedding_of="dna", target="dna", space="encoder", k=1)
+    )
+    assert found.hits[0].fields["id"] == "o11" and found.hits[0].score == pytest.approx(1, abs=1e-3)
+    with pytest.raises(ShapeError, match="6 wide.*built with 5"):
+        bundle.search(Query(embedding=np.ones(6, np.float32), embedding_of="dna", target="image"))
+
+
+def test_tensorboard_gets_the_scalars_of_the_log_or_says_what_is_missing(tmp_path, monkeypatch):
+    import types
+
+    written = []
+
+    class SummaryWriter:
+        def __init__(self, folder, purge_step):
+            written.append((folder, purge_step))
+
+        def add_scalar(self, name, value, step):
+            written.append((name, value, step))
+
+        def close(self):
+            written.append("closed")
+
+    fake = types.ModuleType("torch.utils.tensorboard")
+    fake.SummaryWriter = SummaryWriter
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", fake)
+    train_mvae([made(40)], NAMES, TINY, tmp_path / "run", tensorboard=True)
+    rows = list(csv.DictReader((tmp_path / "run/log.csv").open()))
+    losses = [(v, s) for n, v, s in (w for w in written if len(w) == 3) if n == "loss"]
+    assert [(f"{v:.6g}", str(s)) for v, s in losses] == [(r["loss"], r["step"]) for r in rows]
+    assert written[-1] == "closed"
+
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    with pytest.raises(InputError, match="pip install tensorboard"):
+        train_mvae([made(40)], NAMES, TINY, tmp_path / "other", tensorboard=True)
 
 
 def test_validation_rows_may_not_be_trained_on(tmp_path):

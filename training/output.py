@@ -168,12 +168,11 @@ def _encoders(out: Path, layout: Layout) -> list[str]:
     if "config" in settings:
         lines.append(f"config = {_toml(settings['config'])}")
         _copy(layout.encoders, str(settings["config"]), out)
-    for section in ("preprocess", "encoder"):
-        if section == "preprocess" and section in settings:
-            lines += ["", "[preprocess]", *_entries(settings["preprocess"])]
-        for modality, entry in settings.get("encoder", {}).items() if section == "encoder" else ():
-            lines += ["", f"[encoder.{modality}]", *_entries(entry)]
-            _copy(layout.encoders, str(entry["source"]), out)
+    if "preprocess" in settings:
+        lines += ["", "[preprocess]", *_entries(settings["preprocess"])]
+    for modality, entry in settings.get("encoder", {}).items():
+        lines += ["", f"[encoder.{modality}]", *_entries(entry)]
+        _copy(layout.encoders, str(entry["source"]), out)
     return lines
 
 

@@ -205,7 +205,7 @@ class Step(nn.Module):
             if batch.noise is not None:
                 z = mean + torch.exp(log_variance / 2) * batch.noise
             decoded = decode_all(model, z, batch.targets)
-        target = batch.columns[:, list(batch.targets)].transpose(0, 1)
+        target = _of(batch.columns, batch.targets).transpose(0, 1)
         if recipe.distance == "cosine":
             cosine = torch.bmm(decoded, target.transpose(1, 2))
             logits = model.negative_shift - model.negative_scale * cosine
@@ -232,18 +232,18 @@ class Step(nn.Module):
 
     def _counted(self, batch: Batch, *, hidden_only: bool) -> Tensor:
         """1 (t, n) where a row has the target, and with `hidden_only` does not show it; else 0."""
-        targets = list(batch.targets)
+        targets = batch.targets
         out = torch.ones(len(targets), len(batch.own), device=batch.own.device)
         if batch.has is not None:
-            out = out * batch.has[batch.own][:, targets].T
-        return out * ~batch.visible[:, targets].T if hidden_only else out
+            out = out * _of(batch.has[batch.own], targets).T
+        return out * ~_of(batch.visible, targets).T if hidden_only else out
 
     def _mixed(
         self, batch: Batch, decoded: Tensor, target: Tensor, removed: Tensor | None
     ) -> Tensor:
         """Cross-entropy of the scaled mixed query, mean over rows and the targets that they hide."""
         mean = F.normalize((batch.x * batch.visible[:, :, None]).sum(1), dim=-1)
-        delta = torch.sigmoid(self.delta[list(batch.targets)])[:, None, None]
+        delta = torch.sigmoid(_of(self.delta[None], batch.targets)[0])[:, None, None]
         query = (1 - delta) * mean[None] + delta * decoded
         logits = self.mixed_scale.exp().clamp(max=100) * torch.bmm(query, target.transpose(1, 2))
         value = _cross_entropy(logits, batch.own, removed)
@@ -251,18 +251,25 @@ class Step(nn.Module):
         return (value * self._counted(batch, hidden_only=True)).sum() * (share / batch.hidden)
 
 
+def _of(x: Tensor, targets: tuple[int, ...]) -> Tensor:
+    """Columns `targets` of (n, m, …); the tensor itself when they are all, which costs nothing."""
+    if len(targets) == x.shape[1]:
+        return x
+    return torch.stack([x[:, t] for t in targets], dim=1)
+
+
 def _no_negatives(batch: Batch) -> Tensor | None:
     """Pairs (t or 1, n, N) of a row with another one that is no negative of it; None when all are."""
-    targets, own = list(batch.targets), batch.own
+    targets, own = batch.targets, batch.own
     removed = None
     if batch.duplicates is not None:
-        number = batch.duplicates[:, targets].T
+        number = _of(batch.duplicates, targets).T
         removed = number[:, own][:, :, None] == number[:, None, :]
     if batch.species is not None:
         alike = (batch.species[own][:, None] == batch.species[None, :])[None]
         removed = alike if removed is None else removed | alike
     if batch.has is not None:
-        absent = ~batch.has[:, targets].T[:, None, :]
+        absent = ~_of(batch.has, targets).T[:, None, :]
         removed = absent if removed is None else removed | absent
     if removed is None:
         return None
