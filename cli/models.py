@@ -39,9 +39,12 @@ def show(
     parts = {f"encoder {k}": k for k in m.settings.get("encoder", {})}
     for label, key in {**parts, "mvae": None}.items():
         try:
-            source = m.source(key) if key else str(m.settings["mvae"]["source"])
+            source = m.source(key) if key else m.mvae_source
         except Prom3eError:
             source = str(m.settings["encoder"][key]["source"])
+        if source is None:
+            typer.echo(f"{label:14s} none yet; `prom3e-index train mvae` fits one")
+            continue
         try:
             path = locate(source, m.folder, hub)
             files = [path] if path.is_file() else [p for p in path.iterdir() if p.is_file()]
@@ -71,9 +74,7 @@ def pull(
     if config.startswith(HUB_PREFIX):
         download([config.removeprefix(HUB_PREFIX)], revision)
         locate(config, Path(m.folder), None)
-    sources = [m.source(k) for k in m.settings.get("encoder", {})] + [
-        str(m.settings["mvae"]["source"])
-    ]
+    sources = [m.source(k) for k in m.settings.get("encoder", {})] + [m.mvae_source or ""]
     repos = sorted({s.removeprefix(HUB_PREFIX) for s in sources if s.startswith(HUB_PREFIX)})
     for repo, commit in download(repos, revision).items():
         typer.echo(f"{repo} @ {commit}")

@@ -185,11 +185,16 @@ class Model:
                 return HUB_PREFIX + str(self.shared_config[key]).removeprefix("hf-hub:")
         return str(entry["source"])
 
+    @property
+    def mvae_source(self) -> str | None:
+        """Where the MVAE's weights come from; None before one is fitted."""
+        source = self.settings["mvae"].get("source")
+        return None if source is None else str(source)
+
     def sources(self) -> list[Path]:
         """Folders or files of all weights; an error when one is not on this machine."""
         own = [self.source(m) for m in self.settings.get("encoder", {})]
-        mvae = [str(s) for s in [self.settings["mvae"].get("source")] if s]
-        wanted = dict.fromkeys([*own, *mvae])
+        wanted = dict.fromkeys([*own, *([self.mvae_source] if self.mvae_source else [])])
         return [self.folder / "model.toml", *(locate(s, self.folder, self.hub) for s in wanted)]
 
     def encoder(self, modality: str) -> Encoder:
@@ -233,12 +238,11 @@ class Model:
 
     @cached_property
     def _mvae_folder(self) -> Path:
-        source = self.settings["mvae"].get("source")
-        if source is None:
+        if self.mvae_source is None:
             raise ModelError(
                 f"Model {self.name} has encoders but no MVAE yet; fit one: `prom3e-index train mvae`."
             )
-        return locate(str(source), self.folder, self.hub)
+        return locate(self.mvae_source, self.folder, self.hub)
 
     @cached_property
     def mvae(self) -> MVAE:
