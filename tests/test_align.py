@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import csv
 import json
-import os
-import socket
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 import torch
 from conftest import ROOT
+from processes import run_alone_and_in_a_group
 from torch import nn
 from torch.nn import functional as F
 
@@ -112,8 +109,6 @@ def test_interrupted_alignment_is_straight_through_bit_for_bit(tmp_path, monkeyp
 
 def test_gathered_negatives_of_two_processes_equal_one_joint_batch(tmp_path):
     code = """
-import sys
-sys.path.insert(0, {tests!r})
 from pathlib import Path
 from test_align import toy
 from prom3e_index.training.align import AlignConfig, align
@@ -121,20 +116,10 @@ tower, anchors, label = toy()
 align(tower, anchors, label, AlignConfig(loss="supcon", epochs=2, batch_size={size}, accumulate=1, lr=1e-2,
       gather=True, schedule="cosine"), Path({out!r}))
 """
-
-    def start(out, size, **env):
-        text = code.format(tests=str(ROOT / "tests"), out=str(tmp_path / out), size=size)
-        return subprocess.Popen([sys.executable, "-c", text], stderr=subprocess.PIPE, text=True,
-                                env={**os.environ, "OMP_NUM_THREADS": "1", **env})  # fmt: skip
-
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        port = str(s.getsockname()[1])
-    group = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
-    running = [start("one", 32), *(start("two", 16, RANK=str(r), **group) for r in range(2))]
-    for process in running:
-        _, errors = process.communicate(timeout=200)
-        assert process.returncode == 0, errors
+    run_alone_and_in_a_group(
+        code.format(size=32, out=str(tmp_path / "one")),
+        code.format(size=16, out=str(tmp_path / "two")),
+    )
     one, two = (load(tmp_path / n / "last.safetensors")[0] for n in ("one", "two"))
     for name, value in one.items():
         if name.startswith("weights."):

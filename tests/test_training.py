@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import ROOT
+from processes import run_alone_and_in_a_group
 from torch.nn import functional as F
 
 from prom3e_index.errors import InputError, ModelError, ShapeError, TableError
@@ -152,8 +152,6 @@ def test_killed_and_started_again_is_straight_through(tmp_path):
 
 def test_two_processes_take_the_same_steps_as_one(tmp_path):
     code = """
-import sys
-sys.path.insert(0, {tests!r})
 from pathlib import Path
 from dataclasses import replace
 from test_training import NAMES, TINY, made
@@ -161,32 +159,7 @@ from prom3e_index.training.mvae import train_mvae
 recipe = replace(TINY, steps=4, mixed=0.5, visible="row", negatives="species", batch_size=16)
 train_mvae([made(64)], NAMES, recipe, Path({out!r}), validation=made(60, seed=2))
 """
-
-    def start(out, **env):
-        text = code.format(tests=str(ROOT / "tests"), out=str(tmp_path / out))
-        return subprocess.Popen([sys.executable, "-c", text], stderr=subprocess.PIPE, text=True,
-                                env={**os.environ, "OMP_NUM_THREADS": "1", **env})  # fmt: skip
-
-    import socket
-
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        port = str(s.getsockname()[1])
-    running = [start("one")]
-    running += [
-        start(
-            "two",
-            RANK=str(r),
-            LOCAL_RANK=str(r),
-            WORLD_SIZE="2",
-            MASTER_ADDR="127.0.0.1",
-            MASTER_PORT=port,
-        )
-        for r in range(2)
-    ]
-    for process in running:
-        _, errors = process.communicate(timeout=200)
-        assert process.returncode == 0, errors
+    run_alone_and_in_a_group(*(code.format(out=str(tmp_path / n)) for n in ("one", "two")))
     one, two = (load(tmp_path / n / "last.safetensors")[0] for n in ("one", "two"))
     for name, value in one.items():
         if name.startswith("weights."):
