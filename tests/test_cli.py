@@ -227,3 +227,48 @@ def test_recall_equals_a_plain_loop(bundle):
         if right:
             ranks.append(right[0])
     assert sorted(d.ranks("encoder", Weights()).tolist()) == sorted(ranks)
+
+
+def test_training_commands_train_and_name_what_is_wrong(inside, tmp_path):
+    import torch
+
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(60, 6, 512)).astype(np.float32)
+    split = np.array(["train"] * 30 + ["val"] * 30)
+    np.savez(
+        tmp_path / "e.npz",
+        embeddings=x,
+        species=np.array([f"s{i // 3}" for i in range(60)]),
+        split=split,
+    )
+    small = ("--embed-dim", 16, "--heads", 2, "--mlp-dim", 16, "--batch-size", 10, "--steps", 4)
+    train = ("train", "mvae", tmp_path / "e.npz", "--out", tmp_path / "own", *small)
+
+    code, out, err = inside(
+        *train, "--set", "noise=none", "--set", "validate=2", "--export", "published"
+    )
+    assert code == 0 and "30 rows trained on" in out and "mean of 30 directions" in out
+    assert "step 4/4  loss" in err
+    assert sorted(p.name for p in (tmp_path / "own/published").iterdir()) == [
+        "config.json",
+        "model.safetensors",
+    ]
+
+    for more, words in {
+        ("--set", "niose=none"): "Unknown setting 'niose'; nearest: noise",
+        ("--set", "noise"): "--set is SETTING=VALUE, not 'noise'",
+        ("--recipe", "bset"): "--recipe 'bset'; nearest: best",
+        ("--add", "dna"): "--add is NAME:WIDTH",
+        ("--export", "onnx"): "only `published` is known",
+        ("--lr", "0.5"): "now 0.5. Give the settings it began with",
+        ("--heads", "3"): "embed_dim 16 is no multiple of heads 3",
+    }.items():
+        code, out, err = inside(*train, *more)
+        assert code == 2 and words in err and err.count("Error:") == 1, (more, err)
+    if not torch.cuda.is_available():
+        code, _, err = inside(*train, "--device", "cuda")
+        assert code == 2 and "torch sees no CUDA device here" in err
+    code, _, err = inside(
+        "train", "align", "sat", "nowhere.csv", "--out", tmp_path / "x", "--init", tmp_path
+    )
+    assert code == 2 and "--anchor is needed" in err
