@@ -26,4 +26,4 @@ types: install
 	$(BIN)/mypy
 
 bench: install
-	HF_HUB_OFFLINE=1 $(BIN)/python benchmarks/throughput.py && HF_HUB_OFFLINE=1 $(BIN)/python benchmarks/memory.py
+	HF_HUB_OFFLINE=1 $(BIN)/python benchmarks/throughput.py && HF_HUB_OFFLINE=1 $(BIN)/python benchmarks/memory.py && $(BIN)/python benchmarks/train_speed.py
