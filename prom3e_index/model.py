@@ -65,6 +65,8 @@ class Model:
         width: Embedding width d.
         decode: How completions are decoded: `expectation`, `mean`.
         hidden: Which vector serves as the hidden block: `mean` (μ, the paper), `sigma`, `both`.
+        sigma_spearman: Rank correlation of ‖σ‖₁ with the reconstruction error on validation rows, where
+            training measured it; None elsewhere.
         widths: Modalities narrower than `width`, known only by embeddings; stored padded with zeros.
     """
 
@@ -97,6 +99,8 @@ class Model:
         self.decode = str(mvae.get("decode", "expectation"))
         self.nodes = int(mvae.get("nodes", 2))
         self.hidden = str(mvae.get("hidden", "mean"))
+        follows = mvae.get("sigma_spearman")
+        self.sigma_spearman = None if follows is None else float(follows)
         self.widths = {str(k): int(v) for k, v in mvae.get("widths", {}).items()}
         if self.hidden not in HIDDEN:
             raise ModelError(f"{where}: hidden is {self.hidden!r}; known: {', '.join(HIDDEN)}.")

@@ -135,7 +135,7 @@ class Answer:
     """What a query found and how.
 
     Attributes:
-        query: given, target, space, weights, filters, sigma_l1, sigma_percentile, add_next.
+        query: given, target, space, weights, filters, sigma_l1, sigma_percentile, sigma_spearman, add_next.
         hits: Best first; ties by row number.
         search: rows, eligible, path, milliseconds per step, notes.
     """

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from prom3e_index.model import Model, Weights
 
 Floats = NDArray[np.float32]
+SIGMA_TELLS = 0.2
+"""Below this rank correlation with the error an answer says that ‖σ‖₁ is not to be relied on."""
 _SHOWN = (
     "id",
     "scientific_name",
@@ -203,8 +205,14 @@ def search(bundle: BundleFolder, query: Query) -> Answer:
         "k": query.k,
         "sigma_l1": round(sigma, 4),
         "sigma_percentile": round(100 * below / max(1, bundle.rows), 1),
+        "sigma_spearman": model.sigma_spearman,
         "add_next": _add_next(bundle, visible),
     }
+    if model.sigma_spearman is not None and model.sigma_spearman < SIGMA_TELLS:
+        notes.append(
+            f"‖σ‖₁ hardly follows the error in model {model.name} (Spearman {model.sigma_spearman:g} on "
+            "validation): do not read it as certainty"
+        )
     how = {
         "rows": bundle.rows,
         "eligible": eligible,

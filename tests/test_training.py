@@ -447,6 +447,45 @@ def test_tensorboard_gets_the_scalars_of_the_log_or_says_what_is_missing(tmp_pat
         train_mvae([made(40)], NAMES, TINY, tmp_path / "other", tensorboard=True)
 
 
+def test_sigma_is_compared_with_the_error_and_an_answer_says_when_it_tells_nothing(
+    tmp_path, bundle
+):
+    from scipy.stats import rankdata
+
+    from prom3e_index.query import Query
+    from prom3e_index.search import search
+    from prom3e_index.training.tune import Candidate, sigma_follows_error
+
+    torch.manual_seed(0)
+    model = (
+        MVAE(MVAEConfig(input_dim=12, embed_dim=16, heads=2, mlp_dim=24))
+        .eval()
+        .requires_grad_(False)
+    )
+    val = made(40, missing=0.2)
+    rng = np.random.default_rng(0)
+    present = val.present.numpy()
+    shown = present & (rng.random(present.shape) < rng.random((40, 1)))
+    shown[~shown.any(1)] = present[~shown.any(1)]
+    sigma, error = [], []
+    for i in range(40):
+        rest = np.flatnonzero(present[i] & ~shown[i])
+        if len(rest):
+            p = model.posterior(val.x[i : i + 1], torch.from_numpy(shown[i : i + 1]))
+            made_of = model.reconstruct(p)[0].numpy()
+            sigma.append(float(torch.exp(p.log_variance / 2).sum()))
+            error.append(np.mean([1 - made_of[t] @ val.x[i, t].numpy() for t in rest]))
+    expected = np.corrcoef(rankdata(sigma), rankdata(error))[0, 1]
+    assert sigma_follows_error(Candidate(model, NAMES), val) == pytest.approx(expected, abs=2e-3)
+
+    for value, told in ((0.05, True), (0.4, False), (None, False)):
+        bundle.model().sigma_spearman = value
+        answer = search(bundle, Query(location=(1.0, 2.0), target="image", k=1))
+        assert any("hardly follows the error" in n for n in answer.search["notes"]) == told
+        assert answer.query["sigma_spearman"] == value
+    bundle.model().sigma_spearman = None
+
+
 def test_validation_rows_may_not_be_trained_on(tmp_path):
     path = write_npz(tmp_path / "t.npz", made(30))
     with pytest.raises(InputError, match="validate with other rows"):

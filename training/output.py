@@ -135,6 +135,10 @@ def write_model(
     lines += ["", "[mvae]", 'source = "."', f"modalities = [{names}]"]
     decode, hidden = (tuned.decode, tuned.hidden) if tuned else ("expectation", "mean")
     lines += [f'decode = "{decode}"', "nodes = 2", f'hidden = "{hidden}"']
+    if tuned:
+        lines += [
+            f"sigma_spearman = {tuned.sigma_spearman}  # of ‖σ‖₁ with the error, on validation"
+        ]
     if layout.widths:
         inside = ", ".join(f"{json.dumps(k)} = {v}" for k, v in layout.widths.items())
         lines += [f"widths = {{ {inside} }}"]

@@ -83,7 +83,8 @@ class Outcome:
             for k in ("encoder", "reconstructed", "hybrid")
         )
         return (
-            f"{words}; validation recall@1, mean of {len(self.tuned.records)} directions: {found}"
+            f"{words}; validation recall@1, mean of {len(self.tuned.records)} directions: {found}; "
+            f"Spearman of ‖σ‖₁ with the error {self.tuned.sigma_spearman:g}"
         )
 
 

@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import spearmanr
 
+from prom3e_index.hybrid import infer
 from prom3e_index.metrics import recall_at
 from prom3e_index.model import Weights
 from prom3e_index.mvae import MVAE
@@ -87,6 +89,7 @@ class Tuned:
         decode: `expectation` or `mean`.
         hidden: `mean`, `sigma` or `both`.
         epsilon: ε of each target.
+        sigma_spearman: See `sigma_follows_error`.
         records: For each direction `given`, `target`, `delta`, `gamma`, and recall@1 of `encoder`,
             `reconstructed` and `hybrid`.
     """
@@ -94,6 +97,7 @@ class Tuned:
     decode: str
     hidden: str
     epsilon: dict[str, float]
+    sigma_spearman: float
     records: list[dict[str, Any]]
 
 
@@ -151,7 +155,28 @@ def tune(model: Candidate, val: EmbeddingSet, limit: int = 800) -> Tuned:
                 "hybrid": recall_at(d.ranks("hybrid", weights), 1),
             }
         )
-    return Tuned(model.decode, model.hidden, epsilons, records)
+    return Tuned(model.decode, model.hidden, epsilons, sigma_follows_error(model, val), records)
+
+
+def sigma_follows_error(model: Candidate, val: EmbeddingSet, seed: int = 0) -> float:
+    """Spearman's rank correlation over validation rows of ‖σ‖₁ with the error of what was hidden.
+
+    Each row shows a random part of what it has; the error is the mean of 1 − cosine between the rest
+    and its reconstructions. 0 when nothing can be hidden, or nothing varies.
+    """
+    x, present = val.x.numpy(), val.present.numpy()
+    rng = np.random.default_rng(seed)
+    shown = present & (rng.random(present.shape) < rng.random((len(x), 1)))
+    none = ~shown.any(axis=1)
+    shown[none] = present[none]
+    use = (present & ~shown).any(axis=1)
+    if use.sum() < 3:
+        return 0.0
+    x, rest = x[use], (present & ~shown)[use]
+    inferred = infer(model, x, shown[use], model.modalities)
+    error = ((1 - (inferred.reconstructed * x).sum(axis=2)) * rest).sum(axis=1) / rest.sum(axis=1)
+    found = float(spearmanr(inferred.sigma_l1, error).statistic)
+    return round(found, 3) if np.isfinite(found) else 0.0
 
 
 def _quality(ranks: NDArray[np.float64]) -> float:
