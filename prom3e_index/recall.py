@@ -70,7 +70,7 @@ class Direction:
         """Scores (q, g) in a space; see `hybrid` for the formula."""
         delta, gamma, epsilon = {
             "encoder": (0.0, 0.0, 0.0),
-            "reconstructed": (1.0, 0.0, 0.0),
+            "reconstructed": (1.0, 0.0, w.epsilon),
             "hidden": (0.0, 1.0, 0.0),
         }.get(space, (w.delta, w.gamma, w.epsilon))
         p = self._products

@@ -249,7 +249,7 @@ def _weights(
     values = {"delta": own.delta, "gamma": own.gamma, "epsilon": stored}
     values |= {k: v for k, v in chosen.items() if v is not None}
     fixed = {
-        "encoder": {"delta": 0.0, "gamma": 0.0},
+        "encoder": {"delta": 0.0, "gamma": 0.0, "epsilon": 0.0},
         "reconstructed": {"delta": 1.0, "gamma": 0.0},
         "hidden": {"gamma": 1.0},
     }.get(query.space, {})

@@ -142,7 +142,8 @@ def write_model(
     if layout.widths:
         inside = ", ".join(f"{json.dumps(k)} = {v}" for k, v in layout.widths.items())
         lines += [f"widths = {{ {inside} }}"]
-    lines += ["", "[weights.default]", *_entries({"delta": 0.5, "gamma": 0.0, "epsilon": 0.0})]
+    delta, gamma = tuned.default if tuned else (0.5, 0.0)
+    lines += ["", "[weights.default]", *_entries({"delta": delta, "gamma": gamma, "epsilon": 0.0})]
     if tuned:
         lines += ["", "[weights.directions]  # chosen on validation; `->target` is ε of a gallery"]
         for target, epsilon in tuned.epsilon.items():

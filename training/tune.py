@@ -20,6 +20,8 @@ from prom3e_index.training.sets import EmbeddingSet
 DELTAS = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0)
 GAMMAS = (0.0, 0.1, 0.25, 0.5, 0.75)
 EPSILONS = (0.0, 0.25, 0.5)
+EPSILON_GAIN = 0.01
+"""A gallery is mixed only where it gains this much: unmixed, it serves the encoder space at once too."""
 IN_TRAINING = Weights(0.5, 0.25, 0.0)
 """The weights at which recall is followed during training; each direction's own are chosen at its end."""
 
@@ -89,6 +91,7 @@ class Tuned:
         decode: `expectation` or `mean`.
         hidden: `mean`, `sigma` or `both`.
         epsilon: ε of each target.
+        default: δ and γ for what has none of its own: the best on the mean of all directions.
         sigma_spearman: See `sigma_follows_error`.
         records: For each direction `given`, `target`, `delta`, `gamma`, and recall@1 of `encoder`,
             `reconstructed` and `hybrid`.
@@ -97,6 +100,7 @@ class Tuned:
     decode: str
     hidden: str
     epsilon: dict[str, float]
+    default: tuple[float, float]
     sigma_spearman: float
     records: list[dict[str, Any]]
 
@@ -134,9 +138,12 @@ def tune(model: Candidate, val: EmbeddingSet, limit: int = 800) -> Tuned:
     for (_, target), found in quality.items():
         for epsilon in EPSILONS:
             totals[target][epsilon] += max(v for k, v in found.items() if k[2] == epsilon)
-    epsilons = {
-        t: max(values, key=lambda e: (round(values[e], 3), -e)) for t, values in totals.items()
-    }
+    epsilons = {}
+    for target, values in totals.items():
+        asking = sum(t == target for _, t in quality)
+        best_of = max(values, key=lambda e: values[e])
+        gain = (values[best_of] - values[0.0]) / asking
+        epsilons[target] = best_of if gain >= EPSILON_GAIN else 0.0
     records = []
     for d in every:
         epsilon = epsilons[d.target]
@@ -155,7 +162,16 @@ def tune(model: Candidate, val: EmbeddingSet, limit: int = 800) -> Tuned:
                 "hybrid": recall_at(d.ranks("hybrid", weights), 1),
             }
         )
-    return Tuned(model.decode, model.hidden, epsilons, sigma_follows_error(model, val), records)
+    means = {
+        (delta, gamma): sum(
+            quality[d.given, d.target][delta, gamma, epsilons[d.target]] for d in every
+        )
+        for delta in DELTAS
+        for gamma in GAMMAS
+    }
+    default = max(means, key=lambda k: (round(means[k], 3), -k[1]))
+    follows = sigma_follows_error(model, val)
+    return Tuned(model.decode, model.hidden, epsilons, default, follows, records)
 
 
 def sigma_follows_error(model: Candidate, val: EmbeddingSet, seed: int = 0) -> float:

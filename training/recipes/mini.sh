@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The `mini` model from nothing: worlds, both stages, weights. About 20 minutes on two cores.
+# The `mini` model from nothing: worlds, both stages, weights. About half an hour on two cores.
 #
 #     training/recipes/mini.sh WORK OUT      # an interrupted run goes on when called again
 #
