@@ -66,11 +66,16 @@ def test_vectors_follow_from_encoder_and_mvae_by_hand(world, bundle):
             assert np.abs(stored - x[0, m].numpy()).max() < 1e-3
         assert np.array_equal(bundle.present[i], has[0].numpy())
         p = model.mvae.posterior(x, has)
-        decoded = [model.mvae.decode(p.mean + e * p.sigma)[0] for e in (1, -1)]
-        mean = torch.nn.functional.normalize(decoded[0] + decoded[1], dim=-1)
+        points = {"expectation": (1, -1), "mean": (0,)}[model.decode]
+        decoded = sum(model.mvae.decode(p.mean + e * p.sigma)[0] for e in points)
+        mean = torch.nn.functional.normalize(decoded, dim=-1)
         for m, name in enumerate(model.modalities):
             vector = np.asarray(bundle.vectors(name)[i], np.float32)
-            expected = x[0, m] if has[0, m] else mean[m]
+            epsilon = bundle.manifest["epsilon"][name]
+            mixed = torch.nn.functional.normalize(
+                (1 - epsilon) * x[0, m] + epsilon * mean[m], dim=-1
+            )
+            expected = mixed if has[0, m] else mean[m]
             assert np.abs(vector[:512] - expected.numpy()).max() < 2e-3
             assert np.abs(vector[512:] - p.mean[0].numpy()).max() < 2e-3
         sigma = bundle.sql("SELECT sigma_l1 FROM observations WHERE row = ?", [i])[0][0]

@@ -32,7 +32,8 @@ def by_hand(bundle, visible, target, space, delta, gamma, epsilon=0.0):
 
     def mvae(x, has):
         p = model.mvae.posterior(torch.from_numpy(x).float(), torch.from_numpy(has))
-        d = sum(model.mvae.decode(p.mean + e * p.sigma, [t])[:, 0] for e in (1, -1))
+        points = {"expectation": (1, -1), "mean": (0,)}[model.decode]
+        d = sum(model.mvae.decode(p.mean + e * p.sigma, [t])[:, 0] for e in points)
         return p.mean.double().numpy(), torch.nn.functional.normalize(d, dim=1).double().numpy()
 
     query = np.zeros((1, len(names), f.shape[2]))
@@ -46,6 +47,7 @@ def by_hand(bundle, visible, target, space, delta, gamma, epsilon=0.0):
     delta, gamma = {"encoder": (0, 0), "reconstructed": (1, 0), "hidden": (delta, 1)}.get(
         space, (delta, gamma)
     )
+    epsilon = 0.0 if space == "encoder" else epsilon
     q = (1 - delta) * mean + delta * r_q[0]
     mixed = (1 - epsilon) * f[:, t] + epsilon * r
     mixed /= np.maximum(np.linalg.norm(mixed, axis=1, keepdims=True), 1e-9)
@@ -63,8 +65,11 @@ def test_scores_are_the_formula(bundle, space, epsilon):
         "loc": model.encoder("loc").encode([place])[0],
         "text": model.encoder("text").encode([text])[0],
     }
-    for target in ("image", "audio"):
-        expected = by_hand(bundle, visible, target, space, 0.3, 0.6, epsilon or 0.0)
+    for target in ("image", "audio", "sat"):
+        stored = bundle.manifest["epsilon"][target]
+        expected = by_hand(
+            bundle, visible, target, space, 0.3, 0.6, stored if epsilon is None else epsilon
+        )
         answer = bundle.search(Query(location=place, text=text, target=target, k=60, space=space, delta=0.3, gamma=0.6,
                                      epsilon=epsilon))  # fmt: skip
         assert sorted(h.row for h in answer.hits) == list(range(60))
