@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import time
@@ -103,6 +102,12 @@ RUNS = {"plain": (plain_run, False), "plain bf16": (plain_run, True), "float32":
         "bf16": (fast_run, True)}  # fmt: skip
 
 
+def peak_kb() -> int:
+    """Peak resident memory of this process, in kB (Linux)."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0])
+
+
 def largest_difference(given: EmbeddingSet) -> float:
     """Largest difference of a gradient, relative to its tensor's largest entry: ours against plain, float32."""
     from prom3e_index.training.step import make_batch
@@ -137,10 +142,10 @@ def main() -> None:
     given = rows(a.rows)
     torch.manual_seed(0)
     if a.memory_of:
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        before = peak_kb()
         run, bf16 = RUNS[a.memory_of]
         run(MVAE(MVAEConfig()).to(a.device), given, 2, a.device, bf16)
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        peak = peak_kb()
         if a.device != "cpu":
             before, peak = 0, torch.cuda.max_memory_allocated() // 1024
         print(json.dumps((peak - before) / 1024))

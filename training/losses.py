@@ -5,12 +5,15 @@ Sources: TaxaBind (stage 1), ProM3E (stage 2: contrastive reconstruction and KL,
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from prom3e_index.mvae import Posterior
 
+_LEAST_SQUARE = 1e-12
 KL_LIMIT = 1e4
 """The public code leaves out a batch whose KL term exceeds this."""
 
@@ -58,15 +61,34 @@ def masked_infonce(
     return 0.4 * F.cross_entropy(wide, truth) + 0.6 * F.cross_entropy(logits.T, truth)
 
 
-def distance_logits(decoded: Tensor, target: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
-    """α·‖f̂(i) − f(j)‖₂ + β for unit rows: (…, n, d) and (…, k, d) to (…, n, k), by one product."""
-    squared = (2 - 2 * decoded @ target.transpose(-1, -2)).clamp_min(1e-12)
-    return scale * squared.sqrt() + shift
+class _Distance(torch.autograd.Function):
+    """‖a − b‖₂ of unit rows from their inner products, with few passes over the large matrix."""
+
+    @staticmethod
+    def forward(ctx: Any, cosine: Tensor) -> Tensor:
+        distance = cosine.mul(-2).add_(2).clamp_min_(_LEAST_SQUARE).sqrt_()
+        ctx.save_for_backward(distance)
+        return distance
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        (distance,) = ctx.saved_tensors
+        out = gradients[0].div(distance).neg_()
+        return out.masked_fill_(distance <= _LEAST_SQUARE**0.5, 0.0)
+
+
+def distance_logits(decoded: Tensor, target: Tensor, scale: Tensor) -> Tensor:
+    """α·‖f̂(i) − f(j)‖₂ for unit rows: (…, n, d) and (…, k, d) to (…, n, k), by one product.
+
+    The published logits add β, which changes no softmax, no loss and no gradient but its own, 0.
+    """
+    distance: Tensor = _Distance.apply(decoded @ target.transpose(-1, -2))
+    return scale * distance
 
 
 def reconstruction(decoded: Tensor, target: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
     """Cross-entropy of α·‖f̂(i) − f(j)‖₂ + β with truth j = i, for unit rows (n, d)."""
-    logits = distance_logits(decoded, target, scale, shift)
+    logits = distance_logits(decoded, target, scale) + shift
     return F.cross_entropy(logits, torch.arange(len(target), device=target.device))
 
 

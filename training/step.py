@@ -208,15 +208,16 @@ class Step(nn.Module):
         target = _of(batch.columns, batch.targets).transpose(0, 1)
         if recipe.distance == "cosine":
             cosine = torch.bmm(decoded, target.transpose(1, 2))
-            logits = model.negative_shift - model.negative_scale * cosine
+            logits = -model.negative_scale * cosine
         else:
-            logits = distance_logits(decoded, target, model.negative_scale, model.negative_shift)
+            logits = distance_logits(decoded, target, model.negative_scale)
         removed = _no_negatives(batch)
         value = _cross_entropy(logits, batch.own, removed)
         weight = self._weight(batch)
         terms = value.mean(1) if weight is None else (value * weight).sum(1)
         reconstruction = terms.mean()
-        total, mixed = total + reconstruction, nothing
+        # β adds the same to every logit: it takes part with its gradient, which is 0
+        total, mixed = total + reconstruction + 0 * model.negative_shift, nothing
         if recipe.mixed and batch.hidden:
             mixed = self._mixed(batch, decoded, target, removed)
             total = total + recipe.mixed * mixed
