@@ -114,6 +114,7 @@ def write_state(state: State, path: Path, *, half: bool = False) -> None:
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file(tensors, path, metadata={"format": "pt"})
+    path.chmod(path.parent.stat().st_mode & 0o666)  # safetensors makes it private to its writer
 
 
 def write_mvae(model: MVAE, folder: Path, *, half: bool = False) -> None:
