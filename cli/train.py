@@ -140,6 +140,8 @@ def mvae(
             ),
             show,
         )
+    if done is None:
+        return
     typer.echo(done.summary())
     typer.echo(
         f"model: {out}" + (f"; published layout: {done.published}" if done.published else "")
@@ -226,6 +228,8 @@ def align(
     )  # fmt: skip
     with progress() as show, run_progress() as report:
         done = run_align(run, show, report)
+    if done is None:
+        return
     for line in done.refused:
         typer.echo(f"not used: {line}", err=True)
     typer.echo(

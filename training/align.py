@@ -259,11 +259,9 @@ def align(
             now = f"{float(pair.log_scale.detach().exp()):.4g}"
             log.write(step=at, epoch=at // per_epoch, lr=f"{lr:.4g}", loss=f"{mean:.6g}", scale=now)
         mean = float(np.mean(losses[-per_epoch:]))
-        report(
-            at,
-            steps,
-            f"loss {mean:.3f}  epoch {min(config.epochs, at // per_epoch + 1)}/{config.epochs}",
-        )
+        if log:
+            epoch = min(config.epochs, at // per_epoch + 1)
+            report(at, steps, f"loss {mean:.3f}  epoch {epoch}/{config.epochs}")
         if at % per_epoch == 0:
             losses, finished = [], mean
     pair.eval().requires_grad_(False).cpu()

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import torch
 from torch import nn
 
 from prom3e_index.errors import InputError
+
+PATIENCE = timedelta(hours=12)
+"""How long processes wait for the first one, which alone decodes files and measures recall."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,11 @@ class Processes:
         torch.distributed.broadcast(box, src=0)
         return int(box[0])
 
+    def wait(self) -> None:
+        """Wait until every process is here."""
+        if self.count > 1:
+            torch.distributed.barrier()
+
     def leave(self) -> None:
         """End the group that `join` made."""
         if self.count > 1:
@@ -79,5 +88,5 @@ def join(device: str) -> Processes:
         torch.cuda.set_device(device)
     if not torch.distributed.is_initialized():
         backend = "nccl" if device.startswith("cuda") else "gloo"
-        torch.distributed.init_process_group(backend, rank=rank, world_size=count)
+        torch.distributed.init_process_group(backend, rank=rank, world_size=count, timeout=PATIENCE)
     return Processes(rank, count, device)

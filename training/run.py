@@ -88,8 +88,11 @@ class Outcome:
         )
 
 
-def run_mvae(run: MVAERun, report: Report) -> Outcome:
+def run_mvae(run: MVAERun, report: Report) -> Outcome | None:
     """Read the sets, train, choose how the model is used, write its folder.
+
+    Returns:
+        What was found; None in the processes of a group that are not its first.
 
     Raises:
         InputError: No set, a validation file that is also trained on, or a folder with another run.
@@ -126,21 +129,22 @@ def run_mvae(run: MVAERun, report: Report) -> Outcome:
         report=report,
     )
     me = join(run.device)
-    tuned, published = None, None
-    if me.first:
-        if validation is not None:
-            tuned = tune(Candidate(trained.mvae, layout.modalities), validation)
-        write_model(
-            run.out,
-            trained.mvae,
-            layout,
-            tuned,
-            name=run.name or run.out.resolve().name,
-            summary=run.summary or _summary(run),
-            half=run.half,
-        )
-        published = export_published(run.out, trained.mvae) if run.export else None
     me.leave()
+    if not me.first:
+        return None
+    tuned = None
+    if validation is not None:
+        tuned = tune(Candidate(trained.mvae, layout.modalities), validation)
+    write_model(
+        run.out,
+        trained.mvae,
+        layout,
+        tuned,
+        name=run.name or run.out.resolve().name,
+        summary=run.summary or _summary(run),
+        half=run.half,
+    )
+    published = export_published(run.out, trained.mvae) if run.export else None
     rows, dropped = sum(len(s) for s in sets), sum(s.dropped for s in sets)
     return Outcome(trained, tuned, rows, dropped, published)
 

@@ -79,8 +79,11 @@ class Aligned:
     loss: float
 
 
-def run_align(run: AlignRun, show: Progress, report: Report) -> Aligned:
+def run_align(run: AlignRun, show: Progress, report: Report) -> Aligned | None:
     """Decode what the table has, embed the photos once, train, write the encoder's folder.
+
+    Returns:
+        What was found; None in the processes of a group that are not its first.
 
     Raises:
         InputError: An unknown modality, no anchor, or too few rows with both modalities.
@@ -103,6 +106,9 @@ def run_align(run: AlignRun, show: Progress, report: Report) -> Aligned:
         label=run.label,
     )
     cache = run.cache or run.out / "run"
+    me = join(run.device)
+    if not me.first:
+        me.wait()  # the first process decodes and embeds, the others then read
     torch.manual_seed(run.config.seed)  # the start, where there are no weights to start from
     tower = open_tower(modality, run.init, rows, cache, show)
     facts: dict[str, Any] = {"modality": run.modality, "init": run.init, "label": run.label}
@@ -113,6 +119,8 @@ def run_align(run: AlignRun, show: Progress, report: Report) -> Aligned:
         encoder = _photo_tower(str(run.anchor), run.hub, run.device)
         facts["anchor"] = encoder.fingerprint
         anchors = photo_embeddings(encoder, rows, cache, show)
+    if me.first:
+        me.wait()
     loss = align(
         tower,
         anchors,
@@ -123,10 +131,10 @@ def run_align(run: AlignRun, show: Progress, report: Report) -> Aligned:
         facts=facts,
         report=report,
     )
-    me = join(run.device)
-    if me.first:
-        tower.write(run.out, run.half)
     me.leave()
+    if not me.first:
+        return None
+    tower.write(run.out, run.half)
     able = anchors.able if together else ~anchors.isnan().any(1)
     note = [p for p in cache.glob("*.refused.txt")]
     refused = [line for p in note for line in p.read_text(encoding="utf-8").splitlines()]
