@@ -303,6 +303,9 @@ def test_another_run_in_the_folder_is_refused(tmp_path):
     train_mvae([made(40)], NAMES, TINY, tmp_path / "run")
     with pytest.raises(InputError, match="lr was 0.001, now 0.5"):
         train_mvae([made(40)], NAMES, replace(TINY, lr=0.5), tmp_path / "run")
+    start = MVAE(MVAEConfig(input_dim=12, embed_dim=16, heads=2, mlp_dim=24, num_register_tokens=2))
+    with pytest.raises(InputError, match="init was None, now"):
+        train_mvae([made(40)], NAMES, TINY, tmp_path / "run", init=start)
 
 
 def test_a_model_is_extended_by_a_narrower_modality_without_losing_the_rest(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -67,6 +68,15 @@ def restore(
         if state:
             optimiser.state[parameter] = state
     return {k.removeprefix("more."): v for k, v in tensors.items() if k.startswith("more.")}
+
+
+def digest(tensors: dict[str, Tensor]) -> str:
+    """SHA-256, 16 hex digits, over names and values."""
+    found = hashlib.sha256()
+    for name, value in sorted(tensors.items()):
+        found.update(name.encode())
+        found.update(value.detach().cpu().contiguous().numpy().tobytes())
+    return found.hexdigest()[:16]
 
 
 def claim(folder: Path, settings: dict[str, Any]) -> None:

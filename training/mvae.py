@@ -168,6 +168,7 @@ def train_mvae(
     if me.first:
         facts = {"modalities": list(modalities), "sets": [s.fingerprint for s in sets]}
         facts["validation"] = [validation.fingerprint] if validation else []
+        facts["init"] = None if init is None else checkpoint.digest(dict(init.state_dict()))
         checkpoint.claim(run, asdict(recipe) | facts)
     last = run / "last.safetensors"
     if me.agree(int(last.is_file())):
