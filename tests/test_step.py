@@ -64,7 +64,7 @@ def test_golden_losses(case):
     assert float(terms.total) == pytest.approx(given["total"], abs=1e-5)
 
 
-@pytest.mark.parametrize("case", range(2))
+@pytest.mark.parametrize("case", range(3))
 def test_golden_gradients(case):
     folder = shared("fixtures/golden_given")
     model, inputs = read_mvae(folder).requires_grad_(True), np.load(folder / "inputs.npz")
