@@ -112,9 +112,11 @@ def test_gathered_negatives_of_two_processes_equal_one_joint_batch(tmp_path):
 from pathlib import Path
 from test_align import toy
 from prom3e_index.training.align import AlignConfig, align
+from prom3e_index.training.distributed import join
 tower, anchors, label = toy()
 align(tower, anchors, label, AlignConfig(loss="supcon", epochs=2, batch_size={size}, accumulate=1, lr=1e-2,
       gather=True, schedule="cosine"), Path({out!r}))
+join("cpu").leave()
 """
     run_alone_and_in_a_group(
         code.format(size=32, out=str(tmp_path / "one")),

@@ -154,10 +154,12 @@ def test_two_processes_take_the_same_steps_as_one(tmp_path):
     code = """
 from pathlib import Path
 from dataclasses import replace
+from prom3e_index.training.distributed import join
 from test_training import NAMES, TINY, made
 from prom3e_index.training.mvae import train_mvae
 recipe = replace(TINY, steps=4, mixed=0.5, visible="row", negatives="species", batch_size=16)
 train_mvae([made(64)], NAMES, recipe, Path({out!r}), validation=made(60, seed=2))
+join("cpu").leave()
 """
     run_alone_and_in_a_group(*(code.format(out=str(tmp_path / n)) for n in ("one", "two")))
     one, two = (load(tmp_path / n / "last.safetensors")[0] for n in ("one", "two"))

@@ -166,7 +166,10 @@ def train_mvae(
     here = Position()
 
     if me.first:
-        facts = {"modalities": list(modalities), "sets": [s.fingerprint for s in sets]}
+        facts: dict[str, Any] = {
+            "modalities": list(modalities),
+            "sets": [s.fingerprint for s in sets],
+        }
         facts["validation"] = [validation.fingerprint] if validation else []
         facts["init"] = None if init is None else checkpoint.digest(dict(init.state_dict()))
         checkpoint.claim(run, asdict(recipe) | facts)

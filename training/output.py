@@ -46,7 +46,11 @@ class Layout:
 
 
 def read_layout(
-    model: str | None, init: str | None, add: dict[str, int], hub: Path | None = None
+    model: str | None,
+    init: str | None,
+    add: dict[str, int],
+    hub: Path | None = None,
+    seed: int = 0,
 ) -> Layout:
     """Find out what a run trains.
 
@@ -55,6 +59,7 @@ def read_layout(
         init: A model, or a bare folder of an MVAE, whose weights the run starts from.
         add: Modalities to append, with their widths.
         hub: Local copy of hub repositories.
+        seed: Of the first weights of appended modalities.
 
     Raises:
         InputError: A modality that is there already, or one wider than d.
@@ -88,15 +93,17 @@ def read_layout(
         if wide != width:
             widths[name] = wide
     layout = Layout(tuple(names), width, widths, opened, source)
-    return replace(layout, init=extended(source, layout)) if source and add else layout
+    return replace(layout, init=extended(source, layout, seed)) if source and add else layout
 
 
-def extended(source: MVAE, layout: Layout) -> MVAE:
+def extended(source: MVAE, layout: Layout, seed: int) -> MVAE:
     """An MVAE with more modalities than `source`; of the modalities it knew, nothing changes."""
     config = replace(
         source.config, num_modalities=len(layout.modalities), input_dims=layout.input_dims
     )
-    out = MVAE(config)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        out = MVAE(config)
     own = out.state_dict()
     own.update(source.state_dict())
     out.load_state_dict(own)

@@ -102,7 +102,7 @@ def run_mvae(run: MVAERun, report: Report) -> Outcome | None:
     if run.validation is not None and run.validation.resolve() in [s.resolve() for s in run.sets]:
         if not has_split(run.validation):
             raise InputError(f"{run.validation} is trained on; validate with other rows.")
-    layout = read_layout(run.model, run.init, dict(run.add), run.hub)
+    layout = read_layout(run.model, run.init, dict(run.add), run.hub, run.recipe.seed)
     sets = [read_set(p, layout.modalities, layout.width, "train") for p in run.sets]
     validation = _validation(run, layout)
     recipe = run.recipe
