@@ -118,8 +118,11 @@ def mvae(
         "embed_dim": embed_dim, "depth": depth, "heads": heads, "mlp_dim": mlp_dim, "registers": registers,
         "batch_size": batch_size, "epochs": epochs, "steps": steps, "lr": lr, "seed": seed,
     }  # fmt: skip
-    chosen = RECIPES[recipe].with_settings(pairs(settings, "--set"))
-    chosen = chosen.with_settings({k: v for k, v in flags.items() if v is not None})
+    given = pairs(settings, "--set") | {k: v for k, v in flags.items() if v is not None}
+    sizes = sorted({"embed_dim", "depth", "heads", "mlp_dim", "registers"} & given.keys())
+    if init is not None and sizes:
+        raise InputError(f"{', '.join(sizes)} cannot be chosen with --init, whose sizes are kept.")
+    chosen = RECIPES[recipe].with_settings(given)
     with run_progress() as show:
         done = run_mvae(
             MVAERun(

@@ -261,6 +261,37 @@ def test_obscured_places_are_no_ground_truth_and_labels_come_from_the_column(tmp
         read_rows(str(tmp_path / "t.csv"), label="knid")
 
 
+def test_caches_and_runs_of_another_table_are_refused(tmp_path, world, clip):
+    """As many files, but others: what is decoded already must not be taken for them."""
+    text = (world / "observations.csv").read_text().splitlines()
+    column = text[0].split(",").index("image")
+    lines = [line.split(",") for line in text[1:]]
+    photos = [line[column] for line in lines]
+    other = world / "other.csv"
+    for line, photo in zip(lines, photos[::-1], strict=True):
+        line[column] = photo
+    other.write_text("\n".join([text[0], *(",".join(line) for line in lines)]) + "\n")
+    run = dict(modality="loc", out=tmp_path / "loc", init=str(RECIPE / "ecogeo"), anchor=str(clip[0]),
+               config=AlignConfig(loss="infonce", epochs=1, batch_size=4, accumulate=1))  # fmt: skip
+    with pytest.raises(InputError, match="image files of another table; give another --cache"):
+        run_align(AlignRun(table=str(other), cache=clip[1], **run), quiet, quiet)
+    run_align(AlignRun(table=str(world / "observations.csv"), cache=clip[1], **run), quiet, quiet)
+    with pytest.raises(InputError, match="holds another run: table was"):
+        run_align(AlignRun(table=str(other), cache=tmp_path / "c", **run), quiet, quiet)
+
+
+def test_photo_and_name_towers_begin_anew_in_each_run(tmp_path, world, clip):
+    """A second run in one process gives the same weights as the first."""
+    run = AlignRun("image+text", str(world / "observations.csv"), tmp_path / "again",
+                   str(RECIPE / "taxabind-vit-b-16"), None,
+                   AlignConfig(epochs=1, batch_size=16, accumulate=1, lr=1e-3), cache=clip[1])  # fmt: skip
+    run_align(run, quiet, quiet)
+    one, two = (
+        read_state(p / "open_clip_model.safetensors") for p in (clip[0], tmp_path / "again")
+    )
+    assert all(torch.equal(one[k], two[k]) for k in one)
+
+
 def test_wrong_runs_are_named(tmp_path, world):
     table = str(world / "observations.csv")
     with pytest.raises(InputError, match="--anchor is needed"):
@@ -299,6 +330,8 @@ def test_patch_keeps_the_best_mix(tmp_path, world):
     assert torch.allclose(kept["visual.proj"], expected, atol=1e-6)
     assert "kept" in done.table()
 
+    with pytest.raises(InputError, match="would be overwritten"):
+        run_patch(before, after, rows, before, quiet)
     with pytest.raises(ModelError, match="different networks"):
         write_state({"a": torch.zeros(1)}, before / "open_clip_model.safetensors")
         run_patch(before, after, rows, tmp_path / "out", quiet)

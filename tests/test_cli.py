@@ -259,6 +259,7 @@ def test_training_commands_train_and_name_what_is_wrong(inside, tmp_path):
         ("--set", "noise"): "--set is SETTING=VALUE, not 'noise'",
         ("--recipe", "bset"): "--recipe 'bset'; nearest: best",
         ("--add", "dna"): "--add is NAME:WIDTH",
+        ("--init", "taxabind"): "cannot be chosen with --init",
         ("--export", "onnx"): "only `published` is known",
         ("--lr", "0.5"): "now 0.5. Give the settings it began with",
         ("--heads", "3"): "embed_dim 16 is no multiple of heads 3",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -47,6 +49,13 @@ class Rows:
 
     def __len__(self) -> int:
         return len(self.text)
+
+    def fingerprint(self) -> str:
+        """SHA-256, 16 hex digits, over everything training reads of the table."""
+        found = hashlib.sha256(json.dumps([self.media, self.text]).encode())
+        for array in (self.place, self.climate, self.label):
+            found.update(array.tobytes())
+        return found.hexdigest()[:16]
 
 
 def read_rows(
@@ -127,19 +136,24 @@ class MediaCache:
         self, folder: Path, rows: Rows, modality: str, spec: ImageSpec | AudioSpec, show: Progress
     ) -> None:
         unique = list(dict.fromkeys(p for p in rows.media[modality] if p))
+        listed = "\n".join([str(rows.base.resolve()), *unique])
         if not unique:
             raise InputError(f"The table has no {modality} files to train with.")
         store, marks = folder / f"{modality}.npy", folder / f"{modality}.done.npy"
+        which = folder / f"{modality}.files.txt"
         note = folder / f"{modality}.refused.txt"
         if not marks.is_file():
             folder.mkdir(parents=True, exist_ok=True)
             note.unlink(missing_ok=True)
             good = self._decode(store, rows.base, unique, modality, spec, note, show)
+            which.write_text(listed, encoding="utf-8")
             np.save(marks.with_suffix(".new.npy"), good)
             marks.with_suffix(".new.npy").replace(marks)
+        if which.read_text(encoding="utf-8") != listed:
+            raise InputError(
+                f"{folder} holds the decoded {modality} files of another table; give another --cache."
+            )
         good = np.load(marks, allow_pickle=False)
-        if len(good) != len(unique):
-            raise InputError(f"{folder} holds other files than the table; remove it.")
         self.values: NDArray[Any] = np.load(store, mmap_mode="r", allow_pickle=False)
         number = {p: i if good[i] else -1 for i, p in enumerate(unique)}
         self.index = np.array([number[p] if p else -1 for p in rows.media[modality]], np.int64)

@@ -84,6 +84,13 @@ def read_layout(
         width = source.config.input_dim
     elif opened is not None:
         names, width, widths = opened.modalities, opened.width, dict(opened.widths)
+    if opened is not None and (
+        opened.width != width or opened.modalities != names[: len(opened.modalities)]
+    ):
+        raise InputError(
+            f"--model {model} has {', '.join(opened.modalities)} of width {opened.width}, --init {init} "
+            f"{', '.join(names)} of width {width}; the first must begin the second."
+        )
     for name, wide in add.items():
         if name in names:
             raise InputError(f"--add {name}: the model has it already ({', '.join(names)}).")

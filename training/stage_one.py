@@ -19,9 +19,10 @@ from prom3e_index.media.images import ImageSpec
 from prom3e_index.model import Model
 from prom3e_index.schema import modality_name
 from prom3e_index.training.align import AlignConfig, Report, align
+from prom3e_index.training.checkpoint import digest
 from prom3e_index.training.distributed import join
 from prom3e_index.training.observations import SQUARE, MediaCache, Progress, Rows, read_rows
-from prom3e_index.training.towers import open_tower
+from prom3e_index.training.towers import open_pair, open_tower
 from prom3e_index.weights import fingerprint, read_state, write_state
 
 TOGETHER = "image+text"
@@ -110,15 +111,16 @@ def run_align(run: AlignRun, show: Progress, report: Report) -> Aligned | None:
     if not me.first:
         me.wait()  # the first process decodes and embeds, the others then read
     torch.manual_seed(run.config.seed)  # the start, where there are no weights to start from
-    tower = open_tower(modality, run.init, rows, cache, show)
-    facts: dict[str, Any] = {"modality": run.modality, "init": run.init, "label": run.label}
+    facts: dict[str, Any] = {"modality": run.modality, "table": rows.fingerprint()}
     anchors: Any
     if together:
-        anchors = open_tower("text", run.init, rows, cache, show)
+        tower, anchors = open_pair(run.init, rows, cache, show)
     else:
+        tower = open_tower(modality, run.init, rows, cache, show)
         encoder = _photo_tower(str(run.anchor), run.hub, run.device)
         facts["anchor"] = encoder.fingerprint
         anchors = photo_embeddings(encoder, rows, cache, show)
+    facts["start"] = digest(dict(tower.network.state_dict()))
     if me.first:
         me.wait()
     loss = align(
@@ -136,8 +138,10 @@ def run_align(run: AlignRun, show: Progress, report: Report) -> Aligned | None:
         return None
     tower.write(run.out, run.half)
     able = anchors.able if together else ~anchors.isnan().any(1)
-    note = [p for p in cache.glob("*.refused.txt")]
-    refused = [line for p in note for line in p.read_text(encoding="utf-8").splitlines()]
+    notes = [cache / f"{m}.refused.txt" for m in dict.fromkeys(("image", modality))]
+    refused = [
+        line for p in notes if p.is_file() for line in p.read_text(encoding="utf-8").splitlines()
+    ]
     return Aligned(int((tower.able & able).sum()), refused, loss)
 
 
@@ -230,6 +234,8 @@ def run_patch(
     """
     if points < 2:
         raise InputError(f"--points is {points}; the two ends make 2.")
+    if out.resolve() in (before.resolve(), after.resolve()):
+        raise InputError(f"--out {out} is one of the two inputs; it would be overwritten.")
     media = MediaCache(out / "run", rows, "image", SQUARE, show)
     old, new = read_state(before / WEIGHTS), read_state(after / WEIGHTS)
     if {k: v.shape for k, v in old.items()} != {k: v.shape for k, v in new.items()}:
@@ -245,8 +251,8 @@ def run_patch(
     out.mkdir(parents=True, exist_ok=True)
     (out / "open_clip_config.json").write_text(json.dumps(config, indent=1) + "\n")
     grid: list[tuple[float, float]] = []
-    for k, a in enumerate(np.linspace(0, 1, points)):
-        write_state(_mixed(old, new, float(a)), out / WEIGHTS)
+    for k, a in enumerate(np.linspace(0, 1, points).tolist()):
+        write_state(_mixed(old, new, a), out / WEIGHTS)
         image, text = OpenClipImage(out, ImageSpec(), device), OpenClipText(out, device)
         top = (SQUARE.crop - image.spec.crop + 1) // 2
         crop = slice(top, top + image.spec.crop)
@@ -255,13 +261,10 @@ def run_patch(
             for i in range(0, len(use), 32)
         ]
         accuracy = zero_shot_accuracy(np.concatenate(rows_of), text.encode(names), truth)
-        grid.append((round(float(a), 4), accuracy))
+        grid.append((a, accuracy))
         show("patch", k + 1, points)
     best = max(grid, key=lambda entry: (entry[1], -entry[0]))[0]
-    write_state(
-        _mixed(old, new, float(np.linspace(0, 1, points)[[g[0] for g in grid].index(best)])),
-        out / WEIGHTS,
-    )
+    write_state(_mixed(old, new, best), out / WEIGHTS)
     facts = {
         "before": fingerprint(before / WEIGHTS),
         "after": fingerprint(after / WEIGHTS),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from prom3e_index.encoders.place import ClimateNet, LocationNet, geoclip_weights
+from prom3e_index.encoders.vision import OPEN_CLIP_FILES, open_clip_network
 from prom3e_index.errors import InputError, ModelError
 from prom3e_index.hub import PACKAGED
 from prom3e_index.media.audio import AudioSpec
@@ -52,7 +53,7 @@ def open_tower(modality: str, init: str, rows: Rows, cache: Path, show: Progress
     """Open the network of a modality with its training inputs.
 
     Args:
-        modality: `image`, `text`, `sat`, `audio`, `loc` or `env`.
+        modality: `sat`, `audio`, `loc` or `env`; photos and names: `open_pair`.
         init: A folder in the published layout, with weights or without; `package:geoclip` for places.
         rows: The observations.
         cache: Folder for decoded media.
@@ -63,8 +64,6 @@ def open_tower(modality: str, init: str, rows: Rows, cache: Path, show: Progress
         ModelError: The folder is not such a network.
     """
     makers: dict[str, Callable[[str, Rows, Path, Progress], Tower]] = {
-        "image": _image,
-        "text": _text,
         "sat": _sat,
         "audio": _audio,
         "loc": _loc,
@@ -72,12 +71,7 @@ def open_tower(modality: str, init: str, rows: Rows, cache: Path, show: Progress
     }
     if modality not in makers:
         raise InputError(f"No encoder for {modality!r} can be trained; known: {', '.join(makers)}.")
-    tower = makers[modality](init, rows, cache, show)
-    if int(tower.able.sum()) < 2:
-        raise InputError(
-            f"The table has {int(tower.able.sum())} rows with {modality}; 2 are needed."
-        )
-    return tower
+    return _usable(modality, makers[modality](init, rows, cache, show))
 
 
 def _weights(folder: Path, names: tuple[str, ...]) -> Path | None:
@@ -105,54 +99,27 @@ def _writer(
     return write
 
 
-_CLIPS: dict[str, Any] = {}
-
-
-def open_clip_towers(init: str) -> Any:
-    """The open_clip model of a folder, once per process: photo and name towers share it."""
+def open_pair(init: str, rows: Rows, cache: Path, show: Progress) -> tuple[Tower, Tower]:
+    """Photo and name towers of one open_clip network, to be trained together."""
     import open_clip
 
-    folder = Path(init).resolve()
-    if str(folder) not in _CLIPS:
-        settings = read_json(folder / "open_clip_config.json").get("model_cfg")
-        if not isinstance(settings, dict):
-            raise ModelError(f"{folder / 'open_clip_config.json'} has no `model_cfg`.")
-        vision = open_clip.CLIPVisionCfg(**settings["vision_cfg"])
-        text = open_clip.CLIPTextCfg(**settings["text_cfg"])
-        quick = bool(settings.get("quick_gelu", False))
-        model = open_clip.CLIP(settings["embed_dim"], vision, text, quick_gelu=quick)
-        _load(
-            model, _weights(folder, ("open_clip_model.safetensors", "open_clip_pytorch_model.bin"))
-        )
-        _CLIPS[str(folder)] = model
-    return _CLIPS[str(folder)]
-
-
-def _image(init: str, rows: Rows, cache: Path, show: Progress) -> Tower:
-    model = open_clip_towers(init)
+    folder = Path(init)
+    model, settings = open_clip_network(folder)
+    _load(model, _weights(folder, OPEN_CLIP_FILES))
+    write = _writer(model, folder / "open_clip_config.json", OPEN_CLIP_FILES[0])
     media = MediaCache(cache, rows, "image", SQUARE, show)
-    config = Path(init) / "open_clip_config.json"
-    return Tower(
+    photo = Tower(
         model,
-        lambda x: model.encode_image(x),
-        lambda at, g: augment.pixels(media.rows(at), replace(SQUARE, crop=224), g),
+        model.encode_image,
+        lambda at, g: augment.pixels(media.rows(at), ImageSpec(), g),
         torch.from_numpy(media.index >= 0),
-        _writer(model, config, "open_clip_model.safetensors"),
+        write,
     )
-
-
-def _text(init: str, rows: Rows, cache: Path, show: Progress) -> Tower:
-    import open_clip
-
-    model = open_clip_towers(init)
-    settings = read_json(Path(init) / "open_clip_config.json")["model_cfg"]
-    tokenize = open_clip.SimpleTokenizer(
-        context_length=settings["text_cfg"].get("context_length", 77)
-    )
+    length = settings["text_cfg"].get("context_length", 77)
     names = sorted({t for t in rows.text if t})
     number = {t: i for i, t in enumerate(names)}
     label = torch.tensor([number.get(t, -1) for t in rows.text])
-    tokens = tokenize(names) if names else torch.zeros(0, 77, dtype=torch.int64)
+    tokens = open_clip.SimpleTokenizer(context_length=length)(names or [""])
 
     def embed(given: tuple[Tensor, Tensor]) -> Tensor:
         unique, back = given
@@ -162,10 +129,14 @@ def _text(init: str, rows: Rows, cache: Path, show: Progress) -> Tower:
         unique, back = label[at].unique(return_inverse=True)
         return tokens[unique], back
 
-    config = Path(init) / "open_clip_config.json"
-    return Tower(
-        model, embed, inputs, label >= 0, _writer(model, config, "open_clip_model.safetensors")
-    )
+    return _usable("image", photo), _usable("text", Tower(model, embed, inputs, label >= 0, write))
+
+
+def _usable(modality: str, tower: Tower) -> Tower:
+    able = int(tower.able.sum())
+    if able < 2:
+        raise InputError(f"The table has {able} rows with {modality}; 2 are needed.")
+    return tower
 
 
 def _sat(init: str, rows: Rows, cache: Path, show: Progress) -> Tower:
