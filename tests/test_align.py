@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -267,17 +268,20 @@ def test_caches_and_runs_of_another_table_are_refused(tmp_path, world, clip):
     column = text[0].split(",").index("image")
     lines = [line.split(",") for line in text[1:]]
     photos = [line[column] for line in lines]
-    other = world / "other.csv"
+    shutil.copytree(world, tmp_path / "w")  # the world itself serves every test
+    other = tmp_path / "w" / "other.csv"
     for line, photo in zip(lines, photos[::-1], strict=True):
         line[column] = photo
     other.write_text("\n".join([text[0], *(",".join(line) for line in lines)]) + "\n")
-    run = dict(modality="loc", out=tmp_path / "loc", init=str(RECIPE / "ecogeo"), anchor=str(clip[0]),
+    run = dict(modality="loc", init=str(RECIPE / "ecogeo"), anchor=str(clip[0]),
                config=AlignConfig(loss="infonce", epochs=1, batch_size=4, accumulate=1))  # fmt: skip
+    loc, first = tmp_path / "loc", tmp_path / "first"
+    table = str(tmp_path / "w" / "observations.csv")
+    run_align(AlignRun(table=table, out=loc, cache=first, **run), quiet, quiet)
     with pytest.raises(InputError, match="image files of another table; give another --cache"):
-        run_align(AlignRun(table=str(other), cache=clip[1], **run), quiet, quiet)
-    run_align(AlignRun(table=str(world / "observations.csv"), cache=clip[1], **run), quiet, quiet)
+        run_align(AlignRun(table=str(other), out=tmp_path / "l", cache=first, **run), quiet, quiet)
     with pytest.raises(InputError, match="holds another run: table was"):
-        run_align(AlignRun(table=str(other), cache=tmp_path / "c", **run), quiet, quiet)
+        run_align(AlignRun(table=str(other), out=loc, cache=tmp_path / "c", **run), quiet, quiet)
 
 
 def test_photo_and_name_towers_begin_anew_in_each_run(tmp_path, world, clip):
