@@ -41,6 +41,9 @@ def encode(
     species: Annotated[
         str | None, typer.Option(help="Column for the array `species`; the scientific name.")
     ] = None,
+    column: Annotated[
+        list[str], typer.Option(help="Keep this column as an array of its name; repeat.")
+    ] = [],  # noqa: B006 - Typer copies it
 ) -> None:
     """Encode a table to embeddings, presence and ids (.npz)."""
     from prom3e_index.errors import InputError
@@ -65,7 +68,7 @@ def encode(
         audio_windows=audio_window,
     )
     with progress() as show:
-        done = encode_to_npz(config, show, species)
+        done = encode_to_npz(config, show, species, column)
     have = ", ".join(f"{m} {n:,}" for m, n in done["observed"].items())
     typer.echo(f"{done['rows']:,} rows written, {done['rejected']:,} rejected; observed: {have}")
 

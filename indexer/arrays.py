@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from prom3e_index.errors import InputError, ShapeError, near_names
+from prom3e_index.filters import quoted
 from prom3e_index.indexer.build import encode_table, kept_rows
-from prom3e_index.indexer.plan import Progress, open_plan, quoted
+from prom3e_index.indexer.plan import Progress, open_plan
 from prom3e_index.indexer.work import BuildConfig, locked, open_model, work_folder
 from prom3e_index.model import Model
 from prom3e_index.schema import NAMES, parse_modalities
@@ -19,23 +22,35 @@ from prom3e_index.weights import read_mvae
 
 
 def encode_to_npz(
-    config: BuildConfig, progress: Progress, species: str | None = None
+    config: BuildConfig,
+    progress: Progress,
+    species: str | None = None,
+    columns: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Encode a table; write `embeddings` (n, m, d) float32, `present` (n, m), `ids` and `species` (n,).
 
     Rows with nothing left are not written. `species` is the column of that name, the scientific name
-    when None; empty where unknown.
+    when None; empty where unknown. Beside them stand, each (n,), `genus`, `family`, `order`, `latitude`,
+    `longitude`, `obscured` where the table has them, and `columns`: numbers as float64 with NaN where
+    unknown, anything else as text, empty where unknown.
 
     Returns:
         `rows`, `rejected`, and `observed` per modality.
     """
     model = open_model(config)
     with locked(config.out):
-        return _encode(config, model, progress, species)
+        return _encode(config, model, progress, species, columns)
+
+
+_BESIDE = ("genus", "family", "order", "latitude", "longitude", "obscured")
 
 
 def _encode(
-    config: BuildConfig, model: Model, progress: Progress, species: str | None
+    config: BuildConfig,
+    model: Model,
+    progress: Progress,
+    species: str | None,
+    asked: Sequence[str],
 ) -> dict[str, Any]:
     work = work_folder(config, model)
     n = encode_table(config, work, model, progress)
@@ -44,11 +59,14 @@ def _encode(
     try:
         columns = [str(r[0]) for r in con.execute("DESCRIBE planned").fetchall()]
         label = species or "scientific_name"
-        if label not in columns:
-            raise InputError(f"--species {label!r} is no column{near_names(label, columns)}.")
+        for option, name in (("--species", label), *(("--column", c) for c in asked)):
+            if name not in columns:
+                raise InputError(f"{option} {name!r} is no column{near_names(name, columns)}.")
         names = con.execute(
             f"SELECT id, coalesce({quoted(label)}::VARCHAR, '') FROM planned ORDER BY seq"
         ).fetchall()
+        wanted = dict.fromkeys([c for c in _BESIDE if c in columns] + list(asked))
+        beside = {c: _column(con, c)[kept] for c in wanted}
         rejected = (
             int(con.execute("SELECT count(*) FROM rejected").fetchall()[0][0]) + n - len(kept)
         )
@@ -74,11 +92,29 @@ def _encode(
         present=present,
         ids=np.array([names[i][0] for i in kept]),
         species=np.array([names[i][1] for i in kept]),
+        **{k: v for k, v in beside.items() if k not in ("ids", "species")},
     )
     temporary.replace(config.out)
     shutil.rmtree(work, ignore_errors=True)
     observed = {m: int(present[:, i].sum()) for i, m in enumerate(model.modalities)}
     return {"rows": len(kept), "rejected": rejected, "observed": observed}
+
+
+def _column(con: Any, name: str) -> NDArray[Any]:
+    """A planned column as float64 with NaN, bool, or text with empty strings."""
+    q = quoted(name)
+    kind = str(con.execute(f"SELECT typeof({q}) FROM planned LIMIT 1").fetchall()[0][0])
+    if kind == "BOOLEAN":
+        cells = con.execute(f"SELECT coalesce({q}, false) FROM planned ORDER BY seq").fetchall()
+        return np.array([c[0] for c in cells], bool)
+    number = f"try_cast({q} AS DOUBLE)"
+    lost = f"count(*) FILTER (nullif(trim({q}::VARCHAR), '') IS NOT NULL AND {number} IS NULL)"
+    words, some = con.execute(f"SELECT {lost}, count({number}) FROM planned").fetchall()[0]
+    if not words and some:
+        cells = con.execute(f"SELECT coalesce({number}, 'nan') FROM planned ORDER BY seq").fetchall()
+        return np.array([c[0] for c in cells], np.float64)
+    cells = con.execute(f"SELECT coalesce({q}::VARCHAR, '') FROM planned ORDER BY seq").fetchall()
+    return np.array([c[0] for c in cells], str)
 
 
 def infer_npz(

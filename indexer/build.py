@@ -291,23 +291,13 @@ def _uncertainty_statistics(
             x = np.stack([np.asarray(stored[m][rows], np.float32) for m in names], axis=1)
             mask = np.zeros((len(rows), len(names)), bool)
             mask[:, seen] = True
-            before = _sigma(model, x, mask)
+            before = infer(model, x, mask, ()).sigma_l1
             mask[:, added] = True
-            change = _sigma(model, x, mask) - before
+            change = infer(model, x, mask, ()).sigma_l1 - before
             key = set_key([names[i] for i in seen], names)
             out.setdefault(key, {})[names[added]] = [float(change.mean()), len(rows)]
         progress("uncertainty", number + 1, len(sets))
     return out
-
-
-def _sigma(model: Model, x: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[np.float32]:
-    import torch
-
-    with torch.inference_mode():
-        posterior = model.mvae.posterior(
-            torch.from_numpy(x).to(model.device), torch.from_numpy(mask).to(model.device)
-        )
-        return np.asarray(posterior.sigma_l1.cpu().numpy(), np.float32)
 
 
 def _manifest(

@@ -21,7 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prom3e_index.errors import MediaError
-from prom3e_index.indexer.plan import Progress, quoted
+from prom3e_index.filters import quoted
+from prom3e_index.indexer.plan import Progress
 from prom3e_index.media.climate import ClimateRaster
 from prom3e_index.media.pool import DecodePool, Task
 from prom3e_index.model import Model

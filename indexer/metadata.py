@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from prom3e_index.indexer.plan import quoted
+from prom3e_index.filters import quoted
 from prom3e_index.schema import FIELDS
 
 if TYPE_CHECKING:

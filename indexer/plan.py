@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prom3e_index.errors import InputError
+from prom3e_index.filters import quoted
 from prom3e_index.schema import FIELDS
 from prom3e_index.tables import Observations
 
@@ -34,11 +35,6 @@ def open_plan(work: Path) -> duckdb.DuckDBPyConnection:
             "autoinstall_known_extensions": "false",
         },
     )
-
-
-def quoted(name: str) -> str:
-    """A column name as an SQL identifier."""
-    return '"' + name.replace('"', '""') + '"'
 
 
 def _create_notes(con: duckdb.DuckDBPyConnection) -> None:

@@ -19,6 +19,11 @@ EARTH_RADIUS_KM = 6371.0088
 _RESERVED = ("order", "group", "table", "column")
 
 
+def quoted(name: str) -> str:
+    """A column name as an SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
 @dataclass(frozen=True)
 class Filter:
     """What an observation must satisfy; all parts together.

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from prom3e_index.class_tokens import posterior_of
 from prom3e_index.encoders.protocol import unit_rows
 from prom3e_index.errors import InputError
 from prom3e_index.model import Weights
@@ -90,7 +91,7 @@ def infer(
         for at in range(0, len(x), rows):
             part = torch.from_numpy(np.ascontiguousarray(x[at : at + rows], np.float32))
             has = torch.from_numpy(np.ascontiguousarray(present[at : at + rows]))
-            posterior = model.mvae.posterior(part.to(model.device), has.to(model.device))
+            posterior = posterior_of(model.mvae, part, has, model.device)
             sigma = posterior.sigma
             blocks = {"mean": [posterior.mean], "sigma": [sigma], "both": [posterior.mean, sigma]}
             unit = [torch.nn.functional.normalize(b, dim=1) for b in blocks[model.hidden]]

@@ -191,6 +191,11 @@ class MVAE(nn.Module):
 
         Source: ProM3E, MVAE encoder; σ = exp(log-variance / 2).
         """
+        self.check(x, present)
+        return self._posterior(x, present)
+
+    def check(self, x: Tensor, present: Tensor) -> None:
+        """Refuse what `posterior` refuses."""
         c = self.config
         if x.ndim != 3 or tuple(x.shape[1:]) != (c.num_modalities, c.input_dim):
             raise ShapeError(
@@ -205,7 +210,6 @@ class MVAE(nn.Module):
         if not bool(seen.all()):
             row = int((~seen).nonzero()[0])
             raise InputError(f"Row {row} has no modality; give each observation at least one.")
-        return self._posterior(x, present)
 
     def _posterior(self, x: Tensor, present: Tensor) -> Posterior:
         n = len(x)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -22,6 +21,86 @@ _IDENTICAL = 1 - 1e-4
 _LEAST = 20
 
 
+class Products:
+    """Inner products of q queries with g gallery rows, each computed when first needed.
+
+    Args:
+        asked: (q, d) encoder embeddings of the queries, q̄.
+        completed: (q, d) what the MVAE makes of each for the target.
+        asked_hidden: (q, z).
+        observed: (g, d) encoder embeddings of the gallery.
+        reconstructed: (g, d) what the MVAE makes of the gallery's observations; read where ε > 0.
+        hidden: (g, z), likewise.
+        known: Products that exist already, by name: `hidden` is the same for every target.
+    """
+
+    def __init__(
+        self,
+        asked: Floats,
+        completed: Floats,
+        asked_hidden: Floats,
+        observed: Floats,
+        reconstructed: Floats,
+        hidden: Floats,
+        known: dict[str, Floats] | None = None,
+    ) -> None:
+        self._sides = {
+            "mean_observed": (asked, observed),
+            "mean_made": (asked, reconstructed),
+            "completed_observed": (completed, observed),
+            "completed_made": (completed, reconstructed),
+            "hidden": (asked_hidden, hidden),
+        }
+        self._known = dict(known or {})
+
+    def _product(self, name: str) -> Floats:
+        if name not in self._known:
+            left, right = self._sides[name]
+            self._known[name] = left @ right.T
+        return self._known[name]
+
+    def _mixed(self, side: str, delta: float, part: slice) -> Floats:
+        """(1 − δ)·⟨q̄, g⟩ + δ·⟨f̂, g⟩ for one side of the gallery, a new array."""
+        if delta in (0.0, 1.0):
+            return np.array(self._product(f"{'completed' if delta else 'mean'}_{side}")[part])
+        mixed = self._product(f"mean_{side}")[part] * np.float32(1 - delta)
+        mixed += self._product(f"completed_{side}")[part] * np.float32(delta)
+        return mixed
+
+    def scores(self, space: Space, w: Weights, part: slice = slice(None)) -> Floats:
+        """Scores (q, g) in a space, a new array; see `hybrid` for the formula.
+
+        Args:
+            space: One of `hybrid.SPACES`.
+            w: δ, γ, ε.
+            part: Of the queries.
+        """
+        delta, gamma, epsilon = {
+            "encoder": (0.0, 0.0, 0.0),
+            "reconstructed": (1.0, 0.0, w.epsilon),
+            "hidden": (0.0, 1.0, 0.0),
+        }.get(space, (w.delta, w.gamma, w.epsilon))
+        if gamma == 1:
+            return np.array(self._product("hidden")[part], np.float32)
+        scores = self._mixed("observed", delta, part)
+        if epsilon:
+            scores *= np.float32(1 - epsilon)
+            scores += self._mixed("made", delta, part) * np.float32(epsilon)
+            scores /= self._length(epsilon)
+        if gamma:
+            scores *= np.float32(1 - gamma)
+            scores += self._product("hidden")[part] * np.float32(gamma)
+        return scores
+
+    def _length(self, epsilon: float) -> Floats:
+        """‖(1 − ε)·f + ε·r‖ of each gallery row."""
+        if "gallery" not in self._known:
+            observed, made = (self._sides[f"mean_{s}"][1] for s in ("observed", "made"))
+            self._known["gallery"] = (observed * made).sum(axis=1)
+        cross = 2 * epsilon * (1 - epsilon) * self._known["gallery"]
+        return np.asarray(np.sqrt((1 - epsilon) ** 2 + epsilon**2 + cross), np.float32)
+
+
 @dataclass(frozen=True)
 class Direction:
     """Everything that scoring one direction needs: q queries against g gallery rows.
@@ -30,13 +109,8 @@ class Direction:
         given: Modality of the queries.
         target: Modality of the gallery.
         same_item: Whether the very item is asked for, else another of the same species.
-        asked: (q, d) encoder embeddings of the queries.
-        completed: (q, d) what the MVAE makes of each for the target.
-        asked_hidden: (q, z).
-        observed: (g, d) encoder embeddings of the gallery.
-        reconstructed: (g, d) what the MVAE makes of the gallery's observations, without the modality
-            that asks: a user's query is not in the bundle either, and would else be found by itself.
-        hidden: (g, z), likewise.
+        products: Of the queries with the gallery. The gallery is completed without the modality that
+            asks: a user's query is not in the bundle either, and would else be found by itself.
         relevant: (q, g).
         own: (q,) gallery row of the query's own observation where it may not answer, else −1: for
             targets matched by species the question is whether *another* observation is found.
@@ -45,46 +119,13 @@ class Direction:
     given: str
     target: str
     same_item: bool
-    asked: Floats
-    completed: Floats
-    asked_hidden: Floats
-    observed: Floats
-    reconstructed: Floats
-    hidden: Floats
+    products: Products
     relevant: NDArray[np.bool_]
     own: NDArray[np.int64]
 
-    @cached_property
-    def _products(self) -> dict[str, Floats]:
-        """Inner products that every mixture of the blocks is made of."""
-        return {
-            "mean_observed": self.asked @ self.observed.T,
-            "mean_made": self.asked @ self.reconstructed.T,
-            "completed_observed": self.completed @ self.observed.T,
-            "completed_made": self.completed @ self.reconstructed.T,
-            "hidden": self.asked_hidden @ self.hidden.T,
-            "gallery": (self.observed * self.reconstructed).sum(axis=1),
-        }
-
-    def scores(self, space: Space, w: Weights) -> Floats:
-        """Scores (q, g) in a space; see `hybrid` for the formula."""
-        delta, gamma, epsilon = {
-            "encoder": (0.0, 0.0, 0.0),
-            "reconstructed": (1.0, 0.0, w.epsilon),
-            "hidden": (0.0, 1.0, 0.0),
-        }.get(space, (w.delta, w.gamma, w.epsilon))
-        p = self._products
-        scores = (1 - delta) * p["mean_observed"] + delta * p["completed_observed"]
-        if epsilon:
-            made = (1 - delta) * p["mean_made"] + delta * p["completed_made"]
-            cross = 2 * epsilon * (1 - epsilon) * p["gallery"]
-            length = np.sqrt((1 - epsilon) ** 2 + epsilon**2 + cross)
-            scores = ((1 - epsilon) * scores + epsilon * made) / length
-        return np.asarray((1 - gamma) * scores + gamma * p["hidden"], np.float32)
-
     def ranks(self, space: Space, weights: Weights) -> NDArray[np.float64]:
         """Expected rank of the first right answer of each query that has one."""
-        scores = self.scores(space, weights)
+        scores = self.products.scores(space, weights)
         left_out = np.flatnonzero(self.own >= 0)
         scores[left_out, self.own[left_out]] = -np.inf
         ranks = expected_ranks(scores, self.relevant)
@@ -150,12 +191,14 @@ def directions(
                 given,
                 target,
                 same_item,
-                x[rows, g],
-                asked.reconstructed[of, i],
-                asked.hidden[of],
-                x[have, t],
-                whole.reconstructed[at[have], i],
-                whole.hidden[at[have]],
+                Products(
+                    x[rows, g],
+                    asked.reconstructed[of, i],
+                    asked.hidden[of],
+                    x[have, t],
+                    whole.reconstructed[at[have], i],
+                    whole.hidden[at[have]],
+                ),
                 np.asarray(relevant),
                 own,
             )
@@ -180,7 +223,7 @@ def recall_table(
         record: dict[str, Any] = {
             "given": d.given,
             "target": d.target,
-            "gallery": len(d.observed),
+            "gallery": d.relevant.shape[1],
             "match": "same item" if d.same_item else "same species",
         }
         weights = replace(

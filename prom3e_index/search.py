@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from prom3e_index.bundle import BundleFolder
 from prom3e_index.errors import InputError, MediaError, ShapeError, near_names
-from prom3e_index.filters import Filter, unknown_taxon
+from prom3e_index.filters import Filter, quoted, unknown_taxon
 from prom3e_index.media.pool import DecodePool, Task
 from prom3e_index.query import Answer, Hit, Query
 from prom3e_index.schema import MEDIA, modality_name, set_key
@@ -329,7 +329,7 @@ def _values(
     bundle: BundleFolder, rows: NDArray[np.int64], columns: list[str]
 ) -> dict[int, dict[str, Any]]:
     """Columns of some rows, by row number."""
-    selected = ", ".join('"' + c.replace('"', '""') + '"' for c in ("row", *columns))
+    selected = ", ".join(quoted(c) for c in ("row", *columns))
     found = bundle.sql(
         f"SELECT {selected} FROM observations WHERE row IN (SELECT unnest(?))", [rows.tolist()]
     )

@@ -26,6 +26,7 @@ LAYERS = [
     "cli",
     "indexer",
     "training",
+    "evaluation",
     "report",
     "search",
     "bundle",
@@ -36,10 +37,10 @@ LAYERS = [
     "base",
 ]
 LAYER_OF = {
-    "report": "report", "export": "report", "search": "search", "bundle": "bundle", "recall": "recall",
+    "evaluation": "evaluation", "report": "report", "export": "report", "search": "search", "bundle": "bundle", "recall": "recall",
     "hybrid": "hybrid", "model": "model", "tables": "work", "encoders": "work", "filters": "work", "hub": "work",
     "pictures": "work", "weights": "work", "faiss_index": "work", "manifest": "work", "world": "work", "media": "work",
-    "mvae": "work", "metrics": "base", "query": "base", "taxon": "base", "schema": "base", "errors": "base",
+    "mvae": "work", "class_tokens": "work", "metrics": "base", "query": "base", "taxon": "base", "schema": "base", "errors": "base",
 }  # fmt: skip
 
 

@@ -156,7 +156,7 @@ def tune(model: Candidate, val: EmbeddingSet, limit: int = 800) -> Tuned:
                 "target": d.target,
                 "delta": best[0],
                 "gamma": best[1],
-                "queries": len(d.asked),
+                "queries": len(d.relevant),
                 "encoder": recall_at(d.ranks("encoder", weights), 1),
                 "reconstructed": recall_at(d.ranks("reconstructed", weights), 1),
                 "hybrid": recall_at(d.ranks("hybrid", weights), 1),

@@ -1,0 +1,1 @@
+"""Evaluation: retrieval, probes and uncertainty, every number with its interval and its rows."""
