@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from prom3e_index.errors import InputError
 from prom3e_index.mvae import MVAE, Posterior
 
 
@@ -68,22 +69,34 @@ def _after(block: Any, attended: Tensor, before: Tensor) -> Tensor:
     return out
 
 
-def _first_and_last(block: Any, fixed: Tensor, packed: Tensor, slots: Slots) -> Tensor:
-    """The two class tokens after a block that is both the first and the last: (n, 2, z)."""
+def _seen(block: Any, fixed: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
+    """How much each class token heeds each token, before the softmax (t, h, 2), and values (t, h, ·)."""
     z, heads = fixed.shape[1], block.attn.num_heads
     weight, bias = block.attn.in_proj_weight, block.attn.in_proj_bias
     query = _heads(F.linear(fixed[:2], weight[:z], bias[:z]), heads) * (z // heads) ** -0.5
-    k_fixed, v_fixed = _heads(F.linear(fixed, weight[z:], bias[z:]), 2 * heads).chunk(2, dim=1)
-    k_shown, v_shown = _heads(F.linear(packed, weight[z:], bias[z:]), 2 * heads).chunk(2, dim=1)
-    n = len(slots.place)
-    score = torch.einsum("qhd,thd->thq", query, k_shown)[slots.place]
-    if slots.empty is not None:
-        score = score.masked_fill(slots.empty[:, :, None, None], float("-inf"))
-    of_fixed = torch.einsum("qhd,fhd->fhq", query, k_fixed).expand(n, -1, -1, -1)
-    share = torch.cat([of_fixed, score], dim=1).softmax(dim=1)
+    keys, values = _heads(F.linear(tokens, weight[z:], bias[z:]), 2 * heads).chunk(2, dim=1)
+    return torch.einsum("qhd,thd->thq", query, keys), values
+
+
+def _first_and_last(
+    block: Any, fixed: Tensor, score: Tensor, values: Tensor, empty: Tensor | None
+) -> Tensor:
+    """The two class tokens after a block that is both the first and the last: (n, 2, z).
+
+    Args:
+        block: The block.
+        fixed: (2 + R, z) class and register tokens.
+        score: (n, v, h, 2) of each row's tokens; see `_seen`.
+        values: (n, v, h, z / h).
+        empty: (n, v) True where a row has no such token.
+    """
+    if empty is not None:
+        score = score.masked_fill(empty[:, :, None, None], float("-inf"))
+    of_fixed, v_fixed = _seen(block, fixed, fixed)
+    share = torch.cat([of_fixed.expand(len(score), -1, -1, -1), score], dim=1).softmax(dim=1)
     split = len(fixed)
     attended = torch.einsum("nfhq,fhd->nqhd", share[:, :split], v_fixed)
-    attended = attended + torch.einsum("nvhq,nvhd->nqhd", share[:, split:], v_shown[slots.place])
+    attended = attended + torch.einsum("nvhq,nvhd->nqhd", share[:, split:], values)
     return _after(block, attended.flatten(2), fixed[:2])
 
 
@@ -125,7 +138,8 @@ def class_tokens(model: MVAE, x: Tensor, slots: Slots) -> tuple[Tensor, Tensor]:
     fixed = torch.cat([model.cls_tokens, model.register_tokens])
     blocks = list(model.encoder)
     if len(blocks) == 1:
-        out = _first_and_last(blocks[0], fixed, packed, slots)
+        score, values = (t[slots.place] for t in _seen(blocks[0], fixed, packed))
+        out = _first_and_last(blocks[0], fixed, score, values, slots.empty)
     else:
         mask, full = None, None
         if slots.empty is not None:
@@ -150,5 +164,51 @@ def posterior_of(model: MVAE, x: Tensor, present: Tensor, device: str) -> Poster
         device: Where it is computed.
     """
     model.check(x, present)
-    mean, log_variance = class_tokens(model, x.to(device), pack(present).to(device))
+    return _posterior(*class_tokens(model, x.to(device), pack(present).to(device)))
+
+
+def _posterior(mean: Tensor, log_variance: Tensor) -> Posterior:
     return Posterior(mean, log_variance, torch.stack([mean, log_variance], dim=1))
+
+
+class Tokens:
+    """The tokens of some rows, ready for any visible set: for an MVAE of one block.
+
+    What a token gives the class tokens does not depend on what else is visible, so it is computed once
+    for all visible sets that the same rows are shown with.
+
+    Args:
+        model: The MVAE, of depth 1.
+        x: (n, m, d) on the CPU.
+        present: (n, m); other tokens are never visible.
+        device: Where the model is.
+    """
+
+    def __init__(self, model: MVAE, x: Tensor, present: Tensor, device: str) -> None:
+        n, m = present.shape
+        z, heads = model.config.embed_dim, model.config.heads
+        self._model, self._device, self._present = model, device, present
+        self._fixed = torch.cat([model.cls_tokens, model.register_tokens])
+        self._score = torch.zeros(n, m, heads, 2)
+        self._values = torch.zeros(n, m, heads, z // heads)
+        for i, width in enumerate(model.config.widths):
+            for rows in present[:, i].nonzero()[:, 0].split(4096):
+                token = model.projectors[i](x[rows, i, :width].to(device))
+                token = token + model.modality_identifiers[i]
+                score, values = _seen(model.encoder[0], self._fixed, token)
+                self._score[rows, i], self._values[rows, i] = score.cpu(), values.cpu()
+
+    def posterior(self, rows: Tensor, visible: Tensor) -> Posterior:
+        """What `posterior_of` gives for some of the rows (r,), each shown with `visible` (r, m).
+
+        Raises:
+            InputError: A row shows nothing, or what it has not.
+        """
+        shown = visible & self._present[rows]
+        if not bool((shown == visible).all() & visible.any(dim=1).all()):
+            raise InputError("A row is shown with nothing, or with a modality that it has not.")
+        some = visible.any(dim=0).nonzero()[:, 0]
+        score, values = (t[rows][:, some].to(self._device) for t in (self._score, self._values))
+        empty = ~visible[:, some].to(self._device)
+        out = _first_and_last(self._model.encoder[0], self._fixed, score, values, empty)
+        return _posterior(F.normalize(out[:, 0], dim=-1), out[:, 1])

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from prom3e_index.class_tokens import posterior_of
+from prom3e_index.class_tokens import Tokens, posterior_of
 from prom3e_index.encoders.protocol import unit_rows
 from prom3e_index.errors import InputError
 from prom3e_index.model import Weights
@@ -75,6 +75,7 @@ def infer(
     present: NDArray[np.bool_],
     targets: Sequence[str],
     rows: int = 1024,
+    tokens: tuple[Tokens, NDArray[np.int64]] | None = None,
 ) -> Inferred:
     """Run the MVAE over observations.
 
@@ -84,6 +85,7 @@ def infer(
         present: (n, m), at least one True per row.
         targets: Modalities to complete.
         rows: Rows per forward pass.
+        tokens: From `prepare`, with the row of each observation there: less work for the same result.
     """
     indices = [model.modalities.index(t) for t in targets]
     hidden, reconstructed, sigma_l1 = [], [], []
@@ -91,7 +93,10 @@ def infer(
         for at in range(0, len(x), rows):
             part = torch.from_numpy(np.ascontiguousarray(x[at : at + rows], np.float32))
             has = torch.from_numpy(np.ascontiguousarray(present[at : at + rows]))
-            posterior = posterior_of(model.mvae, part, has, model.device)
+            if tokens is None:
+                posterior = posterior_of(model.mvae, part, has, model.device)
+            else:
+                posterior = tokens[0].posterior(torch.from_numpy(tokens[1][at : at + rows]), has)
             sigma = posterior.sigma
             blocks = {"mean": [posterior.mean], "sigma": [sigma], "both": [posterior.mean, sigma]}
             unit = [torch.nn.functional.normalize(b, dim=1) for b in blocks[model.hidden]]
@@ -112,6 +117,17 @@ def infer(
             np.zeros(0, np.float32),
         )
     return Inferred(np.concatenate(hidden), np.concatenate(reconstructed), np.concatenate(sigma_l1))
+
+
+def prepare(model: Completer, x: Floats, present: NDArray[np.bool_]) -> Tokens | None:
+    """Tokens of observations that will be shown with many visible sets; None for deeper MVAEs.
+
+    Keeps m · z numbers of each observation in memory.
+    """
+    if model.mvae.config.depth != 1:
+        return None
+    with torch.inference_mode():
+        return Tokens(model.mvae, torch.from_numpy(x), torch.from_numpy(present), model.device)
 
 
 def mean_embedding(x: Floats, present: NDArray[np.bool_]) -> Floats:

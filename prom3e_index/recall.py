@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from prom3e_index.hybrid import Completer, Space, infer
+from prom3e_index.hybrid import Completer, Space, infer, mean_embedding
 from prom3e_index.metrics import bootstrap_interval, expected_ranks, recall_at
 from prom3e_index.model import Model, Weights
+from prom3e_index.schema import set_key
 
 Floats = NDArray[np.float32]
 SAME_ITEM = ("sat", "loc", "env")
@@ -60,15 +61,15 @@ class Products:
         return self._known[name]
 
     def _mixed(self, side: str, delta: float, part: slice) -> Floats:
-        """(1 − δ)·⟨q̄, g⟩ + δ·⟨f̂, g⟩ for one side of the gallery, a new array."""
+        """(1 − δ)·⟨q̄, g⟩ + δ·⟨f̂, g⟩ for one side of the gallery; not to be written to."""
         if delta in (0.0, 1.0):
-            return np.array(self._product(f"{'completed' if delta else 'mean'}_{side}")[part])
+            return self._product(f"{'completed' if delta else 'mean'}_{side}")[part]
         mixed = self._product(f"mean_{side}")[part] * np.float32(1 - delta)
         mixed += self._product(f"completed_{side}")[part] * np.float32(delta)
         return mixed
 
     def scores(self, space: Space, w: Weights, part: slice = slice(None)) -> Floats:
-        """Scores (q, g) in a space, a new array; see `hybrid` for the formula.
+        """Scores (q, g) in a space, not to be written to; see `hybrid` for the formula.
 
         Args:
             space: One of `hybrid.SPACES`.
@@ -81,14 +82,14 @@ class Products:
             "hidden": (0.0, 1.0, 0.0),
         }.get(space, (w.delta, w.gamma, w.epsilon))
         if gamma == 1:
-            return np.array(self._product("hidden")[part], np.float32)
+            return self._product("hidden")[part]
         scores = self._mixed("observed", delta, part)
         if epsilon:
-            scores *= np.float32(1 - epsilon)
+            scores = scores * np.float32(1 - epsilon)
             scores += self._mixed("made", delta, part) * np.float32(epsilon)
             scores /= self._length(epsilon)
         if gamma:
-            scores *= np.float32(1 - gamma)
+            scores = scores * np.float32(1 - gamma)
             scores += self._product("hidden")[part] * np.float32(gamma)
         return scores
 
@@ -106,7 +107,7 @@ class Direction:
     """Everything that scoring one direction needs: q queries against g gallery rows.
 
     Attributes:
-        given: Modality of the queries.
+        given: Visible set of the queries, `image+sat`.
         target: Modality of the gallery.
         same_item: Whether the very item is asked for, else another of the same species.
         products: Of the queries with the gallery. The gallery is completed without the modality that
@@ -125,7 +126,7 @@ class Direction:
 
     def ranks(self, space: Space, weights: Weights) -> NDArray[np.float64]:
         """Expected rank of the first right answer of each query that has one."""
-        scores = self.products.scores(space, weights)
+        scores = self.products.scores(space, weights).copy()
         left_out = np.flatnonzero(self.own >= 0)
         scores[left_out, self.own[left_out]] = -np.inf
         ranks = expected_ranks(scores, self.relevant)
@@ -138,8 +139,9 @@ def directions(
     present: NDArray[np.bool_],
     species: NDArray[Any] | None,
     limit: int = 800,
+    givens: Sequence[tuple[str, ...]] | None = None,
 ) -> Iterator[Direction]:
-    """Every ordered pair of modalities with at least 20 queries and 20 gallery rows.
+    """Every visible set with every target outside it that have 20 queries and 20 gallery rows.
 
     Only observed targets are in the gallery.
 
@@ -150,25 +152,28 @@ def directions(
         species: (n,) labels; an empty one is unknown and matches nothing. Without labels every
             target counts as found when the very item is.
         limit: Queries per direction, the first in order.
+        givens: Visible sets; each modality alone when None.
     """
     names = model.modalities
     known = np.zeros(len(x), bool)
     if species is not None:
         known = np.array([s is not None and s != "" for s in species])
-    for g, given in enumerate(names):
+    for given in givens or [(n,) for n in names]:
+        of_given = [names.index(g) for g in given]
         without = present.copy()
-        without[:, g] = False
+        without[:, of_given] = False
         rest = np.flatnonzero(without.any(axis=1))
-        askers = np.flatnonzero(present[:, g])
+        askers = np.flatnonzero(present[:, of_given].all(axis=1))
         if len(rest) < _LEAST or len(askers) < _LEAST:
             continue
-        others = [t for t in names if t != given]
+        others = [t for t in names if t not in given]
         at = np.full(len(x), -1)
         at[rest] = np.arange(len(rest))
         whole = infer(model, x[rest], without[rest], others)
         mask = np.zeros((len(askers), len(names)), bool)
-        mask[:, g] = True
+        mask[:, of_given] = True
         asked = infer(model, x[askers], mask, others)
+        mean = mean_embedding(x[askers], mask)
         for i, target in enumerate(others):
             t = names.index(target)
             same_item = species is None or target in SAME_ITEM
@@ -188,11 +193,11 @@ def directions(
                 relevant = species[rows][:, None] == species[have][None, :]
                 relevant &= np.arange(len(have)) != own[:, None]
             yield Direction(
-                given,
+                set_key(given, names),
                 target,
                 same_item,
                 Products(
-                    x[rows, g],
+                    mean[of],
                     asked.reconstructed[of, i],
                     asked.hidden[of],
                     x[have, t],

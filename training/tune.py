@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
 from prom3e_index.hybrid import infer
@@ -16,12 +14,8 @@ from prom3e_index.model import Weights
 from prom3e_index.mvae import MVAE
 from prom3e_index.recall import Direction, directions
 from prom3e_index.training.sets import EmbeddingSet
+from prom3e_index.tuning import choose
 
-DELTAS = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0)
-GAMMAS = (0.0, 0.1, 0.25, 0.5, 0.75)
-EPSILONS = (0.0, 0.25, 0.5)
-EPSILON_GAIN = 0.01
-"""A gallery is mixed only where it gains this much: unmixed, it serves the encoder space at once too."""
 IN_TRAINING = Weights(0.5, 0.25, 0.0)
 """The weights at which recall is followed during training; each direction's own are chosen at its end."""
 
@@ -126,52 +120,24 @@ def tune(model: Candidate, val: EmbeddingSet, limit: int = 800) -> Tuned:
     """
     model = choose_use(model, val, min(limit, 300))
     every = _all_directions(model, val, limit)
-    quality: dict[tuple[str, str], dict[tuple[float, float, float], float]] = {}
-    for d in every:
-        quality[d.given, d.target] = {
-            (delta, gamma, epsilon): _quality(d.ranks("hybrid", Weights(delta, gamma, epsilon)))
-            for delta in DELTAS
-            for gamma in GAMMAS
-            for epsilon in EPSILONS
-        }
-    totals: dict[str, dict[float, float]] = defaultdict(lambda: dict.fromkeys(EPSILONS, 0.0))
-    for (_, target), found in quality.items():
-        for epsilon in EPSILONS:
-            totals[target][epsilon] += max(v for k, v in found.items() if k[2] == epsilon)
-    epsilons = {}
-    for target, values in totals.items():
-        asking = sum(t == target for _, t in quality)
-        best_of = max(values, key=lambda e: values[e])
-        gain = (values[best_of] - values[0.0]) / asking
-        epsilons[target] = best_of if gain >= EPSILON_GAIN else 0.0
+    chosen = choose(every)
     records = []
     for d in every:
-        epsilon = epsilons[d.target]
-        found = {k: v for k, v in quality[d.given, d.target].items() if k[2] == epsilon}
-        best = max(found, key=lambda k: (round(found[k], 4), -k[1], -abs(k[0] - 0.5)))
-        weights = Weights(*best)
+        weights = chosen.weights[d.given, d.target]
         records.append(
             {
                 "given": d.given,
                 "target": d.target,
-                "delta": best[0],
-                "gamma": best[1],
+                "delta": weights.delta,
+                "gamma": weights.gamma,
                 "queries": len(d.relevant),
                 "encoder": recall_at(d.ranks("encoder", weights), 1),
                 "reconstructed": recall_at(d.ranks("reconstructed", weights), 1),
                 "hybrid": recall_at(d.ranks("hybrid", weights), 1),
             }
         )
-    means = {
-        (delta, gamma): sum(
-            quality[d.given, d.target][delta, gamma, epsilons[d.target]] for d in every
-        )
-        for delta in DELTAS
-        for gamma in GAMMAS
-    }
-    default = max(means, key=lambda k: (round(means[k], 3), -k[1]))
     follows = sigma_follows_error(model, val)
-    return Tuned(model.decode, model.hidden, epsilons, default, follows, records)
+    return Tuned(model.decode, model.hidden, chosen.epsilon, chosen.default, follows, records)
 
 
 def sigma_follows_error(model: Candidate, val: EmbeddingSet, seed: int = 0) -> float:
@@ -193,7 +159,3 @@ def sigma_follows_error(model: Candidate, val: EmbeddingSet, seed: int = 0) -> f
     error = ((1 - (inferred.reconstructed * x).sum(axis=2)) * rest).sum(axis=1) / rest.sum(axis=1)
     found = float(spearmanr(inferred.sigma_l1, error).statistic)
     return round(found, 3) if np.isfinite(found) else 0.0
-
-
-def _quality(ranks: NDArray[np.float64]) -> float:
-    return (recall_at(ranks, 1) + recall_at(ranks, 10)) / 2

@@ -18,11 +18,12 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from prom3e_index.class_tokens import Tokens
 from prom3e_index.errors import InputError
 from prom3e_index.evaluation.data import EvalSet
 from prom3e_index.evaluation.hubs import Correction, HubCounts
 from prom3e_index.evaluation.ranking import PLACES, Answers, Labels, Ranks
-from prom3e_index.hybrid import Completer, Space, infer, mean_embedding
+from prom3e_index.hybrid import Completer, Space, infer, mean_embedding, prepare
 from prom3e_index.model import Weights
 from prom3e_index.recall import Products
 from prom3e_index.schema import parse_modalities, set_key
@@ -143,11 +144,12 @@ def score(
     for given, target in directions:
         by_given.setdefault(given, []).append(target)
     targets = dict.fromkeys(t for _, t in directions)
+    tokens = prepare(model, data.x, data.present) if model and set(spaces) - {"encoder"} else None
     galleries = {t: _Gallery(data, t, labels) for t in targets}
     out: list[Scored] = []
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         for number, (given, asked) in enumerate(by_given.items()):
-            side = _Side(data, model, given, asked, spaces, weights, galleries)
+            side = _Side(data, model, given, asked, spaces, weights, galleries, tokens)
             if len(side.queries):
                 out += _score_given(side, labels, ridge, corrections, pool)
             progress("rank", number + 1, len(by_given))
@@ -193,6 +195,7 @@ class _Side:
         spaces: Sequence[str],
         weights: Callable[[tuple[str, ...], str], Weights],
         galleries: dict[str, _Gallery],
+        tokens: Tokens | None,
     ) -> None:
         self.data, self.given, self.spaces = data, given, spaces
         self.queries = np.flatnonzero(data.has(given))
@@ -208,7 +211,11 @@ class _Side:
         if model is None or not set(spaces) - {"encoder"} or not len(self.queries):
             return
         names = list(self.galleries)
-        asked = infer(model, data.x[self.queries], shown, names)
+
+        def of(rows: NDArray[np.int64]) -> tuple[Tokens, NDArray[np.int64]] | None:
+            return None if tokens is None else (tokens, rows)
+
+        asked = infer(model, data.x[self.queries], shown, names, tokens=of(self.queries))
         self.completed = {t: asked.reconstructed[:, i] for i, t in enumerate(names)}
         self.query_hidden = asked.hidden
         without = data.present.copy()
@@ -216,7 +223,7 @@ class _Side:
         rest = np.flatnonzero(without.any(axis=1))
         self.at[rest] = np.arange(len(rest))
         mixed = [t for t in names if self.weights[t].epsilon]
-        gallery = infer(model, data.x[rest], without[rest], mixed)
+        gallery = infer(model, data.x[rest], without[rest], mixed, tokens=of(rest))
         self.hidden = gallery.hidden
         self.made = {t: gallery.reconstructed[:, i] for i, t in enumerate(mixed)}
 
