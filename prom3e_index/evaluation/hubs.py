@@ -14,14 +14,14 @@ in its static form: the dynamic one applies to some queries only, which no inner
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 from scipy.stats import skew
+
+from prom3e_index.hybrid import Space
 
 Floats = NDArray[np.float32]
 K = 10
@@ -54,28 +54,27 @@ def bias(products: Floats, method: str) -> Floats:
     return np.asarray(found - found.mean(), np.float32)
 
 
-@dataclass
+@dataclass(frozen=True)
 class Correction:
-    """A method in one base space, with the bias of each direction.
+    """A method in one base space.
 
     Attributes:
         space: `encoder` or `hybrid`.
         method: One of `METHODS`.
-        biases: (given, target) → (g,).
     """
 
-    space: Any
+    space: Space
     method: str
-    biases: dict[tuple[tuple[str, ...], str], Floats] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
         """Name of the corrected space."""
         return f"{self.space}+{self.method}"
 
-    def bias(self, given: Sequence[str], target: str) -> Floats | None:
-        """(g,) bias of a direction; None where the bank has no query."""
-        return self.biases.get((tuple(given), target))
+
+CORRECTIONS: tuple[Correction, ...] = tuple(
+    Correction(space, method) for space in ("encoder", "hybrid") for method in METHODS
+)
 
 
 class HubCounts:

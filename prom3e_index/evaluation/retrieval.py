@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from prom3e_index.class_tokens import Tokens
 from prom3e_index.errors import InputError
 from prom3e_index.evaluation.data import EvalSet
-from prom3e_index.evaluation.hubs import Correction, HubCounts
+from prom3e_index.evaluation.hubs import BANK, Correction, HubCounts
+from prom3e_index.evaluation.hubs import bias as hub_bias
 from prom3e_index.evaluation.ranking import PLACES, Answers, Labels, Ranks
 from prom3e_index.hybrid import Completer, Space, infer, mean_embedding, prepare
 from prom3e_index.model import Weights
@@ -119,6 +120,7 @@ def score(
     spaces: Sequence[str] = BASE_SPACES,
     weights: Callable[[tuple[str, ...], str], Weights] = lambda g, t: Weights(),
     ridge: Predictor | None = None,
+    bank: EvalSet | None = None,
     corrections: Sequence[Correction] = (),
     taxa: bool = True,
     progress: Progress = lambda stage, done, total: None,
@@ -132,7 +134,8 @@ def score(
         spaces: Of `BASE_SPACES`.
         weights: δ, γ, ε of a direction.
         ridge: Adds the space `ridge`.
-        corrections: Adds a space for each and each of its base spaces.
+        bank: Training rows whose queries say where the hubs are; needed by `corrections`.
+        corrections: Adds a space for each.
         taxa: Also match by genus, family and order where the data have those columns.
         progress: Told of visible sets done.
     """
@@ -151,7 +154,8 @@ def score(
         for number, (given, asked) in enumerate(by_given.items()):
             side = _Side(data, model, given, asked, spaces, weights, galleries, tokens)
             if len(side.queries):
-                out += _score_given(side, labels, ridge, corrections, pool)
+                queries = None if bank is None else _bank_queries(bank, model, side)
+                out += _score_given(side, labels, ridge, queries, corrections, pool)
             progress("rank", number + 1, len(by_given))
     return out
 
@@ -258,10 +262,12 @@ def _score_given(
     side: _Side,
     labels: dict[str, NDArray[np.int64]],
     ridge: Predictor | None,
+    bank: _Asked | None,
     corrections: Sequence[Correction],
     pool: ThreadPoolExecutor,
 ) -> list[Scored]:
     found: dict[tuple[str, str], _Collector] = {}
+    biases = {} if bank is None else _biases(side, bank, corrections)
     for at in range(0, len(side.queries), BLOCK):
         part = slice(at, at + BLOCK)
         rows = side.queries[part]
@@ -275,10 +281,8 @@ def _score_given(
             predicted = ridge and ridge.predict(side.data.x[rows], side.given, target)
             if predicted is not None:
                 jobs["ridge"] = g.products(predicted).__getitem__
-            for c in corrections:
-                bias = c.bias(side.given, target)
-                if bias is not None and c.space in side.spaces:
-                    jobs[c.name] = partial(_corrected, products, c.space, w, bias)
+            for name, (space, bias) in biases.get(target, {}).items():
+                jobs[name] = partial(_corrected, products, space, w, bias)
             for name in jobs:
                 found.setdefault((target, name), _Collector(len(g.rows)))
             tasks = [
@@ -288,6 +292,58 @@ def _score_given(
             ]
             list(pool.map(lambda t: _rank(t[0](t[1]), rows[t[1]], g, labels, t[2]), tasks))  # noqa: B023
     return [s for key, c in found.items() for s in _gather(side, *key, c)]
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """Queries of one visible set: q̄ (b, d), completions by target (b, d), hidden (b, z)."""
+
+    mean: Floats
+    completed: dict[str, Floats]
+    hidden: Floats
+
+
+def _bank_queries(bank: EvalSet, model: Completer | None, side: _Side) -> _Asked | None:
+    """Queries of the bank for a visible set; None where it has fewer than 20."""
+    rows = np.flatnonzero(bank.has(side.given))
+    if len(rows) < 20:
+        return None
+    rows = np.sort(np.random.default_rng(0).permutation(rows)[:BANK])
+    shown = np.zeros((len(rows), len(bank.modalities)), bool)
+    shown[:, [bank.modalities.index(m) for m in side.given]] = True
+    mean = mean_embedding(bank.x[rows], shown)
+    if model is None or not side.completed:
+        return _Asked(mean, {}, mean)
+    names = list(side.galleries)
+    found = infer(model, bank.x[rows], shown, names)
+    made = {t: found.reconstructed[:, i] for i, t in enumerate(names)}
+    return _Asked(mean, made, found.hidden)
+
+
+def _biases(
+    side: _Side, bank: _Asked, corrections: Sequence[Correction]
+) -> dict[str, dict[str, tuple[Space, Floats]]]:
+    """Bias of each gallery row by target and corrected space."""
+    out: dict[str, dict[str, tuple[Space, Floats]]] = {}
+    for target, g in side.galleries.items():
+        if side.completed:
+            at = side.at[g.rows]
+            made = side.made[target][at] if target in side.made else g.observed
+            hidden = side.hidden[at]
+            products = Products(
+                bank.mean, bank.completed[target], bank.hidden, g.observed, made, hidden
+            )
+        else:
+            products = Products(*[bank.mean] * 3, *[g.observed] * 3)
+        out[target] = {
+            c.name: (
+                c.space,
+                hub_bias(products.scores(c.space, side.weights[target]), c.method),
+            )
+            for c in corrections
+            if c.space in side.spaces
+        }
+    return out
 
 
 def _corrected(products: Products, space: Space, w: Weights, bias: Floats, part: slice) -> Floats:
