@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from prom3e_index import __version__
-from prom3e_index.cli import arrays, build, inspect, models, query, train, world
+from prom3e_index.cli import arrays, build, evaluate, inspect, models, query, train, world
 
 app = typer.Typer(
     name="prom3e-index",
@@ -33,6 +33,7 @@ app.command("world")(world.world)
 app.command("demo")(world.demo)
 app.add_typer(models.app, name="models")
 app.add_typer(train.app, name="train")
+app.add_typer(evaluate.app, name="evaluate")
 
 
 def _version(show: bool) -> None:

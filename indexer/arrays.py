@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,9 +16,10 @@ from prom3e_index.errors import InputError, ShapeError, near_names
 from prom3e_index.filters import quoted
 from prom3e_index.indexer.build import encode_table, kept_rows
 from prom3e_index.indexer.plan import Progress, open_plan
-from prom3e_index.indexer.work import BuildConfig, locked, open_model, work_folder
+from prom3e_index.indexer.work import BuildConfig, identity, locked, open_model, work_folder
 from prom3e_index.model import Model
 from prom3e_index.schema import NAMES, parse_modalities
+from prom3e_index.tables import EMBEDDINGS, recognise
 from prom3e_index.weights import read_mvae
 
 
@@ -111,10 +113,43 @@ def _column(con: Any, name: str) -> NDArray[Any]:
     lost = f"count(*) FILTER (nullif(trim({q}::VARCHAR), '') IS NOT NULL AND {number} IS NULL)"
     words, some = con.execute(f"SELECT {lost}, count({number}) FROM planned").fetchall()[0]
     if not words and some:
-        cells = con.execute(f"SELECT coalesce({number}, 'nan') FROM planned ORDER BY seq").fetchall()
+        cells = con.execute(
+            f"SELECT coalesce({number}, 'nan') FROM planned ORDER BY seq"
+        ).fetchall()
         return np.array([c[0] for c in cells], np.float64)
     cells = con.execute(f"SELECT coalesce({q}::VARCHAR, '') FROM planned ORDER BY seq").fetchall()
     return np.array([c[0] for c in cells], str)
+
+
+def encoded(
+    config: BuildConfig, progress: Progress, species: str | None, columns: Sequence[str] = ()
+) -> Path:
+    """Embeddings of a table, encoded once: `config.out`, with what they were made of beside them.
+
+    A bundle's folder or a file of embeddings is given back as it is.
+
+    Raises:
+        InputError: `config.out` was made of another table, model or columns.
+    """
+    table = Path(config.table.partition("::")[0])
+    if (table / "manifest.json").is_file() or (
+        table.is_file() and config.format is None and recognise(table) in EMBEDDINGS
+    ):
+        return Path(config.table)
+    note = config.out.with_suffix(".json")
+    model = open_model(config)
+    made_of = {**identity(config, model), "species": species, "columns": list(columns)}
+    if config.out.exists() and note.is_file():
+        if json.loads(note.read_text(encoding="utf-8")) == made_of:
+            return config.out
+        raise InputError(
+            f"{config.out} was encoded from another table, by another model or with other columns; give "
+            "another --out."
+        )
+    config.out.parent.mkdir(parents=True, exist_ok=True)
+    encode_to_npz(config, progress, species, columns)
+    note.write_text(json.dumps(made_of, indent=1), encoding="utf-8")
+    return config.out
 
 
 def infer_npz(

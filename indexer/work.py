@@ -72,7 +72,7 @@ def open_model(config: BuildConfig) -> Model:
     )
 
 
-def _identity(config: BuildConfig, model: Model) -> dict[str, Any]:
+def identity(config: BuildConfig, model: Model) -> dict[str, Any]:
     """What must be the same for an unfinished build to be continued: table, options, weights."""
     table = Path(config.table.partition("::")[0])
     stat = table.stat() if table.exists() else None
@@ -103,12 +103,12 @@ def work_folder(config: BuildConfig, model: Model) -> Path:
     if out.exists() and not (out / "manifest.json").is_file():
         raise InputError(f"{out} is no index; it is not overwritten.")
     work = out.with_name(out.name + ".building")
-    identity = _identity(config, model)
+    wanted = identity(config, model)
     if work.exists():
         known = work / "identity.json"
         if config.restart or not known.is_file():
             shutil.rmtree(work)
-        elif json.loads(known.read_text()) != identity:
+        elif json.loads(known.read_text()) != wanted:
             raise InputError(
                 f"{work} holds an unfinished build of another table or other settings; pass --restart "
                 "to discard it."
@@ -116,7 +116,7 @@ def work_folder(config: BuildConfig, model: Model) -> Path:
     if not work.exists():
         work.mkdir(parents=True)
         temporary = work / "identity.json.new"
-        temporary.write_text(json.dumps(identity, indent=1))
+        temporary.write_text(json.dumps(wanted, indent=1))
         temporary.replace(work / "identity.json")
     return work
 

@@ -13,7 +13,7 @@ from prom3e_index.query import Answer, Hit
 from prom3e_index.search import Bundle
 
 SPACES = ("encoder", "reconstructed", "hybrid")
-_STYLE = """
+STYLE = """
 :root { --ink: #1d2a24; --soft: #5c6b63; --line: #d9e0da; --card: #ffffff; --page: #f4f6f2; --leaf: #2f6f4f; --guess: #a45a1b; }
 * { box-sizing: border-box }
 body { margin: 0; background: var(--page); color: var(--ink); font: 15px/1.5 system-ui, sans-serif }
@@ -81,7 +81,7 @@ def write_report(
     parts = [
         "<!doctype html><html lang='en'><meta charset='utf-8'><meta name='viewport' "
         "content='width=device-width, initial-scale=1'><title>prom3e-index report</title>"
-        f"<style>{_STYLE}</style><main><h1>What the observations answer</h1>"
+        f"<style>{STYLE}</style><main><h1>What the observations answer</h1>"
         f"<p class='soft'>{m['rows']:,} observations, model {escape(Path(m['model']['name']).name)}; "
         f"{c['rows_in']:,} rows in = {c['rows_indexed']:,} indexed + {c['rows_rejected']:,} rejected. "
         "<span class='mark'>observed</span> the observation has the modality searched for; "

@@ -35,22 +35,27 @@ class Chosen:
     default: tuple[float, float]
 
 
-def choose(every: Sequence[Direction]) -> Chosen:
+def choose(every: Sequence[Direction], *, delta_only: bool = False) -> Chosen:
     """Choose by the mean of recall@1 and recall@10 of each direction.
 
     ε is a property of a target's gallery, so one is chosen per target; δ and γ are per direction.
+
+    Args:
+        every: Directions of validation rows.
+        delta_only: γ = ε = 0, as in the paper.
     """
+    gammas, epsilons_tried = ((0.0,), (0.0,)) if delta_only else (GAMMAS, EPSILONS)
     quality: dict[tuple[str, str], dict[tuple[float, float, float], float]] = {}
     for d in every:
         quality[d.given, d.target] = {
             (delta, gamma, epsilon): _quality(d.ranks("hybrid", Weights(delta, gamma, epsilon)))
             for delta in DELTAS
-            for gamma in GAMMAS
-            for epsilon in EPSILONS
+            for gamma in gammas
+            for epsilon in epsilons_tried
         }
-    totals: dict[str, dict[float, float]] = defaultdict(lambda: dict.fromkeys(EPSILONS, 0.0))
+    totals: dict[str, dict[float, float]] = defaultdict(lambda: dict.fromkeys(epsilons_tried, 0.0))
     for (_, target), found in quality.items():
-        for epsilon in EPSILONS:
+        for epsilon in epsilons_tried:
             totals[target][epsilon] += max(v for k, v in found.items() if k[2] == epsilon)
     epsilons = {}
     for target, values in totals.items():
@@ -69,7 +74,7 @@ def choose(every: Sequence[Direction]) -> Chosen:
             quality[d.given, d.target][delta, gamma, epsilons[d.target]] for d in every
         )
         for delta in DELTAS
-        for gamma in GAMMAS
+        for gamma in gammas
     }
     default = max(means, key=lambda k: (round(means[k], 3), -k[1]))
     return Chosen(epsilons, weights, default)

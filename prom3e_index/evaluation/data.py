@@ -171,9 +171,7 @@ def _from_file(path: Path, modalities: tuple[str, ...], width: int) -> EvalSet:
         raise InputError(f"{path} holds no rows.")
     x = np.concatenate([p.embeddings for p in parts])
     present = np.concatenate([p.present for p in parts]) & (np.abs(x).sum(axis=2) > 0)
-    columns = {
-        k: np.asarray([v for p in parts for v in p.metadata[k]]) for k in parts[0].metadata
-    }
+    columns = {k: np.asarray([v for p in parts for v in p.metadata[k]]) for k in parts[0].metadata}
     ids = np.asarray([i for p in parts for i in p.ids])
     n = len(x)
     out = EvalSet(
@@ -191,9 +189,7 @@ def _from_bundle(path: Path, modalities: Sequence[str]) -> EvalSet:
             f"{path} has the modalities {', '.join(bundle.modalities)}, the model "
             f"{', '.join(modalities)}."
         )
-    x = np.stack(
-        [np.asarray(bundle.embeddings(m), np.float32) for m in bundle.modalities], axis=1
-    )
+    x = np.stack([np.asarray(bundle.embeddings(m), np.float32) for m in bundle.modalities], axis=1)
     norm = np.linalg.norm(x, axis=2, keepdims=True)
     x /= np.where(norm > 0, norm, 1)
     skip = ("row", "embedding")

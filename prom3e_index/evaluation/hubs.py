@@ -48,7 +48,10 @@ def bias(products: Floats, method: str) -> Floats:
     kind, strength = METHODS[method]
     if kind == "csls":
         k = min(int(strength), len(products))
-        found = -np.sort(np.partition(products, len(products) - k, axis=0)[-k:], axis=0).mean(axis=0) / 2
+        found = (
+            -np.sort(np.partition(products, len(products) - k, axis=0)[-k:], axis=0).mean(axis=0)
+            / 2
+        )
     else:
         found = -(logsumexp(strength * products, axis=0) - np.log(len(products))) / strength
     return np.asarray(found - found.mean(), np.float32)

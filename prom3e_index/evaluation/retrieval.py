@@ -175,7 +175,9 @@ class _Gallery:
         self.place[self.rows] = np.arange(len(self.rows))
         self.labels = {k: Labels(v[self.rows]) for k, v in labels.items()}
         self.unlabelled = Labels(np.full(len(self.rows), -1, np.int64))
-        keys = self.observed.view(np.dtype((np.void, self.observed.dtype.itemsize * data.x.shape[2])))
+        keys = self.observed.view(
+            np.dtype((np.void, self.observed.dtype.itemsize * data.x.shape[2]))
+        )
         _, first, inverse = np.unique(keys[:, 0], return_index=True, return_inverse=True)
         repeated = len(first) < 0.9 * len(self.rows)
         self._first, self._inverse = (first, inverse.reshape(-1)) if repeated else (None, None)
@@ -243,7 +245,13 @@ class _Side:
         known["hidden"] = hidden if len(at) == hidden.shape[1] else hidden[:, at]
         made = self.made[target][at] if target in self.made else g.observed
         return Products(
-            self.asked[part], completed, self.query_hidden[part], g.observed, made, self.hidden, known
+            self.asked[part],
+            completed,
+            self.query_hidden[part],
+            g.observed,
+            made,
+            self.hidden,
+            known,
         )
 
 

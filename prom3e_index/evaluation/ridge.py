@@ -63,5 +63,8 @@ class Ridge:
             cosine = float((unit_rows(model.predict(x_val)) * y_val).sum(axis=1).mean())
             if cosine > best:
                 best, self.penalty[given, target] = cosine, penalty
-                out = np.asarray(model.coef_.T, np.float32), np.asarray(model.intercept_, np.float32)
+                out = (
+                    np.asarray(model.coef_.T, np.float32),
+                    np.asarray(model.intercept_, np.float32),
+                )
         return out

@@ -1,0 +1,131 @@
+"""`prom3e-index evaluate`: retrieval, redraw."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from prom3e_index.cli.options import Device, Format, Hub, Map, Media, mapping, progress
+
+app = typer.Typer(
+    help="Measure: retrieval, probes, uncertainty; every number with its interval.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+Data = Annotated[
+    str,
+    typer.Argument(help="An index, embeddings (.npz, .parquet, .npy), or a table to encode first."),
+]
+ModelOf = Annotated[
+    str | None, typer.Option("--model", "-m", help="mini, taxabind or a folder; an index's own.")
+]
+Out = Annotated[Path, typer.Option("--out", "-o", help="Folder of the results.")]
+Species = Annotated[str | None, typer.Option(help="Column that labels the species.")]
+Rows = Annotated[int, typer.Option(help="At most this many rows, drawn with --seed.")]
+Seed = Annotated[int, typer.Option(help="Of draws and bootstrap.")]
+
+
+def embeddings(
+    data: str,
+    out: Path,
+    model: str | None,
+    hub: Path | None,
+    device: str,
+    format: str | None,
+    map: list[str],
+    media: Path | None,
+    species: str | None = None,
+    columns: tuple[str, ...] = (),
+) -> Path:
+    """The index or embeddings as given; a table is encoded into the results' folder first."""
+    from prom3e_index.indexer.arrays import encoded
+    from prom3e_index.indexer.work import BuildConfig
+
+    config = BuildConfig(
+        table=data,
+        out=out / "embeddings.npz",
+        model=model or "mini",
+        hub=hub,
+        device=device,
+        format=format,
+        columns=mapping(map),
+        media=media,
+    )
+    with progress() as show:
+        return encoded(config, show, species, columns)
+
+
+@app.command("retrieval")
+def retrieval(
+    data: Data,
+    model: ModelOf = None,
+    out: Out = Path("evaluation"),
+    validation: Annotated[
+        Path | None, typer.Option(help="Rows to choose δ, γ, ε on; the split `val` of DATA.")
+    ] = None,
+    train: Annotated[
+        Path | None, typer.Option(help="Rows for ridge and hubs; the split `train` of DATA.")
+    ] = None,
+    direction: Annotated[
+        list[str], typer.Option("--direction", help="Also 'image+sat->text'; repeat.")
+    ] = [],  # noqa: B006 - Typer copies it
+    all_combinations: Annotated[
+        bool, typer.Option("--all-combinations", help="Every visible set with every target.")
+    ] = False,
+    space: Annotated[
+        list[str], typer.Option("--space", help="encoder, reconstructed, hidden, hybrid; repeat.")
+    ] = [],  # noqa: B006
+    species: Species = None,
+    rows: Rows = 20_000,
+    seed: Seed = 0,
+    taxa: Annotated[bool, typer.Option(help="Also match by genus, family, order.")] = True,
+    paper: Annotated[
+        bool, typer.Option("--paper", help="The paper's formula: δ alone, γ = ε = 0.")
+    ] = False,
+    hub: Hub = None,
+    device: Device = "cpu",
+    format: Format = None,
+    map: Map = [],  # noqa: B006
+    media: Media = None,
+) -> None:
+    """Recall of every direction in every space, with intervals, baselines and published figures."""
+    from prom3e_index.evaluation.output import screen
+    from prom3e_index.evaluation.retrieval import BASE_SPACES
+    from prom3e_index.evaluation.run import RetrievalConfig, evaluate_retrieval
+
+    path = embeddings(data, out, model, hub, device, format, map, media, species)
+    config = RetrievalConfig(
+        data=path,
+        out=out,
+        model=model,
+        hub=hub,
+        device=device,
+        validation=validation,
+        train=train,
+        species=None if path != Path(data) else species,
+        directions=tuple(direction),
+        every=all_combinations,
+        spaces=tuple(space) or BASE_SPACES,
+        rows=rows,
+        seed=seed,
+        taxa=taxa,
+        paper=paper,
+        source=data,
+    )
+    with progress() as show:
+        results = evaluate_retrieval(config, show)
+    typer.echo(screen(results), nl=False)
+    typer.echo(f"{out / 'report.html'}, results.json, results.csv, results.md, ranks.npz")
+
+
+@app.command("redraw")
+def redraw(
+    folder: Annotated[Path, typer.Argument(help="Results of `evaluate retrieval`.")],
+) -> None:
+    """Compute tables and pictures anew from stored ranks, without a run."""
+    from prom3e_index.evaluation.output import screen
+    from prom3e_index.evaluation.run import redraw as run
+
+    typer.echo(screen(run(folder)), nl=False)

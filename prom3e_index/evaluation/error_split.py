@@ -1,0 +1,143 @@
+"""Where recall is lost on the way: encoder, completion, half precision, approximate index."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prom3e_index.evaluation.data import EvalSet
+from prom3e_index.evaluation.retrieval import Pair
+from prom3e_index.hybrid import Completer, gallery, infer, mean_embedding, query_rows
+from prom3e_index.model import Weights
+from prom3e_index.schema import set_key
+
+Floats = NDArray[np.float32]
+QUERIES = 200
+K = 10
+
+
+def error_split(
+    data: EvalSet,
+    model: Completer,
+    directions: Sequence[Pair],
+    weights: Callable[[tuple[str, ...], str], Weights],
+    seed: int = 0,
+) -> list[dict[str, Any]]:
+    """Recall@1 by species, or by row where species are unknown, stage by stage, of up to 200 queries.
+
+    The gallery is that of an index: every row that has the target, inferred from all that it has, the
+    query's own row left out (it is the only right one, and stays, when matched by row).
+
+    Returns:
+        A record per direction: `given`, `target`, `match`, `rows`, `gallery`; recall@1 of `encoder`,
+        `completed` (hybrid, float32), `half` (the stored float16), `index` (the bundle's own search; None
+        without a bundle); and `found`, the share of the exact ten nearest that the index finds (None).
+    """
+    rng = np.random.default_rng(seed)
+    codes = data.codes("species") if data.species else np.full(len(data), -1)
+    by_species = bool((codes >= 0).any())
+    whole = infer(model, data.x, data.present, data.modalities)
+    out = []
+    for given, target in directions:
+        t = data.modalities.index(target)
+        have = np.flatnonzero(data.present[:, t])
+        able = data.has(given) & ((codes >= 0) if by_species else data.present[:, t])
+        rows = np.flatnonzero(able)
+        if not len(rows) or len(have) < 2:
+            continue
+        rows = np.sort(rng.permutation(rows)[:QUERIES])
+        w = weights(given, target)
+        shown = np.zeros((len(rows), len(data.modalities)), bool)
+        shown[:, [data.modalities.index(m) for m in given]] = True
+        asked = infer(model, data.x[rows], shown, (target,))
+        mean = mean_embedding(data.x[rows], shown)
+        vectors = gallery(
+            data.x[have, t],
+            np.ones(len(have), bool),
+            whole.reconstructed[have, t],
+            whole.hidden[have],
+            w.epsilon,
+        )
+        queries = query_rows(mean, asked.reconstructed[:, 0], asked.hidden, "hybrid", w)
+        stored = vectors.astype(np.float16).astype(np.float32)
+        if data.bundle is not None:
+            stored = np.asarray(data.bundle.vectors(target)[data.numbers[have]], np.float32)
+        judge = _Judge(rows, have, codes, by_species)
+        record: dict[str, Any] = {
+            "given": set_key(given, data.modalities),
+            "target": target,
+            "match": "species" if by_species else "row",
+            "rows": len(rows),
+            "gallery": len(have),
+            "encoder": judge.recall(mean @ data.x[have, t].T),
+            "completed": judge.recall(queries @ vectors.T),
+            "half": judge.recall(queries @ stored.T),
+            "index": None,
+            "found": None,
+        }
+        if data.bundle is not None:
+            record |= _through_index(data, target, queries, stored, have, judge)
+        out.append(record)
+    return out
+
+
+class _Judge:
+    """Whether the first answer is right."""
+
+    def __init__(
+        self,
+        rows: NDArray[np.int64],
+        have: NDArray[np.int64],
+        codes: NDArray[np.int64],
+        by_species: bool,
+    ) -> None:
+        self.same_row = rows[:, None] == have[None, :]
+        self.right = self.same_row
+        if by_species:
+            self.right = (codes[rows][:, None] == codes[have][None, :]) & ~self.same_row
+        self.by_species = by_species
+        self.use = self.right.any(axis=1)
+
+    def open(self, scores: Floats) -> Floats:
+        """Scores without the query's own row where it may not answer."""
+        return np.where(self.same_row, -np.inf, scores) if self.by_species else scores
+
+    def recall(self, scores: Floats) -> float | None:
+        """Share of queries whose expected rank is 1."""
+        from prom3e_index.metrics import expected_ranks, recall_at
+
+        if not self.use.any():
+            return None
+        return recall_at(expected_ranks(self.open(scores), self.right)[self.use], 1)
+
+
+def _through_index(
+    data: EvalSet,
+    target: str,
+    queries: Floats,
+    stored: Floats,
+    have: NDArray[np.int64],
+    judge: _Judge,
+) -> dict[str, float | None]:
+    """Recall@1 through the bundle's own search, and the share of the exact ten that it finds."""
+    if data.bundle is None or not judge.use.any():
+        return {}
+    index = data.bundle.index(target)
+    eligible = data.numbers[have]
+    exact = queries @ stored.T
+    right, found = [], []
+    for i, query in enumerate(queries):
+        _, hits, _ = index.search(query, K + 1, eligible)
+        places = np.searchsorted(eligible, hits)
+        if judge.by_species:
+            places = places[~judge.same_row[i, places]]
+        truth = np.argsort(-judge.open(exact)[i], kind="stable")[:K]
+        worst = judge.open(exact)[i, truth[-1]]
+        # An answer as good as the tenth is as right as the tenth.
+        found.append(float((exact[i, places[:K]] >= worst - 2e-6).mean()))
+        if judge.use[i]:
+            right.append(bool(judge.right[i, places[0]]))
+    return {"index": float(np.mean(right)), "found": float(np.mean(found))}
