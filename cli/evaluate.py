@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, cast
 
 import typer
 
@@ -107,7 +107,7 @@ def retrieval(
         species=None if path != Path(data) else species,
         directions=tuple(direction),
         every=all_combinations,
-        spaces=tuple(space) or BASE_SPACES,
+        spaces=cast(Any, tuple(space)) or BASE_SPACES,
         rows=rows,
         seed=seed,
         taxa=taxa,

@@ -1,7 +1,8 @@
 """One training step's loss, computed with the operations it needs and no more, exactly.
 
-The posterior comes from `class_tokens`. All decoders are one batched product, all distances another. About 0.16 GFLOP a row at the default sizes instead of
-0.5, with equal loss and gradients (the tests compare both with a plain transcription).
+The posterior comes from `class_tokens`. All decoders are one batched product, all distances another.
+About 0.16 GFLOP a row at the default sizes instead of 0.5, with equal loss and gradients (the tests
+compare both with a plain transcription).
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from prom3e_index.class_tokens import Tokens
 from prom3e_index.encoders.protocol import unit_rows
 from prom3e_index.evaluation.data import EvalSet
 from prom3e_index.evaluation.ranking import Answers, Labels
@@ -44,6 +45,7 @@ def zero_shot(
     *,
     weights: Callable[[tuple[str, ...], str], Weights],
     ridge: Predictor | None = None,
+    tokens: Tokens | None = None,
 ) -> list[Scored]:
     """Rank of the right species' name for each row, with `match` = `class`.
 
@@ -53,6 +55,7 @@ def zero_shot(
         givens: Visible sets, without the name.
         weights: δ of a visible set.
         ridge: Adds the space `ridge`.
+        tokens: Of the data's rows; see `hybrid.prepare`.
     """
     if data.species is None or "text" not in data.modalities:
         return []
@@ -71,7 +74,7 @@ def zero_shot(
             continue
         w = weights(given, "text")
         w = Weights(w.delta, 0.0, 0.0)
-        for space, vector in _vectors(data, model, rows, given, w, ridge).items():
+        for space, vector in _vectors(data, model, rows, given, w, ridge, tokens).items():
             parts = [
                 Answers(
                     np.ascontiguousarray(vector[at : at + BLOCK] @ vectors.T, np.float32),
@@ -99,18 +102,20 @@ def _vectors(
     given: tuple[str, ...],
     w: Weights,
     ridge: Predictor | None,
+    tokens: Tokens | None,
 ) -> dict[str, Floats]:
     shown = np.zeros((len(rows), len(data.modalities)), bool)
     shown[:, [data.modalities.index(m) for m in given]] = True
     mean = mean_embedding(data.x[rows], shown)
     out = {"encoder": mean}
     if model is not None:
-        made = infer(model, data.x[rows], shown, ("text",)).reconstructed[:, 0]
+        ready = None if tokens is None else (tokens, rows)
+        made = infer(model, data.x[rows], shown, ("text",), tokens=ready).reconstructed[:, 0]
         out |= {
             "reconstructed": made,
             "hybrid": np.asarray((1 - w.delta) * mean + w.delta * made, np.float32),
         }
-    predicted = ridge and ridge.predict(data.x[rows], given, "text")
+    predicted = ridge.predict(data.x[rows], given, "text") if ridge else None
     if predicted is not None:
         out["ridge"] = predicted
     return out

@@ -7,6 +7,7 @@ that keep a row of scores in the core's cache; `benchmarks/README.md` has what n
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numba import njit
@@ -20,7 +21,7 @@ _STRIDE = 64
 _NONE = -np.float32(np.inf)
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@njit(nogil=True, cache=True)
 def _scan(scores, own, label, start, members, count, value, index):  # type: ignore[no-untyped-def]
     """Fill `count` (b, 6), `value` and `index` (b, seen); see `Answers`."""
     b, g = scores.shape
@@ -77,7 +78,7 @@ def _scan(scores, own, label, start, members, count, value, index):  # type: ign
         count[i, 2], count[i, 3], count[i, 4], count[i, 5] = above, tied, good, right
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@njit(nogil=True, cache=True)
 def _tied(row, value, of, label, own):  # type: ignore[no-untyped-def]
     """See `Answers._tie`."""
     above = size = good = 0
@@ -160,7 +161,7 @@ class Answers:
         """Every row of the query's species is right; its own is no answer."""
         above, tied, good, right = self._count[:, 2:].T
         rank = np.where(right > 0, above + 1 + (tied - good) / (good + 1), np.inf)
-        value, index = self._others()
+        value, index = self._others
         hit = (self._of[index] == self._label[:, None]) & (self._label >= 0)[:, None]
         hit &= value > _NONE
         gain = np.zeros((len(rank), PLACES), np.float32)
@@ -186,8 +187,9 @@ class Answers:
         """
         of, sizes = labels.of, labels.sizes
         known = (label >= 0) & (label < len(sizes))
-        right = np.where(known, sizes[np.where(known, label, 0)], 0) - (known & (self._own >= 0))
-        value, index = self._others()
+        right: Ints = np.where(known, sizes[np.where(known, label, 0)], 0)
+        right = right - (known & (self._own >= 0))
+        value, index = self._others
         hit = (of[index] == label[:, None]) & (value > _NONE) & (right > 0)[:, None]
         hit = hit[:, :PLACES]
         found = hit.any(axis=1)
@@ -206,6 +208,7 @@ class Answers:
             np.where(rank <= PLACES, rank, np.inf).astype(np.float32), None, right.astype(np.int32)
         )
 
+    @cached_property
     def _others(self) -> tuple[Floats, Ints]:
         """Best answers but the query's own row, (b, ≤ 11)."""
         mine = (self.index == self._own[:, None]) & (self._own >= 0)[:, None]

@@ -30,6 +30,7 @@ from prom3e_index.recall import Products
 from prom3e_index.schema import parse_modalities, set_key
 
 Floats = NDArray[np.float32]
+Ints = NDArray[np.int64]
 BASE_SPACES: tuple[Space, ...] = ("encoder", "reconstructed", "hidden", "hybrid")
 TAXA = ("genus", "family", "order")
 BLOCK, CHUNK = 512, 256
@@ -117,12 +118,13 @@ def score(
     model: Completer | None,
     directions: Sequence[Pair],
     *,
-    spaces: Sequence[str] = BASE_SPACES,
+    spaces: Sequence[Space] = BASE_SPACES,
     weights: Callable[[tuple[str, ...], str], Weights] = lambda g, t: Weights(),
     ridge: Predictor | None = None,
     bank: EvalSet | None = None,
     corrections: Sequence[Correction] = (),
     taxa: bool = True,
+    tokens: Tokens | None = None,
     progress: Progress = lambda stage, done, total: None,
 ) -> list[Scored]:
     """Rank every query of every direction.
@@ -137,6 +139,7 @@ def score(
         bank: Training rows whose queries say where the hubs are; needed by `corrections`.
         corrections: Adds a space for each.
         taxa: Also match by genus, family and order where the data have those columns.
+        tokens: Of the data's rows, where they are prepared already; see `hybrid.prepare`.
         progress: Told of visible sets done.
     """
     if model is None and set(spaces) - {"encoder"}:
@@ -147,7 +150,8 @@ def score(
     for given, target in directions:
         by_given.setdefault(given, []).append(target)
     targets = dict.fromkeys(t for _, t in directions)
-    tokens = prepare(model, data.x, data.present) if model and set(spaces) - {"encoder"} else None
+    if model and tokens is None and set(spaces) - {"encoder"}:
+        tokens = prepare(model, data.x, data.present)
     galleries = {t: _Gallery(data, t, labels) for t in targets}
     out: list[Scored] = []
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
@@ -180,7 +184,8 @@ class _Gallery:
         )
         _, first, inverse = np.unique(keys[:, 0], return_index=True, return_inverse=True)
         repeated = len(first) < 0.9 * len(self.rows)
-        self._first, self._inverse = (first, inverse.reshape(-1)) if repeated else (None, None)
+        self._first: Ints | None = first if repeated else None
+        self._inverse: Ints = inverse.reshape(-1)
 
     def products(self, left: Floats) -> Floats:
         """⟨left, observed⟩ (q, g), equal to the last bit where two rows are equal and often are."""
@@ -198,7 +203,7 @@ class _Side:
         model: Completer | None,
         given: tuple[str, ...],
         targets: Sequence[str],
-        spaces: Sequence[str],
+        spaces: Sequence[Space],
         weights: Callable[[tuple[str, ...], str], Weights],
         galleries: dict[str, _Gallery],
         tokens: Tokens | None,
@@ -238,7 +243,8 @@ class _Side:
         g = self.galleries[target]
         known = {"mean_observed": g.products(self.asked[part])}
         if not self.completed:
-            return Products(*[self.asked[part]] * 3, *[g.observed] * 3, known)
+            q = self.asked[part]
+            return Products(q, q, q, g.observed, g.observed, g.observed, known)
         at = self.at[g.rows]
         completed = self.completed[target][part]
         known["completed_observed"] = g.products(completed)
@@ -286,7 +292,7 @@ def _score_given(
             jobs: dict[str, Callable[[slice], Floats]] = {
                 s: partial(products.scores, s, w) for s in side.spaces
             }
-            predicted = ridge and ridge.predict(side.data.x[rows], side.given, target)
+            predicted = ridge.predict(side.data.x[rows], side.given, target) if ridge else None
             if predicted is not None:
                 jobs["ridge"] = g.products(predicted).__getitem__
             for name, (space, bias) in biases.get(target, {}).items():
@@ -342,7 +348,8 @@ def _biases(
                 bank.mean, bank.completed[target], bank.hidden, g.observed, made, hidden
             )
         else:
-            products = Products(*[bank.mean] * 3, *[g.observed] * 3)
+            q = bank.mean
+            products = Products(q, q, q, g.observed, g.observed, g.observed)
         out[target] = {
             c.name: (
                 c.space,

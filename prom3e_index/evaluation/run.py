@@ -25,6 +25,7 @@ from prom3e_index.evaluation.output import write_results
 from prom3e_index.evaluation.retrieval import BASE_SPACES, Pair, Progress, Scored, pairs, score
 from prom3e_index.evaluation.ridge import Ridge
 from prom3e_index.evaluation.tables import mean_over, records
+from prom3e_index.hybrid import Space, prepare
 from prom3e_index.manifest import NAME
 from prom3e_index.model import Model, Weights
 from prom3e_index.recall import directions as tuning_directions
@@ -69,7 +70,7 @@ class RetrievalConfig:
     species: str | None = None
     directions: tuple[str, ...] = ()
     every: bool = False
-    spaces: tuple[str, ...] = BASE_SPACES
+    spaces: tuple[Space, ...] = BASE_SPACES
     rows: int = MOST_ROWS
     seed: int = 0
     taxa: bool = True
@@ -107,16 +108,18 @@ def evaluate_retrieval(
     weights, chosen_on = _weights(model, val, asked, config)
     corrections = _corrections(model, val, train, weights, names, config)
     baseline = Ridge(train, val) if train is not None and val is not None else None
+    full = model if set(config.spaces) - {"encoder"} else None
+    tokens = prepare(full, data.x, data.present) if full else None
     progress("rank", 0, None)
     scored = score(
         data, model, asked, spaces=config.spaces, weights=weights, ridge=baseline, bank=train,
-        corrections=corrections[0] if train is not None else (), taxa=config.taxa, progress=progress,
+        corrections=corrections[0] if train is not None else (), taxa=config.taxa, tokens=tokens,
+        progress=progress,
     )  # fmt: skip
     givens = dict.fromkeys(
         [(m,) for m in names if m != "text"] + [g for g in _ZERO_SHOT if set(g) <= set(names)]
         + [g for g, t in asked if "text" not in g]
     )  # fmt: skip
-    full = model if set(config.spaces) - {"encoder"} else None
     deltas = choose_deltas(val, full, list(givens)) if full and val is not None else {}
     scored += zero_shot(
         data,
@@ -124,9 +127,10 @@ def evaluate_retrieval(
         list(givens),
         weights=lambda g, t: Weights(deltas.get(g, weights(g, t).delta)),
         ridge=baseline,
+        tokens=tokens,
     )
     progress("error split", 0, None)
-    lost = error_split(data, model, asked, weights, config.seed) if full and model else []
+    lost = error_split(data, full, asked, weights, config.seed, tokens) if full else []
     facts = describe(data, model, config.seed) | {
         "source": config.source or str(config.data),
         "weights": chosen_on,
@@ -231,7 +235,7 @@ def _corrections(
     config: RetrievalConfig,
 ) -> tuple[tuple[Correction, ...], list[dict[str, Any]]]:
     """Hub corrections to report, and what validation says of all of them."""
-    spaces = [s for s in ("encoder", "hybrid") if s in config.spaces]
+    spaces: list[Space] = [s for s in config.spaces if s in ("encoder", "hybrid")]
     usable = tuple(c for c in CORRECTIONS if c.space in spaces)
     if train is None or val is None:
         return usable, []
