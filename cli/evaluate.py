@@ -120,6 +120,55 @@ def retrieval(
     typer.echo(f"{out / 'report.html'}, results.json, results.csv, results.md, ranks.npz")
 
 
+@app.command("probe")
+def probe(
+    data: Data,
+    labels: Annotated[list[str], typer.Option("--labels", help="Column to predict; repeat.")],
+    task: Annotated[str, typer.Option(help="classification, regression or single-positive.")],
+    model: ModelOf = None,
+    out: Out = Path("evaluation"),
+    given: Annotated[
+        str | None, typer.Option(help="Visible modalities, loc or image,loc; those most rows have.")
+    ] = None,
+    representation: Annotated[
+        list[str],
+        typer.Option(help="encoder, reconstructed, mean, modality, registers, all; repeat."),
+    ] = [],  # noqa: B006
+    split: Annotated[
+        str | None, typer.Option(help="random, site, or a column with train and test.")
+    ] = None,
+    seed: Seed = 0,
+    hub: Hub = None,
+    device: Device = "cpu",
+    format: Format = None,
+    map: Map = [],  # noqa: B006
+    media: Media = None,
+) -> None:
+    """Linear probes of every representation, beside raw coordinates and the mean."""
+    from prom3e_index.evaluation.probe import ProbeConfig, evaluate_probe, markdown
+    from prom3e_index.schema import parse_modalities
+
+    columns = (*labels, split) if split and split not in ("random", "site") else tuple(labels)
+    path = embeddings(data, out, model, hub, device, format, map, media, None, columns)
+    config = ProbeConfig(
+        data=path,
+        out=out,
+        labels=tuple(labels),
+        task=cast(Any, task),
+        model=model,
+        hub=hub,
+        device=device,
+        given=parse_modalities(given) if given else (),
+        representations=tuple(representation),
+        split=split,
+        seed=seed,
+        source=data,
+    )
+    with progress() as show:
+        results = evaluate_probe(config, show)
+    typer.echo(markdown(results), nl=False)
+
+
 @app.command("redraw")
 def redraw(
     folder: Annotated[Path, typer.Argument(help="Results of `evaluate retrieval`.")],

@@ -105,7 +105,8 @@ def _heat(match: str, groups: list[list[dict[str, Any]]], spaces: Sequence[str])
             low, high = gain["interval"]
             change = f"{gain['recall@1']:+.3f} [{low:+.3f}, {high:+.3f}]"
             if "p_holm" in gain:
-                change += f", p {gain['p_holm']:.2g}"
+                p = gain["p_holm"]
+                change += f", p {p:.2g}" if p > 1e-99 else ", p &lt; 1e-99"
         name = f"{'+'.join(group[0]['given'])} → {group[0]['target']}"
         rows += (
             f"<tr><td>{escape(name)}</td><td>{group[0]['rows']:,}</td><td>{group[0]['gallery']:,}</td>"

@@ -263,9 +263,13 @@ def _corrections(
 
 
 def _hub_table(found: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Mean recall@1 by row and by species, and mean skewness, with and without each correction."""
+    """Mean recall@1 by row and by species, and mean skewness, with and without each correction.
+
+    Means are over the directions with one visible modality.
+    """
+    found = [r for r in found if len(r["given"]) == 1]
     out = []
-    for space in dict.fromkeys(r["space"] for r in found):
+    for space in sorted(dict.fromkeys(r["space"] for r in found), key=lambda s: s.split("+")[0]):
         base, _, method = space.partition("+")
         mine = [r for r in found if r["space"] == space]
         corrected = any(r["space"].startswith(f"{base}+") for r in found)
