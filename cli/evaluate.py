@@ -169,6 +169,59 @@ def probe(
     typer.echo(markdown(results), nl=False)
 
 
+@app.command("uncertainty")
+def uncertainty(
+    data: Data,
+    model: ModelOf = None,
+    out: Out = Path("evaluation"),
+    species: Species = None,
+    rows: Rows = 3000,
+    pictures: Annotated[str, typer.Option(help="umap, pca or none.")] = "umap",
+    seed: Seed = 0,
+    hub: Hub = None,
+    device: Device = "cpu",
+    format: Format = None,
+    map: Map = [],  # noqa: B006
+    media: Media = None,
+) -> None:
+    """What the model's uncertainty says: sets, errors, failures, gaps, maps."""
+    from prom3e_index.evaluation.output import number
+    from prom3e_index.evaluation.uncertainty import UncertaintyConfig, evaluate_uncertainty
+
+    path = embeddings(data, out, model, hub, device, format, map, media, species)
+    config = UncertaintyConfig(
+        data=path,
+        out=out,
+        model=model,
+        hub=hub,
+        device=device,
+        species=None if path != Path(data) else species,
+        rows=rows,
+        seed=seed,
+        pictures=None if pictures == "none" else pictures,
+        source=data,
+    )
+    with progress() as show:
+        found = evaluate_uncertainty(config, show)
+    for step in found["adding"]:
+        typer.echo(
+            f"{step['visible']} shown ({step['sets']} sets): ‖σ‖₁ {number(step['sigma_l1'])}, "
+            f"error of the hidden {number(step['error'])}"
+        )
+    over = found["over_sets"]
+    typer.echo(
+        f"‖σ‖₁ with the error: over sets Spearman {number(over['spearman'])}, over rows "
+        f"{number(found['over_rows']['mean_spearman'])}; with the gap of pairs "
+        f"{number(found['pairs_agreement']['spearman'])}"
+    )
+    for c in found["conformal"]:
+        typer.echo(
+            f"{'+'.join(c['given'])}: {c['size']:.1f} of {c['classes']} species hold the right one for "
+            f"{c['coverage']:.1%} of {c['test']} held-out rows"
+        )
+    typer.echo(f"{out / 'uncertainty.html'}, uncertainty.json")
+
+
 @app.command("redraw")
 def redraw(
     folder: Annotated[Path, typer.Argument(help="Results of `evaluate retrieval`.")],
