@@ -445,3 +445,17 @@ def test_a_table_is_encoded_once_and_then_found(world, tmp_path):
     assert isinstance(again.exception, InputError) and "other columns" in str(again.exception)
     with np.load(out / "embeddings.npz") as z:
         assert {"genus", "family", "latitude", "obscured"} <= set(z.files)
+
+
+def test_recall_log_is_not_undercut(tmp_path):
+    """The demo world's figures, against the log of an earlier run."""
+    import importlib.util
+
+    from conftest import ROOT
+
+    spec = importlib.util.spec_from_file_location("recall_benchmark", ROOT / "benchmarks/recall.py")
+    bench = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(bench)
+    log = json.loads(bench.LOG.read_text())["300"]
+    assert bench.compare(bench.measure(tmp_path, 300), log) == []
+    assert bench.compare({k: v - 0.03 for k, v in log.items()}, log) and bench.compare({}, log)

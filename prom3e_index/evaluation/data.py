@@ -57,7 +57,9 @@ class EvalSet:
         return len(self.x)
 
     def rows(self, at: NDArray[Any]) -> EvalSet:
-        """Some of the rows, by number or mask."""
+        """Some of the rows, by number or mask; itself when that is all of them."""
+        if at.dtype == bool and at.all():
+            return self
         return replace(
             self,
             x=self.x[at],

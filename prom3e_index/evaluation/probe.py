@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +27,7 @@ TASKS: tuple[Task, ...] = ("classification", "regression", "single-positive")
 PENALTIES = (0.1, 1.0, 10.0, 100.0, 1000.0, 10_000.0)
 TEST_SHARE = 0.2
 CUTS = (1, 5, 10)
+_BATCH, _STEPS = 512, 1500
 SITE_DEG = 1.0
 """Side of a site, in degrees: rows of one cell are all trained on or all tested."""
 
@@ -108,8 +111,6 @@ def evaluate_probe(
         "given": list(given),
     }
     config.out.mkdir(parents=True, exist_ok=True)
-    import json
-
     out = {"facts": facts, "results": results}
     text = json.dumps(plain(out), ensure_ascii=False, indent=1, allow_nan=False) + "\n"
     write_text(config.out / "probe.json", text)
@@ -152,9 +153,8 @@ def _probe_label(
         features[name] = lambda name=name: represent(model, rows.x, given, name)  # type: ignore[misc]
     out = [_record(config, label, "mean" if regression else "most frequent", given, 0, train, test,
                    _constant(y[train], len(test), classes), y[test], classes, texts, test, None, 0.0)]  # fmt: skip
-    inner = split_rows(
-        rows.rows(train), config.split if config.split != "split" else None, config.seed + 1
-    )
+    by_column = config.split not in (None, "random", "site")
+    inner = split_rows(rows, "random" if by_column else config.split, config.seed + 1, train)
     for name, make in features.items():
         begun = time.monotonic()
         x = make()
@@ -169,27 +169,28 @@ def _probe_label(
 
 
 def split_rows(
-    data: EvalSet, split: str | None, seed: int
+    data: EvalSet, split: str | None, seed: int, of: NDArray[np.int64] | None = None
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Training and test rows, ascending; see `ProbeConfig.split`."""
+    """Training and test rows, ascending, as places in `of` (all rows when None); see `ProbeConfig.split`."""
     from sklearn.model_selection import GroupShuffleSplit, ShuffleSplit
 
+    of = np.arange(len(data)) if of is None else of
     if split is None and "split" in data.columns:
-        told = np.asarray(data.columns["split"]).astype(str)
+        told = np.asarray(data.columns["split"])[of].astype(str)
         if (told == "train").any() and (told == "test").any():
             return np.flatnonzero(told == "train"), np.flatnonzero(told == "test")
     if split in (None, "random"):
-        train, test = next(ShuffleSplit(1, test_size=TEST_SHARE, random_state=seed).split(data.ids))
+        train, test = next(ShuffleSplit(1, test_size=TEST_SHARE, random_state=seed).split(of))
     elif split == "site":
-        place = np.stack([numbers(data.column(c)) for c in ("latitude", "longitude")], axis=1)
+        place = np.stack([numbers(data.column(c)[of]) for c in ("latitude", "longitude")], axis=1)
         cell = np.where(np.isfinite(place), np.floor(place / SITE_DEG), np.inf)
         site = np.unique(cell, axis=0, return_inverse=True)[1].reshape(-1)
         if site.max() < 1:
             raise InputError(f"{data.source} has one site only; split at random.")
         how = GroupShuffleSplit(1, test_size=TEST_SHARE, random_state=seed)
-        train, test = next(how.split(data.ids, groups=site))
+        train, test = next(how.split(of, groups=site))
     else:
-        told = np.asarray(data.column(str(split))).astype(str)
+        told = np.asarray(data.column(str(split)))[of].astype(str)
         train, test = np.flatnonzero(told == "train"), np.flatnonzero(told == "test")
         if not len(train) or not len(test):
             raise InputError(f"Column {split!r} has no rows `train` or none `test`.")
@@ -227,16 +228,20 @@ def fit(
 
     wanted = _one_hot(y, classes) if classes else y.astype(np.float32)
     some, rest = train[inner[0]], train[inner[1]]
-    best, chosen = -np.inf, PENALTIES[0]
+    best, chosen = -np.inf, PENALTIES[-1]
     for penalty in PENALTIES:
-        model = Ridge(alpha=penalty, solver="cholesky").fit(x[some], wanted[some])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a penalty too small to be stable fails on `rest`
+            model = Ridge(alpha=penalty, solver="cholesky", copy_X=False).fit(x[some], wanted[some])
         told = model.predict(x[rest])
         good = (
             float((told.argmax(axis=1) == y[rest]).mean()) if classes else r_squared(y[rest], told)
         )
         if good > best:
             best, chosen = good, penalty
-    model = Ridge(alpha=chosen, solver="cholesky").fit(x[train], wanted[train])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = Ridge(alpha=chosen, solver="cholesky", copy_X=False).fit(x[train], wanted[train])
     return np.asarray(model.predict(x[test])), chosen
 
 
@@ -260,18 +265,22 @@ def _assume_negative(
     generator = torch.Generator().manual_seed(0)
     weight = torch.zeros(classes, x.shape[1], requires_grad=True)
     bias = torch.zeros(classes, requires_grad=True)
-    optimiser = torch.optim.AdamW([weight, bias], lr=1e-3, weight_decay=0.01)
+    optimiser = torch.optim.AdamW([weight, bias], lr=1e-2, weight_decay=0.01)
     labels = torch.from_numpy(np.asarray(y, np.int64))
     inputs = torch.from_numpy(x)
     rows = torch.from_numpy(train)
-    for _ in range(40):
-        for part in rows[torch.randperm(len(rows), generator=generator)].split(512):
+    steps = -(-len(rows) // _BATCH)
+    epochs = max(20, -(-_STEPS // steps))
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, epochs * steps)
+    for _ in range(epochs):
+        for part in rows[torch.randperm(len(rows), generator=generator)].split(_BATCH):
             logits = F.linear(inputs[part], weight, bias)
             wanted = F.one_hot(labels[part], classes).to(logits)
             loss = F.binary_cross_entropy_with_logits(logits, wanted)
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
+            schedule.step()
     with torch.no_grad():
         return np.asarray(F.linear(inputs[torch.from_numpy(test)], weight, bias).numpy())
 
