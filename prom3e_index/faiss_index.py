@@ -20,7 +20,7 @@ Floats = NDArray[np.float32]
 Vectors = NDArray[np.float16]
 
 SCAN_SHARE = 0.02
-"""Filters that leave at most this share of the rows are scored row by row; see benchmarks/README."""
+"""Filters that leave at most this share of the rows are scored row by row; see benchmarks/LOG.md."""
 
 
 _DECIMALS = 6

@@ -124,6 +124,9 @@ HEAVY = (
     "PIL",
     "scipy",
     "laion_clap",
+    "numba",
+    "sklearn",
+    "matplotlib",
 )
 LOADED = f"print(sorted(m for m in {HEAVY!r} if m in sys.modules))"
 
@@ -205,7 +208,7 @@ def test_wheel_sdist_and_wheel_from_sdist_hold_every_module(checkout, tmp_path):
     again = build(next((tmp_path / "x").iterdir()), tmp_path / "v", "wheel")
 
     assert modules == wanted
-    assert {f"prom3e_index/models/{n}/model.toml" for n in ("mini", "taxabind")} <= have
+    assert {f"prom3e_index/models/{n}/model.toml" for n in ("geoclip", "mini", "taxabind")} <= have
     assert not any(n.split("/")[0] in FOLDERS[1:] for n in have)
     assert {
         "tests/test_repository.py",

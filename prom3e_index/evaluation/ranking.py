@@ -1,7 +1,7 @@
 """Exact expected ranks of a block of queries, and what stands in the first ten places.
 
 Every score is compared once with the query's own and once with the best right one, in compiled loops
-that keep a row of scores in the core's cache; `benchmarks/README.md` has what numpy's passes cost.
+that keep a row of scores in the core's cache; `benchmarks/LOG.md` has what numpy's passes cost.
 """
 
 from __future__ import annotations
