@@ -176,6 +176,7 @@ def build(config: BuildConfig, progress: Progress = _silent) -> dict[str, Any]:
     """
     started = time.monotonic()
     model = open_model(config)
+    _ = model.mvae  # a model without one is refused before anything is encoded
     with locked(config.out):
         return _build(config, model, progress, started)
 
