@@ -43,7 +43,9 @@ def synthetic(path: Path, rows: int) -> None:
     x[:, noisy] += (rng.normal(size=(rows, 5, 512)) * 2.2 / np.sqrt(512)).astype(np.float32)
     x /= np.linalg.norm(x, axis=2, keepdims=True)
     names = dict(zip(("species", "genus", "family", "order"), kinds, strict=True))
-    np.savez(path, embeddings=x, ids=np.arange(rows), **{k: v.astype(str) for k, v in names.items()})
+    np.savez(
+        path, embeddings=x, ids=np.arange(rows), **{k: v.astype(str) for k, v in names.items()}
+    )
 
 
 def main() -> None:
@@ -74,7 +76,9 @@ def main() -> None:
         print(f"{rows:,} rows, 30 directions, 4 spaces, rows, species, genus, family, order:")
         print(f"ranks {ranked - begun:.1f} s, intervals {done - ranked:.1f} s, peak {peak:.2f} GB")
         begun = time.perf_counter()
-        evaluate_retrieval(RetrievalConfig(folder / "data.npz", folder / "out", str(folder / "model")))
+        evaluate_retrieval(
+            RetrievalConfig(folder / "data.npz", folder / "out", str(folder / "model"))
+        )
         whole = time.perf_counter() - begun
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
         print(f"whole command, with zero-shot, error split and files: {whole:.1f} s, {peak:.2f} GB")

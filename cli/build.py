@@ -54,6 +54,12 @@ def build(
     restart: Annotated[
         bool, typer.Option("--restart", help="Discard an unfinished build.")
     ] = False,
+    hubs: Annotated[
+        str | None,
+        typer.Option(
+            help="Correction against hubs: none, csls, softmax10, softmax30; the model's."
+        ),
+    ] = None,
 ) -> None:
     """Encode observations, complete what they lack, and index them.
 
@@ -82,6 +88,7 @@ def build(
         timeout_s=timeout,
         overwrite=overwrite,
         restart=restart,
+        hubs=hubs,
         **given,
     )
     with progress() as show:

@@ -51,7 +51,8 @@ def info(
     typer.echo(f"source: {s['table']} ({s['format']}), media in {s['media']}")
     typer.echo(
         f"model: {m['model']['name']}, decode {m['model']['decode']}, hidden {m['model']['hidden']}, "
-        f"EXIF rotation {'applied' if m['model']['exif_transpose'] else 'not applied'}"
+        f"EXIF rotation {'applied' if m['model']['exif_transpose'] else 'not applied'}, "
+        f"hub correction {m.get('hubs', {}).get('method', 'none')}"
     )
     typer.echo("fingerprints: " + ", ".join(f"{k} {v}" for k, v in m["fingerprints"].items()))
     recall = ", ".join(f"{k} {v}" for k, v in cert["recall@10"].items())

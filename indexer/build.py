@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 import prom3e_index
 from prom3e_index import faiss_index
 from prom3e_index.errors import InputError
+from prom3e_index.hubs import chosen_method, gallery_bias
 from prom3e_index.hybrid import gallery, hidden_width, infer
 from prom3e_index.indexer.certify import certify
 from prom3e_index.indexer.embed import ABSENT, ENCODED, Store, embed, read_lost, release
@@ -37,7 +38,7 @@ from prom3e_index.indexer.plan import (
 from prom3e_index.indexer.work import BuildConfig, locked, open_model, work_folder
 from prom3e_index.manifest import FORMAT_VERSION, describe_files, read_manifest, write_manifest
 from prom3e_index.media.climate import ClimateRaster
-from prom3e_index.model import Model
+from prom3e_index.model import NO_HUBS, Model
 from prom3e_index.schema import set_key
 from prom3e_index.tables import EMBEDDINGS, read_observations, recognise
 from prom3e_index.tables.embeddings import read_embeddings
@@ -177,6 +178,7 @@ def build(config: BuildConfig, progress: Progress = _silent) -> dict[str, Any]:
     started = time.monotonic()
     model = open_model(config)
     _ = model.mvae  # a model without one is refused before anything is encoded
+    chosen_method(model, config.hubs)
     with locked(config.out):
         return _build(config, model, progress, started)
 
@@ -233,7 +235,9 @@ def _infer(
     progress: Progress,
 ) -> NDArray[np.float32]:
     """Write embeddings, gallery vectors and FAISS indexes of the kept rows; give ‖σ‖₁."""
-    n, width = len(kept), model.width + hidden_width(model)
+    hubs = chosen_method(model, config.hubs)
+    plain = model.width + hidden_width(model)
+    n, width = len(kept), plain + _bias_width(model, hubs)
     raw = {m: np.load(work / "embeddings" / f"{m}.npy", mmap_mode="r") for m in model.modalities}
     saved = {m: _new(stage / "embeddings" / f"{m}.npy", (n, model.width)) for m in model.modalities}
     vectors = {m: _new(stage / "vectors" / f"{m}.npy", (n, width)) for m in model.modalities}
@@ -249,7 +253,7 @@ def _infer(
         sigma_l1[part] = inferred.sigma_l1
         for i, m in enumerate(model.modalities):
             saved[m][part] = x[:, i]
-            vectors[m][part] = gallery(
+            vectors[m][part, :plain] = gallery(
                 x[:, i], has[:, i], inferred.reconstructed[:, i], inferred.hidden, epsilon[m]
             )
         for arrays in (raw, saved, vectors):
@@ -257,10 +261,17 @@ def _infer(
                 release(array)
         progress("complete", part.stop, n)
     for i, m in enumerate(model.modalities):
+        if width > plain:
+            vectors[m][:, plain:] = gallery_bias(model, vectors[m][:, :plain], m, hubs)
         faiss_index.build(vectors[m], stage / "faiss" / f"{m}.faiss")
         release(vectors[m])
         progress("index", i + 1, len(model.modalities))
     return sigma_l1
+
+
+def _bias_width(model: Model, hubs: str) -> int:
+    """Columns of the bias against hubs: one for each modality that may ask."""
+    return 0 if hubs == NO_HUBS else len(model.modalities)
 
 
 def _new(path: Path, shape: tuple[int, ...]) -> Any:
@@ -309,6 +320,7 @@ def _manifest(
     present: NDArray[np.bool_],
     stage: Path,
 ) -> dict[str, Any]:
+    hubs = chosen_method(model, config.hubs)
     own = model.settings.get("encoder", {})
     loaded = {m: model.encoder(m).fingerprint for m in model.modalities if m in own}
     builtin = model.folder.parent.name == "models" and model.folder.name == config.model
@@ -323,6 +335,8 @@ def _manifest(
         "observed": {m: int(present[:, i].sum()) for i, m in enumerate(model.modalities)},
         "width": model.width,
         "hidden_width": hidden_width(model),
+        "bias_width": _bias_width(model, hubs),
+        "hubs": {"method": hubs, "chosen_by": "the build" if config.hubs else "the model"},
         "model": {
             "name": config.model if builtin else str(model.folder.resolve()),
             "hub": str(config.hub.resolve()) if config.hub else None,

@@ -56,6 +56,9 @@ def certify(folder: Path, manifest: dict[str, Any], model: Model) -> dict[str, A
                 "hybrid",
                 model.weights((given,), target),
             )
+            tail = np.zeros((len(queries), manifest.get("bias_width", 0)), np.float32)
+            tail[:, g : g + 1] = 1
+            queries = np.concatenate([queries, tail], axis=1)
             for query in queries:
                 began = time.perf_counter()
                 _, found, _ = index.search(query, 10, rows)

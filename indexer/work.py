@@ -37,6 +37,7 @@ class BuildConfig:
         batch_size: Items per encoder call; the encoder's own when None.
         workers: Decode processes.
         timeout_s: Seconds for one file.
+        hubs: Correction against hubs; the model's own when None.
         overwrite: Replace an existing bundle once the new one is whole.
         restart: Discard an unfinished build of other settings.
     """
@@ -57,6 +58,7 @@ class BuildConfig:
     batch_size: int | None = None
     workers: int = field(default_factory=lambda: os.cpu_count() or 2)
     timeout_s: float = 120.0
+    hubs: str | None = None
     overwrite: bool = False
     restart: bool = False
 

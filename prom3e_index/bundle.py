@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -123,10 +123,26 @@ class BundleFolder:
         return self._array("embeddings", modality, int(self.manifest["width"]))
 
     def vectors(self, target: str) -> NDArray[np.float16]:
-        """(n, d + z) gallery vectors [g_t, h], memory-mapped."""
-        return self._array(
-            "vectors", target, int(self.manifest["width"]) + int(self.manifest["hidden_width"])
-        )
+        """(n, d + z) gallery vectors [g_t, h], and a bias per modality against hubs; memory-mapped."""
+        m = self.manifest
+        width = int(m["width"]) + int(m["hidden_width"]) + self.bias_width
+        return self._array("vectors", target, width)
+
+    @property
+    def bias_width(self) -> int:
+        """Columns of the bias against hubs, at the end of the vectors: m, or 0 without a correction."""
+        return int(self.manifest.get("bias_width", 0))
+
+    def hub_weights(self, visible: Iterable[str], on: bool = True) -> NDArray[np.float32]:
+        """The end of a query vector, `bias_width` long: the mean of the visible modalities' biases.
+
+        Zeros when the correction does not apply: it is made for the hybrid space with the model's weights.
+        """
+        out = np.zeros(self.bias_width, np.float32)
+        if on and self.bias_width:
+            shown = [self.modalities.index(v) for v in visible]
+            out[shown] = 1 / len(shown)
+        return out
 
     def _array(self, kind: str, name: str, width: int) -> NDArray[np.float16]:
         path = self.path / kind / f"{name}.npy"

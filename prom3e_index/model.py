@@ -15,6 +15,9 @@ from prom3e_index.schema import modality_name, set_key
 from prom3e_index.weights import fingerprint, read_json
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from prom3e_index.encoders.protocol import Encoder
     from prom3e_index.media.audio import AudioSpec
     from prom3e_index.media.images import ImageSpec
@@ -31,7 +34,8 @@ KINDS = (
     "sinr",
 )
 HIDDEN = ("mean", "sigma", "both")
-_TOP = {"name", "summary", "width", "config", "encoder", "mvae", "preprocess", "weights"}
+NO_HUBS = "none"
+_TOP = {"name", "summary", "width", "config", "encoder", "mvae", "preprocess", "weights", "hubs"}
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,7 @@ class Model:
         hidden: Which vector serves as the hidden block: `mean` (μ, the paper), `sigma`, `both`.
         sigma_spearman: Rank correlation of ‖σ‖₁ with the reconstruction error on validation rows, where
             training measured it; None elsewhere.
+        hubs: Correction against hubs that validation chose, `none` or one of `hubs.METHODS`.
         widths: Modalities narrower than `width`, known only by embeddings; stored padded with zeros.
     """
 
@@ -99,6 +104,8 @@ class Model:
         self.decode = str(mvae.get("decode", "expectation"))
         self.nodes = int(mvae.get("nodes", 2))
         self.hidden = str(mvae.get("hidden", "mean"))
+        self._hubs = settings.get("hubs", {})
+        self.hubs = str(self._hubs.get("method", NO_HUBS))
         follows = mvae.get("sigma_spearman")
         self.sigma_spearman = None if follows is None else float(follows)
         self.widths = {str(k): int(v) for k, v in mvae.get("widths", {}).items()}
@@ -282,6 +289,35 @@ class Model:
             config,
             {"decode": self.decode, "nodes": self.nodes, "hidden": self.hidden},
         )
+
+    @property
+    def has_bank(self) -> bool:
+        """Whether the model brings training queries against hubs."""
+        return "bank" in self._hubs
+
+    def bank(self) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """Embeddings (b, m, d) of training rows, unit where present, and presence (b, m).
+
+        Raises:
+            ModelError: None, damaged, or of another shape than the model.
+        """
+        import numpy as np
+        from safetensors import SafetensorError
+        from safetensors.numpy import load_file
+
+        if not self.has_bank:
+            raise ModelError(f"Model {self.name} has no bank of training queries.")
+        path = locate(str(self._hubs["bank"]), self.folder, self.hub)
+        try:
+            arrays = load_file(path)
+            x, present = arrays["x"].astype(np.float32), arrays["present"].astype(bool)
+        except (SafetensorError, KeyError, OSError) as e:
+            raise ModelError(f"{path} holds no bank of queries: {e}.") from e
+        want = (len(x), len(self.modalities), self.width)
+        if x.shape != want or present.shape != want[:2] or not np.isfinite(x).all():
+            raise ModelError(f"{path}: the bank is {x.shape}, the model takes {want}.")
+        norm = np.linalg.norm(x, axis=2, keepdims=True)
+        return x / np.where(norm > 0, norm, 1), present
 
     def weights(self, visible: Iterable[str], target: str) -> Weights:
         """The mixing weights for a visible set and target: its own entry, else the default."""

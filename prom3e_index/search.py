@@ -176,8 +176,12 @@ def search(bundle: BundleFolder, query: Query) -> Answer:
             query.space,
             weights,
         )[0]
+        own = query.space == "hybrid" and (query.delta, query.gamma, query.epsilon) == (None,) * 3
+        tail = bundle.hub_weights(visible, own)
     with clock.step("search"):
-        scores, found, path = _find(bundle, model, query, target, vector, rows, weights)
+        scores, found, path = _find(
+            bundle, model, query, target, np.concatenate([vector, tail]), rows, weights
+        )
     with clock.step("metadata"):
         hits = _hits(bundle, target, scores, found)
     notes = []
@@ -201,6 +205,7 @@ def search(bundle: BundleFolder, query: Query) -> Answer:
         "target": target,
         "space": query.space,
         "weights": asdict(weights),
+        "hubs": bundle.manifest.get("hubs", {}).get("method", "none") if tail.any() else "none",
         "filters": f.describe() | ({"group_by": query.group_by} if query.group_by else {}),
         "k": query.k,
         "sigma_l1": round(sigma, 4),
@@ -321,7 +326,7 @@ def _remixed_scores(
         has = bundle.present[part]
         inferred = infer(model, x, has, (target,))
         block = gallery(x[:, t], has[:, t], inferred.reconstructed[:, 0], inferred.hidden, epsilon)
-        out[at : at + 2048] = block.astype(np.float16).astype(np.float32) @ vector
+        out[at : at + 2048] = block.astype(np.float16).astype(np.float32) @ vector[: block.shape[1]]
     return out
 
 

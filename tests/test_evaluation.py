@@ -9,8 +9,9 @@ import json
 import numpy as np
 import pytest
 
+from prom3e_index import hubs
 from prom3e_index.errors import InputError
-from prom3e_index.evaluation import hubs, raw
+from prom3e_index.evaluation import raw
 from prom3e_index.evaluation.data import EvalSet, read_eval, refuse_overlap
 from prom3e_index.evaluation.ranking import PLACES, Answers, Labels, ndcg
 from prom3e_index.evaluation.retrieval import pairs, score

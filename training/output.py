@@ -15,7 +15,7 @@ from prom3e_index.hub import HUB_PREFIX, PACKAGED
 from prom3e_index.model import Model
 from prom3e_index.mvae import MVAE
 from prom3e_index.schema import NAMES
-from prom3e_index.training.tune import Tuned
+from prom3e_index.training.tune import HubChoice, Tuned
 from prom3e_index.weights import read_mvae, write_mvae
 
 
@@ -126,6 +126,7 @@ def write_model(
     name: str,
     summary: str,
     half: bool = False,
+    hubs: HubChoice | None = None,
 ) -> None:
     """Write `model.toml`, `config.json`, `model.safetensors`, and a copy of local encoders.
 
@@ -137,6 +138,7 @@ def write_model(
         name: Of the model.
         summary: A sentence for `models show`.
         half: Store weights in half precision.
+        hubs: Correction and bank; none are written when None.
     """
     write_mvae(mvae, out, half=half)
     lines = [
@@ -165,9 +167,25 @@ def write_model(
         for r in tuned.records:
             pair = f"{r['given']}->{r['target']}"
             lines.append(f'"{pair}" = {{ delta = {r["delta"]}, gamma = {r["gamma"]} }}')
+    if hubs is not None:
+        lines += hub_lines(out, hubs)
     temporary = out / "model.toml.new"
     temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
     temporary.replace(out / "model.toml")
+
+
+def hub_lines(out: Path, hubs: HubChoice) -> list[str]:
+    """Write `bank.safetensors` into a folder; give the part of `model.toml` that speaks of it."""
+    from safetensors.numpy import save_file
+
+    save_file({"x": hubs.x, "present": hubs.present}, out / "bank.safetensors")
+    found = ", ".join(f"{k} {v:.4f}" for k, v in hubs.quality.items())
+    return [
+        "",
+        "[hubs]  # validation, mean of recall@1 and @10: " + found,
+        f'method = "{hubs.method}"',
+        'bank = "bank.safetensors"',
+    ]
 
 
 def _entries(values: dict[str, Any]) -> list[str]:

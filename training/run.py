@@ -13,7 +13,7 @@ from prom3e_index.training.mvae import Report, Trained, train_mvae
 from prom3e_index.training.output import Layout, export_published, read_layout, write_model
 from prom3e_index.training.recipe import Recipe
 from prom3e_index.training.sets import EmbeddingSet, has_split, read_set
-from prom3e_index.training.tune import Candidate, Tuned, mean_of, tune
+from prom3e_index.training.tune import Candidate, Tuned, choose_hubs, mean_of, tune
 
 
 @dataclass(frozen=True)
@@ -132,9 +132,11 @@ def run_mvae(run: MVAERun, report: Report) -> Outcome | None:
     me.leave()
     if not me.first:
         return None
-    tuned = None
+    tuned, hubs = None, None
     if validation is not None:
-        tuned = tune(Candidate(trained.mvae, layout.modalities), validation)
+        candidate = Candidate(trained.mvae, layout.modalities)
+        tuned = tune(candidate, validation)
+        hubs = choose_hubs(candidate, sets[0], validation, tuned)
     write_model(
         run.out,
         trained.mvae,
@@ -143,6 +145,7 @@ def run_mvae(run: MVAERun, report: Report) -> Outcome | None:
         name=run.name or run.out.resolve().name,
         summary=run.summary or _summary(run),
         half=run.half,
+        hubs=hubs,
     )
     published = export_published(run.out, trained.mvae) if run.export else None
     rows, dropped = sum(len(s) for s in sets), sum(s.dropped for s in sets)

@@ -72,6 +72,7 @@ def error_split(
                 stored = vectors.astype(np.float16).astype(np.float32)
             else:
                 stored = np.asarray(data.bundle.vectors(target)[data.numbers[have]], np.float32)
+                stored = stored[:, : vectors.shape[1]]
             kept = {(target, w.epsilon): (vectors, stored)}
         vectors, stored = kept[target, w.epsilon]
         queries = query_rows(mean, asked.reconstructed[:, 0], asked.hidden, "hybrid", w)
@@ -139,8 +140,9 @@ def _through_index(
     eligible = data.numbers[have]
     exact = queries @ stored.T
     right, found = [], []
+    plain = np.zeros(data.bundle.bias_width, np.float32)  # hubs are measured on their own
     for i, query in enumerate(queries):
-        _, hits, _ = index.search(query, K + 1, eligible)
+        _, hits, _ = index.search(np.concatenate([query, plain]), K + 1, eligible)
         places = np.searchsorted(eligible, hits)
         if judge.by_species:
             places = places[~judge.same_row[i, places]]

@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 from prom3e_index.class_tokens import Tokens
 from prom3e_index.errors import InputError
 from prom3e_index.evaluation.data import EvalSet
-from prom3e_index.evaluation.hubs import BANK, Correction, HubCounts
-from prom3e_index.evaluation.hubs import bias as hub_bias
 from prom3e_index.evaluation.ranking import PLACES, Answers, Labels, Ranks
+from prom3e_index.hubs import BANK, LEAST, Correction, HubCounts
+from prom3e_index.hubs import bias as hub_bias
 from prom3e_index.hybrid import Completer, Space, infer, mean_embedding, prepare
 from prom3e_index.model import Weights
 from prom3e_index.recall import Products
@@ -320,7 +320,7 @@ class _Asked:
 def _bank_queries(bank: EvalSet, model: Completer | None, side: _Side) -> _Asked | None:
     """Queries of the bank for a visible set; None where it has fewer than 20."""
     rows = np.flatnonzero(bank.has(side.given))
-    if len(rows) < 20:
+    if len(rows) < LEAST:
         return None
     rows = np.sort(np.random.default_rng(0).permutation(rows)[:BANK])
     shown = np.zeros((len(rows), len(bank.modalities)), bool)

@@ -20,11 +20,11 @@ from prom3e_index.evaluation import raw
 from prom3e_index.evaluation.classify import choose_deltas, zero_shot
 from prom3e_index.evaluation.data import MOST_ROWS, EvalSet, read_eval, refuse_overlap
 from prom3e_index.evaluation.error_split import error_split
-from prom3e_index.evaluation.hubs import CORRECTIONS, METHODS, Correction
 from prom3e_index.evaluation.output import write_results
 from prom3e_index.evaluation.retrieval import BASE_SPACES, Pair, Progress, Scored, pairs, score
 from prom3e_index.evaluation.ridge import Ridge
 from prom3e_index.evaluation.tables import mean_over, records
+from prom3e_index.hubs import CORRECTIONS, METHODS, Correction
 from prom3e_index.hybrid import Space, prepare
 from prom3e_index.manifest import NAME
 from prom3e_index.model import Model, Weights

@@ -21,7 +21,9 @@ from numpy.typing import NDArray
 from scipy.special import logsumexp
 from scipy.stats import skew
 
-from prom3e_index.hybrid import Space
+from prom3e_index.errors import InputError
+from prom3e_index.hybrid import Space, infer, query_rows
+from prom3e_index.model import NO_HUBS, Model
 
 Floats = NDArray[np.float32]
 K = 10
@@ -31,8 +33,64 @@ METHODS: dict[str, tuple[str, float]] = {
     "softmax30": ("softmax", 30.0),
 }
 """Corrections that validation chooses from: name → kind and K or β."""
-BANK = 512
-"""Queries of a bank."""
+BANK = 384
+"""Rows of a bank: 2.4 MB in a model of the default width."""
+LEAST = 20
+"""A bank of fewer says nothing."""
+
+
+def gallery_bias(
+    model: Model, vectors: NDArray[np.float16], target: str, method: str, rows: int = 4096
+) -> NDArray[np.float16]:
+    """The bias of each gallery row of a target against queries of each single modality.
+
+    The bank's queries are in the hybrid space with the model's own weights, as `search` asks.
+
+    Args:
+        model: Brings the bank.
+        vectors: (n, d + z) gallery vectors [g_t, h].
+        target: Their modality.
+        method: One of `METHODS`.
+        rows: Gallery rows at a time.
+
+    Returns:
+        (n, m) float16; a column of a modality with fewer than 20 queries in the bank is 0.
+    """
+    x, present = model.bank()
+    out = np.zeros((len(vectors), len(model.modalities)), np.float32)
+    for i, given in enumerate(model.modalities):
+        asking = np.flatnonzero(present[:, i])[:BANK]
+        if given == target or len(asking) < LEAST:
+            continue
+        shown = np.zeros((len(asking), len(model.modalities)), bool)
+        shown[:, i] = True
+        found = infer(model, x[asking], shown, (target,))
+        weights = model.weights((given,), target)
+        queries = query_rows(
+            x[asking, i], found.reconstructed[:, 0], found.hidden, "hybrid", weights
+        )
+        for at in range(0, len(vectors), rows):
+            part = np.asarray(vectors[at : at + rows], np.float32)
+            out[at : at + rows, i] = raw_bias(queries @ part.T, method)
+        out[:, i] -= out[:, i].mean()
+    return out.astype(np.float16)
+
+
+def chosen_method(model: Model, asked: str | None) -> str:
+    """The correction that a build applies: as asked, else the model's own.
+
+    Raises:
+        InputError: An unknown method, or one that needs a bank which the model has not.
+    """
+    method = asked or model.hubs
+    if method != NO_HUBS and method not in METHODS:
+        raise InputError(f"--hubs is {method!r}; known: {NO_HUBS}, {', '.join(METHODS)}.")
+    if method != NO_HUBS and not model.has_bank:
+        raise InputError(
+            f"--hubs {method}: model {model.name} has no bank of training queries; `train mvae` with "
+            "validation rows writes one."
+        )
+    return method
 
 
 def bias(products: Floats, method: str) -> Floats:
@@ -45,6 +103,12 @@ def bias(products: Floats, method: str) -> Floats:
     Returns:
         (g,) float32, its mean taken away, which moves no rank.
     """
+    found = raw_bias(products, method)
+    return np.asarray(found - found.mean(), np.float32)
+
+
+def raw_bias(products: Floats, method: str) -> Floats:
+    """As `bias`, with its mean."""
     kind, strength = METHODS[method]
     if kind == "csls":
         k = min(int(strength), len(products))
@@ -54,7 +118,7 @@ def bias(products: Floats, method: str) -> Floats:
         )
     else:
         found = -(logsumexp(strength * products, axis=0) - np.log(len(products))) / strength
-    return np.asarray(found - found.mean(), np.float32)
+    return np.asarray(found, np.float32)
 
 
 @dataclass(frozen=True)
