@@ -46,7 +46,7 @@ def embeddings(
     config = BuildConfig(
         table=data,
         out=out / "embeddings.npz",
-        model=model or "mini",
+        model=model or "",
         hub=hub,
         device=device,
         format=format,

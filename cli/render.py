@@ -83,6 +83,7 @@ def table(answer: Answer, terminal: bool | None) -> str:
         console.print(
             f"{' + '.join(q['given'])} → {q['target']}   space {q['space']}  "
             f"δ {w['delta']:g}  γ {w['gamma']:g}  ε {w['epsilon']:g}"
+            + (f"  against hubs {q['hubs']}" if q["hubs"] != "none" else "")
         )
         if answer.hits:
             console.print(grid)

@@ -136,6 +136,8 @@ def encoded(
         table.is_file() and config.format is None and recognise(table) in EMBEDDINGS
     ):
         return Path(config.table)
+    if not config.model:
+        raise InputError(f"{config.table} is a table; give --model to encode it with.")
     note = config.out.with_suffix(".json")
     model = open_model(config)
     made_of = {**identity(config, model), "species": species, "columns": list(columns)}

@@ -444,6 +444,8 @@ def test_a_table_is_encoded_once_and_then_found(world, tmp_path):
     assert (out / "embeddings.npz").stat().st_mtime_ns == made
     again = CliRunner().invoke(app, [*ask[:3], "--model", "mini", "-o", str(out)])
     assert isinstance(again.exception, InputError) and "other columns" in str(again.exception)
+    again = CliRunner().invoke(app, [*ask[:3], "-o", str(out)])
+    assert isinstance(again.exception, InputError) and "give --model" in str(again.exception)
     with np.load(out / "embeddings.npz") as z:
         assert {"genus", "family", "latitude", "obscured"} <= set(z.files)
 
