@@ -191,7 +191,7 @@ class _Gallery:
         """⟨left, observed⟩ (q, g), equal to the last bit where two rows are equal and often are."""
         if self._first is None:
             return np.asarray(left @ self.observed.T)
-        return np.asarray((left @ self.observed[self._first].T)[:, self._inverse])
+        return np.take(left @ self.observed[self._first].T, self._inverse, axis=1)
 
 
 class _Side:
