@@ -36,6 +36,8 @@ def show(
     typer.echo(
         f"modalities {', '.join(m.modalities)}; width {m.width}; decode {m.decode}; hidden {m.hidden}"
     )
+    bank = m.settings.get("hubs", {}).get("bank")
+    typer.echo(f"against hubs: {m.hubs} by default; bank of training queries: {bank or 'none'}")
     parts = {f"encoder {k}": k for k in m.settings.get("encoder", {})}
     for label, key in {**parts, "mvae": None}.items():
         try:
@@ -47,7 +49,11 @@ def show(
             continue
         try:
             path = locate(source, m.folder, hub)
-            files = [path] if path.is_file() else [p for p in path.iterdir() if p.is_file()]
+            files = (
+                [path]
+                if path.is_file()
+                else [p for p in path.iterdir() if p.is_file() and p.name != bank]
+            )
             state = f"{sum(p.stat().st_size for p in files) / 1e6:.1f} MB in {path}"
         except Prom3eError as e:
             state = str(e)
