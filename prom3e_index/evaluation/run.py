@@ -121,7 +121,7 @@ def evaluate_retrieval(
         + [g for g, t in asked if "text" not in g]
     )  # fmt: skip
     deltas = choose_deltas(val, full, list(givens)) if full and val is not None else {}
-    scored += zero_shot(
+    named = zero_shot(
         data,
         full,
         list(givens),
@@ -129,6 +129,7 @@ def evaluate_retrieval(
         ridge=baseline,
         tokens=tokens,
     )
+    scored += [s for s in named if s.space in (*config.spaces, "ridge")]
     progress("error split", 0, None)
     lost = error_split(data, full, asked, weights, config.seed, tokens) if full else []
     facts = describe(data, model, config.seed) | {
