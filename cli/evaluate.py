@@ -1,4 +1,4 @@
-"""`prom3e-index evaluate`: retrieval, redraw."""
+"""`prom3e-index evaluate`: retrieval, probe, uncertainty, redraw."""
 
 from __future__ import annotations
 
@@ -146,7 +146,6 @@ def probe(
 ) -> None:
     """Linear probes of every representation, beside raw coordinates and the mean."""
     from prom3e_index.evaluation.probe import ProbeConfig, evaluate_probe, markdown
-    from prom3e_index.schema import parse_modalities
 
     columns = (*labels, split) if split and split not in ("random", "site") else tuple(labels)
     path = embeddings(data, out, model, hub, device, format, map, media, None, columns)
@@ -158,7 +157,7 @@ def probe(
         model=model,
         hub=hub,
         device=device,
-        given=parse_modalities(given) if given else (),
+        given=tuple(given.replace("+", ",").split(",")) if given else (),
         representations=tuple(representation),
         split=split,
         seed=seed,

@@ -399,6 +399,9 @@ def test_wrong_input_is_named(tmp_path):
     with pytest.raises(InputError, match="holds no stored ranks"):
         redraw(tmp_path / "bad")
     refuse_overlap(data.rows(np.arange(10)), data.rows(np.arange(10, 20)), "They")
+    write(tmp_path / "s.npz", data, split=np.array(["train"] * 40 + ["val"] * 20))
+    with pytest.raises(InputError, match="no test rows; nothing may be chosen"):
+        evaluate_retrieval(replace(base, data=tmp_path / "s.npz"))
     some = evaluate_retrieval(replace(base, spaces=("encoder", "hybrid")))
     assert {r["space"] for r in some["results"]} == {"encoder", "hybrid"}
     encoder_only = evaluate_retrieval(replace(base, model=None, spaces=("encoder",)))

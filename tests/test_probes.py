@@ -139,6 +139,8 @@ def test_a_probe_reads_what_is_there_and_not_what_is_not(tmp_path):
     assert encoder["top-1"] > 0.6 and encoder["top-5"] == 1 and encoder["classes"] == 2
     assert sum(c["support"] for c in encoder["per_class"].values()) == encoder["test"] == 80
     assert json.loads((tmp_path / "o/probe.json").read_text())["results"][0]["label"] == "kind"
+    with pytest.raises(InputError, match="Unknown modality 'dna'"):
+        evaluate_probe(replace(base, given=("dna",)))
     with pytest.raises(InputError, match="no column 'kinds'; nearest: kind"):
         evaluate_probe(replace(base, labels=("kinds",)))
     with pytest.raises(InputError, match="0 rows have 'kind' as a number"):
@@ -218,5 +220,7 @@ def test_the_uncertainty_page_shows_pictures_and_needs_no_network(bundle_path, t
     assert len(told["sets"]) == len(found["sets"]) and told["adding"][0]["visible"] == 1
     with pytest.raises(InputError, match="Uncertainty is the MVAE's"):
         evaluate_uncertainty(UncertaintyConfig(bundle_path, tmp_path, model="geoclip"))
+    with pytest.raises(InputError, match="--rows is -1"):
+        evaluate_uncertainty(UncertaintyConfig(bundle_path, tmp_path, rows=-1))
     with pytest.raises(InputError, match="--pictures is 'tsne'"):
         evaluate_uncertainty(UncertaintyConfig(bundle_path, tmp_path, pictures="tsne"))

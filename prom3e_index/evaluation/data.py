@@ -76,6 +76,21 @@ class EvalSet:
         keep = np.asarray(self.columns["split"]).astype(str) == name
         return self.rows(keep) if keep.any() else None
 
+    @property
+    def reported(self) -> EvalSet:
+        """The rows that may be reported: those of split `test`, or all where rows have no split.
+
+        Raises:
+            InputError: There are rows to train or to choose on, and none to test.
+        """
+        test = self.split("test")
+        if test is None and (self.split("train") or self.split("val")):
+            raise InputError(
+                f"{self.source} has a column `split` with train or val rows and no test rows; nothing "
+                "may be chosen on the rows that are reported."
+            )
+        return test or self
+
     def column(self, name: str) -> NDArray[Any]:
         """A column.
 

@@ -20,6 +20,7 @@ from prom3e_index.evaluation.run import describe, open_evaluated
 from prom3e_index.evaluation.tables import Resampler
 from prom3e_index.evaluation.tokens import REPRESENTATIONS, represent
 from prom3e_index.model import Model
+from prom3e_index.schema import modality_name
 
 Floats = NDArray[np.float32]
 Task = Literal["classification", "regression", "single-positive"]
@@ -94,9 +95,11 @@ def evaluate_probe(
     if model is None:
         raise InputError("Give --model: a probe needs to know which model made the embeddings.")
     data = read_eval(config.data, model.modalities, model.width)
-    given = config.given or tuple(
+    given = tuple(modality_name(g, model.modalities) for g in config.given) or tuple(
         m for m in model.modalities if data.has((m,)).mean() >= 0.5
-    )  # fmt: skip
+    )
+    if not given:
+        raise InputError(f"No modality is there in half of {data.source}'s rows; give --given.")
     data = data.rows(data.has(given))
     names = config.representations or (
         REPRESENTATIONS if model.mvae_source is not None else ("encoder",)

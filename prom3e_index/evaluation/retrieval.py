@@ -21,20 +21,20 @@ from numpy.typing import NDArray
 from prom3e_index.class_tokens import Tokens
 from prom3e_index.errors import InputError
 from prom3e_index.evaluation.data import EvalSet
-from prom3e_index.evaluation.ranking import PLACES, Answers, Labels, Ranks
+from prom3e_index.evaluation.ranking import Answers, Labels, Ranks
 from prom3e_index.hubs import BANK, LEAST, Correction, HubCounts
 from prom3e_index.hubs import bias as hub_bias
 from prom3e_index.hybrid import Completer, Space, infer, mean_embedding, prepare
 from prom3e_index.model import Weights
 from prom3e_index.recall import Products
-from prom3e_index.schema import parse_modalities, set_key
+from prom3e_index.schema import parse_modalities
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 BASE_SPACES: tuple[Space, ...] = ("encoder", "reconstructed", "hidden", "hybrid")
 TAXA = ("genus", "family", "order")
 BLOCK, CHUNK = 512, 256
-"""Queries of a matrix product, and of a ranking that stays in a core's cache."""
+"""Queries of a matrix product, and of a thread's ranking."""
 Progress = Callable[[str, int, int | None], None]
 Pair = tuple[tuple[str, ...], str]
 
@@ -414,11 +414,3 @@ def _gather(side: _Side, target: str, space: str, c: _Collector) -> list[Scored]
             )
         )
     return out
-
-
-def direction_name(given: Sequence[str], target: str, order: Sequence[str]) -> str:
-    """`image+sat→text`."""
-    return f"{set_key(given, order)}→{target}"
-
-
-__all__ = ["BASE_SPACES", "PLACES", "TAXA", "Scored", "direction_name", "pairs", "score"]

@@ -99,7 +99,7 @@ def evaluate_retrieval(
     model = open_evaluated(config)
     names = model.modalities if model else NAMES
     whole = read_eval(config.data, names, model.width if model else None, species=config.species)
-    data = _sample(whole.split("test") or whole, config.rows, config.seed)
+    data = _sample(whole.reported, config.rows, config.seed)
     if len(data) < 2:
         raise InputError(f"{config.data} has {len(data)} row to evaluate; at least two are needed.")
     asked = pairs(names, config.directions, config.every)

@@ -80,6 +80,8 @@ def evaluate_uncertainty(
 
     if config.pictures not in (None, "umap", "pca"):
         raise InputError(f"--pictures is {config.pictures!r}; known: umap, pca, none.")
+    if config.rows < 20:
+        raise InputError(f"--rows is {config.rows}; at least twenty are needed.")
     model = open_evaluated(config)
     if model is None or model.mvae_source is None:
         raise InputError("Uncertainty is the MVAE's; give --model with one.")
@@ -87,7 +89,7 @@ def evaluate_uncertainty(
         config.data, model.modalities, model.width, species=config.species, most=config.rows,
         seed=config.seed,
     )  # fmt: skip
-    data = data.split("test") or data
+    data = data.reported
     if len(data) < 20:
         raise InputError(f"{data.source} has {len(data)} rows; at least twenty are needed.")
     tokens = prepare(model, data.x, data.present)
