@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from prom3e_index import __version__
-from prom3e_index.cli import arrays, build, evaluate, inspect, models, query, train, world
+from prom3e_index.cli import arrays, build, change, evaluate, inspect, models, query, train, world
 
 app = typer.Typer(
     name="prom3e-index",
@@ -23,6 +23,16 @@ app = typer.Typer(
 )
 app.command("build")(build.build)
 app.command("query")(query.query)
+for command in (
+    change.add,
+    change.update,
+    change.remove,
+    change.compact,
+    change.rebuild,
+    change.certify,
+    change.history,
+):
+    app.command(command.__name__)(command)
 app.command("info")(inspect.info)
 app.command("verify")(inspect.verify)
 app.command("export")(inspect.export)

@@ -17,11 +17,17 @@ from prom3e_index.cli.options import (
     Format,
     Hub,
     Index,
+    Kind,
+    Latency,
     Map,
     Media,
+    Memory,
     ModelName,
+    Recall,
+    Workers,
     mapping,
     progress,
+    wish,
 )
 
 
@@ -42,9 +48,7 @@ def build(
     exif_transpose: ExifTranspose = False,
     audio_window: AudioWindow = False,
     batch_size: Annotated[int | None, typer.Option(min=1, help="Items per encoder call.")] = None,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Decode processes; one per core.")
-    ] = None,
+    workers: Workers = None,
     timeout: Annotated[
         float, typer.Option(min=0.1, help="Seconds that one file may take.")
     ] = 120.0,
@@ -60,6 +64,10 @@ def build(
             help="Correction against hubs: none, csls, softmax10, softmax30; the model's."
         ),
     ] = None,
+    target_recall: Recall = None,
+    memory: Memory = None,
+    latency: Latency = None,
+    kind: Kind = None,
 ) -> None:
     """Encode observations, complete what they lack, and index them.
 
@@ -89,6 +97,7 @@ def build(
         overwrite=overwrite,
         restart=restart,
         hubs=hubs,
+        wish=wish(target_recall, memory, latency, kind),
         **given,
     )
     with progress() as show:
@@ -102,4 +111,11 @@ def build(
     typer.echo(f"observed: {have}; the rest is completed and marked")
     if c["rows_rejected"] or c["files_lost"]:
         typer.echo(f"reasons: {index / 'rejected.parquet'}; prom3e-index info --lost")
-    typer.echo(f"index: {index}")
+    kinds = {t["kind"] for t in manifest["segments"][0]["index"].values()}
+    found = [t["recall@10"] for t in manifest["certificate"]["targets"].values()]
+    lowest = min((r for r in found if r is not None), default=None)
+    typer.echo(
+        f"index: {index} ({', '.join(sorted(kinds))}"
+        + ("" if lowest is None else f"; finds {lowest:.1%} of the ten nearest or more")
+        + ")"
+    )

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from prom3e_index.cli.change import write_certificate
 from prom3e_index.cli.options import DEFAULT_INDEX, Index
 
 
@@ -35,7 +36,7 @@ def info(
             where = f"line {line}" if row is None else f"table row {row + 1}"
             typer.echo(f"{where}\trejected\t{key or ''}\t{reason}")
         return
-    c, cert = m["counts"], m["certificate"]
+    c = m["counts"]
     size = sum(f["bytes"] for f in m["files"].values())
     typer.echo(
         f"{index}: {m['rows']:,} observations, {size / 1e6:.1f} MB, format {m['format_version']}, "
@@ -55,10 +56,16 @@ def info(
         f"hub correction {m.get('hubs', {}).get('method', 'none')}"
     )
     typer.echo("fingerprints: " + ", ".join(f"{k} {v}" for k, v in m["fingerprints"].items()))
-    recall = ", ".join(f"{k} {v}" for k, v in cert["recall@10"].items())
-    typer.echo(
-        f"certificate ({cert['queries']} cross-modal queries, exact search = 1): recall@10 {recall}"
-    )
+    gone = c.get("rows_removed", 0)
+    if len(m["segments"]) > 1 or gone:
+        typer.echo(f"segments: {len(m['segments'])}, {gone:,} removed rows until compact")
+    for target, point in m["segments"][0]["index"].items():
+        how = ", ".join(
+            f"{k} {point[k]}" for k in ("probes", "candidates", "beam") if point.get(k, 0) > 1
+        )
+        why = f": {point['why']}" if point.get("why") else ""
+        typer.echo(f"  {target:6s} {point['kind']}{' (' + how + ')' if how else ''}{why}")
+    write_certificate(m)
 
 
 def verify(
@@ -73,7 +80,7 @@ def verify(
     for check in checks:
         typer.echo(f"{'ok  ' if check.ok else 'FAIL'} {check.name}: {check.detail}")
     if not all(check.ok for check in checks):
-        typer.echo("Restore the index from a copy, or build it again.", err=True)
+        typer.echo("Restore the index from a copy, or run prom3e-index rebuild.", err=True)
         raise typer.Exit(1)
 
 

@@ -6,9 +6,12 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from prom3e_index.faiss_index.kinds import Wish
 
 Index = Annotated[
     Path, typer.Option("--index", "-i", envvar="PROM3E_INDEX", help="The index folder.")
@@ -33,6 +36,22 @@ ExifTranspose = Annotated[bool, typer.Option("--exif-transpose", help="Turn phot
 AudioWindow = Annotated[
     bool, typer.Option("--audio-window", help="Embed every 10 s of long recordings and average.")
 ]
+Workers = Annotated[int | None, typer.Option(min=1, help="Decode processes; one per core.")]
+Recall = Annotated[
+    float | None, typer.Option(help="Share of the ten nearest to be found; 1 is exact. 0.99.")
+]
+Memory = Annotated[
+    str | None, typer.Option(help="For the FAISS files of all targets, as 8GB; no bound.")
+]
+Latency = Annotated[
+    str | None, typer.Option(help="For one query on one core, as 5ms; exact search where it fits.")
+]
+Kind = Annotated[
+    str | None,
+    typer.Option(
+        help="exact, ivf-f16, ivf-sq8, ivf-rabitq4, ivf-pqfs or hnsw-sq8; chosen by size."
+    ),
+]
 DEFAULT_INDEX = Path("index.p3i")
 
 
@@ -52,6 +71,18 @@ def pairs(entries: list[str], option: str, form: str = "SETTING=VALUE") -> dict[
             raise InputError(f"{option} is {form}, not {entry!r}.")
         out[name] = value
     return out
+
+
+def wish(recall: float | None, memory: str | None, latency: str | None, kind: str | None) -> Wish:
+    """What the options ask of an index."""
+    from prom3e_index.faiss_index.kinds import Wish, parse_bytes, parse_milliseconds
+
+    return Wish(
+        0.99 if recall is None else recall,
+        None if memory is None else parse_bytes(memory),
+        None if latency is None else parse_milliseconds(latency),
+        kind,
+    )
 
 
 @contextmanager

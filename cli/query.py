@@ -52,6 +52,10 @@ def query(
     group_by: Annotated[
         str | None, typer.Option(help="At most one hit per value of this column.")
     ] = None,
+    exact: Annotated[
+        bool, typer.Option("--exact", help="Score every eligible row, whatever the index.")
+    ] = False,
+    at: Annotated[int | None, typer.Option(help="An earlier generation; see history.")] = None,
     format: Annotated[
         str, typer.Option("--format", "-f", help="table, json, jsonl, csv, geojson or parquet.")
     ] = "table",
@@ -98,11 +102,13 @@ def query(
         since=parse_day(since, last=False) if since is not None else None,
         until=parse_day(until, last=True) if until is not None else None,
         group_by=("scientific_name" if group_by == "species" else group_by),
+        exact=exact,
         model=model,
         hub=hub,
         device=device,
     )
-    write_answer(Bundle.open(index, gpu=device.startswith("cuda")).search(asked), format, output)
+    bundle = Bundle.open(index, gpu=device.startswith("cuda"), at=at)
+    write_answer(bundle.search(asked), format, output)
 
 
 def _vector(path: Path) -> list[float]:

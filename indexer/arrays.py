@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from prom3e_index.errors import InputError, ShapeError, near_names
 from prom3e_index.filters import quoted
-from prom3e_index.indexer.build import encode_table, kept_rows
+from prom3e_index.indexer.encode import encode_table
 from prom3e_index.indexer.plan import Progress, open_plan
+from prom3e_index.indexer.segment import kept_rows
 from prom3e_index.indexer.work import BuildConfig, identity, locked, open_model, work_folder
 from prom3e_index.model import Model
 from prom3e_index.schema import NAMES, parse_modalities
@@ -40,7 +41,7 @@ def encode_to_npz(
         `rows`, `rejected`, and `observed` per modality.
     """
     model = open_model(config)
-    with locked(config.out):
+    with locked(config.out, "encode"):
         return _encode(config, model, progress, species, columns)
 
 

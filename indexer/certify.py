@@ -1,72 +1,286 @@
-"""The certificate of a bundle: what its search finds, compared with exact search in numpy."""
+"""The certificate of an index: what its search finds, compared with exact search, and how fast.
+
+Queries are cross-modal: one observed modality of an indexed row asks for another, in hybrid space, with the
+model's weights. They are out of distribution for the gallery, as real queries are. Operating points are
+chosen on some of them (`tune.py`) and certified on others.
+"""
 
 from __future__ import annotations
 
+import platform
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from prom3e_index.faiss_index import ExactIndex, best
+from prom3e_index.bundle import BundleFolder
+from prom3e_index.faiss_index.kinds import Wish
+from prom3e_index.faiss_index.scan import exact, score_rows
+from prom3e_index.faiss_index.tune import found_share, tune
 from prom3e_index.hybrid import infer, query_rows
+from prom3e_index.indexer.plan import Progress
+from prom3e_index.mapped import release
 from prom3e_index.model import Model
 
-QUERIES = 32
-SAMPLE = 10_000
+Floats = NDArray[np.float32]
+QUERIES = 128
+FILTERED = 32
+SHARES = (0.5, 0.1, 0.01, 0.001)
+DEPTHS = (1, 10, 100)
+STALE = 0.1
+"""Share of added and removed rows beyond which a certificate is made anew."""
 
 
-def certify(folder: Path, manifest: dict[str, Any], model: Model) -> dict[str, Any]:
-    """Measure recall@10 and latency of every target with cross-modal queries drawn from the rows.
+def certified(
+    folder: Path, manifest: dict[str, Any], model: Model, progress: Progress
+) -> dict[str, Any]:
+    """A manifest with operating points for kinds that have none yet, and a new certificate.
 
-    The queries are single observed modalities in hybrid space. Exact search is numpy over the stored
-    float16 vectors, in float32. On more than 10,000 rows the comparison is on the first 10,000, with
-    both searches restricted to them.
+    Args:
+        folder: Where the manifest's files lie.
+        manifest: Whole but for these.
+        model: The index's.
+        progress: Told of each target.
+    """
+    wish = Wish(**manifest.get("wish", {}))
+    segments = [
+        {**s, "index": {t: dict(p) for t, p in s["index"].items()}} for s in manifest["segments"]
+    ]
+    bundle = BundleFolder(folder, {**manifest, "segments": segments})
+    for segment, entry in zip(bundle.segments, segments, strict=True):
+        for target, point in entry["index"].items():
+            if point["kind"] != "exact" and not point.get("tuned"):
+                progress(f"tune {target}", 0, None)
+                queries = cross_modal(bundle, model, target, QUERIES, seed=2)
+                chosen = tune(segment.gallery(target), queries, wish.recall)
+                segment.close(target)
+                entry["index"][target] = {**point, **chosen.to_dict(), "tuned": True}
+    manifest = {**manifest, "segments": segments}
+    return {**manifest, "certificate": certify(BundleFolder(folder, manifest), model, progress)}
+
+
+def is_stale(manifest: dict[str, Any]) -> bool:
+    """Whether rows added and removed since the certificate pass a tenth of those it was made on."""
+    made = manifest.get("certificate", {})
+    generation, rows = int(made.get("generation", 1)), int(made.get("rows", manifest["rows"]))
+    later = [h for h in manifest["history"] if h["generation"] > generation]
+    return bool(sum(h["added"] + h["removed"] for h in later) > STALE * rows)
+
+
+def cross_modal(bundle: BundleFolder, model: Model, target: str, count: int, seed: int) -> Floats:
+    """About `count` query vectors for a target, spread evenly over the modalities that can ask: (q, width)."""
+    rng = np.random.default_rng(seed)
+    names = bundle.modalities
+    live = bundle.live
+    present = bundle.present[live]
+    askers = [g for g, m in enumerate(names) if m != target and present[:, g].any()]
+    out = []
+    for g in askers:
+        having = live[present[:, g]]
+        size = min(len(having), -(-count // len(askers)))
+        rows = np.sort(rng.choice(having, size, replace=False))
+        x = np.zeros((size, len(names), model.width), np.float32)
+        x[:, g] = bundle.embeddings(names[g])[rows]
+        mask = np.zeros((size, len(names)), bool)
+        mask[:, g] = True
+        inferred = infer(model, x, mask, (target,))
+        weights = model.weights((names[g],), target)
+        vectors = query_rows(
+            x[:, g], inferred.reconstructed[:, 0], inferred.hidden, "hybrid", weights
+        )
+        tail = np.tile(bundle.hub_weights([names[g]]), (size, 1))
+        out.append(np.concatenate([vectors, tail], axis=1))
+    if not out:
+        width = int(bundle.manifest["width"]) + int(bundle.manifest["hidden_width"])
+        return np.zeros((0, width + bundle.bias_width), np.float32)
+    return np.asarray(np.concatenate(out), np.float32)
+
+
+def certify(
+    bundle: BundleFolder, model: Model, progress: Progress, queries: int = QUERIES
+) -> dict[str, Any]:
+    """Measure every target of a bundle as it is searched.
 
     Returns:
-        `recall@10` (mean), per-target recall, queries, and median milliseconds.
+        `generation`, `rows`, `queries` in all, `created`, `machine`, `versions`, and by target under `targets`:
+        `kind`, `recall@1`, `recall@10`, `recall@100` against exact search over all segments; `p50_ms`, `p95_ms`,
+        `p99_ms` of one query on one thread for ten hits; `batch_qps` in batches of 64; `disk_bytes_per_row` of
+        vectors and FAISS files; `memory_bytes_per_row`, resident after these queries (Linux; else None);
+        `build_seconds`; and where the kind is not exact `filtered`: recall@10 and hits short of ten, for rows
+        drawn by chance and for the rows nearest to one of them. A recall is None where there are no queries.
     """
-    names = model.modalities
-    present = np.load(folder / "embeddings" / "present.npy")
-    rng = np.random.default_rng(1)
-    out: dict[str, Any] = {"queries": 0, "recall@10": {}, "p50_ms": {}}
-    n = len(present)
-    rows = np.arange(min(n, SAMPLE), dtype=np.int64) if n > SAMPLE else None
-    for target in names:
-        vectors = np.load(folder / "vectors" / f"{target}.npy", mmap_mode="r")
-        index = ExactIndex(folder / "faiss" / f"{target}.faiss", vectors)
-        hits, times = [], []
-        for g, given in enumerate(names):
-            having = np.flatnonzero(present[:, g])
-            if given == target or len(having) == 0:
-                continue
-            picked = np.sort(
-                rng.choice(having, min(len(having), QUERIES // len(names) + 1), replace=False)
-            )
-            stored = np.load(folder / "embeddings" / f"{given}.npy", mmap_mode="r")
-            x = np.zeros((len(picked), len(names), model.width), np.float32)
-            x[:, g] = stored[picked]
-            mask = np.zeros((len(picked), len(names)), bool)
-            mask[:, g] = True
-            inferred = infer(model, x, mask, (target,))
-            queries = query_rows(
-                x[:, g],
-                inferred.reconstructed[:, 0],
-                inferred.hidden,
-                "hybrid",
-                model.weights((given,), target),
-            )
-            tail = np.zeros((len(queries), manifest.get("bias_width", 0)), np.float32)
-            tail[:, g : g + 1] = 1
-            queries = np.concatenate([queries, tail], axis=1)
-            for query in queries:
-                began = time.perf_counter()
-                _, found, _ = index.search(query, 10, rows)
-                times.append((time.perf_counter() - began) * 1000)
-                every = np.arange(n, dtype=np.int64) if rows is None else rows
-                _, truth = best(index.scores(query, rows), every, 10)
-                hits.append(len(set(found.tolist()) & set(truth.tolist())) / max(1, len(truth)))
-        out["queries"] += len(hits)
-        out["recall@10"][target] = round(float(np.mean(hits)), 4) if hits else None
-        out["p50_ms"][target] = round(float(np.median(times)), 3) if times else None
+    targets = {}
+    total = 0
+    _warm()
+    for number, target in enumerate(bundle.modalities):
+        progress("certify", number, len(bundle.modalities))
+        asked = cross_modal(bundle, model, target, queries, seed=1)
+        total += len(asked)
+        targets[target] = _measure(bundle, target, asked)
+        _close(bundle, target)
+    progress("certify", len(bundle.modalities), len(bundle.modalities))
+    return {
+        "generation": bundle.manifest["generation"],
+        "rows": bundle.rows,
+        "queries": total,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "targets": targets,
+        "machine": _machine(),
+        "versions": _versions(),
+    }
+
+
+def _close(bundle: BundleFolder, target: str) -> None:
+    for segment in bundle.segments:
+        segment.close(target)
+
+
+def _release(bundle: BundleFolder, target: str) -> None:
+    """Let go of the pages that an exact search has read: all of the vectors."""
+    for segment in bundle.segments:
+        if segment.rows:
+            release(segment.gallery(target).vectors)
+
+
+def _measure(bundle: BundleFolder, target: str, queries: Floats) -> dict[str, Any]:
+    points = [s["index"][target] for s in bundle.manifest["segments"]]
+    kinds = dict.fromkeys(p["kind"] for p in points)
+    before = _resident()
+    out: dict[str, Any] = {"kind": " + ".join(kinds)}
+    for k in DEPTHS:
+        out[f"recall@{k}"] = None
+    if len(queries) and bundle.rows:
+        _, found, _ = bundle.nearest(target, queries, max(DEPTHS))
+        bundle.nearest(target, queries[:1], 10)
+        with one_thread():
+            times = [_timed(bundle, target, queries[i : i + 1]) for i in range(len(queries))]
+        batch = [queries[at : at + 64] for at in range(0, len(queries), 64)]
+        seconds = sum(_timed(bundle, target, part) for part in batch) / 1000
+        after = _resident()
+        out |= {f"p{p}_ms": round(float(np.percentile(times, p)), 3) for p in (50, 95, 99)}
+        out["batch_qps"] = round(len(queries) / seconds, 1)
+        truth, _, _ = bundle.nearest(target, queries, max(DEPTHS), exactly=True)
+        _release(bundle, target)
+        scores, _, _ = bundle.nearest(target, queries, max(DEPTHS))
+        for k in DEPTHS:
+            out[f"recall@{k}"] = round(float(found_share(scores, truth, k).mean()), 4)
+        if after is not None and before is not None:
+            out["memory_bytes_per_row"] = round(max(0, after - before) / bundle.places, 1)
+        if set(kinds) != {"exact"}:
+            out["filtered"] = filtered(bundle, target, queries[:FILTERED])
+    files = bundle.manifest["files"]
+    mine = sum(
+        e["bytes"] for n, e in files.items()
+        if n.rpartition("/")[2].split(".")[0] == target and ("faiss/" in n or "vectors/" in n)
+    )  # fmt: skip
+    out["disk_bytes_per_row"] = round(mine / max(1, bundle.places), 1)
+    out["build_seconds"] = round(sum(float(p.get("seconds", 0)) for p in points), 2)
     return out
+
+
+def filtered(bundle: BundleFolder, target: str, queries: Floats) -> list[dict[str, Any]]:
+    """Recall@10 of filtered search against exact filtered search, by share of rows and how they were chosen."""
+    rng = np.random.default_rng(3)
+    live = bundle.live
+    first = np.asarray(bundle.vectors(target)[live[:1]], np.float32)[0]
+    near = np.concatenate(
+        [score_rows(s.vectors(target), np.arange(s.rows), first) for s in bundle.segments if s.rows]
+    )[live]
+    _release(bundle, target)
+    order = np.argsort(-near, kind="stable")
+    out = []
+    for share in SHARES:
+        size = int(share * len(live))
+        if size < 1:
+            continue
+        for chosen in ("by chance", "near one row"):
+            some = (
+                rng.choice(len(live), size, replace=False)
+                if chosen == "by chance"
+                else order[:size]
+            )
+            rows = np.sort(live[some])
+            truth, _, _ = bundle.nearest(target, queries, 10, rows, exactly=True)
+            _release(bundle, target)
+            scores, found, path = bundle.nearest(target, queries, 10, rows)
+            k = min(10, size)
+            short = (
+                int((found[:, :k] < 0).any(axis=1).sum()) if found.shape[1] >= k else len(queries)
+            )
+            out.append(
+                {
+                    "share": share,
+                    "rows": chosen,
+                    "recall@10": round(float(found_share(scores, truth, k).mean()), 4),
+                    "short": short,
+                    "path": path,
+                }
+            )
+    return out
+
+
+def _warm() -> None:
+    """Compile and load what a search needs, so that neither counts as an index's time or memory."""
+    import faiss  # noqa: F401
+
+    few = np.zeros((2, 4), np.float16)
+    for queries in (1, 2):
+        exact(few, np.zeros((queries, 4), np.float32), 1)
+    score_rows(few, np.zeros(8192, np.int64), np.zeros(4, np.float32))
+
+
+def _timed(bundle: BundleFolder, target: str, queries: Floats) -> float:
+    begun = time.perf_counter()
+    bundle.nearest(target, queries, 10)
+    return (time.perf_counter() - begun) * 1000
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Search on one core meanwhile."""
+    import faiss
+    import numba
+
+    threads, loops = faiss.omp_get_max_threads(), numba.get_num_threads()
+    faiss.omp_set_num_threads(1)
+    numba.set_num_threads(1)
+    try:
+        yield
+    finally:
+        faiss.omp_set_num_threads(threads)
+        numba.set_num_threads(loops)
+
+
+def _resident() -> int | None:
+    """Bytes of this process in memory, mapped files included; None where the system does not say."""
+    path = Path("/proc/self/statm")
+    if not path.is_file():
+        return None
+    return int(path.read_text().split()[1]) * 4096
+
+
+def _machine() -> str:
+    cpu = Path("/proc/cpuinfo")
+    lines = cpu.read_text().splitlines() if cpu.is_file() else []
+    name = next(
+        (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), ""
+    )
+    import os
+
+    return f"{name or platform.processor() or platform.machine()}, {os.cpu_count()} cores"
+
+
+def _versions() -> dict[str, str]:
+    import duckdb
+    import faiss
+
+    return {
+        "faiss": faiss.__version__,
+        "duckdb": duckdb.__version__,
+        "python": platform.python_version(),
+    }

@@ -59,7 +59,7 @@ def run_demo(folder: Path, observations: int, seed: int, progress: Progress) -> 
 
 def _questions(bundle: Bundle, world: Path) -> list[Query]:
     """Five questions in different directions, from observations of the world itself."""
-    base = Path(bundle.manifest["source"]["media"])
+    base = bundle.segments[0].media
 
     def one(what: str) -> tuple[Any, ...]:
         found = bundle.sql(

@@ -9,7 +9,6 @@ and names are encoded once.
 from __future__ import annotations
 
 import json
-import mmap
 import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
@@ -23,6 +22,7 @@ from numpy.typing import NDArray
 from prom3e_index.errors import MediaError
 from prom3e_index.filters import quoted
 from prom3e_index.indexer.plan import Progress
+from prom3e_index.mapped import release
 from prom3e_index.media.climate import ClimateRaster
 from prom3e_index.media.pool import DecodePool, Task
 from prom3e_index.model import Model
@@ -48,17 +48,6 @@ class Store:
         release(self.values)
         self.state[every] = ENCODED
         self.state.flush()
-
-
-def release(array: Any) -> None:
-    """Write a memory-mapped array's changes to its file and let go of its pages.
-
-    Without this the pages count as resident until the system wants them, and memory seems to grow.
-    """
-    if array.flags.writeable:
-        array.flush()
-    if hasattr(mmap, "MADV_DONTNEED"):
-        array._mmap.madvise(mmap.MADV_DONTNEED)
 
 
 def _memmap(path: Path, shape: tuple[int, ...], dtype: type) -> Any:

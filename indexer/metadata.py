@@ -1,4 +1,4 @@
-"""Writing `metadata.duckdb` and `rejected.parquet` of a bundle."""
+"""Writing the metadata of a segment: `metadata.duckdb`, `records.arrow`, `rejected.parquet`."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from prom3e_index.filters import quoted
-from prom3e_index.schema import FIELDS
+from prom3e_index.filters import quoted, taxon_columns
+from prom3e_index.schema import FIELDS, RECORDS, SHOWN
 
 if TYPE_CHECKING:
     import duckdb
@@ -76,15 +76,25 @@ def write_metadata(
         "JOIN kept k ON k.seq = l.seq ORDER BY 1, 2"
     )
     con.execute("CREATE TABLE out.rejected AS SELECT * FROM all_rejected ORDER BY row_in")
-    path = str(stage / "rejected.parquet").replace("'", "''")
-    con.execute(f"COPY (SELECT * FROM all_rejected ORDER BY row_in) TO '{path}' (FORMAT parquet)")
-    rejected = int(con.execute("SELECT count(*) FROM all_rejected").fetchall()[0][0])
-    files = int(con.execute("SELECT count(*) FROM out.lost").fetchall()[0][0])
+    counts = finish_tables(con, stage, len(kept))
     con.execute("DETACH out")
     con.unregister("kept")
+    return counts
+
+
+def finish_tables(con: duckdb.DuckDBPyConnection, folder: Path, rows: int) -> dict[str, int]:
+    """Write what is derived from a segment's tables in the database `out`; give its counts."""
+    sort_tables(con, "out")
+    write_records(con, "out.observations", folder / "records.arrow")
+    path = str(folder / "rejected.parquet").replace("'", "''")
+    con.execute(f"COPY (SELECT * FROM out.rejected ORDER BY row_in) TO '{path}' (FORMAT parquet)")
+    rejected, files = (
+        int(con.execute(f"SELECT count(*) FROM out.{t}").fetchall()[0][0])
+        for t in ("rejected", "lost")
+    )
     return {
-        "rows_in": len(kept) + rejected,
-        "rows_indexed": len(kept),
+        "rows_in": rows + rejected,
+        "rows_indexed": rows,
         "rows_rejected": rejected,
         "files_lost": files,
     }
@@ -105,3 +115,53 @@ def _typed(con: duckdb.DuckDBPyConnection, name: str) -> str:
     if filled and number == filled and not padded:
         return f"TRY_CAST(nullif(trim(p.{column}), '') AS DOUBLE) AS {column}"
     return f"p.{column}"
+
+
+def sort_tables(con: duckdb.DuckDBPyConnection, database: str) -> None:
+    """Make the tables that places and taxa are looked up in: rows sorted by them, so that few blocks are read."""
+    source = f"{database}.observations"
+    con.execute(
+        f"CREATE TABLE {database}.by_place AS SELECT row, latitude, longitude FROM {source} "
+        "WHERE latitude IS NOT NULL ORDER BY floor(latitude / 2), floor(longitude / 2), row"
+    )
+    names = taxon_columns([str(r[0]) for r in con.execute(f"DESCRIBE {source}").fetchall()])
+    key = "concat_ws(chr(31), " + ", ".join(f"coalesce({quoted(c)}, '')" for c in names) + ")"
+    con.execute(
+        "CREATE OR REPLACE TEMP TABLE lineages AS SELECT *, row_number() OVER (ORDER BY key) - 1 AS taxon "
+        f"FROM (SELECT {key} AS key, {', '.join(f'min({quoted(c)}) AS {quoted(c)}' for c in names)} "
+        f"FROM {source} GROUP BY 1)"
+    )
+    con.execute(
+        f"CREATE TABLE {database}.by_taxon AS SELECT l.taxon, o.row FROM {source} o "
+        f"JOIN lineages l ON l.key = {key.replace('coalesce(', 'coalesce(o.')} ORDER BY 1, 2"
+    )
+    each = " UNION ".join(
+        f"SELECT taxon, lower({quoted(c)}) AS name FROM lineages WHERE {quoted(c)} IS NOT NULL"
+        for c in names
+    )
+    con.execute(f"CREATE TABLE {database}.taxa AS SELECT * FROM ({each}) ORDER BY name, taxon")
+    con.execute("DROP TABLE lineages")
+
+
+def write_records(con: duckdb.DuckDBPyConnection, source: str, path: Path) -> None:
+    """Write the columns that hits show to an Arrow file in batches of `RECORDS` rows, read by position."""
+    import pyarrow as pa
+
+    known = [str(r[0]) for r in con.execute(f"DESCRIBE {source}").fetchall()]
+    selected = ", ".join(quoted(c) for c in SHOWN if c in known)
+    reader = (
+        con.cursor().sql(f"SELECT {selected} FROM {source} ORDER BY row").to_arrow_reader(RECORDS)
+    )
+    with path.open("wb") as f, pa.ipc.new_file(f, reader.schema) as writer:
+        held: list[Any] = []
+        rows = 0
+        for batch in reader:
+            held.append(batch)
+            rows += batch.num_rows
+            while rows >= RECORDS:
+                whole = pa.Table.from_batches(held).combine_chunks()
+                writer.write_table(whole.slice(0, RECORDS).combine_chunks())
+                held = whole.slice(RECORDS).to_batches()
+                rows -= RECORDS
+        if rows:
+            writer.write_table(pa.Table.from_batches(held).combine_chunks())

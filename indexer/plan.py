@@ -180,3 +180,42 @@ def settle_embeddings(con: duckdb.DuckDBPyConnection, duplicates: str) -> int:
     """Finish a plan made by `plan_embeddings`; give the rows planned."""
     con.execute("UPDATE incoming SET problems = []")
     return _settle(con, duplicates, "true", [])
+
+
+def sift_known(con: duckdb.DuckDBPyConnection, known: Any, update: bool) -> dict[str, int]:
+    """Take out of a plan what an index already holds, or what it does not.
+
+    Args:
+        con: The plan's connection.
+        known: Arrow reader of the index's `id`s.
+        update: Keep rows whose ids are known, and reject others; else keep the new ones.
+
+    Returns:
+        `rows` left and, when not updating, `known` rows passed over.
+    """
+    con.register("incoming_ids", known)
+    con.execute("CREATE OR REPLACE TEMP TABLE known AS SELECT id FROM incoming_ids")
+    con.unregister("incoming_ids")
+    held = "EXISTS (SELECT 1 FROM known k WHERE k.id = p.id)"
+    passed = int(con.execute(f"SELECT count(*) FROM planned p WHERE {held}").fetchall()[0][0])
+    if update:
+        con.execute(
+            "INSERT INTO rejected SELECT row_in, NULL, id, 'no observation of the index has this id; add it' "
+            f"FROM planned p WHERE NOT {held} ORDER BY row_in"
+        )
+    keep = held if update else f"NOT {held}"
+    con.execute(
+        "CREATE OR REPLACE TABLE kept AS SELECT row_number() OVER (ORDER BY seq) - 1 AS new, seq AS old "
+        f"FROM planned p WHERE {keep}"
+    )
+    con.execute(
+        "CREATE OR REPLACE TABLE planned AS SELECT p.* REPLACE (k.new AS seq) FROM planned p "
+        "JOIN kept k ON k.old = p.seq ORDER BY k.new"
+    )
+    con.execute(
+        "CREATE OR REPLACE TABLE lost AS SELECT l.* REPLACE (k.new AS seq) FROM lost l "
+        "JOIN kept k ON k.old = l.seq"
+    )
+    rows = int(con.execute("SELECT count(*) FROM planned").fetchall()[0][0])
+    con.execute("DROP TABLE kept")
+    return {"rows": rows} if update else {"rows": rows, "known": passed}

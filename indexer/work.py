@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from prom3e_index.errors import BundleError, InputError
+from prom3e_index.faiss_index.kinds import Wish
 from prom3e_index.model import Model
 
 
@@ -38,6 +39,7 @@ class BuildConfig:
         workers: Decode processes.
         timeout_s: Seconds for one file.
         hubs: Correction against hubs; the model's own when None.
+        wish: What the index must do.
         overwrite: Replace an existing bundle once the new one is whole.
         restart: Discard an unfinished build of other settings.
     """
@@ -59,6 +61,7 @@ class BuildConfig:
     workers: int = field(default_factory=lambda: os.cpu_count() or 2)
     timeout_s: float = 120.0
     hubs: str | None = None
+    wish: Wish = field(default_factory=Wish)
     overwrite: bool = False
     restart: bool = False
 
@@ -81,7 +84,17 @@ def identity(config: BuildConfig, model: Model) -> dict[str, Any]:
     keep: dict[str, Any] = {
         k: str(v)
         for k, v in asdict(config).items()
-        if k not in ("out", "workers", "batch_size", "timeout_s", "overwrite", "restart", "device")
+        if k
+        not in (
+            "out",
+            "workers",
+            "batch_size",
+            "timeout_s",
+            "wish",
+            "overwrite",
+            "restart",
+            "device",
+        )
     }
     keep["table"] = str(table.resolve())
     keep["table_state"] = f"{stat.st_size} {stat.st_mtime_ns}" if stat else ""
@@ -104,15 +117,24 @@ def work_folder(config: BuildConfig, model: Model) -> Path:
         )
     if out.exists() and not (out / "manifest.json").is_file():
         raise InputError(f"{out} is no index; it is not overwritten.")
-    work = out.with_name(out.name + ".building")
-    wanted = identity(config, model)
+    return resumable(
+        out.with_name(out.name + ".building"), identity(config, model), config.restart, "build"
+    )
+
+
+def resumable(work: Path, wanted: dict[str, Any], restart: bool, action: str) -> Path:
+    """Make a work folder, or reopen one that the same work left unfinished.
+
+    Raises:
+        InputError: It holds other unfinished work.
+    """
     if work.exists():
         known = work / "identity.json"
-        if config.restart or not known.is_file():
+        if restart or not known.is_file():
             shutil.rmtree(work)
         elif json.loads(known.read_text()) != wanted:
             raise InputError(
-                f"{work} holds an unfinished build of another table or other settings; pass --restart "
+                f"{work} holds an unfinished {action} of another table or other settings; pass --restart "
                 "to discard it."
             )
     if not work.exists():
@@ -124,29 +146,41 @@ def work_folder(config: BuildConfig, model: Model) -> Path:
 
 
 @contextmanager
-def locked(out: Path) -> Iterator[None]:
-    """Be the only builder of `out`; the kernel frees the lock of a process that died.
+def locked(out: Path, action: str) -> Iterator[None]:
+    """Be the only writer of `out`; the kernel frees the lock of a process that died.
 
     Raises:
-        BundleError: Another process is building it; names the process.
+        BundleError: Another process writes to it; names what it does and the process.
     """
     path = out.with_name(out.name + ".lock")
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+") as handle:
-        if sys.platform != "win32":
-            import fcntl
-
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as e:
-                handle.seek(0)
-                raise BundleError(
-                    f"{out} is being built by process {handle.read() or '?'}; wait for it."
-                ) from e
+    with _lock(path, out) as handle:
         handle.truncate(0)
-        handle.write(str(os.getpid()))
+        handle.write(f"prom3e-index {action}, process {os.getpid()}")
         handle.flush()
         try:
             yield
         finally:
             path.unlink(missing_ok=True)
+
+
+def _lock(path: Path, out: Path) -> IO[str]:
+    """The lock file, held; a file that was removed while waiting for it is no lock, so another is made."""
+    while True:
+        handle = path.open("a+")
+        if sys.platform == "win32":
+            return handle
+        import fcntl
+
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as e:
+            handle.seek(0)
+            holder = handle.read() or "another process"
+            handle.close()
+            raise BundleError(
+                f"{out} is being changed by {holder}; wait for it to end, then run this again."
+            ) from e
+        if path.exists() and os.fstat(handle.fileno()).st_ino == path.stat().st_ino:
+            return handle
+        handle.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -14,14 +15,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prom3e_index.errors import BundleError, InputError, MismatchError
-from prom3e_index.filters import Filter, check_predicate, predicate
-from prom3e_index.manifest import read_manifest
+from prom3e_index.filters import Filter, check_predicate, create_views, lookups
+from prom3e_index.manifest import checksum, read_manifest
+from prom3e_index.mapped import Stacked, stacked
+from prom3e_index.segment import Segment
 
 if TYPE_CHECKING:
     import duckdb
 
-    from prom3e_index.faiss_index import ExactIndex
+    from prom3e_index.faiss_index.search import Subset
     from prom3e_index.model import Model
+
+_ATTEMPTS = 5
+_LIMITS = {
+    "autoload_known_extensions": "false",
+    "autoinstall_known_extensions": "false",
+    "memory_limit": "2GB",
+}
 
 
 class BundleFolder:
@@ -29,60 +39,104 @@ class BundleFolder:
 
     Attributes:
         path: Its folder.
-        manifest: What `manifest.json` says.
+        manifest: What the manifest of its generation says.
         modalities: Names, in the model's order.
         rows: Observations.
+        places: Row numbers given so far, of removed rows too: arrays are this long.
+        segments: Rows that were added together, in the order of their row numbers.
     """
 
     def __init__(self, path: Path, manifest: dict[str, Any], gpu: bool = False) -> None:
-        self.path, self.manifest, self._gpu = path, manifest, gpu
+        self.path, self.manifest = path, manifest
         self.modalities: tuple[str, ...] = tuple(manifest["modalities"])
         self.rows = int(manifest["rows"])
-        self._indexes: dict[str, ExactIndex] = {}
+        self.places = int(manifest["places"])
         self._models: dict[tuple[str | None, str | None], Model] = {}
         self._lock = threading.Lock()
+        _make_room(len(manifest["files"]))
+        first = 0
+        self.segments: list[Segment] = []
+        for entry in manifest["segments"]:
+            self.segments.append(Segment(path, entry, first, manifest, gpu))
+            first += int(entry["rows"])
+        self._removed = self._read_removed()
+        self._connection = self._connect()
 
     @classmethod
-    def open(cls, path: str | Path, *, gpu: bool = False) -> Self:
+    def open(cls, path: str | Path, *, gpu: bool = False, at: int | None = None) -> Self:
         """Open a bundle.
 
         Args:
             path: Its folder.
             gpu: Search unfiltered queries on a GPU where FAISS finds one.
+            at: An earlier generation; the current one when None.
 
         Raises:
-            BundleError: No bundle, incomplete, damaged or of a later format.
+            BundleError: No bundle, incomplete, damaged or of a later format; no such generation.
         """
         folder = Path(path)
-        bundle = cls(folder, read_manifest(folder), gpu)
-        count = bundle.sql("SELECT count(*), coalesce(max(row), -1) FROM observations")[0]
-        if count != (bundle.rows, bundle.rows - 1):
+        for _ in range(_ATTEMPTS):
+            manifest = read_manifest(folder, at)
+            try:
+                bundle = cls(folder, manifest, gpu)
+                break
+            except FileNotFoundError:
+                continue  # a writer swapped generations while this one was being opened
+        else:
+            raise BundleError(f"{folder} changes faster than it can be opened; try again.")
+        count = bundle.sql("SELECT count(*), coalesce(max(row), -1) FROM every")[0]
+        if count != (bundle.places, bundle.places - 1):
             raise BundleError(
                 f"{folder}: the metadata have {count[0]:,} rows up to number {count[1]}, the manifest "
-                f"{bundle.rows:,}. Restore it from a copy, or rebuild the index."
+                f"{bundle.places:,}. Restore it from a copy, or build it again."
             )
         return bundle
 
-    @cached_property
-    def _connection(self) -> duckdb.DuckDBPyConnection:
-        import duckdb
-
-        try:
-            return duckdb.connect(
-                str(self.path / "metadata.duckdb"),
-                read_only=True,
-                config={
-                    "enable_external_access": "false",
-                    "autoload_known_extensions": "false",
-                    "autoinstall_known_extensions": "false",
-                    "memory_limit": "2GB",
-                    "lock_configuration": "true",
-                },
-            )
-        except duckdb.Error as e:
+    def _read_removed(self) -> NDArray[np.bool_] | None:
+        """(places,) which rows were removed; None when none was."""
+        stated = self.manifest["deleted"]
+        if not stated:
+            return None
+        path = self.path / stated["file"]
+        out = np.zeros(self.places, bool)
+        bits = np.unpackbits(np.load(path, allow_pickle=False), bitorder="little")
+        if checksum(path) != self.manifest["files"][stated["file"]]["sha256"]:
             raise BundleError(
-                f"{self.path / 'metadata.duckdb'} cannot be opened: {str(e).splitlines()[0]}"
-            ) from e
+                f"{path} has another checksum than the manifest says: it was changed. Restore it from a "
+                "copy; removed rows would be found again."
+            )
+        out[: len(bits)] = bits[: self.places]
+        return out
+
+    def _connect(self) -> duckdb.DuckDBPyConnection:
+        """One database that shows the segments' tables as one, read only, without access to other files."""
+        import duckdb
+        import pyarrow as pa
+
+        path = self.path
+        con = duckdb.connect(config=_LIMITS)
+        try:
+            for i, segment in enumerate(self.segments):
+                path = segment.folder / "metadata.duckdb"
+                text = str(path).replace("'", "''")
+                con.execute(f"ATTACH '{text}' AS s{i} (READ_ONLY)")
+        except duckdb.Error as e:
+            if not path.exists():
+                raise FileNotFoundError(path) from e
+            raise BundleError(f"{path} cannot be opened: {str(e).splitlines()[0]}") from e
+        create_views(con, [s.first for s in self.segments])
+        if self._removed is not None:
+            con.register("gone", pa.table({"row": np.flatnonzero(self._removed)}))
+            con.execute("CREATE TABLE removed AS SELECT row FROM gone")
+            con.unregister("gone")
+            con.execute(
+                "CREATE VIEW observations AS SELECT * FROM every ANTI JOIN removed USING (row)"
+            )
+        else:
+            con.execute("CREATE VIEW observations AS SELECT * FROM every")
+        con.execute("SET enable_external_access = false")
+        con.execute("SET lock_configuration = true")
+        return con
 
     def sql(self, query: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Rows of a read-only query over `observations`, `lost` and `rejected`."""
@@ -106,27 +160,45 @@ class BundleFolder:
         return [str(r[0]) for r in self.sql("DESCRIBE observations")]
 
     @cached_property
+    def live(self) -> NDArray[np.int64]:
+        """(rows,) row numbers of the observations, ascending; removed ones are left out."""
+        if self._removed is None:
+            return np.arange(self.places, dtype=np.int64)
+        return np.flatnonzero(~self._removed)
+
+    @cached_property
     def present(self) -> NDArray[np.bool_]:
-        """(n, m): which modalities each observation has."""
-        present: NDArray[np.bool_] = np.load(
-            self.path / "embeddings" / "present.npy", allow_pickle=False
-        )
-        return present
+        """(places, m): which modalities each row has."""
+        return np.concatenate([s.present for s in self.segments])
 
     @cached_property
     def statistics(self) -> dict[str, dict[str, Any]]:
-        """Mean change of ‖σ‖₁ by visible set and added modality."""
-        return dict(json.loads((self.path / "statistics.json").read_text()))
+        """Mean change of ‖σ‖₁ by visible set and added modality, of the largest segment."""
+        largest = max(self.segments, key=lambda s: s.rows)
+        return dict(json.loads(Path(largest.path("statistics.json")).read_text()))
 
-    def embeddings(self, modality: str) -> NDArray[np.float16]:
-        """(n, d) encoder embeddings, memory-mapped; rows that lack the modality are zero."""
-        return self._array("embeddings", modality, int(self.manifest["width"]))
+    @cached_property
+    def sigma_l1(self) -> NDArray[np.float32]:
+        """(rows,) ‖σ‖₁ of every observation, ascending."""
+        with self._lock:
+            cursor = self._connection.cursor()
+        found = cursor.execute("SELECT sigma_l1 FROM observations").fetchnumpy()
+        return np.sort(np.asarray(found["sigma_l1"], np.float32))
 
-    def vectors(self, target: str) -> NDArray[np.float16]:
-        """(n, d + z) gallery vectors [g_t, h], and a bias per modality against hubs; memory-mapped."""
-        m = self.manifest
-        width = int(m["width"]) + int(m["hidden_width"]) + self.bias_width
-        return self._array("vectors", target, width)
+    def embeddings(self, modality: str) -> NDArray[np.float16] | Stacked:
+        """(places, d) encoder embeddings, memory-mapped; rows that lack the modality are zero."""
+        return stacked([s.embeddings(modality) for s in self.segments])
+
+    def vectors(self, target: str) -> NDArray[np.float16] | Stacked:
+        """(places, d + z) gallery vectors [g_t, h], and a bias per modality against hubs; memory-mapped."""
+        return stacked([s.vectors(target) for s in self.segments])
+
+    def segment_of(self, row: int) -> tuple[Segment, int]:
+        """The segment that holds a row, and the row's place there."""
+        at = bisect_right([s.first for s in self.segments], row) - 1
+        while row >= self.segments[at].first + self.segments[at].rows:
+            at -= 1
+        return self.segments[at], row - self.segments[at].first
 
     @property
     def bias_width(self) -> int:
@@ -144,33 +216,66 @@ class BundleFolder:
             out[shown] = 1 / len(shown)
         return out
 
-    def _array(self, kind: str, name: str, width: int) -> NDArray[np.float16]:
-        path = self.path / kind / f"{name}.npy"
-        try:
-            array: NDArray[np.float16] = np.load(path, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError, EOFError) as e:
-            raise BundleError(
-                f"{path} is damaged: {e}. Restore it from a copy, or rebuild the index."
-            ) from e
-        if array.shape != (self.rows, width) or array.dtype != np.float16:
-            raise BundleError(
-                f"{path} is {array.shape} {array.dtype}, the manifest says ({self.rows}, {width}) float16. "
-                "Restore it from a copy, or rebuild the index."
-            )
-        return array
+    def nearest(
+        self,
+        target: str,
+        queries: NDArray[np.float32],
+        k: int,
+        rows: NDArray[np.int64] | None = None,
+        *,
+        exactly: bool = False,
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64], str]:
+        """Find the k observations nearest to each query vector, over all segments.
 
-    def index(self, target: str) -> ExactIndex:
-        """The FAISS index of a target, opened on first use."""
-        from prom3e_index.faiss_index import ExactIndex
+        Args:
+            target: Modality searched for.
+            queries: (q, d + z + bias) float32, from `hybrid.query_rows` and `hub_weights`.
+            k: At most this many; as many come back as are eligible.
+            rows: Eligible rows, ascending, as `eligible` gives them; all observations when None.
+            exactly: Score every eligible row, whatever the index.
 
-        with self._lock:
-            if target not in self._indexes:
-                path = self.path / "faiss" / f"{target}.faiss"
-                self._indexes[target] = ExactIndex(path, self.vectors(target), self._gpu)
-            return self._indexes[target]
+        Returns:
+            Scores (q, h), higher first, ties by row; row numbers (q, h); and the path taken.
+        """
+        queries = np.ascontiguousarray(queries, np.float32)
+        parts = []
+        for segment, subset in zip(self.segments, self._split(rows), strict=True):
+            if segment.rows and (subset is None or len(subset)):
+                scores, found, path = segment.gallery(target).search(queries, k, subset, exactly)
+                parts.append((scores, found + segment.first, path))
+        if not parts:
+            none = np.zeros((len(queries), 0), np.float32)
+            return none, none.astype(np.int64), "nothing to search"
+        if len(parts) == 1:
+            return parts[0]
+        scores, found = (np.concatenate([p[i] for p in parts], axis=1) for i in (0, 1))
+        order = np.stack([np.lexsort((f, -s)) for s, f in zip(scores, found, strict=True)])[:, :k]
+        paths = dict.fromkeys(p[2] for p in parts)
+        how = f"{len(parts)} segments: {'; '.join(paths)}"
+        return np.take_along_axis(scores, order, 1), np.take_along_axis(found, order, 1), how
+
+    def _split(self, rows: NDArray[np.int64] | None) -> list[Subset | None]:
+        """Eligible rows by segment; None where all rows of a segment are eligible."""
+        from prom3e_index.faiss_index.search import Subset
+
+        if rows is None:
+            return self._live_subsets
+        ends = np.searchsorted(rows, [s.first + s.rows for s in self.segments])
+        starts = np.searchsorted(rows, [s.first for s in self.segments])
+        out: list[Subset | None] = []
+        for s, low, high in zip(self.segments, starts, ends, strict=True):
+            whole = high - low == s.rows
+            out.append(None if whole else Subset(rows[low:high] - s.first, s.rows))
+        return out
+
+    @cached_property
+    def _live_subsets(self) -> list[Subset | None]:
+        return [None] * len(self.segments) if self._removed is None else self._split(self.live)
 
     def eligible(self, f: Filter) -> NDArray[np.int64] | None:
         """Rows that satisfy a filter, ascending; None when there is no filter.
+
+        Places and taxa are looked up in tables sorted for them; other parts scan their columns.
 
         Raises:
             InputError: The predicate is none, or names a column that is not there.
@@ -183,15 +288,24 @@ class BundleFolder:
             cursor = self._connection.cursor()
         if f.where is not None:
             check_predicate(cursor, f.where)
-        where, params = predicate(f, self.columns)
+        out: NDArray[np.int64] | None = None
         try:
-            found = cursor.execute(
-                f"SELECT row FROM observations WHERE {where} ORDER BY row", params
-            )
-            return np.asarray(found.fetchnumpy()["row"], np.int64)
+            for query, params in lookups(f, self.columns, self._sorted_tables):
+                found = np.asarray(cursor.execute(query, params).fetchnumpy()["row"], np.int64)
+                out = _both(out, found, self.places)
         except duckdb.Error as e:
             reason = " ".join(str(e).split("LINE 1:")[0].split())
             raise InputError(f"--where {f.where!r} cannot be applied: {reason}") from e
+        assert out is not None
+        if (np.diff(out) <= 0).any():
+            out = np.unique(out)
+        return out if self._removed is None else out[~self._removed[out]]
+
+    @cached_property
+    def _sorted_tables(self) -> frozenset[str]:
+        """Which of the tables sorted by place and taxon every segment has."""
+        rows = self.sql("SELECT view_name FROM duckdb_views() WHERE NOT internal")
+        return frozenset(str(r[0]) for r in rows) & {"by_place", "by_taxon"}
 
     def model(
         self, name: str | None = None, hub: str | Path | None = None, device: str = "cpu"
@@ -232,3 +346,27 @@ class BundleFolder:
                 f"The query's {part} ({model.name}, {fingerprint}) is not the one that {self.path} was built "
                 f"with ({Path(self.manifest['model']['name']).name}, {made}). Query with that model, or rebuild."
             )
+
+
+def _make_room(files: int) -> None:
+    """Let this process hold that many more files open, as far as the system permits."""
+    try:
+        import resource
+    except ImportError:  # not on this system
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    held = 4 * files + 256
+    if soft != resource.RLIM_INFINITY and soft < held:
+        most = held if hard == resource.RLIM_INFINITY else min(held, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))
+
+
+def _both(
+    one: NDArray[np.int64] | None, other: NDArray[np.int64], places: int
+) -> NDArray[np.int64]:
+    """Rows in both, ascending; `other` may come in any order."""
+    if one is None:
+        return other
+    held = np.zeros(places, bool)
+    held[one] = True
+    return np.sort(other[held[other]])

@@ -111,8 +111,8 @@ def export_embeddings(bundle: Bundle, path: Path, rows: int = 2048) -> int:
     ids = [str(r[0]) for r in bundle.sql("SELECT id FROM observations ORDER BY row")]
     with parquet.ParquetWriter(path, schema) as writer:
         for at in range(0, bundle.rows, rows):
-            part = slice(at, min(bundle.rows, at + rows))
-            columns: list[Any] = [pa.array(ids[part])]
+            part = bundle.live[at : at + rows]
+            columns: list[Any] = [pa.array(ids[at : at + rows])]
             for i, m in enumerate(bundle.modalities):
                 values = np.asarray(bundle.embeddings(m)[part], np.float32)
                 has = bundle.present[part, i]

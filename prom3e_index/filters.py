@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import re
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -145,43 +147,68 @@ def _refuse_subqueries(node: Any, where: str) -> None:
             _refuse_subqueries(value, where)
 
 
-def predicate(f: Filter, columns: list[str]) -> tuple[str, list[Any]]:
-    """Compile a filter to SQL and its parameters; `where` must have been checked.
+def create_views(con: duckdb.DuckDBPyConnection, firsts: Sequence[int]) -> None:
+    """Show the tables of attached databases `s0`, `s1`, … as one each, rows numbered through.
+
+    `every` holds all observations; `lost` and `rejected` go with them; `by_place`, `by_taxon` and `taxa` are made
+    where every database has them.
+
+    Args:
+        con: The connection.
+        firsts: Row number of each database's first row.
+    """
+    found = con.execute("SELECT database_name, table_name FROM duckdb_tables()").fetchall()
+    has = {t: {d for d, name in found if name == t} for _, t in found}
+    views = {
+        "every": ("observations", "* REPLACE (row + {first} AS row)"),
+        "lost": ("lost", "* REPLACE (row + {first} AS row)"),
+        "rejected": ("rejected", "*"),
+        "by_place": ("by_place", "* REPLACE (row + {first} AS row)"),
+        "by_taxon": ("by_taxon", "* REPLACE (row + {first} AS row), {i} AS segment"),
+        "taxa": ("taxa", "*, {i} AS segment"),
+    }
+    for view, (table, cells) in views.items():
+        if len(has.get(table, ())) < len(firsts):
+            continue
+        parts = [
+            f"SELECT {cells.format(first=first, i=i) if first or i or 'segment' in cells else '*'} "
+            f"FROM s{i}.{table}"
+            for i, first in enumerate(firsts)
+        ]
+        con.execute(f"CREATE VIEW {view} AS " + " UNION ALL BY NAME ".join(parts))
+
+
+def lookups(
+    f: Filter, columns: list[str], sorted_tables: Collection[str]
+) -> list[tuple[str, list[Any]]]:
+    """Compile a filter to SQL queries with parameters; rows that all of them give satisfy it.
+
+    Each query gives `row`. `where` must have been checked.
 
     Args:
         f: The filter.
         columns: Columns of the observations table.
+        sorted_tables: Which of `by_place` and `by_taxon` there are; other filters scan the observations.
     """
-    parts: list[str] = []
-    params: list[Any] = []
+    out: list[tuple[str, list[Any]]] = []
+    parts, params = _place(f)
+    if parts:
+        table = "by_place" if "by_place" in sorted_tables else "every"
+        out.append((f"SELECT row FROM {table} WHERE {' AND '.join(parts)}", params))
+    if f.taxon is not None:
+        if "by_taxon" in sorted_tables:
+            query = (
+                "SELECT row FROM by_taxon SEMI JOIN (SELECT segment, taxon FROM taxa WHERE name = lower(?)) "
+                "USING (segment, taxon)"
+            )
+            out.append((query, [f.taxon]))
+        else:
+            names = taxon_columns(columns)
+            test = " OR ".join(f"lower({quoted(c)}) = lower(?)" for c in names)
+            out.append((f"SELECT row FROM every WHERE {test or 'false'}", [f.taxon] * len(names)))
+    parts, params = [], []
     if f.where is not None:
         parts.append(f"({f.where}\n)")
-    if f.near is not None:
-        latitude, longitude, km = f.near
-        degrees = km / EARTH_RADIUS_KM * 57.29577951308232
-        parts.append(
-            "(latitude BETWEEN ? AND ? AND 2 * ? * asin(sqrt(least(1.0, "
-            "pow(sin(radians(latitude - ?) / 2), 2) + cos(radians(?)) * cos(radians(latitude)) * "
-            "pow(sin(radians(longitude - ?) / 2), 2)))) <= ?)"
-        )
-        params += [
-            latitude - degrees - 1e-9,
-            latitude + degrees + 1e-9,
-            EARTH_RADIUS_KM,
-            latitude,
-            latitude,
-            longitude,
-            km,
-        ]
-    if f.bbox is not None:
-        west, south, east, north = f.bbox
-        join = "AND" if west <= east else "OR"
-        parts.append(f"(latitude BETWEEN ? AND ? AND (longitude >= ? {join} longitude <= ?))")
-        params += [south, north, west, east]
-    if f.taxon is not None:
-        names = [c for c in (*RANKS, "scientific_name", "common_name") if c in columns]
-        parts.append("(" + " OR ".join(f'lower("{c}") = lower(?)' for c in names) + ")")
-        params += [f.taxon] * len(names)
     if f.since is not None:
         parts.append("(event_end >= ?)")
         params.append(f.since)
@@ -189,13 +216,48 @@ def predicate(f: Filter, columns: list[str]) -> tuple[str, list[Any]]:
         parts.append("(event_start <= ?)")
         params.append(f.until)
     if f.observed is not None:
-        parts.append(f'"has_{f.observed}"')
-    return " AND ".join(parts) or "true", params
+        parts.append(quoted(f"has_{f.observed}"))
+    if parts:
+        out.append((f"SELECT row FROM every AS observations WHERE {' AND '.join(parts)}", params))
+    return out
+
+
+def taxon_columns(columns: Collection[str]) -> list[str]:
+    """Columns that hold a taxon's names."""
+    return [c for c in (*RANKS, "scientific_name", "common_name") if c in columns]
+
+
+def _place(f: Filter) -> tuple[list[str], list[Any]]:
+    """Predicates of `near` and `bbox` over latitude and longitude, and their parameters."""
+    parts: list[str] = []
+    params: list[Any] = []
+    if f.near is not None:
+        latitude, longitude, km = f.near
+        degrees = math.degrees(km / EARTH_RADIUS_KM)
+        parts.append("latitude BETWEEN ? AND ?")
+        params += [latitude - degrees - 1e-9, latitude + degrees + 1e-9]
+        if abs(latitude) + degrees < 89:  # no pole within: longitudes are bounded too
+            ratio = math.sin(math.radians(degrees)) / math.cos(math.radians(latitude))
+            wide = math.degrees(math.asin(min(1.0, ratio))) + 1e-9
+            if -180 <= longitude - wide and longitude + wide <= 180:
+                parts.append("longitude BETWEEN ? AND ?")
+                params += [longitude - wide, longitude + wide]
+        parts.append(
+            "2 * ? * asin(sqrt(least(1.0, pow(sin(radians(latitude - ?) / 2), 2) + cos(radians(?)) * "
+            "cos(radians(latitude)) * pow(sin(radians(longitude - ?) / 2), 2)))) <= ?"
+        )
+        params += [EARTH_RADIUS_KM, latitude, latitude, longitude, km]
+    if f.bbox is not None:
+        west, south, east, north = f.bbox
+        join = "AND" if west <= east else "OR"
+        parts.append(f"(latitude BETWEEN ? AND ? AND (longitude >= ? {join} longitude <= ?))")
+        params += [south, north, west, east]
+    return parts, params
 
 
 def unknown_taxon(con: duckdb.DuckDBPyConnection, name: str, columns: list[str]) -> str:
     """Advice for a taxon that no observation has: the nearest names, or an empty string."""
-    names = [c for c in (*RANKS, "scientific_name", "common_name") if c in columns]
+    names = taxon_columns(columns)
     union = " UNION ".join(f'SELECT DISTINCT "{c}" AS name FROM observations' for c in names)
     known = [
         str(r[0])

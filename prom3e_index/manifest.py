@@ -10,8 +10,9 @@ from typing import Any
 
 from prom3e_index.errors import BundleError
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 NAME = "manifest.json"
+GENERATIONS = "generations"
 _MAX_BYTES = 64 << 20
 REQUIRED = (
     "format_version",
@@ -35,45 +36,105 @@ def checksum(path: Path) -> str:
     return digest.hexdigest()
 
 
-def describe_files(folder: Path) -> dict[str, dict[str, Any]]:
-    """Bytes and SHA-256 of every file under `folder` but the manifest, by relative path."""
+def describe_files(folder: Path, within: Path | None = None) -> dict[str, dict[str, Any]]:
+    """Bytes and SHA-256 of every file under `folder` but a manifest, by path relative to `within`."""
     paths = sorted(p for p in folder.rglob("*") if p.is_file() and p.name != NAME)
     return {
-        p.relative_to(folder).as_posix(): {"bytes": p.stat().st_size, "sha256": checksum(p)}
+        p.relative_to(within or folder).as_posix(): {
+            "bytes": p.stat().st_size,
+            "sha256": checksum(p),
+        }
         for p in paths
     }
 
 
-def write_manifest(folder: Path, values: dict[str, Any]) -> None:
-    """Write the manifest so that a reader sees the old one or the new one, whole."""
-    temporary = folder / (NAME + ".new")
+def write_manifest(path: Path, values: dict[str, Any]) -> None:
+    """Write a manifest so that a reader sees the old one or the new one, whole, and a crash keeps one."""
+    temporary = path.with_name(path.name + ".new")
     with temporary.open("w", encoding="utf-8") as f:
         json.dump(values, f, indent=1, ensure_ascii=False)
         f.write("\n")
         f.flush()
         os.fsync(f.fileno())
-    temporary.replace(folder / NAME)
+    temporary.replace(path)
+    sync(path.parent)
 
 
-def read_manifest(folder: Path) -> dict[str, Any]:
+def sync(path: Path) -> None:
+    """Have a file's or folder's present state reach the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def manifest_path(folder: Path, generation: int | None = None) -> Path:
+    """Where the manifest of a generation stands; the current one's when None."""
+    if generation is None:
+        return folder / NAME
+    return folder / GENERATIONS / f"{generation:06d}.json"
+
+
+def read_manifest(
+    folder: Path, generation: int | None = None, *, check: bool = True
+) -> dict[str, Any]:
     """Read and check a manifest, and that the files it names are there at their size.
 
+    Manifests of earlier formats come back in the form of this one.
+
+    Args:
+        folder: The index.
+        generation: An earlier one; the current when None.
+        check: Whether the files must be there.
+
     Raises:
-        BundleError: No bundle, damaged, of a later format, or a file missing or of another size.
+        BundleError: No bundle, damaged, of a later format, a file missing or of another size, or a
+            generation that is not there.
     """
-    path = folder / NAME
+    path = manifest_path(folder)
     if not path.is_file():
         building = folder.with_name(folder.name + ".building")
         hint = " A build was begun; run the same `build` again." if building.exists() else ""
         raise BundleError(
             f"{folder} is no index (it has no {NAME}).{hint} Make one: prom3e-index build."
         )
+    values = _in_this_format(_parsed(path, folder))
+    if generation is not None and generation != values["generation"]:
+        path = manifest_path(folder, generation)
+        if not path.is_file():
+            kept = [int(p.stem) for p in (folder / GENERATIONS).glob("[0-9]*.json")]
+            known = ", ".join(str(g) for g in sorted([*kept, int(values["generation"])]))
+            raise BundleError(
+                f"{folder} has no generation {generation} to look at; there are {known}. Compacting "
+                "removes those before it."
+            )
+        values = _in_this_format(_parsed(path, folder))
+    for name, entry in values["files"].items():
+        file = folder / name
+        if not file.resolve().is_relative_to(folder.resolve()):
+            raise BundleError(f"{path} names {name!r} outside the index; refused.")
+        if not check:
+            continue
+        if not file.is_file():
+            raise BundleError(
+                f"{folder} lacks {name}. Restore it from a copy, or run prom3e-index rebuild."
+            )
+        if file.stat().st_size != entry["bytes"]:
+            raise BundleError(
+                f"{file} is {file.stat().st_size:,} bytes, the manifest says {entry['bytes']:,}. "
+                "Restore it from a copy, or run prom3e-index rebuild."
+            )
+    return values
+
+
+def _parsed(path: Path, folder: Path) -> dict[str, Any]:
     if path.stat().st_size > _MAX_BYTES:
         raise BundleError(f"{path} is {path.stat().st_size:,} bytes; it is no manifest.")
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as e:
-        raise BundleError(f"{path} is damaged: {e}. Rebuild the index.") from e
+        raise BundleError(f"{path} is damaged: {e}. Build the index again.") from e
     if not isinstance(values, dict) or not isinstance(values.get("format_version"), int):
         raise BundleError(f"{path} is no manifest of an index.")
     if values["format_version"] > FORMAT_VERSION:
@@ -83,18 +144,36 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         )
     lacking = [k for k in REQUIRED if k not in values]
     if lacking:
-        raise BundleError(f"{path} lacks {', '.join(lacking)}. Rebuild the index.")
-    for name, entry in values["files"].items():
-        file = folder / name
-        if not file.resolve().is_relative_to(folder.resolve()):
-            raise BundleError(f"{path} names {name!r} outside the index; refused.")
-        if not file.is_file():
-            raise BundleError(
-                f"{folder} lacks {name}. Restore it from a copy, or rebuild the index."
-            )
-        if file.stat().st_size != entry["bytes"]:
-            raise BundleError(
-                f"{file} is {file.stat().st_size:,} bytes, the manifest says {entry['bytes']:,}. "
-                "Restore it from a copy, or rebuild the index."
-            )
+        raise BundleError(f"{path} lacks {', '.join(lacking)}. Build the index again.")
     return values
+
+
+def _in_this_format(values: dict[str, Any]) -> dict[str, Any]:
+    """Format 1 was one segment in the index's own folder, searched exactly, without removed rows."""
+    if values["format_version"] == 1:
+        values["segments"] = [
+            {
+                "name": ".",
+                "rows": values["rows"],
+                "media": values.get("source", {}).get("media", "."),
+                "index": {t: {"kind": "exact"} for t in values["modalities"]},
+            }
+        ]
+        values["places"], values["deleted"] = values["rows"], None
+        values["history"] = [
+            history_entry(1, values.get("created", ""), "build", values["rows"], 0)
+        ]
+    return values
+
+
+def history_entry(
+    generation: int, created: str, action: str, added: int, removed: int
+) -> dict[str, Any]:
+    """One line of an index's history, kept in every later manifest."""
+    return {
+        "generation": generation,
+        "created": created,
+        "action": action,
+        "added": added,
+        "removed": removed,
+    }

@@ -44,6 +44,7 @@ class Query:
         since: First day.
         until: Last day.
         group_by: Column of which each value gives at most one hit, the best.
+        exact: Score every eligible row, whatever the index; to check an answer.
         model: Model folder or name, when not the bundle's own.
         hub: Local copy of hub repositories.
         device: Where the encoders run.
@@ -71,6 +72,7 @@ class Query:
     since: date | None = None
     until: date | None = None
     group_by: str | None = None
+    exact: bool = False
     model: str | None = None
     hub: str | Path | None = None
     device: str = "cpu"

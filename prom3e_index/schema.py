@@ -71,6 +71,27 @@ FIELDS: dict[str, str] = {
 }
 """Columns of a normalised observation and their DuckDB types; every other column is kept as metadata."""
 
+SHOWN = (
+    "id",
+    "scientific_name",
+    "common_name",
+    "latitude",
+    "longitude",
+    "coordinate_uncertainty_m",
+    "obscured",
+    "event_date",
+    "license",
+    "rights_holder",
+    "source",
+    "sigma_l1",
+    *MEDIA,
+    "family",
+    "species",
+)
+"""Columns that a hit shows; they are also stored to be read by row number."""
+RECORDS = 16_384
+"""Rows in each batch of those records."""
+
 
 def modality_name(name: str, known: Iterable[str] = NAMES) -> str:
     """Resolve a modality's name or alias (`sound` → `audio`), case-insensitively.

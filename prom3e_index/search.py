@@ -17,7 +17,7 @@ from prom3e_index.errors import InputError, MediaError, ShapeError, near_names
 from prom3e_index.filters import Filter, quoted, unknown_taxon
 from prom3e_index.media.pool import DecodePool, Task
 from prom3e_index.query import Answer, Hit, Query
-from prom3e_index.schema import MEDIA, modality_name, set_key
+from prom3e_index.schema import MEDIA, SHOWN, modality_name, set_key
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -27,20 +27,6 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float32]
 SIGMA_TELLS = 0.2
 """Below this rank correlation with the error an answer says that ‖σ‖₁ is not to be relied on."""
-_SHOWN = (
-    "id",
-    "scientific_name",
-    "common_name",
-    "latitude",
-    "longitude",
-    "coordinate_uncertainty_m",
-    "obscured",
-    "event_date",
-    "license",
-    "rights_holder",
-    "source",
-    "sigma_l1",
-)
 
 
 class Bundle(BundleFolder):
@@ -194,7 +180,7 @@ def search(bundle: BundleFolder, query: Query) -> Answer:
     elif len(hits) < query.k:
         notes.append(f"{len(hits)} of {query.k} hits: no more are eligible")
     sigma = float(inferred.sigma_l1[0])
-    below = bundle.sql("SELECT count(*) FROM observations WHERE sigma_l1 <= ?", [sigma])[0][0]
+    below = int(np.searchsorted(bundle.sigma_l1, np.float32(sigma), side="right"))
     asked = {
         "given": {m: _shown(v) for m, v in query.given().items()}
         | (
@@ -270,11 +256,11 @@ def _find(
     rows: NDArray[np.int64] | None,
     weights: Weights,
 ) -> tuple[Floats, NDArray[np.int64], str]:
-    from prom3e_index.faiss_index import best
+    from prom3e_index.faiss_index.scan import best
 
     stored = float(bundle.manifest.get("epsilon", {}).get(target, 0.0))
     remixed: Floats | None = None
-    every = np.arange(bundle.rows, dtype=np.int64) if rows is None else rows
+    every = bundle.live if rows is None else rows
     if weights.epsilon != stored:
         remixed = _remixed_scores(bundle, model, target, vector, every, weights.epsilon)
 
@@ -284,7 +270,8 @@ def _find(
                 *best(remixed, every, k),
                 f"exact, gallery mixed anew with ε = {weights.epsilon:g}",
             )
-        return bundle.index(target).search(vector, k, rows)
+        scores, found, path = bundle.nearest(target, vector[None], k, rows, exactly=query.exact)
+        return scores[0], found[0], path
 
     if query.group_by is None:
         return take(query.k)
@@ -333,24 +320,35 @@ def _remixed_scores(
 def _values(
     bundle: BundleFolder, rows: NDArray[np.int64], columns: list[str]
 ) -> dict[int, dict[str, Any]]:
-    """Columns of some rows, by row number."""
-    selected = ", ".join(quoted(c) for c in ("row", *columns))
-    found = bundle.sql(
-        f"SELECT {selected} FROM observations WHERE row IN (SELECT unnest(?))", [rows.tolist()]
-    )
-    return {r[0]: dict(zip(columns, r[1:], strict=True)) for r in found}
+    """Columns of some rows, by row number: from the records where they stand there, else from the tables."""
+    out: dict[int, dict[str, Any]] = {}
+    others = []
+    for row in rows.tolist():
+        segment, place = bundle.segment_of(row)
+        held = segment.record(place, columns)
+        if held is None:
+            others.append(row)
+        else:
+            out[row] = held
+    if others:
+        selected = ", ".join(quoted(c) for c in ("row", *columns))
+        found = bundle.sql(
+            f"SELECT {selected} FROM every WHERE row IN (SELECT unnest(?))", [others]
+        )
+        out |= {r[0]: dict(zip(columns, r[1:], strict=True)) for r in found}
+    return out
 
 
 def _hits(bundle: BundleFolder, target: str, scores: Floats, found: NDArray[np.int64]) -> list[Hit]:
     if len(found) == 0:
         return []
-    names = [c for c in (*_SHOWN, *MEDIA, "family", "species") if c in bundle.columns]
+    names = [c for c in SHOWN if c in bundle.columns]
     by_row = _values(bundle, found, names)
-    base = Path(bundle.manifest["source"]["media"])
     hits = []
     for i, (score, row) in enumerate(zip(scores, found, strict=True)):
         values = by_row[int(row)]
-        has = bundle.present[row]
+        segment, place = bundle.segment_of(int(row))
+        has = segment.present[place]
         observed = tuple(m for m, h in zip(bundle.modalities, has, strict=True) if h)
         files = {m: values.pop(m, None) for m in MEDIA}
         order = (target, *MEDIA) if target in MEDIA else MEDIA
@@ -363,7 +361,7 @@ def _hits(bundle: BundleFolder, target: str, scores: Floats, found: NDArray[np.i
                 float(score),
                 completed,
                 observed,
-                str(base / file) if file else None,
+                str(segment.media / file) if file else None,
                 values,
             )
         )

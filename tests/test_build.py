@@ -109,7 +109,7 @@ def test_every_row_is_indexed_or_rejected_with_its_reason(tmp_path, world, monke
     ])  # fmt: skip
     out = tmp_path / "i.p3i"
     with monkeypatch.context() as patch:  # stopped at the last step: nothing is counted twice
-        patch.setattr(build_module, "certify", lambda *_: 1 / 0)
+        patch.setattr(build_module, "certified", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             build(BuildConfig(table=path, out=out))
     assert not out.exists()
@@ -303,8 +303,10 @@ def test_overwrite_restart_and_two_builders(tmp_path, bundle_path):
     with pytest.raises(InputError, match="unfinished build of another table or other settings"):
         build(BuildConfig(table=path, out=tmp_path / "o.p3i", audio_windows=True))
     with (
-        locked(other.out),
-        pytest.raises(BundleError, match=f"being built by process {os.getpid()}"),
+        locked(other.out, "build"),
+        pytest.raises(
+            BundleError, match=f"being changed by prom3e-index build, process {os.getpid()}"
+        ),
     ):
         build(BuildConfig(table=path, out=tmp_path / "o.p3i", restart=True))
     build(BuildConfig(table=path, out=tmp_path / "o.p3i", audio_windows=True, restart=True))
@@ -368,7 +370,7 @@ def test_a_bundle_of_the_future_and_one_that_points_outside(tmp_path, bundle_pat
     shutil.copytree(bundle_path, copy)
     manifest = json.loads((copy / "manifest.json").read_text())
     (copy / "manifest.json").write_text(json.dumps({**manifest, "format_version": 99}))
-    with pytest.raises(BundleError, match="format version 99, this program reads up to 1"):
+    with pytest.raises(BundleError, match="format version 99, this program reads up to 2"):
         Bundle.open(copy)
     outside = {**manifest, "files": {"../../etc/passwd": {"bytes": 1, "sha256": ""}}}
     (copy / "manifest.json").write_text(json.dumps(outside))

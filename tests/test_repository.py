@@ -40,7 +40,7 @@ LAYERS = [
 LAYER_OF = {
     "evaluation": "evaluation", "report": "report", "export": "report", "search": "search", "bundle": "bundle", "recall": "recall", "tuning": "tuning", "hubs": "tuning",
     "hybrid": "hybrid", "model": "model", "tables": "work", "encoders": "work", "filters": "work", "hub": "work",
-    "pictures": "work", "weights": "work", "faiss_index": "work", "manifest": "work", "world": "work", "media": "work",
+    "pictures": "work", "weights": "work", "faiss_index": "work", "manifest": "work", "mapped": "base", "segment": "bundle", "world": "work", "media": "work",
     "mvae": "work", "class_tokens": "work", "metrics": "base", "query": "base", "taxon": "base", "schema": "base", "errors": "base",
 }  # fmt: skip
 

@@ -14,7 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from prom3e_index.errors import InputError, MismatchError, ShapeError
-from prom3e_index.faiss_index import ExactIndex, best, build
+from prom3e_index.faiss_index.kinds import KINDS
+from prom3e_index.faiss_index.scan import best
+from prom3e_index.faiss_index.search import Gallery, Point, Subset
+from prom3e_index.faiss_index.write import build
 from prom3e_index.filters import Filter, parse_bbox, parse_day, parse_near
 from prom3e_index.metrics import bootstrap_interval, expected_ranks, recall_at
 from prom3e_index.query import Query
@@ -285,15 +288,16 @@ def test_index_equals_numpy_with_ties(tmp_path, n, share):
     vectors = rng.normal(size=(n, 16)).astype(np.float16)
     vectors[n // 2 :] = vectors[: n - n // 2]  # every score stands twice
     np.save(tmp_path / "v.npy", vectors)
-    build(vectors, tmp_path / "v.faiss")
-    index = ExactIndex(tmp_path / "v.faiss", np.load(tmp_path / "v.npy", mmap_mode="r"))
+    build(vectors, tmp_path / "v.faiss", KINDS["exact"])
+    index = Gallery(str(tmp_path / "v.faiss"), np.load(tmp_path / "v.npy", mmap_mode="r"), Point())
     rows = None if share is None else np.flatnonzero(rng.random(n) < share).astype(np.int64)
     every = np.arange(n) if rows is None else rows
     for k in (1, 9, 10, 11, n, n + 1):
         query = rng.normal(size=16).astype(np.float32)
         exact = vectors.astype(np.float32) @ query
         order = sorted(every.tolist(), key=lambda r: (-exact[r], r))[:k]
-        scores, found, _ = index.search(query, k, rows)
+        subset = None if rows is None else Subset(rows, n)
+        (scores,), (found,), _ = index.search(query[None], k, subset)
         assert len(found) == min(k, len(every))
         assert np.allclose(scores, exact[found], atol=1e-4)
         assert np.allclose(np.sort(exact[found])[::-1], exact[order], atol=1e-4)
@@ -342,7 +346,7 @@ def test_bundles_of_every_format_version_open_and_answer(version):
     expected = json.loads(folder.with_suffix(".json").read_text())
     old = Bundle.open(folder)
     query = np.asarray(old.vectors("text")[0], np.float32)
-    scores, rows, _ = old.index("text").search(query, 3)
+    (scores,), (rows,), _ = old.nearest("text", query[None], 3)
 
     assert rows.tolist() == expected["rows"]
     assert scores.tolist() == pytest.approx(expected["scores"], abs=1e-5)

@@ -206,7 +206,10 @@ def _from_bundle(path: Path, modalities: Sequence[str]) -> EvalSet:
             f"{path} has the modalities {', '.join(bundle.modalities)}, the model "
             f"{', '.join(modalities)}."
         )
-    x = np.stack([np.asarray(bundle.embeddings(m), np.float32) for m in bundle.modalities], axis=1)
+    live = bundle.live
+    x = np.stack(
+        [np.asarray(bundle.embeddings(m)[live], np.float32) for m in bundle.modalities], axis=1
+    )
     norm = np.linalg.norm(x, axis=2, keepdims=True)
     x /= np.where(norm > 0, norm, 1)
     skip = ("row", "embedding")
@@ -217,9 +220,9 @@ def _from_bundle(path: Path, modalities: Sequence[str]) -> EvalSet:
     m = bundle.manifest
     n = bundle.rows
     out = EvalSet(
-        x, bundle.present.copy(), bundle.modalities, columns.pop("id").astype(str), columns,
+        x, bundle.present[live], bundle.modalities, columns.pop("id").astype(str), columns,
         str(path), f"generation {m['generation']}, {m['fingerprints']['mvae']}",
-        np.arange(n), n, bundle,
+        live, n, bundle,
     )  # fmt: skip
     return _usable(out)
 

@@ -136,14 +136,14 @@ def _through_index(
     """Recall@1 through the bundle's own search, and the share of the exact ten that it finds."""
     if data.bundle is None or not judge.use.any():
         return {}
-    index = data.bundle.index(target)
     eligible = data.numbers[have]
     exact = queries @ stored.T
     right, found = [], []
     plain = np.zeros(data.bundle.bias_width, np.float32)  # hubs are measured on their own
     for i, query in enumerate(queries):
-        _, hits, _ = index.search(np.concatenate([query, plain]), K + 1, eligible)
-        places = np.searchsorted(eligible, hits)
+        vector = np.concatenate([query, plain])[None]
+        _, hits, _ = data.bundle.nearest(target, vector, K + 1, eligible)
+        places = np.searchsorted(eligible, hits[0])
         if judge.by_species:
             places = places[~judge.same_row[i, places]]
         truth = np.argsort(-judge.open(exact)[i], kind="stable")[:K]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from html import escape
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -148,7 +147,7 @@ def _thumbnail(record: dict[str, Any], modality: str, data: EvalSet) -> str:
     if data.bundle is not None and modality in data.columns:
         at = int(np.flatnonzero(data.numbers == record["row"])[0])
         file = data.columns[modality][at]
-        base = Path(data.bundle.manifest["source"]["media"])
+        base = data.bundle.segment_of(int(record["row"]))[0].media
         shown = picture(str(base / str(file))) if file else None
     image = f"<img alt='' src='{shown}'>" if shown else "<div class='none'>no picture here</div>"
     words = escape(f"{record['species'] or record['id']} · {record['sigma_l1']:.1f}")

@@ -1,0 +1,199 @@
+"""Changing an index: add, update, remove. Each makes a new generation, or leaves the old one as it is."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prom3e_index.bundle import BundleFolder
+from prom3e_index.errors import InputError, MismatchError
+from prom3e_index.faiss_index.kinds import Wish
+from prom3e_index.filters import Filter
+from prom3e_index.indexer.certify import certified, is_stale
+from prom3e_index.indexer.encode import encode_table
+from prom3e_index.indexer.generation import (
+    changing,
+    commit,
+    remove_rows,
+    removed_rows,
+    successor,
+    summarise,
+    take_segment,
+)
+from prom3e_index.indexer.plan import Progress, sift_known
+from prom3e_index.indexer.segment import write_segment
+from prom3e_index.indexer.work import BuildConfig, identity, open_model, resumable
+from prom3e_index.model import Model
+
+Ints = NDArray[np.int64]
+
+
+def add(
+    index: Path, config: BuildConfig, progress: Progress, update: bool = False
+) -> dict[str, Any]:
+    """Add the observations of a table that an index does not hold yet; only they are encoded.
+
+    With `update`, the table's rows replace the observations of the same ids instead; rows with other ids are
+    rejected. A row that cannot be encoded leaves the old observation in place.
+
+    Args:
+        index: The index's folder.
+        config: Table and how to read it; model and preprocessing are the index's own.
+        progress: Told of each stage.
+        update: Replace instead of add.
+
+    Returns:
+        The manifest; the last entry of its `history` says what was `added`, `removed`, `known`, `rejected`.
+
+    Raises:
+        InputError: The table has no ids, or cannot be read.
+        MismatchError: The index's model has changed since.
+    """
+    action = "update" if update else "add"
+    with changing(index, action) as old:
+        model, config = _as_built(index, old, config)
+        bundle = BundleFolder(index, old)
+        wanted = {**identity(config, model), "action": action, "generation": str(old["generation"])}
+        folder = index.with_name(index.name + ".adding")
+        work = resumable(folder, wanted, config.restart, action)
+
+        def sift(con: Any) -> dict[str, int]:
+            made = "SELECT count(*) FROM planned WHERE id != 'row-' || (row_in + 1)"
+            if not con.execute(made).fetchall()[0][0]:
+                raise InputError(
+                    f"{config.table} has no ids, so its rows cannot be told from the index's; name the column "
+                    "that holds them: --map COLUMN=id."
+                )
+            with bundle.reader("SELECT id FROM observations", 65_536) as ids:
+                return sift_known(con, ids, update)
+
+        encode_table(config, work, model, progress, sift)
+        facts = json.loads((work / "planned.json").read_text())
+        stage = work / "segment"
+        shutil.rmtree(stage, ignore_errors=True)
+        written = write_segment(work, stage, model, old["hubs"]["method"], wish_of(old), progress)
+        noted = {"known": facts.get("known", 0), "rejected": written.counts["rows_rejected"]}
+        if not written.entry["rows"] and not noted["rejected"]:
+            shutil.rmtree(work)
+            return {**old, "history": [*old["history"], {"added": 0, "removed": 0, **noted}]}
+        new = successor(old, action, added=written.entry["rows"], **noted)
+        removed = removed_rows(bundle)
+        if update:
+            again = _rows_of_ids(bundle, _ids_of(stage))
+            removed[again] = True
+            new["history"][-1]["removed"] = len(again)
+        take_segment(index, stage, new, written.entry)
+        removed = np.concatenate([removed, np.zeros(written.entry["rows"], bool)])
+        if removed.any():
+            remove_rows(index, new, removed)
+        _settle(index, old, new, model, progress)
+        shutil.rmtree(work)
+        return new
+
+
+def remove(
+    index: Path, where: Filter | None, ids: list[str] | None, progress: Progress
+) -> tuple[dict[str, Any], list[str]]:
+    """Remove the observations that satisfy a filter, or those of some ids.
+
+    They are found no more from the next opening on; their data leave the files with `compact`.
+
+    Returns:
+        The manifest, and the ids that no observation has.
+    """
+    with changing(index, "remove") as old:
+        bundle = BundleFolder(index, old)
+        unknown: list[str] = []
+        if ids is not None:
+            rows = _rows_of_ids(bundle, ids)
+            held = {str(r[0]) for r in _ids_at(bundle, rows)}
+            unknown = [i for i in ids if i not in held]
+        else:
+            found = bundle.eligible(where or Filter())
+            if found is None:
+                raise InputError("Say what to remove: --where PREDICATE or --ids FILE.")
+            rows = found
+        if not len(rows):
+            return old, unknown
+        new = successor(old, "remove", removed=len(rows))
+        removed = removed_rows(bundle)
+        removed[rows] = True
+        remove_rows(index, new, removed)
+        _settle(index, old, new, None, progress)
+        return new, unknown
+
+
+def wish_of(manifest: dict[str, Any]) -> Wish:
+    """What the index was built to do."""
+    return Wish(**manifest.get("wish", {}))
+
+
+def _settle(
+    index: Path, old: dict[str, Any], new: dict[str, Any], model: Model | None, progress: Progress
+) -> None:
+    """Count, certify where much has changed, and make the new generation current."""
+    summarise(new)
+    bundle = BundleFolder(index, new)
+    held = bundle.present[bundle.live].sum(axis=0)
+    new["observed"] = {m: int(n) for m, n in zip(bundle.modalities, held, strict=True)}
+    if is_stale(new):
+        new = certified(index, new, model or bundle.model(), progress)
+    commit(index, old, new)
+
+
+def _as_built(
+    index: Path, manifest: dict[str, Any], config: BuildConfig
+) -> tuple[Model, BuildConfig]:
+    """The index's model, checked, and a configuration with its settings."""
+    made = manifest["model"]
+    config = replace(
+        config,
+        out=index,
+        model=made["name"],
+        hub=config.hub or (Path(made["hub"]) if made.get("hub") else None),
+        exif_transpose=bool(made.get("exif_transpose")),
+        audio_windows=bool(made.get("audio_windows")),
+        hubs=manifest.get("hubs", {}).get("method", "none"),
+        wish=wish_of(manifest),
+    )
+    manifest.setdefault("hubs", {"method": "none", "chosen_by": "the model"})
+    model = open_model(config)
+    now = {"mvae": model.mvae_fingerprint}
+    now |= {m: model.encoder(m).fingerprint for m in model.settings.get("encoder", {})}
+    for part, fingerprint in now.items():
+        stated = manifest["fingerprints"].get(part)
+        if stated != fingerprint:
+            raise MismatchError(
+                f"The {part} of model {model.name} ({fingerprint}) is not the one that {index} was built with "
+                f"({stated}). Restore that model, or build anew."
+            )
+    return model, config
+
+
+def _ids_of(segment: Path) -> list[str]:
+    import duckdb
+
+    con = duckdb.connect(str(segment / "metadata.duckdb"), read_only=True)
+    try:
+        return [str(r[0]) for r in con.execute("SELECT id FROM observations").fetchall()]
+    finally:
+        con.close()
+
+
+def _rows_of_ids(bundle: BundleFolder, ids: list[str]) -> Ints:
+    found = bundle.sql(
+        "SELECT row FROM observations WHERE id IN (SELECT unnest(?::VARCHAR[])) ORDER BY row", [ids]
+    )
+    return np.array([r[0] for r in found], np.int64)
+
+
+def _ids_at(bundle: BundleFolder, rows: Ints) -> list[tuple[Any, ...]]:
+    return bundle.sql(
+        "SELECT id FROM observations WHERE row IN (SELECT unnest(?::BIGINT[]))", [rows.tolist()]
+    )

@@ -1,0 +1,165 @@
+"""From a table to embeddings in a work folder: plan, then encode what is planned."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from prom3e_index.errors import InputError
+from prom3e_index.indexer.embed import ABSENT, ENCODED, Store, embed, read_lost
+from prom3e_index.indexer.plan import (
+    DUPLICATES,
+    Progress,
+    open_plan,
+    plan,
+    plan_embeddings,
+    settle_embeddings,
+)
+from prom3e_index.indexer.segment import kept_rows
+from prom3e_index.indexer.work import BuildConfig
+from prom3e_index.media.climate import ClimateRaster
+from prom3e_index.model import Model
+from prom3e_index.tables import EMBEDDINGS, read_observations, recognise
+from prom3e_index.tables.embeddings import read_embeddings
+
+
+def encode_table(
+    config: BuildConfig,
+    work: Path,
+    model: Model,
+    progress: Progress,
+    sift: Callable[[Any], dict[str, int]] | None = None,
+) -> int:
+    """Plan and embed; give the rows planned. Continues where an earlier call stopped.
+
+    `sift` may take rows out of a finished plan, before anything is encoded; what it counts is noted in the
+    plan's facts.
+    """
+    done = work / "planned.json"
+    kind = config.format or recognise(Path(config.table.partition("::")[0]))
+    raster = None
+    if config.duplicates not in DUPLICATES:
+        raise InputError(f"--duplicates is {config.duplicates!r}; known: {', '.join(DUPLICATES)}.")
+    climate = config.climate
+    if kind == "taxabench" and climate is None:
+        default = Path(config.table) / "bioclim_elevation_scaled.npy"
+        climate = default if default.is_file() else None
+    if climate is not None and "env" in model.settings.get("encoder", {}):
+        raster = ClimateRaster.open(climate, model.encoder("env").inputs)  # type: ignore[attr-defined]
+    con = open_plan(work)
+    try:
+        if kind in EMBEDDINGS:
+            n = _plan_embeddings(con, config, kind, model, done, progress, sift)
+            _some_left(con, config, n, sift is None)
+            _copy_embeddings(con, config, kind, model, work, n, progress)
+            return n
+        if not done.is_file():
+            table = read_observations(
+                config.table,
+                config.columns,
+                format=config.format,
+                media=config.media,
+                allow_outside=config.allow_outside,
+            )
+            n = plan(con, table, config.duplicates, raster is not None, progress)
+            facts = {
+                "rows": n,
+                "format": table.format,
+                "media": str(table._rules.media.resolve()),
+                "fields": {k: list(v) for k, v in table.fields.items()},
+            }
+            _finish(con, facts, done, sift)
+        facts = json.loads(done.read_text())
+        n = int(facts["rows"])
+        _some_left(con, config, n, sift is None)
+        embed(
+            con,
+            model,
+            work,
+            n,
+            media=Path(facts["media"]),
+            raster=raster,
+            workers=config.workers,
+            batch_size=config.batch_size,
+            timeout_s=config.timeout_s,
+            progress=progress,
+        )
+        return n
+    finally:
+        con.close()
+
+
+def _plan_embeddings(
+    con: Any,
+    config: BuildConfig,
+    kind: str,
+    model: Model,
+    done: Path,
+    progress: Progress,
+    sift: Callable[[Any], dict[str, int]] | None,
+) -> int:
+    if not done.is_file():
+        rows = 0
+        for batch in read_embeddings(Path(config.table), kind, model.modalities, model.width):
+            plan_embeddings(con, batch.ids, batch.metadata, rows)
+            rows += len(batch.ids)
+            progress("read", rows, None)
+        if rows == 0:
+            raise InputError(f"{config.table} holds no rows.")
+        n = settle_embeddings(con, config.duplicates)
+        media = str(Path(config.table).parent.resolve())
+        _finish(con, {"rows": n, "format": kind, "fields": {}, "media": media}, done, sift)
+    return int(json.loads(done.read_text())["rows"])
+
+
+def _copy_embeddings(
+    con: Any, config: BuildConfig, kind: str, model: Model, work: Path, n: int, progress: Progress
+) -> None:
+    (work / "embeddings").mkdir(exist_ok=True)
+    stores = [Store(work / "embeddings", m, n, model.width) for m in model.modalities]
+    seqs = con.execute("SELECT row_in, seq FROM planned ORDER BY row_in").fetchnumpy()
+    row_in, seq = (np.asarray(seqs[k], np.int64) for k in ("row_in", "seq"))
+    at = 0
+    for batch in read_embeddings(Path(config.table), kind, model.modalities, model.width):
+        low, high = np.searchsorted(row_in, [at, at + len(batch.ids)])
+        source, target = row_in[low:high] - at, seq[low:high]
+        for m, store in enumerate(stores):
+            store.values[target] = batch.embeddings[source, m]
+            store.state[target] = np.where(batch.present[source, m], ENCODED, ABSENT)
+        at += len(batch.ids)
+        progress("read embeddings", at, None)
+    for store in stores:
+        store.values.flush()
+        store.state.flush()
+
+
+def some_kept(config: BuildConfig, work: Path, model: Model, rows: int) -> None:
+    """Refuse to go on when no row could be encoded; say the first reason."""
+    kept, _ = kept_rows(work, model, rows)
+    if len(kept) == 0:
+        reason = next((f"{m}: {r}" for _, m, r in read_lost(work)), "no modality could be encoded")
+        raise InputError(f"Nothing of {config.table} is left to index; the first reason: {reason}.")
+
+
+def _finish(
+    con: Any, facts: dict[str, Any], done: Path, sift: Callable[[Any], dict[str, int]] | None
+) -> None:
+    """Note that the plan is whole."""
+    if sift is not None:
+        facts |= sift(con)
+    con.execute("CHECKPOINT")
+    temporary = done.with_suffix(".new")
+    temporary.write_text(json.dumps(facts))
+    temporary.replace(done)
+
+
+def _some_left(con: Any, config: BuildConfig, rows: int, needed: bool) -> None:
+    """Refuse to go on with no row; say the first reason."""
+    if rows == 0 and needed:
+        first = con.execute("SELECT reason FROM rejected LIMIT 1").fetchall()
+        reason = first[0][0] if first else "the table has no rows"
+        raise InputError(f"Nothing of {config.table} is left to index; the first reason: {reason}.")

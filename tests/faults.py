@@ -1,0 +1,74 @@
+"""Failing file operations on purpose: the n-th under a folder, and, as after a crash, every later one."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+
+EVENTS = ("open", "os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.truncate", "shutil.rmtree")
+_WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
+_watch = None
+
+
+class Killed(BaseException):
+    """Stands for the process's end: nothing may catch it."""
+
+
+class Watch:
+    """Counts operations on paths that begin with `prefix`, and fails as told."""
+
+    def __init__(self, prefix: str, at: int | None, error: str, reads: bool) -> None:
+        self.prefix, self.at, self.error, self.reads = prefix, at, error, reads
+        self.seen = 0
+
+    def event(self, name: str, args: tuple) -> None:
+        path = args[0] if args else None
+        if isinstance(path, bytes):
+            path = os.fsdecode(path)
+        if not isinstance(path, str | os.PathLike) or not str(path).startswith(self.prefix):
+            return
+        if name == "open" and not self.reads and not (args[2] or 0) & _WRITES:
+            return
+        self.step(str(path))
+
+    def step(self, path: str) -> None:
+        self.seen += 1
+        if self.at is None or self.seen < self.at:
+            return
+        if self.error == "killed":  # the disk is out of reach from here on: no cleaning up
+            raise Killed(path)
+        if self.seen == self.at:
+            raise OSError(getattr(errno, self.error), os.strerror(getattr(errno, self.error)), path)
+
+
+def _hook(name: str, args: tuple) -> None:
+    if _watch is not None and name in EVENTS:
+        _watch.event(name, args)
+
+
+sys.addaudithook(_hook)
+
+
+@contextmanager
+def faults(prefix: Path, at: int | None = None, error: str = "killed", reads: bool = True):
+    """Fail the `at`-th file operation on paths beginning with `prefix`; count them when None.
+
+    `error` is `killed` or the name of an errno, as ENOSPC; the first fails all later operations too.
+    """
+    global _watch
+    watch = Watch(str(prefix), at, error, reads)
+    fsync = os.fsync
+
+    def counted(handle):
+        if _watch is watch:
+            watch.step("fsync")
+        fsync(handle)
+
+    os.fsync, _watch = counted, watch
+    try:
+        yield watch
+    finally:
+        os.fsync, _watch = fsync, None
