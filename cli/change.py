@@ -108,13 +108,13 @@ def _add(
     if workers is not None:
         config = replace(config, workers=workers)
     with progress() as show:
-        manifest = run(index, config, show, update)
-    last = manifest["history"][-1]
-    said = [f"{last['added']:,} {'written anew' if update else 'added'}"]
+        done = run(index, config, show, update)
+    manifest = done.manifest
+    said = [f"{done.added:,} {'written anew' if update else 'added'}"]
     if not update:
-        said.append(f"{last['known']:,} were there already")
-    typer.echo(f"{', '.join(said)}, {last['rejected']:,} rejected")
-    if last["rejected"]:
+        said.append(f"{done.known:,} were there already")
+    typer.echo(f"{', '.join(said)}, {done.rejected:,} rejected")
+    if done.rejected:
         name = manifest["segments"][-1]["name"]
         typer.echo(f"reasons: {index / name / 'rejected.parquet'}; prom3e-index info --lost")
     _state(index, manifest)
@@ -145,14 +145,12 @@ def remove(
         raise InputError("Say what to remove: either --where PREDICATE or --ids FILE.")
     wanted = None if ids is None else _lines(ids)
     with progress() as show:
-        manifest, unknown = run(index, Filter(where=where), wanted, show)
-    last = manifest["history"][-1]
-    removed = last["removed"] if last["action"] == "remove" else 0
-    typer.echo(f"{removed:,} removed" if removed else "nothing to remove")
-    _state(index, manifest)
-    if unknown:
-        shown = ", ".join(repr(i[:80]) for i in unknown[:5])
-        typer.echo(f"{len(unknown):,} ids are not in the index: {shown}", err=True)
+        done = run(index, Filter(where=where), wanted, show)
+    typer.echo(f"{done.removed:,} removed" if done.removed else "nothing to remove")
+    _state(index, done.manifest)
+    if done.unknown:
+        shown = ", ".join(repr(i[:80]) for i in done.unknown[:5])
+        typer.echo(f"{len(done.unknown):,} ids are not in the index: {shown}", err=True)
         raise typer.Exit(1)
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from prom3e_index.cli.change import write_certificate
 from prom3e_index.cli.options import DEFAULT_INDEX, Index
+
+if TYPE_CHECKING:
+    from prom3e_index.indexer.verify import Check
 
 
 def info(
@@ -78,10 +81,14 @@ def verify(
 
     checks = run(Bundle.open(index), sample)
     for check in checks:
-        typer.echo(f"{'ok  ' if check.ok else 'FAIL'} {check.name}: {check.detail}")
+        typer.echo(_line(check))
     if not all(check.ok for check in checks):
         typer.echo("Restore the index from a copy, or run prom3e-index rebuild.", err=True)
         raise typer.Exit(1)
+
+
+def _line(check: Check) -> str:
+    return f"{'ok  ' if check.ok else 'FAIL'} {check.name}: {check.detail}"
 
 
 def export(
@@ -110,8 +117,20 @@ def export(
     typer.echo(f"{rows:,} rows in {output}")
 
 
-def doctor(index: Index = DEFAULT_INDEX) -> None:
-    """Say what is installed, whether there is a GPU, where weights are cached, what can be written."""
+def doctor(
+    index: Index = DEFAULT_INDEX,
+    conformance: Annotated[
+        bool,
+        typer.Option(
+            "--conformance", help="Prove that every path of the search agrees on this machine."
+        ),
+    ] = False,
+) -> None:
+    """Say what is installed, whether there is a GPU, where weights are cached, what can be written.
+
+    With --conformance every kind of index, filtered and not, is compared with float64 arithmetic, and a GPU
+    with the CPU; exit code 1 if anything differs.
+    """
     import os
     import platform
     from importlib.metadata import PackageNotFoundError, version
@@ -155,3 +174,12 @@ def doctor(index: Index = DEFAULT_INDEX) -> None:
     )
     parent = index.resolve().parent
     typer.echo(f"write access to {parent}: {'yes' if os.access(parent, os.W_OK) else 'no'}")
+    if conformance:
+        from prom3e_index.indexer.conformance import conformance as run
+
+        checks = []
+        for check in run():
+            checks.append(check)
+            typer.echo(_line(check))
+        if not all(check.ok for check in checks):
+            raise typer.Exit(1)

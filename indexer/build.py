@@ -35,6 +35,7 @@ from prom3e_index.manifest import (
     write_manifest,
 )
 from prom3e_index.model import Model
+from prom3e_index.tables import recognise
 
 
 def _silent(stage: str, done: int, total: int | None) -> None:
@@ -55,6 +56,8 @@ def build(config: BuildConfig, progress: Progress = _silent) -> dict[str, Any]:
     model = open_model(config)
     _ = model.mvae  # a model without one is refused before anything is encoded
     chosen_method(model, config.hubs)
+    if config.format is None:
+        recognise(Path(config.table.partition("::")[0]))  # a name mistyped leaves nothing behind
     with locked(config.out, "build"):
         return _build(config, model, progress, started)
 

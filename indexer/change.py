@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,9 +34,28 @@ from prom3e_index.model import Model
 Ints = NDArray[np.int64]
 
 
-def add(
-    index: Path, config: BuildConfig, progress: Progress, update: bool = False
-) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Changed:
+    """What a change did.
+
+    Attributes:
+        manifest: Of the index as it is now; the old one's where nothing was to be done.
+        added: Rows written.
+        removed: Observations found no more.
+        known: Rows passed over because the index holds their ids.
+        rejected: Rows refused, with reasons in the new segment's `rejected.parquet`.
+        unknown: Ids to be removed that no observation has.
+    """
+
+    manifest: dict[str, Any]
+    added: int = 0
+    removed: int = 0
+    known: int = 0
+    rejected: int = 0
+    unknown: tuple[str, ...] = ()
+
+
+def add(index: Path, config: BuildConfig, progress: Progress, update: bool = False) -> Changed:
     """Add the observations of a table that an index does not hold yet; only they are encoded.
 
     With `update`, the table's rows replace the observations of the same ids instead; rows with other ids are
@@ -47,9 +66,6 @@ def add(
         config: Table and how to read it; model and preprocessing are the index's own.
         progress: Told of each stage.
         update: Replace instead of add.
-
-    Returns:
-        The manifest; the last entry of its `history` says what was `added`, `removed`, `known`, `rejected`.
 
     Raises:
         InputError: The table has no ids, or cannot be read.
@@ -81,31 +97,25 @@ def add(
         noted = {"known": facts.get("known", 0), "rejected": written.counts["rows_rejected"]}
         if not written.entry["rows"] and not noted["rejected"]:
             shutil.rmtree(work)
-            return {**old, "history": [*old["history"], {"added": 0, "removed": 0, **noted}]}
+            return Changed(old, **noted)
         new = successor(old, action, added=written.entry["rows"], **noted)
         removed = removed_rows(bundle)
-        if update:
-            again = _rows_of_ids(bundle, _ids_of(stage))
-            removed[again] = True
-            new["history"][-1]["removed"] = len(again)
+        again = _rows_of_ids(bundle, _ids_of(stage)) if update else np.zeros(0, np.int64)
+        removed[again] = True
+        new["history"][-1]["removed"] = len(again)
         take_segment(index, stage, new, written.entry)
         removed = np.concatenate([removed, np.zeros(written.entry["rows"], bool)])
         if removed.any():
             remove_rows(index, new, removed)
-        _settle(index, old, new, model, progress)
+        new = _settle(index, old, new, model, progress)
         shutil.rmtree(work)
-        return new
+        return Changed(new, written.entry["rows"], len(again), **noted)
 
 
-def remove(
-    index: Path, where: Filter | None, ids: list[str] | None, progress: Progress
-) -> tuple[dict[str, Any], list[str]]:
+def remove(index: Path, where: Filter | None, ids: list[str] | None, progress: Progress) -> Changed:
     """Remove the observations that satisfy a filter, or those of some ids.
 
     They are found no more from the next opening on; their data leave the files with `compact`.
-
-    Returns:
-        The manifest, and the ids that no observation has.
     """
     with changing(index, "remove") as old:
         bundle = BundleFolder(index, old)
@@ -120,13 +130,13 @@ def remove(
                 raise InputError("Say what to remove: --where PREDICATE or --ids FILE.")
             rows = found
         if not len(rows):
-            return old, unknown
+            return Changed(old, unknown=tuple(unknown))
         new = successor(old, "remove", removed=len(rows))
         removed = removed_rows(bundle)
         removed[rows] = True
         remove_rows(index, new, removed)
-        _settle(index, old, new, None, progress)
-        return new, unknown
+        new = _settle(index, old, new, None, progress)
+        return Changed(new, removed=len(rows), unknown=tuple(unknown))
 
 
 def wish_of(manifest: dict[str, Any]) -> Wish:
@@ -136,7 +146,7 @@ def wish_of(manifest: dict[str, Any]) -> Wish:
 
 def _settle(
     index: Path, old: dict[str, Any], new: dict[str, Any], model: Model | None, progress: Progress
-) -> None:
+) -> dict[str, Any]:
     """Count, certify where much has changed, and make the new generation current."""
     summarise(new)
     bundle = BundleFolder(index, new)
@@ -145,6 +155,7 @@ def _settle(
     if is_stale(new):
         new = certified(index, new, model or bundle.model(), progress)
     commit(index, old, new)
+    return new
 
 
 def _as_built(

@@ -122,7 +122,7 @@ def test_add_encodes_only_new_rows_and_equals_a_build_of_all(index, tmp_path, mo
     encode = place.GeoClipLocation.encode
     monkeypatch.setattr(place.GeoClipLocation, "encode",
                         lambda self, x: encoded.append(len(x)) or encode(self, x))  # fmt: skip
-    manifest = add(index, BuildConfig(table=every, out=index), quiet)
+    manifest = add(index, BuildConfig(table=every, out=index), quiet).manifest
     assert sum(encoded) == 16
     again = add(index, BuildConfig(table=every, out=index), quiet)
     build(BuildConfig(table=every, out=tmp_path / "whole.p3i"))
@@ -132,7 +132,7 @@ def test_add_encodes_only_new_rows_and_equals_a_build_of_all(index, tmp_path, mo
         "generation": 2, "created": manifest["created"], "action": "add", "added": 16, "removed": 0,
         "known": 24, "rejected": 0, "command": 0,
     }  # fmt: skip
-    assert again["generation"] == 2 and again["history"][-1]["known"] == 40
+    assert again.manifest["generation"] == 2 and (again.known, again.added) == (40, 0)
     assert answers(grown) == answers(whole)
     assert grown.manifest["certificate"]["rows"] == 40  # a tenth was passed
     assert sound(grown)
@@ -145,7 +145,7 @@ def test_add_encodes_only_new_rows_and_equals_a_build_of_all(index, tmp_path, mo
 
 def test_update_replaces_by_id_and_rejects_others(index, tmp_path, fast):
     table = places(tmp_path / "u.csv", ["a3", "a9", "stranger"], shift=1.5, name="Corvus corax")
-    manifest = add(index, BuildConfig(table=table, out=index), quiet, update=True)
+    manifest = add(index, BuildConfig(table=table, out=index), quiet, update=True).manifest
     bundle = Bundle.open(index)
 
     assert (manifest["rows"], manifest["places"], manifest["counts"]["rows_removed"]) == (24, 26, 2)
@@ -211,8 +211,8 @@ def test_strange_ids_are_added_removed_and_updated(index, tmp_path, fast):
     table = places(tmp_path / "u.csv", STRANGE[::2], shift=3)
     add(index, BuildConfig(table=table, out=index), quiet, update=True)
     assert ids_of(Bundle.open(index)) == {*(f"a{i}" for i in range(24)), *STRANGE}
-    _, unknown = remove(index, None, [*STRANGE[:5], "07", "nobody"], quiet)
-    assert unknown == ["07", "nobody"]
+    done = remove(index, None, [*STRANGE[:5], "07", "nobody"], quiet)
+    assert (done.unknown, done.removed) == (("07", "nobody"), 5)
     assert ids_of(Bundle.open(index)) == {*(f"a{i}" for i in range(24)), *STRANGE[5:]}
     remove(index, None, STRANGE[5:], quiet)
     compact(index, quiet)
@@ -248,7 +248,7 @@ def test_what_cannot_be_changed_is_said(index, tmp_path, fast):
         ):
             remove(index, Filter(where="true"), None, quiet)
     Path(str(index) + ".lock").write_text("prom3e-index add, process 999999")  # its writer died
-    assert remove(index, Filter(where="row = 0"), None, quiet)[0]["generation"] == 2
+    assert remove(index, Filter(where="row = 0"), None, quiet).manifest["generation"] == 2
     with pytest.raises(BundleError, match="is no index"):
         compact(tmp_path / "nothing.p3i", quiet)
     assert not (tmp_path / "nothing.p3i.lock").exists()

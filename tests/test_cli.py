@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -102,6 +103,15 @@ def test_several_modalities_and_an_embedding(inside, world, tmp_path, bundle):
     (("build", "nowhere.csv", "--index", "x.p3i"), "nowhere.csv does not exist"),
     (("build", "nowhere.csv", "--map", "a"), "COLUMN=FIELD"),
     (("build", "nowhere.csv", "--model", "huge", "--index", "x.p3i"), "neither a built-in model"),
+    (("build", "nowhere.csv", "--memory", "lots"), "--memory is bytes as 8GB"),
+    (("build", "nowhere.csv", "--latency", "5"), "--latency is a time as 5ms"),
+    (("build", "nowhere.csv", "--kind", "annoy"), "known: exact, ivf-f16"),
+    (("build", "nowhere.csv", "--target-recall", "2"), "must lie above 0 and up to 1"),
+    (("query", "--location", "1,1", "--at", "7"), "has no generation 7 to look at; there are 1"),
+    (("remove",), "either --where PREDICATE or --ids FILE"),
+    (("remove", "--ids", "none.txt"), "cannot be read as lines"),
+    (("add", "nowhere.csv"), "nowhere.csv does not exist"),
+    (("compact", "--index", "nowhere.p3i"), "is no index"),
     (("export", "x.xlsx"), "Unknown format 'xlsx'"),
     (("infer", "nowhere.npz", "-o", "o.npz"), "cannot be read"),
 ])  # fmt: skip
@@ -115,7 +125,7 @@ def test_errors_are_one_line_and_exit_2(inside, words, said, tmp_path, monkeypat
 
 def test_info_verify_export_models_doctor(inside, tmp_path, bundle):
     code, out, _ = inside("info")
-    assert code == 0 and "60 observations" in out and "recall@10 image 1.0" in out
+    assert code == 0 and "60 observations" in out and "R@10" in out
     assert json.loads(inside("info", "--json")[1])["rows"] == 60
     code, out, _ = inside("verify")
     assert code == 0 and "FAIL" not in out and "ok   re-encode audio" in out
@@ -141,6 +151,56 @@ def test_info_verify_export_models_doctor(inside, tmp_path, bundle):
     assert "against hubs: none by default; bank of training queries: bank.safetensors" in out
     assert "not on this machine" in inside("models", "show", "taxabind")[1]
     assert "write access" in inside("doctor")[1]
+
+
+def test_an_index_is_changed_looked_back_at_and_compacted(inside, bundle_path, world, tmp_path):
+    index = tmp_path / "i.p3i"
+    shutil.copytree(bundle_path, index)
+    table = tmp_path / "more.csv"
+    table.write_text("id,lat,lon\nnew-1,10,20\nnew-2,91,0\ndemo-7-000000,1,2\n")
+    code, out, _ = inside("add", table, "--index", index)
+    assert code == 0 and "1 added, 1 were there already, 1 rejected" in out
+    assert "generation 2, 61 observations" in out and "segments/000002/rejected.parquet" in out
+    (tmp_path / "ids.txt").write_bytes("demo-7-000001\r\nnobody\n\n".encode("utf-8-sig"))
+    code, out, err = inside("remove", "--ids", tmp_path / "ids.txt", "--index", index)
+    assert code == 1 and "1 removed" in out and "1 ids are not in the index: 'nobody'" in err
+    code, out, _ = inside("remove", "--where", "latitude > 400", "--index", index)
+    assert code == 0 and "nothing to remove" in out
+    code, out, _ = inside("info", "--index", index)
+    assert "segments: 2, 1 removed rows until compact" in out
+    ask = ("query", "--location", "10,20", "-k", "99", "-f", "json", "--index", index)
+    now, then = (json.loads(inside(*ask, *at)[1]) for at in ((), ("--at", 1)))
+    held = {h["id"] for h in now["hits"]}
+    assert len(held) == 60 and "new-1" in held and "demo-7-000001" not in held
+    assert len(then["hits"]) == 60 and "demo-7-000001" in {h["id"] for h in then["hits"]}
+    checked = json.loads(inside(*ask, "--exact")[1])
+    assert [h["id"] for h in checked["hits"]] == [h["id"] for h in now["hits"]]
+    assert checked["search"]["path"].endswith("exact scan")
+    code, out, _ = inside("certify", "--queries", 12, "--store", "--index", index)
+    assert code == 0 and "generation 4, 60 observations" in out
+    code, out, _ = inside("history", "--index", index)
+    assert [line.split()[2] for line in out.splitlines()] == ["build", "add", "remove", "certify"]
+    code, out, _ = inside("compact", "--index", index)
+    assert code == 0 and "generation 5, 60 observations" in out and "removed" not in out
+    assert inside("verify", "--index", index)[0] == 0
+    assert "(compacted away)" in inside("history", "--index", index)[1]
+
+
+def test_doctor_proves_the_paths_of_the_search(inside, monkeypatch):
+    from prom3e_index.faiss_index.search import Gallery
+
+    code, out, _ = inside("doctor", "--conformance")
+    lines = [line for line in out.splitlines() if line[:4] in ("ok  ", "FAIL")]
+    assert code == 0 and [line.split()[1].rstrip(":") for line in lines][:6] == [
+        "exact", "ivf-f16", "ivf-sq8", "ivf-rabitq4", "ivf-pqfs", "hnsw-sq8",
+    ]  # fmt: skip
+    search = Gallery.search
+    monkeypatch.setattr(Gallery, "search", lambda self, q, k, subset=None, exactly=False:
+                        search(self, q, k, None, exactly))  # fmt: skip
+    code, out, _ = inside(
+        "doctor", "--conformance"
+    )  # a search that ignores its filter is found out
+    assert code == 1 and "FAIL exact: 0.0% of the rows by chance: hits that are not eligible" in out
 
 
 def test_infer_on_the_golden_model(inside, tmp_path):

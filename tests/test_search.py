@@ -352,3 +352,38 @@ def test_bundles_of_every_format_version_open_and_answer(version):
     assert scores.tolist() == pytest.approx(expected["scores"], abs=1e-5)
     assert old.eligible(Filter(where="depth < 3")).tolist() == [0, 1]
     assert old.sql("SELECT id FROM observations WHERE row = 2") == [('é"c',)]
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.floats(-90, 90), st.floats(-180, 180), st.floats(0.5, 12_000),
+    st.lists(st.tuples(st.floats(-90, 90), st.floats(-180, 180)), min_size=1, max_size=30),
+)  # fmt: skip
+def test_near_is_the_great_circle_at_poles_and_antimeridian_too(lat, lon, km, places):
+    import duckdb
+
+    from prom3e_index.filters import EARTH_RADIUS_KM, lookups
+
+    places = [
+        *places,
+        (lat, lon),
+        (lat, -lon),
+        (-lat, lon),
+        (90.0, 0.0),
+        (lat, 180.0),
+        (lat, -180.0),
+    ]
+    con = duckdb.connect()
+    con.execute("CREATE TABLE every (row BIGINT, latitude DOUBLE, longitude DOUBLE)")
+    con.executemany("INSERT INTO every VALUES (?, ?, ?)", [(i, *p) for i, p in enumerate(places)])
+    ((query, params),) = lookups(Filter(near=(lat, lon, km)), ["row"], ())
+    found = {r[0] for r in con.execute(query, params).fetchall()}
+    for i, (a, b) in enumerate(places):
+        u, v = (
+            np.array([math.cos(math.radians(y)) * math.cos(math.radians(x)),
+                      math.cos(math.radians(y)) * math.sin(math.radians(x)), math.sin(math.radians(y))])
+            for y, x in ((lat, lon), (a, b))
+        )  # fmt: skip
+        away = EARTH_RADIUS_KM * math.atan2(float(np.linalg.norm(np.cross(u, v))), float(u @ v))
+        if abs(away - km) > 1e-3 * max(1, km * 1e-3):
+            assert (i in found) == (away < km), (places[i], away, km)

@@ -87,6 +87,24 @@ def _refine(bits, queries, candidates, scores, rows):  # type: ignore[no-untyped
             filled = min(filled + 1, k)
 
 
+@njit(nogil=True, cache=True)
+def _settle(scores, rows):  # type: ignore[no-untyped-def]
+    for i in range(len(rows)):
+        for j in range(rows.shape[1]):
+            s = np.rint(scores[i, j] * SCALE) / SCALE if rows[i, j] >= 0 else -np.inf
+            r = rows[i, j]
+            place = j
+            while place > 0 and (
+                scores[i, place - 1] < s
+                or (scores[i, place - 1] == s and rows[i, place - 1] > r and r >= 0)
+            ):
+                scores[i, place] = scores[i, place - 1]
+                rows[i, place] = rows[i, place - 1]
+                place -= 1
+            scores[i, place] = s
+            rows[i, place] = r
+
+
 _THREADS_FROM = 4096
 _ONE_AT_A_TIME = threading.Lock()
 """Not every threading layer of numba bears two parallel loops at once; one keeps all cores busy."""
@@ -135,6 +153,14 @@ def refine(vectors: Vectors, queries: Floats, candidates: Ints, k: int) -> tuple
             rows,
         )
     return scores, rows
+
+
+def settle(scores: Floats, rows: Ints) -> None:
+    """Round scores (q, k) that are exact already and order each line: higher first, ties by row; in place.
+
+    −1 in `rows` is none, its score −inf.
+    """
+    _settle(scores, rows)
 
 
 def best(scores: Floats, rows: Ints, k: int) -> tuple[Floats, Ints]:

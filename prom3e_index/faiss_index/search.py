@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from prom3e_index.errors import BundleError
 from prom3e_index.faiss_index.kinds import KINDS, Kind
-from prom3e_index.faiss_index.scan import Floats, Ints, Vectors, exact, refine
+from prom3e_index.faiss_index.scan import Floats, Ints, Vectors, exact, refine, settle
 
 SCAN_BYTES = 24 << 20
 """Filters that leave at most these bytes of vectors are scored row by row; see benchmarks/LOG.md."""
@@ -167,10 +167,13 @@ class Gallery:
         if self._kind.name == "exact":
             return self._flat(queries, k)
         if self._kind.ivf:
-            proposed, path = self._from_lists(queries, k, subset)
+            scores, rows, path = self._from_lists(queries, k, subset)
         else:
-            proposed, path = self._from_graph(queries, k, subset)
-        scores, rows = refine(self.vectors, queries, proposed, k)
+            scores, rows, path = self._from_graph(queries, k, subset)
+        if self._kind.refined:
+            scores, rows = refine(self.vectors, queries, rows, k)
+        else:
+            settle(scores, rows)
         short = np.flatnonzero(rows[:, -1] < 0)
         if len(short):  # never fewer than are eligible
             every = None if subset is None else subset.rows
@@ -202,7 +205,9 @@ class Gallery:
                 return (*exact(self.vectors, queries, k), path)
             want = min(8 * want, len(self))
 
-    def _from_lists(self, queries: Floats, k: int, subset: Subset | None) -> tuple[Ints, str]:
+    def _from_lists(
+        self, queries: Floats, k: int, subset: Subset | None
+    ) -> tuple[Floats, Ints, str]:
         import faiss
 
         n, lists = len(self), self.lists
@@ -210,8 +215,8 @@ class Gallery:
         probes = min(lists, max(self.point.probes, -(-4 * want * lists // n)))
         if subset is None:
             parameters = faiss.SearchParametersIVF(nprobe=probes)
-            _, rows = self._index.search(queries, want, params=parameters)
-            return rows, f"{self._kind.name}, {probes} of {lists:,} lists"
+            scores, rows = self._index.search(queries, want, params=parameters)
+            return scores, rows, f"{self._kind.name}, {probes} of {lists:,} lists"
         assert self._assigned is not None  # kinds with lists come with them
         held = subset.survivors(self._assigned, lists)
         near = queries @ self._centroids.T
@@ -232,9 +237,11 @@ class Gallery:
         self._index.search_preassigned_c(
             len(queries), faiss.swig_ptr(queries), rows.shape[1], *numbers, False, parameters
         )
-        return rows, f"{self._kind.name} with selector, {probes} of {lists:,} lists"
+        return scores, rows, f"{self._kind.name} with selector, {probes} of {lists:,} lists"
 
-    def _from_graph(self, queries: Floats, k: int, subset: Subset | None) -> tuple[Ints, str]:
+    def _from_graph(
+        self, queries: Floats, k: int, subset: Subset | None
+    ) -> tuple[Floats, Ints, str]:
         import faiss
 
         share = 1.0 if subset is None else len(subset) / len(self)
@@ -242,8 +249,8 @@ class Gallery:
         beam = int(max(self.point.beam, want) / share) + 1
         selector = {} if subset is None else {"sel": subset.selector}
         parameters = faiss.SearchParametersHNSW(efSearch=beam, **selector)
-        _, rows = self._index.search(queries, want, params=parameters)
-        return rows, self._kind.name + (" with selector" if selector else "")
+        scores, rows = self._index.search(queries, want, params=parameters)
+        return scores, rows, self._kind.name + (" with selector" if selector else "")
 
     def held(self, row: int) -> Floats:
         """The vector that a flat index holds for a row, (width,) float32."""
