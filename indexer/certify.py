@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from prom3e_index.bundle import BundleFolder
 from prom3e_index.faiss_index.kinds import Wish
-from prom3e_index.faiss_index.scan import exact, score_rows
+from prom3e_index.faiss_index.scan import exact, score_all, score_rows
 from prom3e_index.faiss_index.tune import found_share, tune
 from prom3e_index.hybrid import infer, query_rows
 from prom3e_index.indexer.plan import Progress
@@ -188,10 +188,9 @@ def filtered(bundle: BundleFolder, target: str, queries: Floats) -> list[dict[st
     rng = np.random.default_rng(3)
     live = bundle.live
     first = np.asarray(bundle.vectors(target)[live[:1]], np.float32)[0]
-    near = np.concatenate(
-        [score_rows(s.vectors(target), np.arange(s.rows), first) for s in bundle.segments if s.rows]
-    )[live]
-    _release(bundle, target)
+    near = np.concatenate([score_all(s.vectors(target), first) for s in bundle.segments if s.rows])[
+        live
+    ]
     order = np.argsort(-near, kind="stable")
     out = []
     for share in SHARES:

@@ -14,6 +14,8 @@ from numba import njit, prange, types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
+from prom3e_index.mapped import release
+
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 Vectors = NDArray[np.float16]
@@ -122,6 +124,17 @@ def score_rows(vectors: Vectors, rows: Ints, query: Floats) -> Floats:
     return out
 
 
+def score_all(vectors: Vectors, query: Floats) -> Floats:
+    """Inner products of one query (w,) with every row of (n, w), as `score_rows`; keeps no pages: (n,)."""
+    size = max(1024, BLOCK_BYTES // (4 * vectors.shape[1]))
+    parts = [np.zeros(0, np.float32)]
+    for at in range(0, len(vectors), size):
+        rows = np.arange(at, min(len(vectors), at + size), dtype=np.int64)
+        parts.append(score_rows(vectors, rows, query))
+        release(vectors)
+    return np.concatenate(parts)
+
+
 def widen(vectors: Vectors, rows: Ints) -> Floats:
     """Some rows of (n, w) as float32, (rows, w)."""
     out = np.empty((len(rows), vectors.shape[1]), np.float32)
@@ -221,6 +234,8 @@ def exact(
                     k,
                 )
                 scores[i, : len(s)], found[i, : len(r)] = s, r
+        if 4 * total > len(vectors):  # a scan of most rows would leave all of them in memory
+            release(vectors)
     if len(queries) > 1:  # a matrix product sums in another order than one row does
         return refine(vectors, queries, found, wanted)
     return scores, found

@@ -1,4 +1,4 @@
-"""How the golden bundles were made: `python tests/bundles/make.py tests/bundles/v1`, once per format version.
+"""How the golden bundles were made: `python tests/bundles/make.py tests/bundles/v2`, once per format version.
 
 A bundle of an older version must open and answer as it did; it is never made anew.
 """
@@ -31,9 +31,8 @@ def main(out: Path) -> None:
         table.write_text("\n".join(ROWS) + "\n", encoding="utf-8")
         build(BuildConfig(table=str(table), out=out))
     bundle = Bundle.open(out)
-    scores, rows, _ = bundle.index("text").search(
-        np.asarray(bundle.vectors("text")[0], np.float32), 3
-    )
+    query = np.asarray(bundle.vectors("text")[:1], np.float32)
+    (scores,), (rows,), _ = bundle.nearest("text", query, 3)
     answer = {"rows": rows.tolist(), "scores": scores.tolist()}
     out.with_suffix(".json").write_text(json.dumps(answer) + "\n")
 
