@@ -23,16 +23,13 @@ app = typer.Typer(
 )
 app.command("build")(build.build)
 app.command("query")(query.query)
-for command in (
-    change.add,
-    change.update,
-    change.remove,
-    change.compact,
-    change.rebuild,
-    change.certify,
-    change.history,
-):
-    app.command(command.__name__)(command)
+app.command("add")(change.add)
+app.command("update")(change.update)
+app.command("remove")(change.remove)
+app.command("compact")(change.compact)
+app.command("rebuild")(change.rebuild)
+app.command("certify")(change.certify)
+app.command("history")(change.history)
 app.command("info")(inspect.info)
 app.command("verify")(inspect.verify)
 app.command("export")(inspect.export)

@@ -114,6 +114,8 @@ def build(
     kinds = {t["kind"] for t in manifest["segments"][0]["index"].values()}
     found = [t["recall@10"] for t in manifest["certificate"]["targets"].values()]
     lowest = min((r for r in found if r is not None), default=None)
+    for sentence in manifest["certificate"]["unmet"]:
+        typer.echo(f"unmet: {sentence}")
     typer.echo(
         f"index: {index} ({', '.join(sorted(kinds))}"
         + ("" if lowest is None else f"; finds {lowest:.1%} of the ten nearest or more")

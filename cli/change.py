@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -35,89 +36,62 @@ Table = Annotated[
 Restart = Annotated[bool, typer.Option("--restart", help="Discard an unfinished one.")]
 
 
-def add(
-    table: Table,
-    index: Index = DEFAULT_INDEX,
-    hub: Hub = None,
-    format: Format = None,
-    map: Map = [],  # noqa: B006 - Typer copies it
-    media: Media = None,
-    allow_outside: AllowOutside = False,
-    climate: Climate = None,
-    duplicates: Duplicates = "error",
-    device: Device = "cpu",
-    workers: Workers = None,
-    restart: Restart = False,
-) -> None:
-    """Add the observations of a table that the index does not hold; only they are encoded."""
-    _add(table, index, hub, format, map, media, allow_outside, climate, duplicates, device, workers,
-         restart, update=False)  # fmt: skip
+def _with_table(update: bool, help: str) -> Callable[..., None]:
+    """`add` and `update`: the same options, rows that are new or rows that are known."""
+
+    def command(
+        table: Table,
+        index: Index = DEFAULT_INDEX,
+        hub: Hub = None,
+        format: Format = None,
+        map: Map = [],  # noqa: B006 - Typer copies it
+        media: Media = None,
+        allow_outside: AllowOutside = False,
+        climate: Climate = None,
+        duplicates: Duplicates = "error",
+        device: Device = "cpu",
+        workers: Workers = None,
+        restart: Restart = False,
+    ) -> None:
+        from prom3e_index.indexer.change import add as run
+        from prom3e_index.indexer.work import BuildConfig
+
+        config = BuildConfig(
+            table=table,
+            out=index,
+            hub=hub,
+            format=format,
+            columns=mapping(map),
+            media=media,
+            allow_outside=allow_outside,
+            climate=climate,
+            duplicates=duplicates,
+            device=device,
+            restart=restart,
+        )
+        if workers is not None:
+            config = replace(config, workers=workers)
+        with progress() as show:
+            done = run(index, config, show, update)
+        said = [f"{done.added:,} {'written anew' if update else 'added'}"]
+        if not update:
+            said.append(f"{done.known:,} were there already")
+        typer.echo(f"{', '.join(said)}, {done.rejected:,} rejected")
+        if done.rejected:
+            name = done.manifest["segments"][-1]["name"]
+            typer.echo(f"reasons: {index / name / 'rejected.parquet'}; prom3e-index info --lost")
+        _state(index, done.manifest)
+
+    command.__doc__ = help
+    return command
 
 
-def update(
-    table: Table,
-    index: Index = DEFAULT_INDEX,
-    hub: Hub = None,
-    format: Format = None,
-    map: Map = [],  # noqa: B006 - Typer copies it
-    media: Media = None,
-    allow_outside: AllowOutside = False,
-    climate: Climate = None,
-    duplicates: Duplicates = "error",
-    device: Device = "cpu",
-    workers: Workers = None,
-    restart: Restart = False,
-) -> None:
-    """Replace the observations that have the ids of a table's rows; the ids stay."""
-    _add(table, index, hub, format, map, media, allow_outside, climate, duplicates, device, workers,
-         restart, update=True)  # fmt: skip
-
-
-def _add(
-    table: str,
-    index: Path,
-    hub: Path | None,
-    format: str | None,
-    map: list[str],
-    media: Path | None,
-    allow_outside: bool,
-    climate: Path | None,
-    duplicates: str,
-    device: str,
-    workers: int | None,
-    restart: bool,
-    *,
-    update: bool,
-) -> None:
-    from prom3e_index.indexer.change import add as run
-    from prom3e_index.indexer.work import BuildConfig
-
-    config = BuildConfig(
-        table=table,
-        out=index,
-        hub=hub,
-        format=format,
-        columns=mapping(map),
-        media=media,
-        allow_outside=allow_outside,
-        climate=climate,
-        duplicates=duplicates,
-        device=device,
-        restart=restart,
-    )
-    if workers is not None:
-        config = replace(config, workers=workers)
-    with progress() as show:
-        done = run(index, config, show, update)
-    manifest = done.manifest
-    said = [f"{done.added:,} {'written anew' if update else 'added'}"]
-    if not update:
-        said.append(f"{done.known:,} were there already")
-    typer.echo(f"{', '.join(said)}, {done.rejected:,} rejected")
-    if done.rejected:
-        name = manifest["segments"][-1]["name"]
-        typer.echo(f"reasons: {index / name / 'rejected.parquet'}; prom3e-index info --lost")
-    _state(index, manifest)
+add = _with_table(
+    False, "Add the observations of a table that the index does not hold; only they are encoded."
+)
+update = _with_table(
+    True, "Replace the observations that have the ids of a table's rows; the ids stay."
+)
 
 
 def _state(index: Path, manifest: dict[str, Any]) -> None:
@@ -260,6 +234,8 @@ def write_certificate(manifest: dict[str, Any]) -> None:
     for target, m in made["targets"].items():
         cells = [target, m["kind"], *("–" if m.get(k) is None else f"{m[k]:g}" for k in keys)]
         typer.echo("  " + " ".join(f"{c:>10s}" for c in cells))
+    for sentence in made.get("unmet", ()):
+        typer.echo(f"  unmet: {sentence}")
     for target, m in made["targets"].items():
         if "filtered" in m:
             worst = min(m["filtered"], key=lambda f: f["recall@10"])

@@ -61,7 +61,23 @@ def certified(
                 segment.close(target)
                 entry["index"][target] = {**point, **chosen.to_dict(), "tuned": True}
     manifest = {**manifest, "segments": segments}
-    return {**manifest, "certificate": certify(BundleFolder(folder, manifest), model, progress)}
+    made = certify(BundleFolder(folder, manifest), model, progress)
+    made["unmet"] = unmet(made, wish)
+    return {**manifest, "certificate": made}
+
+
+def unmet(certificate: dict[str, Any], wish: Wish) -> list[str]:
+    """What was asked of an index and is not so, a sentence each, with both values."""
+    out = []
+    for target, m in certificate["targets"].items():
+        found, p95 = m.get("recall@10"), m.get("p95_ms")
+        if found is not None and found < wish.recall:
+            out.append(f"{target}: recall@10 is {found:g}, {wish.recall:g} was asked for")
+        if wish.milliseconds is not None and p95 is not None and p95 > wish.milliseconds:
+            out.append(
+                f"{target}: 95 % of queries take {p95:g} ms, {wish.milliseconds:g} was asked for"
+            )
+    return out
 
 
 def is_stale(manifest: dict[str, Any]) -> bool:

@@ -253,3 +253,17 @@ def test_stacked_arrays_read_like_one():
     for at in (slice(None), slice(2, 9), [11, 0, 4, 4], np.array([], int), whole[:, 0] > 0, -1, 5):
         assert np.array_equal(one[at], whole[at])
     assert one.shape == whole.shape and np.array_equal(np.asarray(one), whole)
+
+
+def test_what_was_asked_and_is_not_so_is_said():
+    from prom3e_index.indexer.certify import unmet
+
+    made = {"targets": {
+        "image": {"recall@10": 0.98, "p95_ms": 6.0},
+        "audio": {"recall@10": 0.99, "p95_ms": 5.0},
+        "text": {"recall@10": None},
+    }}  # fmt: skip
+    assert unmet(made, Wish(recall=0.99, milliseconds=5)) == [
+        "image: recall@10 is 0.98, 0.99 was asked for",
+        "image: 95 % of queries take 6 ms, 5 was asked for",
+    ]

@@ -141,8 +141,9 @@ def choose(wish: Wish, rows: int, width: int, targets: int) -> tuple[Kind, str]:
     for name in ("ivf-f16", "ivf-sq8", "ivf-rabitq4", "ivf-pqfs"):
         kind = KINDS[name]
         if wish.memory is None or size(kind) <= wish.memory:
-            return kind, f"{size(kind) / 1e9:.2f} GB of codes" + (
-                f" fit {wish.memory / 1e9:.2f} GB" if wish.memory else ""
+            bound = f"of {wish.memory / 1e9:.2f}" if wish.memory else "of codes, no bound on memory"
+            return kind, (
+                f"exact search would take about {milliseconds:.0f} ms; {size(kind) / 1e9:.2f} GB {bound}"
             )
     smallest = size(KINDS["ivf-pqfs"])
     raise InputError(

@@ -8,6 +8,7 @@ each call; nothing shared is changed, and any number of threads may search one g
 
 from __future__ import annotations
 
+import math
 from copy import copy
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -24,6 +25,8 @@ SCAN_BYTES = 24 << 20
 """Filters that leave at most these bytes of vectors are scored row by row; see benchmarks/LOG.md."""
 SURVIVORS = 2
 """A filtered search in lists goes on until it has met this many times the rows that an unfiltered one reads."""
+TUNED_K = 10
+"""Points are tuned for ten hits; for k of them √(k / 10) times the lists are read, see benchmarks/LOG.md."""
 HNSW_SHARE = 0.5
 """Below this share of eligible rows a graph is left, and the eligible rows are scored instead."""
 _TIES = 4096
@@ -212,7 +215,8 @@ class Gallery:
 
         n, lists = len(self), self.lists
         want = min(n, k * self.point.candidates)
-        probes = min(lists, max(self.point.probes, -(-4 * want * lists // n)))
+        further = max(1.0, k / TUNED_K) ** 0.5
+        probes = min(lists, max(math.ceil(self.point.probes * further), -(-4 * k * lists // n)))
         if subset is None:
             parameters = faiss.SearchParametersIVF(nprobe=probes)
             scores, rows = self._index.search(queries, want, params=parameters)

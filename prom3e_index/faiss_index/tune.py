@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prom3e_index.faiss_index.scan import Floats, exact
+from prom3e_index.faiss_index.search import TUNED_K as K
 from prom3e_index.faiss_index.search import Gallery, Point
 from prom3e_index.mapped import release
 
-K = 10
 _CANDIDATES = 256
 _NOISE = 2e-6
 

@@ -21,6 +21,8 @@ from prom3e_index.mapped import release
 
 BLOCK_BYTES = 256 << 20
 SAMPLE_BYTES = 768 << 20
+SAMPLE_SHARE = 64
+"""Training rows take 768 MB at most, of galleries above 48 GB a 64th of their bytes."""
 PER_LIST = 48
 """Training rows per list; FAISS asks for 39 at least."""
 _ROUNDS = 8
@@ -117,9 +119,9 @@ def _unknown_layout() -> BundleError:
 
 
 def sample(vectors: Vectors, rows: int, seed: int) -> NDArray[np.float32]:
-    """Some rows as float32, drawn without repeats; bounded to 768 MB."""
+    """Some rows as float32, drawn without repeats; bounded in bytes."""
     n, width = vectors.shape
-    rows = min(rows, n, SAMPLE_BYTES // (4 * width))
+    rows = min(rows, n, _sample_bytes(vectors) // (4 * width))
     chosen = np.sort(np.random.default_rng(seed).choice(n, rows, replace=False))
     out = widen(vectors, chosen)
     release(vectors)
@@ -128,13 +130,17 @@ def sample(vectors: Vectors, rows: int, seed: int) -> NDArray[np.float32]:
     return out
 
 
+def _sample_bytes(vectors: Vectors) -> int:
+    return max(SAMPLE_BYTES, 2 * int(vectors.size) // SAMPLE_SHARE)
+
+
 def _trained(vectors: Vectors, kind: Kind, seed: int) -> Any:
     import faiss
 
     n, width = vectors.shape
     lists = lists_for(n)
-    while (
-        lists > 64 and 39 * lists * 4 * width > SAMPLE_BYTES
+    while lists > 64 and 39 * lists * 4 * width > _sample_bytes(
+        vectors
     ):  # wide rows: fewer training rows fit
         lists //= 2
     pieces = max(m for m in range(1, width // 4 + 1) if width % m == 0)
