@@ -79,9 +79,9 @@ def add(index: Path, config: BuildConfig, progress: Progress, update: bool = Fal
         folder = index.with_name(index.name + ".adding")
         work = resumable(folder, wanted, config.restart, action)
 
-        def sift(con: Any) -> dict[str, int]:
-            made = "SELECT count(*) FROM planned WHERE id != 'row-' || (row_in + 1)"
-            if not con.execute(made).fetchall()[0][0]:
+        def sift(con: Any, facts: dict[str, Any]) -> dict[str, int]:
+            own = "SELECT count(*) FROM planned WHERE id != 'row-' || (row_in + 1)"
+            if "id" not in facts["fields"] and not con.execute(own).fetchall()[0][0]:
                 raise InputError(
                     f"{config.table} has no ids, so its rows cannot be told from the index's; name the column "
                     "that holds them: --map COLUMN=id."

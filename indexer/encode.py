@@ -26,13 +26,16 @@ from prom3e_index.model import Model
 from prom3e_index.tables import EMBEDDINGS, read_observations, recognise
 from prom3e_index.tables.embeddings import read_embeddings
 
+Sift = Callable[[Any, dict[str, Any]], dict[str, int]]
+"""Takes rows out of a finished plan, given its connection and facts; gives facts to note."""
+
 
 def encode_table(
     config: BuildConfig,
     work: Path,
     model: Model,
     progress: Progress,
-    sift: Callable[[Any], dict[str, int]] | None = None,
+    sift: Sift | None = None,
 ) -> int:
     """Plan and embed; give the rows planned. Continues where an earlier call stopped.
 
@@ -100,7 +103,7 @@ def _plan_embeddings(
     model: Model,
     done: Path,
     progress: Progress,
-    sift: Callable[[Any], dict[str, int]] | None,
+    sift: Sift | None,
 ) -> int:
     if not done.is_file():
         rows = 0
@@ -145,12 +148,10 @@ def some_kept(config: BuildConfig, work: Path, model: Model, rows: int) -> None:
         raise InputError(f"Nothing of {config.table} is left to index; the first reason: {reason}.")
 
 
-def _finish(
-    con: Any, facts: dict[str, Any], done: Path, sift: Callable[[Any], dict[str, int]] | None
-) -> None:
+def _finish(con: Any, facts: dict[str, Any], done: Path, sift: Sift | None) -> None:
     """Note that the plan is whole."""
     if sift is not None:
-        facts |= sift(con)
+        facts |= sift(con, facts)
     con.execute("CHECKPOINT")
     temporary = done.with_suffix(".new")
     temporary.write_text(json.dumps(facts))

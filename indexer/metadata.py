@@ -136,7 +136,7 @@ def sort_tables(con: duckdb.DuckDBPyConnection, database: str) -> None:
         f"JOIN lineages l ON l.key = {key.replace('coalesce(', 'coalesce(o.')} ORDER BY 1, 2"
     )
     each = " UNION ".join(
-        f"SELECT taxon, lower({quoted(c)}) AS name FROM lineages WHERE {quoted(c)} IS NOT NULL"
+        f"SELECT taxon, lower({quoted(c)}) AS name, {quoted(c)} AS written FROM lineages WHERE {quoted(c)} IS NOT NULL"
         for c in names
     )
     con.execute(f"CREATE TABLE {database}.taxa AS SELECT * FROM ({each}) ORDER BY name, taxon")

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prom3e_index.errors import BundleError, InputError, MismatchError
-from prom3e_index.filters import Filter, check_predicate, create_views, lookups
+from prom3e_index.filters import Filter, check_predicate, create_views, lookups, unknown_taxon
 from prom3e_index.manifest import checksum, read_manifest
 from prom3e_index.mapped import Stacked, stacked
 from prom3e_index.segment import Segment
@@ -300,6 +300,12 @@ class BundleFolder:
         if (np.diff(out) <= 0).any():
             out = np.unique(out)
         return out if self._removed is None else out[~self._removed[out]]
+
+    def unknown_taxon(self, name: str) -> str:
+        """Advice for a taxon that no observation has: the nearest names, or an empty string."""
+        with self._lock:
+            cursor = self._connection.cursor()
+        return unknown_taxon(cursor, name, self.columns, self._sorted_tables)
 
     @cached_property
     def _sorted_tables(self) -> frozenset[str]:

@@ -255,14 +255,19 @@ def _place(f: Filter) -> tuple[list[str], list[Any]]:
     return parts, params
 
 
-def unknown_taxon(con: duckdb.DuckDBPyConnection, name: str, columns: list[str]) -> str:
+def unknown_taxon(
+    con: duckdb.DuckDBPyConnection, name: str, columns: list[str], sorted_tables: Collection[str]
+) -> str:
     """Advice for a taxon that no observation has: the nearest names, or an empty string."""
-    names = taxon_columns(columns)
-    union = " UNION ".join(f'SELECT DISTINCT "{c}" AS name FROM observations' for c in names)
+    union = "SELECT written AS name FROM taxa"
+    if "by_taxon" not in sorted_tables:
+        names = taxon_columns(columns)
+        union = " UNION ".join(f"SELECT {quoted(c)} AS name FROM observations" for c in names)
     known = [
         str(r[0])
         for r in con.execute(
-            f"SELECT name FROM ({union}) WHERE name IS NOT NULL ORDER BY levenshtein(lower(name), lower(?)) LIMIT 50",
+            f"SELECT DISTINCT name FROM ({union}) WHERE name IS NOT NULL "
+            "ORDER BY levenshtein(lower(name), lower(?)), name LIMIT 50",
             [name],
         ).fetchall()
     ]

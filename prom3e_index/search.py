@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from prom3e_index.bundle import BundleFolder
 from prom3e_index.errors import InputError, MediaError, ShapeError, near_names
-from prom3e_index.filters import Filter, quoted, unknown_taxon
+from prom3e_index.filters import Filter, quoted
 from prom3e_index.media.pool import DecodePool, Task
 from prom3e_index.query import Answer, Hit, Query
 from prom3e_index.schema import MEDIA, SHOWN, modality_name, set_key
@@ -175,7 +175,7 @@ def search(bundle: BundleFolder, query: Query) -> Answer:
     if eligible == 0:
         notes.append("no observation satisfies the filters")
         if query.taxon is not None:
-            near = unknown_taxon(bundle._connection.cursor(), query.taxon, bundle.columns)
+            near = bundle.unknown_taxon(query.taxon)
             notes.append(f"taxon {query.taxon!r}{near or ': no such name'}")
     elif len(hits) < query.k:
         notes.append(f"{len(hits)} of {query.k} hits: no more are eligible")
