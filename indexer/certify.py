@@ -246,7 +246,7 @@ def _warm() -> None:
     few = np.zeros((2, 4), np.float16)
     for queries in (1, 2):
         exact(few, np.zeros((queries, 4), np.float32), 1)
-    score_rows(few, np.zeros(8192, np.int64), np.zeros(4, np.float32))
+    score_rows(few, np.zeros(40_000, np.int64), np.zeros(4, np.float32))
 
 
 def _timed(bundle: BundleFolder, target: str, queries: Floats) -> float:

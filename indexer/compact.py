@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from prom3e_index.model import Model
 
 BLOCK = 8192
+DERIVED = (".faiss", ".lists.npy", "records.arrow", "statistics.json", "rejected.parquet")
+"""Files that are always made anew, from those whose checksums must hold."""
 
 
 def compact(
@@ -90,10 +92,10 @@ def compact(
 
 
 def _sound(index: Path, manifest: dict[str, Any]) -> tuple[dict[str, Any], bool]:
-    """The manifest without FAISS files and damaged vectors, and whether any vectors were damaged."""
+    """The manifest without derived files and damaged vectors, and whether any vectors were damaged."""
     files, repaired = {}, False
     for name, entry in manifest["files"].items():
-        if name.endswith((".faiss", ".lists.npy")):
+        if name.endswith(DERIVED):
             continue
         path = index / name
         if path.is_file() and checksum(path) == entry["sha256"]:

@@ -420,6 +420,16 @@ def test_damaged_files_are_refused_and_rebuilt(index, fast, part, harm, words):
     assert sound(Bundle.open(index))
 
 
+def test_everything_that_is_derived_is_rebuilt(index, fast):
+    expected = answers(Bundle.open(index))
+    for name in ("records.arrow", "statistics.json", "rejected.parquet", "faiss/sat.faiss"):
+        flip(index / name)
+    with pytest.raises(BundleError, match="records.arrow has checksum"):
+        answers(Bundle.open(index))
+    compact(index, quiet, action="rebuild")
+    assert answers(Bundle.open(index)) == expected and sound(Bundle.open(index))
+
+
 def test_what_cannot_be_made_again_is_said(index, fast):
     flip(index / "embeddings" / "loc.npy")
     with pytest.raises(BundleError, match="nothing here can make it again"):

@@ -107,7 +107,8 @@ def _settle(scores, rows):  # type: ignore[no-untyped-def]
             rows[i, place] = r
 
 
-_THREADS_FROM = 4096
+_THREADS_FROM = 32_768
+"""Rows from which a scan uses all cores; below, waking them costs more than they bring at the slowest."""
 _ONE_AT_A_TIME = threading.Lock()
 """Not every threading layer of numba bears two parallel loops at once; one keeps all cores busy."""
 

@@ -23,8 +23,10 @@ from prom3e_index.faiss_index.scan import Floats, Ints, Vectors, exact, refine, 
 
 SCAN_BYTES = 24 << 20
 """Filters that leave at most these bytes of vectors are scored row by row; see benchmarks/LOG.md."""
-SURVIVORS = 2
-"""A filtered search in lists goes on until it has met this many times the rows that an unfiltered one reads."""
+SURVIVORS = 8192
+SURVIVOR_SHARE = 2
+"""A filtered search in lists goes on until it has met this many eligible rows, and this many times the rows that
+an unfiltered one reads: the eligible rows nearest to a query may lie far from it. See benchmarks/LOG.md."""
 TUNED_K = 10
 """Points are tuned for ten hits; for k of them √(k / 10) times the lists are read, see benchmarks/LOG.md."""
 HNSW_SHARE = 0.5
@@ -227,7 +229,7 @@ class Gallery:
         near[:, held == 0] = -np.inf
         order = np.argsort(-near, axis=1)
         reached = np.cumsum(held[order], axis=1)
-        least = min(len(subset), max(SURVIVORS * probes * n // lists, 4 * want))
+        least = min(len(subset), max(SURVIVORS, SURVIVOR_SHARE * probes * n // lists, 4 * want))
         needed = np.argmax(reached >= least, axis=1) + 1
         needed = np.maximum(needed, min(probes, int((held > 0).sum())))
         probes = int(needed.max())
