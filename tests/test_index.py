@@ -183,6 +183,18 @@ def test_kernels_equal_numpy(rows, queries):
     assert exact(same, queries[:3], 4)[1].tolist() == [[0, 1, 2, 3]] * 3
 
 
+def test_one_filter_serves_galleries_with_other_lists(rows, queries, tmp_path):
+    subset = Subset(np.arange(0, N, 2), N)
+    for seed in range(2):
+        vectors = rows[0][np.random.default_rng(seed).permutation(N)]
+        assigned = build(vectors, tmp_path / f"{seed}", KINDS["ivf-f16"])
+        gallery = Gallery(str(tmp_path / f"{seed}"), vectors, Point("ivf-f16", 4), assigned)
+        gallery._is_small = lambda *_: False  # into the lists
+        scores, found, path = gallery.search(queries, 10, subset)
+        truth = exact(vectors, queries, 10, subset.rows)[0]
+        assert "with selector" in path and found_share(scores, truth, 10).mean() > 0.97
+
+
 def test_found_share_counts_ties_as_found():
     truth = np.array([[0.9, 0.5, 0.5]])
     assert found_share(np.array([[0.9, 0.5, 0.1]]), truth, 2)[0] == 1

@@ -13,6 +13,7 @@ from copy import copy
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,7 +57,7 @@ class Point:
 
 
 class Subset:
-    """Eligible rows of one gallery, with what searches derive from them once.
+    """Eligible rows of galleries of one length, with what searches derive from them once.
 
     Attributes:
         rows: Ascending row numbers.
@@ -77,12 +78,6 @@ class Subset:
         bits = np.zeros(self.total, bool)
         bits[self.rows] = True
         return faiss.IDSelectorBitmap(np.packbits(bits, bitorder="little"))
-
-    def survivors(self, assigned: NDArray[np.int32], lists: int) -> Ints:
-        """Eligible rows in each list, (lists,)."""
-        if not hasattr(self, "_survivors"):
-            self._survivors = np.bincount(assigned[self.rows], minlength=lists)
-        return self._survivors
 
 
 class Gallery:
@@ -106,6 +101,7 @@ class Gallery:
 
         self.vectors, self.point, self._assigned = vectors, point, assigned
         self._kind = KINDS[point.kind]
+        self._survivors: WeakKeyDictionary[Subset, Ints] = WeakKeyDictionary()
         flag = faiss.IO_FLAG_MMAP if self._kind.ivf else faiss.IO_FLAG_MMAP_IFC
         try:
             self._index: Any = faiss.read_index(path, flag)
@@ -223,8 +219,7 @@ class Gallery:
             parameters = faiss.SearchParametersIVF(nprobe=probes)
             scores, rows = self._index.search(queries, want, params=parameters)
             return scores, rows, f"{self._kind.name}, {probes} of {lists:,} lists"
-        assert self._assigned is not None  # kinds with lists come with them
-        held = subset.survivors(self._assigned, lists)
+        held = self._held_by_lists(subset)
         near = queries @ self._centroids.T
         near[:, held == 0] = -np.inf
         order = np.argsort(-near, axis=1)
@@ -244,6 +239,15 @@ class Gallery:
             len(queries), faiss.swig_ptr(queries), rows.shape[1], *numbers, False, parameters
         )
         return scores, rows, f"{self._kind.name} with selector, {probes} of {lists:,} lists"
+
+    def _held_by_lists(self, subset: Subset) -> Ints:
+        """Eligible rows in each list, (lists,); kept as long as the subset is."""
+        held = self._survivors.get(subset)
+        if held is None:
+            assert self._assigned is not None  # kinds with lists come with them
+            held = np.bincount(self._assigned[subset.rows], minlength=self.lists)
+            self._survivors[subset] = held
+        return held
 
     def _from_graph(
         self, queries: Floats, k: int, subset: Subset | None
