@@ -1,4 +1,4 @@
-"""Failing file operations on purpose: the n-th under a folder, and, as after a crash, every later one."""
+"""Failing what writes to a folder on purpose: the n-th operation, and, as after a crash, every later one."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ class Killed(BaseException):
 
 
 class Watch:
-    """Counts operations on paths that begin with `prefix`, and fails as told."""
+    """Counts writing operations on paths that begin with `prefix`, and fails as told."""
 
-    def __init__(self, prefix: str, at: int | None, error: str, reads: bool) -> None:
-        self.prefix, self.at, self.error, self.reads = prefix, at, error, reads
+    def __init__(self, prefix: str, at: int | None, error: str) -> None:
+        self.prefix, self.at, self.error = prefix, at, error
         self.seen = 0
 
     def event(self, name: str, args: tuple) -> None:
@@ -30,7 +30,7 @@ class Watch:
             path = os.fsdecode(path)
         if not isinstance(path, str | os.PathLike) or not str(path).startswith(self.prefix):
             return
-        if name == "open" and not self.reads and not (args[2] or 0) & _WRITES:
+        if name == "open" and not (args[2] or 0) & _WRITES:
             return
         self.step(str(path))
 
@@ -53,13 +53,13 @@ sys.addaudithook(_hook)
 
 
 @contextmanager
-def faults(prefix: Path, at: int | None = None, error: str = "killed", reads: bool = True):
-    """Fail the `at`-th file operation on paths beginning with `prefix`; count them when None.
+def faults(prefix: Path, at: int | None = None, error: str = "killed"):
+    """Fail the `at`-th writing operation on paths beginning with `prefix`; count them when None.
 
     `error` is `killed` or the name of an errno, as ENOSPC; the first fails all later operations too.
     """
     global _watch
-    watch = Watch(str(prefix), at, error, reads)
+    watch = Watch(str(prefix), at, error)
     fsync = os.fsync
 
     def counted(handle):

@@ -63,30 +63,38 @@ def _widen(bits, rows, out):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
+def _refine_one(bits, query, candidates, scores, rows):  # type: ignore[no-untyped-def]
+    """Score a query's candidates; keep the best, higher score first, ties by row."""
+    k = len(rows)
+    filled = 0
+    for r in candidates:
+        if r < 0:
+            continue
+        s = np.rint(_dot(bits[r], query) * SCALE) / SCALE
+        if filled == k and (s < scores[k - 1] or (s == scores[k - 1] and r > rows[k - 1])):
+            continue
+        place = min(filled, k - 1)
+        while place > 0 and (
+            scores[place - 1] < s or (scores[place - 1] == s and rows[place - 1] > r)
+        ):
+            scores[place] = scores[place - 1]
+            rows[place] = rows[place - 1]
+            place -= 1
+        scores[place] = s
+        rows[place] = r
+        filled = min(filled + 1, k)
+
+
+@njit(nogil=True, cache=True)
 def _refine(bits, queries, candidates, scores, rows):  # type: ignore[no-untyped-def]
-    """Score each query's candidates; keep the best, higher score first, ties by row."""
-    k = rows.shape[1]
     for i in range(len(queries)):
-        filled = 0
-        for c in range(candidates.shape[1]):
-            r = candidates[i, c]
-            if r < 0:
-                continue
-            s = np.rint(_dot(bits[r], queries[i]) * SCALE) / SCALE
-            if filled == k and (
-                s < scores[i, k - 1] or (s == scores[i, k - 1] and r > rows[i, k - 1])
-            ):
-                continue
-            place = min(filled, k - 1)
-            while place > 0 and (
-                scores[i, place - 1] < s or (scores[i, place - 1] == s and rows[i, place - 1] > r)
-            ):
-                scores[i, place] = scores[i, place - 1]
-                rows[i, place] = rows[i, place - 1]
-                place -= 1
-            scores[i, place] = s
-            rows[i, place] = r
-            filled = min(filled + 1, k)
+        _refine_one(bits, queries[i], candidates[i], scores[i], rows[i])
+
+
+@njit(nogil=True, cache=True, parallel=True)
+def _refine_parallel(bits, queries, candidates, scores, rows):  # type: ignore[no-untyped-def]
+    for i in prange(len(queries)):
+        _refine_one(bits, queries[i], candidates[i], scores[i], rows[i])
 
 
 @njit(nogil=True, cache=True)
@@ -109,6 +117,7 @@ def _settle(scores, rows):  # type: ignore[no-untyped-def]
 
 _THREADS_FROM = 32_768
 """Rows from which a scan uses all cores; below, waking them costs more than they bring at the slowest."""
+_CANDIDATES_FROM = 2_048
 _ONE_AT_A_TIME = threading.Lock()
 """Not every threading layer of numba bears two parallel loops at once; one keeps all cores busy."""
 
@@ -127,7 +136,7 @@ def score_rows(vectors: Vectors, rows: Ints, query: Floats) -> Floats:
 
 def score_all(vectors: Vectors, query: Floats) -> Floats:
     """Inner products of one query (w,) with every row of (n, w), as `score_rows`; keeps no pages: (n,)."""
-    size = max(1024, BLOCK_BYTES // (4 * vectors.shape[1]))
+    size = _ROWS_AT_ONCE
     parts = [np.zeros(0, np.float32)]
     for at in range(0, len(vectors), size):
         rows = np.arange(at, min(len(vectors), at + size), dtype=np.int64)
@@ -156,16 +165,14 @@ def refine(vectors: Vectors, queries: Floats, candidates: Ints, k: int) -> tuple
     Returns:
         Scores (q, k), higher first, ties by row, −inf where there are no more; rows (q, k), −1 there.
     """
+    queries = np.ascontiguousarray(queries, np.float32)
     scores = np.full((len(queries), k), -np.inf, np.float32)
     rows = np.full((len(queries), k), -1, np.int64)
-    if k:
-        _refine(
-            vectors.view(np.uint16),
-            np.ascontiguousarray(queries, np.float32),
-            candidates,
-            scores,
-            rows,
-        )
+    if k and candidates.size < _CANDIDATES_FROM:
+        _refine(vectors.view(np.uint16), queries, candidates, scores, rows)
+    elif k:
+        with _ONE_AT_A_TIME:
+            _refine_parallel(vectors.view(np.uint16), queries, candidates, scores, rows)
     return scores, rows
 
 
@@ -190,6 +197,7 @@ def best(scores: Floats, rows: Ints, k: int) -> tuple[Floats, Ints]:
 
 
 BLOCK_BYTES = 32 << 20
+_ROWS_AT_ONCE = 1 << 18
 _SPARE = 16
 """Rows kept beyond k while matrix products rank them, so that their noise decides nothing."""
 
@@ -214,7 +222,7 @@ def exact(
     found = np.full((len(queries), max(k, wanted)), -1, np.int64)
     if not wanted or not total:
         return scores, found
-    size = max(1024, BLOCK_BYTES // (4 * vectors.shape[1]))
+    size = max(1024, BLOCK_BYTES // (4 * vectors.shape[1])) if len(queries) > 1 else _ROWS_AT_ONCE
     for at in range(0, total, size):
         part = (
             np.arange(at, min(total, at + size), dtype=np.int64)

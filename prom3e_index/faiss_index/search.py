@@ -30,7 +30,7 @@ SURVIVOR_SHARE = 2
 an unfiltered one reads: the eligible rows nearest to a query may lie far from it. See benchmarks/LOG.md."""
 TUNED_K = 10
 """Points are tuned for ten hits; for k of them √(k / 10) times the lists are read, see benchmarks/LOG.md."""
-HNSW_SHARE = 0.5
+HNSW_SHARE = 0.9
 """Below this share of eligible rows a graph is left, and the eligible rows are scored instead."""
 _TIES = 4096
 
@@ -232,6 +232,8 @@ class Gallery:
         near = np.ascontiguousarray(np.take_along_axis(near, order, 1), np.float32)
         order[np.arange(probes) >= needed[:, None]] = -1
         parameters = faiss.SearchParametersIVF(nprobe=probes, sel=subset.selector)
+        if self._kind.refined:  # more rows compete, so more of them are scored again
+            want *= min(4, math.ceil(least * lists / (n * max(1, self.point.probes))))
         rows = np.empty((len(queries), min(want, len(subset))), np.int64)
         scores = np.empty(rows.shape, np.float32)
         numbers = map(faiss.swig_ptr, (order, near, scores, rows))
