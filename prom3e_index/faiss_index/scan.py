@@ -117,7 +117,7 @@ def _settle(scores, rows):  # type: ignore[no-untyped-def]
 
 _THREADS_FROM = 32_768
 """Rows from which a scan uses all cores; below, waking them costs more than they bring at the slowest."""
-_CANDIDATES_FROM = 2_048
+_CANDIDATES_FROM = 65_536
 _ONE_AT_A_TIME = threading.Lock()
 """Not every threading layer of numba bears two parallel loops at once; one keeps all cores busy."""
 
