@@ -50,7 +50,7 @@ def main() -> None:
     point = gallery.point
     parameters = faiss.SearchParametersIVF(nprobe=point.probes) if gallery.kind.ivf else None
     alone = []
-    for q in vectors:
+    for q in [*vectors, *vectors]:  # once to have the pages in memory
         begun = time.perf_counter()
         gallery._index.search(q[None], 10 * point.candidates, params=parameters)
         alone.append(1000 * (time.perf_counter() - begun))
@@ -68,8 +68,8 @@ def main() -> None:
                   "hits": len(answer.hits), "path": answer.search["path"]}  # fmt: skip
         if not f:
             model_ms = median["encode"] + median["complete"]
-            record |= {"faiss_alone": round(float(np.median(alone)), 2),
-                       "ours": round(median["whole"] - model_ms - float(np.median(alone)), 2)}  # fmt: skip
+            record |= {"faiss_alone": round(float(np.median(alone[len(vectors) :])), 2),
+                       "ours": round(median["whole"] - model_ms - float(np.median(alone[len(vectors) :])), 2)}  # fmt: skip
         print(json.dumps(record))
 
 

@@ -132,8 +132,9 @@ def _copy_arrays(
                 vectors[m][part] = made[m][rows]
         if repaired:
             _complete(bundle, model, x, vectors, present, part, width)
-        for array in (*x.values(), *vectors.values()):
-            release(array)
+        for arrays in (x, vectors, stored, made):
+            for array in arrays.values():
+                release(array)
         progress("copy", part.stop, n)
     if repaired and bundle.bias_width:
         method = bundle.manifest["hubs"]["method"]

@@ -15,6 +15,10 @@ def release(array: Any) -> None:
 
     Without this the pages count as resident until the system wants them, and memory seems to grow.
     """
+    if isinstance(array, Stacked):
+        for part in array.parts:
+            release(part)
+        return
     owner = getattr(array, "_mmap", None)
     if owner is None:
         return

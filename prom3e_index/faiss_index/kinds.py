@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from prom3e_index.errors import InputError
 
 EXACT_BYTES_MS = 12e6
-"""Bytes of vectors that one exact query reads per millisecond on one core; see benchmarks/LOG.md."""
+"""Bytes of vectors that one exact query reads per millisecond on one core: half of what was measured, for laptops."""
 EXACT_ROWS = 50_000
 """Up to here a search is exact whatever is asked: an index would gain less than a millisecond or two."""
 
