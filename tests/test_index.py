@@ -236,7 +236,7 @@ def test_wishes_that_cannot_be(make, words):
 def test_sizes_and_times():
     assert (parse_bytes("8GB"), parse_bytes("1.5 MiB"), parse_bytes("10")) == (8e9, 1572864, 10)
     assert (parse_milliseconds("5ms"), parse_milliseconds("0.2 s")) == (5, 200)
-    assert lists_for(1_000_000) == 2048 and lists_for(2_500) == 64
+    assert lists_for(1_000_000) == 4096 and lists_for(100_000) == 1024 and lists_for(2_500) == 64
     assert 39 * lists_for(100_000_000) < 100_000_000
 
 

@@ -72,9 +72,9 @@ def parse_milliseconds(text: str) -> float:
 
 
 def lists_for(rows: int) -> int:
-    """Lists of a coarse quantizer: the first power of two from 2 · √rows on that still holds 39 rows a list."""
+    """Lists of a coarse quantizer: the first power of two from 2.5 · √rows on that still holds 39 rows a list."""
     lists = 64
-    while lists < 2 * rows**0.5 and lists < 65_536 and rows >= 2 * lists * 39:
+    while lists < 2.5 * rows**0.5 and lists < 65_536 and rows >= 2 * lists * 39:
         lists *= 2
     return lists
 
