@@ -77,6 +77,9 @@ def add(index: Path, config: BuildConfig, progress: Progress, update: bool = Fal
         bundle = BundleFolder(index, old)
         wanted = {**identity(config, model), "action": action, "generation": str(old["generation"])}
         folder = index.with_name(index.name + ".adding")
+        begun = folder / "identity.json"
+        if begun.is_file() and json.loads(begun.read_text())["generation"] != wanted["generation"]:
+            shutil.rmtree(folder)  # of an index that has changed since, perhaps by this very work
         work = resumable(folder, wanted, config.restart, action)
 
         def sift(con: Any, facts: dict[str, Any]) -> dict[str, int]:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from prom3e_index.errors import InputError
+from prom3e_index.errors import BundleError, InputError
 from prom3e_index.filters import quoted
 from prom3e_index.schema import FIELDS
 from prom3e_index.tables import Observations
@@ -23,18 +23,32 @@ Progress = Callable[[str, int, int | None], None]
 
 
 def open_plan(work: Path) -> duckdb.DuckDBPyConnection:
-    """Open the plan's database, bounded in memory, spilling to the work folder."""
+    """Open the plan's database, bounded in memory, spilling to the work folder.
+
+    A file that a killed process left half made is begun anew, unless the plan in it was whole.
+
+    Raises:
+        BundleError: A whole plan that cannot be read.
+    """
     import duckdb
 
-    return duckdb.connect(
-        str(work / "plan.duckdb"),
-        config={
-            "memory_limit": "1GB",
-            "temp_directory": str(work / "spill"),
-            "threads": "2",
-            "autoinstall_known_extensions": "false",
-        },
-    )
+    path = work / "plan.duckdb"
+    config = {
+        "memory_limit": "1GB",
+        "temp_directory": str(work / "spill"),
+        "threads": "2",
+        "autoinstall_known_extensions": "false",
+    }
+    try:
+        return duckdb.connect(str(path), config=config)
+    except duckdb.Error as e:
+        if (work / "planned.json").is_file():
+            raise BundleError(
+                f"{path} is damaged: {str(e).splitlines()[0]} Run the same command with --restart."
+            ) from e
+        for left in (path, path.with_name(path.name + ".wal")):
+            left.unlink(missing_ok=True)
+        return duckdb.connect(str(path), config=config)
 
 
 def _create_notes(con: duckdb.DuckDBPyConnection) -> None:
