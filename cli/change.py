@@ -207,6 +207,8 @@ def history(index: Index = DEFAULT_INDEX) -> None:
 def write_certificate(manifest: dict[str, Any]) -> None:
     """The certificate as a table."""
     made = manifest["certificate"]
+    if made.get("stale"):
+        typer.echo(f"certificate: of an earlier generation, not made anew: {made['stale']}")
     if "targets" not in made:  # format 1
         recall = ", ".join(f"{k} {v}" for k, v in made.get("recall@10", {}).items())
         typer.echo(f"certificate of {made.get('queries', 0)} queries: recall@10 {recall}")

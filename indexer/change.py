@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prom3e_index.bundle import BundleFolder
-from prom3e_index.errors import InputError, MismatchError
+from prom3e_index.errors import InputError, MismatchError, ModelError, NotCachedError
 from prom3e_index.faiss_index.kinds import Wish
 from prom3e_index.filters import Filter
 from prom3e_index.indexer.certify import certified, is_stale
@@ -156,7 +156,14 @@ def _settle(
     held = bundle.present[bundle.live].sum(axis=0)
     new["observed"] = {m: int(n) for m, n in zip(bundle.modalities, held, strict=True)}
     if is_stale(new):
-        new = certified(index, new, model or bundle.model(), progress)
+        try:
+            new = certified(index, new, model or bundle.model(), progress)
+        except (
+            MismatchError,
+            ModelError,
+            NotCachedError,
+        ) as e:  # a removal must not wait for a model
+            new["certificate"] = {**new.get("certificate", {}), "stale": str(e)}
     commit(index, old, new)
     return new
 

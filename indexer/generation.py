@@ -73,9 +73,7 @@ def changing(index: Path, action: str, *, check: bool = True) -> Iterator[dict[s
     Raises:
         BundleError: Another writer is at work, or the index is damaged.
     """
-    read_manifest(
-        index, check=check
-    )  # before a lock file is left beside something that is no index
+    read_manifest(index, check=check)  # no lock file is left beside what is no index
     with locked(index, action):
         manifest = read_manifest(index, check=check)
         clear(index, manifest)

@@ -262,6 +262,21 @@ def test_an_index_of_another_model_is_not_added_to(index, tmp_path):
         add(index, BuildConfig(table=places(tmp_path / "n.csv", ["n"]), out=index), quiet)
 
 
+def test_an_index_of_format_1_becomes_one_of_format_2_and_needs_no_model_to_remove(tmp_path):
+    old = Path(__file__).parent / "bundles" / "v1"
+    shutil.copytree(old, tmp_path / "i.p3i")
+    remove(tmp_path / "i.p3i", Filter(where="row = 0"), None, quiet)  # its model is another by now
+    bundle = Bundle.open(tmp_path / "i.p3i")
+    m = bundle.manifest
+    assert (m["format_version"], m["generation"], bundle.rows, bundle.places) == (2, 2, 2, 3)
+    assert [h["action"] for h in m["history"]] == ["build", "remove"]
+    assert "is not the one that" in m["certificate"]["stale"]
+    query = np.asarray(bundle.vectors("text")[:1], np.float32)
+    assert sorted(bundle.nearest("text", query, 9)[1][0].tolist()) == [1, 2]
+    assert len(bundle.eligible(Filter(taxon="inventata"))) == 1
+    assert Bundle.open(tmp_path / "i.p3i", at=1).rows == 3
+
+
 def test_media_of_several_folders_are_found_after_compact(tmp_path, world, fast):
     rows = list(csv.DictReader((world / "observations.csv").open()))
     with_photo = [r for r in rows if r["image"]][:2]
