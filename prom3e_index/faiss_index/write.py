@@ -23,6 +23,7 @@ BLOCK_BYTES = 256 << 20
 SAMPLE_BYTES = 768 << 20
 SAMPLE_SHARE = 64
 """Training rows take 768 MB at most, of galleries above 48 GB a 64th of their bytes."""
+_DRAWN = 4096
 PER_LIST = 48
 """Training rows per list; FAISS asks for 39 at least."""
 _ROUNDS = 8
@@ -123,8 +124,10 @@ def sample(vectors: Vectors, rows: int, seed: int) -> NDArray[np.float32]:
     n, width = vectors.shape
     rows = min(rows, n, _sample_bytes(vectors) // (4 * width))
     chosen = np.sort(np.random.default_rng(seed).choice(n, rows, replace=False))
-    out = widen(vectors, chosen)
-    release(vectors)
+    out = np.empty((rows, width), np.float32)
+    for at in range(0, rows, _DRAWN):  # each row brings its neighbours in the file into memory
+        out[at : at + _DRAWN] = widen(vectors, chosen[at : at + _DRAWN])
+        release(vectors)
     if not np.isfinite(out).all():
         raise InputError("The vectors hold values that are not numbers.")
     return out
