@@ -27,7 +27,7 @@ from prom3e_index.cli.options import (
     Workers,
     mapping,
     progress,
-    wish,
+    wishes,
 )
 
 
@@ -74,6 +74,7 @@ def build(
     Interrupted, the same command goes on where it stopped. Every row is indexed or stands in
     rejected.parquet with its reason.
     """
+    from prom3e_index.faiss_index.kinds import Wish
     from prom3e_index.indexer.build import build as run
     from prom3e_index.indexer.work import BuildConfig
 
@@ -97,7 +98,7 @@ def build(
         overwrite=overwrite,
         restart=restart,
         hubs=hubs,
-        wish=wish(target_recall, memory, latency, kind),
+        wish=Wish(**wishes(target_recall, memory, latency, kind)),
         **given,
     )
     with progress() as show:

@@ -27,7 +27,7 @@ from prom3e_index.cli.options import (
     Workers,
     mapping,
     progress,
-    wish,
+    wishes,
 )
 
 Table = Annotated[
@@ -157,12 +157,11 @@ def rebuild(
 ) -> None:
     """Restore damaged FAISS files and vectors from what is stored, or choose another kind of index.
 
-    Removed rows and earlier generations go, as with `compact`.
+    What is not given stays as the index was built. Removed rows and earlier generations go, as with `compact`.
     """
     from prom3e_index.indexer.compact import compact as run
 
-    given = (target_recall, memory, latency, kind)
-    chosen = wish(*given) if any(v is not None for v in given) else None
+    chosen = wishes(target_recall, memory, latency, kind)
     with progress() as show:
         manifest = run(index, show, chosen, "rebuild")
     _state(index, manifest)
@@ -175,6 +174,7 @@ def certify(
     store: Annotated[bool, typer.Option("--store", help="Put it into the manifest.")] = False,
 ) -> None:
     """Measure again what the search finds of the exact answer, and how fast, on this machine."""
+    from prom3e_index.errors import BundleError
     from prom3e_index.indexer.certify import certify as measure
     from prom3e_index.indexer.generation import changing, commit, successor
     from prom3e_index.search import Bundle
@@ -185,6 +185,11 @@ def certify(
     write_certificate({**bundle.manifest, "certificate": made})
     if store:
         with changing(index, "certify") as old:
+            if old["generation"] != made["generation"]:
+                raise BundleError(
+                    f"{index} became generation {old['generation']} while generation {made['generation']} was "
+                    "measured; certify it again."
+                )
             new = {**successor(old, "certify"), "certificate": made}
             made["generation"] = new["generation"]
             commit(index, old, new)

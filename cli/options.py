@@ -6,12 +6,9 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Any
 
 import typer
-
-if TYPE_CHECKING:
-    from prom3e_index.faiss_index.kinds import Wish
 
 Index = Annotated[
     Path, typer.Option("--index", "-i", envvar="PROM3E_INDEX", help="The index folder.")
@@ -73,16 +70,19 @@ def pairs(entries: list[str], option: str, form: str = "SETTING=VALUE") -> dict[
     return out
 
 
-def wish(recall: float | None, memory: str | None, latency: str | None, kind: str | None) -> Wish:
-    """What the options ask of an index."""
-    from prom3e_index.faiss_index.kinds import Wish, parse_bytes, parse_milliseconds
+def wishes(
+    recall: float | None, memory: str | None, latency: str | None, kind: str | None
+) -> dict[str, Any]:
+    """The fields of a `Wish` that options give."""
+    from prom3e_index.faiss_index.kinds import parse_bytes, parse_milliseconds
 
-    return Wish(
-        0.99 if recall is None else recall,
-        None if memory is None else parse_bytes(memory),
-        None if latency is None else parse_milliseconds(latency),
-        kind,
-    )
+    given = {
+        "recall": recall,
+        "memory": None if memory is None else parse_bytes(memory),
+        "milliseconds": None if latency is None else parse_milliseconds(latency),
+        "kind": kind,
+    }
+    return {k: v for k, v in given.items() if v is not None}
 
 
 @contextmanager

@@ -69,14 +69,13 @@ def _build(config: BuildConfig, model: Model, progress: Progress, started: float
     stage = work / "bundle"
     shutil.rmtree(stage, ignore_errors=True)
     hubs = chosen_method(model, config.hubs)
-    written = write_segment(work, stage, model, hubs, config.wish, progress)
+    entry = write_segment(work, stage, model, hubs, config.wish, progress)
     facts = json.loads((work / "planned.json").read_text())
     manifest = _manifest(config, model, facts, hubs)
-    manifest["segments"] = [{**written.entry, "name": "."}]
-    manifest["observed"] = written.observed
-    manifest["history"][0]["added"] = written.entry["rows"]
+    manifest["segments"] = [{**entry, "name": "."}]
+    manifest["history"][0]["added"] = entry["rows"]
     manifest["files"] = describe_files(stage)
-    summarise(manifest)
+    summarise(stage, manifest)
     manifest = certified(stage, manifest, model, progress)
     manifest["seconds"] = round(time.monotonic() - started, 2)
     write_manifest(stage / NAME, manifest)
@@ -123,7 +122,7 @@ def _manifest(
             "media": facts["media"],
             "fields": facts["fields"],
             "duplicates": config.duplicates,
-            "climate": str(config.climate) if config.climate else None,
+            "climate": str(config.climate.resolve()) if config.climate else None,
         },
         "machine": {
             "python": platform.python_version(),

@@ -7,6 +7,7 @@ chosen on some of them (`tune.py`) and certified on others.
 
 from __future__ import annotations
 
+import os
 import platform
 import time
 from collections.abc import Iterator
@@ -47,7 +48,7 @@ def certified(
         model: The index's.
         progress: Told of each target.
     """
-    wish = Wish(**manifest.get("wish", {}))
+    wish = wish_of(manifest)
     segments = [
         {**s, "index": {t: dict(p) for t, p in s["index"].items()}} for s in manifest["segments"]
     ]
@@ -62,13 +63,21 @@ def certified(
                 entry["index"][target] = {**point, **chosen.to_dict(), "tuned": True}
     manifest = {**manifest, "segments": segments}
     made = certify(BundleFolder(folder, manifest), model, progress)
-    made["unmet"] = unmet(made, wish)
     return {**manifest, "certificate": made}
 
 
-def unmet(certificate: dict[str, Any], wish: Wish) -> list[str]:
+def wish_of(manifest: dict[str, Any]) -> Wish:
+    """What the index was built to do."""
+    return Wish(**manifest.get("wish", {}))
+
+
+def unmet(certificate: dict[str, Any], wish: Wish, faiss_bytes: int) -> list[str]:
     """What was asked of an index and is not so, a sentence each, with both values."""
     out = []
+    if wish.memory is not None and faiss_bytes > wish.memory:
+        out.append(
+            f"the FAISS files take {faiss_bytes / 1e6:,.1f} MB, {wish.memory / 1e6:,.1f} were asked for"
+        )
     for target, m in certificate["targets"].items():
         found, p95 = m.get("recall@10"), m.get("p95_ms")
         if found is not None and found < wish.recall:
@@ -127,8 +136,9 @@ def certify(
         `kind`, `recall@1`, `recall@10`, `recall@100` against exact search over all segments; `p50_ms`, `p95_ms`,
         `p99_ms` of one query on one thread for ten hits; `batch_qps` in batches of 64; `disk_bytes_per_row` of
         vectors and FAISS files; `memory_bytes_per_row`, resident after these queries (Linux; else None);
-        `build_seconds`; and where the kind is not exact `filtered`: recall@10 and hits short of ten, for rows
-        drawn by chance and for the rows nearest to one of them. A recall is None where there are no queries.
+        `build_seconds`; and where the kind is not exact `filtered`: recall@10 and answers short of ten, for rows
+        drawn by chance and for the rows nearest to one of them. Beside them `unmet`, sentences.
+        A recall is None where there are no queries.
     """
     targets = {}
     total = 0
@@ -140,7 +150,7 @@ def certify(
         targets[target] = _measure(bundle, target, asked)
         _close(bundle, target)
     progress("certify", len(bundle.modalities), len(bundle.modalities))
-    return {
+    made = {
         "generation": bundle.manifest["generation"],
         "rows": bundle.rows,
         "queries": total,
@@ -149,6 +159,9 @@ def certify(
         "machine": _machine(),
         "versions": _versions(),
     }
+    files = bundle.manifest["files"]
+    held = sum(int(e["bytes"]) for n, e in files.items() if n.endswith((".faiss", ".lists.npy")))
+    return {**made, "unmet": unmet(made, wish_of(bundle.manifest), held)}
 
 
 def _close(bundle: BundleFolder, target: str) -> None:
@@ -171,7 +184,7 @@ def _measure(bundle: BundleFolder, target: str, queries: Floats) -> dict[str, An
     for k in DEPTHS:
         out[f"recall@{k}"] = None
     if len(queries) and bundle.rows:
-        _, found, _ = bundle.nearest(target, queries, max(DEPTHS))
+        found = {k: bundle.nearest(target, queries, k)[0] for k in DEPTHS}  # further for more hits
         bundle.nearest(target, queries[:1], 10)
         with one_thread():
             times = [_timed(bundle, target, queries[i : i + 1]) for i in range(len(queries))]
@@ -182,8 +195,7 @@ def _measure(bundle: BundleFolder, target: str, queries: Floats) -> dict[str, An
         out["batch_qps"] = round(len(queries) / seconds, 1)
         truth, _, _ = bundle.nearest(target, queries, max(DEPTHS), exactly=True)
         _release(bundle, target)
-        scores, _, _ = bundle.nearest(target, queries, max(DEPTHS))
-        for k in DEPTHS:
+        for k, scores in found.items():
             out[f"recall@{k}"] = round(float(found_share(scores, truth, k).mean()), 4)
         if after is not None and before is not None:
             out["memory_bytes_per_row"] = round(max(0, after - before) / bundle.places, 1)
@@ -285,8 +297,6 @@ def _machine() -> str:
     name = next(
         (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), ""
     )
-    import os
-
     return f"{name or platform.processor() or platform.machine()}, {os.cpu_count()} cores"
 
 

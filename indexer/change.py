@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from prom3e_index.bundle import BundleFolder
 from prom3e_index.errors import InputError, MismatchError, ModelError, NotCachedError
-from prom3e_index.faiss_index.kinds import Wish
 from prom3e_index.filters import Filter
-from prom3e_index.indexer.certify import certified, is_stale
+from prom3e_index.indexer.certify import certified, is_stale, wish_of
 from prom3e_index.indexer.encode import encode_table
 from prom3e_index.indexer.generation import (
+    adding_of,
     changing,
     commit,
     remove_rows,
@@ -76,7 +76,7 @@ def add(index: Path, config: BuildConfig, progress: Progress, update: bool = Fal
         model, config = _as_built(index, old, config)
         bundle = BundleFolder(index, old)
         wanted = {**identity(config, model), "action": action, "generation": str(old["generation"])}
-        folder = index.with_name(index.name + ".adding")
+        folder = adding_of(index)
         begun = folder / "identity.json"
         if begun.is_file() and json.loads(begun.read_text())["generation"] != wanted["generation"]:
             shutil.rmtree(folder)  # of an index that has changed since, perhaps by this very work
@@ -96,23 +96,23 @@ def add(index: Path, config: BuildConfig, progress: Progress, update: bool = Fal
         facts = json.loads((work / "planned.json").read_text())
         stage = work / "segment"
         shutil.rmtree(stage, ignore_errors=True)
-        written = write_segment(work, stage, model, old["hubs"]["method"], wish_of(old), progress)
-        noted = {"known": facts.get("known", 0), "rejected": written.counts["rows_rejected"]}
-        if not written.entry["rows"] and not noted["rejected"]:
+        entry = write_segment(work, stage, model, old["hubs"]["method"], wish_of(old), progress)
+        noted = {"known": facts.get("known", 0), "rejected": entry["counts"]["rows_rejected"]}
+        if not entry["rows"] and not noted["rejected"]:
             shutil.rmtree(work)
             return Changed(old, **noted)
-        new = successor(old, action, added=written.entry["rows"], **noted)
+        new = successor(old, action, added=entry["rows"], **noted)
         removed = removed_rows(bundle)
         again = _rows_of_ids(bundle, _ids_of(stage)) if update else np.zeros(0, np.int64)
         removed[again] = True
         new["history"][-1]["removed"] = len(again)
-        take_segment(index, stage, new, written.entry)
-        removed = np.concatenate([removed, np.zeros(written.entry["rows"], bool)])
+        take_segment(index, stage, new, entry)
+        removed = np.concatenate([removed, np.zeros(entry["rows"], bool)])
         if removed.any():
             remove_rows(index, new, removed)
         new = _settle(index, old, new, model, progress)
         shutil.rmtree(work)
-        return Changed(new, written.entry["rows"], len(again), **noted)
+        return Changed(new, entry["rows"], len(again), **noted)
 
 
 def remove(index: Path, where: Filter | None, ids: list[str] | None, progress: Progress) -> Changed:
@@ -142,22 +142,14 @@ def remove(index: Path, where: Filter | None, ids: list[str] | None, progress: P
         return Changed(new, removed=len(rows), unknown=tuple(unknown))
 
 
-def wish_of(manifest: dict[str, Any]) -> Wish:
-    """What the index was built to do."""
-    return Wish(**manifest.get("wish", {}))
-
-
 def _settle(
     index: Path, old: dict[str, Any], new: dict[str, Any], model: Model | None, progress: Progress
 ) -> dict[str, Any]:
     """Count, certify where much has changed, and make the new generation current."""
-    summarise(new)
-    bundle = BundleFolder(index, new)
-    held = bundle.present[bundle.live].sum(axis=0)
-    new["observed"] = {m: int(n) for m, n in zip(bundle.modalities, held, strict=True)}
+    summarise(index, new)
     if is_stale(new):
         try:
-            new = certified(index, new, model or bundle.model(), progress)
+            new = certified(index, new, model or BundleFolder(index, new).model(), progress)
         except (
             MismatchError,
             ModelError,
@@ -184,6 +176,13 @@ def _as_built(
         wish=wish_of(manifest),
     )
     manifest.setdefault("hubs", {"method": "none", "chosen_by": "the model"})
+    raster = manifest["source"].get("climate")
+    if config.climate is None and raster is not None:
+        if not Path(raster).is_file():
+            raise InputError(
+                f"{index} was built with the climate raster {raster}, which is not there; give it: --climate FILE."
+            )
+        config = replace(config, climate=Path(raster))
     model = open_model(config)
     now = {"mvae": model.mvae_fingerprint}
     now |= {m: model.encoder(m).fingerprint for m in model.settings.get("encoder", {})}

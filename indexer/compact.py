@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,13 +12,12 @@ import numpy as np
 
 from prom3e_index.bundle import BundleFolder
 from prom3e_index.errors import BundleError
-from prom3e_index.faiss_index.kinds import Wish
 from prom3e_index.filters import create_views, quoted
 from prom3e_index.hubs import gallery_bias
 from prom3e_index.hybrid import gallery, infer
-from prom3e_index.indexer.certify import certified
-from prom3e_index.indexer.change import wish_of
+from prom3e_index.indexer.certify import certified, wish_of
 from prom3e_index.indexer.generation import (
+    adding_of,
     changing,
     commit,
     stage_of,
@@ -39,7 +41,10 @@ DERIVED = (".faiss", ".lists.npy", "records.arrow", "statistics.json", "rejected
 
 
 def compact(
-    index: Path, progress: Progress, wish: Wish | None = None, action: str = "compact"
+    index: Path,
+    progress: Progress,
+    wishes: Mapping[str, Any] | None = None,
+    action: str = "compact",
 ) -> dict[str, Any]:
     """Write an index anew as one segment without its removed rows, then take the old files away.
 
@@ -50,7 +55,7 @@ def compact(
     Args:
         index: The index's folder.
         progress: Told of each stage.
-        wish: What the new indexes must do; what the index was built to do when None.
+        wishes: Fields of a `Wish` that replace those the index was built with.
         action: `compact` or `rebuild`, for lock and history.
 
     Returns:
@@ -63,8 +68,9 @@ def compact(
         whole, repaired = _sound(index, old)
         bundle = BundleFolder(index, whole)
         model = bundle.model()
-        new = successor(old, action, removed=0)
-        new["wish"] = vars(wish or wish_of(old))
+        new = successor(old, action)
+        wish = replace(wish_of(old), **(wishes or {}))
+        new["wish"] = asdict(wish)
         stage = stage_of(index)
         for name in ("embeddings", "vectors", "faiss"):
             (stage / name).mkdir(parents=True)
@@ -74,20 +80,19 @@ def compact(
             "rows": bundle.rows,
             "media": str(bundle.segments[0].media),
             "counts": counts,
-            "index": write_indexes(stage, bundle.modalities, wish or wish_of(old), progress),
+            "index": write_indexes(stage, bundle.modalities, wish, progress),
         }
         new["segments"], new["files"], new["deleted"] = [], {}, None
         new["oldest"] = new["generation"]
         for line in new["history"][:-1]:
             line.pop("command", None)  # it may name what was removed
         take_segment(index, stage, new, entry)
-        summarise(new)
-        new["observed"] = {
-            m: int(n)
-            for m, n in zip(bundle.modalities, bundle.present[bundle.live].sum(axis=0), strict=True)
-        }
+        summarise(index, new)
         new = certified(index, new, model, progress)
         commit(index, old, new)
+        shutil.rmtree(
+            adding_of(index), ignore_errors=True
+        )  # of no use now, and may hold what was removed
         return new
 
 

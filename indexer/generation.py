@@ -42,8 +42,8 @@ def segment_name(generation: int) -> str:
     return f"segments/{generation:06d}"
 
 
-def summarise(manifest: dict[str, Any]) -> None:
-    """Fill in `rows`, `places` and `counts` from the segments and what was removed."""
+def summarise(folder: Path, manifest: dict[str, Any]) -> None:
+    """Fill in `rows`, `places`, `counts` and `observed` from the segments and what was removed."""
     segments = manifest["segments"]
     manifest["places"] = sum(s["rows"] for s in segments)
     removed = int(manifest["deleted"]["rows"]) if manifest["deleted"] else 0
@@ -56,6 +56,9 @@ def summarise(manifest: dict[str, Any]) -> None:
     counts = {k: sum(int(p.get(k, 0)) for p in parts) for k in _COUNTS}
     counts["rows_indexed"] = manifest["rows"]
     manifest["counts"] = counts | ({"rows_removed": removed} if removed else {})
+    bundle = BundleFolder(folder, manifest)
+    held = bundle.present[bundle.live].sum(axis=0)
+    manifest["observed"] = {m: int(n) for m, n in zip(bundle.modalities, held, strict=True)}
 
 
 OWNED = (
@@ -177,6 +180,11 @@ def strays(index: Path, manifest: dict[str, Any] | None = None) -> list[str]:
         found += [index / top, *sorted((index / top).rglob("*"))]
     names = [p.relative_to(index).as_posix() for p in found if p.is_file()]
     return [n for n in names if n not in named]
+
+
+def adding_of(index: Path) -> Path:
+    """Where rows to be added are encoded; an interrupted `add` finds them there, of the same generation."""
+    return index.with_name(index.name + ".adding")
 
 
 def stage_of(index: Path) -> Path:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -29,21 +28,6 @@ BLOCK = 2048
 _STATISTIC_ROWS = 48
 
 
-@dataclass(frozen=True)
-class Written:
-    """A segment on disk.
-
-    Attributes:
-        entry: Its part of the manifest.
-        counts: `rows_in`, `rows_indexed`, `rows_rejected`, `files_lost`.
-        observed: Rows that have each modality.
-    """
-
-    entry: dict[str, Any]
-    counts: dict[str, int]
-    observed: dict[str, int]
-
-
 def kept_rows(work: Path, model: Model, n: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Rows with at least one modality left, and their presence (rows, m)."""
     states = [
@@ -61,8 +45,8 @@ def write_segment(
     hubs: str,
     wish: Wish,
     progress: Progress,
-) -> Written:
-    """Write what a work folder has encoded as a segment; an empty `folder` is made.
+) -> dict[str, Any]:
+    """Write what a work folder has encoded as a segment in a new `folder`; give its part of the manifest.
 
     Args:
         work: Planned and encoded rows.
@@ -84,17 +68,12 @@ def write_segment(
         counts = write_metadata(con, folder, kept, present, sigma_l1, model.modalities, lost)
     finally:
         con.close()
-    return Written(
-        {
-            "name": "",
-            "rows": len(kept),
-            "media": facts["media"],
-            "counts": counts,
-            "index": write_indexes(folder, model.modalities, wish, progress),
-        },
-        counts,
-        {m: int(present[:, i].sum()) for i, m in enumerate(model.modalities)},
-    )
+    return {
+        "rows": len(kept),
+        "media": facts["media"],
+        "counts": counts,
+        "index": write_indexes(folder, model.modalities, wish, progress),
+    }
 
 
 def write_indexes(

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from prom3e_index.errors import BundleError, InputError, MismatchError
 from prom3e_index.filters import Filter, check_predicate, create_views, lookups, unknown_taxon
-from prom3e_index.manifest import checksum, read_manifest
+from prom3e_index.manifest import checksum, manifest_path, read_manifest
 from prom3e_index.mapped import Stacked, stacked
 from prom3e_index.segment import Segment
 
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from prom3e_index.faiss_index.search import Subset
     from prom3e_index.model import Model
 
-_ATTEMPTS = 5
 _LIMITS = {
     "autoload_known_extensions": "false",
     "autoinstall_known_extensions": "false",
@@ -75,15 +74,19 @@ class BundleFolder:
             BundleError: No bundle, incomplete, damaged or of a later format; no such generation.
         """
         folder = Path(path)
-        for _ in range(_ATTEMPTS):
-            manifest = read_manifest(folder, at)
+        while True:
+            seen = _state(folder)
             try:
-                bundle = cls(folder, manifest, gpu)
+                bundle = cls(folder, read_manifest(folder, at), gpu)
                 break
-            except FileNotFoundError:
-                continue  # a writer swapped generations while this one was being opened
-        else:
-            raise BundleError(f"{folder} changes faster than it can be opened; try again.")
+            except (FileNotFoundError, BundleError) as e:
+                if _state(folder) != seen:
+                    continue  # a writer swapped generations while this one was being opened
+                if isinstance(e, BundleError):
+                    raise
+                raise BundleError(
+                    f"{folder} lacks {e.filename or e}. Restore it from a copy, or run prom3e-index rebuild."
+                ) from e
         count = bundle.sql("SELECT count(*), coalesce(max(row), -1) FROM every")[0]
         if count != (bundle.places, bundle.places - 1):
             raise BundleError(
@@ -98,13 +101,13 @@ class BundleFolder:
         if not stated:
             return None
         path = self.path / stated["file"]
-        out = np.zeros(self.places, bool)
-        bits = np.unpackbits(np.load(path, allow_pickle=False), bitorder="little")
         if checksum(path) != self.manifest["files"][stated["file"]]["sha256"]:
             raise BundleError(
                 f"{path} has another checksum than the manifest says: it was changed. Restore it from a "
                 "copy; removed rows would be found again."
             )
+        out = np.zeros(self.places, bool)
+        bits = np.unpackbits(np.load(path, allow_pickle=False), bitorder="little")
         out[: len(bits)] = bits[: self.places]
         return out
 
@@ -179,11 +182,11 @@ class BundleFolder:
 
     @cached_property
     def sigma_l1(self) -> NDArray[np.float32]:
-        """(rows,) ‖σ‖₁ of every observation, ascending."""
+        """(rows,) ‖σ‖₁ of every observation, in no order."""
         with self._lock:
             cursor = self._connection.cursor()
         found = cursor.execute("SELECT sigma_l1 FROM observations").fetchnumpy()
-        return np.sort(np.asarray(found["sigma_l1"], np.float32))
+        return np.asarray(found["sigma_l1"], np.float32)
 
     def embeddings(self, modality: str) -> NDArray[np.float16] | Stacked:
         """(places, d) encoder embeddings, memory-mapped; rows that lack the modality are zero."""
@@ -195,10 +198,8 @@ class BundleFolder:
 
     def segment_of(self, row: int) -> tuple[Segment, int]:
         """The segment that holds a row, and the row's place there."""
-        at = bisect_right([s.first for s in self.segments], row) - 1
-        while row >= self.segments[at].first + self.segments[at].rows:
-            at -= 1
-        return self.segments[at], row - self.segments[at].first
+        segment = self.segments[bisect_right(self.segments, row, key=lambda s: s.first) - 1]
+        return segment, row - segment.first
 
     @property
     def bias_width(self) -> int:
@@ -352,6 +353,15 @@ class BundleFolder:
                 f"The query's {part} ({model.name}, {fingerprint}) is not the one that {self.path} was built "
                 f"with ({Path(self.manifest['model']['name']).name}, {made}). Query with that model, or rebuild."
             )
+
+
+def _state(folder: Path) -> tuple[int, int] | None:
+    """Tells one manifest from the next; None where there is none."""
+    try:
+        stat = manifest_path(folder).stat()
+    except OSError:
+        return None
+    return stat.st_ino, stat.st_mtime_ns
 
 
 def _make_room(files: int) -> None:

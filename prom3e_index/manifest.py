@@ -36,11 +36,11 @@ def checksum(path: Path) -> str:
     return digest.hexdigest()
 
 
-def describe_files(folder: Path, within: Path | None = None) -> dict[str, dict[str, Any]]:
-    """Bytes and SHA-256 of every file under `folder` but a manifest, by path relative to `within`."""
+def describe_files(folder: Path) -> dict[str, dict[str, Any]]:
+    """Bytes and SHA-256 of every file under `folder` but a manifest, by relative path."""
     paths = sorted(p for p in folder.rglob("*") if p.is_file() and p.name != NAME)
     return {
-        p.relative_to(within or folder).as_posix(): {
+        p.relative_to(folder).as_posix(): {
             "bytes": p.stat().st_size,
             "sha256": checksum(p),
         }
@@ -110,6 +110,11 @@ def read_manifest(
                 "removes those before it."
             )
         values = _in_this_format(_parsed(path, folder))
+    needed = [(Path(s["name"]) / "metadata.duckdb").as_posix() for s in values["segments"]]
+    needed += [values["deleted"]["file"]] if values["deleted"] else []
+    for name in needed:
+        if name not in values["files"]:
+            raise BundleError(f"{path} does not describe {name}, which it needs; refused.")
     for name, entry in values["files"].items():
         file = folder / name
         if not file.resolve().is_relative_to(folder.resolve()):
@@ -142,7 +147,8 @@ def _parsed(path: Path, folder: Path) -> dict[str, Any]:
             f"{folder} has format version {values['format_version']}, this program reads up to "
             f"{FORMAT_VERSION}. Update prom3e-index."
         )
-    lacking = [k for k in REQUIRED if k not in values]
+    later = () if values["format_version"] == 1 else ("segments", "places", "deleted", "history")
+    lacking = [k for k in (*REQUIRED, *later) if k not in values]
     if lacking:
         raise BundleError(f"{path} lacks {', '.join(lacking)}. Build the index again.")
     return values

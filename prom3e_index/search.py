@@ -180,7 +180,7 @@ def search(bundle: BundleFolder, query: Query) -> Answer:
     elif len(hits) < query.k:
         notes.append(f"{len(hits)} of {query.k} hits: no more are eligible")
     sigma = float(inferred.sigma_l1[0])
-    below = int(np.searchsorted(bundle.sigma_l1, np.float32(sigma), side="right"))
+    below = int(np.count_nonzero(bundle.sigma_l1 <= np.float32(sigma)))
     asked = {
         "given": {m: _shown(v) for m, v in query.given().items()}
         | (

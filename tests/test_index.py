@@ -213,6 +213,7 @@ def test_found_share_counts_ties_as_found():
     (Wish(memory=6e8), 1_000_000, "ivf-pqfs"),
     (Wish(kind="hnsw-sq8"), 1_000_000, "hnsw-sq8"),
     (Wish(kind="ivf-sq8"), 1_000, "exact"),
+    (Wish(memory=1e3), 2_495, "exact"),
 ])  # fmt: skip
 def test_the_kind_follows_from_the_wish(wish, rows, kind):
     chosen, why = choose(wish, rows, 512, 6)
@@ -275,7 +276,8 @@ def test_what_was_asked_and_is_not_so_is_said():
         "audio": {"recall@10": 0.99, "p95_ms": 5.0},
         "text": {"recall@10": None},
     }}  # fmt: skip
-    assert unmet(made, Wish(recall=0.99, milliseconds=5)) == [
+    assert unmet(made, Wish(recall=0.99, milliseconds=5, memory=1e6), 1_500_000) == [
+        "the FAISS files take 1.5 MB, 1.0 were asked for",
         "image: recall@10 is 0.98, 0.99 was asked for",
         "image: 95 % of queries take 6 ms, 5 was asked for",
     ]

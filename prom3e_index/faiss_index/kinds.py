@@ -9,6 +9,8 @@ from prom3e_index.errors import InputError
 
 EXACT_BYTES_MS = 12e6
 """Bytes of vectors that one exact query reads per millisecond on one core: half of what was measured, for laptops."""
+FEWEST = 64 * 39
+"""Rows that the fewest lists, 64, are trained on."""
 EXACT_ROWS = 50_000
 """Up to here a search is exact whatever is asked: an index would gain less than a millisecond or two."""
 
@@ -116,7 +118,7 @@ def choose(wish: Wish, rows: int, width: int, targets: int) -> tuple[Kind, str]:
         InputError: No kind fits the memory.
     """
     if wish.kind is not None:
-        if wish.kind != "exact" and rows < 64 * 39:
+        if wish.kind != "exact" and rows < FEWEST:
             return KINDS["exact"], f"{rows:,} rows are too few for {wish.kind}"
         return KINDS[wish.kind], "asked for"
 
@@ -134,7 +136,9 @@ def choose(wish: Wish, rows: int, width: int, targets: int) -> tuple[Kind, str]:
             )
         return exact, "recall 1 is asked for"
     small = rows <= EXACT_ROWS and (wish.milliseconds is None or milliseconds <= wish.milliseconds)
-    if fits and (small or rows < 64 * 39):
+    if rows < FEWEST:  # lists cannot be trained; a memory that is passed is said by the certificate
+        return exact, f"{rows:,} rows are too few for lists"
+    if fits and small:
         return exact, f"{rows:,} rows are searched exactly in about {milliseconds:.1f} ms"
     if fits and wish.milliseconds is not None and milliseconds <= wish.milliseconds:
         return exact, f"exact search takes about {milliseconds:.1f} ms of {wish.milliseconds:g}"

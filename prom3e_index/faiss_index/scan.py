@@ -214,7 +214,8 @@ def exact(
         rows: Eligible rows, ascending.
 
     Returns:
-        As `refine`: scores (q, k) and rows (q, k).
+        As `refine`: scores (q, k) and rows (q, k). Of several queries at once, where more than 16 rows beyond
+        the k-th share its score, which of them come is not settled by row.
     """
     total = len(vectors) if rows is None else len(rows)
     wanted, k = k, min(k + (_SPARE if len(queries) > 1 else 0), total)

@@ -63,9 +63,7 @@ def tune(gallery: Gallery, queries: Floats, recall: float) -> Point:
         if not kind.refined:
             break
         candidates *= 2
-    if (
-        best is None
-    ):  # not to be reached: as far as it goes, and the certificate says how far that is
+    if best is None:  # out of reach: as far as it goes; the certificate says how far that is
         return replace(_point(gallery, most), candidates=_CANDIDATES if kind.refined else 1)
     return best[1]
 

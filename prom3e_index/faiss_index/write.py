@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prom3e_index.errors import BundleError, InputError
-from prom3e_index.faiss_index.kinds import Kind, lists_for
+from prom3e_index.faiss_index.kinds import FEWEST, Kind, lists_for
 from prom3e_index.faiss_index.scan import Vectors, widen
 from prom3e_index.mapped import release
 
@@ -56,9 +56,9 @@ def build(
     if kind.name == "exact":
         _flat(vectors, path)
         return None
-    if len(vectors) < 64 * 39:
+    if len(vectors) < FEWEST:
         raise InputError(
-            f"{len(vectors):,} rows are too few for {kind.name}; {64 * 39:,} are needed."
+            f"{len(vectors):,} rows are too few for {kind.name}; {FEWEST:,} are needed."
         )
     import faiss
 
