@@ -6,7 +6,6 @@ made before; the build runs in a process of its own, so that its peak is its own
 
 from __future__ import annotations
 
-import argparse
 import json
 import resource
 import subprocess
@@ -15,7 +14,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-from vectors import QUERIES, K, make, milliseconds, per_second
+from vectors import QUERIES, K, arguments, make, milliseconds, per_second
 
 BLOCK = 50_000
 
@@ -55,11 +54,8 @@ def build(path: Path, kind: str, out: Path) -> None:
 
 def main() -> None:
     """Make, build, measure, print."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("rows", type=int)
+    parser = arguments(__doc__)
     parser.add_argument("kind")
-    parser.add_argument("--places", type=Path)
-    parser.add_argument("--folder", type=Path, default=Path("benchmark-index"))
     parser.add_argument("--only-build", type=Path)
     given = parser.parse_args()
     out = given.folder / f"{given.kind}-{given.rows}"

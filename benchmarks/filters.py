@@ -6,7 +6,6 @@ are read. Each lookup is also timed without the sorted tables, as a plain scan.
 
 from __future__ import annotations
 
-import argparse
 import json
 import time
 from datetime import date
@@ -14,7 +13,7 @@ from pathlib import Path
 
 import duckdb
 import numpy as np
-from vectors import places
+from vectors import arguments, places
 
 from prom3e_index.filters import Filter, create_views, lookups
 from prom3e_index.indexer.metadata import sort_tables, write_records
@@ -66,10 +65,7 @@ def write(folder: Path, n: int, table: Path | None) -> dict[str, float]:
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("rows", type=int)
-    parser.add_argument("--places", type=Path)
-    parser.add_argument("--folder", type=Path, default=Path("benchmark-index"))
+    parser = arguments(__doc__)
     given = parser.parse_args()
     folder = given.folder / f"filters-{given.rows}"
     if not (folder / "records.arrow").is_file():

@@ -6,7 +6,6 @@ our time to plain FAISS's in batches of 64 and for one query; and recall, short 
 
 from __future__ import annotations
 
-import argparse
 import json
 import platform
 import resource
@@ -15,7 +14,7 @@ from pathlib import Path
 
 import faiss
 import numpy as np
-from vectors import QUERIES, K, columns, make, milliseconds, per_second
+from vectors import QUERIES, K, arguments, columns, make, milliseconds, per_second
 
 from prom3e_index.faiss_index.kinds import KINDS
 from prom3e_index.faiss_index.scan import exact
@@ -138,10 +137,7 @@ def filters(gallery: Gallery, alone, queries: np.ndarray, by: dict[str, np.ndarr
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("rows", type=int)
-    parser.add_argument("--places", type=Path)
-    parser.add_argument("--folder", type=Path, default=Path("benchmark-index"))
+    parser = arguments(__doc__)
     parser.add_argument("--kinds", default=",".join(KINDS))
     parser.add_argument("--recall", default="0.95,0.99")
     given = parser.parse_args()

@@ -7,7 +7,6 @@ is given the same vectors and two integer columns, is set to the first of its se
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import shutil
@@ -15,7 +14,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-from vectors import QUERIES, K, columns, make, milliseconds, per_second
+from vectors import QUERIES, K, arguments, columns, make, milliseconds, per_second
 
 from prom3e_index.faiss_index.scan import exact
 from prom3e_index.faiss_index.tune import found_share
@@ -296,10 +295,7 @@ def measure(name: str, vectors, queries, by, truths, folder: Path) -> dict:
 
 def main() -> None:
     """Measure and print, an engine a line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("rows", type=int)
-    parser.add_argument("--places", type=Path)
-    parser.add_argument("--folder", type=Path, default=Path("benchmark-index"))
+    parser = arguments(__doc__)
     parser.add_argument(
         "--engines", default=",,".join(ENGINES), help="Names, separated by two commas."
     )

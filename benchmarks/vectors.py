@@ -7,6 +7,7 @@ by one constant vector and noise, so that they lie outside the gallery, as anoth
 
 from __future__ import annotations
 
+import argparse
 import csv
 from pathlib import Path
 
@@ -14,6 +15,15 @@ import numpy as np
 
 QUERIES = 256
 K = 10
+
+
+def arguments(what: str | None) -> argparse.ArgumentParser:
+    """What these benchmarks share: rows, a table of places, the work folder."""
+    parser = argparse.ArgumentParser(description=what)
+    parser.add_argument("rows", type=int)
+    parser.add_argument("--places", type=Path)
+    parser.add_argument("--folder", type=Path, default=Path("benchmark-index"))
+    return parser
 
 
 def places(n: int, table: Path | None, seed: int = 0) -> np.ndarray:

@@ -280,6 +280,61 @@ def test_an_index_of_format_1_becomes_one_of_format_2_and_needs_no_model_to_remo
     assert Bundle.open(tmp_path / "i.p3i", at=1).rows == 3
 
 
+def test_added_rows_get_their_climate_from_the_raster_of_the_build(tmp_path, monkeypatch):
+    from prom3e_index.world import planet
+
+    np.save(tmp_path / "c.npy", planet.raster())
+    table = places(tmp_path / "t.csv", ["a", "b"])
+    monkeypatch.chdir(tmp_path)
+    build(BuildConfig(table=table, out=tmp_path / "i.p3i", climate=Path("c.npy")))
+    monkeypatch.chdir("/")
+    more = places(tmp_path / "n.csv", ["n", "a", "b"])
+    assert add(tmp_path / "i.p3i", BuildConfig(table=more, out=tmp_path), quiet).manifest["observed"]["env"] == 3  # fmt: skip
+    (tmp_path / "c.npy").unlink()
+    more = places(tmp_path / "m.csv", ["m"])
+    with pytest.raises(InputError, match="climate raster .*c.npy, which is not there"):
+        add(tmp_path / "i.p3i", BuildConfig(table=more, out=tmp_path), quiet)
+
+
+def test_a_manifest_that_leads_outside_is_refused(index):
+    path = index / "manifest.json"
+    said = json.loads(path.read_text())
+    for part in (
+        {"segments": [{**said["segments"][0], "name": "../other.p3i"}]},
+        {"deleted": {"file": "../bits.npy", "rows": 1}},
+    ):
+        path.write_text(json.dumps({**said, **part}))
+        with pytest.raises(BundleError, match="which it needs; refused"):
+            Bundle.open(index)
+    path.write_text(json.dumps({k: v for k, v in said.items() if k != "segments"}))
+    with pytest.raises(BundleError, match="lacks segments"):
+        Bundle.open(index)
+
+
+def test_a_reader_that_opens_while_generations_are_swapped(index, monkeypatch, fast):
+    from prom3e_index import bundle as bundle_module
+
+    remove(index, Filter(where="id = 'a1'"), None, quiet)
+    read, swapped = bundle_module.read_manifest, []
+
+    def slow(*given):
+        manifest = read(*given)
+        if not swapped:  # between its manifest and its files, everything is written anew
+            swapped.append(compact(index, quiet))
+        return manifest
+
+    monkeypatch.setattr(bundle_module, "read_manifest", slow)
+    assert Bundle.open(index).manifest["generation"] == 3 and swapped
+
+
+def test_compact_ends_unfinished_work_and_rebuild_keeps_what_is_not_given(index, tmp_path, fast):
+    Path(str(index) + ".adding").mkdir()
+    before = Bundle.open(index).manifest["wish"]
+    compact(index, quiet, {"memory": 5e9}, "rebuild")
+    assert Bundle.open(index).manifest["wish"] == {**before, "memory": 5e9}
+    assert not Path(str(index) + ".adding").exists()
+
+
 def test_media_of_several_folders_are_found_after_compact(tmp_path, world, fast):
     rows = list(csv.DictReader((world / "observations.csv").open()))
     with_photo = [r for r in rows if r["image"]][:2]
