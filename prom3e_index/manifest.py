@@ -110,17 +110,18 @@ def read_manifest(
                 "removes those before it."
             )
         values = _in_this_format(_parsed(path, folder))
+    for name in values["files"]:
+        if not (folder / name).resolve().is_relative_to(folder.resolve()):
+            raise BundleError(f"{path} names {name!r} outside the index; refused.")
     needed = [(Path(s["name"]) / "metadata.duckdb").as_posix() for s in values["segments"]]
     needed += [values["deleted"]["file"]] if values["deleted"] else []
     for name in needed:
         if name not in values["files"]:
             raise BundleError(f"{path} does not describe {name}, which it needs; refused.")
+    if not check:
+        return values
     for name, entry in values["files"].items():
         file = folder / name
-        if not file.resolve().is_relative_to(folder.resolve()):
-            raise BundleError(f"{path} names {name!r} outside the index; refused.")
-        if not check:
-            continue
         if not file.is_file():
             raise BundleError(
                 f"{folder} lacks {name}. Restore it from a copy, or run prom3e-index rebuild."
