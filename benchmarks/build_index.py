@@ -37,8 +37,8 @@ def stored(n: int, folder: Path, table: Path | None) -> Path:
 
 def build(path: Path, kind: str, out: Path) -> None:
     """Build in this process and say what it took."""
-    from prom3e_index.faiss_index.kinds import KINDS
-    from prom3e_index.faiss_index.write import build as write
+    from prom3e_index.bundle.faiss.kinds import KINDS
+    from prom3e_index.bundle.faiss.write import build as write
 
     begun = time.perf_counter()
     assigned = write(np.load(path, mmap_mode="r"), out, KINDS[kind])
@@ -65,9 +65,9 @@ def main() -> None:
     path = stored(given.rows, given.folder, given.places)
     words = [given.rows, given.kind, "--folder", given.folder, "--only-build", path]
     subprocess.run([sys.executable, __file__, *map(str, words)], check=True)
-    from prom3e_index.faiss_index.scan import exact
-    from prom3e_index.faiss_index.search import Gallery, Point
-    from prom3e_index.faiss_index.tune import found_share, tune
+    from prom3e_index.bundle.faiss.operating_point import found_share, tune
+    from prom3e_index.bundle.faiss.scan import exact
+    from prom3e_index.bundle.faiss.search import Gallery, Point
 
     _, queries = make(min(given.rows, 1_000_000), given.folder, given.places)
     asked, vectors = queries[QUERIES : QUERIES + 64], np.load(path, mmap_mode="r")

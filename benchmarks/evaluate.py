@@ -18,12 +18,12 @@ import numpy as np
 import torch
 
 from prom3e_index.evaluation.data import read_eval
-from prom3e_index.evaluation.retrieval import pairs, score
-from prom3e_index.evaluation.run import RetrievalConfig, evaluate_retrieval
-from prom3e_index.evaluation.tables import records
-from prom3e_index.model import Model
-from prom3e_index.mvae import MVAE, MVAEConfig
-from prom3e_index.weights import write_mvae
+from prom3e_index.evaluation.retrieval.records import records
+from prom3e_index.evaluation.retrieval.run import RetrievalConfig, evaluate_retrieval
+from prom3e_index.evaluation.retrieval.scoring import pairs, score
+from prom3e_index.models.folder import Model
+from prom3e_index.models.weights import write_mvae
+from prom3e_index.mvae.network import MVAE, MVAEConfig
 
 SPECIES = 1200
 

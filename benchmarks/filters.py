@@ -15,11 +15,11 @@ import duckdb
 import numpy as np
 from vectors import arguments, places
 
-from prom3e_index.filters import Filter, create_views, lookups
+from prom3e_index.bundle.filters import Filter, create_views, lookups
+from prom3e_index.bundle.manifest import describe_files
+from prom3e_index.bundle.segment import Segment
 from prom3e_index.indexer.metadata import sort_tables, write_records
-from prom3e_index.manifest import describe_files
 from prom3e_index.schema import SHOWN
-from prom3e_index.segment import Segment
 
 SPECIES = 50_000
 

@@ -16,13 +16,13 @@ import faiss
 import numpy as np
 from vectors import QUERIES, K, arguments, columns, make, milliseconds, per_second
 
-from prom3e_index.faiss_index.kinds import KINDS
-from prom3e_index.faiss_index.scan import exact
-from prom3e_index.faiss_index.search import Gallery, Point, Subset
-from prom3e_index.faiss_index.tune import found_share, tune
-from prom3e_index.faiss_index.write import build
+from prom3e_index.bundle.faiss.kinds import KINDS
+from prom3e_index.bundle.faiss.operating_point import found_share, tune
+from prom3e_index.bundle.faiss.scan import exact
+from prom3e_index.bundle.faiss.search import Gallery, Point, Subset
+from prom3e_index.bundle.faiss.write import build
+from prom3e_index.bundle.memory_maps import release
 from prom3e_index.indexer.certify import one_thread
-from prom3e_index.mapped import release
 
 SHARES = (0.5, 0.1, 0.01, 0.001)
 

@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 from vectors import QUERIES, K, arguments, columns, make, milliseconds, per_second
 
-from prom3e_index.faiss_index.scan import exact
-from prom3e_index.faiss_index.tune import found_share
+from prom3e_index.bundle.faiss.operating_point import found_share
+from prom3e_index.bundle.faiss.scan import exact
 
 SHARES = (0.5, 0.1, 0.01, 0.001)
 
@@ -32,9 +32,9 @@ class Ours:
         import duckdb
         import pyarrow as pa
 
-        from prom3e_index.faiss_index.kinds import KINDS
-        from prom3e_index.faiss_index.search import Gallery, Point
-        from prom3e_index.faiss_index.write import build
+        from prom3e_index.bundle.faiss.kinds import KINDS
+        from prom3e_index.bundle.faiss.search import Gallery, Point
+        from prom3e_index.bundle.faiss.write import build
 
         np.save(folder / "v.npy", x)
         vectors = np.load(folder / "v.npy", mmap_mode="r")
@@ -46,7 +46,7 @@ class Ours:
         self.tuning = tuning
 
     def set(self, recall):
-        from prom3e_index.faiss_index.tune import tune
+        from prom3e_index.bundle.faiss.operating_point import tune
 
         exactly = self.kind == "exact"
         self.gallery = self.base if exactly else self.base.at(tune(self.base, self.tuning, recall))
@@ -54,7 +54,7 @@ class Ours:
     def search(self, q, where=None):
         subset = None
         if where is not None:
-            from prom3e_index.faiss_index.search import Subset
+            from prom3e_index.bundle.faiss.search import Subset
 
             found = self.con.cursor().execute(f"SELECT row FROM o WHERE {where[0]} < ?", [where[1]])
             subset = Subset(found.fetchnumpy()["row"], len(self.base))

@@ -27,7 +27,7 @@ def order(rows: np.ndarray) -> np.ndarray:
 def main() -> None:
     """Measure and print."""
     from prom3e_index.media.images import image_pixels
-    from prom3e_index.model import Model
+    from prom3e_index.models.folder import Model
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from prom3e_index.indexer.certify import cross_modal
-from prom3e_index.query import Query
-from prom3e_index.search import Bundle
+from prom3e_index.search.query import Query
+from prom3e_index.search.run import Bundle
 
 FILTERS = (
     {},

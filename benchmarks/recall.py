@@ -15,8 +15,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from prom3e_index.evaluation.run import RetrievalConfig, evaluate_retrieval
-from prom3e_index.indexer.arrays import encode_to_npz
+from prom3e_index.evaluation.retrieval.run import RetrievalConfig, evaluate_retrieval
+from prom3e_index.indexer.npz import encode_to_npz
 from prom3e_index.indexer.work import BuildConfig
 from prom3e_index.world import write_world
 

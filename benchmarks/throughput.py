@@ -40,8 +40,8 @@ def make_model(folder: Path) -> None:
     import open_clip
     import torch
 
-    from prom3e_index.model import BUILT_IN
-    from prom3e_index.weights import write_state
+    from prom3e_index.models.folder import BUILT_IN
+    from prom3e_index.models.weights import write_state
 
     shutil.copytree(BUILT_IN / "mini", folder)
     config = {
@@ -71,7 +71,7 @@ def main() -> None:
     from prom3e_index.indexer.build import encode_table
     from prom3e_index.indexer.work import BuildConfig, work_folder
     from prom3e_index.media.images import image_pixels
-    from prom3e_index.model import Model
+    from prom3e_index.models.folder import Model
 
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--photos", type=int, default=512)

@@ -24,12 +24,12 @@ from dataclasses import replace
 
 from plain_step import plain_loss
 
-from prom3e_index.mvae import MVAE, MVAEConfig
-from prom3e_index.training.mvae import Resident
-from prom3e_index.training.recipe import PUBLISHED
+from prom3e_index.mvae.network import MVAE, MVAEConfig
 from prom3e_index.training.schedule import Order
-from prom3e_index.training.sets import EmbeddingSet
-from prom3e_index.training.step import Step
+from prom3e_index.training.stage_two.loop import Resident
+from prom3e_index.training.stage_two.recipe import PUBLISHED
+from prom3e_index.training.stage_two.sets import EmbeddingSet
+from prom3e_index.training.stage_two.step import Step
 
 BATCH = 1024
 
@@ -110,7 +110,7 @@ def peak_kb() -> int:
 
 def largest_difference(given: EmbeddingSet) -> float:
     """Largest difference of a gradient, relative to its tensor's largest entry: ours against plain, float32."""
-    from prom3e_index.training.step import make_batch
+    from prom3e_index.training.stage_two.step import make_batch
 
     torch.manual_seed(0)
     model, x, noise = MVAE(MVAEConfig()), given.x[:BATCH], torch.randn(BATCH, 1)

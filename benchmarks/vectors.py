@@ -44,7 +44,7 @@ def places(n: int, table: Path | None, seed: int = 0) -> np.ndarray:
 
 def make(n: int, folder: Path, table: Path | None) -> tuple[np.ndarray, np.ndarray]:
     """Gallery (n, 512) float16, memory-mapped, and queries (512, 512) float32, made once per folder."""
-    from prom3e_index.model import Model
+    from prom3e_index.models.folder import Model
 
     path = folder / f"places-{n}.npy"
     encoder = Model.open("geoclip").encoder("loc")

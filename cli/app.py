@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from prom3e_index import __version__
-from prom3e_index.cli import arrays, build, change, evaluate, inspect, models, query, train, world
+from prom3e_index.cli import build, change, encode, evaluate, inspect, models, query, train, world
 
 app = typer.Typer(
     name="prom3e-index",
@@ -34,8 +34,8 @@ app.command("info")(inspect.info)
 app.command("verify")(inspect.verify)
 app.command("export")(inspect.export)
 app.command("doctor")(inspect.doctor)
-app.command("encode")(arrays.encode)
-app.command("infer")(arrays.infer)
+app.command("encode")(encode.encode)
+app.command("infer")(encode.infer)
 app.command("world")(world.world)
 app.command("demo")(world.demo)
 app.add_typer(models.app, name="models")

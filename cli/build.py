@@ -74,7 +74,7 @@ def build(
     Interrupted, the same command goes on where it stopped. Every row is indexed or stands in
     rejected.parquet with its reason.
     """
-    from prom3e_index.faiss_index.kinds import Wish
+    from prom3e_index.bundle.faiss.kinds import Wish
     from prom3e_index.indexer.build import build as run
     from prom3e_index.indexer.work import BuildConfig
 

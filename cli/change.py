@@ -111,8 +111,8 @@ def remove(
 
     Without --where or --ids nothing is removed. Ids that no observation has are said, and exit code 1.
     """
+    from prom3e_index.bundle.filters import Filter
     from prom3e_index.errors import InputError
-    from prom3e_index.filters import Filter
     from prom3e_index.indexer.change import remove as run
 
     if (where is None) == (ids is None):
@@ -177,7 +177,7 @@ def certify(
     from prom3e_index.errors import BundleError
     from prom3e_index.indexer.certify import certify as measure
     from prom3e_index.indexer.generation import changing, commit, successor
-    from prom3e_index.search import Bundle
+    from prom3e_index.search.run import Bundle
 
     bundle = Bundle.open(index)
     with progress() as show:
@@ -198,7 +198,7 @@ def certify(
 
 def history(index: Index = DEFAULT_INDEX) -> None:
     """Say what changed in each generation, and which can still be looked at with --at."""
-    from prom3e_index.manifest import read_manifest
+    from prom3e_index.bundle.manifest import read_manifest
 
     manifest = read_manifest(index)
     for entry in manifest["history"]:

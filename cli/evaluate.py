@@ -40,7 +40,7 @@ def embeddings(
     columns: tuple[str, ...] = (),
 ) -> Path:
     """The index or embeddings as given; a table is encoded into the results' folder first."""
-    from prom3e_index.indexer.arrays import encoded
+    from prom3e_index.indexer.npz import encoded
     from prom3e_index.indexer.work import BuildConfig
 
     config = BuildConfig(
@@ -91,9 +91,9 @@ def retrieval(
     media: Media = None,
 ) -> None:
     """Recall of every direction in every space, with intervals, baselines and published figures."""
-    from prom3e_index.evaluation.output import screen
-    from prom3e_index.evaluation.retrieval import BASE_SPACES
-    from prom3e_index.evaluation.run import RetrievalConfig, evaluate_retrieval
+    from prom3e_index.evaluation.pages.output import screen
+    from prom3e_index.evaluation.retrieval.run import RetrievalConfig, evaluate_retrieval
+    from prom3e_index.evaluation.retrieval.scoring import BASE_SPACES
 
     path = embeddings(data, out, model, hub, device, format, map, media, species)
     config = RetrievalConfig(
@@ -145,7 +145,7 @@ def probe(
     media: Media = None,
 ) -> None:
     """Linear probes of every representation, beside raw coordinates and the mean."""
-    from prom3e_index.evaluation.probe import ProbeConfig, evaluate_probe, markdown
+    from prom3e_index.evaluation.probe.run import ProbeConfig, evaluate_probe, markdown
 
     columns = (*labels, split) if split and split not in ("random", "site") else tuple(labels)
     path = embeddings(data, out, model, hub, device, format, map, media, None, columns)
@@ -184,8 +184,8 @@ def uncertainty(
     media: Media = None,
 ) -> None:
     """What the model's uncertainty says: sets, errors, failures, gaps, maps."""
-    from prom3e_index.evaluation.output import number
-    from prom3e_index.evaluation.uncertainty import UncertaintyConfig, evaluate_uncertainty
+    from prom3e_index.evaluation.pages.output import number
+    from prom3e_index.evaluation.uncertainty.run import UncertaintyConfig, evaluate_uncertainty
 
     path = embeddings(data, out, model, hub, device, format, map, media, species)
     config = UncertaintyConfig(
@@ -226,7 +226,7 @@ def redraw(
     folder: Annotated[Path, typer.Argument(help="Results of `evaluate retrieval`.")],
 ) -> None:
     """Compute tables and pictures anew from stored ranks, without a run."""
-    from prom3e_index.evaluation.output import screen
-    from prom3e_index.evaluation.run import redraw as run
+    from prom3e_index.evaluation.pages.output import screen
+    from prom3e_index.evaluation.retrieval.run import redraw as run
 
     typer.echo(screen(run(folder)), nl=False)

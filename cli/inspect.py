@@ -23,7 +23,7 @@ def info(
     ] = False,
 ) -> None:
     """Say what an index holds, who made it, and how good its search is."""
-    from prom3e_index.search import Bundle
+    from prom3e_index.search.run import Bundle
 
     bundle = Bundle.open(index)
     m = bundle.manifest
@@ -77,7 +77,7 @@ def verify(
 ) -> None:
     """Check checksums, counts, keys, and a sample encoded again. Exit code 1 if anything differs."""
     from prom3e_index.indexer.verify import verify as run
-    from prom3e_index.search import Bundle
+    from prom3e_index.search.run import Bundle
 
     checks = run(Bundle.open(index), sample)
     for check in checks:
@@ -101,8 +101,8 @@ def export(
 ) -> None:
     """Write the observations, or the encoder embeddings, for other software."""
     from prom3e_index.errors import InputError
-    from prom3e_index.export import export_embeddings, export_metadata
-    from prom3e_index.search import Bundle
+    from prom3e_index.search.run import Bundle
+    from prom3e_index.show.export import export_embeddings, export_metadata
 
     kind = format or output.suffix.lstrip(".")
     bundle = Bundle.open(index)
@@ -166,7 +166,7 @@ def doctor(
 
     gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
     typer.echo(f"GPU: {', '.join(gpus) or 'none'}; FAISS sees {faiss.get_num_gpus()}")
-    from prom3e_index.hub import lock_file, pinned
+    from prom3e_index.models.hub_cache import lock_file, pinned
 
     typer.echo(
         f"hub: {len(pinned())} repositories pinned in {lock_file()}"

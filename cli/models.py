@@ -15,7 +15,7 @@ app = typer.Typer(help="Models: list, show, pull.", no_args_is_help=True, rich_m
 @app.command("list")
 def list_models() -> None:
     """List the models that come with the program."""
-    from prom3e_index.model import Model, built_in
+    from prom3e_index.models.folder import Model, built_in
 
     for name in built_in():
         typer.echo(f"{name:10s} {Model.open(name).summary}")
@@ -28,8 +28,8 @@ def show(
 ) -> None:
     """Say what a model is, where its parts come from, and which are on this machine."""
     from prom3e_index.errors import Prom3eError
-    from prom3e_index.hub import locate, pinned
-    from prom3e_index.model import Model
+    from prom3e_index.models.folder import Model
+    from prom3e_index.models.hub_cache import locate, pinned
 
     m = Model.open(model, hub=hub)
     typer.echo(f"{m.name}: {m.summary}")
@@ -71,9 +71,9 @@ def pull(
     ] = "main",
 ) -> None:
     """Download a model's weights once, and pin each repository to its commit."""
-    from prom3e_index.hub import HUB_PREFIX, locate
-    from prom3e_index.hub import pull as download
-    from prom3e_index.model import Model
+    from prom3e_index.models.folder import Model
+    from prom3e_index.models.hub_cache import HUB_PREFIX, locate
+    from prom3e_index.models.hub_cache import pull as download
 
     m = Model.open(model)
     config = m.settings.get("config", "")

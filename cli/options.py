@@ -74,7 +74,7 @@ def wishes(
     recall: float | None, memory: str | None, latency: str | None, kind: str | None
 ) -> dict[str, Any]:
     """The fields of a `Wish` that options give."""
-    from prom3e_index.faiss_index.kinds import parse_bytes, parse_milliseconds
+    from prom3e_index.bundle.faiss.kinds import parse_bytes, parse_milliseconds
 
     given = {
         "recall": recall,

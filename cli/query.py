@@ -65,11 +65,11 @@ def query(
     device: Device = "cpu",
 ) -> None:
     """Search by any set of modalities; --target says what to look for."""
+    from prom3e_index.bundle.filters import parse_bbox, parse_day, parse_near, parse_place
     from prom3e_index.cli.render import FORMATS, write_answer
     from prom3e_index.errors import InputError, near_names
-    from prom3e_index.filters import parse_bbox, parse_day, parse_near, parse_place
-    from prom3e_index.query import Query
-    from prom3e_index.search import Bundle
+    from prom3e_index.search.query import Query
+    from prom3e_index.search.run import Bundle
 
     if format not in FORMATS:
         raise InputError(

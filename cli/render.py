@@ -9,7 +9,7 @@ from typing import Any
 
 import typer
 
-from prom3e_index.query import Answer
+from prom3e_index.search.query import Answer
 
 FORMATS = ("table", "json", "jsonl", "csv", "geojson", "parquet")
 
@@ -18,7 +18,7 @@ def write_answer(answer: Answer, format: str, output: Path | None) -> None:
     """Write an answer in one of `FORMATS`, to a file or stdout."""
     records = [h.to_dict() for h in answer.hits]
     if format == "parquet":
-        from prom3e_index.export import write_parquet
+        from prom3e_index.show.export import write_parquet
 
         assert output is not None  # checked by the command
         write_parquet(records, output)
@@ -30,7 +30,7 @@ def write_answer(answer: Answer, format: str, output: Path | None) -> None:
     elif format == "jsonl":
         text = "".join(json.dumps(r, ensure_ascii=False) + "\n" for r in records)
     else:
-        from prom3e_index.export import csv_text, geojson
+        from prom3e_index.show.export import csv_text, geojson
 
         text = csv_text(records) if format == "csv" else geojson(records) + "\n"
     if output is not None:

@@ -105,8 +105,8 @@ def mvae(
 ) -> None:
     """Fit the MVAE to embeddings; write a model folder. An interrupted run goes on."""
     from prom3e_index.errors import InputError, near_names
-    from prom3e_index.training.recipe import RECIPES
-    from prom3e_index.training.run import MVAERun, run_mvae
+    from prom3e_index.training.stage_two.recipe import RECIPES
+    from prom3e_index.training.stage_two.run import MVAERun, run_mvae
 
     if recipe not in RECIPES:
         raise InputError(
@@ -209,8 +209,8 @@ def align(
 ) -> None:
     """Align an encoder to a frozen photo tower; write its folder. An interrupted run goes on."""
     from prom3e_index.schema import modality_name
-    from prom3e_index.training.align import PUBLISHED_BATCH, PUBLISHED_LOSS, AlignConfig
-    from prom3e_index.training.stage_one import TOGETHER, AlignRun, run_align
+    from prom3e_index.training.stage_one.align import PUBLISHED_BATCH, PUBLISHED_LOSS, AlignConfig
+    from prom3e_index.training.stage_one.run import TOGETHER, AlignRun, run_align
 
     name = modality if modality == TOGETHER else modality_name(modality)
     config = AlignConfig(
@@ -255,8 +255,8 @@ def patch(
     device: Device = "cpu",
 ) -> None:
     """Mix weights before and after fine-tuning; keep the mix with the best zero-shot accuracy."""
-    from prom3e_index.training.observations import read_rows
-    from prom3e_index.training.stage_one import run_patch
+    from prom3e_index.training.stage_one.observations import read_rows
+    from prom3e_index.training.stage_one.run import run_patch
 
     rows = read_rows(
         table, columns=mapping(map), format=format, media=media, allow_outside=allow_outside

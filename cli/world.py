@@ -33,7 +33,7 @@ def demo(
     seed: Annotated[int, typer.Option(help="Of the observations.")] = 0,
 ) -> None:
     """Make a world, index it, ask it questions, measure recall, write a report with pictures."""
-    from prom3e_index.indexer.demo import run_demo
+    from prom3e_index.cli.demo import run_demo
 
     with progress() as show:
         report, table = run_demo(folder, observations, seed, show)

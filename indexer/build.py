@@ -17,15 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import prom3e_index
-from prom3e_index.hubs import chosen_method
-from prom3e_index.hybrid import hidden_width
-from prom3e_index.indexer.certify import certified
-from prom3e_index.indexer.encode import encode_table, some_kept
-from prom3e_index.indexer.generation import summarise
-from prom3e_index.indexer.plan import Progress
-from prom3e_index.indexer.segment import bias_width, write_segment
-from prom3e_index.indexer.work import BuildConfig, locked, open_model, work_folder
-from prom3e_index.manifest import (
+from prom3e_index.bundle.manifest import (
     FORMAT_VERSION,
     NAME,
     describe_files,
@@ -34,7 +26,15 @@ from prom3e_index.manifest import (
     sync,
     write_manifest,
 )
-from prom3e_index.model import Model
+from prom3e_index.indexer.certify import certified
+from prom3e_index.indexer.encode import encode_table, some_kept
+from prom3e_index.indexer.generation import summarise
+from prom3e_index.indexer.plan import Progress
+from prom3e_index.indexer.work import BuildConfig, locked, open_model, work_folder
+from prom3e_index.indexer.write_segment import bias_width, write_segment
+from prom3e_index.models.folder import Model
+from prom3e_index.search.hubness import chosen_method
+from prom3e_index.search.score import hidden_width
 from prom3e_index.tables import recognise
 
 

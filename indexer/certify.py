@@ -19,14 +19,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from prom3e_index.bundle import BundleFolder
-from prom3e_index.faiss_index.kinds import Wish
-from prom3e_index.faiss_index.scan import exact, score_all, score_rows
-from prom3e_index.faiss_index.tune import found_share, tune
-from prom3e_index.hybrid import infer, query_rows
+from prom3e_index.bundle.faiss.kinds import Wish
+from prom3e_index.bundle.faiss.operating_point import found_share, tune
+from prom3e_index.bundle.faiss.scan import exact, score_all, score_rows
+from prom3e_index.bundle.memory_maps import release
+from prom3e_index.bundle.opened import BundleFolder
 from prom3e_index.indexer.plan import Progress
-from prom3e_index.mapped import release
-from prom3e_index.model import Model
+from prom3e_index.models.folder import Model
+from prom3e_index.search.score import infer, query_rows
 
 Floats = NDArray[np.float32]
 QUERIES = 128

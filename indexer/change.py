@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from prom3e_index.bundle import BundleFolder
+from prom3e_index.bundle.filters import Filter
+from prom3e_index.bundle.opened import BundleFolder
 from prom3e_index.errors import InputError, MismatchError, ModelError, NotCachedError
-from prom3e_index.filters import Filter
 from prom3e_index.indexer.certify import certified, is_stale, wish_of
 from prom3e_index.indexer.encode import encode_table
 from prom3e_index.indexer.generation import (
@@ -27,9 +27,9 @@ from prom3e_index.indexer.generation import (
     take_segment,
 )
 from prom3e_index.indexer.plan import Progress, sift_known
-from prom3e_index.indexer.segment import write_segment
 from prom3e_index.indexer.work import BuildConfig, identity, open_model, resumable
-from prom3e_index.model import Model
+from prom3e_index.indexer.write_segment import write_segment
+from prom3e_index.models.folder import Model
 
 Ints = NDArray[np.int64]
 

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from prom3e_index.bundle import BundleFolder
+from prom3e_index.bundle.filters import create_views, quoted
+from prom3e_index.bundle.manifest import checksum
+from prom3e_index.bundle.memory_maps import release
+from prom3e_index.bundle.opened import BundleFolder
 from prom3e_index.errors import BundleError
-from prom3e_index.filters import create_views, quoted
-from prom3e_index.hubs import gallery_bias
-from prom3e_index.hybrid import gallery, infer
 from prom3e_index.indexer.certify import certified, wish_of
 from prom3e_index.indexer.generation import (
     adding_of,
@@ -27,13 +27,13 @@ from prom3e_index.indexer.generation import (
 )
 from prom3e_index.indexer.metadata import finish_tables
 from prom3e_index.indexer.plan import Progress
-from prom3e_index.indexer.segment import new_array, write_indexes, write_statistics
-from prom3e_index.manifest import checksum
-from prom3e_index.mapped import release
+from prom3e_index.indexer.write_segment import new_array, write_indexes, write_statistics
 from prom3e_index.schema import MEDIA
+from prom3e_index.search.hubness import gallery_bias
+from prom3e_index.search.score import gallery, infer
 
 if TYPE_CHECKING:
-    from prom3e_index.model import Model
+    from prom3e_index.models.folder import Model
 
 BLOCK = 8192
 DERIVED = (".faiss", ".lists.npy", "records.arrow", "statistics.json", "rejected.parquet")

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from prom3e_index.faiss_index.kinds import KINDS
-from prom3e_index.faiss_index.search import Gallery, Point, Subset
-from prom3e_index.faiss_index.tune import found_share, tune
-from prom3e_index.faiss_index.write import build
+from prom3e_index.bundle.faiss.kinds import KINDS
+from prom3e_index.bundle.faiss.operating_point import found_share, tune
+from prom3e_index.bundle.faiss.search import Gallery, Point, Subset
+from prom3e_index.bundle.faiss.write import build
 from prom3e_index.indexer.verify import Check
 
 ROWS, WIDTH, GROUPS, QUERIES, K = 20_000, 64, 100, 32, 10

@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from prom3e_index.bundle.filters import quoted
+from prom3e_index.bundle.memory_maps import release
 from prom3e_index.errors import MediaError
-from prom3e_index.filters import quoted
 from prom3e_index.indexer.plan import Progress
-from prom3e_index.mapped import release
 from prom3e_index.media.climate import ClimateRaster
 from prom3e_index.media.pool import DecodePool, Task
-from prom3e_index.model import Model
+from prom3e_index.models.folder import Model
 from prom3e_index.schema import MEDIA
 
 if TYPE_CHECKING:

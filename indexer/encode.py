@@ -19,10 +19,10 @@ from prom3e_index.indexer.plan import (
     plan_embeddings,
     settle_embeddings,
 )
-from prom3e_index.indexer.segment import kept_rows
 from prom3e_index.indexer.work import BuildConfig
+from prom3e_index.indexer.write_segment import kept_rows
 from prom3e_index.media.climate import ClimateRaster
-from prom3e_index.model import Model
+from prom3e_index.models.folder import Model
 from prom3e_index.tables import EMBEDDINGS, read_observations, recognise
 from prom3e_index.tables.embeddings import read_embeddings
 

@@ -21,9 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from prom3e_index.bundle import BundleFolder
-from prom3e_index.indexer.work import locked
-from prom3e_index.manifest import (
+from prom3e_index.bundle.manifest import (
     FORMAT_VERSION,
     GENERATIONS,
     NAME,
@@ -35,6 +33,8 @@ from prom3e_index.manifest import (
     sync,
     write_manifest,
 )
+from prom3e_index.bundle.opened import BundleFolder
+from prom3e_index.indexer.work import locked
 
 
 def segment_name(generation: int) -> str:

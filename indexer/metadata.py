@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from prom3e_index.filters import quoted, taxon_columns
+from prom3e_index.bundle.filters import quoted, taxon_columns
 from prom3e_index.schema import FIELDS, RECORDS, SHOWN
 
 if TYPE_CHECKING:

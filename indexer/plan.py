@@ -9,8 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from prom3e_index.bundle.filters import quoted
 from prom3e_index.errors import BundleError, InputError
-from prom3e_index.filters import quoted
 from prom3e_index.schema import FIELDS
 from prom3e_index.tables import Observations
 

@@ -8,14 +8,14 @@ from functools import partial
 
 import numpy as np
 
+from prom3e_index.bundle.faiss.operating_point import found_share
+from prom3e_index.bundle.manifest import checksum
 from prom3e_index.errors import MediaError, Prom3eError
-from prom3e_index.faiss_index.tune import found_share
-from prom3e_index.hybrid import gallery, infer
 from prom3e_index.indexer.generation import strays
-from prom3e_index.manifest import checksum
 from prom3e_index.media.pool import DecodePool, Task
 from prom3e_index.schema import MEDIA
-from prom3e_index.search import Bundle
+from prom3e_index.search.run import Bundle
+from prom3e_index.search.score import gallery, infer
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
+from prom3e_index.bundle.faiss.kinds import Wish
 from prom3e_index.errors import BundleError, InputError
-from prom3e_index.faiss_index.kinds import Wish
-from prom3e_index.model import Model
+from prom3e_index.models.folder import Model
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,7 @@ def bundle_path(world, tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def bundle(bundle_path):
-    from prom3e_index.search import Bundle
+    from prom3e_index.search.run import Bundle
 
     return Bundle.open(bundle_path)
 

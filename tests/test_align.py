@@ -16,14 +16,14 @@ from torch.nn import functional as F
 
 from prom3e_index.errors import InputError, ModelError
 from prom3e_index.media.images import ImageSpec
-from prom3e_index.model import BUILT_IN
-from prom3e_index.training import augment
-from prom3e_index.training.align import AlignConfig, align
+from prom3e_index.models.folder import BUILT_IN
+from prom3e_index.models.weights import read_state, write_state
 from prom3e_index.training.checkpoint import load
-from prom3e_index.training.observations import read_rows
-from prom3e_index.training.stage_one import AlignRun, run_align, run_patch, zero_shot_accuracy
-from prom3e_index.training.towers import Tower, random_places
-from prom3e_index.weights import read_state, write_state
+from prom3e_index.training.stage_one import augment
+from prom3e_index.training.stage_one.align import AlignConfig, align
+from prom3e_index.training.stage_one.observations import read_rows
+from prom3e_index.training.stage_one.run import AlignRun, run_align, run_patch, zero_shot_accuracy
+from prom3e_index.training.stage_one.towers import Tower, random_places
 
 RECIPE = ROOT / "training/recipes/mini"
 
@@ -79,7 +79,7 @@ class _Stop(Exception):
 
 
 def test_interrupted_alignment_is_straight_through_bit_for_bit(tmp_path, monkeypatch):
-    import prom3e_index.training.align as module
+    import prom3e_index.training.stage_one.align as module
 
     config = AlignConfig(loss="masked", epochs=3, batch_size=16, accumulate=3, lr=1e-2)
     tower, anchors, label = toy()
@@ -112,7 +112,7 @@ def test_gathered_negatives_of_two_processes_equal_one_joint_batch(tmp_path):
     code = """
 from pathlib import Path
 from test_align import toy
-from prom3e_index.training.align import AlignConfig, align
+from prom3e_index.training.stage_one.align import AlignConfig, align
 from prom3e_index.training.distributed import join
 tower, anchors, label = toy()
 align(tower, anchors, label, AlignConfig(loss="supcon", epochs=2, batch_size={size}, accumulate=1, lr=1e-2,
@@ -212,7 +212,7 @@ def test_every_encoder_is_aligned_and_opens_in_the_published_layout(
     from prom3e_index.encoders.sound import ClapAudio
     from prom3e_index.encoders.vision import ClipTile
     from prom3e_index.media.audio import AudioSpec
-    from prom3e_index.training.align import PUBLISHED_LOSS
+    from prom3e_index.training.stage_one.align import PUBLISHED_LOSS
 
     out = tmp_path / folder
     config = AlignConfig(
@@ -236,7 +236,7 @@ def test_every_encoder_is_aligned_and_opens_in_the_published_layout(
 def test_photos_are_embedded_once_as_the_encoder_does(world, clip):
     from prom3e_index.encoders.vision import OpenClipImage
     from prom3e_index.media.images import image_pixels
-    from prom3e_index.training.stage_one import photo_embeddings
+    from prom3e_index.training.stage_one.run import photo_embeddings
 
     rows = read_rows(str(world / "observations.csv"))
     encoder = OpenClipImage(clip[0], ImageSpec())

@@ -21,8 +21,8 @@ from prom3e_index.indexer import build as build_module
 from prom3e_index.indexer.build import build
 from prom3e_index.indexer.verify import verify
 from prom3e_index.indexer.work import BuildConfig, locked, work_folder
-from prom3e_index.model import Model
-from prom3e_index.search import Bundle
+from prom3e_index.models.folder import Model
+from prom3e_index.search.run import Bundle
 
 
 def table(folder: Path, lines: list[str]) -> str:
@@ -37,7 +37,7 @@ def test_vectors_follow_from_encoder_and_mvae_by_hand(world, bundle):
 
     from prom3e_index.media.audio import audio_features
     from prom3e_index.media.images import image_pixels
-    from prom3e_index.taxon import taxon_text
+    from prom3e_index.tables.names import taxon_text
 
     model = Model.open("mini")
     with (world / "observations.csv").open(encoding="utf-8", newline="") as f:
@@ -313,7 +313,7 @@ def test_overwrite_restart_and_two_builders(tmp_path, bundle_path):
 
 
 def test_embeddings_are_indexed_like_the_table_they_came_from(tmp_path, world, bundle):
-    from prom3e_index.indexer.arrays import encode_to_npz, infer_npz
+    from prom3e_index.indexer.npz import encode_to_npz, infer_npz
 
     source = tmp_path / "e.npz"
     done = encode_to_npz(

@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 from faults import Killed, faults
 
+from prom3e_index.bundle.faiss.kinds import Wish
+from prom3e_index.bundle.filters import Filter
 from prom3e_index.errors import BundleError, InputError, MismatchError
-from prom3e_index.faiss_index.kinds import Wish
-from prom3e_index.filters import Filter
 from prom3e_index.indexer import certify as certify_module
 from prom3e_index.indexer import change as change_module
 from prom3e_index.indexer import compact as compact_module
@@ -29,9 +29,9 @@ from prom3e_index.indexer.compact import compact
 from prom3e_index.indexer.generation import strays
 from prom3e_index.indexer.verify import verify
 from prom3e_index.indexer.work import BuildConfig, locked
-from prom3e_index.model import Model
-from prom3e_index.query import Query
-from prom3e_index.search import Bundle
+from prom3e_index.models.folder import Model
+from prom3e_index.search.query import Query
+from prom3e_index.search.run import Bundle
 
 STRANGE = [
     "007",
@@ -112,7 +112,9 @@ def fast(monkeypatch, model):
     """One loaded model and no new certificates: neither writes a file."""
     monkeypatch.setattr(change_module, "open_model", lambda config: model)
     monkeypatch.setattr(Bundle, "model", lambda self, *a, **k: model)
-    monkeypatch.setattr("prom3e_index.bundle.BundleFolder.model", lambda self, *a, **k: model)
+    monkeypatch.setattr(
+        "prom3e_index.bundle.opened.BundleFolder.model", lambda self, *a, **k: model
+    )
     for module in (change_module, compact_module):
         monkeypatch.setattr(module, "certified", lambda folder, manifest, *_: manifest)
 
@@ -312,7 +314,7 @@ def test_a_manifest_that_leads_outside_is_refused(index):
 
 
 def test_a_reader_that_opens_while_generations_are_swapped(index, monkeypatch, fast):
-    from prom3e_index import bundle as bundle_module
+    from prom3e_index.bundle import opened as bundle_module
 
     remove(index, Filter(where="id = 'a1'"), None, quiet)
     read, swapped = bundle_module.read_manifest, []
@@ -416,12 +418,12 @@ def test_a_failure_at_every_file_operation_loses_nothing(base, tmp_path, fast, n
 _CHILD = """
 import sys
 from pathlib import Path
-from prom3e_index.filters import Filter
+from prom3e_index.bundle.filters import Filter
 from prom3e_index.indexer.certify import cross_modal
 from prom3e_index.indexer.change import add, remove
 from prom3e_index.indexer.compact import compact
 from prom3e_index.indexer.work import BuildConfig
-from prom3e_index.model import Model
+from prom3e_index.models.folder import Model
 for m in Model.open("mini").modalities: Model.open("mini").encoder(m)
 index, table = Path(sys.argv[1]), sys.argv[2]
 quiet = lambda *_: None

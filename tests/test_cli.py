@@ -187,7 +187,7 @@ def test_an_index_is_changed_looked_back_at_and_compacted(inside, bundle_path, w
 
 
 def test_doctor_proves_the_paths_of_the_search(inside, monkeypatch):
-    from prom3e_index.faiss_index.search import Gallery
+    from prom3e_index.bundle.faiss.search import Gallery
 
     code, out, _ = inside("doctor", "--conformance")
     lines = [line for line in out.splitlines() if line[:4] in ("ok  ", "FAIL")]
@@ -243,9 +243,9 @@ def test_an_output_that_is_closed_early_is_no_error(run):
 
 
 def test_report_holds_its_pictures_and_escapes_what_it_shows(bundle, tmp_path):
-    from prom3e_index.query import Query
-    from prom3e_index.recall import recall_table
-    from prom3e_index.report import recall_text, write_report
+    from prom3e_index.evaluation.directions import recall_table
+    from prom3e_index.search.query import Query
+    from prom3e_index.show.report import recall_text, write_report
 
     answer = bundle.search(Query(text="<script>alert(1)</script>", target="image", k=3))
     x = np.stack([np.asarray(bundle.embeddings(m), np.float32) for m in bundle.modalities], axis=1)
@@ -264,8 +264,8 @@ def test_report_holds_its_pictures_and_escapes_what_it_shows(bundle, tmp_path):
 
 def test_recall_equals_a_plain_loop(bundle):
     """One direction of the recall table recomputed with loops."""
-    from prom3e_index.model import Weights
-    from prom3e_index.recall import directions
+    from prom3e_index.evaluation.directions import directions
+    from prom3e_index.models.folder import Weights
 
     x = np.stack([np.asarray(bundle.embeddings(m), np.float32) for m in bundle.modalities], axis=1)
     labels = np.array(

@@ -12,7 +12,7 @@ from prom3e_index.errors import ModelError, NotCachedError, ShapeError
 from prom3e_index.media.audio import AudioSpec, audio_features, fusion_views, read_mono, resample
 from prom3e_index.media.climate import ClimateRaster
 from prom3e_index.media.images import ImageSpec, image_pixels, normalise_pixels
-from prom3e_index.model import Model
+from prom3e_index.models.folder import Model
 
 
 @pytest.fixture(scope="module")
@@ -243,7 +243,7 @@ def test_geoclip_weights_of_the_package_serve_a_model_folder(tmp_path, world):
     """A model folder may take its location encoder from the geoclip package."""
     import shutil
 
-    from prom3e_index.model import BUILT_IN
+    from prom3e_index.models.folder import BUILT_IN
 
     folder = tmp_path / "m"
     shutil.copytree(BUILT_IN / "mini", folder)
@@ -263,7 +263,7 @@ def test_pull_pins_each_repository_to_its_commit(tmp_path, monkeypatch, hub):
     """With a stand-in for the hub: `main` is resolved once, and that commit is used from then on."""
     import huggingface_hub
 
-    from prom3e_index import hub as hub_module
+    from prom3e_index.models import hub_cache as hub_module
 
     monkeypatch.setenv("PROM3E_CACHE", str(tmp_path))
     asked = []

@@ -9,16 +9,16 @@ import json
 import numpy as np
 import pytest
 
-from prom3e_index import hubs
 from prom3e_index.errors import InputError
-from prom3e_index.evaluation import raw
 from prom3e_index.evaluation.data import EvalSet, read_eval, refuse_overlap
-from prom3e_index.evaluation.ranking import PLACES, Answers, Labels, ndcg
-from prom3e_index.evaluation.retrieval import pairs, score
-from prom3e_index.evaluation.ridge import Ridge
-from prom3e_index.evaluation.run import RetrievalConfig, evaluate_retrieval, redraw
-from prom3e_index.evaluation.tables import Resampler, records
-from prom3e_index.model import Model, Weights
+from prom3e_index.evaluation.retrieval import stored_ranks as raw
+from prom3e_index.evaluation.retrieval.ranking import PLACES, Answers, Labels, ndcg
+from prom3e_index.evaluation.retrieval.records import Resampler, records
+from prom3e_index.evaluation.retrieval.ridge import Ridge
+from prom3e_index.evaluation.retrieval.run import RetrievalConfig, evaluate_retrieval, redraw
+from prom3e_index.evaluation.retrieval.scoring import pairs, score
+from prom3e_index.models.folder import Model, Weights
+from prom3e_index.search import hubness as hubs
 
 NAMES = ("image", "sat", "loc", "env", "text", "audio")
 
@@ -409,7 +409,7 @@ def test_wrong_input_is_named(tmp_path):
 
 
 def test_zero_shot_equals_nearest_name():
-    from prom3e_index.evaluation.classify import classes, zero_shot
+    from prom3e_index.evaluation.retrieval.classify import classes, zero_shot
 
     data = tiny(80, seed=41, missing=0)
     codes, vectors = classes(data)

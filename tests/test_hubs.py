@@ -10,13 +10,13 @@ import pytest
 import torch
 
 from prom3e_index.errors import InputError, ModelError
-from prom3e_index.hubs import BANK, K, chosen_method
 from prom3e_index.indexer.build import build
 from prom3e_index.indexer.verify import verify
 from prom3e_index.indexer.work import BuildConfig
-from prom3e_index.model import BUILT_IN, Model
-from prom3e_index.query import Query
-from prom3e_index.search import Bundle
+from prom3e_index.models.folder import BUILT_IN, Model
+from prom3e_index.search.hubness import BANK, K, chosen_method
+from prom3e_index.search.query import Query
+from prom3e_index.search.run import Bundle
 
 
 @pytest.fixture(scope="module")
@@ -127,8 +127,8 @@ def test_methods_and_banks_are_checked(tmp_path):
 def test_training_writes_a_bank_and_what_validation_says(tmp_path):
     from test_evaluation import tiny, write
 
-    from prom3e_index.training.recipe import Recipe
-    from prom3e_index.training.run import MVAERun, run_mvae
+    from prom3e_index.training.stage_two.recipe import Recipe
+    from prom3e_index.training.stage_two.run import MVAERun, run_mvae
 
     write(tmp_path / "train.npz", tiny(120, seed=1))
     write(tmp_path / "val.npz", tiny(60, seed=2))

@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from prom3e_index.errors import BundleError, InputError
-from prom3e_index.faiss_index.kinds import (
+from prom3e_index.bundle.faiss.kinds import (
     KINDS,
     Wish,
     choose,
@@ -18,11 +17,12 @@ from prom3e_index.faiss_index.kinds import (
     parse_bytes,
     parse_milliseconds,
 )
-from prom3e_index.faiss_index.scan import exact, refine, score_rows, widen
-from prom3e_index.faiss_index.search import Gallery, Point, Subset
-from prom3e_index.faiss_index.tune import found_share, tune
-from prom3e_index.faiss_index.write import build
-from prom3e_index.mapped import Stacked
+from prom3e_index.bundle.faiss.operating_point import found_share, tune
+from prom3e_index.bundle.faiss.scan import exact, refine, score_rows, widen
+from prom3e_index.bundle.faiss.search import Gallery, Point, Subset
+from prom3e_index.bundle.faiss.write import build
+from prom3e_index.bundle.memory_maps import Stacked
+from prom3e_index.errors import BundleError, InputError
 
 N, WIDTH, GROUPS = 6_000, 48, 40
 POINTS = {"exact": Point(), "hnsw-sq8": Point("hnsw-sq8", candidates=4, beam=64)} | {

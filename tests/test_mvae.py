@@ -10,8 +10,8 @@ import torch
 from conftest import shared
 
 from prom3e_index.errors import InputError, ModelError, ShapeError
-from prom3e_index.mvae import MVAE, MVAEConfig
-from prom3e_index.weights import read_mvae, write_mvae
+from prom3e_index.models.weights import read_mvae, write_mvae
+from prom3e_index.mvae.network import MVAE, MVAEConfig
 
 SETS = ["0", "5", "2_0", "1_3", "0_1_2_3_4_5"]
 
@@ -151,7 +151,7 @@ def test_published_size():
     (lambda s: s.update(cls_tokens=torch.zeros(2, 3)), r"cls_tokens is \(2, 3\), the model has \(2, 16\)"),
 ])  # fmt: skip
 def test_tensors_that_do_not_fit_are_named(tmp_path, harm, words):
-    from prom3e_index.weights import write_state
+    from prom3e_index.models.weights import write_state
 
     model = MVAE(MVAEConfig(input_dim=8, embed_dim=16, heads=2, mlp_dim=8))
     write_mvae(model, tmp_path)

@@ -14,8 +14,8 @@ from typer.testing import CliRunner
 
 from prom3e_index.cli.app import app
 from prom3e_index.errors import InputError
-from prom3e_index.evaluation.calibration import conformal, foretells, quantile
-from prom3e_index.evaluation.probe import (
+from prom3e_index.evaluation.probe.representations import REPRESENTATIONS, represent
+from prom3e_index.evaluation.probe.run import (
     ProbeConfig,
     coordinates,
     evaluate_probe,
@@ -23,15 +23,15 @@ from prom3e_index.evaluation.probe import (
     r_squared,
     split_rows,
 )
-from prom3e_index.evaluation.tokens import REPRESENTATIONS, represent
-from prom3e_index.evaluation.uncertainty import (
+from prom3e_index.evaluation.uncertainty.calibration import conformal, foretells, quantile
+from prom3e_index.evaluation.uncertainty.run import (
     UncertaintyConfig,
     agreement,
     by_set,
     evaluate_uncertainty,
 )
-from prom3e_index.hybrid import prepare
-from prom3e_index.model import Model
+from prom3e_index.models.folder import Model
+from prom3e_index.search.score import prepare
 
 
 def test_representations_are_the_mvaes_tokens():

@@ -21,28 +21,11 @@ SHIPPED = sorted(
     if not any((ROOT / "prom3e_index" / f) in p.parents for f in FOLDERS[1:])
 )  # fmt: skip
 
-# A layer may import itself and what stands after it. A module without a layer of its own is in "base".
+# A layer may import itself and what stands after it; a module has the layer of its longest name here.
 LAYERS = [
-    "cli",
-    "indexer",
-    "training",
-    "evaluation",
-    "report",
-    "search",
-    "bundle",
-    "tuning",
-    "recall",
-    "hybrid",
-    "model",
-    "work",
-    "base",
-]
-LAYER_OF = {
-    "evaluation": "evaluation", "report": "report", "export": "report", "search": "search", "bundle": "bundle", "recall": "recall", "tuning": "tuning", "hubs": "tuning",
-    "hybrid": "hybrid", "model": "model", "tables": "work", "encoders": "work", "filters": "work", "hub": "work",
-    "pictures": "work", "weights": "work", "faiss_index": "work", "manifest": "work", "mapped": "base", "segment": "bundle", "world": "work", "media": "work",
-    "mvae": "work", "class_tokens": "work", "metrics": "base", "query": "base", "taxon": "base", "schema": "base", "errors": "base",
-}  # fmt: skip
+    "cli", "indexer", "training", "evaluation", "show", "search", "bundle", "models", "mvae", "encoders",
+    "models.weights", "media", "tables", "world", "schema", "errors",
+]  # fmt: skip
 
 
 def module_of(path: Path) -> str:
@@ -54,10 +37,9 @@ def module_of(path: Path) -> str:
 
 
 def layer(module: str) -> str | None:
-    parts = module.split(".")
-    if len(parts) < 2:
-        return None
-    return parts[1] if parts[1] in FOLDERS else LAYER_OF.get(parts[1])
+    parts = module.split(".")[1:]
+    names = (".".join(parts[:n]) for n in range(len(parts), 0, -1))
+    return next((name for name in names if name in LAYERS), None)
 
 
 def imports(path: Path, *, at_import: bool = False):
@@ -208,7 +190,9 @@ def test_wheel_sdist_and_wheel_from_sdist_hold_every_module(checkout, tmp_path):
     again = build(next((tmp_path / "x").iterdir()), tmp_path / "v", "wheel")
 
     assert modules == wanted
-    assert {f"prom3e_index/models/{n}/model.toml" for n in ("geoclip", "mini", "taxabind")} <= have
+    assert {
+        f"prom3e_index/models/builtin/{n}/model.toml" for n in ("geoclip", "mini", "taxabind")
+    } <= have
     assert not any(n.split("/")[0] in FOLDERS[1:] for n in have)
     assert {
         "tests/test_repository.py",
@@ -224,7 +208,7 @@ def test_installed_wheel_runs_outside_the_checkout(checkout, tmp_path):
     wheel = build(checkout, tmp_path / "w", "wheel")
     subprocess.run([sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-index", "--target",
                     str(tmp_path / "site"), str(wheel)], check=True, capture_output=True)  # fmt: skip
-    code = "import prom3e_index.indexer.build as b, prom3e_index.cli.app, prom3e_index.training.tune; print(b.__file__)"
+    code = "import prom3e_index.indexer.build as b, prom3e_index.cli.app, prom3e_index.training.stage_two.choose_use; print(b.__file__)"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=tmp_path,
                           env={**os.environ, "PYTHONPATH": str(tmp_path / "site")})  # fmt: skip
     assert done.stdout.strip().startswith(str(tmp_path / "site"))
@@ -242,7 +226,7 @@ def test_editable_install_finds_the_folders(checkout, tmp_path):
 
 
 def test_mini_is_small_and_honest():
-    folder = ROOT / "prom3e_index/models/mini"
+    folder = ROOT / "prom3e_index/models/builtin/mini"
     assert sum(p.stat().st_size for p in folder.rglob("*") if p.is_file()) <= 25e6
     assert all(
         p.suffix in (".safetensors", ".json", ".toml") for p in folder.rglob("*") if p.is_file()

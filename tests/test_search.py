@@ -13,15 +13,15 @@ from conftest import ROOT
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from prom3e_index.bundle.faiss.kinds import KINDS
+from prom3e_index.bundle.faiss.scan import best
+from prom3e_index.bundle.faiss.search import Gallery, Point, Subset
+from prom3e_index.bundle.faiss.write import build
+from prom3e_index.bundle.filters import Filter, parse_bbox, parse_day, parse_near
 from prom3e_index.errors import InputError, MismatchError, ShapeError
-from prom3e_index.faiss_index.kinds import KINDS
-from prom3e_index.faiss_index.scan import best
-from prom3e_index.faiss_index.search import Gallery, Point, Subset
-from prom3e_index.faiss_index.write import build
-from prom3e_index.filters import Filter, parse_bbox, parse_day, parse_near
-from prom3e_index.metrics import bootstrap_interval, expected_ranks, recall_at
-from prom3e_index.query import Query
-from prom3e_index.search import Bundle
+from prom3e_index.evaluation.metrics import bootstrap_interval, expected_ranks, recall_at
+from prom3e_index.search.query import Query
+from prom3e_index.search.run import Bundle
 
 
 def by_hand(bundle, visible, target, space, delta, gamma, epsilon=0.0):
@@ -222,7 +222,7 @@ def test_a_query_by_another_model_is_refused(bundle, hub):
 
 
 def test_exif_choice_is_part_of_the_fingerprint(bundle, world):
-    from prom3e_index.model import Model
+    from prom3e_index.models.folder import Model
 
     turned = Model.open("mini", exif_transpose=True)
     with pytest.raises(MismatchError, match="image"):
@@ -362,7 +362,7 @@ def test_bundles_of_every_format_version_open_and_answer(version):
 def test_near_is_the_great_circle_at_poles_and_antimeridian_too(lat, lon, km, places):
     import duckdb
 
-    from prom3e_index.filters import EARTH_RADIUS_KM, lookups
+    from prom3e_index.bundle.filters import EARTH_RADIUS_KM, lookups
 
     places = [
         *places,

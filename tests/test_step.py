@@ -11,13 +11,13 @@ from conftest import shared
 from plain_step import plain_loss, plain_posterior
 from torch.nn import functional as F
 
-from prom3e_index.class_tokens import class_tokens, pack
-from prom3e_index.mvae import MVAE, MVAEConfig
+from prom3e_index.models.weights import read_mvae
+from prom3e_index.mvae.class_tokens import class_tokens, pack
+from prom3e_index.mvae.network import MVAE, MVAEConfig
 from prom3e_index.training.losses import kl_of, masked_infonce, symmetric_infonce, symmetric_supcon
-from prom3e_index.training.recipe import Recipe
-from prom3e_index.training.step import Step, decode_all, make_batch
-from prom3e_index.training.visible import draw_visible
-from prom3e_index.weights import read_mvae
+from prom3e_index.training.stage_two.recipe import Recipe
+from prom3e_index.training.stage_two.step import Step, decode_all, make_batch
+from prom3e_index.training.stage_two.visible import draw_visible
 
 
 def small(depth=1, m=4, d=8, **more):

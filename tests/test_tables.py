@@ -16,8 +16,8 @@ from prom3e_index.errors import InputError, ShapeError, TableError
 from prom3e_index.schema import NAMES
 from prom3e_index.tables import read_observations
 from prom3e_index.tables.embeddings import read_array_dict, read_embeddings
+from prom3e_index.tables.names import binomial, taxon_text
 from prom3e_index.tables.normalise import coordinates, event_days
-from prom3e_index.taxon import binomial, taxon_text
 
 
 def rows_of(path, **options):

@@ -18,14 +18,14 @@ from processes import run_alone_and_in_a_group
 from torch.nn import functional as F
 
 from prom3e_index.errors import InputError, ModelError, ShapeError, TableError
-from prom3e_index.mvae import MVAE, MVAEConfig
+from prom3e_index.models.weights import read_mvae, write_mvae
+from prom3e_index.mvae.network import MVAE, MVAEConfig
 from prom3e_index.training.checkpoint import load
-from prom3e_index.training.mvae import train_mvae
-from prom3e_index.training.recipe import BEST, PUBLISHED, Recipe
-from prom3e_index.training.run import MVAERun, run_mvae
 from prom3e_index.training.schedule import Order
-from prom3e_index.training.sets import EmbeddingSet, read_set
-from prom3e_index.weights import read_mvae, write_mvae
+from prom3e_index.training.stage_two.loop import train_mvae
+from prom3e_index.training.stage_two.recipe import BEST, PUBLISHED, Recipe
+from prom3e_index.training.stage_two.run import MVAERun, run_mvae
+from prom3e_index.training.stage_two.sets import EmbeddingSet, read_set
 
 NAMES = ("image", "sat", "loc", "env", "text", "audio")
 TINY = Recipe(
@@ -83,7 +83,7 @@ class _Stop(Exception):
 
 @pytest.mark.parametrize("ema", [None, 0.9])
 def test_interrupted_and_resumed_is_straight_through_bit_for_bit(tmp_path, monkeypatch, ema):
-    import prom3e_index.training.mvae as module
+    import prom3e_index.training.stage_two.loop as module
 
     sets, val = [made(50), made(40, seed=1)], made(60, seed=2)
     recipe = replace(
@@ -124,7 +124,7 @@ def test_killed_and_started_again_is_straight_through(tmp_path):
         MVAE(MVAEConfig(input_dim=12, embed_dim=16, heads=2, mlp_dim=24)), tmp_path / "start"
     )
     command = [sys.executable, "-c",
-               "import sys, prom3e_index.training.mvae as m; m.SAVE_EVERY_S = 0.0\n"
+               "import sys, prom3e_index.training.stage_two.loop as m; m.SAVE_EVERY_S = 0.0\n"
                "from prom3e_index.cli.app import main\nmain()",
                "train", "mvae", str(train), "--validation", str(val), "--init", str(tmp_path / "start"),
                "--steps", "200", "--batch-size", "16", "--set", "validate=4"]  # fmt: skip
@@ -156,7 +156,7 @@ from pathlib import Path
 from dataclasses import replace
 from prom3e_index.training.distributed import join
 from test_training import NAMES, TINY, made
-from prom3e_index.training.mvae import train_mvae
+from prom3e_index.training.stage_two.loop import train_mvae
 recipe = replace(TINY, steps=4, mixed=0.5, visible="row", negatives="species", batch_size=16)
 train_mvae([made(64)], NAMES, recipe, Path({out!r}), validation=made(60, seed=2))
 join("cpu").leave()
@@ -275,7 +275,7 @@ def test_settings_are_read_by_type_and_wrong_ones_are_named():
 
 
 def test_out_of_memory_names_the_batch_that_fits(tmp_path, monkeypatch):
-    from prom3e_index.training.step import Step
+    from prom3e_index.training.stage_two.step import Step
 
     forward = Step.forward
 
@@ -365,11 +365,11 @@ def test_a_model_is_extended_by_a_narrower_modality_without_losing_the_rest(tmp_
 
 
 def test_a_trained_folder_builds_and_answers_and_is_in_the_published_layout(tmp_path, world):
-    from prom3e_index.indexer.arrays import encode_to_npz
     from prom3e_index.indexer.build import build
+    from prom3e_index.indexer.npz import encode_to_npz
     from prom3e_index.indexer.work import BuildConfig
-    from prom3e_index.query import Query
-    from prom3e_index.search import Bundle
+    from prom3e_index.search.query import Query
+    from prom3e_index.search.run import Bundle
 
     table = str(world / "observations.csv")
     encode_to_npz(BuildConfig(table=table, out=tmp_path / "e.npz"), lambda *a: None, "true_species")
@@ -403,8 +403,8 @@ def test_a_seventh_modality_is_built_and_asked_with(tmp_path):
     """`dna`, 5 wide, beside the six: trained, built from arrays by name, asked with a vector of its width."""
     from prom3e_index.indexer.build import build
     from prom3e_index.indexer.work import BuildConfig
-    from prom3e_index.query import Query
-    from prom3e_index.search import Bundle
+    from prom3e_index.search.query import Query
+    from prom3e_index.search.run import Bundle
 
     given = made(80, missing=0.1)
     arrays = {
@@ -468,9 +468,9 @@ def test_sigma_is_compared_with_the_error_and_an_answer_says_when_it_tells_nothi
 ):
     from scipy.stats import rankdata
 
-    from prom3e_index.query import Query
-    from prom3e_index.search import search
-    from prom3e_index.training.tune import Candidate, sigma_follows_error
+    from prom3e_index.search.query import Query
+    from prom3e_index.search.run import search
+    from prom3e_index.training.stage_two.choose_use import Candidate, sigma_follows_error
 
     torch.manual_seed(0)
     model = (

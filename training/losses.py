@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from prom3e_index.mvae import Posterior
+from prom3e_index.mvae.network import Posterior
 
 _LEAST_SQUARE = 1e-12
 KL_LIMIT = 1e4

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from prom3e_index.training.recipe import Recipe
+from prom3e_index.training.stage_two.recipe import Recipe
 
 RESTART_EPOCHS = 20
 RESTART_FLOOR = 1e-6

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from prom3e_index.errors import ModelError
-from prom3e_index.weights import State, load_strictly
+from prom3e_index.models.weights import State, load_strictly
 
 _SIZES = {96: "tiny", 128: "base", 256: "large"}
 """HTSAT variants by the width of their first layer."""

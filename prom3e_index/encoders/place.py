@@ -14,7 +14,13 @@ from torch import Tensor, nn
 
 from prom3e_index.encoders.protocol import unit_rows
 from prom3e_index.errors import ModelError, ShapeError
-from prom3e_index.weights import fingerprint, load_strictly, read_json, read_state, weights_file
+from prom3e_index.models.weights import (
+    fingerprint,
+    load_strictly,
+    read_json,
+    read_state,
+    weights_file,
+)
 
 _EQUAL_EARTH = (1.340264, -0.081106, 0.000893, 0.003796)
 _EQUAL_EARTH_SCALE = 66.50336

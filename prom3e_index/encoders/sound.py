@@ -12,7 +12,13 @@ from numpy.typing import NDArray
 from prom3e_index.encoders.protocol import unit_rows
 from prom3e_index.encoders.vision import _plain
 from prom3e_index.media.audio import AudioSpec
-from prom3e_index.weights import fingerprint, load_strictly, read_json, read_state, weights_file
+from prom3e_index.models.weights import (
+    fingerprint,
+    load_strictly,
+    read_json,
+    read_state,
+    weights_file,
+)
 
 
 class ClapAudio:

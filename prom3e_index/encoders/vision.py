@@ -13,7 +13,13 @@ from numpy.typing import NDArray
 from prom3e_index.encoders.protocol import unit_rows
 from prom3e_index.errors import ModelError
 from prom3e_index.media.images import ImageSpec, normalise_pixels
-from prom3e_index.weights import fingerprint, load_strictly, read_json, read_state, weights_file
+from prom3e_index.models.weights import (
+    fingerprint,
+    load_strictly,
+    read_json,
+    read_state,
+    weights_file,
+)
 
 OPEN_CLIP_FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
 

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from prom3e_index.bundle import BundleFolder
+from prom3e_index.bundle.filters import quoted
+from prom3e_index.bundle.manifest import NAME
+from prom3e_index.bundle.opened import BundleFolder
 from prom3e_index.errors import InputError, near_names
-from prom3e_index.filters import quoted
-from prom3e_index.manifest import NAME
+from prom3e_index.models.weights import fingerprint
 from prom3e_index.tables.embeddings import read_embeddings
-from prom3e_index.weights import fingerprint
 
 Floats = NDArray[np.float32]
 FORMATS = {".npz": "npz", ".parquet": "multinat", ".npy": "npy"}
@@ -198,7 +198,7 @@ def _from_file(path: Path, modalities: tuple[str, ...], width: int) -> EvalSet:
 
 
 def _from_bundle(path: Path, modalities: Sequence[str]) -> EvalSet:
-    from prom3e_index.search import Bundle
+    from prom3e_index.search.run import Bundle
 
     bundle = Bundle.open(path)
     if tuple(modalities) != bundle.modalities:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from prom3e_index.schema import MEDIA, RANKS
-from prom3e_index.taxon import taxon_text
+from prom3e_index.tables.names import taxon_text
 
 Row = Mapping[str, Any]
 _MISSING = {"", "-", "na", "n/a", "nan", "null", "none", "\\n"}

@@ -14,7 +14,7 @@ import numpy as np
 
 from prom3e_index.indexer.build import build
 from prom3e_index.indexer.work import BuildConfig
-from prom3e_index.search import Bundle
+from prom3e_index.search.run import Bundle
 
 ROWS = [
     "id,lat,lon,name,depth",

@@ -1,0 +1,232 @@
+"""Encoding a table to an `.npz`, and running the MVAE over one."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from prom3e_index.bundle.filters import quoted
+from prom3e_index.errors import InputError, ShapeError, near_names
+from prom3e_index.indexer.encode import encode_table
+from prom3e_index.indexer.plan import Progress, open_plan
+from prom3e_index.indexer.work import BuildConfig, identity, locked, open_model, work_folder
+from prom3e_index.indexer.write_segment import kept_rows
+from prom3e_index.models.folder import Model
+from prom3e_index.models.weights import read_mvae
+from prom3e_index.schema import NAMES, parse_modalities
+from prom3e_index.tables import EMBEDDINGS, recognise
+
+
+def encode_to_npz(
+    config: BuildConfig,
+    progress: Progress,
+    species: str | None = None,
+    columns: Sequence[str] = (),
+) -> dict[str, Any]:
+    """Encode a table; write `embeddings` (n, m, d) float32, `present` (n, m), `ids` and `species` (n,).
+
+    Rows with nothing left are not written. `species` is the column of that name, the scientific name
+    when None; empty where unknown. Beside them stand, each (n,), `genus`, `family`, `order`, `latitude`,
+    `longitude`, `obscured` where the table has them, and `columns`: numbers as float64 with NaN where
+    unknown, anything else as text, empty where unknown.
+
+    Returns:
+        `rows`, `rejected`, and `observed` per modality.
+    """
+    model = open_model(config)
+    with locked(config.out, "encode"):
+        return _encode(config, model, progress, species, columns)
+
+
+_BESIDE = ("genus", "family", "order", "latitude", "longitude", "obscured")
+
+
+def _encode(
+    config: BuildConfig,
+    model: Model,
+    progress: Progress,
+    species: str | None,
+    asked: Sequence[str],
+) -> dict[str, Any]:
+    work = work_folder(config, model)
+    n = encode_table(config, work, model, progress)
+    kept, present = kept_rows(work, model, n)
+    con = open_plan(work)
+    try:
+        columns = [str(r[0]) for r in con.execute("DESCRIBE planned").fetchall()]
+        label = species or "scientific_name"
+        for option, name in (("--species", label), *(("--column", c) for c in asked)):
+            if name not in columns:
+                raise InputError(f"{option} {name!r} is no column{near_names(name, columns)}.")
+        names = con.execute(
+            f"SELECT id, coalesce({quoted(label)}::VARCHAR, '') FROM planned ORDER BY seq"
+        ).fetchall()
+        wanted = dict.fromkeys([c for c in _BESIDE if c in columns] + list(asked))
+        beside = {c: _column(con, c)[kept] for c in wanted}
+        rejected = (
+            int(con.execute("SELECT count(*) FROM rejected").fetchall()[0][0]) + n - len(kept)
+        )
+    finally:
+        con.close()
+    if len(kept) == 0:
+        raise InputError(f"Nothing of {config.table} could be encoded.")
+    whole = np.lib.format.open_memmap(
+        work / "whole.npy",
+        mode="w+",
+        dtype=np.float32,
+        shape=(len(kept), len(model.modalities), model.width),
+    )
+    for i, m in enumerate(model.modalities):
+        stored = np.load(work / "embeddings" / f"{m}.npy", mmap_mode="r")
+        for at in range(0, len(kept), 4096):
+            rows = kept[at : at + 4096]
+            whole[at : at + 4096, i] = np.where(present[at : at + 4096, i, None], stored[rows], 0)
+    temporary = config.out.with_name(config.out.name + ".new.npz")
+    np.savez(
+        temporary,
+        embeddings=whole,
+        present=present,
+        ids=np.array([names[i][0] for i in kept]),
+        species=np.array([names[i][1] for i in kept]),
+        **{k: v for k, v in beside.items() if k not in ("ids", "species")},
+    )
+    temporary.replace(config.out)
+    shutil.rmtree(work, ignore_errors=True)
+    observed = {m: int(present[:, i].sum()) for i, m in enumerate(model.modalities)}
+    return {"rows": len(kept), "rejected": rejected, "observed": observed}
+
+
+def _column(con: Any, name: str) -> NDArray[Any]:
+    """A planned column as float64 with NaN, bool, or text with empty strings."""
+    q = quoted(name)
+    kind = str(con.execute(f"SELECT typeof({q}) FROM planned LIMIT 1").fetchall()[0][0])
+    if kind == "BOOLEAN":
+        cells = con.execute(f"SELECT coalesce({q}, false) FROM planned ORDER BY seq").fetchall()
+        return np.array([c[0] for c in cells], bool)
+    number = f"try_cast({q} AS DOUBLE)"
+    lost = f"count(*) FILTER (nullif(trim({q}::VARCHAR), '') IS NOT NULL AND {number} IS NULL)"
+    words, some = con.execute(f"SELECT {lost}, count({number}) FROM planned").fetchall()[0]
+    if not words and some:
+        cells = con.execute(
+            f"SELECT coalesce({number}, 'nan') FROM planned ORDER BY seq"
+        ).fetchall()
+        return np.array([c[0] for c in cells], np.float64)
+    cells = con.execute(f"SELECT coalesce({q}::VARCHAR, '') FROM planned ORDER BY seq").fetchall()
+    return np.array([c[0] for c in cells], str)
+
+
+def encoded(
+    config: BuildConfig, progress: Progress, species: str | None, columns: Sequence[str] = ()
+) -> Path:
+    """Embeddings of a table, encoded once: `config.out`, with what they were made of beside them.
+
+    A bundle's folder or a file of embeddings is given back as it is.
+
+    Raises:
+        InputError: `config.out` was made of another table, model or columns.
+    """
+    table = Path(config.table.partition("::")[0])
+    if (table / "manifest.json").is_file() or (
+        table.is_file() and config.format is None and recognise(table) in EMBEDDINGS
+    ):
+        return Path(config.table)
+    if not config.model:
+        raise InputError(f"{config.table} is a table; give --model to encode it with.")
+    note = config.out.with_suffix(".json")
+    model = open_model(config)
+    made_of = {**identity(config, model), "species": species, "columns": list(columns)}
+    if config.out.exists() and note.is_file():
+        if json.loads(note.read_text(encoding="utf-8")) == made_of:
+            return config.out
+        raise InputError(
+            f"{config.out} was encoded from another table, by another model or with other columns; give "
+            "another --out."
+        )
+    config.out.parent.mkdir(parents=True, exist_ok=True)
+    encode_to_npz(config, progress, species, columns)
+    note.write_text(json.dumps(made_of, indent=1), encoding="utf-8")
+    return config.out
+
+
+def infer_npz(
+    source: Path,
+    model_name: str,
+    given: str | None,
+    decode: str,
+    seed: int | None,
+    out: Path,
+    hub: Path | None = None,
+) -> dict[str, Any]:
+    """Run the MVAE over an `.npz` of embeddings.
+
+    Args:
+        source: `embeddings` (n, m, d), optional `present` (n, m).
+        model_name: A model, or a bare folder of an MVAE in the published layout.
+        given: Visible modalities, `image,loc`; all that are present when None.
+        decode: `expectation`, `mean` or `sample`.
+        seed: Of `sample`.
+        out: Gets `mean` (n, z), `log_variance` (n, z), `sigma_l1` (n,), `tokens` (n, 2 + R + v, z) with
+            the visible tokens in the order given, `reconstructed` (n, m, d).
+        hub: Local copy of hub repositories.
+
+    Returns:
+        `rows` and the visible modalities.
+    """
+    folder = Path(model_name)
+    if (folder / "config.json").is_file() and not (folder / "model.toml").is_file():
+        mvae = read_mvae(folder)
+        count = mvae.config.num_modalities
+        names = NAMES if count == len(NAMES) else tuple(f"m{i}" for i in range(count))
+        nodes = 2
+    else:
+        model = Model.open(model_name, hub=hub)
+        mvae, names, nodes = model.mvae, model.modalities, model.nodes
+    try:
+        with np.load(source, allow_pickle=False) as z:
+            x = torch.from_numpy(z["embeddings"].astype(np.float32))
+            stated = torch.from_numpy(z["present"].astype(bool)) if "present" in z.files else None
+    except (OSError, ValueError, KeyError, EOFError) as e:
+        raise InputError(f"{source} cannot be read as .npz with `embeddings`: {e}.") from e
+    if x.ndim != 3 or tuple(x.shape[1:]) != (len(names), mvae.config.input_dim):
+        raise ShapeError(
+            f"{source}: embeddings are {tuple(x.shape)}, the MVAE takes "
+            f"(n, {len(names)}, {mvae.config.input_dim})."
+        )
+    present = stated if stated is not None else torch.ones(x.shape[:2], dtype=torch.bool)
+    chosen = parse_modalities(given, names) if given else names
+    shown = [names.index(m) for m in chosen]
+    visible = torch.zeros_like(present)
+    visible[:, shown] = present[:, shown]
+    generator = None
+    if decode == "sample":
+        if seed is None:
+            raise InputError("--decode sample needs --seed.")
+        generator = torch.Generator().manual_seed(seed)
+    parts: list[tuple[Any, ...]] = []
+    first = 2 + mvae.config.num_register_tokens
+    with torch.inference_mode():
+        for at in range(0, len(x), 1024):
+            try:
+                p = mvae.posterior(x[at : at + 1024], visible[at : at + 1024])
+            except InputError as e:
+                raise InputError(f"{source}: from row {at}: {e}") from e
+            tokens = torch.cat(
+                [p.tokens[:, :first], p.tokens[:, [first + i for i in shown]]], dim=1
+            )
+            done = mvae.reconstruct(p, how=decode, nodes=nodes, generator=generator)
+            parts.append((p.mean, p.log_variance, p.sigma_l1, tokens, done))
+    if not parts:
+        raise InputError(f"{source} holds no rows.")
+    keys = ("mean", "log_variance", "sigma_l1", "tokens", "reconstructed")
+    arrays = {k: torch.cat([p[i] for p in parts]).numpy() for i, k in enumerate(keys)}
+    temporary = out.with_name(out.name + ".new.npz")
+    np.savez(temporary, **arrays)
+    temporary.replace(out)
+    return {"rows": len(x), "visible": list(chosen)}

@@ -1,0 +1,197 @@
+"""Writing a segment: completion, metadata, indexes of the rows that were encoded together."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prom3e_index.bundle.faiss.kinds import Wish, choose
+from prom3e_index.bundle.faiss.search import Point
+from prom3e_index.bundle.faiss.write import build as write_index
+from prom3e_index.bundle.memory_maps import release
+from prom3e_index.indexer.embed import ENCODED, read_lost
+from prom3e_index.indexer.metadata import write_metadata
+from prom3e_index.indexer.plan import Progress, open_plan
+from prom3e_index.models.folder import NO_HUBS, Model
+from prom3e_index.schema import set_key
+from prom3e_index.search.hubness import gallery_bias
+from prom3e_index.search.score import gallery, hidden_width, infer
+
+BLOCK = 2048
+_STATISTIC_ROWS = 48
+
+
+def kept_rows(work: Path, model: Model, n: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Rows with at least one modality left, and their presence (rows, m)."""
+    states = [
+        np.load(work / "embeddings" / f"{m}.state.npy", mmap_mode="r") for m in model.modalities
+    ]
+    present = np.stack([np.asarray(s) == ENCODED for s in states], axis=1).reshape(n, len(states))
+    kept = np.flatnonzero(present.any(axis=1))
+    return kept, present[kept]
+
+
+def write_segment(
+    work: Path,
+    folder: Path,
+    model: Model,
+    hubs: str,
+    wish: Wish,
+    progress: Progress,
+) -> dict[str, Any]:
+    """Write what a work folder has encoded as a segment in a new `folder`; give its part of the manifest.
+
+    Args:
+        work: Planned and encoded rows.
+        folder: The segment's.
+        model: Whose embeddings they are.
+        hubs: Method against hubs.
+        wish: What the indexes must do.
+        progress: Told of each stage.
+    """
+    facts = json.loads((work / "planned.json").read_text())
+    kept, present = kept_rows(work, model, int(facts["rows"]))
+    for name in ("embeddings", "vectors", "faiss"):
+        (folder / name).mkdir(parents=True)
+    sigma_l1 = _infer(model, work, folder, kept, present, hubs, progress)
+    write_statistics(model, folder, present, progress)
+    con = open_plan(work)
+    try:
+        lost = list(read_lost(work))
+        counts = write_metadata(con, folder, kept, present, sigma_l1, model.modalities, lost)
+    finally:
+        con.close()
+    return {
+        "rows": len(kept),
+        "media": facts["media"],
+        "counts": counts,
+        "index": write_indexes(folder, model.modalities, wish, progress),
+    }
+
+
+def write_indexes(
+    folder: Path, targets: Iterable[str], wish: Wish, progress: Progress
+) -> dict[str, dict[str, Any]]:
+    """Write the FAISS files of a segment from its vectors; give each target's part of the manifest."""
+    targets = tuple(targets)
+    out: dict[str, dict[str, Any]] = {}
+    for target in targets:
+        path = folder / "vectors" / f"{target}.npy"
+        with path.open("rb") as f:
+            np.lib.format.read_magic(f)
+            rows = np.lib.format.read_array_header_1_0(f)[0][0]
+        if rows == 0:
+            out[target] = {**Point().to_dict(), "why": "no rows", "seconds": 0.0}
+            continue
+        vectors = np.load(path, mmap_mode="r", allow_pickle=False)
+        kind, why = choose(wish, vectors.shape[0], vectors.shape[1], len(targets))
+        begun = time.monotonic()
+
+        def report(done: int, total: int, target: str = target) -> None:
+            progress(f"index {target}", done, total)
+
+        assigned = write_index(vectors, folder / "faiss" / f"{target}.faiss", kind, 0, report)
+        if assigned is not None:
+            np.save(folder / "faiss" / f"{target}.lists.npy", assigned)
+        release(vectors)
+        seconds = round(time.monotonic() - begun, 2)
+        out[target] = {**Point(kind.name).to_dict(), "why": why, "seconds": seconds}
+        progress(f"index {target}", len(vectors), len(vectors))
+    return out
+
+
+def _infer(
+    model: Model,
+    work: Path,
+    stage: Path,
+    kept: NDArray[np.int64],
+    present: NDArray[np.bool_],
+    hubs: str,
+    progress: Progress,
+) -> NDArray[np.float32]:
+    """Write embeddings and gallery vectors of the kept rows; give ‖σ‖₁."""
+    plain = model.width + hidden_width(model)
+    n, width = len(kept), plain + bias_width(model, hubs)
+    raw = {m: np.load(work / "embeddings" / f"{m}.npy", mmap_mode="r") for m in model.modalities}
+    saved = {
+        m: new_array(stage / "embeddings" / f"{m}.npy", (n, model.width)) for m in model.modalities
+    }
+    vectors = {m: new_array(stage / "vectors" / f"{m}.npy", (n, width)) for m in model.modalities}
+    np.save(stage / "embeddings" / "present.npy", present)
+    sigma_l1 = np.zeros(n, np.float32)
+    epsilon = {m: model.weights((), m).epsilon for m in model.modalities}
+    for at in range(0, n, BLOCK):
+        part = slice(at, min(n, at + BLOCK))
+        has = present[part]
+        x = np.stack([np.asarray(raw[m][kept[part]], np.float32) for m in model.modalities], axis=1)
+        x = np.where(has[:, :, None], x, 0)
+        inferred = infer(model, x, has, model.modalities)
+        sigma_l1[part] = inferred.sigma_l1
+        for i, m in enumerate(model.modalities):
+            saved[m][part] = x[:, i]
+            vectors[m][part, :plain] = gallery(
+                x[:, i], has[:, i], inferred.reconstructed[:, i], inferred.hidden, epsilon[m]
+            )
+        for arrays in (raw, saved, vectors):
+            for array in arrays.values():
+                release(array)
+        progress("complete", part.stop, n)
+    for m in model.modalities:
+        if width > plain:
+            vectors[m][:, plain:] = gallery_bias(model, vectors[m][:, :plain], m, hubs)
+        release(vectors[m])
+    return sigma_l1
+
+
+def bias_width(model: Model, hubs: str) -> int:
+    """Columns of the bias against hubs: one for each modality that may ask."""
+    return 0 if hubs == NO_HUBS else len(model.modalities)
+
+
+def new_array(path: Path, shape: tuple[int, ...]) -> Any:
+    """A float16 array in a file, to be filled."""
+    if shape[0] == 0:  # nothing cannot be mapped
+        np.save(path, np.zeros(shape, np.float16))
+        return np.load(path)
+    return np.lib.format.open_memmap(path, mode="w+", dtype=np.float16, shape=shape)
+
+
+def write_statistics(
+    model: Model, stage: Path, present: NDArray[np.bool_], progress: Progress
+) -> None:
+    """Write `statistics.json`: the mean change of ‖σ‖₁ when a modality is added to a visible set.
+
+    Visible set → {added modality → [mean change, rows]}, over rows that have both. Up to 48 rows per
+    pair; all visible sets of up to six modalities, of larger models those of up to two.
+    """
+    rng = np.random.default_rng(0)
+    names = model.modalities
+    stored = {m: np.load(stage / "embeddings" / f"{m}.npy", mmap_mode="r") for m in names}
+    largest = len(names) if len(names) <= 6 else 2
+    sets = [s for size in range(1, largest + 1) for s in combinations(range(len(names)), size)]
+    out: dict[str, dict[str, Any]] = {}
+    for number, seen in enumerate(sets):
+        for added in range(len(names)):
+            if added in seen:
+                continue
+            having = np.flatnonzero(present[:, (*seen, added)].all(axis=1))
+            if len(having) == 0:
+                continue
+            rows = np.sort(rng.choice(having, min(_STATISTIC_ROWS, len(having)), replace=False))
+            x = np.stack([np.asarray(stored[m][rows], np.float32) for m in names], axis=1)
+            mask = np.zeros((len(rows), len(names)), bool)
+            mask[:, seen] = True
+            before = infer(model, x, mask, ()).sigma_l1
+            mask[:, added] = True
+            change = infer(model, x, mask, ()).sigma_l1 - before
+            key = set_key([names[i] for i in seen], names)
+            out.setdefault(key, {})[names[added]] = [float(change.mean()), len(rows)]
+        progress("uncertainty", number + 1, len(sets))
+    (stage / "statistics.json").write_text(json.dumps(out))

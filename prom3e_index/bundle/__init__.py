@@ -1,0 +1,1 @@
+"""An index on disk, opened: manifest, segments, filters, memory maps, FAISS."""

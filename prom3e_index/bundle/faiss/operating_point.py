@@ -1,0 +1,106 @@
+"""Choosing how far a gallery is searched: the cheapest point whose recall on held-out queries suffices."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prom3e_index.bundle.faiss.scan import Floats, exact
+from prom3e_index.bundle.faiss.search import TUNED_K as K
+from prom3e_index.bundle.faiss.search import Gallery, Point
+from prom3e_index.bundle.memory_maps import release
+
+_CANDIDATES = 256
+_NOISE = 2e-6
+
+
+def found_share(scores: Floats, truth: Floats, k: int) -> NDArray[np.float64]:
+    """Share of the true k best that were found, per query.
+
+    A hit as good as the k-th is as right as the k-th, so ties do not count against a search.
+
+    Args:
+        scores: (q, ≥ k) of what was found, best first.
+        truth: (q, ≥ k) of exact search, best first.
+        k: Depth; less where fewer rows are eligible.
+    """
+    k = min(k, truth.shape[1], scores.shape[1])
+    if k == 0:
+        return np.ones(len(truth))
+    return np.asarray((scores[:, :k] >= truth[:, k - 1 : k] - _NOISE).mean(axis=1), np.float64)
+
+
+def tune(gallery: Gallery, queries: Floats, recall: float) -> Point:
+    """Choose an operating point of a gallery that is not exact.
+
+    For each number of candidates the fewest probes (or the narrowest beam) are sought whose mean recall@10
+    lies above the target with 95 % confidence; of these points the fastest is taken.
+
+    Args:
+        gallery: To be tuned.
+        queries: (q, width), cross-modal; without any the point is a cautious one.
+        recall: Wanted recall@10.
+    """
+    kind = gallery.kind
+    most = gallery.lists if kind.ivf else 1024
+    if not len(queries):
+        return replace(_point(gallery, min(most, 64)), candidates=max(4, kind.first))
+    truth, _ = exact(gallery.vectors, queries, K)
+    release(gallery.vectors)
+    best: tuple[float, Point] | None = None
+    candidates = kind.first
+    while candidates <= _CANDIDATES:
+        reach = _least(gallery, queries, truth, recall, candidates, most)
+        if reach is not None:
+            point = replace(_point(gallery, reach), candidates=candidates)
+            seconds = min(_seconds(gallery.at(point), queries) for _ in range(3))
+            if best is not None and seconds > 0.95 * best[0]:
+                break
+            best = (seconds, point)
+        if not kind.refined:
+            break
+        candidates *= 2
+    if best is None:  # out of reach: as far as it goes; the certificate says how far that is
+        return replace(_point(gallery, most), candidates=_CANDIDATES if kind.refined else 1)
+    return best[1]
+
+
+def _point(gallery: Gallery, reach: int) -> Point:
+    name = gallery.kind.name
+    return Point(name, probes=reach) if gallery.kind.ivf else Point(name, beam=reach)
+
+
+def _least(
+    gallery: Gallery, queries: Floats, truth: Floats, recall: float, candidates: int, most: int
+) -> int | None:
+    """The least reach that suffices, by doubling and then halving the gap; None when none does."""
+
+    def suffices(reach: int) -> bool:
+        point = replace(_point(gallery, reach), candidates=candidates)
+        scores, _, _ = gallery.at(point).search(queries, K)
+        share = found_share(scores, truth, K)
+        error = 1.645 * float(share.std()) / len(share) ** 0.5
+        return float(share.mean()) - error >= min(recall, 1 - 1e-9) or float(share.mean()) == 1
+
+    high = 1 if gallery.kind.ivf else K
+    while not suffices(high):
+        if high == most:
+            return None
+        high = min(most, 2 * high)
+    low = high // 2
+    while high - low > max(1, high // 16):
+        middle = (low + high) // 2
+        if suffices(middle):
+            high = middle
+        else:
+            low = middle
+    return high
+
+
+def _seconds(gallery: Gallery, queries: Floats) -> float:
+    begun = time.perf_counter()
+    gallery.search(queries, K)
+    return time.perf_counter() - begun

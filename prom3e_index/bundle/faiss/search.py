@@ -1,0 +1,281 @@
+"""Searching one gallery: unfiltered in the index, filtered exactly or in the lists that hold the survivors.
+
+A filter is a `Subset` of rows. Few rows are all scored from the stored vectors. Many go to FAISS as a
+selector, with the lists probed chosen by how many survivors they hold. Whatever the index proposes is
+scored again from the stored vectors, so scores never depend on the kind. Search parameters are given with
+each call; nothing shared is changed, and any number of threads may search one gallery.
+"""
+
+from __future__ import annotations
+
+import math
+from copy import copy
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prom3e_index.bundle.faiss.kinds import KINDS, Kind
+from prom3e_index.bundle.faiss.scan import Floats, Ints, Vectors, exact, refine, settle
+from prom3e_index.errors import BundleError
+
+SCAN_BYTES = 24 << 20
+"""Filters that leave at most these bytes of vectors are scored row by row; see benchmarks/LOG.md."""
+SURVIVORS = 8192
+SURVIVOR_SHARE = 2
+"""A filtered search in lists goes on until it has met this many eligible rows, and this many times the rows that
+an unfiltered one reads: the eligible rows nearest to a query may lie far from it. See benchmarks/LOG.md."""
+TUNED_K = 10
+"""Points are tuned for ten hits; for k of them √(k / 10) times the lists are read, see benchmarks/LOG.md."""
+HNSW_SHARE = 0.9
+"""Below this share of eligible rows a graph is left, and the eligible rows are scored instead."""
+_TIES = 4096
+
+
+@dataclass(frozen=True)
+class Point:
+    """How a gallery is searched: the operating point that a build has measured.
+
+    Attributes:
+        kind: Name of the kind.
+        probes: Lists read per query.
+        candidates: Candidates per hit, scored again from the vectors.
+        beam: A graph's efSearch.
+    """
+
+    kind: str = "exact"
+    probes: int = 0
+    candidates: int = 1
+    beam: int = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Ready for JSON."""
+        return asdict(self)
+
+
+class Subset:
+    """Eligible rows of galleries of one length, with what searches derive from them once.
+
+    Attributes:
+        rows: Ascending row numbers.
+        total: Rows of the gallery.
+    """
+
+    def __init__(self, rows: Ints, total: int) -> None:
+        self.rows, self.total = np.ascontiguousarray(rows, np.int64), total
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @cached_property
+    def selector(self) -> Any:
+        """FAISS's selector of these rows."""
+        import faiss
+
+        bits = np.zeros(self.total, bool)
+        bits[self.rows] = True
+        return faiss.IDSelectorBitmap(np.packbits(bits, bitorder="little"))
+
+
+class Gallery:
+    """One target's vectors and their index, opened for searching.
+
+    Attributes:
+        vectors: (n, width) float16, memory-mapped: the truth.
+        point: How it is searched.
+        on_gpu: Whether unfiltered exact searches run on a GPU.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        vectors: Vectors,
+        point: Point,
+        assigned: NDArray[np.int32] | None = None,
+        gpu: bool = False,
+    ) -> None:
+        import faiss
+
+        self.vectors, self.point, self._assigned = vectors, point, assigned
+        self._kind = KINDS[point.kind]
+        self._survivors: WeakKeyDictionary[Subset, Ints] = WeakKeyDictionary()
+        flag = faiss.IO_FLAG_MMAP if self._kind.ivf else faiss.IO_FLAG_MMAP_IFC
+        try:
+            self._index: Any = faiss.read_index(path, flag)
+        except RuntimeError as e:
+            raise BundleError(
+                f"{path} is no readable FAISS index: {str(e).splitlines()[0]}. Run prom3e-index rebuild."
+            ) from e
+        if (self._index.ntotal, self._index.d) != vectors.shape:
+            raise BundleError(
+                f"{path} holds {self._index.ntotal:,} × {self._index.d}, its vectors are "
+                f"{vectors.shape[0]:,} × {vectors.shape[1]}. Run prom3e-index rebuild."
+            )
+        if self._kind.ivf:
+            lists = faiss.downcast_InvertedLists(self._index.invlists)
+            if hasattr(lists, "prefetch_nthread"):
+                lists.prefetch_nthread = 0  # threads begun for each query cost more than they bring
+            self.lists = int(self._index.nlist)
+            self._centroids: Floats = self._index.quantizer.reconstruct_n(0, self.lists)
+        self._gpu: Any = None
+        if gpu and self._kind.name == "exact" and faiss.get_num_gpus() > 0:
+            self._gpu = _to_gpu(vectors)
+        self.on_gpu = self._gpu is not None
+
+    def __len__(self) -> int:
+        return len(self.vectors)
+
+    @property
+    def kind(self) -> Kind:
+        """Its kind of index."""
+        return self._kind
+
+    def at(self, point: Point) -> Gallery:
+        """The same gallery searched at another point; nothing of this one changes."""
+        other = copy(self)
+        other.point = point
+        return other
+
+    def search(
+        self, queries: Floats, k: int, subset: Subset | None = None, exactly: bool = False
+    ) -> tuple[Floats, Ints, str]:
+        """Find the k best rows for each query, higher score first, ties by row number.
+
+        Args:
+            queries: (q, width) float32.
+            k: At most this many; as many come back as are eligible.
+            subset: Eligible rows; all when None.
+            exactly: Score every eligible row, whatever the kind.
+
+        Returns:
+            Scores (q, h) and rows (q, h) with h = min(k, eligible), and the path taken.
+        """
+        queries = np.ascontiguousarray(queries, np.float32)
+        eligible = len(self) if subset is None else len(subset)
+        k = min(k, eligible)
+        if k == 0:
+            return (*self._none(len(queries)), "nothing to search")
+        if subset is not None and (exactly or self._is_small(subset, k)):
+            return (
+                *exact(self.vectors, queries, k, subset.rows),
+                "exact scan of the eligible rows",
+            )
+        if exactly:
+            return (*exact(self.vectors, queries, k), "exact scan")
+        if self._kind.name == "exact":
+            return self._flat(queries, k)
+        if self._kind.ivf:
+            scores, rows, path = self._from_lists(queries, k, subset)
+        else:
+            scores, rows, path = self._from_graph(queries, k, subset)
+        if self._kind.refined:
+            scores, rows = refine(self.vectors, queries, rows, k)
+        else:
+            settle(scores, rows)
+        short = np.flatnonzero(rows[:, -1] < 0)
+        if len(short):  # never fewer than are eligible
+            every = None if subset is None else subset.rows
+            scores[short], rows[short] = exact(self.vectors, queries[short], k, every)
+        return scores, rows, path
+
+    def _none(self, queries: int) -> tuple[Floats, Ints]:
+        return np.zeros((queries, 0), np.float32), np.zeros((queries, 0), np.int64)
+
+    def _is_small(self, subset: Subset, k: int) -> bool:
+        if self._kind.name == "exact" or (
+            not self._kind.ivf and len(subset) < HNSW_SHARE * len(self)
+        ):
+            return True
+        row_bytes = 2 * self.vectors.shape[1]
+        return len(subset) <= max(4 * k, SCAN_BYTES // row_bytes)
+
+    def _flat(self, queries: Floats, k: int) -> tuple[Floats, Ints, str]:
+        """FAISS proposes one row more than asked for: it shows whether a tie crosses the k-th place."""
+        want = min(k + 1, len(self))
+        index = self._index if self._gpu is None else self._gpu
+        path = "exact, FAISS" + (" on the GPU" if self.on_gpu else "")
+        while True:
+            _, proposed = index.search(queries, want)
+            scores, rows = refine(self.vectors, queries, proposed.astype(np.int64), want)
+            if want == len(self) or (scores[:, -1] < scores[:, k - 1]).all():
+                return scores[:, :k], rows[:, :k], path
+            if want > _TIES:
+                return (*exact(self.vectors, queries, k), path)
+            want = min(8 * want, len(self))
+
+    def _from_lists(
+        self, queries: Floats, k: int, subset: Subset | None
+    ) -> tuple[Floats, Ints, str]:
+        import faiss
+
+        n, lists = len(self), self.lists
+        want = min(n, k * self.point.candidates)
+        further = max(1.0, k / TUNED_K) ** 0.5
+        probes = min(lists, max(math.ceil(self.point.probes * further), -(-4 * k * lists // n)))
+        if subset is None:
+            parameters = faiss.SearchParametersIVF(nprobe=probes)
+            scores, rows = self._index.search(queries, want, params=parameters)
+            return scores, rows, f"{self._kind.name}, {probes} of {lists:,} lists"
+        held = self._held_by_lists(subset)
+        near = queries @ self._centroids.T
+        near[:, held == 0] = -np.inf
+        order = np.argsort(-near, axis=1)
+        reached = np.cumsum(held[order], axis=1)
+        least = min(len(subset), max(SURVIVORS, SURVIVOR_SHARE * probes * n // lists, 4 * want))
+        needed = np.argmax(reached >= least, axis=1) + 1
+        needed = np.maximum(needed, min(probes, int((held > 0).sum())))
+        probes = int(needed.max())
+        order = np.ascontiguousarray(order[:, :probes], np.int64)
+        near = np.ascontiguousarray(np.take_along_axis(near, order, 1), np.float32)
+        order[np.arange(probes) >= needed[:, None]] = -1
+        parameters = faiss.SearchParametersIVF(nprobe=probes, sel=subset.selector)
+        if self._kind.refined:  # more rows compete, so more of them are scored again
+            want *= min(4, math.ceil(least * lists / (n * max(1, self.point.probes))))
+        rows = np.empty((len(queries), min(want, len(subset))), np.int64)
+        scores = np.empty(rows.shape, np.float32)
+        numbers = map(faiss.swig_ptr, (order, near, scores, rows))
+        self._index.search_preassigned_c(
+            len(queries), faiss.swig_ptr(queries), rows.shape[1], *numbers, False, parameters
+        )
+        return scores, rows, f"{self._kind.name} with selector, {probes} of {lists:,} lists"
+
+    def _held_by_lists(self, subset: Subset) -> Ints:
+        """Eligible rows in each list, (lists,); kept as long as the subset is."""
+        held = self._survivors.get(subset)
+        if held is None:
+            assert self._assigned is not None  # kinds with lists come with them
+            held = np.bincount(self._assigned[subset.rows], minlength=self.lists)
+            self._survivors[subset] = held
+        return held
+
+    def _from_graph(
+        self, queries: Floats, k: int, subset: Subset | None
+    ) -> tuple[Floats, Ints, str]:
+        import faiss
+
+        share = 1.0 if subset is None else len(subset) / len(self)
+        want = min(len(self), k * self.point.candidates)
+        beam = int(max(self.point.beam, want) / share) + 1
+        selector = {} if subset is None else {"sel": subset.selector}
+        parameters = faiss.SearchParametersHNSW(efSearch=beam, **selector)
+        scores, rows = self._index.search(queries, want, params=parameters)
+        return scores, rows, self._kind.name + (" with selector" if selector else "")
+
+    def held(self, row: int) -> Floats:
+        """The vector that a flat index holds for a row, (width,) float32."""
+        out: Floats = self._index.reconstruct(row)
+        return out
+
+
+def _to_gpu(vectors: Vectors) -> Any:
+    import faiss
+
+    config = faiss.GpuIndexFlatConfig()
+    config.useFloat16 = True
+    flat = faiss.GpuIndexFlatIP(faiss.StandardGpuResources(), vectors.shape[1], config)
+    for at in range(0, len(vectors), 1 << 16):
+        flat.add(np.asarray(vectors[at : at + (1 << 16)], np.float32))
+    return flat

@@ -1,0 +1,1 @@
+"""Files and HTML pages of an evaluation."""

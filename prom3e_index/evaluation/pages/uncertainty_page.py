@@ -1,0 +1,248 @@
+"""The HTML page of an uncertainty evaluation; opens offline."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prom3e_index.evaluation.data import EvalSet
+from prom3e_index.evaluation.pages.output import DASH, number
+from prom3e_index.evaluation.pages.retrieval_page import figure_address
+from prom3e_index.evaluation.uncertainty.calibration import COVERAGE, COVERAGES
+from prom3e_index.models.folder import Model
+from prom3e_index.mvae.class_tokens import Tokens
+from prom3e_index.search.score import infer
+from prom3e_index.show.pictures import picture
+from prom3e_index.show.report import STYLE
+
+Floats = NDArray[np.float32]
+_GRID_DEG = 2.5
+_MOST_POINTS = 600
+_MORE = "figure.small { width: 150px; display: inline-block; margin: 4px; vertical-align: top }"
+
+
+def page(
+    out: dict[str, Any], data: EvalSet, model: Model, tokens: Tokens | None, pictures: str | None
+) -> str:
+    """The page as text."""
+    f = out["facts"]
+    parts = [
+        "<h1>Uncertainty</h1>",
+        f"<p class='soft'>‖σ‖₁ of {escape(str(f['model']))} ({f['model_fingerprint']}) on {f['rows']:,} rows of "
+        f"{escape(str(f['source']))}; seed {f['seed']}; {f['program']}, {f['created']}.</p>",
+        _sets(out),
+        _calibration(out),
+        _extremes(out, data),
+        _gap(out),
+    ]
+    if pictures is not None:
+        parts.append(_clouds(data, model, tokens, pictures))
+        if "loc" in model.settings.get("encoder", {}):
+            parts.append(_maps(model))
+    return (
+        "<!doctype html><html lang='en'><meta charset='utf-8'>"
+        "<meta name='viewport' content='width=device-width'><title>Uncertainty</title>"
+        f"<style>{STYLE}{_MORE}</style><main>{''.join(parts)}</main></html>\n"
+    )
+
+
+def _agree(found: dict[str, Any] | None) -> str:
+    if not found:
+        return DASH
+    return f"Spearman {number(found['spearman'])}, R² {number(found['r2'])}, n {found['n']:,}"
+
+
+def _figure(width: float, height: float, columns: int) -> tuple[Any, Any]:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure, np.atleast_1d(figure.subplots(1, columns))
+
+
+def _image(figure: Any, words: str) -> str:
+    return f"<section><img style='width:100%' alt='{escape(words)}' src='{figure_address(figure)}'></section>"
+
+
+def _sets(out: dict[str, Any]) -> str:
+    figure, (left, middle, right) = _figure(13, 4, 3)
+    known = [s for s in out["sets"] if s["error"] is not None]
+    if known:
+        size = [len(s["visible"]) for s in known]
+        dots = left.scatter(
+            [s["sigma_l1"] for s in known], [s["error"] for s in known], c=size, cmap="viridis"
+        )
+        figure.colorbar(dots, ax=left, label="modalities shown")
+    left.set(
+        xlabel="mean ‖σ‖₁", ylabel="1 − cosine of what is hidden", title="visible sets (figure 4)"
+    )
+    steps = out["adding"]
+    middle.plot(
+        [a["visible"] for a in steps], [a["sigma_l1"] for a in steps], "o-", color="#2f6f4f"
+    )
+    middle.set(xlabel="modalities shown", ylabel="mean ‖σ‖₁", title="adding modalities")
+    right.scatter(
+        [p["gap"] for p in out["pairs"]], [p["sigma_l1"] for p in out["pairs"]], color="#a45a1b"
+    )
+    for p in out["pairs"]:
+        right.annotate("+".join(p["pair"]), (p["gap"], p["sigma_l1"]), fontsize=7)
+    right.set(xlabel="modality gap of the pair", ylabel="mean ‖σ‖₁", title="pairs (figure 9)")
+    over = out["over_rows"]
+    return (
+        "<h2>‖σ‖₁ by visible set</h2>" + _image(figure, "Uncertainty by visible set")
+        + f"<p>Against the error, over {len(known)} sets: {_agree(out['over_sets'])}. Over rows: mean Spearman within "
+        f"a set {number(over['mean_spearman'])}; all together {_agree(over['pooled'])}. Pairs, ‖σ‖₁ against the "
+        f"gap: {_agree(out['pairs_agreement'])} (published: Spearman 0.32).</p>"
+    )  # fmt: skip
+
+
+def _calibration(out: dict[str, Any]) -> str:
+    figure, (left,) = _figure(7, 4, 1)
+    for match, colour in (("row", "#3a6ea5"), ("species", "#2f6f4f")):
+        mine = [c["risk"] for c in out["calibration"] if c["match"] == match]
+        if mine:
+            left.plot(COVERAGES, np.mean(mine, axis=0), color=colour, label=f"match: {match}")
+            left.legend(frameon=False)
+    left.set(xlabel="share answered, the surest first", ylabel="share of wrong first answers", ylim=(0, 1),
+             title="risk and coverage, mean over directions")  # fmt: skip
+    rows = "".join(
+        f"<tr><td>{c['given']} → {c['target']}</td><td>{c['match']}</td><td>{c['rows']:,}</td>"
+        f"<td>{number(c['auroc'])}</td></tr>"
+        for c in out["calibration"]
+    )
+    sets = "".join(
+        f"<tr><td>{'+'.join(c['given'])}</td><td>{c['calibration']} / {c['test']}</td>"
+        f"<td>{number(c['coverage'])}</td><td>{c['size']:.1f} of {c['classes']}</td></tr>"
+        for c in out["conformal"]
+    )
+    means = {
+        m: [c["auroc"] for c in out["calibration"] if c["match"] == m and c["auroc"] is not None]
+        for m in ("row", "species")
+    }
+    words = ", ".join(f"{m} {number(float(np.mean(v)))}" for m, v in means.items() if v)
+    return (
+        "<h2>Does it foretell a wrong answer?</h2><p>AUROC of ‖σ‖₁ for a wrong first answer (0.5 is chance), mean "
+        f"over directions: {words or DASH}.</p>{_image(figure, 'Risk over coverage')}"
+        "<section class='wide'><details><summary>By direction</summary><table><tr><th>direction</th><th>match</th>"
+        f"<th>queries</th><th>AUROC</th></tr>{rows}</table></details></section>"
+        f"<h2>Sets that hold the species with {COVERAGE:.0%}</h2><section class='wide'><table><tr><th>given</th>"
+        "<th>calibration / test rows</th><th>coverage on test rows</th><th>mean size</th></tr>"
+        f"{sets or f'<tr><td>{DASH}</td></tr>'}</table></section>"
+    )  # fmt: skip
+
+
+def _extremes(out: dict[str, Any], data: EvalSet) -> str:
+    parts = []
+    for modality, found in out["extremes"].items():
+        for which in ("most", "least"):
+            cells = "".join(_thumbnail(r, modality, data) for r in found[which])
+            parts.append(f"<p>{modality}, {which} uncertain</p><div>{cells}</div>")
+    return f"<h2>Most and least uncertain (figures 7, 8)</h2><section>{''.join(parts)}</section>"
+
+
+def _thumbnail(record: dict[str, Any], modality: str, data: EvalSet) -> str:
+    shown = None
+    if data.bundle is not None and modality in data.columns:
+        at = int(np.flatnonzero(data.numbers == record["row"])[0])
+        file = data.columns[modality][at]
+        base = data.bundle.segment_of(int(record["row"]))[0].media
+        shown = picture(str(base / str(file))) if file else None
+    image = f"<img alt='' src='{shown}'>" if shown else "<div class='none'>no picture here</div>"
+    words = escape(f"{record['species'] or record['id']} · {record['sigma_l1']:.1f}")
+    return f"<figure class='small'>{image}<figcaption>{words}</figcaption></figure>"
+
+
+def _gap(out: dict[str, Any]) -> str:
+    rows = "".join(
+        f"<tr><td>{' · '.join(g['pair'])}</td><td>{g['rows']:,}</td><td>{number(g['encoder'])}</td>"
+        f"<td>{number(g['hidden'])}</td><td>"
+        + ", ".join(f"{k} {number(v)}" for k, v in g["with"].items())
+        + "</td></tr>"
+        for g in out["gap"]
+    )
+    return (
+        "<h2>Modality gap</h2><section class='wide'><p class='soft'>Distance between the means: of the encoders' "
+        "embeddings; of μ when each is shown alone; of μ when a third is shown with each.</p><table><tr>"
+        f"<th>pair</th><th>rows</th><th>encoder</th><th>μ alone</th><th>μ with a third</th></tr>{rows}"
+        "</table></section>"
+    )
+
+
+def flatten(x: Floats, how: str) -> Floats:
+    """Rows (n, w) in the plane, (n, 2), by `umap` or `pca`."""
+    if how == "umap":
+        import warnings
+
+        from umap import UMAP
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that a seed keeps it to one thread
+            return np.asarray(UMAP(random_state=0, metric="cosine").fit_transform(x))
+    from sklearn.decomposition import PCA
+
+    return np.asarray(PCA(2, random_state=0).fit_transform(x))
+
+
+def _clouds(data: EvalSet, model: Model, tokens: Tokens | None, how: str) -> str:
+    """Embeddings of photo and tile: encoders, μ of each alone, μ of each with the place (figure 10)."""
+    wanted = ("image", "sat", "loc")
+    if not set(wanted) <= set(data.modalities):
+        return ""
+    rows = np.flatnonzero(data.has(wanted))
+    if len(rows) < 20:
+        return ""
+    rows = rows[:_MOST_POINTS]
+
+    def mu(*names: str) -> Floats:
+        shown = np.zeros((len(rows), len(data.modalities)), bool)
+        shown[:, [data.modalities.index(m) for m in names]] = True
+        ready = None if tokens is None else (tokens, rows)
+        return infer(model, data.x[rows], shown, (), tokens=ready).hidden
+
+    sides = [
+        ("encoders", data.embedding("image")[rows], data.embedding("sat")[rows]),
+        ("μ, each alone", mu("image"), mu("sat")),
+        ("μ, each with the place", mu("image", "loc"), mu("sat", "loc")),
+    ]
+    figure, axes = _figure(13, 4, 3)
+    for ax, (title, a, b) in zip(axes, sides, strict=True):
+        flat = flatten(np.concatenate([a, b]), how)
+        ax.scatter(*flat[: len(a)].T, s=6, color="#2f6f4f", label="image")
+        ax.scatter(*flat[len(a) :].T, s=6, color="#a45a1b", label="sat")
+        ax.set(title=title, xticks=[], yticks=[])
+    axes[0].legend(frameon=False)
+    words = "The gap before and after (figure 10)"
+    return f"<h2>{words}, {how.upper()} of {len(rows)} rows</h2>{_image(figure, words)}"
+
+
+def _maps(model: Model) -> str:
+    """Three independent components of the place's embedding and hidden tokens over the globe."""
+    from sklearn.decomposition import FastICA
+
+    from prom3e_index.evaluation.probe.representations import represent
+
+    latitude = np.arange(80, -60, -_GRID_DEG)
+    longitude = np.arange(-180, 180, _GRID_DEG)
+    places = np.stack(np.meshgrid(latitude, longitude, indexing="ij"), axis=-1).reshape(-1, 2)
+    x = np.zeros((len(places), len(model.modalities), model.width), np.float32)
+    encoder = model.encoder("loc")
+    for at in range(0, len(places), 2048):
+        part = slice(at, at + 2048)
+        x[part, model.modalities.index("loc")] = encoder.encode(places[part].astype(np.float32))
+    figure, axes = _figure(13, 3.2, 3)
+    for ax, name in zip(axes, ("encoder", "mean", "registers"), strict=True):
+        import warnings
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # components that have not settled are still a picture
+            found = FastICA(3, random_state=0, whiten="unit-variance").fit_transform(
+                represent(model, x, ("loc",), name)
+            )
+        low, high = np.quantile(found, [0.02, 0.98], axis=0)
+        colour = np.clip((found - low) / np.where(high > low, high - low, 1), 0, 1)
+        ax.imshow(colour.reshape(len(latitude), len(longitude), 3), extent=(-180, 180, -60, 80))
+        ax.set(title={"encoder": "encoder", "mean": "μ"}.get(name, name), xticks=[], yticks=[])
+    words = "Three independent components of places (figures 1 to 3)"
+    return f"<h2>{words}</h2>{_image(figure, words)}"

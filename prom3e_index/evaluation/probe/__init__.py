@@ -1,0 +1,1 @@
+"""Columns read from representations by linear models."""

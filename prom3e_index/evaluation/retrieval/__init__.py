@@ -1,0 +1,1 @@
+"""Every query of every direction ranked exactly."""

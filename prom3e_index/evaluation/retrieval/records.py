@@ -1,0 +1,134 @@
+"""Metrics of stored ranks: records with intervals, and a paired test against the encoder space."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import binomtest
+
+from prom3e_index.evaluation.metrics import mean_reciprocal_rank, recall_at
+from prom3e_index.evaluation.retrieval.ranking import ndcg
+from prom3e_index.evaluation.retrieval.scoring import TAXA, Scored
+
+DRAWS = 1000
+LEVEL = 0.95
+CUTS = (1, 5, 10)
+
+
+class Resampler:
+    """Bootstrap resamples of n queries, the same for every metric and space of those queries.
+
+    Args:
+        seed: Of the draws.
+        draws: Resamples.
+    """
+
+    def __init__(self, seed: int = 0, draws: int = DRAWS) -> None:
+        self._seed, self._draws = seed, draws
+        self._counts: dict[int, NDArray[np.float32]] = {}
+
+    def intervals(self, values: NDArray[Any]) -> NDArray[np.float64]:
+        """Percentile intervals (c, 2) at `LEVEL` of the means of the columns of (n, c)."""
+        n = len(values)
+        if n not in self._counts:
+            rng = np.random.default_rng(self._seed)
+            counts = [np.bincount(rng.integers(0, n, n), minlength=n) for _ in range(self._draws)]
+            self._counts = {n: np.asarray(counts, np.float32)}  # the latest only
+        means = self._counts[n] @ np.asarray(values, np.float32) / n
+        tail = (1 - LEVEL) / 2
+        return np.asarray(np.quantile(means, [tail, 1 - tail], axis=0).T)
+
+
+def records(scored: Sequence[Scored], seed: int = 0) -> list[dict[str, Any]]:
+    """A record per direction, space and match rule.
+
+    Args:
+        scored: From `retrieval.score`.
+        seed: Of the bootstrap.
+
+    Returns:
+        Dictionaries with `given` (list), `target`, `space`, `match`, `recall@1`, `recall@5`, `recall@10`,
+        `mrr`, `median_rank`, `ndcg@10` (None where ranks are only known to the tenth), `interval` (of
+        recall@1), `intervals` (of each), `delta`, `gamma`, `epsilon` (None in spaces that do not use
+        them), `gain` (see `_gain`; None in the encoder space), `rows`, `gallery`, `hub_skewness`.
+    """
+    base = {(s.given, s.target, s.match): s for s in scored if s.space == "encoder"}
+    draw = Resampler(seed)
+    by_size = sorted(range(len(scored)), key=lambda i: len(scored[i].queries))
+    out: dict[int, dict[str, Any]] = {}
+    for i in by_size:  # queries of one number together share their resamples
+        s = scored[i]
+        out[i] = _record(s, base.get((s.given, s.target, s.match)), draw)
+    hybrid = [r for r in out.values() if r["space"] == "hybrid" and r["gain"] is not None]
+    for match in {r["match"] for r in hybrid}:
+        _holm([r["gain"] for r in hybrid if r["match"] == match])
+    return [out[i] for i in range(len(scored))]
+
+
+def _record(s: Scored, base: Scored | None, draw: Resampler) -> dict[str, Any]:
+    whole = s.match not in TAXA
+    rank = s.rank.astype(np.float64)
+    columns = [rank <= k for k in CUTS] + ([1 / rank] if whole else [])
+    names = [f"recall@{k}" for k in CUTS] + (["mrr"] if whole else [])
+    paired = base is not None and base is not s and np.array_equal(base.queries, s.queries)
+    if paired and base is not None:
+        columns.append((rank <= 1).astype(np.float64) - (base.rank <= 1))
+    found = draw.intervals(np.stack(columns, axis=1))
+    intervals = {n: [float(v) for v in found[i]] for i, n in enumerate(names)}
+    w = s.weights if s.space.startswith("hybrid") else None
+    return {
+        "given": list(s.given),
+        "target": s.target,
+        "space": s.space,
+        "match": s.match,
+        **{f"recall@{k}": recall_at(rank, k) for k in CUTS},
+        "mrr": mean_reciprocal_rank(rank) if whole else None,
+        "median_rank": float(np.median(rank)) if whole else None,
+        "ndcg@10": float(ndcg(s.gain.astype(np.float32), s.right).mean())
+        if s.gain is not None
+        else None,
+        "interval": intervals["recall@1"],
+        "intervals": intervals,
+        "delta": w.delta if w else None,
+        "gamma": w.gamma if w else None,
+        "epsilon": w.epsilon if w else None,
+        "gain": _gain(rank, base.rank, found[-1]) if paired and base is not None else None,
+        "rows": len(rank),
+        "gallery": s.gallery,
+        "hub_skewness": s.hubs,
+    }
+
+
+def _gain(rank: NDArray[Any], base: NDArray[Any], interval: NDArray[Any]) -> dict[str, Any]:
+    """Recall@1 against the encoder space on the same queries.
+
+    `recall@1` the difference, `interval` its bootstrap interval, `won` and `lost` the queries that only
+    one of the two answers, `p` of McNemar's exact test on them.
+    """
+    here, there = rank <= 1, base <= 1
+    won, lost = int((here & ~there).sum()), int((~here & there).sum())
+    p = float(binomtest(won, won + lost, 0.5).pvalue) if won + lost else 1.0
+    return {
+        "recall@1": float(here.mean() - there.mean()),
+        "interval": [float(v) for v in interval],
+        "won": won,
+        "lost": lost,
+        "p": p,
+    }
+
+
+def _holm(gains: list[dict[str, Any]]) -> None:
+    """Add `p_holm` to each: p corrected for that many tests (Holm 1979)."""
+    running = 0.0
+    for i, g in enumerate(sorted(gains, key=lambda g: float(g["p"]))):
+        running = max(running, min(1.0, float(g["p"]) * (len(gains) - i)))
+        g["p_holm"] = running
+
+
+def mean_over(found: Sequence[dict[str, Any]], key: str = "recall@1") -> float | None:
+    """Mean of a metric over records; None without any."""
+    values = [r[key] for r in found if r[key] is not None]
+    return float(np.mean(values)) if values else None

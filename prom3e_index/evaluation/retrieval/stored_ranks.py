@@ -1,0 +1,78 @@
+"""Ranks of every query, stored once: tables are computed from them, again and again, without a run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from prom3e_index.errors import InputError
+from prom3e_index.evaluation.retrieval.scoring import Scored
+from prom3e_index.models.folder import Weights
+
+FORMAT = 1
+
+
+def save(path: Path, scored: Sequence[Scored], facts: dict[str, Any]) -> None:
+    """Write ranks and facts as `.npz` without pickles; the file appears whole or not at all."""
+    arrays: dict[str, Any] = {}
+    entries = []
+    for i, s in enumerate(scored):
+        arrays |= {f"{i}.queries": s.queries, f"{i}.rank": s.rank, f"{i}.right": s.right}
+        if s.gain is not None:
+            arrays[f"{i}.gain"] = s.gain
+        entries.append(
+            {
+                "given": list(s.given),
+                "target": s.target,
+                "space": s.space,
+                "match": s.match,
+                "weights": asdict(s.weights),
+                "gallery": s.gallery,
+                "hubs": s.hubs,
+            }
+        )
+    text = json.dumps({"format": FORMAT, "entries": entries, "facts": facts}, ensure_ascii=False)
+    temporary = path.with_name(path.name + ".new.npz")
+    np.savez_compressed(temporary, index=np.frombuffer(text.encode(), np.uint8), **arrays)
+    temporary.replace(path)
+
+
+def load(path: Path) -> tuple[list[Scored], dict[str, Any]]:
+    """Read what `save` wrote.
+
+    Raises:
+        InputError: Another file, damaged, or of a later format.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as z:
+            index = json.loads(bytes(z["index"]).decode())
+            if index["format"] != FORMAT:
+                raise InputError(
+                    f"{path} has format {index['format']}, this program reads {FORMAT}."
+                )
+            scored = [
+                Scored(
+                    tuple(e["given"]),
+                    e["target"],
+                    e["space"],
+                    e["match"],
+                    Weights(**e["weights"]),
+                    int(e["gallery"]),
+                    z[f"{i}.queries"],
+                    z[f"{i}.rank"],
+                    z[f"{i}.gain"] if f"{i}.gain" in z.files else None,
+                    z[f"{i}.right"],
+                    float(e["hubs"]),
+                )
+                for i, e in enumerate(index["entries"])
+            ]
+    except (OSError, ValueError, KeyError, EOFError, TypeError) as e:
+        if isinstance(e, InputError):
+            raise
+        raise InputError(f"{path} holds no stored ranks: {e}.") from e
+    return scored, dict(index["facts"])

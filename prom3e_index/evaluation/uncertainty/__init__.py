@@ -1,0 +1,1 @@
+"""What the uncertainty says: visible sets, errors, calibration."""

@@ -1,0 +1,1 @@
+"""Model folders: where weights come from and how they are read."""

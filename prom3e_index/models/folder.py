@@ -1,0 +1,331 @@
+"""A model is a folder: `model.toml` says which encoder serves which modality, and which MVAE."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from prom3e_index.errors import ModelError, near_names
+from prom3e_index.models.hub_cache import HUB_PREFIX, locate
+from prom3e_index.models.weights import fingerprint, read_json
+from prom3e_index.schema import modality_name, set_key
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from prom3e_index.encoders.protocol import Encoder
+    from prom3e_index.media.audio import AudioSpec
+    from prom3e_index.media.images import ImageSpec
+    from prom3e_index.mvae.network import MVAE
+
+BUILT_IN = Path(__file__).parent / "builtin"
+KINDS = (
+    "open_clip-image",
+    "open_clip-text",
+    "clip-vision",
+    "clap-audio",
+    "laion-clap",
+    "geoclip-location",
+    "sinr",
+)
+HIDDEN = ("mean", "sigma", "both")
+NO_HUBS = "none"
+_TOP = {"name", "summary", "width", "config", "encoder", "mvae", "preprocess", "weights", "hubs"}
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Mixing weights of the hybrid score; see `search`.
+
+    Attributes:
+        delta: Share of the completed target in the query, 0..1.
+        gamma: Share of the hidden block in the score, 0..1.
+        epsilon: Share of the reconstruction in an observed row of the gallery, 0..1.
+    """
+
+    delta: float = 0.5
+    gamma: float = 0.0
+    epsilon: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("delta", "gamma", "epsilon"):
+            value = getattr(self, name)
+            if not 0 <= value <= 1:
+                raise ModelError(f"{name} is {value}; it must lie between 0 and 1.")
+
+
+class Model:
+    """Encoders and MVAE of one model folder; each is loaded when first asked for.
+
+    Attributes:
+        folder: The model folder.
+        name: Its name.
+        modalities: Modality names in the MVAE's order.
+        width: Embedding width d.
+        decode: How completions are decoded: `expectation`, `mean`.
+        hidden: Which vector serves as the hidden block: `mean` (μ, the paper), `sigma`, `both`.
+        sigma_spearman: Rank correlation of ‖σ‖₁ with the reconstruction error on validation rows, where
+            training measured it; None elsewhere.
+        hubs: Correction against hubs that validation chose, `none` or one of `hubs.METHODS`.
+        widths: Modalities narrower than `width`, known only by embeddings; stored padded with zeros.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        settings: dict[str, Any],
+        *,
+        hub: Path | None = None,
+        device: str = "cpu",
+        exif_transpose: bool = False,
+        audio_windows: bool = False,
+    ) -> None:
+        self.folder, self.settings, self.hub, self.device = folder, settings, hub, device
+        self._exif, self._windows = exif_transpose, audio_windows
+        where = folder / "model.toml"
+        unknown = sorted(settings.keys() - _TOP)
+        if unknown:
+            raise ModelError(
+                f"{where}: unknown key {unknown[0]!r}{near_names(unknown[0], sorted(_TOP))}."
+            )
+        try:
+            mvae = settings["mvae"]
+            self.name = str(settings["name"])
+            self.modalities = tuple(str(m) for m in mvae["modalities"])
+            self.width = int(settings["width"])
+        except KeyError as e:
+            raise ModelError(f"{where} lacks {e}.") from e
+        self.summary = str(settings.get("summary", ""))
+        self.decode = str(mvae.get("decode", "expectation"))
+        self.nodes = int(mvae.get("nodes", 2))
+        self.hidden = str(mvae.get("hidden", "mean"))
+        self._hubs = settings.get("hubs", {})
+        self.hubs = str(self._hubs.get("method", NO_HUBS))
+        follows = mvae.get("sigma_spearman")
+        self.sigma_spearman = None if follows is None else float(follows)
+        self.widths = {str(k): int(v) for k, v in mvae.get("widths", {}).items()}
+        if self.hidden not in HIDDEN:
+            raise ModelError(f"{where}: hidden is {self.hidden!r}; known: {', '.join(HIDDEN)}.")
+        if self.decode not in ("expectation", "mean"):
+            raise ModelError(f"{where}: decode is {self.decode!r}; known: expectation, mean.")
+        for modality, entry in settings.get("encoder", {}).items():
+            if modality not in self.modalities:
+                raise ModelError(f"{where}: encoder {modality!r} is no modality of the MVAE.")
+            if modality in self.widths:
+                raise ModelError(
+                    f"{where}: {modality} has a width of its own and so no encoder; give embeddings."
+                )
+            if entry.get("kind") not in KINDS:
+                raise ModelError(f"{where}: kind {entry.get('kind')!r}; known: {', '.join(KINDS)}.")
+        self._encoders: dict[str, Encoder] = {}
+
+    @classmethod
+    def open(cls, name: str | Path, **options: Any) -> Model:
+        """Open a model by built-in name (`mini`, `taxabind`) or by the path of its folder.
+
+        Options are those of the constructor: `hub`, `device`, `exif_transpose`, `audio_windows`.
+        """
+        folder = BUILT_IN / str(name)
+        if str(name) not in built_in():
+            folder = Path(name)
+        if not (folder / "model.toml").is_file():
+            raise ModelError(
+                f"{name!r} is neither a built-in model ({', '.join(built_in())}) nor a folder with a "
+                "model.toml."
+            )
+        try:
+            settings = tomllib.loads((folder / "model.toml").read_text(encoding="utf-8"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
+            raise ModelError(f"{folder / 'model.toml'} is not TOML: {e}.") from e
+        return cls(folder, settings, **options)
+
+    @cached_property
+    def shared_config(self) -> dict[str, Any]:
+        """The published `taxabind-config`, when the model names one: repositories, preprocessing."""
+        source = self.settings.get("config")
+        return read_json(locate(source, self.folder, self.hub) / "config.json") if source else {}
+
+    def _preprocess(self, key: str, default: Any) -> Any:
+        own = self.settings.get("preprocess", {})
+        return self.shared_config.get(key, own.get(key, default))
+
+    def image_spec(self, modality: str = "image") -> ImageSpec:
+        """Preprocessing of photos or satellite tiles."""
+        from prom3e_index.media.images import ImageSpec
+
+        base = ImageSpec()
+        return ImageSpec(
+            int(self._preprocess(f"{modality}_resize", base.resize)),
+            int(self._preprocess(f"{modality}_crop", base.crop)),
+            tuple(self._preprocess("normalize_mean", base.mean)),
+            tuple(self._preprocess("normalize_std", base.std)),
+            self._exif,
+        )
+
+    def audio_spec(self) -> AudioSpec:
+        """Preprocessing of recordings; other padding or truncation than the published is refused."""
+        from prom3e_index.media.audio import AudioSpec
+
+        for key, known in (("audio_padding", "repeatpad"), ("audio_truncation", "fusion")):
+            stated = self._preprocess(key, known)
+            if stated != known:
+                raise ModelError(
+                    f"Model {self.name}: {key} is {stated!r}; only {known!r} is known."
+                )
+        return replace(
+            AudioSpec(),
+            sample_rate_hz=int(self._preprocess("audio_sample_rate", 48_000)),
+            window_s=int(self._preprocess("audio_max_length_s", 10)),
+            every_window=self._windows,
+        )
+
+    def media_spec(self, modality: str) -> ImageSpec | AudioSpec:
+        """Preprocessing of a modality that is read from files."""
+        return self.audio_spec() if modality == "audio" else self.image_spec(modality)
+
+    def source(self, modality: str) -> str:
+        """Where an encoder's weights come from, as `hub.locate` reads it."""
+        entry = self.settings["encoder"][modality]
+        for key in entry.get("config_keys", ()):
+            if key in self.shared_config:
+                return HUB_PREFIX + str(self.shared_config[key]).removeprefix("hf-hub:")
+        return str(entry["source"])
+
+    @property
+    def mvae_source(self) -> str | None:
+        """Where the MVAE's weights come from; None before one is fitted."""
+        source = self.settings["mvae"].get("source")
+        return None if source is None else str(source)
+
+    def sources(self) -> list[Path]:
+        """Folders or files of all weights; an error when one is not on this machine."""
+        own = [self.source(m) for m in self.settings.get("encoder", {})]
+        wanted = dict.fromkeys([*own, *([self.mvae_source] if self.mvae_source else [])])
+        return [self.folder / "model.toml", *(locate(s, self.folder, self.hub) for s in wanted)]
+
+    def encoder(self, modality: str) -> Encoder:
+        """The encoder of a modality, loaded on first use; needs only that modality's packages."""
+        modality = modality_name(modality, self.modalities)
+        if modality not in self._encoders:
+            if modality not in self.settings.get("encoder", {}):
+                raise ModelError(
+                    f"Model {self.name} has no encoder for {modality}; give embeddings."
+                )
+            encoder = self._load(modality)
+            if encoder.width != self.width:
+                raise ModelError(
+                    f"Encoder {modality} of {self.name} is {encoder.width} wide, the model {self.width}."
+                )
+            self._encoders[modality] = encoder
+        return self._encoders[modality]
+
+    def _load(self, modality: str) -> Encoder:
+        kind = self.settings["encoder"][modality]["kind"]
+        path = locate(self.source(modality), self.folder, self.hub)
+        if kind in ("geoclip-location", "sinr"):
+            from prom3e_index.encoders import place
+
+            if kind == "sinr":
+                return place.SinrClimate(path, self.device)
+            return place.GeoClipLocation(path, self.device)
+        if kind in ("clap-audio", "laion-clap"):
+            from prom3e_index.encoders import sound
+
+            if kind == "clap-audio":
+                return sound.ClapAudio(path, self.audio_spec(), self.device)
+            return sound.LaionAudio(path, self.audio_spec(), self.device)
+        from prom3e_index.encoders import vision
+
+        if kind == "open_clip-text":
+            return vision.OpenClipText(path, self.device)
+        if kind == "clip-vision":
+            return vision.ClipTile(path, self.image_spec("sat"), self.device)
+        return vision.OpenClipImage(path, self.image_spec("image"), self.device)
+
+    @cached_property
+    def _mvae_folder(self) -> Path:
+        if self.mvae_source is None:
+            raise ModelError(
+                f"Model {self.name} has encoders but no MVAE yet; fit one: `prom3e-index train mvae`."
+            )
+        return locate(self.mvae_source, self.folder, self.hub)
+
+    @cached_property
+    def mvae(self) -> MVAE:
+        """The MVAE, loaded on first use."""
+        from prom3e_index.models.weights import read_mvae
+
+        model = read_mvae(self._mvae_folder)
+        want = (len(self.modalities), self.width)
+        have = (model.config.num_modalities, model.config.input_dim)
+        widths = tuple(self.widths.get(m, self.width) for m in self.modalities)
+        if want == have and widths != model.config.widths:
+            raise ModelError(
+                f"model.toml of {self.name} has widths {list(widths)}, its MVAE "
+                f"{list(model.config.widths)}."
+            )
+        if want != have:
+            raise ModelError(
+                f"model.toml of {self.name} has {want[0]} modalities of width {want[1]}, its MVAE "
+                f"{have[0]} of width {have[1]}."
+            )
+        return model.to(self.device)
+
+    @cached_property
+    def mvae_fingerprint(self) -> str:
+        """Equal for MVAEs whose completions are interchangeable."""
+        from prom3e_index.models.weights import weights_file
+
+        path = weights_file(self._mvae_folder, ("model.safetensors", "pytorch_model.bin"))
+        config = read_json(self._mvae_folder / "config.json")
+        return fingerprint(
+            "mvae",
+            path,
+            config,
+            {"decode": self.decode, "nodes": self.nodes, "hidden": self.hidden},
+        )
+
+    @property
+    def has_bank(self) -> bool:
+        """Whether the model brings training queries against hubs."""
+        return "bank" in self._hubs
+
+    def bank(self) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """Embeddings (b, m, d) of training rows, unit where present, and presence (b, m).
+
+        Raises:
+            ModelError: None, damaged, or of another shape than the model.
+        """
+        import numpy as np
+        from safetensors import SafetensorError
+        from safetensors.numpy import load_file
+
+        if not self.has_bank:
+            raise ModelError(f"Model {self.name} has no bank of training queries.")
+        path = locate(str(self._hubs["bank"]), self.folder, self.hub)
+        try:
+            arrays = load_file(path)
+            x, present = arrays["x"].astype(np.float32), arrays["present"].astype(bool)
+        except (SafetensorError, KeyError, OSError) as e:
+            raise ModelError(f"{path} holds no bank of queries: {e}.") from e
+        want = (len(x), len(self.modalities), self.width)
+        if x.shape != want or present.shape != want[:2] or not np.isfinite(x).all():
+            raise ModelError(f"{path}: the bank is {x.shape}, the model takes {want}.")
+        norm = np.linalg.norm(x, axis=2, keepdims=True)
+        return x / np.where(norm > 0, norm, 1), present
+
+    def weights(self, visible: Iterable[str], target: str) -> Weights:
+        """The mixing weights for a visible set and target: its own entry, else the default."""
+        table = self.settings.get("weights", {})
+        key = f"{set_key(visible, self.modalities)}->{target}"
+        return Weights(**{**table.get("default", {}), **table.get("directions", {}).get(key, {})})
+
+
+def built_in() -> tuple[str, ...]:
+    """Names of the models that come with the program."""
+    return tuple(sorted(p.parent.name for p in BUILT_IN.glob("*/model.toml")))

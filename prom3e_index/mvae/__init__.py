@@ -1,0 +1,1 @@
+"""The masked variational autoencoder: network, class tokens, completion."""

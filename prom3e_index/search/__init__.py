@@ -1,0 +1,1 @@
+"""Queries and answers: the hybrid score, the search, groups, hubs."""

@@ -1,0 +1,163 @@
+"""Hubs: gallery rows that stand near every query. How many there are, and a bias per row against them.
+
+Both corrections here leave the score one inner product: a bias per gallery row, found from a bank of
+training queries B and stored beside the gallery, is added to it.
+
+    CSLS    b(g) = −½ · mean of the K highest ⟨q, g⟩, q ∈ B
+    inverted softmax   b(g) = −(1/β) · log mean over q ∈ B of exp(β·⟨q, g⟩)
+
+Sources: hubs and k-occurrence, Radovanović et al., JMLR 2010; CSLS, Conneau et al., ICLR 2018, whose term of
+the query alone moves all scores alike and is left out; querybank normalisation, Bogolin et al., CVPR 2022,
+in its static form: the dynamic one applies to some queries only, which no inner product can.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import logsumexp
+from scipy.stats import skew
+
+from prom3e_index.errors import InputError
+from prom3e_index.models.folder import NO_HUBS, Model
+from prom3e_index.search.score import Space, infer, query_rows
+
+Floats = NDArray[np.float32]
+K = 10
+METHODS: dict[str, tuple[str, float]] = {
+    "csls": ("csls", K),
+    "softmax10": ("softmax", 10.0),
+    "softmax30": ("softmax", 30.0),
+}
+"""Corrections that validation chooses from: name → kind and K or β."""
+BANK = 384
+"""Rows of a bank: 2.4 MB in a model of the default width."""
+LEAST = 20
+"""A bank of fewer says nothing."""
+
+
+def gallery_bias(
+    model: Model, vectors: NDArray[np.float16], target: str, method: str, rows: int = 4096
+) -> NDArray[np.float16]:
+    """The bias of each gallery row of a target against queries of each single modality.
+
+    The bank's queries are in the hybrid space with the model's own weights, as `search` asks.
+
+    Args:
+        model: Brings the bank.
+        vectors: (n, d + z) gallery vectors [g_t, h].
+        target: Their modality.
+        method: One of `METHODS`.
+        rows: Gallery rows at a time.
+
+    Returns:
+        (n, m) float16; a column of a modality with fewer than 20 queries in the bank is 0.
+    """
+    x, present = model.bank()
+    out = np.zeros((len(vectors), len(model.modalities)), np.float32)
+    for i, given in enumerate(model.modalities):
+        asking = np.flatnonzero(present[:, i])[:BANK]
+        if given == target or len(asking) < LEAST:
+            continue
+        shown = np.zeros((len(asking), len(model.modalities)), bool)
+        shown[:, i] = True
+        found = infer(model, x[asking], shown, (target,))
+        weights = model.weights((given,), target)
+        queries = query_rows(
+            x[asking, i], found.reconstructed[:, 0], found.hidden, "hybrid", weights
+        )
+        for at in range(0, len(vectors), rows):
+            part = np.asarray(vectors[at : at + rows], np.float32)
+            out[at : at + rows, i] = raw_bias(queries @ part.T, method)
+        out[:, i] -= out[:, i].mean()
+    return out.astype(np.float16)
+
+
+def chosen_method(model: Model, asked: str | None) -> str:
+    """The correction that a build applies: as asked, else the model's own.
+
+    Raises:
+        InputError: An unknown method, or one that needs a bank which the model has not.
+    """
+    method = asked or model.hubs
+    if method != NO_HUBS and method not in METHODS:
+        raise InputError(f"--hubs is {method!r}; known: {NO_HUBS}, {', '.join(METHODS)}.")
+    if method != NO_HUBS and not model.has_bank:
+        raise InputError(
+            f"--hubs {method}: model {model.name} has no bank of training queries; `train mvae` with "
+            "validation rows writes one."
+        )
+    return method
+
+
+def bias(products: Floats, method: str) -> Floats:
+    """The bias of each gallery row.
+
+    Args:
+        products: (b, g) scores of the bank's queries with the gallery.
+        method: One of `METHODS`.
+
+    Returns:
+        (g,) float32, its mean taken away, which moves no rank.
+    """
+    found = raw_bias(products, method)
+    return np.asarray(found - found.mean(), np.float32)
+
+
+def raw_bias(products: Floats, method: str) -> Floats:
+    """As `bias`, with its mean."""
+    kind, strength = METHODS[method]
+    if kind == "csls":
+        k = min(int(strength), len(products))
+        found = (
+            -np.sort(np.partition(products, len(products) - k, axis=0)[-k:], axis=0).mean(axis=0)
+            / 2
+        )
+    else:
+        found = -(logsumexp(strength * products, axis=0) - np.log(len(products))) / strength
+    return np.asarray(found, np.float32)
+
+
+@dataclass(frozen=True)
+class Correction:
+    """A method in one base space.
+
+    Attributes:
+        space: `encoder` or `hybrid`.
+        method: One of `METHODS`.
+    """
+
+    space: Space
+    method: str
+
+    @property
+    def name(self) -> str:
+        """Name of the corrected space."""
+        return f"{self.space}+{self.method}"
+
+
+CORRECTIONS: tuple[Correction, ...] = tuple(
+    Correction(space, method) for space in ("encoder", "hybrid") for method in METHODS
+)
+
+
+class HubCounts:
+    """How often each of g gallery rows is among the K best of a query."""
+
+    def __init__(self, gallery: int) -> None:
+        self._counts = np.zeros(gallery, np.int64)
+        self._lock = threading.Lock()
+
+    def add(self, index: NDArray[np.int64]) -> None:
+        """Count the best answers (b, ≥ K) of a block of queries, best first."""
+        best = index[:, :K].ravel()
+        found = np.bincount(best[best >= 0], minlength=len(self._counts))
+        with self._lock:
+            self._counts += found
+
+    def skewness(self) -> float:
+        """Skewness of the counts; 0 when all are equal, several units where hubs rule."""
+        return float(skew(self._counts)) if self._counts.std() > 0 else 0.0

@@ -1,0 +1,1 @@
+"""What leaves for people and other software: exports, pictures, the report page."""

@@ -1,0 +1,1 @@
+"""Stage 1: encoders aligned to the photo."""

@@ -1,0 +1,1 @@
+"""Stage 2: the MVAE fitted to embeddings."""

@@ -1,0 +1,240 @@
+"""Choosing what a trained MVAE is used with: decoding, hidden block and mixing weights, on validation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import spearmanr
+
+from prom3e_index.evaluation.directions import SAME_ITEM, Direction, directions
+from prom3e_index.evaluation.metrics import recall_at
+from prom3e_index.evaluation.weights_choice import choose
+from prom3e_index.models.folder import Weights
+from prom3e_index.mvae.network import MVAE
+from prom3e_index.search.score import infer
+from prom3e_index.training.stage_two.sets import EmbeddingSet
+
+IN_TRAINING = Weights(0.5, 0.25, 0.0)
+"""The weights at which recall is followed during training; each direction's own are chosen at its end."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """An MVAE in training, used as `hybrid.Completer` says.
+
+    Attributes:
+        mvae: The network.
+        modalities: Names in its order.
+        device: Where it is.
+        decode: `expectation` or `mean`.
+        hidden: `mean`, `sigma` or `both`.
+        nodes: Quadrature nodes.
+    """
+
+    mvae: MVAE
+    modalities: tuple[str, ...]
+    device: str = "cpu"
+    decode: str = "expectation"
+    hidden: str = "mean"
+    nodes: int = 2
+
+    @property
+    def width(self) -> int:
+        """Embedding width d."""
+        return self.mvae.config.input_dim
+
+
+def _all_directions(model: Candidate, val: EmbeddingSet, limit: int) -> list[Direction]:
+    x, present = val.x.numpy(), val.present.numpy()
+    return list(directions(model, x, present, val.species, limit))
+
+
+def validate(model: Candidate, val: EmbeddingSet, limit: int = 300) -> list[dict[str, Any]]:
+    """Recall@1 of every direction: `given`, `target`, `encoder`, `reconstructed`, `hybrid`.
+
+    Args:
+        model: The MVAE.
+        val: Validation rows.
+        limit: Queries per direction.
+    """
+    model.mvae.eval()
+    return [
+        {
+            "given": d.given,
+            "target": d.target,
+            "encoder": recall_at(d.ranks("encoder", IN_TRAINING), 1),
+            "reconstructed": recall_at(d.ranks("reconstructed", IN_TRAINING), 1),
+            "hybrid": recall_at(d.ranks("hybrid", IN_TRAINING), 1),
+        }
+        for d in _all_directions(model, val, limit)
+    ]
+
+
+def mean_of(records: list[dict[str, Any]], key: str) -> float:
+    """Mean over directions; 0 without any."""
+    return float(np.mean([r[key] for r in records])) if records else 0.0
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """What validation chose.
+
+    Attributes:
+        decode: `expectation` or `mean`.
+        hidden: `mean`, `sigma` or `both`.
+        epsilon: ε of each target.
+        default: δ and γ for what has none of its own: the best on the mean of all directions.
+        sigma_spearman: See `sigma_follows_error`.
+        records: For each direction `given`, `target`, `delta`, `gamma`, and recall@1 of `encoder`,
+            `reconstructed` and `hybrid`.
+    """
+
+    decode: str
+    hidden: str
+    epsilon: dict[str, float]
+    default: tuple[float, float]
+    sigma_spearman: float
+    records: list[dict[str, Any]]
+
+
+def choose_use(model: Candidate, val: EmbeddingSet, limit: int = 300) -> Candidate:
+    """Choose decoding by recall in the reconstructed space, then the hidden block by the hybrid's."""
+    decodes = {
+        how: mean_of(validate(replace(model, decode=how), val, limit), "reconstructed")
+        for how in ("expectation", "mean")
+    }
+    model = replace(model, decode=max(decodes, key=lambda k: (round(decodes[k], 3), k != "mean")))
+    blocks = {
+        block: mean_of(validate(replace(model, hidden=block), val, limit), "hybrid")
+        for block in ("mean", "sigma", "both")
+    }
+    return replace(model, hidden=max(blocks, key=lambda k: (round(blocks[k], 3), k == "mean")))
+
+
+def tune(model: Candidate, val: EmbeddingSet, limit: int = 800) -> Tuned:
+    """Choose decoding, hidden block, and δ, γ, ε by mean of recall@1 and recall@10 of each direction.
+
+    ε is a property of a target's gallery, so one is chosen per target; δ and γ are per direction.
+    """
+    model = choose_use(model, val, min(limit, 300))
+    every = _all_directions(model, val, limit)
+    chosen = choose(every)
+    records = []
+    for d in every:
+        weights = chosen.weights[d.given, d.target]
+        records.append(
+            {
+                "given": d.given,
+                "target": d.target,
+                "delta": weights.delta,
+                "gamma": weights.gamma,
+                "queries": len(d.relevant),
+                "encoder": recall_at(d.ranks("encoder", weights), 1),
+                "reconstructed": recall_at(d.ranks("reconstructed", weights), 1),
+                "hybrid": recall_at(d.ranks("hybrid", weights), 1),
+            }
+        )
+    follows = sigma_follows_error(model, val)
+    return Tuned(model.decode, model.hidden, chosen.epsilon, chosen.default, follows, records)
+
+
+def sigma_follows_error(model: Candidate, val: EmbeddingSet, seed: int = 0) -> float:
+    """Spearman's rank correlation over validation rows of ‖σ‖₁ with the error of what was hidden.
+
+    Each row shows a random part of what it has; the error is the mean of 1 − cosine between the rest
+    and its reconstructions. 0 when nothing can be hidden, or nothing varies.
+    """
+    x, present = val.x.numpy(), val.present.numpy()
+    rng = np.random.default_rng(seed)
+    shown = present & (rng.random(present.shape) < rng.random((len(x), 1)))
+    none = ~shown.any(axis=1)
+    shown[none] = present[none]
+    use = (present & ~shown).any(axis=1)
+    if use.sum() < 3:
+        return 0.0
+    x, rest = x[use], (present & ~shown)[use]
+    inferred = infer(model, x, shown[use], model.modalities)
+    error = ((1 - (inferred.reconstructed * x).sum(axis=2)) * rest).sum(axis=1) / rest.sum(axis=1)
+    found = float(spearmanr(inferred.sigma_l1, error).statistic)
+    return round(found, 3) if np.isfinite(found) else 0.0
+
+
+HUB_GAIN = 0.01
+"""A correction against hubs is taken only where it gains this much: without one, scores mean more."""
+_HUB_ROWS = 2000
+
+
+@dataclass(frozen=True)
+class HubChoice:
+    """What validation says of corrections against hubs.
+
+    Attributes:
+        method: `none` or one of `hubs.METHODS`.
+        quality: Mean over directions of recall@1 and recall@10, by method, `none` among them.
+        x: (b, m, d) float16, the bank: training rows drawn with a fixed seed.
+        present: (b, m).
+    """
+
+    method: str
+    quality: dict[str, float]
+    x: NDArray[np.float16]
+    present: NDArray[np.bool_]
+
+
+def choose_hubs(
+    model: Candidate, train: EmbeddingSet, val: EmbeddingSet, tuned: Tuned
+) -> HubChoice | None:
+    """Choose a correction by recall on validation, as δ and γ are; None with fewer than 20 training rows.
+
+    Args:
+        model: As it is used.
+        train: Gives the bank.
+        val: Up to 2,000 rows.
+        tuned: The weights of each direction.
+    """
+    from prom3e_index.evaluation.data import EvalSet
+    from prom3e_index.evaluation.retrieval.scoring import pairs, score
+    from prom3e_index.models.folder import NO_HUBS
+    from prom3e_index.search.hubness import BANK, CORRECTIONS, LEAST, METHODS
+
+    if len(train) < LEAST:
+        return None
+    rng = np.random.default_rng(0)
+
+    def rows(of: EmbeddingSet, most: int) -> EvalSet:
+        at = np.sort(rng.permutation(len(of))[:most])
+        some = of.rows(at)
+        columns = {} if some.species is None else {"species": some.species}
+        ids, x, present = at.astype(str), some.x.numpy(), some.present.numpy()
+        return EvalSet(
+            x, present, model.modalities, ids, columns, of.path, of.fingerprint, at, len(of)
+        )
+
+    bank, some = rows(train, BANK), rows(val, _HUB_ROWS)
+    own = {(r["given"], r["target"]): (r["delta"], r["gamma"]) for r in tuned.records}
+
+    def weights(given: tuple[str, ...], target: str) -> Weights:
+        delta, gamma = own.get((given[0], target), tuned.default)
+        return Weights(delta, gamma, tuned.epsilon.get(target, 0.0))
+
+    used = replace(model, decode=tuned.decode, hidden=tuned.hidden)
+    corrections = [c for c in CORRECTIONS if c.space == "hybrid"]
+    found = score(
+        some, used, pairs(model.modalities), spaces=("hybrid",), weights=weights, bank=bank,
+        corrections=corrections, taxa=False,
+    )  # fmt: skip
+    quality = {}
+    for method, space in ((NO_HUBS, "hybrid"), *((m, f"hybrid+{m}") for m in METHODS)):
+        values = [
+            float(np.mean([recall_at(s.rank.astype(np.float64), k) for k in (1, 10)]))
+            for s in found
+            if s.space == space
+            and s.match == ("row" if s.target in SAME_ITEM or val.species is None else "species")
+        ]
+        quality[method] = round(float(np.mean(values)), 4) if values else 0.0
+    best = max(quality, key=lambda k: quality[k])
+    method = best if quality[best] - quality[NO_HUBS] >= HUB_GAIN else NO_HUBS
+    return HubChoice(method, quality, bank.x.astype(np.float16), bank.present)
