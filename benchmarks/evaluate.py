@@ -22,7 +22,7 @@ from prom3e_index.evaluation.retrieval.records import records
 from prom3e_index.evaluation.retrieval.run import RetrievalConfig, evaluate_retrieval
 from prom3e_index.evaluation.retrieval.scoring import pairs, score
 from prom3e_index.models.folder import Model
-from prom3e_index.models.weights import write_mvae
+from prom3e_index.mvae.files import write_mvae
 from prom3e_index.mvae.network import MVAE, MVAEConfig
 
 SPECIES = 1200

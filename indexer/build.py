@@ -33,8 +33,8 @@ from prom3e_index.indexer.plan import Progress
 from prom3e_index.indexer.work import BuildConfig, locked, open_model, work_folder
 from prom3e_index.indexer.write_segment import bias_width, write_segment
 from prom3e_index.models.folder import Model
+from prom3e_index.mvae.completion import hidden_width
 from prom3e_index.search.hubness import chosen_method
-from prom3e_index.search.score import hidden_width
 from prom3e_index.tables import recognise
 
 

@@ -26,7 +26,8 @@ from prom3e_index.bundle.memory_maps import release
 from prom3e_index.bundle.opened import BundleFolder
 from prom3e_index.indexer.plan import Progress
 from prom3e_index.models.folder import Model
-from prom3e_index.search.score import infer, query_rows
+from prom3e_index.mvae.completion import infer
+from prom3e_index.search.score import query_rows
 
 Floats = NDArray[np.float32]
 QUERIES = 128

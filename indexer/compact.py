@@ -28,9 +28,10 @@ from prom3e_index.indexer.generation import (
 from prom3e_index.indexer.metadata import finish_tables
 from prom3e_index.indexer.plan import Progress
 from prom3e_index.indexer.write_segment import new_array, write_indexes, write_statistics
+from prom3e_index.mvae.completion import infer
 from prom3e_index.schema import MEDIA
 from prom3e_index.search.hubness import gallery_bias
-from prom3e_index.search.score import gallery, infer
+from prom3e_index.search.score import gallery
 
 if TYPE_CHECKING:
     from prom3e_index.models.folder import Model

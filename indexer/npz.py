@@ -19,7 +19,7 @@ from prom3e_index.indexer.plan import Progress, open_plan
 from prom3e_index.indexer.work import BuildConfig, identity, locked, open_model, work_folder
 from prom3e_index.indexer.write_segment import kept_rows
 from prom3e_index.models.folder import Model
-from prom3e_index.models.weights import read_mvae
+from prom3e_index.mvae.files import read_mvae
 from prom3e_index.schema import NAMES, parse_modalities
 from prom3e_index.tables import EMBEDDINGS, recognise
 

@@ -13,9 +13,10 @@ from prom3e_index.bundle.manifest import checksum
 from prom3e_index.errors import MediaError, Prom3eError
 from prom3e_index.indexer.generation import strays
 from prom3e_index.media.pool import DecodePool, Task
+from prom3e_index.mvae.completion import infer
 from prom3e_index.schema import MEDIA
 from prom3e_index.search.run import Bundle
-from prom3e_index.search.score import gallery, infer
+from prom3e_index.search.score import gallery
 
 
 @dataclass(frozen=True)

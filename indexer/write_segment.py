@@ -20,9 +20,10 @@ from prom3e_index.indexer.embed import ENCODED, read_lost
 from prom3e_index.indexer.metadata import write_metadata
 from prom3e_index.indexer.plan import Progress, open_plan
 from prom3e_index.models.folder import NO_HUBS, Model
+from prom3e_index.mvae.completion import hidden_width, infer
 from prom3e_index.schema import set_key
 from prom3e_index.search.hubness import gallery_bias
-from prom3e_index.search.score import gallery, hidden_width, infer
+from prom3e_index.search.score import gallery
 
 BLOCK = 2048
 _STATISTIC_ROWS = 48

@@ -48,6 +48,9 @@ _ALIAS = {alias: m.name for m in KNOWN for alias in (m.name, *m.aliases)}
 RANKS: tuple[str, ...] = ("kingdom", "phylum", "class", "order", "family", "genus", "species")
 """Taxon ranks, highest first; `species` holds the epithet's binomial as the table gives it."""
 
+CLIMATE_COLUMNS: tuple[str, ...] = ("elevation", *(f"bio_{i}" for i in range(1, 20)))
+"""The climate values of an observation, in the order of the published encoder."""
+
 FIELDS: dict[str, str] = {
     "id": "VARCHAR",
     "image": "VARCHAR",

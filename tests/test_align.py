@@ -208,9 +208,10 @@ def clip(tmp_path_factory, world):
 def test_every_encoder_is_aligned_and_opens_in_the_published_layout(
     tmp_path, world, clip, modality, folder
 ):
-    from prom3e_index.encoders.place import GeoClipLocation, SinrClimate
+    from prom3e_index.encoders.climate import SinrClimate
+    from prom3e_index.encoders.place import GeoClipLocation
     from prom3e_index.encoders.sound import ClapAudio
-    from prom3e_index.encoders.vision import ClipTile
+    from prom3e_index.encoders.tile import ClipTile
     from prom3e_index.media.audio import AudioSpec
     from prom3e_index.training.stage_one.align import PUBLISHED_LOSS
 
@@ -234,7 +235,7 @@ def test_every_encoder_is_aligned_and_opens_in_the_published_layout(
 
 
 def test_photos_are_embedded_once_as_the_encoder_does(world, clip):
-    from prom3e_index.encoders.vision import OpenClipImage
+    from prom3e_index.encoders.photo import OpenClipImage
     from prom3e_index.media.images import image_pixels
     from prom3e_index.training.stage_one.run import photo_embeddings
 

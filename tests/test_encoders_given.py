@@ -118,7 +118,8 @@ def test_every_window_is_embedded_and_averaged(given, model, encoders_given):
 
 
 def test_places(given, model, encoders_given):
-    from prom3e_index.encoders.place import GeoClipLocation, geoclip_weights
+    from prom3e_index.encoders.place import GeoClipLocation
+    from prom3e_index.models.hub_cache import geoclip_weights
 
     expected, tolerance = given
     places = expected["coord_latlon"]

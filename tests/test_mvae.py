@@ -10,7 +10,7 @@ import torch
 from conftest import shared
 
 from prom3e_index.errors import InputError, ModelError, ShapeError
-from prom3e_index.models.weights import read_mvae, write_mvae
+from prom3e_index.mvae.files import read_mvae, write_mvae
 from prom3e_index.mvae.network import MVAE, MVAEConfig
 
 SETS = ["0", "5", "2_0", "1_3", "0_1_2_3_4_5"]

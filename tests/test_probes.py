@@ -31,7 +31,7 @@ from prom3e_index.evaluation.uncertainty.run import (
     evaluate_uncertainty,
 )
 from prom3e_index.models.folder import Model
-from prom3e_index.search.score import prepare
+from prom3e_index.mvae.completion import prepare
 
 
 def test_representations_are_the_mvaes_tokens():

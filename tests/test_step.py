@@ -11,8 +11,8 @@ from conftest import shared
 from plain_step import plain_loss, plain_posterior
 from torch.nn import functional as F
 
-from prom3e_index.models.weights import read_mvae
 from prom3e_index.mvae.class_tokens import class_tokens, pack
+from prom3e_index.mvae.files import read_mvae
 from prom3e_index.mvae.network import MVAE, MVAEConfig
 from prom3e_index.training.losses import kl_of, masked_infonce, symmetric_infonce, symmetric_supcon
 from prom3e_index.training.stage_two.recipe import Recipe

@@ -18,7 +18,7 @@ from processes import run_alone_and_in_a_group
 from torch.nn import functional as F
 
 from prom3e_index.errors import InputError, ModelError, ShapeError, TableError
-from prom3e_index.models.weights import read_mvae, write_mvae
+from prom3e_index.mvae.files import read_mvae, write_mvae
 from prom3e_index.mvae.network import MVAE, MVAEConfig
 from prom3e_index.training.checkpoint import load
 from prom3e_index.training.schedule import Order

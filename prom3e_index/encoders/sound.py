@@ -10,11 +10,11 @@ import torch
 from numpy.typing import NDArray
 
 from prom3e_index.encoders.protocol import unit_rows
-from prom3e_index.encoders.vision import _plain
 from prom3e_index.media.audio import AudioSpec
 from prom3e_index.models.weights import (
     fingerprint,
     load_strictly,
+    network_settings,
     read_json,
     read_state,
     weights_file,
@@ -32,7 +32,7 @@ class ClapAudio:
 
         settings = read_json(folder / "config.json")
         path = weights_file(folder, ("model.safetensors", "pytorch_model.bin"))
-        model = ClapAudioModelWithProjection(ClapAudioConfig(**_plain(settings)))
+        model = ClapAudioModelWithProjection(ClapAudioConfig(**network_settings(settings)))
         state = read_state(path)
         own = model.state_dict()
         for key in [
@@ -44,7 +44,7 @@ class ClapAudio:
         load_strictly(model, state, path)
         self.spec, self.device = spec, device
         self.width = int(model.config.projection_dim)
-        self.fingerprint = fingerprint("clap-audio", path, _plain(settings), vars(spec))
+        self.fingerprint = fingerprint("clap-audio", path, network_settings(settings), vars(spec))
         self._model = model.eval().requires_grad_(False).to(device)
 
     def encode(self, batch: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from prom3e_index.evaluation.metrics import bootstrap_interval, expected_ranks, recall_at
 from prom3e_index.models.folder import Model, Weights
+from prom3e_index.mvae.completion import Completer, infer, mean_embedding
 from prom3e_index.schema import set_key
-from prom3e_index.search.score import Completer, Space, infer, mean_embedding
+from prom3e_index.search.score import Space
 
 Floats = NDArray[np.float32]
 SAME_ITEM = ("sat", "loc", "env")

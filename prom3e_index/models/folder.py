@@ -227,25 +227,30 @@ class Model:
     def _load(self, modality: str) -> Encoder:
         kind = self.settings["encoder"][modality]["kind"]
         path = locate(self.source(modality), self.folder, self.hub)
-        if kind in ("geoclip-location", "sinr"):
-            from prom3e_index.encoders import place
+        if kind == "geoclip-location":
+            from prom3e_index.encoders.place import GeoClipLocation
 
-            if kind == "sinr":
-                return place.SinrClimate(path, self.device)
-            return place.GeoClipLocation(path, self.device)
+            return GeoClipLocation(path, self.device)
+        if kind == "sinr":
+            from prom3e_index.encoders.climate import SinrClimate
+
+            return SinrClimate(path, self.device)
         if kind in ("clap-audio", "laion-clap"):
             from prom3e_index.encoders import sound
 
-            if kind == "clap-audio":
-                return sound.ClapAudio(path, self.audio_spec(), self.device)
-            return sound.LaionAudio(path, self.audio_spec(), self.device)
-        from prom3e_index.encoders import vision
-
+            tower = sound.ClapAudio if kind == "clap-audio" else sound.LaionAudio
+            return tower(path, self.audio_spec(), self.device)
         if kind == "open_clip-text":
-            return vision.OpenClipText(path, self.device)
+            from prom3e_index.encoders.name import OpenClipText
+
+            return OpenClipText(path, self.device)
         if kind == "clip-vision":
-            return vision.ClipTile(path, self.image_spec("sat"), self.device)
-        return vision.OpenClipImage(path, self.image_spec("image"), self.device)
+            from prom3e_index.encoders.tile import ClipTile
+
+            return ClipTile(path, self.image_spec("sat"), self.device)
+        from prom3e_index.encoders.photo import OpenClipImage
+
+        return OpenClipImage(path, self.image_spec("image"), self.device)
 
     @cached_property
     def _mvae_folder(self) -> Path:
@@ -258,7 +263,7 @@ class Model:
     @cached_property
     def mvae(self) -> MVAE:
         """The MVAE, loaded on first use."""
-        from prom3e_index.models.weights import read_mvae
+        from prom3e_index.mvae.files import read_mvae
 
         model = read_mvae(self._mvae_folder)
         want = (len(self.modalities), self.width)

@@ -43,8 +43,6 @@ def locate(source: str, base: Path, hub: Path | None) -> Path:
         NotCachedError: Neither local nor cached; says what to copy where.
     """
     if source == PACKAGED:
-        from prom3e_index.encoders.place import geoclip_weights
-
         return geoclip_weights()
     if not source.startswith(HUB_PREFIX):
         path = (base / source).resolve()
@@ -103,3 +101,13 @@ def pull(repos: list[str], revision: str = "main") -> dict[str, str]:
         lock_file().parent.mkdir(parents=True, exist_ok=True)
         lock_file().write_text(json.dumps(commits, indent=2, sort_keys=True) + "\n")
     return {repo: commits[repo] for repo in repos}
+
+
+def geoclip_weights() -> Path:
+    """The location weights that ship inside the geoclip package (stage 1 starts from them)."""
+    from importlib.util import find_spec
+
+    spec = find_spec("geoclip")
+    if spec is None or spec.origin is None:
+        raise ModelError("The package geoclip is not installed; `pip install geoclip`.")
+    return Path(spec.origin).parent / "model" / "weights" / "location_encoder_weights.pth"

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +15,6 @@ from prom3e_index.errors import ModelError, NotCachedError
 if TYPE_CHECKING:
     import torch
 
-    from prom3e_index.mvae.network import MVAE, MVAEConfig
 
 State = dict[str, "torch.Tensor"]
 
@@ -88,21 +86,6 @@ def load_strictly(module: torch.nn.Module, state: State, where: Path | str) -> N
     module.load_state_dict(state, strict=True)
 
 
-def read_mvae(folder: Path) -> MVAE:
-    """Read an MVAE in the published layout: `config.json` and `model.safetensors`.
-
-    `pytorch_model.bin` and a single Lightning `*.ckpt` beside the config are read too.
-    """
-    from prom3e_index.mvae.network import MVAE, MVAEConfig
-
-    config = MVAEConfig.from_dict(read_json(folder / "config.json"))
-    checkpoints = tuple(p.name for p in sorted(folder.glob("*.ckpt")))
-    path = weights_file(folder, ("model.safetensors", "pytorch_model.bin", *checkpoints))
-    model = MVAE(config)
-    load_strictly(model, read_state(path), path)
-    return model.eval().requires_grad_(False)
-
-
 def write_state(state: State, path: Path, *, half: bool = False) -> None:
     """Write tensors as safetensors, in half precision on request."""
     import torch
@@ -117,17 +100,6 @@ def write_state(state: State, path: Path, *, half: bool = False) -> None:
     path.chmod(path.parent.stat().st_mode & 0o666)  # safetensors makes it private to its writer
 
 
-def write_mvae(model: MVAE, folder: Path, *, half: bool = False) -> None:
-    """Write an MVAE in the published layout."""
-    config: MVAEConfig = model.config
-    folder.mkdir(parents=True, exist_ok=True)
-    values = asdict(config)
-    if config.input_dims is None:
-        del values["input_dims"]  # the published layout has no such key
-    (folder / "config.json").write_text(json.dumps(values, indent=2) + "\n")
-    write_state(dict(model.state_dict()), folder / "model.safetensors", half=half)
-
-
 def fingerprint(*parts: Path | str | dict[str, Any] | None) -> str:
     """SHA-256, 16 hex digits, over files' bytes and settings: equal means interchangeable."""
     digest = hashlib.sha256()
@@ -140,3 +112,16 @@ def fingerprint(*parts: Path | str | dict[str, Any] | None) -> str:
             digest.update(json.dumps(part, sort_keys=True).encode())
         digest.update(b"\0")
     return digest.hexdigest()[:16]
+
+
+def network_settings(settings: dict[str, Any]) -> dict[str, Any]:
+    """The keys of a transformers `config.json` that describe the network, without names and versions."""
+    drop = {
+        "_name_or_path",
+        "architectures",
+        "torch_dtype",
+        "dtype",
+        "transformers_version",
+        "model_type",
+    }
+    return {k: v for k, v in settings.items() if k not in drop}

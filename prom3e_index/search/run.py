@@ -152,7 +152,8 @@ def search(bundle: BundleFolder, query: Query) -> Answer:
     visible = [m for m, has in zip(model.modalities, present[0], strict=True) if has]
     weights = _weights(bundle, model, query, visible, target)
     with clock.step("complete"):
-        from prom3e_index.search.score import infer, mean_embedding, query_rows
+        from prom3e_index.mvae.completion import infer, mean_embedding
+        from prom3e_index.search.score import query_rows
 
         inferred = infer(model, x, present, (target,))
         vector = query_rows(
@@ -302,7 +303,8 @@ def _remixed_scores(
     epsilon: float,
 ) -> Floats:
     """Scores with another ε than the stored one: the gallery is computed again, block by block."""
-    from prom3e_index.search.score import gallery, infer
+    from prom3e_index.mvae.completion import infer
+    from prom3e_index.search.score import gallery
 
     t = bundle.modalities.index(target)
     stored = [bundle.embeddings(m) for m in bundle.modalities]

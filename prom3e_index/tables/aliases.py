@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from prom3e_index.errors import InputError, near_names
-from prom3e_index.schema import FIELDS, RANKS
-from prom3e_index.world.planet import CLIMATE_COLUMNS
+from prom3e_index.schema import CLIMATE_COLUMNS, FIELDS, RANKS
 
 ALIASES: dict[str, tuple[str, ...]] = {
     "id": ("occurrenceid", "gbifid", "id", "uuid", "observation_uuid", "observation_id", "coreid"),

@@ -12,9 +12,10 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from prom3e_index.schema import CLIMATE_COLUMNS
+
 PLANET_SEED = 20_511
-BANDS = 20
-CLIMATE_COLUMNS = ("elevation", *(f"bio_{i}" for i in range(1, BANDS)))
+BANDS = len(CLIMATE_COLUMNS)
 RASTER_SHAPE = (90, 180, BANDS)
 """Two-degree cells, north to south, west to east; elevation first, then 19 climate variables."""
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from prom3e_index.errors import InputError
+from prom3e_index.schema import CLIMATE_COLUMNS
 from prom3e_index.world import planet, render
 
 LICENSES = ("DEMO-OPEN-1.0", "DEMO-ATTRIBUTION-1.0", "DEMO-NONCOMMERCIAL-1.0")
@@ -107,7 +108,7 @@ _COLUMNS = [
     "rightsHolder",
     "source",
     "true_species",
-    *planet.CLIMATE_COLUMNS,
+    *CLIMATE_COLUMNS,
 ]
 
 
@@ -163,7 +164,7 @@ def _observation(
         )
         row["coordinates_obscured"] = "true" if obscured else "false"
     if has["climate"] < 0.8 and np.isfinite(climate).all():
-        row |= {c: f"{v:.4f}" for c, v in zip(planet.CLIMATE_COLUMNS, climate, strict=True)}
+        row |= {c: f"{v:.4f}" for c, v in zip(CLIMATE_COLUMNS, climate, strict=True)}
     if has["name"] < 0.8:
         row |= dict(zip(_COLUMNS[3:9], s.taxon, strict=False))
         row["scientificName"], row["vernacularName"] = s.taxon[-1], s.common_name

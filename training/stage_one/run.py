@@ -13,7 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from prom3e_index.encoders.vision import OpenClipImage, OpenClipText
+from prom3e_index.encoders.name import OpenClipText
+from prom3e_index.encoders.photo import OpenClipImage
 from prom3e_index.errors import InputError, ModelError
 from prom3e_index.media.images import ImageSpec
 from prom3e_index.models.folder import Model

@@ -15,12 +15,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from prom3e_index.encoders.place import ClimateNet, LocationNet, geoclip_weights
-from prom3e_index.encoders.vision import OPEN_CLIP_FILES, open_clip_network
+from prom3e_index.encoders.climate import ClimateNet
+from prom3e_index.encoders.open_clip_files import OPEN_CLIP_FILES, open_clip_network
+from prom3e_index.encoders.place import LocationNet
 from prom3e_index.errors import InputError, ModelError
 from prom3e_index.media.audio import AudioSpec
 from prom3e_index.media.images import ImageSpec
-from prom3e_index.models.hub_cache import PACKAGED
+from prom3e_index.models.hub_cache import PACKAGED, geoclip_weights
 from prom3e_index.models.weights import load_strictly, read_json, read_state, write_state
 from prom3e_index.training.stage_one import augment
 from prom3e_index.training.stage_one.observations import SQUARE, MediaCache, Progress, Rows
@@ -142,10 +143,12 @@ def _usable(modality: str, tower: Tower) -> Tower:
 def _sat(init: str, rows: Rows, cache: Path, show: Progress) -> Tower:
     from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
-    from prom3e_index.encoders.vision import _plain
+    from prom3e_index.models.weights import network_settings
 
     config = Path(init) / "config.json"
-    net: Any = CLIPVisionModelWithProjection(CLIPVisionConfig(**_plain(read_json(config))))
+    net: Any = CLIPVisionModelWithProjection(
+        CLIPVisionConfig(**network_settings(read_json(config)))
+    )
     _load(net, _weights(Path(init), ("model.safetensors", "pytorch_model.bin")))
     media = MediaCache(cache, rows, "sat", SQUARE, show)
     return Tower(
@@ -160,10 +163,10 @@ def _sat(init: str, rows: Rows, cache: Path, show: Progress) -> Tower:
 def _audio(init: str, rows: Rows, cache: Path, show: Progress) -> Tower:
     from transformers import ClapAudioConfig, ClapAudioModelWithProjection
 
-    from prom3e_index.encoders.vision import _plain
+    from prom3e_index.models.weights import network_settings
 
     config = Path(init) / "config.json"
-    net: Any = ClapAudioModelWithProjection(ClapAudioConfig(**_plain(read_json(config))))
+    net: Any = ClapAudioModelWithProjection(ClapAudioConfig(**network_settings(read_json(config))))
     _load(net, _weights(Path(init), ("model.safetensors", "pytorch_model.bin")))
     media = MediaCache(cache, rows, "audio", AudioSpec(), show)
 

@@ -13,8 +13,8 @@ from prom3e_index.evaluation.directions import SAME_ITEM, Direction, directions
 from prom3e_index.evaluation.metrics import recall_at
 from prom3e_index.evaluation.weights_choice import choose
 from prom3e_index.models.folder import Weights
+from prom3e_index.mvae.completion import infer
 from prom3e_index.mvae.network import MVAE
-from prom3e_index.search.score import infer
 from prom3e_index.training.stage_two.sets import EmbeddingSet
 
 IN_TRAINING = Weights(0.5, 0.25, 0.0)

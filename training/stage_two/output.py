@@ -13,7 +13,7 @@ import torch
 from prom3e_index.errors import InputError, ModelError
 from prom3e_index.models.folder import Model
 from prom3e_index.models.hub_cache import HUB_PREFIX, PACKAGED
-from prom3e_index.models.weights import read_mvae, write_mvae
+from prom3e_index.mvae.files import read_mvae, write_mvae
 from prom3e_index.mvae.network import MVAE
 from prom3e_index.schema import NAMES
 from prom3e_index.training.stage_two.choose_use import HubChoice, Tuned

@@ -14,7 +14,7 @@ from prom3e_index.evaluation.pages.retrieval_page import figure_address
 from prom3e_index.evaluation.uncertainty.calibration import COVERAGE, COVERAGES
 from prom3e_index.models.folder import Model
 from prom3e_index.mvae.class_tokens import Tokens
-from prom3e_index.search.score import infer
+from prom3e_index.mvae.completion import infer
 from prom3e_index.show.pictures import picture
 from prom3e_index.show.report import STYLE
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from prom3e_index.errors import InputError
 from prom3e_index.models.folder import Model
-from prom3e_index.search.score import infer
+from prom3e_index.mvae.completion import infer
 
 Floats = NDArray[np.float32]
 REPRESENTATIONS = ("encoder", "reconstructed", "mean", "modality", "registers", "all")

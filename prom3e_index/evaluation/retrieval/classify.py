@@ -20,7 +20,7 @@ from prom3e_index.evaluation.retrieval.scoring import BLOCK, Predictor, Scored
 from prom3e_index.evaluation.weights_choice import DELTAS
 from prom3e_index.models.folder import Weights
 from prom3e_index.mvae.class_tokens import Tokens
-from prom3e_index.search.score import Completer, infer, mean_embedding
+from prom3e_index.mvae.completion import Completer, infer, mean_embedding
 
 Floats = NDArray[np.float32]
 MATCH = "class"

@@ -12,8 +12,9 @@ from prom3e_index.evaluation.data import EvalSet
 from prom3e_index.evaluation.retrieval.scoring import Pair
 from prom3e_index.models.folder import Weights
 from prom3e_index.mvae.class_tokens import Tokens
+from prom3e_index.mvae.completion import Completer, infer, mean_embedding
 from prom3e_index.schema import set_key
-from prom3e_index.search.score import Completer, gallery, infer, mean_embedding, query_rows
+from prom3e_index.search.score import gallery, query_rows
 
 Floats = NDArray[np.float32]
 QUERIES = 200

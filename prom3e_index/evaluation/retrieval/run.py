@@ -35,9 +35,10 @@ from prom3e_index.evaluation.retrieval.scoring import (
 )
 from prom3e_index.evaluation.weights_choice import choose
 from prom3e_index.models.folder import Model, Weights
+from prom3e_index.mvae.completion import prepare
 from prom3e_index.schema import NAMES, set_key
 from prom3e_index.search.hubness import CORRECTIONS, METHODS, Correction
-from prom3e_index.search.score import Space, prepare
+from prom3e_index.search.score import Space
 
 _ZERO_SHOT = (("image",), *(("image", m) for m in ("sat", "loc", "env", "audio")))
 _VERSIONS = ("numpy", "torch", "scikit-learn", "faiss-gpu", "faiss-cpu")

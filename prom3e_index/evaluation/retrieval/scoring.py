@@ -24,10 +24,11 @@ from prom3e_index.evaluation.directions import Products
 from prom3e_index.evaluation.retrieval.ranking import Answers, Labels, Ranks
 from prom3e_index.models.folder import Weights
 from prom3e_index.mvae.class_tokens import Tokens
+from prom3e_index.mvae.completion import Completer, infer, mean_embedding, prepare
 from prom3e_index.schema import parse_modalities
 from prom3e_index.search.hubness import BANK, LEAST, Correction, HubCounts
 from prom3e_index.search.hubness import bias as hub_bias
-from prom3e_index.search.score import Completer, Space, infer, mean_embedding, prepare
+from prom3e_index.search.score import Space
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]

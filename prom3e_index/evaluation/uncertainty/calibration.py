@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from prom3e_index.evaluation.data import EvalSet
 from prom3e_index.evaluation.retrieval.classify import classes
 from prom3e_index.evaluation.retrieval.scoring import Scored
-from prom3e_index.search.score import Completer, infer, mean_embedding
+from prom3e_index.mvae.completion import Completer, infer, mean_embedding
 
 Floats = NDArray[np.float32]
 COVERAGE = 0.9

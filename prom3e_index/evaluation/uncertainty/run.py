@@ -22,8 +22,8 @@ from prom3e_index.evaluation.retrieval.scoring import pairs, score
 from prom3e_index.evaluation.uncertainty.calibration import conformal, retrieval_calibration
 from prom3e_index.models.folder import Model
 from prom3e_index.mvae.class_tokens import Tokens
+from prom3e_index.mvae.completion import infer, prepare
 from prom3e_index.schema import set_key
-from prom3e_index.search.score import infer, prepare
 
 Floats = NDArray[np.float32]
 MOST = 3000

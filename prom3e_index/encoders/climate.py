@@ -1,0 +1,79 @@
+"""Climates: SINR's residual network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from prom3e_index.encoders.protocol import unit_rows
+from prom3e_index.errors import ModelError, ShapeError
+from prom3e_index.models.weights import (
+    fingerprint,
+    load_strictly,
+    read_json,
+    read_state,
+    weights_file,
+)
+
+
+class _Residual(nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.w1 = nn.Linear(width, width)
+        self.w2 = nn.Linear(width, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + torch.relu(self.w2(torch.relu(self.w1(x))))
+
+
+class ClimateNet(nn.Module):
+    """SINR's residual network; parameter names are the published ones, dropout left out."""
+
+    def __init__(self, inputs: int, width: int, depth: int) -> None:
+        super().__init__()
+        blocks = [_Residual(width) for _ in range(depth)]
+        self.feats = nn.Sequential(nn.Linear(inputs, width), nn.ReLU(), *blocks)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Embed (n, inputs) climate values: (n, d), each value ≥ 0."""
+        out: Tensor = self.feats(x)
+        return out
+
+
+class SinrClimate:
+    """The climate encoder `MVRL/ecoclim`; takes (n, 20) z-scored values, elevation first."""
+
+    modality = "env"
+    batch_size = 4096
+
+    def __init__(self, folder: Path, device: str = "cpu") -> None:
+        config = read_json(folder / "config.json")
+        try:
+            self.inputs, self.width = int(config["num_inputs"]), int(config["num_filts"])
+            depth = int(config["depth"])
+        except KeyError as e:
+            raise ModelError(f"{folder / 'config.json'} lacks {e}.") from e
+        if config.get("num_classes", 0):
+            raise ModelError(f"{folder}: num_classes {config['num_classes']}, an encoder has 0.")
+        path = weights_file(folder)
+        net = ClimateNet(self.inputs, self.width, depth)
+        load_strictly(net, read_state(path), path)
+        self.device = device
+        self.fingerprint = fingerprint("sinr", path, {k: config[k] for k in ("depth", "num_filts")})
+        self._net = net.eval().requires_grad_(False).to(device)
+
+    def encode(self, batch: Sequence[Sequence[float]] | NDArray[Any]) -> NDArray[np.float32]:
+        """Embed (n, inputs) climate values; see `Encoder.encode`."""
+        values = np.asarray(batch, np.float32)
+        if values.ndim != 2 or values.shape[1] != self.inputs:
+            raise ShapeError(
+                f"Climate values are {values.shape}, the encoder takes (n, {self.inputs})."
+            )
+        with torch.inference_mode():
+            return unit_rows(self._net(torch.from_numpy(values).to(self.device)).cpu().numpy())
