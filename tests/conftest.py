@@ -21,6 +21,18 @@ def shared(name: str) -> Path:
     return path
 
 
+def pytest_terminal_summary(terminalreporter) -> None:
+    """Name every test that was skipped, under its reason: a green run says what it did not look at."""
+    by_reason: dict[str, list[str]] = {}
+    for report in terminalreporter.stats.get("skipped", []):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        by_reason.setdefault(reason.removeprefix("Skipped: "), []).append(report.nodeid)
+    for reason, names in sorted(by_reason.items()):
+        terminalreporter.write_line(f"skipped {len(names)}: {reason}")
+        for name in names:
+            terminalreporter.write_line(f"    {name}")
+
+
 @pytest.fixture(scope="session")
 def world(tmp_path_factory) -> Path:
     """60 observations of the demo planet."""

@@ -281,3 +281,20 @@ def test_every_command_is_in_the_readme_and_has_help():
     for name, command in get_command(app).commands.items():
         assert re.search(rf"\b{name}\b", text), name
         assert command.help, name
+
+
+def test_a_run_names_what_it_skipped(tmp_path):
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "tests/test_mvae.py::test_published_layout",
+    ]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True,
+                          env={**os.environ, "PROM3E_SHARED": str(tmp_path)})  # fmt: skip
+
+    assert f"skipped 1: real data are not here: {tmp_path}" in done.stdout
+    assert "    tests/test_mvae.py::test_published_layout" in done.stdout
