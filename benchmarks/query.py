@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from prom3e_index.bundle.filters import Filter
 from prom3e_index.indexer.certify import cross_modal
 from prom3e_index.search.query import Query
 from prom3e_index.search.run import Bundle
@@ -58,7 +59,9 @@ def main() -> None:
         steps: dict[str, list[float]] = {}
         for row in rows[:-1]:
             begun = time.perf_counter()
-            asked = Query(embedding=stored[int(row)], embedding_of="loc", target=target, **f)
+            asked = Query(
+                embedding=stored[int(row)], embedding_of="loc", target=target, filter=Filter(**f)
+            )
             answer = bundle.search(asked)
             whole = 1000 * (time.perf_counter() - begun)
             for name, ms in {**answer.search["milliseconds"], "whole": whole}.items():

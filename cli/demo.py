@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from prom3e_index.bundle.filters import Filter
 from prom3e_index.errors import InputError
 from prom3e_index.evaluation.directions import recall_table
 from prom3e_index.indexer.build import build
@@ -83,7 +84,7 @@ def _questions(bundle: Bundle, world: Path) -> list[Query]:
             location=(float(photo[3]), float(photo[4])),
             target="audio",
             k=6,
-            where="kingdom = 'Fictanimalia'",
+            filter=Filter(where="kingdom = 'Fictanimalia'"),
         ),
         Query(text=str(named[5]), target="sat", k=8),
         Query(sat=base / str(photo[2]), target="image", k=8, group_by="scientific_name"),

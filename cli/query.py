@@ -65,7 +65,13 @@ def query(
     device: Device = "cpu",
 ) -> None:
     """Search by any set of modalities; --target says what to look for."""
-    from prom3e_index.bundle.filters import parse_bbox, parse_day, parse_near, parse_place
+    from prom3e_index.bundle.filters import (
+        Filter,
+        parse_bbox,
+        parse_day,
+        parse_near,
+        parse_place,
+    )
     from prom3e_index.cli.render import FORMATS, write_answer
     from prom3e_index.errors import InputError, near_names
     from prom3e_index.search.query import Query
@@ -95,12 +101,14 @@ def query(
         gamma=gamma,
         epsilon=epsilon,
         observed_only=observed_only,
-        where=where,
-        near=parse_near(near) if near is not None else None,
-        bbox=parse_bbox(bbox) if bbox is not None else None,
-        taxon=taxon,
-        since=parse_day(since, last=False) if since is not None else None,
-        until=parse_day(until, last=True) if until is not None else None,
+        filter=Filter(
+            where=where,
+            near=parse_near(near) if near is not None else None,
+            bbox=parse_bbox(bbox) if bbox is not None else None,
+            taxon=taxon,
+            since=parse_day(since, last=False) if since is not None else None,
+            until=parse_day(until, last=True) if until is not None else None,
+        ),
         group_by=("scientific_name" if group_by == "species" else group_by),
         exact=exact,
         model=model,

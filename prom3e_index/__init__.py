@@ -5,16 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from prom3e_index.bundle.filters import Filter
     from prom3e_index.search.query import Answer, Hit, Query
     from prom3e_index.search.run import Bundle
     from prom3e_index.tables import read_observations
 
 __version__ = "0.1.0"
-__all__ = ["Answer", "Bundle", "Hit", "Query", "read_observations"]
+__all__ = ["Answer", "Bundle", "Filter", "Hit", "Query", "read_observations"]
 
 _HOME = {
     "Answer": "search.query",
     "Bundle": "search.run",
+    "Filter": "bundle.filters",
     "Hit": "search.query",
     "Query": "search.query",
     "read_observations": "tables",

@@ -71,7 +71,9 @@ def answers(bundle, targets=None):
     out = []
     for target in targets or bundle.modalities:
         for where in (None, "latitude > 0"):
-            hits = bundle.search(Query(location=(10, 20), target=target, k=5, where=where)).hits
+            hits = bundle.search(
+                Query(location=(10, 20), target=target, k=5, filter=Filter(where=where))
+            ).hits
             out.append([(h.fields["id"], round(h.score, 4)) for h in hits])
     return out
 
@@ -162,7 +164,7 @@ def test_update_replaces_by_id_and_rejects_others(index, tmp_path, fast):
     assert reasons == [("stranger", "no observation of the index has this id; add it")]
     hits = bundle.search(Query(location=(10, 20), target="loc", k=99)).hits
     assert len(hits) == 24 and sum(h.fields["scientific_name"] == "Corvus corax" for h in hits) == 2
-    assert {h.row for h in bundle.search(Query(text="x", target="loc", taxon="corvus corax")).hits} == {24, 25}  # fmt: skip
+    assert {h.row for h in bundle.search(Query(text="x", target="loc", filter=Filter(taxon="corvus corax"))).hits} == {24, 25}  # fmt: skip
     assert sound(bundle)
 
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from prom3e_index.bundle.filters import Filter
+
 if TYPE_CHECKING:
     from prom3e_index.search.score import Space
 
@@ -37,12 +39,7 @@ class Query:
         gamma: Overrides the model's γ.
         epsilon: Overrides the bundle's ε; the gallery is then mixed anew for this query.
         observed_only: Leave out observations whose target was completed.
-        where: SQL predicate over the observations.
-        near: Latitude, longitude, radius in kilometres.
-        bbox: West, south, east, north.
-        taxon: Name at any rank.
-        since: First day.
-        until: Last day.
+        filter: What the observations must satisfy.
         group_by: Column of which each value gives at most one hit, the best.
         exact: Score every eligible row, whatever the index; to check an answer.
         model: Model folder or name, when not the bundle's own.
@@ -65,12 +62,7 @@ class Query:
     gamma: float | None = None
     epsilon: float | None = None
     observed_only: bool = False
-    where: str | None = None
-    near: tuple[float, float, float] | None = None
-    bbox: tuple[float, float, float, float] | None = None
-    taxon: str | None = None
-    since: date | None = None
-    until: date | None = None
+    filter: Filter = Filter()
     group_by: str | None = None
     exact: bool = False
     model: str | None = None

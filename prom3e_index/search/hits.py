@@ -1,0 +1,69 @@
+"""Rows that were found, with what is shown of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prom3e_index.bundle.filters import quoted
+from prom3e_index.bundle.opened import BundleFolder
+from prom3e_index.schema import MEDIA, SHOWN
+from prom3e_index.search.query import Hit
+
+Floats = NDArray[np.float32]
+
+
+def hits_of(
+    bundle: BundleFolder, target: str, scores: Floats, found: NDArray[np.int64]
+) -> list[Hit]:
+    """The rows of an answer, best first as they come: fields, file, and what was observed."""
+    if len(found) == 0:
+        return []
+    names = [c for c in SHOWN if c in bundle.columns]
+    by_row = values_of(bundle, found, names)
+    hits = []
+    for i, (score, row) in enumerate(zip(scores, found, strict=True)):
+        values = by_row[int(row)]
+        segment, place = bundle.segment_of(int(row))
+        has = segment.present[place]
+        observed = tuple(m for m, h in zip(bundle.modalities, has, strict=True) if h)
+        files = {m: values.pop(m, None) for m in MEDIA}
+        order = (target, *MEDIA) if target in MEDIA else MEDIA
+        file = next((files[m] for m in order if files.get(m) and m in observed), None)
+        completed = target not in observed
+        hits.append(
+            Hit(
+                i + 1,
+                int(row),
+                float(score),
+                completed,
+                observed,
+                str(segment.media / file) if file else None,
+                values,
+            )
+        )
+    return hits
+
+
+def values_of(
+    bundle: BundleFolder, rows: NDArray[np.int64], columns: list[str]
+) -> dict[int, dict[str, Any]]:
+    """Columns of some rows, by row number: from the records where they stand there, else from the tables."""
+    out: dict[int, dict[str, Any]] = {}
+    others = []
+    for row in rows.tolist():
+        segment, place = bundle.segment_of(row)
+        held = segment.record(place, columns)
+        if held is None:
+            others.append(row)
+        else:
+            out[row] = held
+    if others:
+        selected = ", ".join(quoted(c) for c in ("row", *columns))
+        found = bundle.sql(
+            f"SELECT {selected} FROM every WHERE row IN (SELECT unnest(?))", [others]
+        )
+        out |= {r[0]: dict(zip(columns, r[1:], strict=True)) for r in found}
+    return out
