@@ -124,7 +124,7 @@ def embed(
         size = batch_size or encoder.batch_size
         if modality in ("loc", "env"):
             _embed_numbers(
-                con, encoder, store, raster if modality == "env" else None, modality, progress
+                con, encoder, store, raster if modality == "env" else None, modality, work, progress
             )
             continue
         groups = _groups(con, column, store.state)
@@ -200,9 +200,13 @@ def _embed_numbers(
     store: Store,
     raster: ClimateRaster | None,
     modality: str,
+    work: Path,
     progress: Progress,
 ) -> None:
-    """Encode places, or climates: a row's own 20 values first, else the raster's at its place."""
+    """Encode places, or climates: a row's own 20 values first, else the raster's at its place.
+
+    A row at whose place the raster knows nothing has lost its climate, and is noted so.
+    """
     if modality == "loc":
         query = (
             "SELECT seq, latitude, longitude FROM planned WHERE latitude IS NOT NULL ORDER BY seq"
@@ -230,11 +234,20 @@ def _embed_numbers(
                 lacking = np.array([v is None for v in own])
                 if raster is not None and lacking.any():
                     lat, lon = (batch.column(i).to_numpy(zero_copy_only=False) for i in (1, 2))
-                    values[lacking] = raster.lookup(lat[lacking], lon[lacking])
+                    values[lacking], known = raster.lookup(lat[lacking], lon[lacking])
+                    lost = seq[lacking][~known & todo[lacking]]
+                    if len(lost):
+                        reason = f"{raster.path.name} has no climate at this place"
+                        _lose(work, modality, lost, reason, "")
+                        store.state[lost] = LOST
+                        todo &= ~np.isin(seq, lost)
                 for i, v in enumerate(own):
                     if v is not None:
                         values[i] = v
-            store.put([row[None] for row in seq[todo]], encoder.encode(values[todo]))
+            if todo.any():
+                store.put([row[None] for row in seq[todo]], encoder.encode(values[todo]))
+            else:
+                store.state.flush()
         done += len(seq)
         progress(f"encode {modality}", done, None)
 

@@ -137,7 +137,7 @@ def test_climates(given, model, encoders_given):
     expected, tolerance = given
     raster = ClimateRaster.open(encoders_given / "bioclim_elevation_scaled.npy", 20)
     latitude, longitude = expected["coord_latlon"].T
-    values = raster.lookup(latitude, longitude)
+    values, _ = raster.lookup(latitude, longitude)
 
     assert np.array_equal(np.stack(raster.cell(latitude, longitude), 1), expected["env_row_col"])
     assert worst(values, expected["env_features"]) <= tolerance["env_features"]

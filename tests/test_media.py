@@ -12,10 +12,9 @@ import soundfile
 from conftest import shared
 from PIL import Image
 
-from prom3e_index.errors import InputError, MediaError
+from prom3e_index.errors import MediaError
 from prom3e_index.media import images
 from prom3e_index.media.audio import AudioSpec, audio_features, log_mel, read_mono, resample
-from prom3e_index.media.climate import ClimateRaster
 from prom3e_index.media.images import ImageSpec, image_pixels, open_rgb, open_tile
 from prom3e_index.media.pool import DecodePool, Task
 
@@ -195,29 +194,3 @@ def test_a_process_that_dies_or_hangs_costs_one_file(tmp_path):
     assert "crashed (exit code -11)" in str(results["crash"])
     assert "longer than 1.5 s" in str(results["hang"])
     assert "nonsense" in str(results["lie"])
-
-
-def test_climate_raster_as_geotiff_is_scored_and_has_its_own_bounds(tmp_path):
-    import rasterio
-    from rasterio.transform import from_bounds
-
-    rng = np.random.default_rng(0)
-    layers = rng.normal(7, 3, (20, 10, 20)).astype(np.float32)
-    layers[:, 0, 0] = -3.4e38
-    with rasterio.open(
-        tmp_path / "c.tif", "w", driver="GTiff", width=20, height=10, count=20, dtype="float32",
-        crs="EPSG:4326", transform=from_bounds(-20, 0, 20, 20, 20, 10),
-    ) as tif:  # fmt: skip
-        tif.write(layers)
-    raster = ClimateRaster.open(tmp_path / "c.tif", 20)
-    valid = np.where(layers < -1e6, np.nan, layers)
-    scored = (valid - np.nanmean(valid, (1, 2), keepdims=True)) / np.nanstd(
-        valid, (1, 2), keepdims=True
-    )
-
-    assert np.allclose(
-        raster.lookup(np.array([1.0]), np.array([19.9]))[0], scored[:, 9, 19], atol=1e-4
-    )
-    assert np.array_equal(raster.lookup(np.array([19.9]), np.array([-19.9]))[0], np.zeros(20))
-    with pytest.raises(InputError, match="has 2 bands, the model reads 20"):
-        ClimateRaster.open(shared("data/climate") / "worldclim14_bio1_bio12_10m_global.tif", 20)
