@@ -110,8 +110,8 @@ def read_rows(
     if climate is not None:
         raster = ClimateRaster.open(climate, wide)
         lacking = np.isnan(climates).any(axis=1) & ~np.isnan(places).any(axis=1)
-        found, known = raster.lookup(places[lacking, 0], places[lacking, 1])
-        climates[lacking] = np.where(known[:, None], found, np.nan)
+        values_there, has = raster.lookup(places[lacking, 0], places[lacking, 1])
+        climates[lacking] = np.where(has[:, None], values_there, np.nan)
     names: dict[str, int] = {}
     numbers = [names.setdefault(v, len(names)) if v else n + i for i, v in enumerate(kept["label"])]
     return Rows(
