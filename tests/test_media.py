@@ -15,7 +15,7 @@ from PIL import Image
 from prom3e_index.errors import MediaError
 from prom3e_index.media import images
 from prom3e_index.media.audio import AudioSpec, audio_features, log_mel, read_mono, resample
-from prom3e_index.media.images import ImageSpec, image_pixels, open_rgb, open_tile
+from prom3e_index.media.images import ImageSpec, image_pixels, open_rgb
 from prom3e_index.media.pool import DecodePool, Task
 
 
@@ -61,16 +61,6 @@ def test_bad_pictures_say_why(tmp_path, monkeypatch):
             image_pixels(tmp_path / name, ImageSpec())
     with pytest.raises(MediaError, match="is no file"):
         image_pixels(tmp_path, ImageSpec())
-
-
-def test_sentinel_stack_becomes_rgb_with_the_stated_scaling():
-    import rasterio
-
-    path = next(shared("data/satellite").glob("*.tif"))
-    with rasterio.open(path) as tif:
-        expected = np.clip(tif.read((4, 3, 2)).astype(float) * 255 / 3000, 0, 255).round()
-
-    assert np.array_equal(np.asarray(open_tile(path)), expected.transpose(1, 2, 0).astype(np.uint8))
 
 
 def test_awkward_recordings():

@@ -24,11 +24,9 @@ MAX_PIXELS = 150_000_000
 """Larger images are refused before decoding: 450 MB of RGB, beyond any camera in use."""
 
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "TGA", "PPM", "JPEG2000")
-_RED_GREEN_BLUE = (4, 3, 2)
-"""1-based bands of a Sentinel-2 stack (B1, B2, B3, B4, …) that make red, green and blue."""
-
-REFLECTANCE_WHITE = 3000.0
-"""Digital number (reflectance × 10,000) shown as 255: 0.3, bright soil; brighter is clipped."""
+_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_DARK = 16
+"""Of 255: a 16-bit picture whose brightest channel stays below is black to the eye and to the encoder."""
 
 
 @dataclass(frozen=True)
@@ -51,10 +49,12 @@ class ImageSpec:
 
 
 def open_rgb(path: Path, *, exif_transpose: bool = False) -> Image:
-    """Decode a photo to 8-bit RGB; of an animation the first frame, 16-bit grey scaled to 8.
+    """Decode a photo to 8-bit RGB; of an animation the first frame, 16-bit channels scaled to 8.
 
     Raises:
-        MediaError: Not an image of a known format, truncated, empty, or larger than `MAX_PIXELS`.
+        MediaError: Not an image of a known format, truncated, empty, larger than `MAX_PIXELS`, or with
+            values that would show as nothing but black or white: floating-point ones, 32-bit ones beyond
+            65,535, 16-bit colours that reach only the darkest of 8 bits.
     """
     from PIL import Image, ImageOps, UnidentifiedImageError
 
@@ -68,14 +68,21 @@ def open_rgb(path: Path, *, exif_transpose: bool = False) -> Image:
                         f"{path} has {image.width} × {image.height} pixels, "
                         f"more than {MAX_PIXELS:,}; shrink it first"
                     )
+                deep = any(";16" in _raw_mode(part[3]) for part in image.tile)
                 image.load()
                 turned = ImageOps.exif_transpose(image) if exif_transpose else image
+                if turned.mode == "F":
+                    raise MediaError(f"{path} holds floating-point values; save it with 8 bits")
                 if turned.mode.startswith("I"):  # Pillow would clip 16-bit grey at 255
-                    values = np.asarray(turned, dtype=np.float32)
-                    scale = 257.0 if values.max() > 255 else 1.0
-                    grey = np.clip(values / scale, 0, 255).round().astype(np.uint8)
-                    turned = Image.fromarray(grey)
-                return turned.convert("RGB")
+                    turned, deep = _eight_bits(np.asarray(turned, dtype=np.int64), path), False
+                rgb = turned.convert("RGB")
+                brightest = int(np.asarray(rgb).max()) if deep else 255
+                if brightest < _DARK:
+                    raise MediaError(
+                        f"{path} has 16-bit colours up to {256 * brightest + 255:,} at most, black as a "
+                        "picture; stretch them to 0..65,535, or save it with 8 bits"
+                    )
+                return rgb
     except MediaError:
         raise
     except UnidentifiedImageError as e:
@@ -86,41 +93,47 @@ def open_rgb(path: Path, *, exif_transpose: bool = False) -> Image:
         ) from e
 
 
-def open_tile(path: Path, *, exif_transpose: bool = False) -> Image:
-    """Decode a satellite tile to 8-bit RGB: an ordinary image, or a multi-band GeoTIFF.
+def _raw_mode(arguments: object) -> str:
+    """How the file holds its channels, from what Pillow passes to a decoder."""
+    first = arguments[0] if isinstance(arguments, tuple) and arguments else arguments
+    return first if isinstance(first, str) else ""
 
-    A GeoTIFF with at least 10 bands is taken as a Sentinel-2 stack in band order (B1, B2, …): bands
-    4, 3, 2 are red, green, blue; reflectance × 10,000 is scaled so that `REFLECTANCE_WHITE` is 255.
-    16-bit tiles of 3 or 4 bands are taken as RGB with the same scaling.
+
+def _eight_bits(values: NDArray[np.int64], path: Path) -> Image:
+    """Grey of more than 8 bits as 8-bit, its whole range as 255.
+
+    Where that would be black the values fill 8, 10 or 12 bits, as sensors give them: then those are 255.
+    """
+    from PIL import Image
+
+    low, high = int(values.min()), int(values.max())
+    if low < 0 or high > 65_535:
+        raise MediaError(
+            f"{path} holds values from {low:,} to {high:,}, more than 16 bits; save it with 8 bits"
+        )
+    top = 65_535 if high // 257 >= _DARK else next(t for t in (255, 1023, 4095, 8191) if high <= t)
+    return Image.fromarray(np.round(values * (255.0 / top)).astype(np.uint8))
+
+
+def open_tile(path: Path, *, exif_transpose: bool = False) -> Image:
+    """Decode a satellite tile to 8-bit RGB: an ordinary image, or a GeoTIFF of more; see `media.tiles`.
+
+    Raises:
+        MediaError: As `open_rgb`; or values whose scale cannot be told; or one colour throughout.
     """
     head = check_file(path)
-    if head[:4] not in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
-        return open_rgb(path, exif_transpose=exif_transpose)
-    import rasterio
-    from PIL import Image
-    from rasterio.errors import RasterioError
+    image = None
+    if head[:4] in _TIFF:
+        from prom3e_index.media.tiles import read_geotiff
 
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # tiles without georeference are fine here
-            with rasterio.open(path, driver="GTiff") as tile:
-                bands, kind = tile.count, tile.dtypes[0]
-                if tile.width * tile.height > MAX_PIXELS:
-                    raise MediaError(f"{path} has {tile.width} × {tile.height} pixels, too many")
-                if kind == "uint8" and bands <= 4:
-                    return open_rgb(path, exif_transpose=exif_transpose)
-                if bands < 3 or 4 < bands < 10:
-                    raise MediaError(
-                        f"{path} has {bands} bands of {kind}; needed: RGB, or a Sentinel-2 stack "
-                        "of at least 10 bands in band order"
-                    )
-                order = _RED_GREEN_BLUE if bands >= 10 else (1, 2, 3)
-                values = tile.read(order).astype(np.float32)
-    except RasterioError as e:
-        raise MediaError(f"{path} cannot be decoded: {str(e).splitlines()[0]}") from e
-    white = 255.0 if kind == "uint8" else REFLECTANCE_WHITE
-    scaled = np.clip(np.nan_to_num(values) * (255.0 / white), 0, 255)
-    return Image.fromarray(scaled.round().astype(np.uint8).transpose(1, 2, 0))
+        image = read_geotiff(path)
+    if image is None:
+        image = open_rgb(path, exif_transpose=exif_transpose)
+    colour = image.getextrema()
+    if all(low == high for low, high in colour):  # type: ignore[misc,str-unpack]
+        shown = ", ".join(str(low) for low, _ in colour)  # type: ignore[misc,str-unpack]
+        raise MediaError(f"{path} has one colour throughout ({shown}): nothing to see")
+    return image
 
 
 def image_pixels(path: Path, spec: ImageSpec, *, tile: bool = False) -> NDArray[np.uint8]:
