@@ -130,8 +130,8 @@ def open_tile(path: Path, *, exif_transpose: bool = False) -> Image:
     if image is None:
         image = open_rgb(path, exif_transpose=exif_transpose)
     colour = image.getextrema()
-    if all(low == high for low, high in colour):  # type: ignore[misc,str-unpack]
-        shown = ", ".join(str(low) for low, _ in colour)  # type: ignore[misc,str-unpack]
+    if all(low == high for low, high in colour):  # type: ignore[misc]
+        shown = ", ".join(str(low) for low, _ in colour)  # type: ignore[misc]
         raise MediaError(f"{path} has one colour throughout ({shown}): nothing to see")
     return image
 
