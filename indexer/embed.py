@@ -184,8 +184,10 @@ def _decoded(
     ahead: int,
 ) -> Iterator[tuple[NDArray[Any], NDArray[np.int64]]]:
     """Decoded files with their rows; a file that cannot be decoded is noted and left out."""
-    tasks = ((rows, Task(modality, media / value, spec)) for value, rows in groups)
-    for rows, result in pool.map(tasks, ahead=ahead):
+    tasks = (((rows, media / value), Task(modality, media / value, spec)) for value, rows in groups)
+    for (rows, path), result in pool.map(tasks, ahead=ahead):
+        if (note := pool.notes.pop(path, None)) is not None:  # a part of the file is lost
+            _lose(work, modality, rows, f"{path}: {note}", str(media))
         if isinstance(result, MediaError):
             _lose(work, modality, rows, str(result), str(media))
             store.state[rows] = LOST

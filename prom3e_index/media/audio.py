@@ -57,7 +57,7 @@ class AudioSpec:
 
 
 def read_mono(path: Path) -> tuple[NDArray[np.float32], int]:
-    """Decode a recording, mean over channels, up to `MAX_SECONDS`.
+    """Decode a recording, mean over channels, up to `MAX_SECONDS`; `audio_features_and_note` says when it is longer.
 
     WAV, FLAC, MP3, OGG, Opus and others through libsndfile; m4a/AAC and the rest through FFmpeg.
 
@@ -67,6 +67,12 @@ def read_mono(path: Path) -> tuple[NDArray[np.float32], int]:
     Raises:
         MediaError: Not a sound file, empty, silent throughout, or with values that are not numbers.
     """
+    wave, rate, _ = _read(path)
+    return wave, rate
+
+
+def _read(path: Path) -> tuple[NDArray[np.float32], int, bool]:
+    """As `read_mono`, and whether the file goes on beyond what was read."""
     import soundfile
 
     check_file(path)
@@ -79,8 +85,9 @@ def read_mono(path: Path) -> tuple[NDArray[np.float32], int]:
                 blocksize=rate, frames=MAX_SECONDS * rate, dtype="float32", always_2d=True
             )
             mono = [block.mean(axis=1, dtype=np.float32) for block in blocks]
+            more = len(f.read(1)) > 0
     except soundfile.LibsndfileError:
-        mono, rate = _read_with_ffmpeg(path)
+        mono, rate, more = _read_with_ffmpeg(path)
     wave = np.concatenate(mono) if mono else np.zeros(0, np.float32)
     if wave.size == 0:
         raise MediaError(f"{path} holds no samples")
@@ -88,10 +95,10 @@ def read_mono(path: Path) -> tuple[NDArray[np.float32], int]:
         raise MediaError(f"{path} holds samples that are not numbers (NaN or infinite)")
     if not wave.any():
         raise MediaError(f"{path} is silent: every sample is zero")
-    return wave, rate
+    return wave, rate, more
 
 
-def _read_with_ffmpeg(path: Path) -> tuple[list[NDArray[np.float32]], int]:
+def _read_with_ffmpeg(path: Path) -> tuple[list[NDArray[np.float32]], int, bool]:
     import av
 
     try:
@@ -103,19 +110,20 @@ def _read_with_ffmpeg(path: Path) -> tuple[list[NDArray[np.float32]], int]:
             if rate <= 0:
                 raise MediaError(f"{path} states no sample rate")
             mono: list[NDArray[np.float32]] = []
-            count = 0
+            room = MAX_SECONDS * rate
             resampler = av.AudioResampler(format="fltp")
             for frame in container.decode(stream):
                 for planar in resampler.resample(frame):
-                    mono.append(planar.to_ndarray().mean(axis=0, dtype=np.float32))
-                    count += mono[-1].size
-                if count >= MAX_SECONDS * rate:
-                    break
+                    part = planar.to_ndarray().mean(axis=0, dtype=np.float32)
+                    if part.size > room:
+                        return [*mono, part[:room]], rate, True
+                    mono.append(part)
+                    room -= part.size
     except MediaError:
         raise
     except (av.FFmpegError, OSError, ValueError) as e:
         raise MediaError(f"{path} is no sound file that can be decoded: {e}") from e
-    return mono, rate
+    return mono, rate, False
 
 
 def resample(wave: NDArray[np.float32], rate_hz: int, to_hz: int) -> NDArray[np.float32]:
@@ -224,10 +232,24 @@ def audio_features(path: Path, spec: AudioSpec) -> NDArray[np.float32]:
         (w, 4, frames, mels) float32; w = 1, or with `every_window` one per window (the rest of a
         clip, when at least a second, is a window of its own, repeated and padded).
     """
-    wave, rate = read_mono(path)
+    return audio_features_and_note(path, spec)[0]
+
+
+def audio_features_and_note(path: Path, spec: AudioSpec) -> tuple[NDArray[np.float32], str | None]:
+    """As `audio_features`, and what to say of a recording that is longer than `MAX_SECONDS`."""
+    wave, rate, more = _read(path)
+    note = f"longer than {MAX_SECONDS} s: only the first {MAX_SECONDS} s are read" if more else None
     wave = resample(wave, rate, spec.sample_rate_hz)
     if not spec.every_window or len(wave) <= spec.window:
-        return fusion_views(wave, spec)[0][None]
+        return fusion_views(wave, spec)[0][None], note
     parts = [wave[i : i + spec.window] for i in range(0, len(wave), spec.window)]
     parts = [p for p in parts if len(p) >= spec.sample_rate_hz]
-    return np.stack([fusion_views(p, spec)[0] for p in parts])
+    return np.stack([fusion_views(p, spec)[0] for p in parts]), note
+
+
+def first_seconds(path: Path, seconds: int) -> NDArray[np.float32]:
+    """Log-mel energy of a recording's beginning, to be looked at: (frames, mels) decibels, float32."""
+    spec = AudioSpec()
+    wave, rate = read_mono(path)
+    wave = resample(wave[: rate * seconds], rate, spec.sample_rate_hz)
+    return log_mel(wave if len(wave) > spec.n_fft else np.pad(wave, (0, spec.n_fft)), spec)

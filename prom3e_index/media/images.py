@@ -150,6 +150,13 @@ def image_pixels(path: Path, spec: ImageSpec, *, tile: bool = False) -> NDArray[
     return np.asarray(squashed)[edge : edge + spec.crop, edge : edge + spec.crop].copy()
 
 
+def thumbnail_pixels(path: Path, side: int, *, tile: bool = False) -> NDArray[np.uint8]:
+    """Decode a photo or satellite tile to be looked at, upright: (h, w, 3) uint8, at most `side` each way."""
+    image = (open_tile if tile else open_rgb)(path, exif_transpose=True)
+    image.thumbnail((side, side))
+    return np.array(image)
+
+
 def normalise_pixels(pixels: NDArray[np.uint8], spec: ImageSpec) -> NDArray[np.float32]:
     """Scale (n, h, w, 3) uint8 to (n, 3, h, w) float32 with the model's mean and deviation."""
     mean = np.asarray(spec.mean, np.float32)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import os
-import select
+import selectors
 import subprocess
 import sys
 import threading
@@ -19,16 +20,21 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from prom3e_index.errors import MediaError
+from prom3e_index.errors import InputError, MediaError
 
 K = TypeVar("K")
 Decoded = NDArray[Any] | MediaError
 _MAX_ARRAY = 1 << 31
+_MAX_HEAD = 1 << 17
+"""Bytes of an answer's first line: the longest path that Linux knows, each letter escaped, and some words."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """One file to decode: modality, path, and the fields of its `ImageSpec` or `AudioSpec`."""
+    """One file to decode: modality, path, and the fields of its `ImageSpec` or `AudioSpec`.
+
+    `thumbnail` and `spectrogram` are decoded to be looked at; see `worker.decode`.
+    """
 
     kind: str
     path: Path
@@ -41,67 +47,92 @@ class _Worker:
     def __init__(self, command: list[str], timeout_s: float) -> None:
         self._command, self._timeout = command, timeout_s
         self._process: subprocess.Popen[bytes] | None = None
+        self._answers: selectors.BaseSelector | None = None
+        self._held = bytearray()
 
-    def decode(self, task: Task) -> Decoded:
-        if self._process is None or self._process.poll() is not None:
-            self._process = subprocess.Popen(
+    def _begin(self) -> subprocess.Popen[bytes]:
+        try:
+            process = subprocess.Popen(
                 self._command,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
                 start_new_session=True,
             )
+            self._process = process
+            self._answers = (
+                selectors.DefaultSelector()
+            )  # not `select`, which ends at descriptor 1,023
+            self._answers.register(process.stdout, selectors.EVENT_READ)  # type: ignore[arg-type]
+        except OSError as e:
+            self.close()
+            raise InputError(
+                f"No decode process can be started: {e.strerror}. Media files cannot be read until "
+                "the system has room for one."
+            ) from e
+        return process
+
+    def decode(self, task: Task) -> tuple[Decoded, str | None]:
+        """What a file holds, or why it cannot be had; and what is to be said of it."""
+        process = self._process
+        if process is None or process.poll() is not None:
+            self.close()
+            process = self._begin()
         request = {"kind": task.kind, "path": str(task.path), "spec": task.spec}
         deadline = time.monotonic() + self._timeout
         try:
-            assert self._process.stdin is not None
-            self._process.stdin.write(json.dumps(request).encode() + b"\n")
-            self._process.stdin.flush()
+            assert process.stdin is not None
+            process.stdin.write(json.dumps(request).encode() + b"\n")
+            process.stdin.flush()
             head = json.loads(self._read_line(deadline))
             if "error" in head:
-                return MediaError(head["error"])
-            dtype = np.dtype(str(head["dtype"]))
-            shape = tuple(int(v) for v in head["shape"])
-            size = int(np.prod(shape)) * dtype.itemsize
-            if dtype.kind not in "uif" or not 0 <= size <= _MAX_ARRAY:
-                raise MediaError(f"{task.path}: the decoder answered nonsense")
-            return np.frombuffer(self._read(size, deadline), dtype).reshape(shape)
+                return MediaError(str(head["error"])), None
+            dtype, shape = np.dtype(str(head["dtype"])), tuple(int(v) for v in head["shape"])
+            size = math.prod(shape) * dtype.itemsize
+            if dtype.kind not in "uif" or min(shape, default=0) < 0 or size > _MAX_ARRAY:
+                raise ValueError
+            array = np.frombuffer(self._read(size, deadline), dtype).reshape(shape)
+            return array, str(head["note"]) if "note" in head else None
         except TimeoutError:
             self.close()
-            return MediaError(f"{task.path}: decoding took longer than {self._timeout:g} s")
-        except (EOFError, BrokenPipeError, json.JSONDecodeError, MediaError) as e:
+            return MediaError(f"{task.path}: decoding took longer than {self._timeout:g} s"), None
+        except (EOFError, OSError):
             code = self.close()
-            if isinstance(e, MediaError):
-                return e
-            return MediaError(f"{task.path}: the decoder crashed (exit code {code})")
+            return MediaError(f"{task.path}: the decoder crashed (exit code {code})"), None
+        except (ValueError, TypeError, KeyError, AttributeError):
+            self.close()
+            return MediaError(f"{task.path}: the decoder answered nonsense"), None
 
     def _read(self, size: int, deadline: float) -> bytes:
-        out = bytearray()
-        while len(out) < size:
-            out += self._some(min(1 << 20, size - len(out)), deadline)
-        return bytes(out)
+        while len(self._held) < size:
+            self._more(deadline)
+        out = bytes(self._held[:size])
+        del self._held[:size]
+        return out
 
     def _read_line(self, deadline: float) -> bytes:
-        out = bytearray()
-        while not out.endswith(b"\n"):
-            out += self._some(1, deadline)
-            if len(out) > 4096:
-                raise EOFError
-        return bytes(out)
+        while (end := self._held.find(b"\n", 0, _MAX_HEAD)) < 0:
+            if len(self._held) >= _MAX_HEAD:
+                raise ValueError
+            self._more(deadline)
+        return self._read(end + 1, deadline)
 
-    def _some(self, size: int, deadline: float) -> bytes:
+    def _more(self, deadline: float) -> None:
         assert self._process is not None and self._process.stdout is not None
-        fd = self._process.stdout.fileno()
-        ready, _, _ = select.select([fd], [], [], max(0.0, deadline - time.monotonic()))
-        if not ready:
+        assert self._answers is not None
+        if not self._answers.select(max(0.0, deadline - time.monotonic())):
             raise TimeoutError
-        data = os.read(fd, size)
+        data = os.read(self._process.stdout.fileno(), 1 << 20)
         if not data:
             raise EOFError
-        return data
+        self._held += data
 
     def close(self) -> int | None:
         """End the process; give its exit code."""
+        answers, self._answers = self._answers, None
+        if answers is not None:
+            answers.close()
+        self._held.clear()
         if self._process is None:
             return None
         process, self._process = self._process, None
@@ -123,12 +154,16 @@ class DecodePool:
         workers: Processes.
         timeout_s: Seconds that one file may take before its process is ended.
         command: What to start; for tests.
+
+    Attributes:
+        notes: What is to be said of files that were decoded, by path; a caller may take its own out.
     """
 
     def __init__(
         self, workers: int = 2, timeout_s: float = 120.0, command: list[str] | None = None
     ) -> None:
         self.workers = max(1, workers)
+        self.notes: dict[Path, str] = {}
         start = command or [sys.executable, "-m", "prom3e_index.media.worker"]
         self._own = threading.local()
         self._all: list[_Worker] = []
@@ -142,18 +177,25 @@ class DecodePool:
         self._threads = ThreadPoolExecutor(self.workers, "decode", initializer=begin)
 
     def submit(self, task: Task) -> Future[Decoded]:
-        """Decode one file; the future's result is an array or a `MediaError`."""
+        """Decode one file; the future's result is an array or a `MediaError`.
+
+        The future raises InputError when no process can be started.
+        """
         return self._threads.submit(self._decode, task)
 
     def _decode(self, task: Task) -> Decoded:
         worker: _Worker = self._own.worker
-        return worker.decode(task)
+        decoded, note = worker.decode(task)
+        if note is not None:
+            self.notes[task.path] = note
+        return decoded
 
     def map(self, tasks: Iterable[tuple[K, Task]], ahead: int = 64) -> Iterator[tuple[K, Decoded]]:
         """Decode in order; at most `ahead` results wait for the caller.
 
         Returns:
-            Pairs of the caller's key and an array or a `MediaError`; never raises for a file.
+            Pairs of the caller's key and an array or a `MediaError`; never raises for a file,
+            but InputError when no process can be started.
         """
         waiting: deque[tuple[K, Future[Decoded]]] = deque()
         for key, task in tasks:

@@ -16,22 +16,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prom3e_index.errors import MediaError
-from prom3e_index.media.audio import AudioSpec, audio_features
-from prom3e_index.media.images import ImageSpec, image_pixels
+from prom3e_index.media.audio import AudioSpec, audio_features_and_note, first_seconds
+from prom3e_index.media.images import ImageSpec, image_pixels, thumbnail_pixels
 
 MEMORY_BYTES = 6 << 30
 """Address space of a decode process; a file that needs more fails alone."""
+_REASON = 1300
 
 
-def decode(kind: str, path: Path, spec: dict[str, Any]) -> NDArray[Any]:
-    """Decode one file: `image` and `sat` to (crop, crop, 3) uint8, `audio` to features."""
+def decode(kind: str, path: Path, spec: dict[str, Any]) -> tuple[NDArray[Any], str | None]:
+    """Decode one file, and say what is to be known about it.
+
+    `image` and `sat` give (crop, crop, 3) uint8, `audio` features. `thumbnail` gives (h, w, 3) uint8, at most
+    `side` pixels, of a photo or `tile`; `spectrogram` (frames, mels) decibels of the first `seconds`.
+    """
     if kind == "audio":
-        return audio_features(path, AudioSpec(**spec))
+        return audio_features_and_note(path, AudioSpec(**spec))
     if kind in ("image", "sat"):
         values: dict[str, Any] = {
             k: tuple(v) if isinstance(v, list) else v for k, v in spec.items()
         }
-        return image_pixels(path, ImageSpec(**values), tile=kind == "sat")
+        return image_pixels(path, ImageSpec(**values), tile=kind == "sat"), None
+    if kind == "thumbnail":
+        return thumbnail_pixels(path, **spec), None
+    if kind == "spectrogram":
+        return first_seconds(path, **spec), None
     raise MediaError(f"no decoder for {kind!r}")
 
 
@@ -48,23 +57,30 @@ def main() -> None:
     )  # what a C library prints must not mix with answers
     for line in sys.stdin.buffer:
         request = json.loads(line)
+        head: dict[str, Any]
         try:
-            array = np.ascontiguousarray(
-                decode(request["kind"], Path(request["path"]), request["spec"])
-            )
+            decoded, note = decode(request["kind"], Path(request["path"]), request["spec"])
+            array = np.ascontiguousarray(decoded)
             head = {"shape": array.shape, "dtype": array.dtype.str}
+            head |= {} if note is None else {"note": note}
             body = array.tobytes()
         except MediaError as e:
-            head, body = {"error": str(e)}, b""
+            head, body = {"error": _short(str(e))}, b""
         except MemoryError:
             head, body = (
-                {"error": f"{request['path']} needs more than {MEMORY_BYTES >> 30} GB"},
+                {"error": _short(f"{request['path']} needs more than {MEMORY_BYTES >> 30} GB")},
                 b"",
             )
         except Exception as e:  # a decoder's own failure costs this file only, and says what it was
-            head, body = {"error": f"{request['path']}: {type(e).__name__}: {e}"[:500]}, b""
+            reason = f"{type(e).__name__}: {e}"[:500]
+            head, body = {"error": _short(f"{request['path']}: {reason}")}, b""
         answers.write(json.dumps(head).encode() + b"\n" + body)
         answers.flush()
+
+
+def _short(reason: str) -> str:
+    """A reason that a table can hold: of the longest, the middle is left out."""
+    return reason if len(reason) <= _REASON else f"{reason[:600]} … {reason[-600:]}"
 
 
 if __name__ == "__main__":

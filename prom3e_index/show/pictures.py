@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import base64
 import io
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prom3e_index.errors import MediaError
+from prom3e_index.media.pool import DecodePool, Task
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -26,25 +29,33 @@ def data_address(image: Image, kind: str = "JPEG") -> str:
     return f"data:image/{kind.lower()};base64,{base64.b64encode(out.getvalue()).decode()}"
 
 
+@cache
+def _decoder() -> DecodePool:
+    """The decode process of all pictures; files come from others, and one may crash or hang its reader."""
+    pool = DecodePool(1, timeout_s=60)
+    atexit.register(pool.close)
+    return pool
+
+
+def _decoded(kind: str, path: Path, **spec: Any) -> NDArray[Any]:
+    result = _decoder().submit(Task(kind, path, spec)).result()
+    if isinstance(result, MediaError):
+        raise result
+    return result
+
+
 def thumbnail(path: Path, side: int = 240, *, tile: bool = False) -> str:
     """A photo or satellite tile, at most `side` pixels wide and high."""
-    from prom3e_index.media.images import open_rgb, open_tile
+    from PIL import Image
 
-    image = (open_tile if tile else open_rgb)(path, exif_transpose=True)
-    image.thumbnail((side, side))
-    return data_address(image)
+    return data_address(Image.fromarray(_decoded("thumbnail", path, side=side, tile=tile)))
 
 
 def spectrogram(path: Path, width: int = 240, height: int = 150) -> str:
     """The first ten seconds of a recording as log-mel energy, low notes at the bottom."""
     from PIL import Image
 
-    from prom3e_index.media.audio import AudioSpec, log_mel, read_mono, resample
-
-    spec = AudioSpec()
-    wave, rate = read_mono(path)
-    wave = resample(wave[: rate * _SPECTROGRAM_S], rate, spec.sample_rate_hz)
-    mel = log_mel(wave if len(wave) > spec.n_fft else np.pad(wave, (0, spec.n_fft)), spec).T[::-1]
+    mel = _decoded("spectrogram", path, seconds=_SPECTROGRAM_S).T[::-1]
     top = float(mel.max())
     level = np.clip((mel - (top - 70)) / 70, 0, 1) * (len(_HEAT) - 1)
     low = np.minimum(level.astype(int), len(_HEAT) - 2)
@@ -54,7 +65,10 @@ def spectrogram(path: Path, width: int = 240, height: int = 150) -> str:
 
 
 def picture(path: str | None) -> str | None:
-    """A thumbnail or spectrogram by the file's kind; None when there is no file that can be shown."""
+    """A thumbnail or spectrogram by the file's kind; None when there is no file that can be shown.
+
+    The file is decoded in a process of its own, with limits of time and memory.
+    """
     if path is None:
         return None
     file = Path(path)
