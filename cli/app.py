@@ -11,7 +11,20 @@ from typing import Annotated
 import typer
 
 from prom3e_index import __version__
-from prom3e_index.cli import build, change, encode, evaluate, inspect, models, query, train, world
+from prom3e_index.cli import (
+    build,
+    certify,
+    change,
+    demo,
+    encode,
+    evaluate,
+    inspect,
+    models,
+    query,
+    train,
+    world,
+)
+from prom3e_index.cli.screen import ClosedOutput, prepare, say
 
 app = typer.Typer(
     name="prom3e-index",
@@ -28,7 +41,7 @@ app.command("update")(change.update)
 app.command("remove")(change.remove)
 app.command("compact")(change.compact)
 app.command("rebuild")(change.rebuild)
-app.command("certify")(change.certify)
+app.command("certify")(certify.certify)
 app.command("history")(change.history)
 app.command("info")(inspect.info)
 app.command("verify")(inspect.verify)
@@ -37,7 +50,7 @@ app.command("doctor")(inspect.doctor)
 app.command("encode")(encode.encode)
 app.command("infer")(encode.infer)
 app.command("world")(world.world)
-app.command("demo")(world.demo)
+app.command("demo")(demo.demo)
 app.add_typer(models.app, name="models")
 app.add_typer(train.app, name="train")
 app.add_typer(evaluate.app, name="evaluate")
@@ -45,7 +58,7 @@ app.add_typer(evaluate.app, name="evaluate")
 
 def _version(show: bool) -> None:
     if show:
-        typer.echo(f"prom3e-index {__version__}")
+        say(f"prom3e-index {__version__}")
         raise typer.Exit
 
 
@@ -68,35 +81,85 @@ def _interrupt(*_: object) -> None:
     raise _Interrupted
 
 
+_UsageError: type[Exception] = typer.BadParameter.__bases__[0]
+"""Click's error of a command line that is wrong, wherever Typer keeps its Click."""
+
+
 def main() -> None:
     """Run the program: an error is one line on stderr and exit code 2; Ctrl-C is 130."""
-    from prom3e_index.errors import Prom3eError
-
     signal.signal(signal.SIGINT, _interrupt)
+    prepare()
     try:
-        app()
+        code = _run()
     except _Interrupted:
         _fail("interrupted; the same command goes on where it stopped", 130)
-    except Prom3eError as e:
-        if os.environ.get("PROM3E_DEBUG"):
-            raise
-        _fail(str(e), 2)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except ClosedOutput:
+        _forget_output()
         sys.exit(141)
-    except OSError as e:
+    except Exception as e:
         if os.environ.get("PROM3E_DEBUG"):
             raise
+        if type(e).__name__ == "NoArgsIsHelpError":  # the help says which commands there are
+            say(str(e), err=True)
+            sys.exit(2)
+        _fail(_sentence(e), 2)
+    sys.exit(code)
+
+
+def _run() -> int:
+    """Run the command; give its exit code. What it wrote is out when this returns."""
+    code = app(standalone_mode=False)
+    if sys.stdout is not None:
+        try:
+            sys.stdout.flush()
+        except BrokenPipeError:
+            raise ClosedOutput from None
+    return code if isinstance(code, int) else 0
+
+
+def _forget_output() -> None:
+    """Let what stdout still holds go nowhere when the interpreter ends."""
+    try:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (OSError, ValueError, AttributeError):
+        pass  # it has no descriptor, so nothing is flushed
+
+
+def _sentence(e: Exception) -> str:
+    """What went wrong, for one line."""
+    from prom3e_index.errors import Prom3eError
+
+    if isinstance(e, Prom3eError):
+        return str(e)
+    if isinstance(e, _UsageError):
+        context = getattr(e, "ctx", None)
+        more = f" See {context.command_path} --help." if context else ""
+        return f"{e.format_message()}{more}"  # type: ignore[attr-defined]
+    if isinstance(e, MemoryError):
+        return "the memory is full; close other programs, or give less at a time"
+    if isinstance(e, OSError):
         where = f" ({e.filename})" if e.filename else ""
         if e.errno == errno.ENOSPC:
-            _fail(
-                f"the disk is full{where}; free some space, then run the same command to go on", 2
-            )
-        _fail(f"{e.strerror or e}{where}", 2)
+            return f"the disk is full{where}; free some space, then run the same command to go on"
+        return f"{e.strerror or e}{where}"
+    return f"unexpected {type(e).__name__}: {e}. This is a fault of the program; `prom3e-index --debug …` shows where"
+
+
+_MOST = 2000
+"""Characters of an error; what repeats a whole file or query is cut in the middle."""
 
 
 def _fail(message: str, code: int) -> None:
-    sys.stderr.write("Error: " + " ".join(message.split()) + "\n")
+    text = " ".join(message.split())
+    if len(text) > _MOST:
+        gone = len(text) - _MOST
+        text = f"{text[: _MOST // 2]} … ({gone:,} characters) … {text[-_MOST // 2 :]}"
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:
+        _forget_output()
+    say(f"Error: {text}", err=True)
     sys.exit(code)
 
 

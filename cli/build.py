@@ -8,29 +8,23 @@ import typer
 
 from prom3e_index.cli.options import (
     DEFAULT_INDEX,
-    AllowOutside,
-    AudioWindow,
-    Climate,
     Device,
-    Duplicates,
-    ExifTranspose,
-    Format,
+    EncodeOptions,
     Hub,
     Index,
     Kind,
     Latency,
-    Map,
-    Media,
     Memory,
     ModelName,
     Recall,
-    Workers,
-    mapping,
-    progress,
+    config_from,
+    grouped,
     wishes,
 )
+from prom3e_index.cli.screen import progress, say
 
 
+@grouped
 def build(
     table: Annotated[
         str, typer.Argument(help="Table, archive or folder of observations, or embeddings.")
@@ -38,20 +32,9 @@ def build(
     index: Index = DEFAULT_INDEX,
     model: ModelName = "mini",
     hub: Hub = None,
-    format: Format = None,
-    map: Map = [],  # noqa: B006 - Typer copies it
-    media: Media = None,
-    allow_outside: AllowOutside = False,
-    climate: Climate = None,
-    duplicates: Duplicates = "error",
+    *,
+    options: EncodeOptions,
     device: Device = "cpu",
-    exif_transpose: ExifTranspose = False,
-    audio_window: AudioWindow = False,
-    batch_size: Annotated[int | None, typer.Option(min=1, help="Items per encoder call.")] = None,
-    workers: Workers = None,
-    timeout: Annotated[
-        float, typer.Option(min=0.1, help="Seconds that one file may take.")
-    ] = 120.0,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace an existing index.")
     ] = False,
@@ -76,48 +59,36 @@ def build(
     """
     from prom3e_index.bundle.faiss.kinds import Wish
     from prom3e_index.indexer.build import build as run
-    from prom3e_index.indexer.work import BuildConfig
 
-    given = {} if workers is None else {"workers": workers}
-    config = BuildConfig(
-        table=table,
-        out=index,
+    config = config_from(
+        table,
+        index,
+        options,
         model=model,
         hub=hub,
-        format=format,
-        columns=mapping(map),
-        media=media,
-        allow_outside=allow_outside,
-        climate=climate,
-        duplicates=duplicates,
         device=device,
-        exif_transpose=exif_transpose,
-        audio_windows=audio_window,
-        batch_size=batch_size,
-        timeout_s=timeout,
         overwrite=overwrite,
         restart=restart,
         hubs=hubs,
         wish=Wish(**wishes(target_recall, memory, latency, kind)),
-        **given,
     )
     with progress() as show:
         manifest = run(config, show)
     c = manifest["counts"]
-    typer.echo(
+    say(
         f"{c['rows_in']:,} rows in = {c['rows_indexed']:,} indexed + {c['rows_rejected']:,} rejected; "
         f"{c['files_lost']:,} files or values lost; {manifest['seconds']:.1f} s"
     )
     have = ", ".join(f"{m} {n:,}" for m, n in manifest["observed"].items())
-    typer.echo(f"observed: {have}; the rest is completed and marked")
+    say(f"observed: {have}; the rest is completed and marked")
     if c["rows_rejected"] or c["files_lost"]:
-        typer.echo(f"reasons: {index / 'rejected.parquet'}; prom3e-index info --lost")
+        say(f"reasons: {index / 'rejected.parquet'}; prom3e-index info --lost")
     kinds = {t["kind"] for t in manifest["segments"][0]["index"].values()}
     found = [t["recall@10"] for t in manifest["certificate"]["targets"].values()]
     lowest = min((r for r in found if r is not None), default=None)
     for sentence in manifest["certificate"]["unmet"]:
-        typer.echo(f"unmet: {sentence}")
-    typer.echo(
+        say(f"unmet: {sentence}")
+    say(
         f"index: {index} ({', '.join(sorted(kinds))}"
         + ("" if lowest is None else f"; finds {lowest:.1%} of the ten nearest or more")
         + ")"

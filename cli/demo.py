@@ -1,65 +1,87 @@
-"""The demo: world, index, questions, recall, report."""
+"""`prom3e-index demo`: world, index, questions, recall, report."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
+import typer
 
-from prom3e_index.bundle.filters import Filter
-from prom3e_index.errors import InputError
-from prom3e_index.evaluation.directions import recall_table
-from prom3e_index.indexer.build import build
-from prom3e_index.indexer.plan import Progress
-from prom3e_index.indexer.work import BuildConfig
-from prom3e_index.search.query import Query
-from prom3e_index.search.run import Bundle
-from prom3e_index.show.report import recall_text, write_report
-from prom3e_index.world import write_world
+from prom3e_index.cli.screen import Display, progress, say
+
+if TYPE_CHECKING:
+    from prom3e_index.search.query import Query
+    from prom3e_index.search.run import Bundle
 
 LIMIT = 500
 """Queries per direction of the recall table."""
 
 
-def run_demo(folder: Path, observations: int, seed: int, progress: Progress) -> tuple[Path, str]:
+def demo(
+    folder: Annotated[
+        Path, typer.Argument(help="New folder for the world, index and report.")
+    ] = Path("demo"),
+    observations: Annotated[int, typer.Option(min=1, help="Rows of the table.")] = 2000,
+    seed: Annotated[int, typer.Option(min=0, help="Of the observations.")] = 0,
+) -> None:
+    """Make a world, index it, ask it questions, measure recall, write a report with pictures."""
+    with progress() as show:
+        report, table = run_demo(folder, observations, seed, show)
+    say(table)
+    say(f"index:  {folder / 'index.p3i'}\nreport: {report}")
+
+
+def run_demo(folder: Path, observations: int, seed: int, show: Display) -> tuple[Path, str]:
     """Make everything under `folder`; give the report's path and the recall table as text.
 
     A folder that holds the same demo's world is used again, so a second run only builds what is missing.
     """
+    from prom3e_index.errors import InputError
+    from prom3e_index.indexer.build import build
+    from prom3e_index.indexer.work import BuildConfig
+    from prom3e_index.search.run import Bundle
+    from prom3e_index.show.report import recall_text, write_report
+    from prom3e_index.world import write_world
+
     world, index = folder / "world", folder / "index.p3i"
-    table = world / "observations.csv"
     made = folder / f"world.{observations}.{seed}"
     if not made.is_file():
         if world.exists():
             raise InputError(f"{world} is another world or an unfinished one; remove {folder}.")
-        write_world(world, observations, seed, lambda n: progress("world", n, observations))
+        write_world(world, observations, seed, lambda n: show("world", n, observations))
         made.touch()
     if not index.exists():
-        build(BuildConfig(table=str(table), out=index, model="mini"), progress)
+        build(BuildConfig(table=str(world / "observations.csv"), out=index, model="mini"), show)
     bundle = Bundle.open(index)
-    progress("questions", 0, None)
+    show("questions", 0)
     answers = [bundle.search(q) for q in _questions(bundle, world)]
-    progress("recall", 0, None)
-    model = bundle.model()
-    x = np.stack([np.asarray(bundle.embeddings(m), np.float32) for m in bundle.modalities], axis=1)
-    present = bundle.present.copy()
-    rows = bundle.sql("SELECT true_species, obscured FROM observations ORDER BY row")
-    present[np.array([bool(r[1]) for r in rows]), bundle.modalities.index("loc")] = False
-    records = recall_table(
-        model,
-        x,
-        present & present.any(1, keepdims=True),
-        np.array([r[0] for r in rows], dtype=object),
-        LIMIT,
-    )
+    show("recall", 0)
+    records = _recall(bundle)
     report = folder / "report.html"
     write_report(report, bundle, answers, records, world / "climate.npy")
     return report, recall_text(records)
 
 
+def _recall(bundle: Bundle) -> list[dict[str, Any]]:
+    """The recall table over the world's true species; obscured places ask nothing and answer nothing."""
+    import numpy as np
+
+    from prom3e_index.evaluation.directions import recall_table
+
+    x = np.stack([np.asarray(bundle.embeddings(m), np.float32) for m in bundle.modalities], axis=1)
+    rows = bundle.sql("SELECT true_species, obscured FROM observations ORDER BY row")
+    present = bundle.present.copy()
+    present[np.array([bool(r[1]) for r in rows]), bundle.modalities.index("loc")] = False
+    labels = np.array([r[0] for r in rows], dtype=object)
+    return recall_table(bundle.model(), x, present, labels, LIMIT)
+
+
 def _questions(bundle: Bundle, world: Path) -> list[Query]:
     """Five questions in different directions, from observations of the world itself."""
+    from prom3e_index.bundle.filters import Filter
+    from prom3e_index.errors import InputError
+    from prom3e_index.search.query import Query
+
     base = bundle.segments[0].media
 
     def one(what: str) -> tuple[Any, ...]:

@@ -8,36 +8,25 @@ from typing import Annotated
 import typer
 
 from prom3e_index.cli.options import (
-    AllowOutside,
-    AudioWindow,
-    Climate,
     Device,
-    Duplicates,
-    ExifTranspose,
-    Format,
+    EncodeOptions,
     Hub,
-    Map,
-    Media,
     ModelName,
-    mapping,
-    progress,
+    config_from,
+    grouped,
 )
+from prom3e_index.cli.screen import progress, say
 
 
+@grouped
 def encode(
     table: Annotated[str, typer.Argument(help="Table, archive or folder of observations.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The .npz to write.")],
     model: ModelName = "mini",
     hub: Hub = None,
-    format: Format = None,
-    map: Map = [],  # noqa: B006 - Typer copies it
-    media: Media = None,
-    allow_outside: AllowOutside = False,
-    climate: Climate = None,
-    duplicates: Duplicates = "error",
+    *,
+    options: EncodeOptions,
     device: Device = "cpu",
-    exif_transpose: ExifTranspose = False,
-    audio_window: AudioWindow = False,
     species: Annotated[
         str | None, typer.Option(help="Column for the array `species`; the scientific name.")
     ] = None,
@@ -48,29 +37,14 @@ def encode(
     """Encode a table to embeddings, presence and ids (.npz)."""
     from prom3e_index.errors import InputError
     from prom3e_index.indexer.npz import encode_to_npz
-    from prom3e_index.indexer.work import BuildConfig
 
     if output.exists():
         raise InputError(f"{output} exists already.")
-    config = BuildConfig(
-        table=table,
-        out=output,
-        model=model,
-        hub=hub,
-        format=format,
-        columns=mapping(map),
-        media=media,
-        allow_outside=allow_outside,
-        climate=climate,
-        duplicates=duplicates,
-        device=device,
-        exif_transpose=exif_transpose,
-        audio_windows=audio_window,
-    )
+    config = config_from(table, output, options, model=model, hub=hub, device=device)
     with progress() as show:
         done = encode_to_npz(config, show, species, column)
     have = ", ".join(f"{m} {n:,}" for m, n in done["observed"].items())
-    typer.echo(f"{done['rows']:,} rows written, {done['rejected']:,} rejected; observed: {have}")
+    say(f"{done['rows']:,} rows written, {done['rejected']:,} rejected; observed: {have}")
 
 
 def infer(
@@ -83,9 +57,10 @@ def infer(
     decode: Annotated[str, typer.Option(help="expectation, mean or sample.")] = "expectation",
     seed: Annotated[int | None, typer.Option(help="For --decode sample.")] = None,
     hub: Hub = None,
+    device: Device = "cpu",
 ) -> None:
     """Run the MVAE over embeddings: mean, log_variance, sigma_l1, tokens, reconstructed (.npz)."""
     from prom3e_index.indexer.npz import infer_npz
 
-    done = infer_npz(embeddings, model, given, decode, seed, output, hub)
-    typer.echo(f"{done['rows']:,} rows, visible: {', '.join(done['visible'])}")
+    done = infer_npz(embeddings, model, given, decode, seed, output, hub, device)
+    say(f"{done['rows']:,} rows, visible: {', '.join(done['visible'])}")

@@ -7,7 +7,8 @@ from typing import Annotated, Any, cast
 
 import typer
 
-from prom3e_index.cli.options import Device, Format, Hub, Map, Media, mapping, progress
+from prom3e_index.cli.options import Device, EncodeOptions, Hub, config_from, grouped
+from prom3e_index.cli.screen import progress, say
 
 app = typer.Typer(
     help="Measure: retrieval, probes, uncertainty; every number with its interval.",
@@ -33,31 +34,27 @@ def embeddings(
     model: str | None,
     hub: Path | None,
     device: str,
-    format: str | None,
-    map: list[str],
-    media: Path | None,
+    options: EncodeOptions,
     species: str | None = None,
     columns: tuple[str, ...] = (),
 ) -> Path:
     """The index or embeddings as given; a table is encoded into the results' folder first."""
+    from prom3e_index.errors import InputError
     from prom3e_index.indexer.npz import encoded
-    from prom3e_index.indexer.work import BuildConfig
 
-    config = BuildConfig(
-        table=data,
-        out=out / "embeddings.npz",
-        model=model or "",
-        hub=hub,
-        device=device,
-        format=format,
-        columns=mapping(map),
-        media=media,
-    )
+    made = out / "embeddings.npz"
+    config = config_from(data, made, options, model=model or "", hub=hub, device=device)
     with progress() as show:
-        return encoded(config, show, species, columns)
+        path = encoded(config, show, species, columns)
+    if path != made and options.given():
+        raise InputError(
+            f"{data} is encoded already; {', '.join(options.given())} is for tables that are encoded first."
+        )
+    return path
 
 
 @app.command("retrieval")
+@grouped
 def retrieval(
     data: Data,
     model: ModelOf = None,
@@ -86,16 +83,15 @@ def retrieval(
     ] = False,
     hub: Hub = None,
     device: Device = "cpu",
-    format: Format = None,
-    map: Map = [],  # noqa: B006
-    media: Media = None,
+    *,
+    options: EncodeOptions,
 ) -> None:
     """Recall of every direction in every space, with intervals, baselines and published figures."""
     from prom3e_index.evaluation.pages.output import screen
     from prom3e_index.evaluation.retrieval.run import RetrievalConfig, evaluate_retrieval
     from prom3e_index.evaluation.retrieval.scoring import BASE_SPACES
 
-    path = embeddings(data, out, model, hub, device, format, map, media, species)
+    path = embeddings(data, out, model, hub, device, options, species)
     config = RetrievalConfig(
         data=path,
         out=out,
@@ -116,11 +112,12 @@ def retrieval(
     )
     with progress() as show:
         results = evaluate_retrieval(config, show)
-    typer.echo(screen(results), nl=False)
-    typer.echo(f"{out / 'report.html'}, results.json, results.csv, results.md, ranks.npz")
+    say(screen(results).rstrip("\n"))
+    say(f"{out / 'report.html'}, results.json, results.csv, results.md, ranks.npz")
 
 
 @app.command("probe")
+@grouped
 def probe(
     data: Data,
     labels: Annotated[list[str], typer.Option("--labels", help="Column to predict; repeat.")],
@@ -140,15 +137,14 @@ def probe(
     seed: Seed = 0,
     hub: Hub = None,
     device: Device = "cpu",
-    format: Format = None,
-    map: Map = [],  # noqa: B006
-    media: Media = None,
+    *,
+    options: EncodeOptions,
 ) -> None:
     """Linear probes of every representation, beside raw coordinates and the mean."""
     from prom3e_index.evaluation.probe.run import ProbeConfig, evaluate_probe, markdown
 
     columns = (*labels, split) if split and split not in ("random", "site") else tuple(labels)
-    path = embeddings(data, out, model, hub, device, format, map, media, None, columns)
+    path = embeddings(data, out, model, hub, device, options, None, columns)
     config = ProbeConfig(
         data=path,
         out=out,
@@ -165,10 +161,11 @@ def probe(
     )
     with progress() as show:
         results = evaluate_probe(config, show)
-    typer.echo(markdown(results), nl=False)
+    say(markdown(results).rstrip("\n"))
 
 
 @app.command("uncertainty")
+@grouped
 def uncertainty(
     data: Data,
     model: ModelOf = None,
@@ -179,15 +176,14 @@ def uncertainty(
     seed: Seed = 0,
     hub: Hub = None,
     device: Device = "cpu",
-    format: Format = None,
-    map: Map = [],  # noqa: B006
-    media: Media = None,
+    *,
+    options: EncodeOptions,
 ) -> None:
     """What the model's uncertainty says: sets, errors, failures, gaps, maps."""
     from prom3e_index.evaluation.pages.output import number
     from prom3e_index.evaluation.uncertainty.run import UncertaintyConfig, evaluate_uncertainty
 
-    path = embeddings(data, out, model, hub, device, format, map, media, species)
+    path = embeddings(data, out, model, hub, device, options, species)
     config = UncertaintyConfig(
         data=path,
         out=out,
@@ -203,22 +199,22 @@ def uncertainty(
     with progress() as show:
         found = evaluate_uncertainty(config, show)
     for step in found["adding"]:
-        typer.echo(
+        say(
             f"{step['visible']} shown ({step['sets']} sets): ‖σ‖₁ {number(step['sigma_l1'])}, "
             f"error of the hidden {number(step['error'])}"
         )
     over = found["over_sets"]
-    typer.echo(
+    say(
         f"‖σ‖₁ with the error: over sets Spearman {number(over['spearman'])}, over rows "
         f"{number(found['over_rows']['mean_spearman'])}; with the gap of pairs "
         f"{number(found['pairs_agreement']['spearman'])}"
     )
     for c in found["conformal"]:
-        typer.echo(
+        say(
             f"{'+'.join(c['given'])}: {c['size']:.1f} of {c['classes']} species hold the right one for "
             f"{c['coverage']:.1%} of {c['test']} held-out rows"
         )
-    typer.echo(f"{out / 'uncertainty.html'}, uncertainty.json")
+    say(f"{out / 'uncertainty.html'}, uncertainty.json")
 
 
 @app.command("redraw")
@@ -229,4 +225,4 @@ def redraw(
     from prom3e_index.evaluation.pages.output import screen
     from prom3e_index.evaluation.retrieval.run import redraw as run
 
-    typer.echo(screen(run(folder)), nl=False)
+    say(screen(run(folder)).rstrip("\n"))

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from prom3e_index.cli.change import write_certificate
 from prom3e_index.cli.options import DEFAULT_INDEX, Index
+from prom3e_index.cli.render import write_certificate
+from prom3e_index.cli.screen import put_data, say, speaks_utf8
+from prom3e_index.show.escapes import json_text, shown
 
 if TYPE_CHECKING:
     from prom3e_index.indexer.verify import Check
+    from prom3e_index.search.run import Bundle
 
 
 def info(
@@ -28,47 +30,54 @@ def info(
     bundle = Bundle.open(index)
     m = bundle.manifest
     if as_json:
-        typer.echo(json.dumps(m, indent=1, ensure_ascii=False))
+        put_data(json_text(m, indent=1, ascii_only=not speaks_utf8()) + "\n")
         return
     if lost:
-        for row, modality, reason in bundle.sql(
-            "SELECT row, modality, reason FROM lost ORDER BY row"
-        ):
-            typer.echo(f"row {row}\t{modality}\t{reason}")
-        for row, line, key, reason in bundle.sql("SELECT row_in, line, id, reason FROM rejected"):
-            where = f"line {line}" if row is None else f"table row {row + 1}"
-            typer.echo(f"{where}\trejected\t{key or ''}\t{reason}")
+        _write_lost(bundle)
         return
     c = m["counts"]
     size = sum(f["bytes"] for f in m["files"].values())
-    typer.echo(
+    say(
         f"{index}: {m['rows']:,} observations, {size / 1e6:.1f} MB, format {m['format_version']}, "
         f"generation {m['generation']}, made {m['created']} by {m['program']}"
     )
-    typer.echo(
+    say(
         f"rows: {c['rows_in']:,} in = {c['rows_indexed']:,} indexed + {c['rows_rejected']:,} rejected; "
         f"{c['files_lost']:,} files or values lost"
     )
     for name, count in m["observed"].items():
-        typer.echo(f"  {name:6s} {count:>9,} observed  {m['rows'] - count:>9,} completed")
+        say(f"  {name:6s} {count:>9,} observed  {m['rows'] - count:>9,} completed")
     s = m["source"]
-    typer.echo(f"source: {s['table']} ({s['format']}), media in {s['media']}")
-    typer.echo(
+    say(f"source: {s['table']} ({s['format']}), media in {s['media']}")
+    say(
         f"model: {m['model']['name']}, decode {m['model']['decode']}, hidden {m['model']['hidden']}, "
         f"EXIF rotation {'applied' if m['model']['exif_transpose'] else 'not applied'}, "
         f"hub correction {m.get('hubs', {}).get('method', 'none')}"
     )
-    typer.echo("fingerprints: " + ", ".join(f"{k} {v}" for k, v in m["fingerprints"].items()))
+    say("fingerprints: " + ", ".join(f"{k} {v}" for k, v in m["fingerprints"].items()))
     gone = c.get("rows_removed", 0)
     if len(m["segments"]) > 1 or gone:
-        typer.echo(f"segments: {len(m['segments'])}, {gone:,} removed rows until compact")
+        say(f"segments: {len(m['segments'])}, {gone:,} removed rows until compact")
     for target, point in m["segments"][0]["index"].items():
         how = ", ".join(
             f"{k} {point[k]}" for k in ("probes", "candidates", "beam") if point.get(k, 0) > 1
         )
         why = f": {point['why']}" if point.get("why") else ""
-        typer.echo(f"  {target:6s} {point['kind']}{' (' + how + ')' if how else ''}{why}")
+        say(f"  {target:6s} {point['kind']}{' (' + how + ')' if how else ''}{why}")
     write_certificate(m)
+
+
+def _write_lost(bundle: Bundle) -> None:
+    """What rows lost, then the rows that were refused, a line each."""
+    with bundle.reader("SELECT row, modality, reason FROM lost ORDER BY row") as reader:
+        for batch in reader:
+            for row, modality, reason in zip(*batch.to_pydict().values(), strict=True):
+                say(f"row {row}\t{shown(modality)}\t{shown(reason)}")
+    with bundle.reader("SELECT row_in, line, id, reason FROM rejected") as reader:
+        for batch in reader:
+            for row, line, key, reason in zip(*batch.to_pydict().values(), strict=True):
+                where = f"line {line}" if row is None else f"table row {row + 1}"
+                say(f"{where}\trejected\t{shown(key or '')}\t{shown(reason)}")
 
 
 def verify(
@@ -81,9 +90,9 @@ def verify(
 
     checks = run(Bundle.open(index), sample)
     for check in checks:
-        typer.echo(_line(check))
+        say(_line(check))
     if not all(check.ok for check in checks):
-        typer.echo("Restore the index from a copy, or run prom3e-index rebuild.", err=True)
+        say("Restore the index from a copy, or run prom3e-index rebuild.", err=True)
         raise typer.Exit(1)
 
 
@@ -114,7 +123,7 @@ def export(
         rows = export_metadata(bundle, output, kind)
     else:
         raise InputError(f"--what is {what!r}; known: metadata, embeddings.")
-    typer.echo(f"{rows:,} rows in {output}")
+    say(f"{rows:,} rows in {output}")
 
 
 def doctor(
@@ -137,7 +146,7 @@ def doctor(
 
     import prom3e_index
 
-    typer.echo(
+    say(
         f"prom3e-index {prom3e_index.__version__}, Python {platform.python_version()}, {platform.platform()}"
     )
     for name in (
@@ -158,28 +167,28 @@ def doctor(
         "rasterio",
     ):
         try:
-            typer.echo(f"  {name:16s} {version(name)}")
+            say(f"  {name:16s} {version(name)}")
         except PackageNotFoundError:
-            typer.echo(f"  {name:16s} not installed")
+            say(f"  {name:16s} not installed")
     import faiss
     import torch
 
     gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
-    typer.echo(f"GPU: {', '.join(gpus) or 'none'}; FAISS sees {faiss.get_num_gpus()}")
+    say(f"GPU: {', '.join(gpus) or 'none'}; FAISS sees {faiss.get_num_gpus()}")
     from prom3e_index.models.hub_cache import lock_file, pinned
 
-    typer.echo(
+    say(
         f"hub: {len(pinned())} repositories pinned in {lock_file()}"
         f"{'; offline (HF_HUB_OFFLINE)' if os.environ.get('HF_HUB_OFFLINE') else ''}"
     )
     parent = index.resolve().parent
-    typer.echo(f"write access to {parent}: {'yes' if os.access(parent, os.W_OK) else 'no'}")
+    say(f"write access to {parent}: {'yes' if os.access(parent, os.W_OK) else 'no'}")
     if conformance:
         from prom3e_index.indexer.conformance import conformance as run
 
         checks = []
         for check in run():
             checks.append(check)
-            typer.echo(_line(check))
+            say(_line(check))
         if not all(check.ok for check in checks):
             raise typer.Exit(1)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from prom3e_index.cli.options import Hub
+from prom3e_index.cli.screen import say
 
 app = typer.Typer(help="Models: list, show, pull.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -18,7 +19,7 @@ def list_models() -> None:
     from prom3e_index.models.folder import Model, built_in
 
     for name in built_in():
-        typer.echo(f"{name:10s} {Model.open(name).summary}")
+        say(f"{name:10s} {Model.open(name).summary}")
 
 
 @app.command()
@@ -32,12 +33,12 @@ def show(
     from prom3e_index.models.hub_cache import locate, pinned
 
     m = Model.open(model, hub=hub)
-    typer.echo(f"{m.name}: {m.summary}")
-    typer.echo(
+    say(f"{m.name}: {m.summary}")
+    say(
         f"modalities {', '.join(m.modalities)}; width {m.width}; decode {m.decode}; hidden {m.hidden}"
     )
     bank = m.settings.get("hubs", {}).get("bank")
-    typer.echo(f"against hubs: {m.hubs} by default; bank of training queries: {bank or 'none'}")
+    say(f"against hubs: {m.hubs} by default; bank of training queries: {bank or 'none'}")
     parts = {f"encoder {k}": k for k in m.settings.get("encoder", {})}
     for label, key in {**parts, "mvae": None}.items():
         try:
@@ -45,7 +46,7 @@ def show(
         except Prom3eError:
             source = str(m.settings["encoder"][key]["source"])
         if source is None:
-            typer.echo(f"{label:14s} none yet; `prom3e-index train mvae` fits one")
+            say(f"{label:14s} none yet; `prom3e-index train mvae` fits one")
             continue
         try:
             path = locate(source, m.folder, hub)
@@ -58,7 +59,7 @@ def show(
         except Prom3eError as e:
             state = str(e)
         commit = pinned().get(source.removeprefix("hf:"))
-        typer.echo(f"{label:14s} {source}{' @ ' + commit[:8] if commit else ''}: {state}")
+        say(f"{label:14s} {source}{' @ ' + commit[:8] if commit else ''}: {state}")
 
 
 @app.command()
@@ -83,6 +84,6 @@ def pull(
     sources = [m.source(k) for k in m.settings.get("encoder", {})] + [m.mvae_source or ""]
     repos = sorted({s.removeprefix(HUB_PREFIX) for s in sources if s.startswith(HUB_PREFIX)})
     for repo, commit in download(repos, revision).items():
-        typer.echo(f"{repo} @ {commit}")
+        say(f"{repo} @ {commit}")
     if not repos:
-        typer.echo(f"{m.name} needs nothing from the hub")
+        say(f"{m.name} needs nothing from the hub")

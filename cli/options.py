@@ -1,15 +1,23 @@
-"""Options that several commands share, and the progress display."""
+"""Options that several commands share: each stands here once, single or in a group."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import inspect
+from collections.abc import Callable
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass
+from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, ParamSpec, TypeVar, get_type_hints
 
 import typer
 
+if TYPE_CHECKING:
+    from prom3e_index.indexer.work import BuildConfig
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+DEFAULT_INDEX = Path("index.p3i")
 Index = Annotated[
     Path, typer.Option("--index", "-i", envvar="PROM3E_INDEX", help="The index folder.")
 ]
@@ -18,22 +26,30 @@ Hub = Annotated[
     Path | None,
     typer.Option("--hub", help="Local copy of hub repositories, read as DIR/OWNER/REPO."),
 ]
-Device = Annotated[str, typer.Option("--device", help="cpu, cuda, cuda:1, …")]
-Format = Annotated[str | None, typer.Option("--format", help="Force a table format.")]
-Map = Annotated[list[str], typer.Option("--map", help="COLUMN=FIELD; repeat.")]
-Media = Annotated[
-    Path | None, typer.Option("--media", help="Folder of relative media paths; the table's.")
-]
-AllowOutside = Annotated[bool, typer.Option("--allow-outside", help="Accept media elsewhere.")]
+
+
+def _device(name: str) -> str:
+    """A device that is here; torch is asked only for one that may not be."""
+    from prom3e_index.errors import InputError
+
+    kind, colon, number = name.partition(":")
+    if kind not in ("cpu", "cuda") or (colon and not (number.isascii() and number.isdigit())):
+        raise InputError(f"--device is {name!r}; known: cpu, cuda, cuda:1, …")
+    if kind == "cuda":
+        import torch
+
+        if not torch.cuda.is_available():
+            raise InputError(f"--device {name}: torch sees no CUDA device here; use cpu.")
+        if int(number or 0) >= torch.cuda.device_count():
+            raise InputError(
+                f"--device {name}: torch sees {torch.cuda.device_count()} CUDA devices, numbered from 0."
+            )
+    return name
+
+
+Device = Annotated[str, typer.Option("--device", callback=_device, help="cpu, cuda, cuda:1, …")]
 Climate = Annotated[Path | None, typer.Option("--climate", help="Climate raster, .npy or GeoTIFF.")]
-Duplicates = Annotated[
-    str, typer.Option("--duplicates", help="Rows of one id: error, first or last.")
-]
-ExifTranspose = Annotated[bool, typer.Option("--exif-transpose", help="Turn photos upright.")]
-AudioWindow = Annotated[
-    bool, typer.Option("--audio-window", help="Embed every 10 s of long recordings and average.")
-]
-Workers = Annotated[int | None, typer.Option(min=1, help="Decode processes; one per core.")]
+Where = Annotated[str | None, typer.Option("--where", help="SQL predicate over the observations.")]
 Recall = Annotated[
     float | None, typer.Option(help="Share of the ten nearest to be found; 1 is exact. 0.99.")
 ]
@@ -49,23 +65,145 @@ Kind = Annotated[
         help="exact, ivf-f16, ivf-sq8, ivf-rabitq4, ivf-pqfs or hnsw-sq8; chosen by size."
     ),
 ]
-DEFAULT_INDEX = Path("index.p3i")
 
 
-def mapping(entries: list[str]) -> dict[str, str]:
-    """Read `--map column=field` entries."""
-    return pairs(entries, "--map", "COLUMN=FIELD")
+@dataclass(frozen=True)
+class TableOptions:
+    """How a table of observations is read."""
+
+    format: Annotated[str | None, typer.Option("--format", help="Force a table format.")] = None
+    map: Annotated[list[str], typer.Option("--map", help="COLUMN=FIELD; repeat.")] = field(
+        default_factory=list
+    )
+    media: Annotated[
+        Path | None, typer.Option("--media", help="Folder of relative media paths; the table's.")
+    ] = None
+    allow_outside: Annotated[
+        bool, typer.Option("--allow-outside", help="Accept media elsewhere.")
+    ] = False
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """Column → field, of `--map`."""
+        return pairs(self.map, "--map", "COLUMN=FIELD")
+
+    def given(self) -> list[str]:
+        """The options that differ from their defaults, as they are typed."""
+        plain = type(self)()
+        changed = [f.name for f in fields(self) if getattr(self, f.name) != getattr(plain, f.name)]
+        return [f"--{name.replace('_', '-')}" for name in changed]
+
+
+@dataclass(frozen=True)
+class RowOptions(TableOptions):
+    """How a table is read to be encoded: what is done about rows and values."""
+
+    climate: Climate = None
+    duplicates: Annotated[
+        str, typer.Option("--duplicates", help="Rows of one id: error, first or last.")
+    ] = "error"
+    batch_size: Annotated[
+        int | None, typer.Option("--batch-size", min=1, help="Items per encoder call.")
+    ] = None
+    workers: Annotated[
+        int | None, typer.Option("--workers", min=1, help="Decode processes; one per core.")
+    ] = None
+    timeout: Annotated[
+        float, typer.Option("--timeout", min=0.1, help="Seconds that one file may take.")
+    ] = 120.0
+
+
+@dataclass(frozen=True)
+class EncodeOptions(RowOptions):
+    """How a table is encoded for the first time: an index keeps the choices of this group for good."""
+
+    exif_transpose: Annotated[
+        bool, typer.Option("--exif-transpose", help="Turn photos upright.")
+    ] = False
+    audio_window: Annotated[
+        bool,
+        typer.Option("--audio-window", help="Embed every 10 s of long recordings and average."),
+    ] = False
+
+
+def config_from(table: str, out: Path, options: RowOptions, **more: Any) -> BuildConfig:
+    """The configuration of a command that encodes a table; `more` are its own fields."""
+    from prom3e_index.indexer.work import BuildConfig
+
+    if options.workers is not None:
+        more["workers"] = options.workers
+    if isinstance(options, EncodeOptions):
+        more |= {
+            "exif_transpose": options.exif_transpose,
+            "audio_windows": options.audio_window,
+        }
+    return BuildConfig(
+        table=table,
+        out=out,
+        format=options.format,
+        columns=options.columns,
+        media=options.media,
+        allow_outside=options.allow_outside,
+        climate=options.climate,
+        duplicates=options.duplicates,
+        batch_size=options.batch_size,
+        timeout_s=options.timeout,
+        **more,
+    )
+
+
+def grouped(command: Callable[P, R]) -> Callable[P, R]:
+    """Let a command take groups of options as one parameter each.
+
+    Typer sees an option per field of the group, in the group's place; the command gets the dataclass.
+    """
+    own = inspect.signature(command)
+    kinds = get_type_hints(command, include_extras=True)
+    seen: list[inspect.Parameter] = []
+    groups = {}
+    for name, parameter in own.parameters.items():
+        kind = kinds[name]
+        if isinstance(kind, type) and is_dataclass(kind):
+            groups[name] = kind
+            seen += _options(kind)
+        else:
+            seen.append(parameter.replace(annotation=kind, kind=inspect.Parameter.KEYWORD_ONLY))
+
+    @wraps(command)
+    def called(*args: P.args, **given: P.kwargs) -> R:
+        for name, kind in groups.items():
+            given[name] = kind(**{f.name: given.pop(f.name) for f in fields(kind)})
+        return command(*args, **given)
+
+    called.__signature__ = own.replace(parameters=seen)  # type: ignore[attr-defined]
+    return called
+
+
+def _options(kind: type[Any]) -> list[inspect.Parameter]:
+    """A group's fields as parameters."""
+    hints = get_type_hints(kind, include_extras=True)
+    return [
+        inspect.Parameter(
+            f.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=f.default if f.default_factory is MISSING else f.default_factory(),
+            annotation=hints[f.name],
+        )
+        for f in fields(kind)
+    ]
 
 
 def pairs(entries: list[str], option: str, form: str = "SETTING=VALUE") -> dict[str, str]:
     """Read the `name=value` entries of a repeated option; the last `=` divides."""
     from prom3e_index.errors import InputError
 
-    out = {}
+    out: dict[str, str] = {}
     for entry in entries:
         name, equals, value = entry.rpartition("=")
         if not equals or not name or not value:
             raise InputError(f"{option} is {form}, not {entry!r}.")
+        if out.get(name, value) != value:
+            raise InputError(f"{option} says both {name}={out[name]} and {entry}; give one.")
         out[name] = value
     return out
 
@@ -83,46 +221,3 @@ def wishes(
         "kind": kind,
     }
     return {k: v for k, v in given.items() if v is not None}
-
-
-@contextmanager
-def progress() -> Iterator[Callable[[str, int, int | None], None]]:
-    """Show stages on stderr: a bar with rate and time left on a terminal, a line per stage elsewhere."""
-    if not sys.stderr.isatty():
-        seen: list[str] = []
-
-        def plain(stage: str, done: int, total: int | None) -> None:
-            if stage not in seen:
-                seen.append(stage)
-                typer.echo(f"{stage} …", err=True)
-
-        yield plain
-        return
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
-    bar = Progress(
-        TextColumn("{task.description:>16}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-    )
-    tasks: dict[str, int] = {}
-    with bar:
-
-        def shown(stage: str, done: int, total: int | None) -> None:
-            if stage not in tasks:
-                tasks[stage] = bar.add_task(stage, total=total, rate="")
-            task = bar.tasks[bar.task_ids.index(tasks[stage])]  # type: ignore[arg-type]
-            speed = f"{task.speed:,.0f}/s" if task.speed else ""
-            bar.update(tasks[stage], completed=done, total=total or None, rate=speed)  # type: ignore[arg-type]
-
-        yield shown

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from prom3e_index.cli.options import DEFAULT_INDEX, Device, Hub, Index
+from prom3e_index.cli.options import DEFAULT_INDEX, Device, Hub, Index, Where
 
 
 def query(
@@ -41,16 +41,24 @@ def query(
     observed_only: Annotated[
         bool, typer.Option("--observed-only", help="No completed hits.")
     ] = False,
-    where: Annotated[str | None, typer.Option(help="SQL predicate over the observations.")] = None,
+    where: Where = None,
     near: Annotated[
         str | None, typer.Option(help="LATITUDE,LONGITUDE,RADIUS with km or m.")
     ] = None,
     bbox: Annotated[str | None, typer.Option(help="WEST,SOUTH,EAST,NORTH in degrees.")] = None,
-    taxon: Annotated[str | None, typer.Option(help="A name at any rank.")] = None,
+    taxon: Annotated[
+        str | None,
+        typer.Option(
+            help="A name at any rank: the whole name, not a part of it; capitals do not matter."
+        ),
+    ] = None,
     since: Annotated[str | None, typer.Option("--from", help="First day.")] = None,
     until: Annotated[str | None, typer.Option("--to", help="Last day.")] = None,
     group_by: Annotated[
-        str | None, typer.Option(help="At most one hit per value of this column.")
+        str | None,
+        typer.Option(
+            help="At most one hit per value of this column, or `species`; values are compared whole."
+        ),
     ] = None,
     exact: Annotated[
         bool, typer.Option("--exact", help="Score every eligible row, whatever the index.")
@@ -76,6 +84,7 @@ def query(
     from prom3e_index.errors import InputError, near_names
     from prom3e_index.search.query import Query
     from prom3e_index.search.run import Bundle
+    from prom3e_index.show.export import hit_columns
 
     if format not in FORMATS:
         raise InputError(
@@ -116,7 +125,7 @@ def query(
         device=device,
     )
     bundle = Bundle.open(index, gpu=device.startswith("cuda"), at=at)
-    write_answer(bundle.search(asked), format, output)
+    write_answer(bundle.search(asked), format, output, hit_columns(bundle))
 
 
 def _vector(path: Path) -> list[float]:

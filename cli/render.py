@@ -1,113 +1,197 @@
-"""Answers on screen and in files."""
+"""What commands answer: hits on screen and in files, an index's state, its certificate."""
 
 from __future__ import annotations
 
-import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import typer
+from prom3e_index.cli.screen import colours, put, put_data, say, speaks_utf8
 
-from prom3e_index.search.query import Answer
+if TYPE_CHECKING:
+    from prom3e_index.search.query import Answer
 
 FORMATS = ("table", "json", "jsonl", "csv", "geojson", "parquet")
+COLUMNS = ("#", "score", "", "name", "id", "place", "date", "licence", "rights holder")
+FILE_WIDTH = 160
+"""Columns of a table in a file or a pipe."""
+_WHOLE = 3
+_NARROW = 8
+"""The first columns are never broken; another is at least this wide, or its longest cell."""
 
 
-def write_answer(answer: Answer, format: str, output: Path | None) -> None:
-    """Write an answer in one of `FORMATS`, to a file or stdout."""
-    records = [h.to_dict() for h in answer.hits]
-    if format == "parquet":
-        from prom3e_index.show.export import write_parquet
+def write_answer(
+    answer: Answer, format: str, output: Path | None, columns: Sequence[str] = ()
+) -> None:
+    """Write an answer in one of `FORMATS`, to a file or stdout; `columns` are those of CSV and Parquet."""
+    from prom3e_index.show import export
+    from prom3e_index.show.escapes import json_text
+    from prom3e_index.show.files import write_text
 
-        assert output is not None  # checked by the command
-        write_parquet(records, output)
-        return
     if format == "table":
-        text = table(answer, None if output else sys.stdout.isatty())
-    elif format == "json":
-        text = json.dumps(answer.to_dict(), ensure_ascii=False, indent=2) + "\n"
+        if output is None:
+            put(table(answer, colours(sys.stdout), None if sys.stdout.isatty() else FILE_WIDTH))
+        else:
+            write_text(output, table(answer))
+        return
+    found = export.records(answer.hits)
+    if format == "parquet":
+        assert output is not None  # checked by the command
+        export.write_parquet(found, columns, output)
+        return
+    ascii_only = output is None and not speaks_utf8()
+    if format == "json":
+        text = json_text(answer.to_dict(), indent=2, ascii_only=ascii_only) + "\n"
     elif format == "jsonl":
-        text = "".join(json.dumps(r, ensure_ascii=False) + "\n" for r in records)
+        text = "".join(json_text(r, ascii_only=ascii_only) + "\n" for r in found)
+    elif format == "csv":
+        text = export.csv_text(found, columns)
     else:
-        from prom3e_index.show.export import csv_text, geojson
-
-        text = csv_text(records) if format == "csv" else geojson(records) + "\n"
-    if output is not None:
-        output.write_text(text, encoding="utf-8")
+        text = export.geojson(found, ascii_only=ascii_only) + "\n"
+    if output is None:
+        put_data(text)
     else:
-        typer.echo(text, nl=False)
+        write_text(output, text)
 
 
-def table(answer: Answer, terminal: bool | None) -> str:
-    """The answer for people: the question, a table of hits, how it was found."""
+def table(answer: Answer, bold: bool = False, width: int | None = FILE_WIDTH) -> str:
+    """The answer for people: the question, a table of hits, how it was found.
+
+    Args:
+        answer: What was found.
+        bold: Set the head off by bold letters.
+        width: Columns; the terminal's when None. Where they are too few for a table, each hit is a
+            paragraph, so that nothing is lost.
+    """
     from rich.console import Console
-    from rich.table import Table
+
+    from prom3e_index.show.escapes import shown
 
     q, s = answer.query, answer.search
-    grid = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("#", "score", "", "name", "id", "place", "date", "licence", "rights holder"):
-        grid.add_column(
-            name, justify="right" if name in ("#", "score") else "left", overflow="fold"
-        )
-    for h in answer.hits:
-        f = h.fields
-        place = "" if f.get("latitude") is None else f"{f['latitude']:.3f}, {f['longitude']:.3f}"
-        place += " (obscured)" if f.get("obscured") else ""
-        mark = "completed" if h.completed else "observed"
-        name = f.get("scientific_name") or f.get("common_name") or "—"
-        cells = (
-            str(h.rank),
-            f"{h.score:.4f}",
-            mark,
-            name,
-            str(f["id"]),
-            place,
-            _cell(f.get("event_date")),
-            _cell(f.get("license")),
-            _cell(f.get("rights_holder")),
-        )
-        grid.add_row(*cells)
-    width = None if terminal else 160
     console = Console(
-        width=width,
-        highlight=False,
-        markup=False,
-        emoji=False,
-        soft_wrap=False,
-        force_terminal=bool(terminal),
-        no_color=not terminal,
-    )
+        width=width, highlight=False, markup=False, emoji=False, soft_wrap=False,
+        force_terminal=bold, no_color=not bold,
+    )  # fmt: skip
     w = q["weights"]
-    with console.capture() as captured:
-        console.print(
-            f"{' + '.join(q['given'])} → {q['target']}   space {q['space']}  "
-            f"δ {w['delta']:g}  γ {w['gamma']:g}  ε {w['epsilon']:g}"
-            + (f"  against hubs {q['hubs']}" if q["hubs"] != "none" else "")
-        )
-        if answer.hits:
-            console.print(grid)
-        for note in s["notes"]:
-            console.print(f"note: {note}")
-        total = sum(s["milliseconds"].values())
-        console.print(
-            f"{s['eligible']:,} of {s['rows']:,} rows eligible; {s['path']}; {total:.0f} ms"
-        )
-        advice = q["add_next"]
-        more = (
-            (
-                f"; adding {advice['modality']} would lower it most (by {-advice['sigma_l1_change']:.3g} in "
-                f"{advice['rows']} observations here)"
-            )
+    advice = q["add_next"]
+    lines = [f"note: {note}" for note in s["notes"]]
+    lines.append(
+        f"{s['eligible']:,} of {s['rows']:,} rows eligible; {s['path']}; "
+        f"{sum(s['milliseconds'].values()):.0f} ms"
+    )
+    lines.append(
+        f"uncertainty ‖σ‖₁ {q['sigma_l1']:g}, above {q['sigma_percentile']:g} % of the observations"
+        + (
+            f"; adding {advice['modality']} would lower it most (by {-advice['sigma_l1_change']:.3g} in "
+            f"{advice['rows']} observations here)"
             if advice
             else ""
         )
+    )
+    with console.capture() as captured:
         console.print(
-            f"uncertainty ‖σ‖₁ {q['sigma_l1']:g}, above {q['sigma_percentile']:g} % of the "
-            f"observations{more}"
+            shown(
+                f"{' + '.join(q['given'])} → {q['target']}   space {q['space']}  "
+                f"δ {w['delta']:g}  γ {w['gamma']:g}  ε {w['epsilon']:g}"
+                + (f"  against hubs {q['hubs']}" if q["hubs"] != "none" else "")
+            )
         )
+        if answer.hits:
+            _print_hits(console, [_cells(h) for h in answer.hits])
+        for line in lines:
+            console.print(shown(line))
     return captured.get()
 
 
-def _cell(value: Any) -> str:
-    return "" if value is None else str(value)
+def _print_hits(console: Any, rows: list[list[str]]) -> None:
+    """A table where it fits, else a paragraph per hit."""
+    from rich.cells import cell_len
+    from rich.table import Table
+
+    widest = [max(map(cell_len, column)) for column in zip(COLUMNS, *rows, strict=True)]
+    least = [n if i < _WHOLE else min(n, _NARROW) for i, n in enumerate(widest)]
+    if sum(least) + 2 * (len(least) - 1) > console.width:
+        for row in rows:
+            console.print(" ".join(row[:_WHOLE]))
+            for name, value in zip(COLUMNS[_WHOLE:], row[_WHOLE:], strict=True):
+                if value:
+                    console.print(f"{name}: {value}", overflow="fold")
+        return
+    grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for i, (name, few) in enumerate(zip(COLUMNS, least, strict=True)):
+        grid.add_column(
+            name, justify="right" if i < 2 else "left", overflow="fold", min_width=few,
+            no_wrap=i < _WHOLE,
+        )  # fmt: skip
+    for row in rows:
+        grid.add_row(*row)
+    console.print(grid)
+
+
+def _cells(h: Any) -> list[str]:
+    from prom3e_index.show.escapes import shown
+
+    f = h.fields
+    place = "" if f.get("latitude") is None else f"{f['latitude']:.3f}, {f['longitude']:.3f}"
+    cells = (
+        h.rank,
+        f"{h.score:.4f}",
+        "completed" if h.completed else "observed",
+        f.get("scientific_name") or f.get("common_name") or "—",
+        f["id"],
+        place + (" (obscured)" if f.get("obscured") else ""),
+        *("" if f.get(k) is None else f[k] for k in ("event_date", "license", "rights_holder")),
+    )
+    return [shown(c) for c in cells]
+
+
+def write_state(index: Path, manifest: dict[str, Any]) -> None:
+    """What an index holds after a change."""
+    gone = manifest["counts"].get("rows_removed", 0)
+    more = f"; {gone:,} removed rows stay in its files until compact" if gone else ""
+    say(f"{index}: generation {manifest['generation']}, {manifest['rows']:,} observations{more}")
+
+
+def write_certificate(manifest: dict[str, Any]) -> None:
+    """The certificate as a table."""
+    made = manifest["certificate"]
+    if made.get("stale"):
+        say(f"certificate: of an earlier generation, not made anew: {made['stale']}")
+    if "targets" not in made:  # format 1
+        recall = ", ".join(f"{k} {v}" for k, v in made.get("recall@10", {}).items())
+        say(f"certificate of {made.get('queries', 0)} queries: recall@10 {recall}")
+        return
+    say(
+        f"certificate: {made['queries']:,} cross-modal queries over {made['rows']:,} rows, generation "
+        f"{made['generation']}, {made['created']}, {made['machine']}, FAISS {made['versions']['faiss']}"
+    )
+    head = (
+        "target",
+        "kind",
+        "R@1",
+        "R@10",
+        "R@100",
+        "p50",
+        "p95",
+        "p99 ms",
+        "QPS",
+        "B/row disk",
+        "memory",
+    )
+    say("  " + " ".join(f"{h:>10s}" for h in head))
+    keys = ("recall@1", "recall@10", "recall@100", "p50_ms", "p95_ms", "p99_ms", "batch_qps",
+            "disk_bytes_per_row", "memory_bytes_per_row")  # fmt: skip
+    for target, m in made["targets"].items():
+        cells = [target, m["kind"], *("–" if m.get(k) is None else f"{m[k]:g}" for k in keys)]
+        say("  " + " ".join(f"{c:>10s}" for c in cells))
+    for sentence in made.get("unmet", ()):
+        say(f"  unmet: {sentence}")
+    for target, m in made["targets"].items():
+        if "filtered" in m:
+            worst = min(m["filtered"], key=lambda f: f["recall@10"])
+            short = sum(f["short"] for f in m["filtered"])
+            say(
+                f"  {target} filtered: recall@10 at least {worst['recall@10']:g} ({worst['share']:.1%} of the rows, "
+                f"{worst['rows']}); {short} answers short of ten"
+            )

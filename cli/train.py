@@ -2,25 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from prom3e_index.cli.options import (
-    AllowOutside,
-    Climate,
-    Device,
-    Format,
-    Hub,
-    Map,
-    Media,
-    mapping,
-    pairs,
-    progress,
-)
+from prom3e_index.cli.options import Climate, Device, Hub, TableOptions, grouped, pairs
+from prom3e_index.cli.screen import progress, say
 
 app = typer.Typer(
     help="Train on your own data: stage 1 aligns encoders, stage 2 fits the MVAE.",
@@ -29,38 +17,6 @@ app = typer.Typer(
 )
 Out = Annotated[Path, typer.Option("--out", "-o", help="The folder to write.")]
 Settings = Annotated[list[str], typer.Option("--set", help="SETTING=VALUE; repeat.")]
-
-
-@contextmanager
-def run_progress() -> Iterator[Callable[[int, int, str], None]]:
-    """Show a run on stderr: a bar with loss, recall, rate and time left; elsewhere a line now and then."""
-    import sys
-
-    if not sys.stderr.isatty():
-        told = [-1]
-
-        def plain(step: int, total: int, note: str) -> None:
-            if step * 10 // total != told[0] or step == total:
-                told[0] = step * 10 // total
-                typer.echo(f"step {step}/{total}  {note}", err=True)
-
-        yield plain
-        return
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
-    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, TextColumn("{task.description}"), console=Console(stderr=True)) as bar:
-        task = bar.add_task("", total=None)
-        yield lambda step, total, note: bar.update(
-            task, completed=step, total=total, description=note
-        )
 
 
 @app.command("mvae")
@@ -123,7 +79,7 @@ def mvae(
     if init is not None and sizes:
         raise InputError(f"{', '.join(sizes)} cannot be chosen with --init, whose sizes are kept.")
     chosen = RECIPES[recipe].with_settings(given)
-    with run_progress() as show:
+    with progress() as show:
         done = run_mvae(
             MVAERun(
                 tuple(embeddings),
@@ -141,14 +97,12 @@ def mvae(
                 name,
                 summary,
             ),
-            show,
+            show.run,
         )
     if done is None:
         return
-    typer.echo(done.summary())
-    typer.echo(
-        f"model: {out}" + (f"; published layout: {done.published}" if done.published else "")
-    )
+    say(done.summary())
+    say(f"model: {out}" + (f"; published layout: {done.published}" if done.published else ""))
 
 
 def _width(entry: str) -> tuple[str, int]:
@@ -161,6 +115,7 @@ def _width(entry: str) -> tuple[str, int]:
 
 
 @app.command("align")
+@grouped
 def align(
     modality: Annotated[str, typer.Argument(help="sat, loc, env, audio, or image+text.")],
     table: Annotated[str, typer.Argument(help="Observations with photos.")],
@@ -195,10 +150,8 @@ def align(
     label: Annotated[
         str | None, typer.Option(help="Column that tells species apart; the name.")
     ] = None,
-    map: Map = [],  # noqa: B006 - Typer copies it
-    format: Format = None,
-    media: Media = None,
-    allow_outside: AllowOutside = False,
+    *,
+    options: TableOptions,
     climate: Climate = None,
     cache: Annotated[
         Path | None, typer.Option(help="Folder for decoded media, shared by runs over one table.")
@@ -226,32 +179,31 @@ def align(
         seed=seed,
     )
     run = AlignRun(
-        name, table, out, init, anchor, config, mapping(map), format, media, allow_outside, climate,
-        label, hub, device, half, cache,
+        name, table, out, init, anchor, config, options.columns, options.format, options.media,
+        options.allow_outside, climate, label, hub, device, half, cache,
     )  # fmt: skip
-    with progress() as show, run_progress() as report:
-        done = run_align(run, show, report)
+    with progress() as show:
+        done = run_align(run, show, show.run)
     if done is None:
         return
     for line in done.refused:
-        typer.echo(f"not used: {line}", err=True)
-    typer.echo(
+        say(f"not used: {line}", err=True)
+    say(
         f"{done.rows:,} rows with photo and {name}, {len(done.refused):,} files refused; last mean loss "
         f"{done.loss:.3f}; encoder: {out}"
     )
 
 
 @app.command("patch")
+@grouped
 def patch(
     before: Annotated[Path, typer.Argument(help="open_clip folder of the weights before.")],
     after: Annotated[Path, typer.Argument(help="The same network after fine-tuning.")],
     table: Annotated[str, typer.Argument(help="Validation observations with photos and names.")],
     out: Out,
     points: Annotated[int, typer.Option(help="Values of a between 0 and 1.")] = 10,
-    map: Map = [],  # noqa: B006 - Typer copies it
-    format: Format = None,
-    media: Media = None,
-    allow_outside: AllowOutside = False,
+    *,
+    options: TableOptions,
     device: Device = "cpu",
 ) -> None:
     """Mix weights before and after fine-tuning; keep the mix with the best zero-shot accuracy."""
@@ -259,9 +211,13 @@ def patch(
     from prom3e_index.training.stage_one.run import run_patch
 
     rows = read_rows(
-        table, columns=mapping(map), format=format, media=media, allow_outside=allow_outside
+        table,
+        columns=options.columns,
+        format=options.format,
+        media=options.media,
+        allow_outside=options.allow_outside,
     )
     with progress() as show:
         done = run_patch(before, after, rows, out, show, points, device)
-    typer.echo(done.table())
-    typer.echo(f"kept a = {done.best:g}; grid: {out / 'patch.json'}")
+    say(done.table())
+    say(f"kept a = {done.best:g}; grid: {out / 'patch.json'}")

@@ -1,4 +1,4 @@
-"""`prom3e-index world` and `demo`."""
+"""`prom3e-index world`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from prom3e_index.cli.options import progress
+from prom3e_index.cli.screen import progress, say
 
 
 def world(
@@ -22,20 +22,4 @@ def world(
         table = write_world(
             folder, observations, seed, lambda done: show("world", done, observations)
         )
-    typer.echo(f"{observations:,} observations in {table}")
-
-
-def demo(
-    folder: Annotated[
-        Path, typer.Argument(help="New folder for the world, index and report.")
-    ] = Path("demo"),
-    observations: Annotated[int, typer.Option(help="Rows of the table.")] = 2000,
-    seed: Annotated[int, typer.Option(help="Of the observations.")] = 0,
-) -> None:
-    """Make a world, index it, ask it questions, measure recall, write a report with pictures."""
-    from prom3e_index.cli.demo import run_demo
-
-    with progress() as show:
-        report, table = run_demo(folder, observations, seed, show)
-    typer.echo(table)
-    typer.echo(f"index:  {folder / 'index.p3i'}\nreport: {report}")
+    say(f"{observations:,} observations in {table}")

@@ -163,6 +163,7 @@ def infer_npz(
     seed: int | None,
     out: Path,
     hub: Path | None = None,
+    device: str = "cpu",
 ) -> dict[str, Any]:
     """Run the MVAE over an `.npz` of embeddings.
 
@@ -175,18 +176,19 @@ def infer_npz(
         out: Gets `mean` (n, z), `log_variance` (n, z), `sigma_l1` (n,), `tokens` (n, 2 + R + v, z) with
             the visible tokens in the order given, `reconstructed` (n, m, d).
         hub: Local copy of hub repositories.
+        device: Where the MVAE runs.
 
     Returns:
         `rows` and the visible modalities.
     """
     folder = Path(model_name)
     if (folder / "config.json").is_file() and not (folder / "model.toml").is_file():
-        mvae = read_mvae(folder)
+        mvae = read_mvae(folder).to(device)
         count = mvae.config.num_modalities
         names = NAMES if count == len(NAMES) else tuple(f"m{i}" for i in range(count))
         nodes = 2
     else:
-        model = Model.open(model_name, hub=hub)
+        model = Model.open(model_name, hub=hub, device=device)
         mvae, names, nodes = model.mvae, model.modalities, model.nodes
     try:
         with np.load(source, allow_pickle=False) as z:
@@ -200,6 +202,11 @@ def infer_npz(
             f"(n, {len(names)}, {mvae.config.input_dim})."
         )
     present = stated if stated is not None else torch.ones(x.shape[:2], dtype=torch.bool)
+    if present.shape != x.shape[:2]:
+        raise ShapeError(
+            f"{source}: `present` is {tuple(present.shape)}, `embeddings` are {tuple(x.shape)}; it must be "
+            f"{tuple(x.shape[:2])}."
+        )
     chosen = parse_modalities(given, names) if given else names
     shown = [names.index(m) for m in chosen]
     visible = torch.zeros_like(present)
@@ -214,14 +221,16 @@ def infer_npz(
     with torch.inference_mode():
         for at in range(0, len(x), 1024):
             try:
-                p = mvae.posterior(x[at : at + 1024], visible[at : at + 1024])
+                part = slice(at, at + 1024)
+                p = mvae.posterior(x[part].to(device), visible[part].to(device))
             except InputError as e:
                 raise InputError(f"{source}: from row {at}: {e}") from e
             tokens = torch.cat(
                 [p.tokens[:, :first], p.tokens[:, [first + i for i in shown]]], dim=1
             )
             done = mvae.reconstruct(p, how=decode, nodes=nodes, generator=generator)
-            parts.append((p.mean, p.log_variance, p.sigma_l1, tokens, done))
+            found = (p.mean, p.log_variance, p.sigma_l1, tokens, done)
+            parts.append(tuple(t.cpu() for t in found))
     if not parts:
         raise InputError(f"{source} holds no rows.")
     keys = ("mean", "log_variance", "sigma_l1", "tokens", "reconstructed")

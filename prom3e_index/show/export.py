@@ -1,104 +1,121 @@
-"""Writing hits and whole bundles in formats that other software reads."""
+"""Writing hits and whole bundles in formats that other software reads.
+
+Every file is whole or not there, also when it holds no row: it has its columns then.
+"""
 
 from __future__ import annotations
 
 import csv
 import io
-import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
-from prom3e_index.errors import InputError
+from prom3e_index.errors import InputError, near_names
+from prom3e_index.schema import MEDIA, SHOWN
+from prom3e_index.search.query import Hit
 from prom3e_index.search.run import Bundle
+from prom3e_index.show.escapes import cells, feature, json_text, plain
+from prom3e_index.show.files import replacing
 
 FORMATS = ("parquet", "csv", "geojson")
+_ALL = "SELECT * FROM observations ORDER BY row"
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, np.generic):
-        return value.item()
-    if value is None or isinstance(value, str | int | float | bool | list | dict):
-        return value
-    return str(value)
+def hit_columns(bundle: Bundle) -> list[str]:
+    """Columns of a hit's record, in order; also those of an answer without hits."""
+    own = [c for c in SHOWN if c in bundle.columns and c not in MEDIA and c != "id"]
+    return ["rank", "id", "score", "completed", *own, "media", "observed", "row"]
 
 
-def geojson(records: Iterable[dict[str, Any]]) -> str:
+def records(hits: Iterable[Hit]) -> list[dict[str, Any]]:
+    """Hits as flat records that JSON can say."""
+    return [plain(h.to_dict()) for h in hits]
+
+
+def geojson(found: Iterable[dict[str, Any]], *, ascii_only: bool = False) -> str:
     """A GeoJSON FeatureCollection (RFC 7946: longitude first); records without place have no geometry."""
-    features = []
-    for record in records:
-        values = {k: _plain(v) for k, v in record.items()}
-        latitude, longitude = values.pop("latitude", None), values.pop("longitude", None)
-        place = None
-        if latitude is not None and longitude is not None:
-            place = {"type": "Point", "coordinates": [longitude, latitude]}
-        features.append({"type": "Feature", "geometry": place, "properties": values})
-    return json.dumps({"type": "FeatureCollection", "features": features}, ensure_ascii=False)
+    features = [feature(r) for r in found]
+    return json_text({"type": "FeatureCollection", "features": features}, ascii_only=ascii_only)
 
 
-def csv_text(records: Iterable[dict[str, Any]]) -> str:
+def csv_text(found: Iterable[dict[str, Any]], columns: Sequence[str]) -> str:
     """CSV with a header; lists are joined by `|`. Cells that a spreadsheet would run are quoted by `'`."""
-    rows = [{k: _cell(v) for k, v in r.items()} for r in records]
-    if not rows:
-        return ""
     out = io.StringIO()
-    writer = csv.DictWriter(out, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(cells(columns))
+    writer.writerows(cells(r.get(c) for c in columns) for r in found)
     return out.getvalue()
 
 
-def _cell(value: Any) -> Any:
-    if isinstance(value, list):
-        return "|".join(str(v) for v in value)
-    if isinstance(value, str) and value[:1] in ("=", "+", "@", "\t", "\r"):
-        return "'" + value
-    return _plain(value)
-
-
-def write_parquet(records: list[dict[str, Any]], path: Path) -> None:
-    """Write records as Parquet."""
+def write_parquet(found: Sequence[dict[str, Any]], columns: Sequence[str], path: Path) -> None:
+    """Write records as Parquet; a column without any value, or with values of several kinds, is text."""
     import pyarrow as pa
     from pyarrow import parquet
 
-    parquet.write_table(
-        pa.Table.from_pylist([{k: _plain(v) for k, v in r.items()} for r in records]), path
-    )
+    def array(values: list[Any]) -> Any:
+        try:
+            made = pa.array(values)
+        except (pa.ArrowInvalid, pa.ArrowTypeError):
+            made = pa.array([None if v is None else str(v) for v in values])
+        return made.cast(pa.string()) if pa.types.is_null(made.type) else made
+
+    arrays = [array([r.get(c) for r in found]) for c in columns]
+    with replacing(path) as new:
+        parquet.write_table(pa.Table.from_arrays(arrays, names=list(columns)), new)
 
 
 def export_metadata(bundle: Bundle, path: Path, format: str) -> int:
-    """Write the observations table; give its rows. GeoJSON is written row by row."""
-    if format not in FORMATS:
-        raise InputError(f"Unknown format {format!r}; known: {', '.join(FORMATS)}.")
-    records = _observations(bundle)
-    if format == "geojson":
-        with path.open("w", encoding="utf-8") as f:
-            f.write('{"type": "FeatureCollection", "features": [')
-            for i, record in enumerate(records):
-                feature = json.loads(geojson([record]))["features"][0]
-                f.write(("," if i else "") + "\n" + json.dumps(feature, ensure_ascii=False))
-            f.write("\n]}\n")
-        return bundle.rows
-    import pyarrow as pa
-    from pyarrow import csv as arrow_csv
-    from pyarrow import parquet
+    """Write the observations table, batch by batch; give its rows.
 
-    writer: Any = None
-    with bundle.reader("SELECT * FROM observations ORDER BY row") as reader:
-        for batch in reader:
-            table = pa.Table.from_batches([batch])
-            if writer is None:
-                writer = (
-                    parquet.ParquetWriter(path, table.schema)
-                    if format == "parquet"
-                    else arrow_csv.CSVWriter(path, table.schema)
-                )
-            writer.write_table(table)
-    if writer is not None:
-        writer.close()
+    Raises:
+        InputError: Another format than `FORMATS`, or a path that cannot be written to.
+    """
+    if format not in FORMATS:
+        raise InputError(
+            f"Unknown format {format!r}; known: {', '.join(FORMATS)}{near_names(format, FORMATS)}."
+        )
+    with replacing(path) as new, bundle.reader(_ALL) as reader:
+        if format == "parquet":
+            from pyarrow import parquet
+
+            with parquet.ParquetWriter(new, reader.schema) as writer:
+                for batch in reader:
+                    writer.write_batch(batch)
+        elif format == "csv":
+            with new.open("w", encoding="utf-8", newline="") as f:
+                lines = csv.writer(f, lineterminator="\n")
+                lines.writerow(cells(reader.schema.names))
+                for batch in reader:
+                    lines.writerows(cells(row) for row in zip(*_columns(batch), strict=True))
+        else:
+            with new.open("w", encoding="utf-8") as f, _collection(f) as add:
+                for batch in reader:
+                    for record in batch.to_pylist():
+                        add(record)
     return bundle.rows
+
+
+def _columns(batch: Any) -> Iterator[list[Any]]:
+    return (column.to_pylist() for column in batch.columns)
+
+
+@contextmanager
+def _collection(f: IO[str]) -> Iterator[Any]:
+    """A FeatureCollection being written, a feature a line: a function that adds a record."""
+    f.write('{"type": "FeatureCollection", "features": [')
+    first = True
+
+    def add(record: dict[str, Any]) -> None:
+        nonlocal first
+        f.write(("\n" if first else ",\n") + json_text(feature(record)))
+        first = False
+
+    yield add
+    f.write("\n]}\n")
 
 
 def export_embeddings(bundle: Bundle, path: Path, rows: int = 2048) -> int:
@@ -109,7 +126,7 @@ def export_embeddings(bundle: Bundle, path: Path, rows: int = 2048) -> int:
     fields = [("id", pa.string()), *((m, pa.list_(pa.float32())) for m in bundle.modalities)]
     schema = pa.schema(fields)
     ids = [str(r[0]) for r in bundle.sql("SELECT id FROM observations ORDER BY row")]
-    with parquet.ParquetWriter(path, schema) as writer:
+    with replacing(path) as new, parquet.ParquetWriter(new, schema) as writer:
         for at in range(0, bundle.rows, rows):
             part = bundle.live[at : at + rows]
             columns: list[Any] = [pa.array(ids[at : at + rows])]
@@ -124,9 +141,3 @@ def export_embeddings(bundle: Bundle, path: Path, rows: int = 2048) -> int:
                 )
             writer.write_table(pa.Table.from_arrays(columns, schema=schema))
     return bundle.rows
-
-
-def _observations(bundle: Bundle) -> Iterator[dict[str, Any]]:
-    with bundle.reader("SELECT * FROM observations ORDER BY row") as reader:
-        for batch in reader:
-            yield from batch.to_pylist()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,8 @@ import numpy as np
 
 from prom3e_index.search.query import Answer, Hit
 from prom3e_index.search.run import Bundle
+from prom3e_index.show.escapes import html, on_earth
+from prom3e_index.show.files import write_text
 from prom3e_index.show.pictures import land_map, picture, plain_map
 
 SPACES = ("encoder", "reconstructed", "hybrid")
@@ -82,7 +83,7 @@ def write_report(
         "<!doctype html><html lang='en'><meta charset='utf-8'><meta name='viewport' "
         "content='width=device-width, initial-scale=1'><title>prom3e-index report</title>"
         f"<style>{STYLE}</style><main><h1>What the observations answer</h1>"
-        f"<p class='soft'>{m['rows']:,} observations, model {escape(Path(m['model']['name']).name)}; "
+        f"<p class='soft'>{m['rows']:,} observations, model {html(Path(m['model']['name']).name)}; "
         f"{c['rows_in']:,} rows in = {c['rows_indexed']:,} indexed + {c['rows_rejected']:,} rejected. "
         "<span class='mark'>observed</span> the observation has the modality searched for; "
         "<span class='mark completed'>completed</span> the model filled it in.</p>"
@@ -91,7 +92,7 @@ def write_report(
     if records:
         parts.append(_recall(records))
     parts.append("</main></html>")
-    path.write_text("".join(parts), encoding="utf-8")
+    write_text(path, "".join(parts))
 
 
 def _answer(a: Answer, background: str) -> str:
@@ -99,18 +100,20 @@ def _answer(a: Answer, background: str) -> str:
     shown = []
     for modality, value in q["given"].items():
         source = picture(str(value)) if modality in ("image", "sat", "audio") else None
-        label = f"<b>{escape(modality)}</b> {escape(Path(str(value)).name if source else _value(value))}"
-        image = f"<img alt='query {escape(modality)}' src='{source}'>" if source else ""
+        label = (
+            f"<b>{html(modality)}</b> {html(Path(str(value)).name if source else _value(value))}"
+        )
+        image = f"<img alt='query {html(modality)}' src='{source}'>" if source else ""
         shown.append(f"<div>{image}<p>{label}</p></div>")
     advice = q["add_next"]
-    more = f"; adding <b>{escape(advice['modality'])}</b> would lower it most" if advice else ""
-    filters = "; filters " + escape(str(q["filters"])) if q["filters"] else ""
-    notes = "".join(f"<p>{escape(n)}</p>" for n in s["notes"])
+    more = f"; adding <b>{html(advice['modality'])}</b> would lower it most" if advice else ""
+    filters = "; filters " + html(q["filters"]) if q["filters"] else ""
+    notes = "".join(f"<p>{html(n)}</p>" for n in s["notes"])
     w = q["weights"]
     return (
-        f"<h2>{escape(' + '.join(q['given']))} → {escape(q['target'])}</h2><section><div class='ask'>"
+        f"<h2>{html(' + '.join(q['given']))} → {html(q['target'])}</h2><section><div class='ask'>"
         f"<div>{''.join(shown)}</div><div>{_map(a, background)}<p class='soft'>{s['eligible']:,} of "
-        f"{s['rows']:,} rows eligible, {escape(s['path'])}{filters}. Space {escape(q['space'])}, δ {w['delta']:g}, "
+        f"{s['rows']:,} rows eligible, {html(s['path'])}{filters}. Space {html(q['space'])}, δ {w['delta']:g}, "
         f"γ {w['gamma']:g}, ε {w['epsilon']:g}. Uncertainty ‖σ‖₁ {q['sigma_l1']:g}, above "
         f"{q['sigma_percentile']:g} % of the observations{more}.</p>{notes}</div></div>"
         f"<div class='hits'>{''.join(_hit(h) for h in a.hits)}</div></section>"
@@ -129,16 +132,14 @@ def _hit(h: Hit) -> str:
     kind = "completed" if h.completed else "observed"
     name = f.get("scientific_name") or "no name"
     image = (
-        f"<img alt='{escape(str(name))}' src='{source}'>"
-        if source
-        else "<div class='none'>no file</div>"
+        f"<img alt='{html(name)}' src='{source}'>" if source else "<div class='none'>no file</div>"
     )
-    rights = " · ".join(escape(str(v)) for v in (f.get("license"), f.get("rights_holder")) if v)
+    rights = " · ".join(html(v) for v in (f.get("license"), f.get("rights_holder")) if v)
     obscured = " (place obscured)" if f.get("obscured") else ""
     return (
         f"<figure>{image}<figcaption><b>{h.rank}.</b> {h.score:.3f} <span class='mark {kind}'>{kind}</span><br>"
-        f"<i>{escape(str(name))}</i><br>{escape(str(f['id']))}{obscured}<br>"
-        f"<span class='soft'>{escape(str(f.get('event_date') or ''))} {rights}</span></figcaption></figure>"
+        f"<i>{html(name)}</i><br>{html(f['id'])}{obscured}<br>"
+        f"<span class='soft'>{html(f.get('event_date') or '')} {rights}</span></figcaption></figure>"
     )
 
 
@@ -146,12 +147,12 @@ def _map(a: Answer, background: str) -> str:
     marks = []
     for h in reversed(a.hits):
         latitude, longitude = h.fields.get("latitude"), h.fields.get("longitude")
-        if latitude is None or longitude is None:
+        if latitude is None or longitude is None or not on_earth(longitude, latitude):
             continue
         x, y = (longitude + 180) * 2, (90 - latitude) * 2
         colour = "#a45a1b" if h.completed else "#2f6f4f"
         marks.append(
-            f"<g><title>{h.rank}. {escape(str(h.fields.get('scientific_name') or h.fields['id']))}</title>"
+            f"<g><title>{h.rank}. {html(h.fields.get('scientific_name') or h.fields['id'])}</title>"
             f"<circle cx='{x:.1f}' cy='{y:.1f}' r='9' fill='{colour}' stroke='#fff' stroke-width='1.5'/>"
             f"<text x='{x:.1f}' y='{y + 4:.1f}' text-anchor='middle' font-size='11' fill='#fff'>{h.rank}</text></g>"
         )
@@ -176,7 +177,7 @@ def _recall(records: list[dict[str, Any]]) -> str:
         return f"<td style='{shade}' title='95 % interval {low:.3f} to {high:.3f}'>{value:.3f}</td>"
 
     rows = "".join(
-        f"<tr><td>{escape(r['given'])} → {escape(r['target'])}</td><td>{r['match']}</td><td>{r['rows']}</td>"
+        f"<tr><td>{html(r['given'])} → {html(r['target'])}</td><td>{html(r['match'])}</td><td>{r['rows']}</td>"
         f"<td>{r['gallery']}</td>{''.join(cell(r, s) for s in SPACES)}"
         f"<td>{r['hybrid']['recall@10']:.3f}</td></tr>"
         for r in records

@@ -1,0 +1,56 @@
+"""Files that appear whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from prom3e_index.errors import InputError
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a path to write to, beside `path`; what stands there takes its place when all went well.
+
+    A file that is there already stays as it is until then, and for good when writing fails. A link is
+    followed, the permissions of the old file are kept, and what is no file, as `/dev/stdout` or a pipe, is
+    written to directly.
+
+    Raises:
+        InputError: `path` is a folder, or its folder is not there.
+    """
+    try:
+        target = path.resolve()
+        if target.is_dir():
+            raise InputError(f"{path} is a folder; name a file to write.")
+        if not target.parent.is_dir():
+            raise InputError(f"{path} cannot be written: there is no folder {target.parent}.")
+        there = target.exists()
+    except (OSError, ValueError, RuntimeError) as e:
+        if isinstance(e, InputError):
+            raise
+        reason = e.strerror if isinstance(e, OSError) else e
+        raise InputError(f"{path} cannot be written: {reason}.") from e
+    if there and not target.is_file():
+        yield path
+        return
+    temporary = target.with_name(f".{target.name[:200]}.{os.getpid()}.new")
+    try:
+        yield temporary
+        if there:
+            temporary.chmod(target.stat().st_mode & 0o7777)
+        temporary.replace(target)
+    except OSError as e:
+        if e.filename == str(temporary):
+            e.filename = str(path)  # the user knows this name
+        raise
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 text to a file that appears whole or not at all."""
+    with replacing(path) as new:
+        new.write_text(text, encoding="utf-8", newline="\n")
