@@ -72,7 +72,7 @@ def encode_table(
             facts = {
                 "rows": n,
                 "format": table.format,
-                "media": str(table._rules.media.resolve()),
+                "media": str(table.media.resolve()),
                 "fields": {k: list(v) for k, v in table.fields.items()},
             }
             _finish(con, facts, done, sift)

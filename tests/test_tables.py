@@ -132,7 +132,7 @@ def test_inaturalist_open_data(tmp_path):
 
     assert table.format == "inaturalist-open-data"
     assert by_id["u1"]["image"] == "photos/100/medium.jpeg" and by_id["u1"]["license"] == "CC0"
-    assert by_id["u1"]["text"] == 'Animalia Pi"ca pica' and by_id["u2"]["genus"] == 'Pi"ca'
+    assert by_id["u1"]["text"] == "Animalia Pica pica" and by_id["u2"]["genus"] == 'Pi"ca'
     assert [by_id[k]["rights_holder"] for k in ("u1", "u2")] == ["Ann B.", "bob"]
 
 

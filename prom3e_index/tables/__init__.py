@@ -2,128 +2,19 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from prom3e_index.errors import InputError, TableError, near_names
-from prom3e_index.schema import FIELDS
 from prom3e_index.tables.aliases import match_columns
-from prom3e_index.tables.normalise import Rules
+from prom3e_index.tables.normalise import MOST_SCALED, Rules, not_scaled, number
+from prom3e_index.tables.observations import Observations
 from prom3e_index.tables.sources import EMBEDDINGS, FORMATS, open_source, recognise
-from prom3e_index.tables.text import Source
-
-if TYPE_CHECKING:
-    import pyarrow as pa
+from prom3e_index.tables.text import Source, readable
 
 __all__ = ["EMBEDDINGS", "FORMATS", "Observations", "read_observations", "recognise"]
 
-
-class Observations:
-    """An observation table, read once in batches; the whole is never in memory.
-
-    Attributes:
-        format: How it was read, one of `FORMATS`.
-        columns: The source's columns.
-        fields: Field → source columns it is read from.
-        media: Folder that relative media paths start from.
-        extra: Source columns that are kept as metadata, by their name in the batches.
-        rejected: Filled while reading: (line, reason) of lines that could not be split into columns.
-    """
-
-    def __init__(self, source: Source, rules: Rules, names: tuple[str, ...] | None) -> None:
-        self._source, self._rules = source, rules
-        self.format, self.columns, self.fields = source.format, source.columns, rules.columns
-        self.media = rules.media
-        used = {c for columns in rules.columns.values() for c in columns[:1]}
-        used -= {c for c in rules.columns.get("obscured", ())}
-        self.extra: dict[str, str] = {}
-        taken = {f.lower() for f in FIELDS} | {"row", "row_in", "problems", "completed", "sigma_l1"}
-        for column in source.columns:
-            if column in used or (names is not None and column not in names):
-                continue
-            name = column
-            while name.lower() in taken or name.lower().startswith("has_"):
-                name = f"source_{name}"
-            taken.add(name.lower())
-            self.extra[name] = column
-        self.rejected: list[tuple[int, str]] = []
-
-    @property
-    def schema(self) -> pa.Schema:
-        """Arrow schema of the batches: `row_in`, the fields, the metadata columns, `problems`."""
-        import pyarrow as pa
-
-        kinds = {
-            "VARCHAR": pa.string(),
-            "DOUBLE": pa.float64(),
-            "BOOLEAN": pa.bool_(),
-            "DATE": pa.date32(),
-            "FLOAT[]": pa.list_(pa.float32()),
-        }
-        return pa.schema(
-            [
-                ("row_in", pa.int64()),
-                *((f, kinds[k]) for f, k in FIELDS.items()),
-                *((name, pa.string()) for name in self.extra),
-                (
-                    "problems",
-                    pa.list_(pa.struct([("modality", pa.string()), ("reason", pa.string())])),
-                ),
-            ]
-        )
-
-    def batches(self, rows: int = 4096) -> Iterator[pa.RecordBatch]:
-        """Read the table from the start, in its order.
-
-        Rows are numbered by `row_in` from 0 in the order of the table. `problems` names what a row
-        lost while it was read; files are not opened here.
-
-        Raises:
-            TableError: The table is damaged.
-        """
-        import pyarrow as pa
-
-        source = self._source
-        schema = self.schema
-        at = 0
-        try:
-            reader = source.connection.sql(source.query, params=source.params).to_arrow_reader(rows)
-            for raw in reader:
-                columns = {
-                    name: raw.column(i).to_pylist() for i, name in enumerate(raw.schema.names)
-                }
-                out: dict[str, list[Any]] = {name: [] for name in schema.names}
-                for i in range(raw.num_rows):
-                    row = {name: cells[i] for name, cells in columns.items()}
-                    if source.complete:
-                        source.complete(row)
-                    observation, problems = self._rules.observation(row)
-                    out["row_in"].append(at + i)
-                    for name, value in observation.items():
-                        out[name].append(value)
-                    for name, column in self.extra.items():
-                        out[name].append(_text(row.get(column)))
-                    out["problems"].append([{"modality": m, "reason": r} for m, r in problems])
-                yield pa.RecordBatch.from_pydict(out, schema=schema)
-                at += raw.num_rows
-        except TableError:
-            raise
-        except Exception as e:
-            if type(e).__module__.startswith(("duckdb", "_duckdb", "pyarrow")):
-                first = str(e).splitlines()[0]
-                raise TableError(f"The table ({source.format}) cannot be read on: {first}") from e
-            raise
-        self.rejected = list(source.rejected())
-
-
-def _text(value: Any) -> str | None:
-    if value is None or isinstance(value, str):
-        return value
-    if isinstance(value, list | dict | tuple):
-        return json.dumps(value, default=str)
-    return str(value)
+_SAMPLE = 10_000
 
 
 def read_observations(
@@ -178,4 +69,32 @@ def read_observations(
     base = Path(media) if media is not None else source.media
     if not base.is_dir():
         raise InputError(f"The media folder {base} does not exist.")
-    return Observations(source, Rules(found, base, allow_outside), keep)
+    raw = _raw_climate(source, found.get("env", ()))
+    return Observations(source, Rules(found, base, allow_outside, raw_climate=raw), keep)
+
+
+def _raw_climate(source: Source, names: tuple[str, ...]) -> str | None:
+    """Why a table's climate columns are not scaled: more than one in ten of its first rows says so.
+
+    Of a table in degrees and millimetres a row or two may look scaled; none of it is.
+    """
+    if not names:
+        return None
+    cells = ", ".join('"' + n.replace('"', '""') + '"' for n in names)
+    with readable(f"The table ({source.format})"):
+        query = f"SELECT {cells} FROM ({source.query}) LIMIT {_SAMPLE}"
+        rows = source.connection.execute(query, source.params).fetchall()
+    known = beyond = 0
+    first: str | None = None
+    for row in rows:
+        values: list[tuple[str, float]] = []
+        for name, cell in zip(names, row, strict=True):
+            try:
+                values.append((name, number(cell)))
+            except ValueError:
+                continue
+        known += bool(values)
+        far = next(((n, v) for n, v in values if abs(v) > MOST_SCALED), None)
+        beyond += far is not None
+        first = first or (not_scaled(*far) if far else None)
+    return first if beyond > known / 10 else None

@@ -55,6 +55,15 @@ LATLON = ("location", "latlon")
 """A single column that holds `latitude,longitude`; used where the two columns are absent."""
 
 DATE_PARTS = ("year", "month", "day")
+DATE_SPAN = ("event_start", "event_end")
+"""First and last day, where no column holds the date itself."""
+
+_PLACES = (
+    ("decimallatitude", ("decimallongitude",)),
+    ("latitude", ("longitude",)),
+    ("lat", ("lon", "lng", "long")),
+)
+"""Latitude with the longitudes of the same naming; a place takes both from one pair."""
 
 _CLIMATE_NAMES = (
     tuple(CLIMATE_COLUMNS),
@@ -73,7 +82,7 @@ def match_columns(columns: Sequence[str], given: Mapping[str, str]) -> dict[str,
 
     Returns:
         Field → its columns in order of preference; fields without a column are left out. `env` has
-        all 20 or is absent.
+        all 20 or is absent; `latitude` and `longitude` are pairs, position by position.
 
     Raises:
         InputError: A mapped column or field does not exist; names the nearest.
@@ -91,8 +100,11 @@ def match_columns(columns: Sequence[str], given: Mapping[str, str]) -> dict[str,
     for name in LATLON:
         if name in lower and "latitude" not in found:
             found["latlon"] = (lower[name],)
+    _pair_places(found, lower)
     if all(p in lower for p in DATE_PARTS):
         found["date_parts"] = tuple(lower[p] for p in DATE_PARTS)
+    if all(p in lower for p in DATE_SPAN):
+        found["date_span"] = tuple(lower[p] for p in DATE_SPAN)
     for column, field in given.items():
         if column.lower() not in lower:
             raise InputError(
@@ -105,4 +117,20 @@ def match_columns(columns: Sequence[str], given: Mapping[str, str]) -> dict[str,
                 f"Fields: {', '.join(known)}."
             )
         found[field] = (lower[column.lower()],)
-    return found
+    if {"latitude", "longitude"} & set(given.values()):
+        for field in ("latitude", "longitude"):
+            found[field] = found.get(field, ())[:1]
+    return {field: names for field, names in found.items() if names}
+
+
+def _pair_places(found: dict[str, tuple[str, ...]], lower: Mapping[str, str]) -> None:
+    """Put latitudes and longitudes of one naming side by side."""
+    if not ("latitude" in found and "longitude" in found):
+        return
+    pairs = [
+        (lower[a], next(lower[b] for b in others if b in lower))
+        for a, others in _PLACES
+        if a in lower and any(b in lower for b in others)
+    ] or [(found["latitude"][0], found["longitude"][0])]
+    found["latitude"] = tuple(a for a, _ in pairs)
+    found["longitude"] = tuple(b for _, b in pairs)

@@ -1,19 +1,16 @@
-"""Darwin Core Archives and zipped tables: opened without trusting what is inside."""
+"""Zips and tars of tables, unpacked without trusting what is inside."""
 
 from __future__ import annotations
 
 import shutil
 import tarfile
 import zipfile
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from xml.etree import ElementTree
 
-from prom3e_index.errors import TableError, near_names
+from prom3e_index.errors import TableError
 
 _MAX_RATIO = 300
 _FREE_BYTES = 1 << 30
-_ESCAPES = {"\\t": "\t", "\\n": "\n", "\\r": "\r", "\\r\\n": "\r\n", "&quot;": '"'}
 _TABLES = (".csv", ".tsv", ".txt")
 
 
@@ -71,108 +68,3 @@ def _check(path: Path, members: list[tuple[str, int]]) -> None:
         raise TableError(
             f"{path} expands to {total:,} bytes from {path.stat().st_size:,}; refused."
         )
-
-
-@dataclass(frozen=True)
-class ArchiveTable:
-    """One text file of a Darwin Core Archive.
-
-    Attributes:
-        path: The file.
-        columns: Column names by position; None where no term is given.
-        constants: Terms with one value for the whole file.
-        key: Position of the (core) id.
-        delimiter: Between fields.
-        quote: Around fields, empty for none.
-        skip: Header lines.
-        encoding: As meta.xml says.
-        row_type: Last part of the row type's URI.
-    """
-
-    path: Path
-    columns: tuple[str | None, ...]
-    constants: dict[str, str]
-    key: int
-    delimiter: str
-    quote: str
-    skip: int
-    encoding: str
-    row_type: str
-
-
-def read_meta(folder: Path) -> tuple[ArchiveTable, list[ArchiveTable]]:
-    """Read `meta.xml`: the core table and its extensions.
-
-    Raises:
-        TableError: No core, malformed XML, a location outside the folder, or a file that is absent.
-    """
-    meta = folder / "meta.xml"
-    text = meta.read_bytes()
-    if b"<!DOCTYPE" in text or b"<!ENTITY" in text:
-        raise TableError(f"{meta} declares a document type; refused.")
-    try:
-        root = ElementTree.fromstring(text)  # no entities: checked above
-    except ElementTree.ParseError as e:
-        raise TableError(f"{meta} is not well-formed XML: {e}.") from e
-    cores: list[ArchiveTable] = []
-    extensions: list[ArchiveTable] = []
-    for node in root:
-        tag = node.tag.rpartition("}")[2]
-        if tag in ("core", "extension"):
-            (cores if tag == "core" else extensions).append(_table(folder, node))
-    if len(cores) != 1:
-        raise TableError(f"{meta} has {len(cores)} core tables; a Darwin Core Archive has one.")
-    return cores[0], [e for e in extensions if e.path.is_file()]
-
-
-def _table(folder: Path, node: ElementTree.Element) -> ArchiveTable:
-    def attribute(name: str, default: str) -> str:
-        value = node.get(name, default)
-        return _ESCAPES.get(value, value)
-
-    location = next((e.text or "" for e in node.iter() if e.tag.endswith("location")), "").strip()
-    pure = PurePosixPath(location)
-    if not location or pure.is_absolute() or ".." in pure.parts:
-        raise TableError(f"{folder / 'meta.xml'}: file location {location!r} is empty or outside.")
-    path = folder / pure
-    if not path.is_file():
-        path = folder / pure.name
-    core = node.tag.endswith("core")
-    if core and not path.is_file():
-        have = [p.name for p in folder.iterdir()]
-        raise TableError(
-            f"{folder / 'meta.xml'} names {location!r}, which is absent"
-            f"{near_names(location, have)}."
-        )
-    names: dict[int, str] = {}
-    constants: dict[str, str] = {}
-    key = 0
-    try:
-        for e in node:
-            tag = e.tag.rpartition("}")[2]
-            if tag in ("id", "coreid"):
-                key = int(e.get("index", "0"))
-            elif tag == "field":
-                term = (e.get("term") or "").rstrip("/").rpartition("/")[2].rpartition("#")[2]
-                index = e.get("index")
-                if index is not None and term:
-                    names[int(index)] = term
-                elif term and e.get("default"):
-                    constants[term] = str(e.get("default"))
-        skip = int(node.get("ignoreHeaderLines", "0"))
-    except ValueError as e:
-        raise TableError(f"{folder / 'meta.xml'}: an index is no number: {e}.") from e
-    width = max([key, *names]) + 1
-    if width > 5000 or min([key, *names]) < 0:
-        raise TableError(f"{folder / 'meta.xml'} has a field index out of range.")
-    return ArchiveTable(
-        path,
-        tuple(names.get(i) for i in range(width)),
-        constants,
-        key,
-        attribute("fieldsTerminatedBy", ","),
-        attribute("fieldsEnclosedBy", '"'),
-        skip,
-        node.get("encoding", "utf-8"),
-        node.get("rowType", "").rpartition("/")[2],
-    )

@@ -8,23 +8,41 @@ from typing import Any
 
 from prom3e_index.errors import TableError
 from prom3e_index.schema import RANKS
-from prom3e_index.tables.archives import ArchiveTable, read_meta, unpack
-from prom3e_index.tables.text import Source, checked, connect, csv_query, header, open_text
+from prom3e_index.tables.archives import unpack
+from prom3e_index.tables.meta_xml import ArchiveTable, read_meta
+from prom3e_index.tables.text import (
+    Source,
+    checked,
+    connect,
+    csv_query,
+    header,
+    open_text,
+    text_literal,
+    unique_names,
+)
+
+_MEDIA_TYPES = ("multimedia", "image", "audubon", "multimediarecord")
+_NUMBERED = 'SELECT row_number() OVER () AS "row of the file", * FROM'
+"""Rows are numbered as they are read: joins and groups keep no order of their own."""
 
 
-def _archive_query(t: ArchiveTable) -> tuple[str, list[str]]:
-    columns: list[str] = []
-    for i, name in enumerate(t.columns):
-        name = name or ("coreid" if i == t.key else f"column_{i + 1}")
-        while name.lower() in (c.lower() for c in columns):
-            name += "_"
-        columns.append(name)
-    query = csv_query(columns, t.delimiter, t.quote, t.encoding, t.skip, False)
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _archive_query(t: ArchiveTable, note_rejects: bool = True) -> tuple[str, list[str]]:
+    columns = unique_names(
+        name or ("coreid" if i == t.key else f"column_{i + 1}") for i, name in enumerate(t.columns)
+    )
+    query = csv_query(columns, t.delimiter, t.quote, t.encoding, t.skip, False, note_rejects)
     return query, columns
 
 
 def open_archive(path: Path) -> Source:
-    """Open a Darwin Core Archive: zip, tar or folder, with the media of its multimedia extension."""
+    """Open a Darwin Core Archive: zip, tar or folder, with the media of its multimedia extensions.
+
+    An observation has the first picture and the first sound of its media rows, in the order of the files.
+    """
     keep: list[Any] = []
     folder = path
     if not path.is_dir():
@@ -34,57 +52,63 @@ def open_archive(path: Path) -> Source:
         if not (folder / "meta.xml").is_file():
             raise TableError(f"{path} holds no meta.xml; it is no Darwin Core Archive.")
     core, extensions = read_meta(folder)
+    media = [e for e in extensions if e.row_type.lower() in _MEDIA_TYPES]
+    con, spill = connect(core.path, *(e.path for e in media))
     query, columns = _archive_query(core)
-    params: list[Any] = [checked(core.path)]
-    for term, value in core.constants.items():
-        if term.lower() not in (c.lower() for c in columns):
-            query = query.replace(
-                "SELECT *",
-                f"SELECT *, '{value.replace(chr(39), chr(39) * 2)}' "
-                f'AS "{term.replace(chr(34), "")}"',
-                1,
+    key = columns[core.key]
+    known = {c.lower() for c in columns}
+    constants = {t: v for t, v in core.constants.items() if t.lower() not in known}
+    cells = "".join(f", {text_literal(v)} AS {_quoted(t)}" for t, v in constants.items())
+    query = f"SELECT *{cells} FROM ({query})"
+    columns += constants
+    if _read_media(con, media):
+        own = {c.lower(): c for c in columns}
+        for name in ("image", "audio"):
+            if name not in own:
+                query = f"SELECT *, NULL AS {name} FROM ({query})"
+                columns.append(name)
+        query = (
+            'SELECT c.* EXCLUDE ("row of the file") REPLACE ('
+            + ", ".join(
+                f"coalesce(m.{n}, c.{_quoted(own.get(n, n))}) AS {_quoted(own.get(n, n))}"
+                for n in ("image", "audio")
             )
-            columns.append(term)
-    con = connect()
-    media = [
-        e
-        for e in extensions
-        if e.row_type.lower() in ("multimedia", "image", "audubon", "multimediarecord")
-    ]
-    if media:
-        # Media rows by core id: the first picture and the first sound of each observation.
-        sub, names = _archive_query(media[0])
+            + f") FROM ({_NUMBERED} ({query})) c LEFT JOIN first_media m "
+            f'ON c.{_quoted(key)} = m.core_id ORDER BY c."row of the file"'
+        )
+    base = path if path.is_dir() else path.parent
+    return Source("dwca", con, query, [checked(core.path)], columns, base, keep=keep + spill)
+
+
+def _read_media(con: Any, media: list[ArchiveTable]) -> bool:
+    """Make `first_media` (core_id, image, audio) of the extensions that have links; whether any has."""
+    con.execute(
+        "CREATE TEMP TABLE media (extension INT, n BIGINT, core_id VARCHAR, link VARCHAR, kind VARCHAR)"
+    )
+    found = False
+    for i, extension in enumerate(media):
+        query, names = _archive_query(extension, note_rejects=False)
         lower = {n.lower(): n for n in names}
         link = next((lower[n] for n in ("identifier", "accessuri") if n in lower), None)
-        if link is not None:
-            kind = (
-                " || ' ' || ".join(
-                    f"coalesce(\"{lower[n]}\", '')" for n in ("type", "format") if n in lower
-                )
-                or "''"
-            )
-            sub = sub.replace(", store_rejects=true", ", ignore_errors=true")
-            con.execute(
-                f'CREATE TEMP TABLE media AS SELECT "{names[media[0].key]}" AS media_core, "{link}" AS link,'
-                f" lower({kind}) AS kind FROM ({sub})",
-                [checked(media[0].path)],
-            )
-            con.execute(
-                "CREATE TEMP TABLE first_media AS SELECT media_core, "
-                "first(link) FILTER (kind NOT LIKE '%sound%' AND kind NOT LIKE '%audio%' "
-                "AND kind NOT LIKE '%video%') AS image, "
-                "first(link) FILTER (kind LIKE '%sound%' OR kind LIKE '%audio%') AS audio "
-                "FROM media GROUP BY media_core"
-            )
-            key = columns[core.key]
-            query = (
-                f"SELECT c.*, m.image AS image, m.audio AS audio FROM ({query}) c "
-                f'LEFT JOIN first_media m ON c."{key}" = m.media_core'
-            )
-            columns += ["image", "audio"]
-    return Source(
-        "dwca", con, query, params, columns, path if path.is_dir() else path.parent, None, keep
+        if link is None:
+            continue
+        found = True
+        described = [_quoted(lower[n]) for n in ("type", "format") if n in lower]
+        kind = " || ' ' || ".join(f"coalesce({c}, '')" for c in described) or "''"
+        con.execute(
+            f'INSERT INTO media SELECT {i}, "row of the file", {_quoted(names[extension.key])}, '
+            f"{_quoted(link)}, lower({kind}) FROM ({_NUMBERED} ({query}))",
+            [checked(extension.path)],
+        )
+    sound = "kind LIKE '%sound%' OR kind LIKE '%audio%'"
+    con.execute(
+        "CREATE TEMP TABLE first_media AS SELECT core_id, "
+        f"first(link ORDER BY extension, n) FILTER (NOT ({sound} OR kind LIKE '%video%')) AS image, "
+        f"first(link ORDER BY extension, n) FILTER ({sound}) AS audio "
+        "FROM media WHERE trim(link) != '' GROUP BY core_id"
     )
+    con.execute("DROP TABLE media")
+    return found
 
 
 def open_taxabench(folder: Path) -> Source:
@@ -118,33 +142,56 @@ def open_taxabench(folder: Path) -> Source:
     return source
 
 
-def open_inaturalist_open_data(folder: Path) -> Source:
-    """INaturalist Open Data: unquoted tab-separated files joined on their keys."""
-    con = connect()
-    for name in ("observations", "photos", "taxa", "observers"):
+_OPEN_DATA = ("observations", "photos", "taxa", "observers")
+
+
+def open_data_files(folder: Path) -> dict[str, Path]:
+    """The tables of iNaturalist Open Data by name; `observers` may be absent.
+
+    Raises:
+        TableError: Another is absent.
+    """
+    found: dict[str, Path] = {}
+    for name in _OPEN_DATA:
         path = next(
             (folder / n for n in (f"{name}.csv.gz", f"{name}.csv") if (folder / n).is_file()), None
         )
-        if path is None:
-            if name == "observers":
-                con.execute(
-                    "CREATE TEMP TABLE observers (observer_id VARCHAR, login VARCHAR, name VARCHAR)"
-                )
-                continue
+        if path is not None:
+            found[name] = path
+        elif name != "observers":
             raise TableError(f"{folder} lacks {name}.csv.gz of iNaturalist Open Data.")
-        columns, _, encoding = header(path, "\t")
-        query = csv_query(columns, "\t", "", encoding, 1, path.suffix == ".gz")
-        con.execute(
-            f"CREATE TEMP VIEW {name}_raw AS "
-            + query.replace("?", "'" + checked(path).replace("'", "''") + "'").replace(
-                ", store_rejects=true", ", ignore_errors=true"
+    return found
+
+
+def open_inaturalist_open_data(folder: Path) -> Source:
+    """INaturalist Open Data: unquoted tab-separated files joined on their keys, in the order of observations.
+
+    The photo is the one of the lowest position; of taxa and observers listed twice the first counts.
+    """
+    files = open_data_files(folder)
+    con, keep = connect(*files.values())
+    for name in _OPEN_DATA:
+        if name not in files:
+            con.execute(
+                "CREATE TEMP TABLE observers (observer_id VARCHAR, login VARCHAR, name VARCHAR)"
             )
-        )
-        con.execute(f"CREATE TEMP TABLE {name} AS SELECT * FROM {name}_raw")
+            continue
+        path = files[name]
+        columns, _, encoding = header(path, "\t")
+        noted = name == "observations"
+        query = csv_query(columns, "\t", "", encoding, 1, path.suffix == ".gz", noted)
+        con.execute(f"CREATE TEMP TABLE {name} AS {_NUMBERED} ({query})", [checked(path)])
+        key = {"taxa": "taxon_id", "observers": "observer_id"}.get(name)
+        if key is not None:
+            first = f'(PARTITION BY {key} ORDER BY "row of the file")'
+            con.execute(
+                f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT * FROM {name} QUALIFY row_number() OVER {first} = 1"
+            )
+    place = 'ORDER BY TRY_CAST(position AS INT) NULLS LAST, "row of the file"'
     con.execute(
         "CREATE TEMP TABLE first_photo AS SELECT observation_uuid, "
-        "arg_min('photos/' || photo_id || '/medium.' || extension, TRY_CAST(position AS INT)) AS image, "
-        "arg_min(license, TRY_CAST(position AS INT)) AS license FROM photos GROUP BY observation_uuid"
+        f"first('photos/' || photo_id || '/medium.' || extension {place}) AS image, "
+        f"first(license {place}) AS license FROM photos GROUP BY observation_uuid"
     )
     ranks = ", ".join(f"max(CASE WHEN a.rank = '{r}' THEN a.name END) AS \"{r}\"" for r in RANKS)
     con.execute(
@@ -154,10 +201,11 @@ def open_inaturalist_open_data(folder: Path) -> Source:
     )
     names = ", ".join(f'l."{r}"' for r in RANKS)
     query = (
-        f"SELECT o.*, p.image, p.license, {names}, t.name AS scientific_name, "
+        f'SELECT o.* EXCLUDE ("row of the file"), p.image, p.license, {names}, t.name AS scientific_name, '
         "coalesce(nullif(u.name, ''), u.login) AS rights_holder FROM observations o "
         "LEFT JOIN first_photo p USING (observation_uuid) LEFT JOIN lineage l USING (taxon_id) "
-        "LEFT JOIN taxa t USING (taxon_id) LEFT JOIN observers u USING (observer_id)"
+        "LEFT JOIN taxa t USING (taxon_id) LEFT JOIN observers u USING (observer_id) "
+        'ORDER BY o."row of the file"'
     )
     columns = [str(d[0]) for d in con.execute(f"DESCRIBE {query}").fetchall()]
-    return Source("inaturalist-open-data", con, query, [], columns, folder)
+    return Source("inaturalist-open-data", con, query, [], columns, folder, keep=keep)

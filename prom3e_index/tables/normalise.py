@@ -6,16 +6,23 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 from prom3e_index.schema import MEDIA, RANKS
+from prom3e_index.tables.dates import date_of_parts, event_days, read_days
 from prom3e_index.tables.names import taxon_text
 
+__all__ = ["Rules", "clean", "coordinates", "event_days", "is_true", "number"]
+
 Row = Mapping[str, Any]
-_MISSING = {"", "-", "na", "n/a", "nan", "null", "none", "\\n"}
-_DATE = re.compile(r"^(\d{4})(?:[-/](\d{1,2})(?:[-/](\d{1,2}))?)?(?:[T ].*)?$")
+Problems = list[tuple[str, str]]
+MOST_SCALED = 50.0
+"""A climate value beyond this, either way, is not scaled. The wettest cell of WorldClim is 13 deviations from the
+mean; of raw values, temperature seasonality or annual precipitation are beyond it nearly everywhere."""
+_MISSING = {"", "-", "na", "n/a", "nan", "nat", "<na>", "null", "none", "\\n"}
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?\Z")
 _REMOTE = re.compile(r"^[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
 
@@ -27,11 +34,21 @@ def clean(value: Any) -> str | None:
     return None if text.lower() in _MISSING else text
 
 
-def _number(value: Any) -> float:
-    number = float(str(value).strip())
-    if not math.isfinite(number):
-        raise ValueError
-    return number
+def number(value: Any) -> float:
+    """A finite number written in ASCII digits with a decimal point.
+
+    Raises:
+        ValueError: Anything else, such as `1_0`, `٣`, `inf` or `1e400`.
+    """
+    text = str(value).strip()
+    if not _NUMBER.match(text) or not math.isfinite(float(text)):
+        raise ValueError(f"{text[:40]!r} is no number")
+    return float(text)
+
+
+def is_true(value: Any) -> bool:
+    """Whether a flag says yes; `false`, `0`, `no` and empty cells do not."""
+    return (clean(value) or "").lower() in ("true", "t", "1", "1.0", "yes", "y")
 
 
 def coordinates(latitude: Any, longitude: Any) -> tuple[float | None, float | None, str | None]:
@@ -44,7 +61,7 @@ def coordinates(latitude: Any, longitude: Any) -> tuple[float | None, float | No
         if text is None:
             return None, None, f"{name} is missing"
         try:
-            values.append(_number(text))
+            values.append(number(text))
         except ValueError:
             return None, None, f"{name} {text[:40]!r} is no number in degrees"
     lat, lon = values
@@ -58,45 +75,11 @@ def coordinates(latitude: Any, longitude: Any) -> tuple[float | None, float | No
     return lat, lon, None
 
 
-def _day(text: str, *, last: bool) -> date | None:
-    found = _DATE.match(text.strip())
-    if not found:
-        return None
-    year, month, day = (int(g) if g else None for g in found.groups())
-    try:
-        if year is None:
-            return None
-        if month is None:
-            return date(year, 12, 31) if last else date(year, 1, 1)
-        if day is None:
-            first = date(year, month, 1)
-            after = (first + timedelta(days=32)).replace(day=1)
-            return after - timedelta(days=1) if last else first
-        return date(year, month, day)
-    except (ValueError, OverflowError):
-        return None
-
-
-def event_days(text: str | None) -> tuple[date | None, date | None]:
-    """First and last day of an ISO 8601 date, month, year or interval; None where unreadable."""
-    if not text:
-        return None, None
-    begin, _, end = text.partition("/") if _REMOTE.match(text) is None else (text, "", "")
-    if _DATE.match(text):  # 2024/05/01 is a date, not an interval
-        begin, end = text, ""
-    first = _day(begin, last=False)
-    final = _day(end, last=True) if end else _day(begin, last=True)
-    if end and final is None and first is not None:  # 2024-05-01/03
-        short = begin[: len(begin) - len(end)] + end
-        final = _day(short, last=True)
-    return first, final if final and first and final >= first else first
-
-
 def is_obscured(columns: Row, names: tuple[str, ...]) -> bool:
     """Whether any of the flag columns says that the coordinates are not the true ones."""
     for name in names:
         text = (clean(columns.get(name)) or "").lower()
-        if text in ("true", "t", "1", "yes", "obscured", "private"):
+        if is_true(text) or text in ("obscured", "private"):
             return True
         if name.lower() == "informationwithheld" and "oordinate" in text:
             return True
@@ -111,11 +94,15 @@ class Rules:
         columns: Field → columns, from `aliases.match_columns`.
         media: Folder that relative media paths start from.
         allow_outside: Accept media outside that folder.
+        encoded: The rows come with embeddings: a remote address of a medium is kept, for nothing is fetched.
+        raw_climate: Why no climate value of the table is one, where its values are not scaled.
     """
 
     columns: dict[str, tuple[str, ...]]
     media: Path
     allow_outside: bool = False
+    encoded: bool = False
+    raw_climate: str | None = None
     _root: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -132,6 +119,8 @@ class Rules:
     def media_path(self, text: str) -> tuple[str | None, str | None]:
         """A media cell as (path, None) or (None, reason)."""
         if _REMOTE.match(text):
+            if self.encoded:
+                return text, None
             return None, f"{text[:120]} is remote and not fetched; download it and map its path"
         if "\0" in text or len(text) > 4000:
             return None, "the path is not a path"
@@ -142,7 +131,7 @@ class Rules:
 
     def observation(self, row: Row) -> tuple[dict[str, Any], list[tuple[str, str]]]:
         """Read one row: the fields of an observation, and (modality, reason) per problem."""
-        problems: list[tuple[str, str]] = []
+        problems: Problems = []
         out: dict[str, Any] = {"id": self.value(row, "id")}
         for modality in MEDIA:
             text, reason = self.value(row, modality), None
@@ -151,29 +140,23 @@ class Rules:
             if reason:
                 problems.append((modality, reason))
             out[modality] = text
-        if "latlon" in self.columns:
-            parts = (self.value(row, "latlon") or "").strip("[]() ").split(",")
-            pair: tuple[str | None, str | None] = (None, None)
-            if len(parts) == 2:
-                pair = (parts[0], parts[1])
-        else:
-            pair = (self.value(row, "latitude"), self.value(row, "longitude"))
-        out["latitude"], out["longitude"], reason = coordinates(*pair)
+        out["latitude"], out["longitude"], reason = coordinates(*self._place(row))
         if reason:
             problems.append(("loc", reason))
-        try:
-            uncertainty = _number(self.value(row, "coordinate_uncertainty_m") or "nan")
-            out["coordinate_uncertainty_m"] = uncertainty if uncertainty >= 0 else None
-        except ValueError:
-            out["coordinate_uncertainty_m"] = None
+        out["coordinate_uncertainty_m"] = self._uncertainty(row, problems)
         out["obscured"] = is_obscured(row, self.columns.get("obscured", ()))
         when = self.value(row, "event_date")
         if when is None and "date_parts" in self.columns:
-            dates = [clean(row.get(c)) for c in self.columns["date_parts"]]
-            known = dates[: next((i for i, p in enumerate(dates) if p is None), 3)]
-            when = "-".join(str(p).zfill(2) for p in known) or None
+            when = date_of_parts(*(clean(row.get(c)) for c in self.columns["date_parts"]))
+        if when is None and "date_span" in self.columns:
+            span = (clean(row.get(c)) for c in self.columns["date_span"])
+            when = "/".join(dict.fromkeys(d for d in span if d is not None)) or None
         out["event_date"] = when
-        out["event_start"], out["event_end"] = event_days(when)
+        out["event_start"], out["event_end"], reason = (
+            read_days(when) if when else (None, None, None)
+        )
+        if reason:
+            problems.append(("event_date", reason))
         for name in (
             *RANKS,
             "scientific_name",
@@ -183,20 +166,67 @@ class Rules:
             "source",
         ):
             out[name] = self.value(row, name)
-        out["text"] = self.value(row, "text") or taxon_text(out, out["scientific_name"]) or None
+        written = self.value(row, "text")
+        out["text"] = written or taxon_text(out, out["scientific_name"]) or None
+        if out["text"] is None and (out["scientific_name"] or out["species"]):
+            name = str(out["scientific_name"] or out["species"])
+            problems.append(("text", f"{name[:60]!r} is not the name of one taxon"))
         out["env"] = self._climate(row, problems)
         return out, problems
 
-    def _climate(self, row: Row, problems: list[tuple[str, str]]) -> list[float] | None:
+    def _place(self, row: Row) -> tuple[str | None, str | None]:
+        """Latitude and longitude of one pair of columns: the first with both, else the first with either."""
+        if "latlon" in self.columns:
+            parts = (self.value(row, "latlon") or "").strip("[]() ").split(",")
+            return (parts[0], parts[1]) if len(parts) == 2 else (None, None)
+        pairs = [
+            (clean(row.get(a)), clean(row.get(b)))
+            for a, b in zip_longest(
+                self.columns.get("latitude", ()), self.columns.get("longitude", ()), fillvalue=""
+            )
+        ]
+        whole = (p for p in pairs if None not in p)
+        return next(whole, next((p for p in pairs if p != (None, None)), (None, None)))
+
+    def _uncertainty(self, row: Row, problems: Problems) -> float | None:
+        text = self.value(row, "coordinate_uncertainty_m")
+        if text is None:
+            return None
+        try:
+            metres = number(text)
+        except ValueError:
+            metres = -1.0
+        if metres < 0:
+            reason = f"{text[:40]!r} is no distance in metres"
+            problems.append(("coordinate_uncertainty_m", reason))
+            return None
+        return metres
+
+    def _climate(self, row: Row, problems: Problems) -> list[float] | None:
         names = self.columns.get("env", ())
         texts = [clean(row.get(n)) for n in names]
         if not any(t is not None for t in texts):
             return None
+        if self.raw_climate is not None:
+            problems.append(("env", self.raw_climate))
+            return None
         values = []
         for name, text in zip(names, texts, strict=True):
             try:
-                values.append(_number(text) if text is not None else 0.0)  # unknown: the mean
+                value = number(text) if text is not None else 0.0  # unknown: the mean
             except ValueError:
                 problems.append(("env", f"{name} {str(text)[:40]!r} is no number"))
                 return None
+            if abs(value) > MOST_SCALED:
+                problems.append(("env", not_scaled(name, value)))
+                return None
+            values.append(value)
         return values
+
+
+def not_scaled(name: str, value: float) -> str:
+    """Why a climate value is refused."""
+    return (
+        f"{name} {value:g} is no scaled value (within ±{MOST_SCALED:g}); scale the columns as the model's "
+        "raster is, or leave them out and give --climate FILE"
+    )

@@ -11,8 +11,9 @@ from pathlib import Path
 
 from prom3e_index.errors import TableError
 from prom3e_index.tables.archives import unpack
+from prom3e_index.tables.databases import open_duckdb, open_parquet
 from prom3e_index.tables.layouts import open_archive, open_inaturalist_open_data, open_taxabench
-from prom3e_index.tables.text import Source, checked, connect, header, open_text
+from prom3e_index.tables.text import Source, header, open_text, readable
 
 FORMATS = (
     "csv",
@@ -96,20 +97,21 @@ def open_source(path: Path, format: str | None, table: str | None = None) -> Sou
     if kind not in FORMATS:
         raise TableError(f"Unknown format {kind!r}; known: {', '.join(FORMATS)}.")
     openers: dict[str, Callable[[Path], Source]] = {
-        "parquet": _open_parquet,
+        "parquet": open_parquet,
         "dwca": open_archive,
         "taxabench": open_taxabench,
         "inaturalist-open-data": open_inaturalist_open_data,
     }
-    if kind == "duckdb":
-        return _open_duckdb(path, table)
-    if kind in openers:
-        return openers[kind](path)
-    if kind == "gbif" and zipfile.is_zipfile(path):
-        return _open_zipped(path)
     if kind in EMBEDDINGS:
         raise TableError(f"{path} holds embeddings ({kind}), not observations with media.")
-    return open_text(path, kind)
+    with readable(f"{path} ({kind})"):
+        if kind == "duckdb":
+            return open_duckdb(path, table)
+        if kind in openers:
+            return openers[kind](path)
+        if kind == "gbif" and zipfile.is_zipfile(path):
+            return _open_zipped(path)
+        return open_text(path, kind)
 
 
 def _open_zipped(path: Path) -> Source:
@@ -124,26 +126,8 @@ def _open_zipped(path: Path) -> Source:
         raise TableError(f"{path} holds no table (.csv, .tsv, .txt).")
     named = [t for t in tables if t.stem in ("occurrence", "occurrences")]
     source = open_text((named or tables)[0], "gbif")
-    source.media, source.keep = path.parent, [keep]
+    source.media, source.keep = path.parent, [*source.keep, keep]
     return source
-
-
-def _open_parquet(path: Path) -> Source:
-    con = connect()
-    try:
-        described = con.execute(
-            "DESCRIBE SELECT * FROM read_parquet(?)", [checked(path)]
-        ).fetchall()
-    except Exception as e:
-        raise TableError(f"{path} is no readable Parquet file: {str(e).splitlines()[0]}") from e
-    return Source(
-        "parquet",
-        con,
-        "SELECT * FROM read_parquet(?)",
-        [str(path)],
-        [str(d[0]) for d in described],
-        path.parent,
-    )
 
 
 def _is_multinat(path: Path) -> bool:
@@ -160,25 +144,3 @@ def _is_multinat(path: Path) -> bool:
         for n in schema.names
         if n in MULTINAT_COLUMNS
     )
-
-
-def _open_duckdb(path: Path, table: str | None) -> Source:
-    con = connect()
-    try:
-        con.execute(f"ATTACH '{checked(path).replace(chr(39), chr(39) * 2)}' AS given (READ_ONLY)")
-        names = [
-            str(r[0])
-            for r in con.execute(
-                "SELECT table_name FROM duckdb_tables() WHERE database_name = 'given' ORDER BY 1"
-            ).fetchall()
-        ]
-    except Exception as e:
-        raise TableError(f"{path} is no readable DuckDB file: {str(e).splitlines()[0]}") from e
-    wanted = table or (names[0] if len(names) == 1 else "observations")
-    if wanted not in names:
-        raise TableError(
-            f"{path} has the tables {', '.join(names) or '(none)'}, not {wanted!r}; name one as PATH::TABLE."
-        )
-    query = f'SELECT * FROM given."{wanted.replace(chr(34), chr(34) * 2)}"'
-    columns = [str(d[0]) for d in con.execute(f"DESCRIBE {query}").fetchall()]
-    return Source("duckdb", con, query, [], columns, path.parent)

@@ -1,0 +1,62 @@
+"""Tables that have columns of their own: Parquet files, and tables of a DuckDB file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from prom3e_index.errors import TableError, near_names
+from prom3e_index.tables.text import Source, checked, connect, readable
+
+
+def open_parquet(path: Path) -> Source:
+    """Open one Parquet file; its folder's name adds no column."""
+    query = "SELECT * FROM read_parquet(?, hive_partitioning=false, union_by_name=false)"
+    con, keep = connect(path)
+    with readable(f"{path}, as Parquet,"):
+        described = con.execute(f"DESCRIBE {query}", [checked(path)]).fetchall()
+    columns = [str(d[0]) for d in described]
+    return Source("parquet", con, query, [checked(path)], columns, path.parent, keep=keep)
+
+
+def open_duckdb(path: Path, table: str | None) -> Source:
+    """Open a table of a DuckDB file: `table`, else the only one, else `observations`.
+
+    Only stored tables are read. A view or macro is text that its author wrote and the reader would run, so it is
+    refused; and nothing outside the file can be reached, whatever a table's definition says.
+
+    Raises:
+        TableError: No DuckDB file, no such table, a view of that name, or the name in two schemas.
+    """
+    with readable(f"{path}, as DuckDB file,"):
+        con, keep = connect(attach=checked(path))
+        found = con.execute(
+            "SELECT schema_name, table_name FROM duckdb_tables() WHERE database_name = 'given' "
+            "ORDER BY table_name, schema_name"
+        ).fetchall()
+        views = [
+            str(r[0])
+            for r in con.execute(
+                "SELECT view_name FROM duckdb_views() WHERE database_name = 'given' AND NOT internal"
+            ).fetchall()
+        ]
+    names = [str(name) for _, name in found]
+    wanted = table or (names[0] if len(names) == 1 else "observations")
+    schemas = [str(schema) for schema, name in found if name == wanted]
+    if wanted in views:
+        raise TableError(
+            f"{path}: {wanted!r} is a view; views are not run. Store it first: CREATE TABLE t AS FROM {wanted}."
+        )
+    if not schemas:
+        raise TableError(
+            f"{path} has the tables {', '.join(names) or '(none)'}, not {wanted!r}"
+            f"{near_names(wanted, names)}; name one as PATH::TABLE."
+        )
+    if len(schemas) > 1:
+        raise TableError(
+            f"{path} has a table {wanted!r} in the schemas {', '.join(schemas)}; keep one of that name."
+        )
+    parts = ("given", schemas[0], wanted)
+    query = "SELECT * FROM " + ".".join('"' + p.replace('"', '""') + '"' for p in parts)
+    with readable(f"{path}, table {wanted!r},"):
+        columns = [str(d[0]) for d in con.execute(f"DESCRIBE {query}").fetchall()]
+    return Source("duckdb", con, query, [], columns, path.parent, keep=keep)

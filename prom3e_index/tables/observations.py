@@ -1,0 +1,144 @@
+"""An observation table: raw cells of any source in, batches of one typed relation out."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from prom3e_index.schema import FIELDS
+from prom3e_index.tables.normalise import Rules
+from prom3e_index.tables.text import Source, readable
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_KINDS = {
+    "VARCHAR": "string",
+    "DOUBLE": "float64",
+    "BOOLEAN": "bool_",
+    "DATE": "date32",
+}
+
+
+class Layout:
+    """Where the cells of raw rows go.
+
+    Attributes:
+        rules: How fields are read.
+        extra: Source columns that are kept as metadata, by their name in the batches.
+    """
+
+    def __init__(
+        self, columns: Sequence[str], rules: Rules, keep: tuple[str, ...] | None = None
+    ) -> None:
+        self.rules = rules
+        used = {c for names in rules.columns.values() for c in names[:1]}
+        used -= {c for c in rules.columns.get("obscured", ())}
+        self.extra: dict[str, str] = {}
+        taken = {f.lower() for f in FIELDS} | {"row", "row_in", "problems", "completed", "sigma_l1"}
+        for column in columns:
+            if column in used or (keep is not None and column not in keep):
+                continue
+            name = column
+            while name.lower() in taken or name.lower().startswith("has_"):
+                name = f"source_{name}"
+            taken.add(name.lower())
+            self.extra[name] = column
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Arrow schema of the batches: `row_in`, the fields, the metadata columns, `problems`."""
+        import pyarrow as pa
+
+        kinds = {k: getattr(pa, name)() for k, name in _KINDS.items()}
+        kinds["FLOAT[]"] = pa.list_(pa.float32())
+        problem = pa.struct([("modality", pa.string()), ("reason", pa.string())])
+        return pa.schema(
+            [
+                ("row_in", pa.int64()),
+                *((f, kinds[k]) for f, k in FIELDS.items()),
+                *((name, pa.string()) for name in self.extra),
+                ("problems", pa.list_(problem)),
+            ]
+        )
+
+    def batch(
+        self,
+        cells: dict[str, list[Any]],
+        rows: int,
+        first: int,
+        complete: Callable[[dict[str, Any]], None] | None = None,
+    ) -> pa.RecordBatch:
+        """Type some raw rows, `first` being the number of the first."""
+        import pyarrow as pa
+
+        schema = self.schema
+        out: dict[str, list[Any]] = {name: [] for name in schema.names}
+        for i in range(rows):
+            row = {name: column[i] for name, column in cells.items()}
+            if complete:
+                complete(row)
+            observation, problems = self.rules.observation(row)
+            out["row_in"].append(first + i)
+            for name, value in observation.items():
+                out[name].append(value)
+            for name, column in self.extra.items():
+                out[name].append(_text(row.get(column)))
+            out["problems"].append([{"modality": m, "reason": r} for m, r in problems])
+        return pa.RecordBatch.from_pydict(out, schema=schema)
+
+
+def _text(value: Any) -> str | None:
+    """A metadata cell as text; what is empty or no number is unknown."""
+    if value is None or value == "" or (isinstance(value, float) and math.isnan(value)):
+        return None
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list | dict | tuple):
+        return json.dumps(value, default=str)
+    return str(value)
+
+
+class Observations:
+    """An observation table, read once in batches; the whole is never in memory.
+
+    Attributes:
+        format: How it was read, one of `FORMATS`.
+        columns: The source's columns.
+        fields: Field → source columns it is read from.
+        media: Folder that relative media paths start from.
+        extra: Source columns that are kept as metadata, by their name in the batches.
+        schema: Arrow schema of the batches.
+        embedded: Whether embeddings come with the rows; here they do not.
+        rejected: Filled while reading: (line, reason) of lines that could not be split into columns.
+    """
+
+    embedded = False
+
+    def __init__(self, source: Source, rules: Rules, keep: tuple[str, ...] | None) -> None:
+        self._source = source
+        self._layout = Layout(source.columns, rules, keep)
+        self.format, self.columns, self.fields = source.format, source.columns, rules.columns
+        self.media, self.extra, self.schema = rules.media, self._layout.extra, self._layout.schema
+        self.rejected: list[tuple[int, str]] = []
+
+    def batches(self, rows: int = 4096) -> Iterator[pa.RecordBatch]:
+        """Read the table from the start, in its order.
+
+        Rows are numbered by `row_in` from 0 in the order of the table. `problems` names what a row
+        lost while it was read; files are not opened here.
+
+        Raises:
+            TableError: The table is damaged.
+        """
+        source = self._source
+        at = 0
+        with readable(f"The table ({source.format})"):
+            reader = source.connection.sql(source.query, params=source.params).to_arrow_reader(rows)
+            for raw in reader:
+                cells = {name: raw.column(i).to_pylist() for i, name in enumerate(raw.schema.names)}
+                yield self._layout.batch(cells, raw.num_rows, at, source.complete)
+                at += raw.num_rows
+            self.rejected = list(source.rejected())
