@@ -125,7 +125,7 @@ def test_methods_and_banks_are_checked(tmp_path):
 
 
 def test_training_writes_a_bank_and_what_validation_says(tmp_path):
-    from test_evaluation import tiny, write
+    from tiny_set import tiny, write
 
     from prom3e_index.training.stage_two.recipe import Recipe
     from prom3e_index.training.stage_two.run import MVAERun, run_mvae

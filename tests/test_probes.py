@@ -9,18 +9,18 @@ import numpy as np
 import pytest
 import torch
 from conftest import shared
-from test_evaluation import NAMES, tiny, write
+from tiny_set import NAMES, tiny, write
 from typer.testing import CliRunner
 
 from prom3e_index.cli.app import app
 from prom3e_index.errors import InputError
+from prom3e_index.evaluation.metrics import r_squared
 from prom3e_index.evaluation.probe.representations import REPRESENTATIONS, represent
 from prom3e_index.evaluation.probe.run import (
     ProbeConfig,
     coordinates,
     evaluate_probe,
     fit,
-    r_squared,
     split_rows,
 )
 from prom3e_index.evaluation.uncertainty.calibration import conformal, foretells, quantile
@@ -124,9 +124,9 @@ def test_a_probe_reads_what_is_there_and_not_what_is_not(tmp_path):
     base = ProbeConfig(
         tmp_path / "d.npz",
         tmp_path / "o",
-        ("told", "noise"),
-        "regression",
         "mini",
+        labels=("told", "noise"),
+        task="regression",
         given=("image",),
     )
     found = {(r["label"], r["representation"]): r for r in evaluate_probe(base)["results"]}

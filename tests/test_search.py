@@ -16,7 +16,6 @@ from prom3e_index.bundle.faiss.search import Gallery, Point, Subset
 from prom3e_index.bundle.faiss.write import build
 from prom3e_index.bundle.filters import Filter
 from prom3e_index.errors import InputError, MismatchError, ShapeError
-from prom3e_index.evaluation.metrics import bootstrap_interval, expected_ranks, recall_at
 from prom3e_index.search.query import Query
 from prom3e_index.search.run import Bundle
 
@@ -217,23 +216,6 @@ def test_index_equals_numpy_with_ties(tmp_path, n, share):
         assert np.allclose(np.sort(exact[found])[::-1], exact[order], atol=1e-4)
         b_scores, b_rows = best(exact[every], every.astype(np.int64), k)
         assert b_rows.tolist() == order
-
-
-def test_expected_ranks_by_enumeration():
-    """Ties broken in every possible order, averaged."""
-    from itertools import permutations
-
-    scores = np.array([[3.0, 1.0, 1.0, 1.0, 0.0]])
-    relevant = np.array([[False, True, False, True, False]])
-    ranks = []
-    for order in permutations((1, 2, 3)):
-        listed = [0, *order, 4]
-        ranks.append(1 + next(i for i, item in enumerate(listed) if relevant[0, item]))
-    assert expected_ranks(scores, relevant)[0] == pytest.approx(np.mean(ranks))
-    assert expected_ranks(scores, np.zeros((1, 5), bool))[0] == np.inf
-    assert recall_at(np.array([1, 2, 11, np.inf]), 10) == 0.5
-    low, high = bootstrap_interval(np.array([0, 1] * 500))
-    assert low < 0.5 < high and 0.04 < high - low < 0.09
 
 
 @pytest.mark.parametrize(

@@ -107,9 +107,13 @@ class EvalSet:
 
     def codes(self, name: str) -> NDArray[np.int64]:
         """Numbers (n,) of a column's values, equal where the values are; −1 where unknown."""
-        values = np.asarray([_text(v) for v in self.column(name)])
+        values = self.texts(name)
         number = np.unique(values, return_inverse=True)[1].reshape(-1).astype(np.int64)
         return np.where(values == "", -1, number)
+
+    def texts(self, name: str) -> NDArray[np.str_]:
+        """A column as text (n,), empty where unknown."""
+        return np.asarray([_text(v) for v in self.column(name)], str)
 
     @property
     def species(self) -> str | None:

@@ -1,142 +1,118 @@
-"""Recall of every direction, from embeddings: the table that the demo shows and training tunes on."""
+"""Directions: a visible set asks, the gallery of a target answers; recall of each, for training and demo."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from prom3e_index.evaluation.metrics import bootstrap_interval, expected_ranks, recall_at
+from prom3e_index.errors import InputError
+from prom3e_index.evaluation.metrics import Resampler, recall_at
+from prom3e_index.evaluation.ranking import Labels, Right, expected_ranks
+from prom3e_index.evaluation.scores import Gallery, VisibleSet
 from prom3e_index.models.folder import Model, Weights
-from prom3e_index.mvae.completion import Completer, infer, mean_embedding
-from prom3e_index.schema import set_key
+from prom3e_index.mvae.completion import Completer
+from prom3e_index.schema import parse_modalities, set_key
 from prom3e_index.search.score import Space
 
 Floats = NDArray[np.float32]
+Pair = tuple[tuple[str, ...], str]
 SAME_ITEM = ("sat", "loc", "env")
 """Targets that are right when the very item is found; elsewhere an item of the same species counts."""
+BLOCK = 512
+"""Queries whose products with a gallery are in memory at a time."""
 
 _IDENTICAL = 1 - 1e-4
 _LEAST = 20
 
 
-class Products:
-    """Inner products of q queries with g gallery rows, each computed when first needed.
+def pairs(
+    modalities: Sequence[str], combined: Iterable[str] = (), every: bool = False
+) -> list[Pair]:
+    """Directions to evaluate: all ordered pairs, and those asked for.
 
     Args:
-        asked: (q, d) encoder embeddings of the queries, q̄.
-        completed: (q, d) what the MVAE makes of each for the target.
-        asked_hidden: (q, z).
-        observed: (g, d) encoder embeddings of the gallery.
-        reconstructed: (g, d) what the MVAE makes of the gallery's observations; read where ε > 0.
-        hidden: (g, z), likewise.
-        known: Products that exist already, by name: `hidden` is the same for every target.
+        modalities: Names in the model's order.
+        combined: Further ones, written `image+sat→text` or `image+sat->text`.
+        every: All visible sets with all targets outside them.
+
+    Raises:
+        InputError: No arrow, several targets, an unknown modality, or a target that is given.
     """
-
-    def __init__(
-        self,
-        asked: Floats,
-        completed: Floats,
-        asked_hidden: Floats,
-        observed: Floats,
-        reconstructed: Floats,
-        hidden: Floats,
-        known: dict[str, Floats] | None = None,
-    ) -> None:
-        self._sides = {
-            "mean_observed": (asked, observed),
-            "mean_made": (asked, reconstructed),
-            "completed_observed": (completed, observed),
-            "completed_made": (completed, reconstructed),
-            "hidden": (asked_hidden, hidden),
-        }
-        self._known = dict(known or {})
-
-    def _product(self, name: str) -> Floats:
-        if name not in self._known:
-            left, right = self._sides[name]
-            self._known[name] = left @ right.T
-        return self._known[name]
-
-    def _mixed(self, side: str, delta: float, part: slice) -> Floats:
-        """(1 − δ)·⟨q̄, g⟩ + δ·⟨f̂, g⟩ for one side of the gallery; not to be written to."""
-        if delta in (0.0, 1.0):
-            return self._product(f"{'completed' if delta else 'mean'}_{side}")[part]
-        mixed = self._product(f"mean_{side}")[part] * np.float32(1 - delta)
-        mixed += self._product(f"completed_{side}")[part] * np.float32(delta)
-        return mixed
-
-    def scores(self, space: Space, w: Weights, part: slice = slice(None)) -> Floats:
-        """Scores (q, g) in a space, not to be written to; see `hybrid` for the formula.
-
-        Args:
-            space: One of `hybrid.SPACES`.
-            w: δ, γ, ε.
-            part: Of the queries.
-        """
-        delta, gamma, epsilon = {
-            "encoder": (0.0, 0.0, 0.0),
-            "reconstructed": (1.0, 0.0, w.epsilon),
-            "hidden": (0.0, 1.0, 0.0),
-        }.get(space, (w.delta, w.gamma, w.epsilon))
-        if gamma == 1:
-            return self._product("hidden")[part]
-        if not epsilon and gamma and 0 < delta < 1:  # the common case, in fewer passes
-            scores = self._product("mean_observed")[part] * np.float32((1 - gamma) * (1 - delta))
-            scores += self._product("completed_observed")[part] * np.float32((1 - gamma) * delta)
-            scores += self._product("hidden")[part] * np.float32(gamma)
-            return scores
-        scores = self._mixed("observed", delta, part)
-        if epsilon:
-            scores = scores * np.float32(1 - epsilon)
-            scores += self._mixed("made", delta, part) * np.float32(epsilon)
-            scores /= self._length(epsilon)
-        if gamma:
-            scores = scores * np.float32(1 - gamma)
-            scores += self._product("hidden")[part] * np.float32(gamma)
-        return scores
-
-    def _length(self, epsilon: float) -> Floats:
-        """‖(1 − ε)·f + ε·r‖ of each gallery row."""
-        if "gallery" not in self._known:
-            observed, made = (self._sides[f"mean_{s}"][1] for s in ("observed", "made"))
-            self._known["gallery"] = (observed * made).sum(axis=1)
-        cross = 2 * epsilon * (1 - epsilon) * self._known["gallery"]
-        return np.asarray(np.sqrt((1 - epsilon) ** 2 + epsilon**2 + cross), np.float32)
+    largest = len(modalities) - 1 if every else 1
+    out: list[Pair] = [
+        (given, t)
+        for size in range(1, largest + 1)
+        for given in combinations(modalities, size)
+        for t in modalities
+        if t not in given
+    ]
+    for text in combined:
+        left, arrow, right = text.replace("->", "→").partition("→")
+        if not arrow:
+            raise InputError(f"--direction is written image+sat->text, not {text!r}.")
+        chosen = parse_modalities(left, modalities)
+        given = tuple(m for m in modalities if m in chosen)
+        targets = parse_modalities(right, modalities)
+        if len(targets) > 1:
+            raise InputError(
+                f"--direction {text!r} has {len(targets)} targets; give one at a time."
+            )
+        if targets[0] in given:
+            raise InputError(f"--direction {text!r}: {targets[0]} is given and asked for.")
+        if (given, targets[0]) not in out:
+            out.append((given, targets[0]))
+    return out
 
 
 @dataclass(frozen=True)
 class Direction:
-    """Everything that scoring one direction needs: q queries against g gallery rows.
+    """Queries with one visible set against the gallery of one target.
 
     Attributes:
         given: Visible set of the queries, `image+sat`.
         target: Modality of the gallery.
         same_item: Whether the very item is asked for, else another of the same species.
-        products: Of the queries with the gallery. The gallery is completed without the modality that
-            asks: a user's query is not in the bundle either, and would else be found by itself.
-        relevant: (q, g).
-        own: (q,) gallery row of the query's own observation where it may not answer, else −1: for
-            targets matched by species the question is whether *another* observation is found.
+        right: Right answers of the q queries. Where a species is asked for the query's own row is no
+            answer: the question is whether *another* observation is found.
+        gallery: Rows searched, g.
+        asks: Brings the scores.
+        part: (q,) places of the queries in `asks`.
     """
 
     given: str
     target: str
     same_item: bool
-    products: Products
-    relevant: NDArray[np.bool_]
-    own: NDArray[np.int64]
+    right: Right
+    gallery: int
+    asks: VisibleSet
+    part: NDArray[np.int64]
 
-    def ranks(self, space: Space, weights: Weights) -> NDArray[np.float64]:
-        """Expected rank of the first right answer of each query that has one."""
-        scores = self.products.scores(space, weights).copy()
-        left_out = np.flatnonzero(self.own >= 0)
-        scores[left_out, self.own[left_out]] = -np.inf
-        ranks = expected_ranks(scores, self.relevant)
-        return np.asarray(ranks[np.isfinite(ranks)])
+    @property
+    def queries(self) -> int:
+        """Rows that ask, with a right answer or without."""
+        return len(self.part)
+
+    def ranks(self, settings: Sequence[tuple[Space, Weights]]) -> list[NDArray[np.float64]]:
+        """Expected rank of the first right answer of each query that has one, in each space with its weights.
+
+        Products are computed once for all settings, `BLOCK` queries at a time.
+        """
+        found: list[list[NDArray[np.float64]]] = [[] for _ in settings]
+        for at in range(0, self.queries, BLOCK):
+            part = slice(at, at + BLOCK)
+            products, right = (
+                self.asks.products(self.target, self.part[part]),
+                self.right.part(part),
+            )
+            for into, (space, weights) in zip(found, settings, strict=True):
+                into.append(expected_ranks(products.scores(space, weights), right))
+        ranks = [np.concatenate(f) if f else np.zeros(0) for f in found]
+        return [r[np.isfinite(r)] for r in ranks]
 
 
 def directions(
@@ -146,6 +122,7 @@ def directions(
     species: NDArray[Any] | None,
     limit: int = 800,
     givens: Sequence[tuple[str, ...]] | None = None,
+    mixed: Collection[str] = (),
 ) -> Iterator[Direction]:
     """Every visible set with every target outside it that have 20 queries and 20 gallery rows.
 
@@ -159,60 +136,52 @@ def directions(
             target counts as found when the very item is.
         limit: Queries per direction, the first in order.
         givens: Visible sets; each modality alone when None.
+        mixed: Targets that will be scored with ε above 0.
     """
     names = model.modalities
-    known = np.zeros(len(x), bool)
+    codes = np.full(len(x), -1, np.int64)
     if species is not None:
-        known = np.array([s is not None and s != "" for s in species])
+        text = np.array(["" if s is None else str(s) for s in species])
+        codes = np.where(text == "", -1, np.unique(text, return_inverse=True)[1].reshape(-1))
+    galleries = {t: Gallery(x, present, i) for i, t in enumerate(names)}
+    labels = {t: Labels(codes[g.rows]) for t, g in galleries.items()}
     for given in givens or [(n,) for n in names]:
         of_given = [names.index(g) for g in given]
-        without = present.copy()
-        without[:, of_given] = False
-        rest = np.flatnonzero(without.any(axis=1))
         askers = np.flatnonzero(present[:, of_given].all(axis=1))
-        if len(rest) < _LEAST or len(askers) < _LEAST:
-            continue
-        others = [t for t in names if t not in given]
-        at = np.full(len(x), -1)
-        at[rest] = np.arange(len(rest))
-        whole = infer(model, x[rest], without[rest], others)
-        mask = np.zeros((len(askers), len(names)), bool)
-        mask[:, of_given] = True
-        asked = infer(model, x[askers], mask, others)
-        mean = mean_embedding(x[askers], mask)
-        for i, target in enumerate(others):
-            t = names.index(target)
+        asking: dict[str, NDArray[np.int64]] = {}
+        for target, g in galleries.items():
             same_item = species is None or target in SAME_ITEM
-            have = np.flatnonzero(present[:, t])
-            able = present[askers, t] if same_item else known[askers]
-            of = np.flatnonzero(able)[:limit]
-            rows = askers[of]
-            if len(rows) < _LEAST or len(have) < _LEAST:
-                continue
-            own = np.full(len(rows), -1)
-            if same_item or species is None:
-                relevant = x[rows, t] @ x[have, t].T > _IDENTICAL
-            else:
-                place = np.full(len(x), -1)
-                place[have] = np.arange(len(have))
-                own = place[rows]
-                relevant = species[rows][:, None] == species[have][None, :]
-                relevant &= np.arange(len(have)) != own[:, None]
-            yield Direction(
-                set_key(given, names),
-                target,
-                same_item,
-                Products(
-                    mean[of],
-                    asked.reconstructed[of, i],
-                    asked.hidden[of],
-                    x[have, t],
-                    whole.reconstructed[at[have], i],
-                    whole.hidden[at[have]],
-                ),
-                np.asarray(relevant),
-                own,
+            able = g.place[askers] >= 0 if same_item else codes[askers] >= 0
+            rows = askers[able][:limit]
+            if target not in given and len(rows) >= _LEAST and len(g) >= _LEAST:
+                asking[target] = rows
+        if not asking:
+            continue
+        queries = np.unique(np.concatenate(list(asking.values())))
+        mine = {t: galleries[t] for t in asking}
+        asks = VisibleSet(x, present, names, given, queries, mine, model, mixed)
+        for target, rows in asking.items():
+            g = galleries[target]
+            same_item = species is None or target in SAME_ITEM
+            right = (
+                _same_item(x[rows, names.index(target)], g)
+                if same_item
+                else Right.alike(codes[rows], labels[target], g.place[rows])
             )
+            part = np.searchsorted(queries, rows)
+            yield Direction(set_key(given, names), target, same_item, right, len(g), asks, part)
+
+
+def _same_item(wanted: Floats, gallery: Gallery) -> Right:
+    """Gallery rows that hold the very item: a tile or a place may stand in several rows."""
+    rows, members = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+    for at in range(0, len(wanted), BLOCK):
+        row, member = np.nonzero(gallery.products(wanted[at : at + BLOCK]) > _IDENTICAL)
+        rows.append(row + at)
+        members.append(member)
+    counts = np.bincount(np.concatenate(rows), minlength=len(wanted))
+    ends = np.concatenate([[0], np.cumsum(counts)])
+    return Right(np.concatenate(members), ends[:-1], ends[1:], np.full(len(wanted), -1))
 
 
 def recall_table(
@@ -222,7 +191,7 @@ def recall_table(
     species: NDArray[Any] | None,
     limit: int = 800,
 ) -> list[dict[str, Any]]:
-    """Recall of every direction in three spaces.
+    """Recall of every direction in three spaces, with the model's own weights.
 
     Returns:
         A record per direction: `given`, `target`, `match` (`same item` or `same species`), `rows`,
@@ -230,24 +199,25 @@ def recall_table(
         95 % bootstrap interval of recall@1.
     """
     out = []
-    for d in directions(model, x, present, species, limit):
+    spaces: tuple[Space, ...] = ("encoder", "reconstructed", "hybrid")
+    epsilon = {t: model.weights((), t).epsilon for t in model.modalities}
+    draw = Resampler(draws=300)
+    mixed = [t for t, e in epsilon.items() if e]
+    for d in directions(model, x, present, species, limit, mixed=mixed):
         record: dict[str, Any] = {
             "given": d.given,
             "target": d.target,
-            "gallery": d.relevant.shape[1],
+            "gallery": d.gallery,
             "match": "same item" if d.same_item else "same species",
         }
-        weights = replace(
-            model.weights((d.given,), d.target), epsilon=model.weights((), d.target).epsilon
-        )
-        spaces: tuple[Space, ...] = ("encoder", "reconstructed", "hybrid")
-        for space in spaces:
-            ranks = d.ranks(space, weights)
+        weights = replace(model.weights((d.given,), d.target), epsilon=epsilon[d.target])
+        for space, ranks in zip(spaces, d.ranks([(s, weights) for s in spaces]), strict=True):
+            low, high = draw.intervals((ranks <= 1)[:, None])[0]
             record["rows"] = len(ranks)
             record[space] = {
                 "recall@1": recall_at(ranks, 1),
                 "recall@10": recall_at(ranks, 10),
-                "interval": bootstrap_interval(ranks <= 1, draws=300),
+                "interval": (float(low), float(high)),
             }
         out.append(record)
     return out

@@ -1,4 +1,4 @@
-"""Retrieval metrics, ties counted fairly."""
+"""What ranks are worth: recall, reciprocal rank, gain, and intervals over queries."""
 
 from __future__ import annotations
 
@@ -7,44 +7,63 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from prom3e_index.evaluation.ranking import PLACES
 
-def expected_ranks(scores: NDArray[Any], relevant: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Expected rank of the best relevant item of each query when ties are broken at random.
-
-    Args:
-        scores: (q, n), higher is better.
-        relevant: (q, n); a query without a relevant item gets rank infinity.
-
-    Returns:
-        (q,) float64, 1 is best: items above, plus 1, plus the irrelevant among its ties divided by
-        the relevant ones plus 1.
-    """
-    best = np.where(relevant, scores, -np.inf).max(axis=1, keepdims=True)
-    above = (scores > best).sum(axis=1)
-    tied = scores == best
-    good = (tied & relevant).sum(axis=1)
-    ranks = above + 1 + (tied & ~relevant).sum(axis=1) / (good + 1)
-    return np.where(relevant.any(axis=1), ranks, np.inf)
+DRAWS = 1000
+LEVEL = 0.95
 
 
-def recall_at(ranks: NDArray[np.float64], k: int) -> float:
+def recall_at(ranks: NDArray[Any], k: int) -> float:
     """Share of queries whose expected rank is at most k; 0 without queries."""
     return float((ranks <= k).mean()) if len(ranks) else 0.0
 
 
-def mean_reciprocal_rank(ranks: NDArray[np.float64]) -> float:
-    """Mean of 1 / rank; 0 without queries."""
+def mean_reciprocal_rank(ranks: NDArray[Any]) -> float:
+    """Mean of 1 / expected rank; 0 without queries."""
     return float((1 / ranks).mean()) if len(ranks) else 0.0
 
 
-def bootstrap_interval(
-    values: NDArray[Any], seed: int = 0, draws: int = 1000, level: float = 0.95
-) -> tuple[float, float]:
-    """Percentile bootstrap interval of a mean over queries."""
-    if len(values) == 0:
-        return 0.0, 0.0
-    rng = np.random.default_rng(seed)
-    means = [float(values[rng.integers(0, len(values), len(values))].mean()) for _ in range(draws)]
-    tail = (1 - level) / 2
-    low, high = np.quantile(means, [tail, 1 - tail])
-    return float(low), float(high)
+def ndcg(gain: NDArray[Any], right: NDArray[np.int32]) -> NDArray[np.float64]:
+    """Normalised discounted cumulative gain of the first `PLACES` answers, (b,).
+
+    The ideal has all right answers first. Queries without a right answer get 0.
+
+    Args:
+        gain: (b, PLACES), probability that the answer at a place is right.
+        right: (b,) right answers in the gallery.
+    """
+    discount = 1 / np.log2(np.arange(PLACES) + 2)
+    ideal = np.concatenate([[0.0], np.cumsum(discount)])[np.minimum(right, PLACES)]
+    return np.asarray((gain @ discount) / np.where(ideal > 0, ideal, 1))
+
+
+class Resampler:
+    """Bootstrap resamples of n queries, the same for every metric and space of those queries.
+
+    Args:
+        seed: Of the draws.
+        draws: Resamples.
+    """
+
+    def __init__(self, seed: int = 0, draws: int = DRAWS) -> None:
+        self._seed, self._draws = seed, draws
+        self._counts: dict[int, NDArray[np.float32]] = {}
+
+    def intervals(self, values: NDArray[Any]) -> NDArray[np.float64]:
+        """Percentile intervals (c, 2) at `LEVEL` of the means of the columns of (n, c); 0 without rows."""
+        n = len(values)
+        if n == 0:
+            return np.zeros((values.shape[1], 2))
+        if n not in self._counts:
+            rng = np.random.default_rng(self._seed)
+            counts = [np.bincount(rng.integers(0, n, n), minlength=n) for _ in range(self._draws)]
+            self._counts = {n: np.asarray(counts, np.float32)}  # the latest only
+        means = (self._counts[n] @ np.asarray(values, np.float32)).astype(np.float64) / n
+        tail = (1 - LEVEL) / 2
+        return np.asarray(np.quantile(means, [tail, 1 - tail], axis=0).T)
+
+
+def r_squared(truth: NDArray[Any], told: NDArray[Any]) -> float:
+    """1 − squared error over the variance around the truth's mean; 0 where nothing varies."""
+    total = float(((truth - truth.mean()) ** 2).sum())
+    return 1 - float(((truth - told) ** 2).sum()) / total if total > 0 else 0.0

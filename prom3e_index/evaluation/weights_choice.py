@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,12 +13,15 @@ from numpy.typing import NDArray
 from prom3e_index.evaluation.directions import Direction
 from prom3e_index.evaluation.metrics import recall_at
 from prom3e_index.models.folder import Weights
+from prom3e_index.search.score import Space
 
 DELTAS = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0)
 GAMMAS = (0.0, 0.1, 0.25, 0.5, 0.75)
 EPSILONS = (0.0, 0.25, 0.5)
 EPSILON_GAIN = 0.01
 """A gallery is mixed only where it gains this much: unmixed, it serves the encoder space at once too."""
+
+_Setting = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
@@ -28,31 +32,37 @@ class Chosen:
         epsilon: ε of each target.
         weights: Of each visible set (`image+sat`) and target.
         default: δ and γ for what has none of its own: the best on the mean of all directions.
+        records: For each direction `given`, `target`, `delta`, `gamma`, `queries`, and recall@1 of
+            `encoder`, `reconstructed` and `hybrid` with these weights.
     """
 
     epsilon: dict[str, float]
     weights: dict[tuple[str, str], Weights]
     default: tuple[float, float]
+    records: list[dict[str, Any]]
 
 
-def choose(every: Sequence[Direction], *, delta_only: bool = False) -> Chosen:
+def choose(every: Iterable[Direction], *, delta_only: bool = False) -> Chosen:
     """Choose by the mean of recall@1 and recall@10 of each direction.
 
     ε is a property of a target's gallery, so one is chosen per target; δ and γ are per direction.
 
     Args:
-        every: Directions of validation rows.
+        every: Directions of validation rows, one in memory at a time; `mixed` with all targets unless
+            `delta_only`.
         delta_only: γ = ε = 0, as in the paper.
     """
     gammas, epsilons_tried = ((0.0,), (0.0,)) if delta_only else (GAMMAS, EPSILONS)
-    quality: dict[tuple[str, str], dict[tuple[float, float, float], float]] = {}
+    tried: list[_Setting] = [(d, g, e) for d in DELTAS for g in gammas for e in epsilons_tried]
+    settings: list[tuple[Space, Weights]] = [("hybrid", Weights(*t)) for t in tried]
+    first: dict[tuple[str, str], dict[_Setting, float]] = {}
+    quality: dict[tuple[str, str], dict[_Setting, float]] = {}
+    queries: dict[tuple[str, str], int] = {}
     for d in every:
-        quality[d.given, d.target] = {
-            (delta, gamma, epsilon): _quality(d.ranks("hybrid", Weights(delta, gamma, epsilon)))
-            for delta in DELTAS
-            for gamma in gammas
-            for epsilon in epsilons_tried
-        }
+        key = d.given, d.target
+        queries[key], ranks = d.queries, d.ranks(settings)
+        first[key] = {t: recall_at(r, 1) for t, r in zip(tried, ranks, strict=True)}
+        quality[key] = {t: _quality(r) for t, r in zip(tried, ranks, strict=True)}
     totals: dict[str, dict[float, float]] = defaultdict(lambda: dict.fromkeys(epsilons_tried, 0.0))
     for (_, target), found in quality.items():
         for epsilon in epsilons_tried:
@@ -63,21 +73,32 @@ def choose(every: Sequence[Direction], *, delta_only: bool = False) -> Chosen:
         best_of = max(values, key=lambda e: values[e])
         gain = (values[best_of] - values[0.0]) / asking
         epsilons[target] = best_of if gain >= EPSILON_GAIN else 0.0
-    weights = {}
-    for d in every:
-        epsilon = epsilons[d.target]
-        found = {k: v for k, v in quality[d.given, d.target].items() if k[2] == epsilon}
+    weights, records = {}, []
+    for (given, target), qualities in quality.items():
+        epsilon = epsilons[target]
+        found = {k: v for k, v in qualities.items() if k[2] == epsilon}
         best = max(found, key=lambda k: (round(found[k], 4), -k[1], -abs(k[0] - 0.5)))
-        weights[d.given, d.target] = Weights(*best)
-    means = {
-        (delta, gamma): sum(
-            quality[d.given, d.target][delta, gamma, epsilons[d.target]] for d in every
+        weights[given, target] = Weights(*best)
+        recall = first[given, target]
+        records.append(
+            {
+                "given": given,
+                "target": target,
+                "delta": best[0],
+                "gamma": best[1],
+                "queries": queries[given, target],
+                "encoder": recall[0.0, 0.0, 0.0],
+                "reconstructed": recall[1.0, 0.0, epsilon],
+                "hybrid": recall[best],
+            }
         )
+    means = {
+        (delta, gamma): sum(q[delta, gamma, epsilons[t]] for (_, t), q in quality.items())
         for delta in DELTAS
         for gamma in gammas
     }
     default = max(means, key=lambda k: (round(means[k], 3), -k[1]))
-    return Chosen(epsilons, weights, default)
+    return Chosen(epsilons, weights, default, records)
 
 
 def _quality(ranks: NDArray[np.float64]) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,6 +16,7 @@ from prom3e_index.evaluation.weights_choice import choose
 from prom3e_index.models.folder import Weights
 from prom3e_index.mvae.completion import infer
 from prom3e_index.mvae.network import MVAE
+from prom3e_index.search.score import Space
 from prom3e_index.training.stage_two.sets import EmbeddingSet
 
 IN_TRAINING = Weights(0.5, 0.25, 0.0)
@@ -47,9 +49,10 @@ class Candidate:
         return self.mvae.config.input_dim
 
 
-def _all_directions(model: Candidate, val: EmbeddingSet, limit: int) -> list[Direction]:
-    x, present = val.x.numpy(), val.present.numpy()
-    return list(directions(model, x, present, val.species, limit))
+def _directions(
+    model: Candidate, val: EmbeddingSet, limit: int, mixed: Collection[str] = ()
+) -> Iterator[Direction]:
+    return directions(model, val.x.numpy(), val.present.numpy(), val.species, limit, mixed=mixed)
 
 
 def validate(model: Candidate, val: EmbeddingSet, limit: int = 300) -> list[dict[str, Any]]:
@@ -61,16 +64,13 @@ def validate(model: Candidate, val: EmbeddingSet, limit: int = 300) -> list[dict
         limit: Queries per direction.
     """
     model.mvae.eval()
-    return [
-        {
-            "given": d.given,
-            "target": d.target,
-            "encoder": recall_at(d.ranks("encoder", IN_TRAINING), 1),
-            "reconstructed": recall_at(d.ranks("reconstructed", IN_TRAINING), 1),
-            "hybrid": recall_at(d.ranks("hybrid", IN_TRAINING), 1),
-        }
-        for d in _all_directions(model, val, limit)
-    ]
+    spaces: tuple[Space, ...] = ("encoder", "reconstructed", "hybrid")
+    out = []
+    for d in _directions(model, val, limit):
+        ranks = d.ranks([(s, IN_TRAINING) for s in spaces])
+        record: dict[str, Any] = {"given": d.given, "target": d.target}
+        out.append(record | {s: recall_at(r, 1) for s, r in zip(spaces, ranks, strict=True)})
+    return out
 
 
 def mean_of(records: list[dict[str, Any]], key: str) -> float:
@@ -88,8 +88,7 @@ class Tuned:
         epsilon: ε of each target.
         default: δ and γ for what has none of its own: the best on the mean of all directions.
         sigma_spearman: See `sigma_follows_error`.
-        records: For each direction `given`, `target`, `delta`, `gamma`, and recall@1 of `encoder`,
-            `reconstructed` and `hybrid`.
+        records: See `weights_choice.Chosen`.
     """
 
     decode: str
@@ -120,25 +119,11 @@ def tune(model: Candidate, val: EmbeddingSet, limit: int = 800) -> Tuned:
     ε is a property of a target's gallery, so one is chosen per target; δ and γ are per direction.
     """
     model = choose_use(model, val, min(limit, 300))
-    every = _all_directions(model, val, limit)
-    chosen = choose(every)
-    records = []
-    for d in every:
-        weights = chosen.weights[d.given, d.target]
-        records.append(
-            {
-                "given": d.given,
-                "target": d.target,
-                "delta": weights.delta,
-                "gamma": weights.gamma,
-                "queries": len(d.relevant),
-                "encoder": recall_at(d.ranks("encoder", weights), 1),
-                "reconstructed": recall_at(d.ranks("reconstructed", weights), 1),
-                "hybrid": recall_at(d.ranks("hybrid", weights), 1),
-            }
-        )
+    chosen = choose(_directions(model, val, limit, model.modalities))
     follows = sigma_follows_error(model, val)
-    return Tuned(model.decode, model.hidden, chosen.epsilon, chosen.default, follows, records)
+    return Tuned(
+        model.decode, model.hidden, chosen.epsilon, chosen.default, follows, chosen.records
+    )
 
 
 def sigma_follows_error(model: Candidate, val: EmbeddingSet, seed: int = 0) -> float:
@@ -196,7 +181,8 @@ def choose_hubs(
         tuned: The weights of each direction.
     """
     from prom3e_index.evaluation.data import EvalSet
-    from prom3e_index.evaluation.retrieval.scoring import pairs, score
+    from prom3e_index.evaluation.directions import pairs
+    from prom3e_index.evaluation.retrieval.scoring import score
     from prom3e_index.models.folder import NO_HUBS
     from prom3e_index.search.hubness import BANK, CORRECTIONS, LEAST, METHODS
 

@@ -7,7 +7,6 @@ import time
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -15,10 +14,10 @@ from numpy.typing import NDArray
 
 from prom3e_index.errors import InputError
 from prom3e_index.evaluation.data import EvalSet, numbers, read_eval
+from prom3e_index.evaluation.metrics import Resampler, r_squared
+from prom3e_index.evaluation.opened import EvaluationConfig, describe, open_evaluated
 from prom3e_index.evaluation.pages.output import DASH, number, plain, table, write_text
 from prom3e_index.evaluation.probe.representations import REPRESENTATIONS, represent
-from prom3e_index.evaluation.retrieval.records import Resampler
-from prom3e_index.evaluation.retrieval.run import describe, open_evaluated
 from prom3e_index.models.folder import Model
 from prom3e_index.schema import modality_name
 
@@ -33,39 +32,25 @@ SITE_DEG = 1.0
 """Side of a site, in degrees: rows of one cell are all trained on or all tested."""
 
 
-@dataclass(frozen=True)
-class ProbeConfig:
+@dataclass(frozen=True, kw_only=True)
+class ProbeConfig(EvaluationConfig):
     """How representations are probed.
 
     Attributes:
-        data: A bundle, or embeddings.
-        out: Folder of the results.
         labels: Columns to predict.
         task: `classification`, `regression`, or `single-positive` (one known label of several that may
             hold, trained with the assume-negative loss).
-        model: Name or folder; a bundle's own when None.
-        hub: Local copy of hub repositories.
-        device: Where the MVAE runs.
         given: Visible modalities; those with an encoder that at least half of the rows have, when empty.
-        representations: Of `tokens.REPRESENTATIONS`; all that the model has when empty.
+        representations: Of `REPRESENTATIONS`; all that the model has when empty.
         split: `random`, `site` (cells of one degree), or a column with `train` and `test`; the column
             `split` when the data have it and this is None, else `random`.
-        seed: Of splits and bootstrap.
-        source: What the data were encoded from, for the record.
     """
 
-    data: Path
-    out: Path
     labels: tuple[str, ...]
     task: Task
-    model: str | None = None
-    hub: Path | None = None
-    device: str = "cpu"
     given: tuple[str, ...] = ()
     representations: tuple[str, ...] = ()
     split: str | None = None
-    seed: int = 0
-    source: str | None = None
 
 
 def evaluate_probe(
@@ -108,8 +93,7 @@ def evaluate_probe(
     for i, label in enumerate(config.labels):
         results += _probe_label(config, model, data, given, names, label)
         progress("probe", i + 1, len(config.labels))
-    facts = describe(data, model, config.seed) | {
-        "source": config.source or str(config.data),
+    facts = describe(data, model, config) | {
         "task": config.task,
         "given": list(given),
     }
@@ -293,12 +277,6 @@ def _constant(y: NDArray[Any], count: int, classes: NDArray[Any] | None) -> NDAr
     if classes is None:
         return np.full(count, y.mean())
     return np.tile(np.bincount(y, minlength=len(classes)) / len(y), (count, 1))
-
-
-def r_squared(truth: NDArray[Any], told: NDArray[Any]) -> float:
-    """1 − squared error over the variance around the truth's mean; 0 where nothing varies."""
-    total = float(((truth - truth.mean()) ** 2).sum())
-    return 1 - float(((truth - told) ** 2).sum()) / total if total > 0 else 0.0
 
 
 def _record(

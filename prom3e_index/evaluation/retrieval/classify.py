@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from prom3e_index.encoders.protocol import unit_rows
 from prom3e_index.evaluation.data import EvalSet
+from prom3e_index.evaluation.directions import BLOCK
 from prom3e_index.evaluation.metrics import recall_at
-from prom3e_index.evaluation.retrieval.ranking import Answers, Labels
-from prom3e_index.evaluation.retrieval.scoring import BLOCK, Predictor, Scored
+from prom3e_index.evaluation.ranking import Answers, Labels
+from prom3e_index.evaluation.retrieval.scoring import Predictor, Scored
 from prom3e_index.evaluation.weights_choice import DELTAS
 from prom3e_index.models.folder import Weights
 from prom3e_index.mvae.class_tokens import Tokens
@@ -55,7 +56,7 @@ def zero_shot(
         givens: Visible sets, without the name.
         weights: δ of a visible set.
         ridge: Adds the space `ridge`.
-        tokens: Of the data's rows; see `hybrid.prepare`.
+        tokens: Of the data's rows; see `mvae.completion.prepare`.
     """
     if data.species is None or "text" not in data.modalities:
         return []

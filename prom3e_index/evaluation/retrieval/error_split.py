@@ -8,8 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from prom3e_index.bundle.opened import BundleFolder
 from prom3e_index.evaluation.data import EvalSet
-from prom3e_index.evaluation.retrieval.scoring import Pair
+from prom3e_index.evaluation.directions import Pair
+from prom3e_index.evaluation.metrics import recall_at
+from prom3e_index.evaluation.ranking import Right, expected_ranks
 from prom3e_index.models.folder import Weights
 from prom3e_index.mvae.class_tokens import Tokens
 from prom3e_index.mvae.completion import Completer, infer, mean_embedding
@@ -37,7 +40,8 @@ def error_split(
     Returns:
         A record per direction: `given`, `target`, `match`, `rows`, `gallery`; recall@1 of `encoder`,
         `completed` (hybrid, float32), `half` (the stored float16), `index` (the bundle's own search; None
-        without a bundle); and `found`, the share of the exact ten nearest that the index finds (None).
+        without a bundle, or with one of another MVAE or ε); and `found`, the share of the exact ten
+        nearest that the index finds (None likewise).
     """
     rng = np.random.default_rng(seed)
     codes = data.codes("species") if data.species else np.full(len(data), -1)
@@ -69,7 +73,8 @@ def error_split(
                 made = whole.reconstructed[have, mixed.index(target)]
             hidden = whole.hidden[have]
             vectors = gallery(data.x[have, t], everyone, made, hidden, w.epsilon)
-            if data.bundle is None:
+            through = _holds(data.bundle, model, target, w.epsilon)
+            if data.bundle is None or not through:
                 stored = vectors.astype(np.float16).astype(np.float32)
             else:
                 stored = np.asarray(data.bundle.vectors(target)[data.numbers[have]], np.float32)
@@ -90,10 +95,20 @@ def error_split(
             "index": None,
             "found": None,
         }
-        if data.bundle is not None:
-            record |= _through_index(data, target, queries, stored, have, judge)
+        if data.bundle is not None and through:
+            eligible = data.numbers[have]
+            record |= _through_index(data.bundle, target, queries, stored, eligible, judge)
         found[given, target] = record
     return [found[d] for d in directions if d in found]
+
+
+def _holds(bundle: BundleFolder | None, model: Completer, target: str, epsilon: float) -> bool:
+    """Whether a bundle's vectors are what is measured: of this MVAE, mixed with this ε."""
+    if bundle is None:
+        return False
+    made = bundle.manifest["fingerprints"].get("mvae")
+    stored = float(bundle.manifest.get("epsilon", {}).get(target, 0.0))
+    return made == getattr(model, "mvae_fingerprint", None) and stored == epsilon
 
 
 class _Judge:
@@ -106,51 +121,49 @@ class _Judge:
         codes: NDArray[np.int64],
         by_species: bool,
     ) -> None:
-        self.same_row = rows[:, None] == have[None, :]
-        self.right = self.same_row
+        same_row = rows[:, None] == have[None, :]
+        self.right = same_row
+        skip = np.full(len(rows), -1)
         if by_species:
-            self.right = (codes[rows][:, None] == codes[have][None, :]) & ~self.same_row
-        self.by_species = by_species
+            self.right = (codes[rows][:, None] == codes[have][None, :]) & ~same_row
+            skip = np.where(same_row.any(axis=1), same_row.argmax(axis=1), -1)
+        self.skip = skip
+        """(q,) Place of the query's own row where it may not answer, else −1."""
         self.use = self.right.any(axis=1)
-
-    def open(self, scores: Floats) -> Floats:
-        """Scores without the query's own row where it may not answer."""
-        return np.where(self.same_row, -np.inf, scores) if self.by_species else scores
+        self._answers = Right.where(self.right, skip)
 
     def recall(self, scores: Floats) -> float | None:
-        """Share of queries whose expected rank is 1."""
-        from prom3e_index.evaluation.metrics import expected_ranks, recall_at
-
+        """Share of queries whose expected rank is 1; None where none has a right answer."""
         if not self.use.any():
             return None
-        return recall_at(expected_ranks(self.open(scores), self.right)[self.use], 1)
+        return recall_at(expected_ranks(scores, self._answers)[self.use], 1)
 
 
 def _through_index(
-    data: EvalSet,
+    bundle: BundleFolder,
     target: str,
     queries: Floats,
     stored: Floats,
-    have: NDArray[np.int64],
+    eligible: NDArray[np.int64],
     judge: _Judge,
 ) -> dict[str, float | None]:
     """Recall@1 through the bundle's own search, and the share of the exact ten that it finds."""
-    if data.bundle is None or not judge.use.any():
+    if not judge.use.any():
         return {}
-    eligible = data.numbers[have]
     exact = queries @ stored.T
+    asked = np.flatnonzero(judge.skip >= 0)
+    exact[asked, judge.skip[asked]] = -np.inf
     right, found = [], []
-    plain = np.zeros(data.bundle.bias_width, np.float32)  # hubs are measured on their own
+    plain = np.zeros(bundle.bias_width, np.float32)  # hubs are measured on their own
     for i, query in enumerate(queries):
         vector = np.concatenate([query, plain])[None]
-        _, hits, _ = data.bundle.nearest(target, vector, K + 1, eligible)
+        _, hits, _ = bundle.nearest(target, vector, K + 1, eligible)
         places = np.searchsorted(eligible, hits[0])
-        if judge.by_species:
-            places = places[~judge.same_row[i, places]]
-        truth = np.argsort(-judge.open(exact)[i], kind="stable")[:K]
-        worst = judge.open(exact)[i, truth[-1]]
+        places = places[places != judge.skip[i]][:K]
+        rest = len(eligible) - (judge.skip[i] >= 0)
+        worst = np.sort(exact[i])[::-1][min(K, rest) - 1]
         # An answer as good as the tenth is as right as the tenth.
-        found.append(float((exact[i, places[:K]] >= worst - 2e-6).mean()))
+        found.append(float((exact[i, places] >= worst - 2e-6).sum() / min(K, rest)))
         if judge.use[i]:
-            right.append(bool(judge.right[i, places[0]]))
+            right.append(len(places) > 0 and bool(judge.right[i, places[0]]))
     return {"index": float(np.mean(right)), "found": float(np.mean(found))}

@@ -1,4 +1,4 @@
-"""Metrics of stored ranks: records with intervals, and a paired test against the encoder space."""
+"""Metrics of stored ranks: records with intervals, a paired test against the encoder space, means."""
 
 from __future__ import annotations
 
@@ -9,44 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binomtest
 
-from prom3e_index.evaluation.metrics import mean_reciprocal_rank, recall_at
-from prom3e_index.evaluation.retrieval.ranking import ndcg
+from prom3e_index.evaluation.metrics import Resampler, mean_reciprocal_rank, ndcg, recall_at
 from prom3e_index.evaluation.retrieval.scoring import TAXA, Scored
 
-DRAWS = 1000
-LEVEL = 0.95
 CUTS = (1, 5, 10)
-
-
-class Resampler:
-    """Bootstrap resamples of n queries, the same for every metric and space of those queries.
-
-    Args:
-        seed: Of the draws.
-        draws: Resamples.
-    """
-
-    def __init__(self, seed: int = 0, draws: int = DRAWS) -> None:
-        self._seed, self._draws = seed, draws
-        self._counts: dict[int, NDArray[np.float32]] = {}
-
-    def intervals(self, values: NDArray[Any]) -> NDArray[np.float64]:
-        """Percentile intervals (c, 2) at `LEVEL` of the means of the columns of (n, c)."""
-        n = len(values)
-        if n not in self._counts:
-            rng = np.random.default_rng(self._seed)
-            counts = [np.bincount(rng.integers(0, n, n), minlength=n) for _ in range(self._draws)]
-            self._counts = {n: np.asarray(counts, np.float32)}  # the latest only
-        means = self._counts[n] @ np.asarray(values, np.float32) / n
-        tail = (1 - LEVEL) / 2
-        return np.asarray(np.quantile(means, [tail, 1 - tail], axis=0).T)
 
 
 def records(scored: Sequence[Scored], seed: int = 0) -> list[dict[str, Any]]:
     """A record per direction, space and match rule.
 
     Args:
-        scored: From `retrieval.score`.
+        scored: From `scoring.score`.
         seed: Of the bootstrap.
 
     Returns:
@@ -132,3 +105,54 @@ def mean_over(found: Sequence[dict[str, Any]], key: str = "recall@1") -> float |
     """Mean of a metric over records; None without any."""
     values = [r[key] for r in found if r[key] is not None]
     return float(np.mean(values)) if values else None
+
+
+def summary(found: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Means over directions by match rule and space, single visible modalities apart from several."""
+    out = []
+    for several in (False, True):
+        for match in dict.fromkeys(r["match"] for r in found):
+            for space in dict.fromkeys(r["space"] for r in found):
+                mine = [
+                    r
+                    for r in found
+                    if (r["match"], r["space"], len(r["given"]) > 1) == (match, space, several)
+                ]
+                if mine:
+                    out.append(
+                        {
+                            "match": match,
+                            "space": space,
+                            "visible": "several" if several else "one",
+                            "directions": len(mine),
+                            **{
+                                k: mean_over(mine, k)
+                                for k in ("recall@1", "recall@5", "recall@10", "mrr", "ndcg@10")
+                            },
+                        }
+                    )
+    return out
+
+
+def hub_table(found: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Mean recall@1 by row and by species, and mean skewness, with and without each correction.
+
+    Means are over the directions with one visible modality.
+    """
+    found = [r for r in found if len(r["given"]) == 1]
+    out = []
+    for space in sorted(dict.fromkeys(r["space"] for r in found), key=lambda s: s.split("+")[0]):
+        base, _, method = space.partition("+")
+        mine = [r for r in found if r["space"] == space]
+        corrected = any(r["space"].startswith(f"{base}+") for r in found)
+        if not corrected:
+            continue
+        out.append(
+            {
+                "base": base,
+                "method": method or "none",
+                **{m: mean_over([r for r in mine if r["match"] == m]) for m in ("row", "species")},
+                "skewness": mean_over([r for r in mine if r["match"] == "row"], "hub_skewness"),
+            }
+        )
+    return out

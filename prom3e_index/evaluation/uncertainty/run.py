@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import combinations
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,10 +14,11 @@ from scipy.stats import pearsonr, spearmanr
 
 from prom3e_index.errors import InputError
 from prom3e_index.evaluation.data import EvalSet, read_eval
+from prom3e_index.evaluation.directions import pairs
+from prom3e_index.evaluation.metrics import Resampler
+from prom3e_index.evaluation.opened import EvaluationConfig, describe, open_evaluated
 from prom3e_index.evaluation.pages.output import plain, write_text
-from prom3e_index.evaluation.retrieval.records import Resampler
-from prom3e_index.evaluation.retrieval.run import describe, open_evaluated
-from prom3e_index.evaluation.retrieval.scoring import pairs, score
+from prom3e_index.evaluation.retrieval.scoring import score
 from prom3e_index.evaluation.uncertainty.calibration import conformal, retrieval_calibration
 from prom3e_index.models.folder import Model
 from prom3e_index.mvae.class_tokens import Tokens
@@ -32,33 +32,19 @@ PER_SET = 500
 EXTREMES = 8
 
 
-@dataclass(frozen=True)
-class UncertaintyConfig:
+@dataclass(frozen=True, kw_only=True)
+class UncertaintyConfig(EvaluationConfig):
     """How uncertainty is evaluated.
 
     Attributes:
-        data: A bundle, or embeddings.
-        out: Folder of the results.
-        model: Name or folder; a bundle's own when None.
-        hub: Local copy of hub repositories.
-        device: Where the MVAE runs.
         species: Column that labels the species.
         rows: At most this many rows, drawn with `seed`.
-        seed: Of draws and bootstrap.
         pictures: Also draw embeddings (`umap` or `pca`); None leaves them out.
-        source: What the data were encoded from, for the record.
     """
 
-    data: Path
-    out: Path
-    model: str | None = None
-    hub: Path | None = None
-    device: str = "cpu"
     species: str | None = None
     rows: int = MOST
-    seed: int = 0
     pictures: str | None = "umap"
-    source: str | None = None
 
 
 def evaluate_uncertainty(
@@ -115,8 +101,7 @@ def evaluate_uncertainty(
                 )
                 conformal_sets += [record] if record else []
     out = {
-        "facts": describe(data, model, config.seed)
-        | {"source": config.source or str(config.data), "sigma_spearman": model.sigma_spearman},
+        "facts": describe(data, model, config) | {"sigma_spearman": model.sigma_spearman},
         "sets": sets,
         "over_sets": agreement([s["sigma_l1"] for s in sets if s["error"] is not None],
                                [s["error"] for s in sets if s["error"] is not None]),

@@ -1,13 +1,15 @@
-"""Exact expected ranks of a block of queries, and what stands in the first ten places.
+"""The one engine of ranks: exact expected ranks of queries, and what stands in their first ten places.
 
-Every score is compared once with the query's own and once with the best right one, in compiled loops
-that keep a row of scores in the core's cache; `benchmarks/LOG.md` has what numpy's passes cost.
+Training, choice of weights, demo and evaluation all rank here. Every score is compared once with the
+best right one, in compiled loops that keep a row of scores in the core's cache; `benchmarks/LOG.md` has
+what numpy's passes cost.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numba import njit
@@ -22,8 +24,47 @@ _NONE = -np.float32(np.inf)
 
 
 @njit(nogil=True, cache=True)
-def _scan(scores, own, label, start, members, count, value, index):  # type: ignore[no-untyped-def]
-    """Fill `count` (b, 6), `value` and `index` (b, seen); see `Answers`."""
+def _place(row, members, skip):  # type: ignore[no-untyped-def]
+    """Answers above the best right one; that tie with it; right ones among these; right ones in all.
+
+    `members` are the right ones and `skip` is no answer at all. What is no number is below all numbers.
+    """
+    top = np.float32(-np.inf)
+    above = tied = good = right = 0
+    for j in members:
+        if j != skip:
+            right += 1
+            if row[j] > top:
+                top = row[j]
+    if right == 0:
+        return above, tied, good, right
+    for j in members:
+        good += j != skip and row[j] == top
+    if good == 0:
+        for j in range(len(row)):
+            if j != skip:
+                above += row[j] == row[j]
+                tied += row[j] != row[j]
+        return above, tied, right, right
+    for j in range(len(row)):
+        above += row[j] > top
+        tied += row[j] == top
+    if skip >= 0:
+        above -= row[skip] > top
+        tied -= row[skip] == top
+    return above, tied, good, right
+
+
+@njit(nogil=True, cache=True)
+def _places(scores, members, begin, end, skip, count):  # type: ignore[no-untyped-def]
+    """Fill `count` (b, 4) with what `_place` says of each query."""
+    for i in range(len(scores)):
+        count[i] = _place(scores[i], members[begin[i] : end[i]], skip[i])
+
+
+@njit(nogil=True, cache=True)
+def _scan(scores, own, members, begin, end, count, value, index):  # type: ignore[no-untyped-def]
+    """Fill `count` (b, 2, 4), by row and by species, `value` and `index` (b, seen); see `Answers`."""
     b, g = scores.shape
     seen = value.shape[1]
     for i in range(b):
@@ -41,7 +82,7 @@ def _scan(scores, own, label, start, members, count, value, index):  # type: ign
                 if better == 0:
                     continue
             for j in range(low, high):
-                v = row[j]
+                v = row[j] if row[j] == row[j] else np.float32(-np.inf)
                 if v > last or filled < seen:
                     place = min(filled, seen - 1)
                     while place > 0 and value[i, place - 1] < v:
@@ -51,31 +92,9 @@ def _scan(scores, own, label, start, members, count, value, index):  # type: ign
                     value[i, place], index[i, place] = v, j
                     filled = min(filled + 1, seen)
                     last = value[i, seen - 1]
-        above = tied = 0
-        if own[i] >= 0:
-            mine = row[own[i]]
-            for j in range(g):
-                above += row[j] > mine
-                tied += row[j] == mine
-        count[i, 0], count[i, 1] = above, tied
-        top = np.float32(-np.inf)
-        right = above = tied = good = 0
-        if 0 <= label[i] < len(start) - 1:
-            of = members[start[label[i]] : start[label[i] + 1]]
-            for j in of:
-                if j != own[i]:
-                    right += 1
-                    top = max(top, row[j])
-            if right > 0:
-                for j in of:
-                    good += j != own[i] and row[j] == top
-                for j in range(g):
-                    above += row[j] > top
-                    tied += row[j] == top
-                if own[i] >= 0:
-                    above -= row[own[i]] > top
-                    tied -= row[own[i]] == top
-        count[i, 2], count[i, 3], count[i, 4], count[i, 5] = above, tied, good, right
+        mine = own[i : i + 1] if own[i] >= 0 else own[:0]
+        count[i, 0] = _place(row, mine, -1)
+        count[i, 1] = _place(row, members[begin[i] : end[i]], own[i])
 
 
 @njit(nogil=True, cache=True)
@@ -89,6 +108,89 @@ def _tied(row, value, of, label, own):  # type: ignore[no-untyped-def]
         size += row[j] == value
         good += row[j] == value and label >= 0 and of[j] == label
     return above, size, good
+
+
+class Labels:
+    """Codes of the gallery's rows, and the rows of each code.
+
+    Args:
+        of: (g,) codes from 0; −1 is unknown and right for nobody.
+    """
+
+    def __init__(self, of: Ints) -> None:
+        self.of = of
+        self.sizes = np.bincount(of[of >= 0], minlength=1)
+        self.start = np.concatenate([[0], np.cumsum(self.sizes)])
+        self.members = np.argsort(of, kind="stable")[int((of < 0).sum()) :]
+
+
+@dataclass(frozen=True)
+class Right:
+    """The right answers of q queries: `members[begin[i]:end[i]]`, without `skip[i]`.
+
+    Attributes:
+        members: Gallery rows; several queries may share a stretch.
+        begin: (q,)
+        end: (q,)
+        skip: (q,) gallery row that is no answer, right or wrong; −1 where all are.
+    """
+
+    members: Ints
+    begin: Ints
+    end: Ints
+    skip: Ints
+
+    def __len__(self) -> int:
+        return len(self.begin)
+
+    def part(self, at: slice) -> Right:
+        """Those of some of the queries."""
+        return Right(self.members, self.begin[at], self.end[at], self.skip[at])
+
+    @classmethod
+    def rows(cls, own: Ints) -> Right:
+        """One gallery row each; −1 where the gallery lacks it."""
+        at = np.arange(len(own))
+        return cls(own, at, at + (own >= 0), np.full(len(own), -1))
+
+    @classmethod
+    def alike(cls, label: Ints, labels: Labels, own: Ints) -> Right:
+        """The gallery rows with a query's label (q,), −1 unknown; its own row is no answer."""
+        known = (label >= 0) & (label < len(labels.sizes))
+        at = np.where(known, label, 0)
+        begin = labels.start[at]
+        return cls(labels.members, begin, np.where(known, labels.start[at + 1], begin), own)
+
+    @classmethod
+    def where(cls, relevant: NDArray[np.bool_], skip: Ints | None = None) -> Right:
+        """Where a matrix (q, g) says so."""
+        ends = np.concatenate([[0], np.cumsum(relevant.sum(axis=1))])
+        none = np.full(len(relevant), -1) if skip is None else skip
+        return cls(np.nonzero(relevant)[1], ends[:-1], ends[1:], none)
+
+
+def expected_ranks(scores: NDArray[Any], right: Right) -> NDArray[np.float64]:
+    """Expected rank of the first right answer of each query when ties are broken at random.
+
+    Args:
+        scores: (q, g), higher is better; taken as float32.
+        right: Of q queries.
+
+    Returns:
+        (q,) float64, 1 is best: answers above the best right one, plus 1, plus the wrong among its ties
+        divided by the right ones plus 1. Infinity where nothing is right.
+    """
+    count = np.zeros((len(scores), 4), np.int64)
+    _places(
+        np.ascontiguousarray(scores, np.float32), right.members, right.begin, right.end,
+        right.skip, count,
+    )  # fmt: skip
+    return _expected(count)
+
+
+def _expected(count: Ints) -> NDArray[np.float64]:
+    above, tied, good, right = count.T
+    return np.asarray(np.where(right > 0, above + 1 + (tied - good) / (good + 1), np.inf))
 
 
 @dataclass(frozen=True)
@@ -108,20 +210,6 @@ class Ranks:
     right: NDArray[np.int32]
 
 
-class Labels:
-    """Codes of the gallery's rows, and the rows of each code.
-
-    Args:
-        of: (g,) codes from 0; −1 is unknown and right for nobody.
-    """
-
-    def __init__(self, of: Ints) -> None:
-        self.of = of
-        self.sizes = np.bincount(of[of >= 0], minlength=1)
-        self.start = np.concatenate([[0], np.cumsum(self.sizes)])
-        self.members = np.argsort(of, kind="stable")[int((of < 0).sum()) :]
-
-
 class Answers:
     """The answers of b queries among g gallery rows, counted.
 
@@ -139,28 +227,27 @@ class Answers:
         b, g = scores.shape
         self._scores, self._own, self._label, self._of = scores, own, label, species.of
         seen = min(_SEEN, g)
-        self._count = np.zeros((b, 6), np.int64)
+        self._count = np.zeros((b, 2, 4), np.int64)
         self._value, self.index = np.empty((b, seen), np.float32), np.empty((b, seen), np.int64)
+        right = Right.alike(label, species, own)
         _scan(
-            scores, own, label, species.start, species.members,
+            scores, own, right.members, right.begin, right.end,
             self._count, self._value, self.index,
         )  # fmt: skip
 
     def by_row(self) -> Ranks:
         """Only the query's own row is right; without one nothing is."""
-        above, tied = self._count[:, 0], self._count[:, 1]
-        has = self._own >= 0
-        gain = np.zeros((len(has), PLACES), np.float32)
+        count = self._count[:, 0]
+        above, tied, _, right = count.T
+        gain = np.zeros((len(right), PLACES), np.float32)
         for place in range(PLACES):
-            inside = has & (above <= place) & (place < above + tied)
+            inside = (right > 0) & (above <= place) & (place < above + tied)
             gain[inside, place] = 1 / tied[inside]
-        rank = np.where(has, above + 1 + (tied - 1) / 2, np.inf)
-        return Ranks(rank.astype(np.float32), gain, has.astype(np.int32))
+        return Ranks(_expected(count).astype(np.float32), gain, right.astype(np.int32))
 
     def by_species(self) -> Ranks:
         """Every row of the query's species is right; its own is no answer."""
-        above, tied, good, right = self._count[:, 2:].T
-        rank = np.where(right > 0, above + 1 + (tied - good) / (good + 1), np.inf)
+        rank, right = _expected(self._count[:, 1]), self._count[:, 1, 3]
         value, index = self._others
         hit = (self._of[index] == self._label[:, None]) & (self._label >= 0)[:, None]
         hit &= value > _NONE
@@ -220,13 +307,3 @@ class Answers:
         """Answers above a value, answers of that value, right ones among these; the own row left out."""
         above, size, good = _tied(self._scores[row], value, of, label, self._own[row])
         return above, size, good
-
-
-def ndcg(gain: Floats, right: NDArray[np.int32]) -> NDArray[np.float64]:
-    """Normalised discounted cumulative gain of the first PLACES answers, (b,).
-
-    The ideal has all right answers first. Queries without a right answer get 0.
-    """
-    discount = 1 / np.log2(np.arange(PLACES) + 2)
-    ideal = np.concatenate([[0.0], np.cumsum(discount)])[np.minimum(right, PLACES)]
-    return np.asarray((gain @ discount) / np.where(ideal > 0, ideal, 1))

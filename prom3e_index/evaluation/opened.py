@@ -1,0 +1,80 @@
+"""What every evaluation begins with: its settings, the model, and the facts that its tables state."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import prom3e_index
+from prom3e_index.bundle.manifest import NAME
+from prom3e_index.evaluation.data import EvalSet
+from prom3e_index.models.folder import Model
+
+_VERSIONS = ("numpy", "torch", "scikit-learn", "faiss-gpu", "faiss-cpu")
+
+
+@dataclass(frozen=True)
+class EvaluationConfig:
+    """What retrieval, probe and uncertainty are all told.
+
+    Attributes:
+        data: A bundle, or embeddings.
+        out: Folder of the results.
+        model: Name or folder; a bundle's own when None.
+        hub: Local copy of hub repositories.
+        device: Where the MVAE runs.
+        seed: Of draws, splits and bootstrap.
+        source: What the data were encoded from, for the record.
+    """
+
+    data: Path
+    out: Path
+    model: str | None = None
+    hub: Path | None = None
+    device: str = "cpu"
+    seed: int = 0
+    source: str | None = None
+
+
+def open_evaluated(config: EvaluationConfig) -> Model | None:
+    """The model to evaluate: as named, a bundle's own, or none."""
+    if config.model is not None:
+        return Model.open(config.model, hub=config.hub, device=config.device)
+    if (config.data / NAME).is_file():
+        from prom3e_index.search.run import Bundle
+
+        return Bundle.open(config.data).model(hub=config.hub, device=config.device)
+    return None
+
+
+def describe(data: EvalSet, model: Model | None, config: EvaluationConfig) -> dict[str, Any]:
+    """What every table states: rows, model, seed, versions, machine."""
+    have: dict[str, str] = {}
+    for name in _VERSIONS:
+        try:
+            have[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return {
+        "data": data.source,
+        "data_fingerprint": data.fingerprint,
+        "rows": len(data),
+        "rows_in_source": data.of,
+        "observed": {m: int(data.present[:, i].sum()) for i, m in enumerate(data.modalities)},
+        "modalities": list(data.modalities),
+        "species_column": data.species,
+        "model": model.name if model else None,
+        "model_fingerprint": model.mvae_fingerprint if model and model.mvae_source else None,
+        "seed": config.seed,
+        "program": f"prom3e-index {prom3e_index.__version__}",
+        "versions": have,
+        "machine": f"Python {platform.python_version()}, {platform.platform()}",
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": sys.argv,
+        "source": config.source or str(config.data),
+    }

@@ -1,0 +1,249 @@
+"""Scores of queries with the gallery of a target, in every space, each product computed when first needed."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prom3e_index.models.folder import Weights
+from prom3e_index.mvae.class_tokens import Tokens
+from prom3e_index.mvae.completion import Completer, infer, mean_embedding
+from prom3e_index.search.score import Space
+
+Floats = NDArray[np.float32]
+Ints = NDArray[np.int64]
+_REPEATED = 0.9
+"""A gallery with at most this share of distinct embeddings is multiplied once for each of them."""
+
+
+class Gallery:
+    """Rows that have a target, their embeddings, and where each row stands among them.
+
+    Args:
+        x: (n, m, d) unit rows.
+        present: (n, m).
+        target: Column of the target.
+
+    Attributes:
+        rows: (g,) rows of the data.
+        observed: (g, d) encoder embeddings.
+        place: (n,) place of each row of the data; −1 where it lacks the target.
+    """
+
+    def __init__(self, x: Floats, present: NDArray[np.bool_], target: int) -> None:
+        self.rows = np.flatnonzero(present[:, target])
+        self.observed = np.ascontiguousarray(x[self.rows, target])
+        self.place = np.full(len(x), -1, np.int64)
+        self.place[self.rows] = np.arange(len(self.rows))
+        wide = np.dtype((np.void, self.observed.dtype.itemsize * x.shape[2]))
+        _, first, inverse = np.unique(
+            self.observed.view(wide)[:, 0], return_index=True, return_inverse=True
+        )
+        repeated = len(first) < _REPEATED * len(self.rows)
+        self._first: Ints | None = first if repeated else None
+        self._inverse: Ints = inverse.reshape(-1)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def products(self, left: Floats) -> Floats:
+        """⟨left, observed⟩ (q, g), equal to the last bit where two rows are equal and often are."""
+        if self._first is None:
+            return np.asarray(left @ self.observed.T)
+        return np.take(left @ self.observed[self._first].T, self._inverse, axis=1)
+
+
+class Products:
+    """Inner products of q queries with g gallery rows, each computed when first needed.
+
+    Args:
+        asked: (q, d) encoder embeddings of the queries, q̄.
+        gallery: Their target's.
+        completed: (q, d) what the MVAE makes of each for the target; None with the encoder space alone.
+        asked_hidden: (q, z), likewise.
+        reconstructed: (g, d) what the MVAE makes of the gallery's observations; None where ε is 0.
+        hidden: (g, z), likewise None with the encoder space alone.
+        hidden_product: ⟨asked_hidden, hidden⟩ (q, g), where it is known: it is the same for every target.
+    """
+
+    def __init__(
+        self,
+        asked: Floats,
+        gallery: Gallery,
+        completed: Floats | None = None,
+        asked_hidden: Floats | None = None,
+        reconstructed: Floats | None = None,
+        hidden: Floats | None = None,
+        hidden_product: Floats | None = None,
+    ) -> None:
+        self._gallery, self._reconstructed = gallery, reconstructed
+        self._asked = {"mean": asked, "completed": completed}
+        self._hidden = (asked_hidden, hidden)
+        self._known: dict[str, Floats] = {}
+        if hidden_product is not None:
+            self._known["hidden"] = hidden_product
+
+    def _product(self, name: str) -> Floats:
+        if name not in self._known:
+            if name == "hidden":
+                left, right = self._hidden
+            else:
+                which, _, side = name.partition("_")
+                left = self._asked[which]
+                right = self._reconstructed if side == "made" else self._gallery.observed
+            if left is None or right is None:
+                raise ValueError(f"The product {name} was not prepared; see `VisibleSet`.")
+            plain = name.endswith("_observed")
+            self._known[name] = self._gallery.products(left) if plain else left @ right.T
+        return self._known[name]
+
+    def _mixed(self, side: str, delta: float, part: slice) -> Floats:
+        """(1 − δ)·⟨q̄, g⟩ + δ·⟨f̂, g⟩ for one side of the gallery; not to be written to."""
+        if delta in (0.0, 1.0):
+            return self._product(f"{'completed' if delta else 'mean'}_{side}")[part]
+        mixed = self._product(f"mean_{side}")[part] * np.float32(1 - delta)
+        mixed += self._product(f"completed_{side}")[part] * np.float32(delta)
+        return mixed
+
+    def scores(self, space: Space, w: Weights, part: slice = slice(None)) -> Floats:
+        """Scores (q, g) in a space, not to be written to; see `search.score` for the formula.
+
+        Args:
+            space: One of `search.score.SPACES`.
+            w: δ, γ, ε.
+            part: Of the queries.
+        """
+        delta, gamma, epsilon = {
+            "encoder": (0.0, 0.0, 0.0),
+            "reconstructed": (1.0, 0.0, w.epsilon),
+            "hidden": (0.0, 1.0, 0.0),
+        }.get(space, (w.delta, w.gamma, w.epsilon))
+        if gamma == 1:
+            return self._product("hidden")[part]
+        if not epsilon and gamma and 0 < delta < 1:  # the common case, in fewer passes
+            scores = self._product("mean_observed")[part] * np.float32((1 - gamma) * (1 - delta))
+            scores += self._product("completed_observed")[part] * np.float32((1 - gamma) * delta)
+            scores += self._product("hidden")[part] * np.float32(gamma)
+            return scores
+        scores = self._mixed("observed", delta, part)
+        if epsilon:
+            scores = scores * np.float32(1 - epsilon)
+            scores += self._mixed("made", delta, part) * np.float32(epsilon)
+            scores /= self._length(epsilon)
+        if gamma:
+            scores = scores * np.float32(1 - gamma)
+            scores += self._product("hidden")[part] * np.float32(gamma)
+        return scores
+
+    def _length(self, epsilon: float) -> Floats:
+        """‖(1 − ε)·f + ε·r‖ of each gallery row."""
+        if "cosine" not in self._known:
+            assert self._reconstructed is not None  # `_mixed` has read it
+            self._known["cosine"] = (self._gallery.observed * self._reconstructed).sum(axis=1)
+        cross = 2 * epsilon * (1 - epsilon) * self._known["cosine"]
+        squared = (1 - epsilon) ** 2 + epsilon**2 + cross
+        return np.asarray(np.sqrt(np.maximum(squared, 1e-12)), np.float32)
+
+
+class VisibleSet:
+    """What one visible set asks: its queries, and what the MVAE says of them and of the galleries.
+
+    A gallery row's hidden vector, and its reconstruction where ε is above 0, is inferred without the
+    visible set: a user's query is not in the index either, and would else be found by itself.
+
+    Args:
+        x: (n, m, d) unit rows.
+        present: (n, m).
+        modalities: m names.
+        given: The visible set.
+        queries: (q,) rows that ask; each has all of `given`.
+        galleries: By target.
+        model: Completes; None for the encoder space alone.
+        mixed: Targets whose ε may be above 0.
+        tokens: Of all rows, where they are prepared; see `mvae.completion.prepare`.
+
+    Attributes:
+        given: The visible set.
+        queries: (q,) rows that ask.
+    """
+
+    def __init__(
+        self,
+        x: Floats,
+        present: NDArray[np.bool_],
+        modalities: Sequence[str],
+        given: tuple[str, ...],
+        queries: Ints,
+        galleries: dict[str, Gallery],
+        model: Completer | None,
+        mixed: Collection[str] = (),
+        tokens: Tokens | None = None,
+    ) -> None:
+        self.given, self.queries, self.galleries = given, queries, galleries
+        columns = [modalities.index(m) for m in given]
+        shown = np.zeros((len(queries), len(modalities)), bool)
+        shown[:, columns] = True
+        self._mean = mean_embedding(x[queries], shown)
+        self._completes = model is not None
+        if model is None:
+            return
+        names = list(galleries)
+
+        def of(rows: Ints) -> tuple[Tokens, Ints] | None:
+            return None if tokens is None else (tokens, rows)
+
+        asked = infer(model, x[queries], shown, names, tokens=of(queries))
+        self._completed = {t: asked.reconstructed[:, i] for i, t in enumerate(names)}
+        self._asked_hidden = asked.hidden
+        without = present.copy()
+        without[:, columns] = False
+        rest = np.flatnonzero(without.any(axis=1))
+        self._at = np.full(len(x), -1, np.int64)
+        self._at[rest] = np.arange(len(rest))
+        made = [t for t in names if t in mixed]
+        found = infer(model, x[rest], without[rest], made, tokens=of(rest))
+        self._hidden = found.hidden
+        self._made = {t: found.reconstructed[:, i] for i, t in enumerate(made)}
+
+    def hidden_product(self, part: slice | Ints) -> Floats | None:
+        """⟨h, h⟩ of some queries with all rows that are in any gallery, for `products`."""
+        return self._asked_hidden[part] @ self._hidden.T if self._completes else None
+
+    def products(
+        self, target: str, part: slice | Ints = slice(None), hidden: Floats | None = None
+    ) -> Products:
+        """Products of some queries with a target's gallery.
+
+        Args:
+            target: One of the galleries.
+            part: Of the queries.
+            hidden: From `hidden_product` of the same queries; computed when needed, else.
+        """
+        g = self.galleries[target]
+        if not self._completes:
+            return Products(self._mean[part], g)
+        at = self._at[g.rows]
+        if hidden is not None and len(at) < len(self._hidden):
+            hidden = hidden[:, at]
+        return Products(
+            self._mean[part],
+            g,
+            self._completed[target][part],
+            self._asked_hidden[part],
+            self._made[target][at] if target in self._made else None,
+            self._hidden[at] if hidden is None else None,
+            hidden,
+        )
+
+    def products_of(
+        self, target: str, asked: Floats, completed: Floats | None, asked_hidden: Floats | None
+    ) -> Products:
+        """Products of queries from elsewhere, with the same visible set, with a target's gallery."""
+        g = self.galleries[target]
+        if not self._completes:
+            return Products(asked, g)
+        at = self._at[g.rows]
+        made = self._made[target][at] if target in self._made else None
+        return Products(asked, g, completed, asked_hidden, made, self._hidden[at])
