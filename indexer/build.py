@@ -6,12 +6,10 @@ Source of the layout: `prom3e_index/README.md`. A build that was killed is conti
 from __future__ import annotations
 
 import json
-import os
 import platform
-import shutil
 import sys
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -23,14 +21,17 @@ from prom3e_index.bundle.manifest import (
     describe_files,
     history_entry,
     read_manifest,
-    sync,
     write_manifest,
 )
+from prom3e_index.indexer.beside import STAGE_FILES, WORK_FILES, real_path, take_away
 from prom3e_index.indexer.certify import certified
+from prom3e_index.indexer.disk import full_disk_said
 from prom3e_index.indexer.encode import encode_table, some_kept
 from prom3e_index.indexer.generation import summarise
-from prom3e_index.indexer.plan import Progress
-from prom3e_index.indexer.work import BuildConfig, locked, open_model, work_folder
+from prom3e_index.indexer.lock import locked
+from prom3e_index.indexer.plan import Progress, silent
+from prom3e_index.indexer.publish import publish, settle
+from prom3e_index.indexer.work import BuildConfig, open_model, work_folder
 from prom3e_index.indexer.write_segment import bias_width, write_segment
 from prom3e_index.models.folder import Model
 from prom3e_index.mvae.completion import hidden_width
@@ -38,11 +39,8 @@ from prom3e_index.search.hubness import chosen_method
 from prom3e_index.tables import recognise
 
 
-def _silent(stage: str, done: int, total: int | None) -> None:
-    return
-
-
-def build(config: BuildConfig, progress: Progress = _silent) -> dict[str, Any]:
+@full_disk_said
+def build(config: BuildConfig, progress: Progress = silent) -> dict[str, Any]:
     """Build a bundle from a table; see `BuildConfig`.
 
     Returns:
@@ -58,7 +56,9 @@ def build(config: BuildConfig, progress: Progress = _silent) -> dict[str, Any]:
     chosen_method(model, config.hubs)
     if config.format is None:
         recognise(Path(config.table.partition("::")[0]))  # a name mistyped leaves nothing behind
+    config = replace(config, out=real_path(config.out))
     with locked(config.out, "build"):
+        settle(config.out, progress)
         return _build(config, model, progress, started)
 
 
@@ -67,7 +67,7 @@ def _build(config: BuildConfig, model: Model, progress: Progress, started: float
     n = encode_table(config, work, model, progress)
     some_kept(config, work, model, n)
     stage = work / "bundle"
-    shutil.rmtree(stage, ignore_errors=True)
+    take_away(stage, STAGE_FILES)
     hubs = chosen_method(model, config.hubs)
     entry = write_segment(work, stage, model, hubs, config.wish, progress)
     facts = json.loads((work / "planned.json").read_text())
@@ -80,8 +80,8 @@ def _build(config: BuildConfig, model: Model, progress: Progress, started: float
     manifest["seconds"] = round(time.monotonic() - started, 2)
     write_manifest(stage / NAME, manifest)
     read_manifest(stage)
-    _publish(stage, config.out)
-    shutil.rmtree(work, ignore_errors=True)
+    publish(stage, config.out)
+    take_away(work, WORK_FILES)
     return manifest
 
 
@@ -131,15 +131,3 @@ def _manifest(
         },
         "command": sys.argv,
     }
-
-
-def _publish(stage: Path, out: Path) -> None:
-    """Sync everything to disk, then rename; an old bundle is moved aside first and then removed."""
-    for path in stage.rglob("*"):
-        sync(path)
-    old = out.with_name(f"{out.name}.replaced-{os.getpid()}")
-    if out.exists():
-        out.rename(old)
-    stage.rename(out)
-    if old.exists():
-        shutil.rmtree(old)

@@ -24,6 +24,7 @@ from prom3e_index.bundle.faiss.operating_point import found_share, tune
 from prom3e_index.bundle.faiss.scan import exact, score_all, score_rows
 from prom3e_index.bundle.memory_maps import release
 from prom3e_index.bundle.opened import BundleFolder
+from prom3e_index.errors import BundleError
 from prom3e_index.indexer.plan import Progress
 from prom3e_index.models.folder import Model
 from prom3e_index.mvae.completion import infer
@@ -49,6 +50,21 @@ def certified(
         model: The index's.
         progress: Told of each target.
     """
+    manifest = tuned(folder, manifest, model, progress)
+    made = certify(BundleFolder(folder, manifest), model, progress)
+    return {**manifest, "certificate": made}
+
+
+def tuned(
+    folder: Path, manifest: dict[str, Any], model: Model, progress: Progress
+) -> dict[str, Any]:
+    """A manifest with operating points for kinds that have none yet; arguments as of `certified`."""
+    lacking = [
+        p for s in manifest["segments"] for p in s["index"].values()
+        if p["kind"] != "exact" and not p.get("tuned")
+    ]  # fmt: skip
+    if not lacking:
+        return manifest
     wish = wish_of(manifest)
     segments = [
         {**s, "index": {t: dict(p) for t, p in s["index"].items()}} for s in manifest["segments"]
@@ -62,14 +78,21 @@ def certified(
                 chosen = tune(segment.gallery(target), queries, wish.recall)
                 segment.close(target)
                 entry["index"][target] = {**point, **chosen.to_dict(), "tuned": True}
-    manifest = {**manifest, "segments": segments}
-    made = certify(BundleFolder(folder, manifest), model, progress)
-    return {**manifest, "certificate": made}
+    return {**manifest, "segments": segments}
 
 
 def wish_of(manifest: dict[str, Any]) -> Wish:
-    """What the index was built to do."""
-    return Wish(**manifest.get("wish", {}))
+    """What the index was built to do.
+
+    Raises:
+        BundleError: The manifest's note of it is damaged.
+    """
+    try:
+        return Wish(**manifest.get("wish", {}))
+    except (TypeError, ValueError) as e:
+        raise BundleError(
+            f"What the index must do, `wish` in its manifest, is {manifest.get('wish')!r}: {e}."
+        ) from e
 
 
 def unmet(certificate: dict[str, Any], wish: Wish, faiss_bytes: int) -> list[str]:
@@ -92,8 +115,11 @@ def unmet(certificate: dict[str, Any], wish: Wish, faiss_bytes: int) -> list[str
 
 def is_stale(manifest: dict[str, Any]) -> bool:
     """Whether rows added and removed since the certificate pass a tenth of those it was made on."""
-    made = manifest.get("certificate", {})
-    generation, rows = int(made.get("generation", 1)), int(made.get("rows", manifest["rows"]))
+    try:
+        made = manifest.get("certificate", {})
+        generation, rows = int(made.get("generation", 1)), int(made.get("rows", manifest["rows"]))
+    except (AttributeError, TypeError, ValueError):
+        return True  # no certificate that can be read
     later = [h for h in manifest["history"] if h["generation"] > generation]
     return bool(sum(h["added"] + h["removed"] for h in later) > STALE * rows)
 
@@ -289,7 +315,7 @@ def _resident() -> int | None:
     path = Path("/proc/self/statm")
     if not path.is_file():
         return None
-    return int(path.read_text().split()[1]) * 4096
+    return int(path.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def _machine() -> str:

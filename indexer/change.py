@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,11 +12,25 @@ from numpy.typing import NDArray
 
 from prom3e_index.bundle.filters import Filter
 from prom3e_index.bundle.opened import BundleFolder
-from prom3e_index.errors import InputError, MismatchError, ModelError, NotCachedError
-from prom3e_index.indexer.certify import certified, is_stale, wish_of
+from prom3e_index.errors import (
+    BundleError,
+    InputError,
+    MismatchError,
+    ModelError,
+    NotCachedError,
+)
+from prom3e_index.indexer.beside import (
+    STAGE_FILES,
+    WORK_FILES,
+    adding_of,
+    real_path,
+    refuse_others,
+    take_away,
+)
+from prom3e_index.indexer.certify import certified, is_stale, tuned, wish_of
+from prom3e_index.indexer.disk import full_disk_said
 from prom3e_index.indexer.encode import encode_table
 from prom3e_index.indexer.generation import (
-    adding_of,
     changing,
     commit,
     remove_rows,
@@ -26,8 +39,9 @@ from prom3e_index.indexer.generation import (
     summarise,
     take_segment,
 )
-from prom3e_index.indexer.plan import Progress, sift_known
-from prom3e_index.indexer.work import BuildConfig, identity, open_model, resumable
+from prom3e_index.indexer.merge import join_segments
+from prom3e_index.indexer.plan import Progress, sift_known, sift_told
+from prom3e_index.indexer.work import BuildConfig, identity, open_model, read_note, resumable
 from prom3e_index.indexer.write_segment import write_segment
 from prom3e_index.models.folder import Model
 
@@ -45,6 +59,7 @@ class Changed:
         known: Rows passed over because the index holds their ids.
         rejected: Rows refused, with reasons in the new segment's `rejected.parquet`.
         unknown: Ids to be removed that no observation has.
+        reasons: Why rows were refused, at most 20, where no new segment keeps the reasons.
     """
 
     manifest: dict[str, Any]
@@ -53,8 +68,10 @@ class Changed:
     known: int = 0
     rejected: int = 0
     unknown: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()
 
 
+@full_disk_said
 def add(index: Path, config: BuildConfig, progress: Progress, update: bool = False) -> Changed:
     """Add the observations of a table that an index does not hold yet; only they are encoded.
 
@@ -71,16 +88,11 @@ def add(index: Path, config: BuildConfig, progress: Progress, update: bool = Fal
         InputError: The table has no ids, or cannot be read.
         MismatchError: The index's model has changed since.
     """
-    action = "update" if update else "add"
-    with changing(index, action) as old:
+    action, index = "update" if update else "add", real_path(index)
+    with changing(index, action, progress) as old:
         model, config = _as_built(index, old, config)
         bundle = BundleFolder(index, old)
-        wanted = {**identity(config, model), "action": action, "generation": str(old["generation"])}
-        folder = adding_of(index)
-        begun = folder / "identity.json"
-        if begun.is_file() and json.loads(begun.read_text())["generation"] != wanted["generation"]:
-            shutil.rmtree(folder)  # of an index that has changed since, perhaps by this very work
-        work = resumable(folder, wanted, config.restart, action)
+        work = _work_folder(index, old, identity(config, model), config.restart, action)
 
         def sift(con: Any, facts: dict[str, Any]) -> dict[str, int]:
             own = "SELECT count(*) FROM planned WHERE id != 'row-' || (row_in + 1)"
@@ -90,37 +102,60 @@ def add(index: Path, config: BuildConfig, progress: Progress, update: bool = Fal
                     "that holds them: --map COLUMN=id."
                 )
             with bundle.reader("SELECT id FROM observations", 65_536) as ids:
-                return sift_known(con, ids, update)
+                noted = sift_known(con, ids, update)
+            with bundle.reader("SELECT id, reason FROM rejected WHERE id IS NOT NULL") as told:
+                return noted | sift_told(con, told)
 
         encode_table(config, work, model, progress, sift)
         facts = json.loads((work / "planned.json").read_text())
         stage = work / "segment"
-        shutil.rmtree(stage, ignore_errors=True)
+        take_away(stage, STAGE_FILES)
         entry = write_segment(work, stage, model, old["hubs"]["method"], wish_of(old), progress)
-        noted = {"known": facts.get("known", 0), "rejected": entry["counts"]["rows_rejected"]}
-        if not entry["rows"] and not noted["rejected"]:
-            shutil.rmtree(work)
-            return Changed(old, **noted)
-        new = successor(old, action, added=entry["rows"], **noted)
+        told = entry["counts"]["rows_rejected"]
+        done = {"known": facts.get("known", 0), "rejected": told + facts.get("told", 0)}
+        if not entry["rows"]:  # the index stays as it is, however often this is repeated
+            reasons = _reasons_of(stage)
+            take_away(work, WORK_FILES)
+            return Changed(old, **done, reasons=reasons)
+        new = successor(
+            old, action, added=entry["rows"], known=done["known"], rejected=done["rejected"]
+        )
         removed = removed_rows(bundle)
         again = _rows_of_ids(bundle, _ids_of(stage)) if update else np.zeros(0, np.int64)
         removed[again] = True
         new["history"][-1]["removed"] = len(again)
         take_segment(index, stage, new, entry)
+        join_segments(index, new, model, progress)
         removed = np.concatenate([removed, np.zeros(entry["rows"], bool)])
         if removed.any():
             remove_rows(index, new, removed)
         new = _settle(index, old, new, model, progress)
-        shutil.rmtree(work)
-        return Changed(new, entry["rows"], len(again), **noted)
+        take_away(work, WORK_FILES)
+        return Changed(new, entry["rows"], len(again), **done)
 
 
+def _work_folder(
+    index: Path, old: dict[str, Any], made_of: dict[str, Any], restart: bool, action: str
+) -> Path:
+    """Where rows are encoded; what lies there of an index that has changed since is of no use."""
+    folder = adding_of(index)
+    refuse_others(folder, WORK_FILES)
+    wanted = {**made_of, "action": action, "generation": str(old["generation"])}
+    begun = read_note(folder / "identity.json")
+    if begun is not None and begun.get("generation") != wanted["generation"]:
+        take_away(folder, WORK_FILES)
+    return resumable(folder, wanted, restart, action)
+
+
+@full_disk_said
 def remove(index: Path, where: Filter | None, ids: list[str] | None, progress: Progress) -> Changed:
     """Remove the observations that satisfy a filter, or those of some ids.
 
-    They are found no more from the next opening on; their data leave the files with `compact`.
+    They are found no more from the next opening on; their data leave the files with `compact`. Damaged vectors and
+    FAISS files do not stand in the way.
     """
-    with changing(index, "remove") as old:
+    index = real_path(index)
+    with changing(index, "remove", progress, check=False) as old:
         bundle = BundleFolder(index, old)
         unknown: list[str] = []
         if ids is not None:
@@ -147,15 +182,16 @@ def _settle(
 ) -> dict[str, Any]:
     """Count, certify where much has changed, and make the new generation current."""
     summarise(index, new)
-    if is_stale(new):
-        try:
+    try:
+        if is_stale(new):
             new = certified(index, new, model or BundleFolder(index, new).model(), progress)
-        except (
-            MismatchError,
-            ModelError,
-            NotCachedError,
-        ) as e:  # a removal must not wait for a model
-            new["certificate"] = {**new.get("certificate", {}), "stale": str(e)}
+        elif model is not None:
+            new = tuned(index, new, model, progress)
+    except (BundleError, MismatchError, ModelError, NotCachedError, FileNotFoundError) as e:
+        if model is not None:
+            raise
+        made = new.get("certificate")  # a removal must not wait for a model, or for a repair
+        new["certificate"] = {**(made if isinstance(made, dict) else {}), "stale": str(e)}
     commit(index, old, new)
     return new
 
@@ -194,6 +230,22 @@ def _as_built(
                 f"({stated}). Restore that model, or build anew."
             )
     return model, config
+
+
+def _reasons_of(segment: Path, most: int = 20) -> tuple[str, ...]:
+    """Why rows were refused, a line each."""
+    import duckdb
+
+    con = duckdb.connect(str(segment / "metadata.duckdb"), read_only=True)
+    try:
+        found = con.execute(
+            "SELECT CASE WHEN row_in IS NULL THEN '' ELSE 'table row ' || (row_in + 1) || "
+            "coalesce(', id ' || id, '') || ': ' END || reason FROM rejected ORDER BY row_in LIMIT ?",
+            [most],
+        ).fetchall()
+    finally:
+        con.close()
+    return tuple(str(r[0]) for r in found)
 
 
 def _ids_of(segment: Path) -> list[str]:

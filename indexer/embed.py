@@ -8,8 +8,6 @@ and names are encoded once.
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from functools import partial
@@ -22,6 +20,8 @@ from numpy.typing import NDArray
 from prom3e_index.bundle.filters import quoted
 from prom3e_index.bundle.memory_maps import release
 from prom3e_index.errors import MediaError
+from prom3e_index.indexer.losses import Losses, missing
+from prom3e_index.indexer.new_array import new_array
 from prom3e_index.indexer.plan import Progress
 from prom3e_index.media.climate import ClimateRaster
 from prom3e_index.media.pool import DecodePool, Task
@@ -31,15 +31,15 @@ from prom3e_index.schema import MEDIA
 if TYPE_CHECKING:
     import duckdb
 
-PENDING, ENCODED, ABSENT, LOST = 0, 1, 2, 3
+PENDING, ENCODED, ABSENT = 0, 1, 2
 
 
 class Store:
     """The arrays of one modality under `folder`, made on first use."""
 
     def __init__(self, folder: Path, modality: str, n: int, width: int) -> None:
-        self.values = _memmap(folder / f"{modality}.npy", (n, width), np.float16)
-        self.state = _memmap(folder / f"{modality}.state.npy", (n,), np.uint8)
+        self.values = _stored(folder / f"{modality}.npy", (n, width), np.float16)
+        self.state = _stored(folder / f"{modality}.state.npy", (n,), np.uint8)
 
     def put(self, rows: list[NDArray[np.int64]], embeddings: NDArray[np.float32]) -> None:
         """Write embeddings, each to all of its rows, then mark them."""
@@ -50,14 +50,13 @@ class Store:
         self.state.flush()
 
 
-def _memmap(path: Path, shape: tuple[int, ...], dtype: type) -> Any:
-    if path.is_file():
-        return np.lib.format.open_memmap(path, mode="r+")
-    temporary = path.with_suffix(".making")
-    array = np.lib.format.open_memmap(temporary, mode="w+", dtype=dtype, shape=shape)
-    array.flush()
-    del array
-    temporary.replace(path)
+def _stored(path: Path, shape: tuple[int, ...], dtype: type) -> Any:
+    if not path.is_file():
+        temporary = path.with_suffix(".making")
+        new_array(temporary, shape, dtype)
+        temporary.replace(path)
+    if 0 in shape:
+        return np.zeros(shape, dtype)
     return np.lib.format.open_memmap(path, mode="r+")
 
 
@@ -183,17 +182,25 @@ def _decoded(
     store: Store,
     ahead: int,
 ) -> Iterator[tuple[NDArray[Any], NDArray[np.int64]]]:
-    """Decoded files with their rows; a file that cannot be decoded is noted and left out."""
-    tasks = (((rows, media / value), Task(modality, media / value, spec)) for value, rows in groups)
-    for (rows, path), result in pool.map(tasks, ahead=ahead):
-        if (note := pool.notes.pop(path, None)) is not None:  # a part of the file is lost
-            _lose(work, modality, rows, f"{path}: {note}", str(media))
+    """Decoded files with their rows; a file that is not there or cannot be decoded is noted and left out."""
+    losses = Losses(work, modality, store.state, media)
+
+    def tasks() -> Iterator[tuple[tuple[NDArray[np.int64], Path], Task]]:
+        for value, rows in groups:
+            reason = missing(media / value)
+            if reason is None:
+                yield (rows, media / value), Task(modality, media / value, spec)
+            else:
+                losses.add(rows, reason)
+
+    for (rows, path), result in pool.map(tasks(), ahead=ahead):
+        if (note := pool.notes.pop(path, None)) is not None:
+            losses.note(rows, f"{path}: {note}")
         if isinstance(result, MediaError):
-            _lose(work, modality, rows, str(result), str(media))
-            store.state[rows] = LOST
-            store.state.flush()
+            losses.add(rows, str(result))
         else:
             yield result, rows
+    losses.write()
 
 
 def _embed_numbers(
@@ -252,29 +259,3 @@ def _embed_numbers(
                 store.state.flush()
         done += len(seq)
         progress(f"encode {modality}", done, None)
-
-
-def _lose(work: Path, modality: str, rows: NDArray[np.int64], reason: str, media: str) -> None:
-    reason = reason.replace(media.rstrip("/") + "/", "")
-    with (work / "lost.jsonl").open("a", encoding="utf-8") as f:
-        f.write(json.dumps({"modality": modality, "seqs": rows.tolist(), "reason": reason}) + "\n")
-        f.flush()
-        os.fsync(f.fileno())
-
-
-def read_lost(work: Path) -> Iterator[tuple[int, str, str]]:
-    """Notes as (seq, modality, reason).
-
-    A line cut off by a crash is passed over: its rows were not marked yet.
-    """
-    path = work / "lost.jsonl"
-    if not path.is_file():
-        return
-    with path.open(encoding="utf-8") as f:
-        for line in f:
-            try:
-                note = json.loads(line)
-            except json.JSONDecodeError:
-                continue
-            for seq in note["seqs"]:
-                yield int(seq), str(note["modality"]), str(note["reason"])

@@ -9,8 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from prom3e_index.bundle.memory_maps import release
 from prom3e_index.errors import InputError
-from prom3e_index.indexer.embed import ABSENT, ENCODED, Store, embed, read_lost
+from prom3e_index.indexer.embed import ABSENT, ENCODED, Store, embed
+from prom3e_index.indexer.losses import read_lost
 from prom3e_index.indexer.plan import (
     DUPLICATES,
     Progress,
@@ -19,7 +21,7 @@ from prom3e_index.indexer.plan import (
     plan_embeddings,
     settle_embeddings,
 )
-from prom3e_index.indexer.work import BuildConfig
+from prom3e_index.indexer.work import BuildConfig, write_note
 from prom3e_index.indexer.write_segment import kept_rows
 from prom3e_index.media.climate import ClimateRaster
 from prom3e_index.models.folder import Model
@@ -136,8 +138,8 @@ def _copy_embeddings(
         at += len(batch.ids)
         progress("read embeddings", at, None)
     for store in stores:
-        store.values.flush()
-        store.state.flush()
+        release(store.values)
+        release(store.state)
 
 
 def some_kept(config: BuildConfig, work: Path, model: Model, rows: int) -> None:
@@ -153,9 +155,7 @@ def _finish(con: Any, facts: dict[str, Any], done: Path, sift: Sift | None) -> N
     if sift is not None:
         facts |= sift(con, facts)
     con.execute("CHECKPOINT")
-    temporary = done.with_suffix(".new")
-    temporary.write_text(json.dumps(facts))
-    temporary.replace(done)
+    write_note(done, facts)
 
 
 def _some_left(con: Any, config: BuildConfig, rows: int, needed: bool) -> None:

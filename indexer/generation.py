@@ -10,7 +10,8 @@ and bitmaps of removed rows are never written twice, so a reader of an older man
 
 from __future__ import annotations
 
-import shutil
+import errno
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,7 +35,16 @@ from prom3e_index.bundle.manifest import (
     write_manifest,
 )
 from prom3e_index.bundle.opened import BundleFolder
-from prom3e_index.indexer.work import locked
+from prom3e_index.bundle.own_files import OWNED, entries, refuse_links
+from prom3e_index.indexer.beside import STAGE_FILES, stage_of, take_away
+from prom3e_index.indexer.lock import locked
+from prom3e_index.indexer.new_array import save_array
+from prom3e_index.indexer.plan import Progress, silent
+from prom3e_index.indexer.publish import set_aside, settle
+from prom3e_index.indexer.work import read_note
+
+_NEW = NAME + ".new"
+_COUNTS = ("rows_in", "rows_indexed", "rows_rejected", "files_lost")
 
 
 def segment_name(generation: int) -> str:
@@ -61,25 +71,29 @@ def summarise(folder: Path, manifest: dict[str, Any]) -> None:
     manifest["observed"] = {m: int(n) for m, n in zip(bundle.modalities, held, strict=True)}
 
 
-OWNED = (
-    "segments", "deleted", GENERATIONS, "embeddings", "vectors", "faiss", "metadata.duckdb",
-    "metadata.duckdb.wal", "records.arrow", "rejected.parquet", "statistics.json",
-)  # fmt: skip
-"""What an index's folder holds beside its manifest; other files there are somebody else's."""
-_COUNTS = ("rows_in", "rows_indexed", "rows_rejected", "files_lost")
-
-
 @contextmanager
-def changing(index: Path, action: str, *, check: bool = True) -> Iterator[dict[str, Any]]:
+def changing(
+    index: Path, action: str, progress: Progress = silent, *, check: bool = True
+) -> Iterator[dict[str, Any]]:
     """Be the index's only writer; give its manifest, after clearing what a killed change left.
 
+    Args:
+        index: Its `real_path`.
+        action: What is done, for whoever else wants to write meanwhile.
+        progress: Told what was put back, taken away, or cannot be read.
+        check: Whether every file that the manifest names must be there at its size.
+
     Raises:
-        BundleError: Another writer is at work, or the index is damaged.
+        BundleError: Another writer is at work, or the index is damaged, or something in it is a link.
     """
-    read_manifest(index, check=check)  # no lock file is left beside what is no index
+    if index.exists() or not set_aside(index):
+        read_manifest(index, check=check)  # no lock file is left beside what is no index
     with locked(index, action):
+        settle(index, progress)
         manifest = read_manifest(index, check=check)
         clear(index, manifest)
+        for name in unreadable(index, manifest):
+            progress(f"{name} cannot be read and is kept, with all files, until compact", 0, None)
         yield manifest
 
 
@@ -101,9 +115,15 @@ def successor(manifest: dict[str, Any], action: str, **noted: int) -> dict[str, 
     }
 
 
-def take_segment(index: Path, stage: Path, manifest: dict[str, Any], entry: dict[str, Any]) -> None:
+def take_segment(
+    index: Path,
+    stage: Path,
+    manifest: dict[str, Any],
+    entry: dict[str, Any],
+    name: str | None = None,
+) -> None:
     """Move a written segment to its place and name it in a manifest that is being made."""
-    name = segment_name(manifest["generation"])
+    name = name or segment_name(manifest["generation"])
     for path in [*stage.rglob("*"), stage]:
         sync(path)
     files = describe_files(stage)
@@ -126,8 +146,7 @@ def remove_rows(index: Path, manifest: dict[str, Any], removed: NDArray[np.bool_
     path = index / name
     path.parent.mkdir(exist_ok=True)
     temporary = path.with_name(path.name + ".new")
-    with temporary.open("wb") as f:
-        np.save(f, np.packbits(removed, bitorder="little"))
+    save_array(temporary, np.packbits(removed, bitorder="little"))
     sync(temporary)
     temporary.replace(path)
     sync(path.parent)
@@ -143,6 +162,26 @@ def removed_rows(bundle: BundleFolder) -> NDArray[np.bool_]:
     return out
 
 
+def known_removals(index: Path, manifest: dict[str, Any]) -> NDArray[np.bool_]:
+    """(places,) rows that some generation whose file of them is sound says are removed.
+
+    Rows keep their numbers until an index is compacted, and are never put back.
+    """
+    out = np.zeros(int(manifest["places"]), bool)
+    for name in _generations(index, manifest):
+        earlier = read_note(index / name) or {}
+        try:
+            file = earlier["deleted"]["file"]
+            path, stated = index / file, earlier["files"][file]["sha256"]
+        except (KeyError, TypeError):
+            continue  # none was removed then, or it cannot be read
+        if Path(file).parts[:1] == ("deleted",) and ".." not in Path(file).parts:
+            if path.is_file() and checksum(path) == stated:
+                bits = np.unpackbits(np.load(path, allow_pickle=False), bitorder="little")
+                out[: len(bits)] |= bits[: len(out)].astype(bool)
+    return out
+
+
 def commit(index: Path, old: dict[str, Any], new: dict[str, Any]) -> None:
     """Make a new manifest current; the old one stays to be looked at, unless the new one ends its history."""
     if new.get("oldest", 1) <= old["generation"]:
@@ -155,38 +194,71 @@ def commit(index: Path, old: dict[str, Any], new: dict[str, Any]) -> None:
 
 
 def clear(index: Path, manifest: dict[str, Any]) -> None:
-    """Take away what neither a manifest nor one of the generations still kept names."""
-    for name in strays(index, manifest):
-        (index / name).unlink()
-    for top in OWNED:
-        for path in [*sorted((index / top).rglob("*"), reverse=True), index / top]:
-            if path.is_dir() and not any(path.iterdir()):
-                path.rmdir()
-    if stage_of(index).exists():
-        shutil.rmtree(stage_of(index))
+    """Take away what neither a manifest nor one of the generations still kept names. No link is followed.
+
+    Raises:
+        BundleError: Something of the index is a link.
+    """
+    refuse_links(index)
+    gone = set(strays(index, manifest))
+    root = os.open(index, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        for name in gone & {*OWNED, _NEW}:
+            os.unlink(name, dir_fd=root)
+        for top in (t for t in OWNED if (index / t).is_dir()):
+            for here, folders, files, at in os.fwalk(top, topdown=False, dir_fd=root):
+                for name in files:
+                    if f"{here}/{name}" in gone:
+                        os.unlink(name, dir_fd=at)
+                for name in folders:
+                    _remove_empty(name, at)
+            _remove_empty(top, root)
+    finally:
+        os.close(root)
+    take_away(stage_of(index), STAGE_FILES)
+
+
+def _remove_empty(name: str, at: int) -> None:
+    try:
+        os.rmdir(name, dir_fd=at)
+    except OSError as e:
+        if e.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            raise
 
 
 def strays(index: Path, manifest: dict[str, Any] | None = None) -> list[str]:
-    """Files among an index's own that neither its manifest nor a generation still kept names."""
+    """Files among an index's own that neither its manifest nor a generation still kept names.
+
+    While a generation cannot be read, any file may be one of those that it names.
+    """
     manifest = manifest or read_manifest(index, check=False)
-    named = {*manifest["files"], NAME}
+    named, damaged = {*manifest["files"]}, False
+    for name, files in _generations(index, manifest).items():
+        named |= {name, *(files or ())}
+        damaged |= files is None
+    found = [_NEW] if (index / _NEW).is_file() else []
+    for top in () if damaged else OWNED:
+        path = index / top
+        if path.is_file():
+            found.append(top)
+        elif path.is_dir():
+            inside = (e.path for e in entries(path) if not e.is_dir(follow_symlinks=False))
+            found += sorted(Path(p).relative_to(index).as_posix() for p in inside)
+    return [n for n in found if n not in named]
+
+
+def unreadable(index: Path, manifest: dict[str, Any]) -> list[str]:
+    """Manifests of generations still kept that are damaged."""
+    return [name for name, files in _generations(index, manifest).items() if files is None]
+
+
+def _generations(index: Path, manifest: dict[str, Any]) -> dict[str, list[str] | None]:
+    """The manifests of earlier generations still kept, each with the files it names; None if damaged."""
+    out: dict[str, list[str] | None] = {}
     for path in sorted((index / GENERATIONS).glob("[0-9]*.json")):
-        number = int(path.stem)
-        if manifest.get("oldest", 1) <= number < manifest["generation"]:
-            named |= {*read_manifest(index, number, check=False)["files"]}
-            named.add(path.relative_to(index).as_posix())
-    found = [index / (NAME + ".new")]
-    for top in OWNED:
-        found += [index / top, *sorted((index / top).rglob("*"))]
-    names = [p.relative_to(index).as_posix() for p in found if p.is_file()]
-    return [n for n in names if n not in named]
-
-
-def adding_of(index: Path) -> Path:
-    """Where rows to be added are encoded; an interrupted `add` finds them there, of the same generation."""
-    return index.with_name(index.name + ".adding")
-
-
-def stage_of(index: Path) -> Path:
-    """Where a segment is written that replaces others; of no use after a crash."""
-    return index.with_name(index.name + ".compacting")
+        name = path.relative_to(index).as_posix()
+        if path.stem.isdigit() and manifest.get("oldest", 1) <= int(path.stem):
+            if int(path.stem) < manifest["generation"]:
+                files = (read_note(path) or {}).get("files")
+                out[name] = list(files) if isinstance(files, dict) else None
+    return out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,7 @@ def write_metadata(
     present: NDArray[np.bool_],
     sigma_l1: NDArray[np.float32],
     modalities: tuple[str, ...],
-    lost: list[tuple[int, str, str]],
+    lost: Iterable[Any],
 ) -> dict[str, Any]:
     """Write the observations of the kept rows, what they lost, and every row that was refused.
 
@@ -33,7 +34,7 @@ def write_metadata(
         present: (rows, m).
         sigma_l1: (rows,).
         modalities: Names, in the order of `present`.
-        lost: (seq, modality, reason) noted while encoding.
+        lost: Arrow tables of `seq`, `modality`, `reason` noted while encoding.
 
     Returns:
         Counts: `rows_in`, `rows_indexed`, `rows_rejected`, `files_lost`; the first is the sum of the
@@ -44,12 +45,10 @@ def write_metadata(
     # Copies: the plan itself stays as it is, so that an interrupted build can come here again.
     con.execute("CREATE OR REPLACE TEMP TABLE all_lost AS SELECT * FROM lost")
     con.execute("CREATE OR REPLACE TEMP TABLE all_rejected AS SELECT * FROM rejected")
-    if lost:
-        seqs, lost_from, reasons = zip(*lost, strict=True)
-        noted = {"seq": pa.array(seqs, pa.int64()), "modality": lost_from, "reason": reasons}
-        con.register("noted", pa.table(noted))
+    for part in lost:
+        con.register("noted", part)
         con.execute(
-            "INSERT INTO all_lost SELECT DISTINCT n.* FROM noted n WHERE NOT EXISTS (SELECT 1 FROM lost l "
+            "INSERT INTO all_lost SELECT DISTINCT n.* FROM noted n WHERE NOT EXISTS (SELECT 1 FROM all_lost l "
             "WHERE l.seq = n.seq AND l.modality = n.modality)"
         )
         con.unregister("noted")

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +13,20 @@ from numpy.typing import NDArray
 
 from prom3e_index.bundle.filters import quoted
 from prom3e_index.errors import InputError, ShapeError, near_names
+from prom3e_index.indexer.beside import WORK_FILES, real_path, take_away
+from prom3e_index.indexer.disk import full_disk_said
 from prom3e_index.indexer.encode import encode_table
+from prom3e_index.indexer.lock import locked
+from prom3e_index.indexer.new_array import new_array
 from prom3e_index.indexer.plan import Progress, open_plan
-from prom3e_index.indexer.work import BuildConfig, identity, locked, open_model, work_folder
+from prom3e_index.indexer.work import (
+    BuildConfig,
+    identity,
+    open_model,
+    read_note,
+    work_folder,
+    write_note,
+)
 from prom3e_index.indexer.write_segment import kept_rows
 from prom3e_index.models.folder import Model
 from prom3e_index.mvae.files import read_mvae
@@ -24,6 +34,7 @@ from prom3e_index.schema import NAMES, parse_modalities
 from prom3e_index.tables import EMBEDDINGS, recognise
 
 
+@full_disk_said
 def encode_to_npz(
     config: BuildConfig,
     progress: Progress,
@@ -41,6 +52,7 @@ def encode_to_npz(
         `rows`, `rejected`, and `observed` per modality.
     """
     model = open_model(config)
+    config = replace(config, out=real_path(config.out))
     with locked(config.out, "encode"):
         return _encode(config, model, progress, species, columns)
 
@@ -77,12 +89,8 @@ def _encode(
         con.close()
     if len(kept) == 0:
         raise InputError(f"Nothing of {config.table} could be encoded.")
-    whole = np.lib.format.open_memmap(
-        work / "whole.npy",
-        mode="w+",
-        dtype=np.float32,
-        shape=(len(kept), len(model.modalities), model.width),
-    )
+    shape = (len(kept), len(model.modalities), model.width)
+    whole = new_array(work / "whole.npy", shape, np.float32)
     for i, m in enumerate(model.modalities):
         stored = np.load(work / "embeddings" / f"{m}.npy", mmap_mode="r")
         for at in range(0, len(kept), 4096):
@@ -98,7 +106,7 @@ def _encode(
         **{k: v for k, v in beside.items() if k not in ("ids", "species")},
     )
     temporary.replace(config.out)
-    shutil.rmtree(work, ignore_errors=True)
+    take_away(work, WORK_FILES)
     observed = {m: int(present[:, i].sum()) for i, m in enumerate(model.modalities)}
     return {"rows": len(kept), "rejected": rejected, "observed": observed}
 
@@ -142,19 +150,21 @@ def encoded(
     note = config.out.with_suffix(".json")
     model = open_model(config)
     made_of = {**identity(config, model), "species": species, "columns": list(columns)}
-    if config.out.exists() and note.is_file():
-        if json.loads(note.read_text(encoding="utf-8")) == made_of:
+    if config.out.exists():
+        known = read_note(note)
+        if known == made_of:
             return config.out
-        raise InputError(
-            f"{config.out} was encoded from another table, by another model or with other columns; give "
-            "another --out."
-        )
+        why = "was encoded from another table, by another model or with other columns"
+        if known is None:
+            why = f"is there, but {note.name}, which says what it was encoded from, is not or is damaged"
+        raise InputError(f"{config.out} {why}; remove it, or give another --out.")
     config.out.parent.mkdir(parents=True, exist_ok=True)
     encode_to_npz(config, progress, species, columns)
-    note.write_text(json.dumps(made_of, indent=1), encoding="utf-8")
+    write_note(note, made_of)
     return config.out
 
 
+@full_disk_said
 def infer_npz(
     source: Path,
     model_name: str,

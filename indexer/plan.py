@@ -22,6 +22,10 @@ Progress = Callable[[str, int, int | None], None]
 """Called with the stage's name, items done, and items in all where known."""
 
 
+def silent(stage: str, done: int, total: int | None) -> None:
+    """Say nothing of the progress."""
+
+
 def open_plan(work: Path) -> duckdb.DuckDBPyConnection:
     """Open the plan's database, bounded in memory, spilling to the work folder.
 
@@ -113,13 +117,13 @@ def _settle(
     """Turn `incoming` into `planned`, `rejected` and `lost`."""
     _create_notes(con)
     twice = con.execute(
-        "SELECT id, count(*), min(row_in) + 1 FROM incoming WHERE id IS NOT NULL GROUP BY id "
-        "HAVING count(*) > 1 ORDER BY min(row_in)"
+        "SELECT id, count(*), min(row_in) + 1, count(*) OVER () FROM incoming WHERE id IS NOT NULL GROUP BY id "
+        "HAVING count(*) > 1 ORDER BY min(row_in) LIMIT 1"
     ).fetchall()
     if twice and duplicates == "error":
-        first, count, row = twice[0]
+        first, count, row, ids = twice[0]
         raise InputError(
-            f"{len(twice)} ids stand in several rows; the first is {first[:80]!r}, {count} times, from "
+            f"{ids} ids stand in several rows; the first is {first[:80]!r}, {count} times, from "
             f"row {row}. Choose: --duplicates first or --duplicates last."
         )
     order = "ASC" if duplicates == "first" else "DESC"
@@ -233,3 +237,23 @@ def sift_known(con: duckdb.DuckDBPyConnection, known: Any, update: bool) -> dict
     rows = int(con.execute("SELECT count(*) FROM planned").fetchall()[0][0])
     con.execute("DROP TABLE kept")
     return {"rows": rows} if update else {"rows": rows, "known": passed}
+
+
+def sift_told(con: duckdb.DuckDBPyConnection, told: Any) -> dict[str, int]:
+    """Take out of a plan's rejected rows those that an index already lists with the same id and reason.
+
+    Args:
+        con: The plan's connection.
+        told: Arrow reader of the index's rejected `id`s and `reason`s.
+
+    Returns:
+        `told` rows that were taken out.
+    """
+    con.register("told_before", told)
+    con.execute("CREATE OR REPLACE TEMP TABLE told AS SELECT DISTINCT id, reason FROM told_before")
+    con.unregister("told_before")
+    gone = con.execute(
+        "DELETE FROM rejected r WHERE EXISTS (SELECT 1 FROM told t WHERE t.id = r.id AND t.reason = r.reason)"
+    ).fetchall()
+    con.execute("DROP TABLE told")
+    return {"told": int(gone[0][0])}

@@ -1,19 +1,17 @@
-"""A build's configuration, its work folder beside the result, and its lock."""
+"""A build's configuration, and its work folder beside the result."""
 
 from __future__ import annotations
 
 import json
 import os
-import shutil
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from prom3e_index.bundle.faiss.kinds import Wish
-from prom3e_index.errors import BundleError, InputError
+from prom3e_index.bundle.manifest import write_manifest
+from prom3e_index.errors import InputError
+from prom3e_index.indexer.beside import WORK_FILES, building_of, refuse_others, take_away
 from prom3e_index.models.folder import Model
 
 
@@ -117,70 +115,41 @@ def work_folder(config: BuildConfig, model: Model) -> Path:
         )
     if out.exists() and not (out / "manifest.json").is_file():
         raise InputError(f"{out} is no index; it is not overwritten.")
-    return resumable(
-        out.with_name(out.name + ".building"), identity(config, model), config.restart, "build"
-    )
+    return resumable(building_of(out), identity(config, model), config.restart, "build")
 
 
 def resumable(work: Path, wanted: dict[str, Any], restart: bool, action: str) -> Path:
     """Make a work folder, or reopen one that the same work left unfinished.
 
     Raises:
+        BundleError: A folder of that name is not this program's.
         InputError: It holds other unfinished work.
     """
+    refuse_others(work, WORK_FILES)
     if work.exists():
-        known = work / "identity.json"
-        if restart or not known.is_file():
-            shutil.rmtree(work)
-        elif json.loads(known.read_text()) != wanted:
+        known = read_note(work / "identity.json")
+        if restart or (known is None and not (work / "planned.json").is_file()):
+            take_away(work, WORK_FILES)
+        elif known != wanted:
             raise InputError(
                 f"{work} holds an unfinished {action} of another table or other settings; pass --restart "
                 "to discard it."
             )
     if not work.exists():
         work.mkdir(parents=True)
-        temporary = work / "identity.json.new"
-        temporary.write_text(json.dumps(wanted, indent=1))
-        temporary.replace(work / "identity.json")
+        write_note(work / "identity.json", wanted)
     return work
 
 
-@contextmanager
-def locked(out: Path, action: str) -> Iterator[None]:
-    """Be the only writer of `out`; the kernel frees the lock of a process that died.
-
-    Raises:
-        BundleError: Another process writes to it; names what it does and the process.
-    """
-    path = out.with_name(out.name + ".lock")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with _lock(path, out) as handle:
-        handle.truncate(0)
-        handle.write(f"prom3e-index {action}, process {os.getpid()}")
-        handle.flush()
-        try:
-            yield
-        finally:
-            path.unlink(missing_ok=True)
+def write_note(path: Path, values: dict[str, Any]) -> None:
+    """Write a small JSON file so that a crash leaves the old one or the new one, whole."""
+    write_manifest(path, values)
 
 
-def _lock(path: Path, out: Path) -> IO[str]:
-    """The lock file, held; a file that was removed while waiting for it is no lock, so another is made."""
-    while True:
-        handle = path.open("a+")
-        if sys.platform == "win32":
-            return handle
-        import fcntl
-
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as e:
-            handle.seek(0)
-            holder = handle.read() or "another process"
-            handle.close()
-            raise BundleError(
-                f"{out} is being changed by {holder}; wait for it to end, then run this again."
-            ) from e
-        if path.exists() and os.fstat(handle.fileno()).st_ino == path.stat().st_ino:
-            return handle
-        handle.close()
+def read_note(path: Path) -> dict[str, Any] | None:
+    """A note that `write_note` wrote; None when there is none, or what is there is no such note."""
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError, RecursionError):
+        return None
+    return values if isinstance(values, dict) else None

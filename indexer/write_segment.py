@@ -16,8 +16,10 @@ from prom3e_index.bundle.faiss.kinds import Wish, choose
 from prom3e_index.bundle.faiss.search import Point
 from prom3e_index.bundle.faiss.write import build as write_index
 from prom3e_index.bundle.memory_maps import release
-from prom3e_index.indexer.embed import ENCODED, read_lost
+from prom3e_index.indexer.embed import ENCODED
+from prom3e_index.indexer.losses import lost_tables
 from prom3e_index.indexer.metadata import write_metadata
+from prom3e_index.indexer.new_array import new_array, save_array
 from prom3e_index.indexer.plan import Progress, open_plan
 from prom3e_index.models.folder import NO_HUBS, Model
 from prom3e_index.mvae.completion import hidden_width, infer
@@ -65,8 +67,9 @@ def write_segment(
     write_statistics(model, folder, present, progress)
     con = open_plan(work)
     try:
-        lost = list(read_lost(work))
-        counts = write_metadata(con, folder, kept, present, sigma_l1, model.modalities, lost)
+        counts = write_metadata(
+            con, folder, kept, present, sigma_l1, model.modalities, lost_tables(work)
+        )
     finally:
         con.close()
     return {
@@ -100,7 +103,7 @@ def write_indexes(
 
         assigned = write_index(vectors, folder / "faiss" / f"{target}.faiss", kind, 0, report)
         if assigned is not None:
-            np.save(folder / "faiss" / f"{target}.lists.npy", assigned)
+            save_array(folder / "faiss" / f"{target}.lists.npy", assigned)
         release(vectors)
         seconds = round(time.monotonic() - begun, 2)
         out[target] = {**Point(kind.name).to_dict(), "why": why, "seconds": seconds}
@@ -125,7 +128,7 @@ def _infer(
         m: new_array(stage / "embeddings" / f"{m}.npy", (n, model.width)) for m in model.modalities
     }
     vectors = {m: new_array(stage / "vectors" / f"{m}.npy", (n, width)) for m in model.modalities}
-    np.save(stage / "embeddings" / "present.npy", present)
+    save_array(stage / "embeddings" / "present.npy", present)
     sigma_l1 = np.zeros(n, np.float32)
     epsilon = {m: model.weights((), m).epsilon for m in model.modalities}
     for at in range(0, n, BLOCK):
@@ -154,14 +157,6 @@ def _infer(
 def bias_width(model: Model, hubs: str) -> int:
     """Columns of the bias against hubs: one for each modality that may ask."""
     return 0 if hubs == NO_HUBS else len(model.modalities)
-
-
-def new_array(path: Path, shape: tuple[int, ...]) -> Any:
-    """A float16 array in a file, to be filled."""
-    if shape[0] == 0:  # nothing cannot be mapped
-        np.save(path, np.zeros(shape, np.float16))
-        return np.load(path)
-    return np.lib.format.open_memmap(path, mode="w+", dtype=np.float16, shape=shape)
 
 
 def write_statistics(

@@ -9,6 +9,8 @@ import pytest
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 
+pytest_plugins = ["changes"]
+
 ROOT = Path(__file__).parent.parent
 SHARED = Path(os.environ.get("PROM3E_SHARED", ROOT.parent / "shared"))
 

@@ -1,4 +1,4 @@
-"""Changing an index: what is added, replaced, removed; crashes at every file operation; damage and repair."""
+"""Changing an index: what is added, replaced and removed, and what stays as it was."""
 
 from __future__ import annotations
 
@@ -6,30 +6,21 @@ import csv
 import json
 import os
 import shutil
-import signal
-import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
-from faults import Killed, faults
+from changes import answers, ids_of, places, quiet, sound
 
-from prom3e_index.bundle.faiss.kinds import Wish
 from prom3e_index.bundle.filters import Filter
 from prom3e_index.errors import BundleError, InputError, MismatchError
-from prom3e_index.indexer import certify as certify_module
-from prom3e_index.indexer import change as change_module
-from prom3e_index.indexer import compact as compact_module
 from prom3e_index.indexer.build import build
-from prom3e_index.indexer.certify import cross_modal
 from prom3e_index.indexer.change import add, remove
 from prom3e_index.indexer.compact import compact
 from prom3e_index.indexer.generation import strays
-from prom3e_index.indexer.verify import verify
-from prom3e_index.indexer.work import BuildConfig, locked
-from prom3e_index.models.folder import Model
+from prom3e_index.indexer.lock import locked
+from prom3e_index.indexer.work import BuildConfig
 from prom3e_index.search.query import Query
 from prom3e_index.search.run import Bundle
 
@@ -44,81 +35,6 @@ STRANGE = [
     "; DROP TABLE observations",
     "nil",
 ]
-
-
-def quiet(*_):
-    return
-
-
-def places(path: Path, ids, shift=0.0, name="Pica pica") -> str:
-    """A table of places, the id's position deciding the place."""
-    with path.open("w", newline="", encoding="utf-8") as f:
-        out = csv.writer(f)
-        out.writerow(["id", "lat", "lon", "name", "eventDate"])
-        for i, key in enumerate(ids):
-            out.writerow(
-                [key, (i * 37) % 160 - 80 + shift, (i * 71) % 350 - 175, name, "2024-05-01"]
-            )
-    return str(path)
-
-
-def ids_of(bundle) -> set[str]:
-    return {r[0] for r in bundle.sql("SELECT id FROM observations")}
-
-
-def answers(bundle, targets=None):
-    """Ids and scores of a few questions in every target, rows left out since they may be given anew."""
-    out = []
-    for target in targets or bundle.modalities:
-        for where in (None, "latitude > 0"):
-            hits = bundle.search(
-                Query(location=(10, 20), target=target, k=5, filter=Filter(where=where))
-            ).hits
-            out.append([(h.fields["id"], round(h.score, 4)) for h in hits])
-    return out
-
-
-def state_of(bundle):
-    return bundle.manifest["generation"], ids_of(bundle), answers(bundle, ["loc"])
-
-
-def sound(bundle, but=()) -> bool:
-    return all(c.ok for c in verify(bundle) if c.name not in but)
-
-
-@pytest.fixture(scope="module")
-def base(tmp_path_factory):
-    """An index of 24 places, to be copied."""
-    folder = tmp_path_factory.mktemp("base")
-    table = places(folder / "t.csv", [f"a{i}" for i in range(24)])
-    build(BuildConfig(table=table, out=folder / "i.p3i"))
-    return folder / "i.p3i"
-
-
-@pytest.fixture
-def index(base, tmp_path):
-    shutil.copytree(base, tmp_path / "i.p3i")
-    return tmp_path / "i.p3i"
-
-
-@pytest.fixture(scope="module")
-def model():
-    model = Model.open("mini")
-    for m in model.modalities:
-        model.encoder(m)
-    return model
-
-
-@pytest.fixture
-def fast(monkeypatch, model):
-    """One loaded model and no new certificates: neither writes a file."""
-    monkeypatch.setattr(change_module, "open_model", lambda config: model)
-    monkeypatch.setattr(Bundle, "model", lambda self, *a, **k: model)
-    monkeypatch.setattr(
-        "prom3e_index.bundle.opened.BundleFolder.model", lambda self, *a, **k: model
-    )
-    for module in (change_module, compact_module):
-        monkeypatch.setattr(module, "certified", lambda folder, manifest, *_: manifest)
 
 
 def test_add_encodes_only_new_rows_and_equals_a_build_of_all(index, tmp_path, monkeypatch, world):
@@ -358,247 +274,3 @@ def test_media_of_several_folders_are_found_after_compact(tmp_path, world, fast)
         files = {h.fields["id"]: h.media for h in hits}
         assert files == {f"row{i}": str(tmp_path / f"folder {i}'s" / "p.jpg") for i in range(2)}
         compact(tmp_path / "i.p3i", quiet)
-
-
-# What a crash may leave: the old generation or the new one, whole.
-
-
-def operations(tmp_path):
-    new = [*(f"a{i}" for i in range(20, 24)), "n1", "n2"]
-    table = places(tmp_path / "new.csv", new, shift=2)
-
-    def prepared(index):
-        remove(index, Filter(where="id = 'a1'"), None, quiet)
-
-    config = BuildConfig(table=table, out=tmp_path / "i.p3i", workers=1)
-    return {
-        "add": (lambda i: None, lambda i: add(i, config, quiet)),
-        "update": (lambda i: None, lambda i: add(i, config, quiet, update=True)),
-        "remove": (lambda i: None, lambda i: remove(i, Filter(where="id = 'a2'"), None, quiet)),
-        "compact": (prepared, lambda i: compact(i, quiet)),
-    }
-
-
-@pytest.mark.parametrize("name", ["add", "update", "remove", "compact"])
-def test_a_failure_at_every_file_operation_loses_nothing(base, tmp_path, fast, name):
-    before, run = operations(tmp_path)[name]
-    prepared, index = tmp_path / "prepared.p3i", tmp_path / "i.p3i"
-    shutil.copytree(base, prepared)
-    before(prepared)
-
-    def fresh():
-        for path in tmp_path.glob("i.p3i*"):
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
-        shutil.copytree(prepared, index)
-
-    fresh()
-    old = state_of(Bundle.open(index))
-    with faults(index) as watch:  # a crash while reading leaves what the last write left
-        run(index)
-    new = state_of(Bundle.open(index))
-    points, kept = watch.seen, {"old": 0, "new": 0}
-    assert points > 10
-    for at in range(1, points + 1):
-        error = ("killed", "ENOSPC")[at % 2]
-        fresh()
-        with faults(index, at, error), pytest.raises((Killed, OSError, BundleError)):
-            run(index)
-        bundle = Bundle.open(index)
-        state = state_of(bundle)
-        assert state in (old, new), (at, error)
-        assert at % 10 or sound(bundle, but=("files",)), (at, error)
-        kept["old" if state == old else "new"] += 1
-        if at % 20 == 0:  # the same command goes on where it stopped, and clears what was left
-            run(index)
-            assert ids_of(Bundle.open(index)) == new[1] and not strays(index), (at, error)
-    assert kept["old"] and kept["old"] + kept["new"] == points
-    sys.stderr.write(
-        f"\n{name}: {points} injected failures, {kept['old']} old, {kept['new']} new\n"
-    )
-
-
-_CHILD = """
-import sys
-from pathlib import Path
-from prom3e_index.bundle.filters import Filter
-from prom3e_index.indexer.certify import cross_modal
-from prom3e_index.indexer.change import add, remove
-from prom3e_index.indexer.compact import compact
-from prom3e_index.indexer.work import BuildConfig
-from prom3e_index.models.folder import Model
-for m in Model.open("mini").modalities: Model.open("mini").encoder(m)
-index, table = Path(sys.argv[1]), sys.argv[2]
-quiet = lambda *_: None
-sys.stdout.write("ready\\n"); sys.stdout.flush()
-add(index, BuildConfig(table=table, out=index), quiet)
-remove(index, Filter(where="id = 'a2'"), None, quiet)
-compact(index, quiet)
-"""
-
-
-def test_sigkill_at_random_moments(base, tmp_path):
-    index, rng = tmp_path / "i.p3i", np.random.default_rng(11)
-    table = places(tmp_path / "n.csv", [f"n{i}" for i in range(8)])
-    first = {f"a{i}" for i in range(24)}
-    grown = first | {f"n{i}" for i in range(8)}
-    for _ in range(4):
-        for path in tmp_path.glob("i.p3i*"):
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
-        shutil.copytree(base, index)
-        child = subprocess.Popen([sys.executable, "-c", _CHILD, str(index), table],
-                                 stdout=subprocess.PIPE)  # fmt: skip
-        child.stdout.readline()
-        time.sleep(float(rng.uniform(0, 9)))
-        child.send_signal(signal.SIGKILL)
-        child.wait()
-        bundle = Bundle.open(index)
-        assert ids_of(bundle) in (first, grown, grown - {"a2"})
-        assert sound(bundle, but=("files",))
-        add(index, BuildConfig(table=table, out=index), quiet)
-        assert ids_of(Bundle.open(index)) in (grown, grown - {"a2"}) and not strays(index)
-
-
-@pytest.mark.parametrize("whole", [False, True])
-def test_a_half_made_plan_is_begun_anew_and_a_damaged_whole_one_said(index, tmp_path, fast, whole):
-    table = places(tmp_path / "n.csv", ["n1"])
-    with pytest.raises(ZeroDivisionError):  # stopped after its plan
-        add(index, BuildConfig(table=table, out=index), lambda stage, *_: stage == "read" or 1 / 0)
-    work = Path(str(index) + ".adding")
-    (work / "plan.duckdb").write_bytes(b"cut off")
-    if whole:
-        with pytest.raises(BundleError, match="plan.duckdb is damaged.*--restart"):
-            add(index, BuildConfig(table=table, out=index), quiet)
-    else:
-        (work / "planned.json").unlink(missing_ok=True)
-    done = add(index, BuildConfig(table=table, out=index, restart=whole), quiet)
-    assert done.added == 1 and sound(Bundle.open(index))
-
-
-def test_reading_writes_nothing_and_a_read_only_index_says_so(index, fast):
-    with faults(index, 1, "EROFS"):
-        bundle = Bundle.open(index)
-        assert answers(bundle) and sound(bundle)
-        with pytest.raises(OSError, match="Read-only file system"):
-            remove(index, Filter(where="true"), None, quiet)
-    assert answers(Bundle.open(index)) == answers(bundle)
-
-
-# Damage.
-
-
-def flip(path: Path) -> None:
-    data = bytearray(path.read_bytes())
-    data[len(data) // 2] ^= 4
-    path.write_bytes(data)
-
-
-@pytest.mark.parametrize("part", ["faiss/image.faiss", "vectors/image.npy"])
-@pytest.mark.parametrize("harm, words", [
-    (flip, "checksum"),
-    (lambda p: p.write_bytes(p.read_bytes()[:-9]), "bytes, the manifest says"),
-    (lambda p: p.unlink(), "lacks"),
-    (lambda p: shutil.copy(p.with_name(p.name.replace("image", "sat")), p), "comes from another index"),
-])  # fmt: skip
-def test_damaged_files_are_refused_and_rebuilt(index, fast, part, harm, words):
-    expected = answers(Bundle.open(index))
-    shutil.copy(index / part, index / "keep")
-    harm(index / part)
-    (index / "keep").unlink()
-    with pytest.raises(BundleError, match=words):
-        answers(Bundle.open(index))
-    compact(index, quiet, action="rebuild")
-    again = answers(Bundle.open(index))
-    assert [[i for i, _ in line] for line in again] == [[i for i, _ in line] for line in expected]
-    assert np.allclose([s for line in again for _, s in line],
-                       [s for line in expected for _, s in line], atol=2e-3)  # fmt: skip
-    assert sound(Bundle.open(index))
-
-
-def test_everything_that_is_derived_is_rebuilt(index, fast):
-    expected = answers(Bundle.open(index))
-    for name in ("records.arrow", "statistics.json", "rejected.parquet", "faiss/sat.faiss"):
-        flip(index / name)
-    with pytest.raises(BundleError, match="records.arrow has checksum"):
-        answers(Bundle.open(index))
-    compact(index, quiet, action="rebuild")
-    assert answers(Bundle.open(index)) == expected and sound(Bundle.open(index))
-
-
-def test_what_cannot_be_made_again_is_said(index, fast):
-    flip(index / "embeddings" / "loc.npy")
-    with pytest.raises(BundleError, match="nothing here can make it again"):
-        compact(index, quiet, action="rebuild")
-    assert ids_of(Bundle.open(index)) == {f"a{i}" for i in range(24)}
-
-
-def test_a_bitmap_that_was_changed_is_refused(index, fast):
-    remove(index, Filter(where="row = 3"), None, quiet)
-    path = next((index / "deleted").glob("*.npy"))
-    data = bytearray(path.read_bytes())
-    data[-1] ^= 255
-    path.write_bytes(data)
-    with pytest.raises(BundleError, match="removed rows would be found again"):
-        Bundle.open(index)
-
-
-# An index large enough for lists.
-
-
-@pytest.fixture(scope="module")
-def listed(tmp_path_factory):
-    """An index of 3,000 places in lists of 8-bit codes."""
-    folder = tmp_path_factory.mktemp("listed")
-    table = places(folder / "t.csv", [f"a{i}" for i in range(3_000)])
-    wish = Wish(recall=0.9, kind="ivf-sq8")
-    build(BuildConfig(table=table, out=folder / "i.p3i", wish=wish))
-    return folder / "i.p3i"
-
-
-def test_the_certificate_is_what_numpy_finds(listed):
-    bundle = Bundle.open(listed)
-    model, made = bundle.model(), bundle.manifest["certificate"]
-    for target in ("image", "audio"):
-        m = made["targets"][target]
-        queries = cross_modal(bundle, model, target, certify_module.QUERIES, seed=1)
-        vectors = np.asarray(bundle.vectors(target), np.float64)
-        exact = np.round(queries.astype(np.float64) @ vectors.T, 6)
-        for k in (1, 10, 100):  # each by a search of its own: for more hits more lists are read
-            _, found, _ = bundle.nearest(target, queries, k)
-            least = -np.sort(-exact, axis=1)[:, k - 1 : k]
-            share = (np.take_along_axis(exact, found[:, :k], 1) >= least - 3e-6).mean()
-            assert m[f"recall@{k}"] == pytest.approx(share, abs=2e-3)
-        assert m["kind"] == "ivf-sq8" and m["recall@10"] >= 0.88
-        assert [f["short"] for f in m["filtered"]] == [0] * len(m["filtered"]) != []
-        assert 0 < m["p50_ms"] <= m["p95_ms"] <= m["p99_ms"] and m["batch_qps"] > 0
-        width = vectors.shape[1]
-        assert 3 * width < m["disk_bytes_per_row"] < 3 * width + 64 * width * 4 / 3_000 * 64
-    assert made["rows"] == 3_000 and made["generation"] == 1 and made["versions"]["faiss"]
-
-
-def test_lists_and_exact_segments_answer_as_one(listed, tmp_path, fast):
-    index = tmp_path / "i.p3i"
-    shutil.copytree(listed, index)
-    table = places(tmp_path / "n.csv", [f"n{i}" for i in range(40)], shift=0.5)
-    add(index, BuildConfig(table=table, out=index), quiet)
-    remove(index, Filter(where="row % 7 = 0"), None, quiet)
-    bundle = Bundle.open(index)
-    kinds = [s["index"]["image"]["kind"] for s in bundle.manifest["segments"]]
-    rng, live = np.random.default_rng(0), bundle.live
-    vectors = np.asarray(bundle.vectors("image"), np.float32)
-    queries = vectors[rng.choice(live, 16)] + 0.02 * rng.normal(size=(16, vectors.shape[1]))
-    queries = queries.astype(np.float32)
-    rare = live[rng.random(len(live)) < 0.02]
-
-    assert kinds == ["ivf-sq8", "exact"] and len(live) == 3_040 - 435
-    for rows in (None, rare, live[:2_400], np.zeros(0, np.int64)):
-        eligible = live if rows is None else rows
-        for k in (1, 10, 60):
-            scores, found, _ = bundle.nearest("image", queries, k, rows)
-            certain, exact, path = bundle.nearest("image", queries, k, rows, exactly=True)
-            want = min(k, len(eligible))
-            assert found.shape == exact.shape == (16, want) and np.isin(found, eligible).all()
-            if want == 0:
-                continue
-            truth = -np.sort(-(queries @ vectors[eligible].T), axis=1)[:, :want]
-            assert np.allclose(certain, truth, atol=2e-4) and "exact scan" in path
-            assert (scores >= truth[:, -1:] - 2e-4).mean() > 0.85

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
 import os
 from pathlib import Path
 from typing import Any
 
+from prom3e_index.bundle.own_files import refuse_links
 from prom3e_index.errors import BundleError
 
 FORMAT_VERSION = 2
@@ -51,7 +53,10 @@ def describe_files(folder: Path) -> dict[str, dict[str, Any]]:
 def write_manifest(path: Path, values: dict[str, Any]) -> None:
     """Write a manifest so that a reader sees the old one or the new one, whole, and a crash keeps one."""
     temporary = path.with_name(path.name + ".new")
-    with temporary.open("w", encoding="utf-8") as f:
+    temporary.unlink(
+        missing_ok=True
+    )  # what a crash left, or a link that must not be written through
+    with temporary.open("x", encoding="utf-8") as f:
         json.dump(values, f, indent=1, ensure_ascii=False)
         f.write("\n")
         f.flush()
@@ -93,9 +98,12 @@ def read_manifest(
             generation that is not there.
     """
     path = manifest_path(folder)
+    refuse_links(folder)
     if not path.is_file():
         building = folder.with_name(folder.name + ".building")
         hint = " A build was begun; run the same `build` again." if building.exists() else ""
+        for aside in sorted(folder.parent.glob(glob.escape(folder.name) + ".replaced-*")):
+            hint = f" A killed build left the earlier one as {aside.name}; the next change or build puts it back."
         raise BundleError(
             f"{folder} is no index (it has no {NAME}).{hint} Make one: prom3e-index build."
         )
@@ -110,6 +118,7 @@ def read_manifest(
                 "removes those before it."
             )
         values = _in_this_format(_parsed(path, folder))
+    refuse_links(folder, values["files"])
     for name in values["files"]:
         if not (folder / name).resolve().is_relative_to(folder.resolve()):
             raise BundleError(f"{path} names {name!r} outside the index; refused.")

@@ -1,0 +1,117 @@
+"""Files that were lost while encoding: noted with their reason before their rows are marked, many at a time."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+LOST = 3
+"""State of a row whose file was lost."""
+FILE = "lost.jsonl"
+_ROWS, _SECONDS = 4096, 5.0
+_BATCH = 65_536
+
+
+class Losses:
+    """Losses of one modality; rows and time until they are written are bounded.
+
+    What a crash takes is found lost once more by the next run, since its rows are not marked yet.
+    """
+
+    def __init__(self, work: Path, modality: str, state: NDArray[np.uint8], media: Path) -> None:
+        self._path, self._modality, self._state = work / FILE, modality, state
+        self._media = str(media).rstrip("/") + "/"
+        self._waiting: list[tuple[NDArray[np.int64], str]] = []
+        self._rows = 0
+        self._since = 0.0
+
+    def add(self, rows: NDArray[np.int64], reason: str) -> None:
+        """Note that the file of some rows is lost."""
+        if not self._waiting:
+            self._since = time.monotonic()
+        self._waiting.append((rows, reason.replace(self._media, "")))
+        self._rows += len(rows)
+        if self._rows >= _ROWS or time.monotonic() - self._since > _SECONDS:
+            self.write()
+
+    def note(self, rows: NDArray[np.int64], reason: str) -> None:
+        """Note at once that a part of some rows' file is lost; what is left of it will be encoded."""
+        self.write()
+        self._append([(rows, reason.replace(self._media, ""))])
+
+    def write(self) -> None:
+        """Have the notes reach the disk, then mark their rows."""
+        if not self._waiting:
+            return
+        self._append(self._waiting)
+        for rows, _ in self._waiting:
+            self._state[rows] = LOST
+        self._state.flush()  # type: ignore[attr-defined]
+        self._waiting.clear()
+        self._rows = 0
+
+    def _append(self, notes: list[tuple[NDArray[np.int64], str]]) -> None:
+        with self._path.open("a", encoding="utf-8") as f:
+            f.write("\n")  # ends a line that a crash cut off
+            for rows, reason in notes:
+                note = {"modality": self._modality, "seqs": rows.tolist(), "reason": reason}
+                f.write(json.dumps(note) + "\n")
+            f.flush()
+            os.fsync(f.fileno())
+
+
+def missing(path: Path) -> str | None:
+    """Why there is no file at a path, without reading it; None where there is something to be decoded."""
+    try:
+        path.stat()
+    except OSError as e:
+        if e.errno in (errno.ENOENT, errno.ENOTDIR):
+            return f"{path} does not exist"
+    return None  # what else is wrong is for the decoder to say
+
+
+def read_lost(work: Path) -> Iterator[tuple[int, str, str]]:
+    """Notes as (seq, modality, reason).
+
+    A line cut off by a crash is passed over: its rows were not marked yet.
+    """
+    path = work / FILE
+    if not path.is_file():
+        return
+    with path.open(encoding="utf-8") as f:
+        for line in f:
+            try:
+                note = json.loads(line)
+            except json.JSONDecodeError:
+                continue
+            for seq in note["seqs"]:
+                yield int(seq), str(note["modality"]), str(note["reason"])
+
+
+def lost_tables(work: Path) -> Iterator[Any]:
+    """The notes as Arrow tables of `seq`, `modality`, `reason`, some 65,536 rows each."""
+    import pyarrow as pa
+
+    rows: list[tuple[int, str, str]] = []
+
+    def table() -> Any:
+        seqs, modalities, reasons = zip(*rows, strict=True)
+        return pa.table(
+            {"seq": pa.array(seqs, pa.int64()), "modality": modalities, "reason": reasons}
+        )
+
+    for row in read_lost(work):
+        rows.append(row)
+        if len(rows) == _BATCH:
+            yield table()
+            rows.clear()
+    if rows:
+        yield table()

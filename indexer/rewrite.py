@@ -1,0 +1,180 @@
+"""One segment from the rows of several: what compacting and merging have in common.
+
+Segments are read one after the other, so that an index of many needs no more open files than one of few.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prom3e_index.bundle.faiss.kinds import Wish
+from prom3e_index.bundle.filters import create_views, quoted
+from prom3e_index.bundle.memory_maps import release
+from prom3e_index.bundle.opened import BundleFolder
+from prom3e_index.bundle.segment import Segment
+from prom3e_index.indexer.metadata import finish_tables
+from prom3e_index.indexer.new_array import new_array, save_array
+from prom3e_index.indexer.plan import Progress
+from prom3e_index.indexer.write_segment import write_indexes, write_statistics
+from prom3e_index.mvae.completion import infer
+from prom3e_index.schema import MEDIA
+from prom3e_index.search.hubness import gallery_bias
+from prom3e_index.search.score import gallery
+
+if TYPE_CHECKING:
+    from prom3e_index.models.folder import Model
+
+BLOCK = 8192
+Ints = NDArray[np.int64]
+
+
+def rewrite(
+    bundle: BundleFolder,
+    live: Ints,
+    stage: Path,
+    model: Model,
+    wish: Wish,
+    repaired: bool,
+    progress: Progress,
+) -> dict[str, Any]:
+    """Write some rows of a bundle as one segment; give its part of the manifest.
+
+    Args:
+        bundle: Whose embeddings and metadata are sound, and its vectors where `repaired` is False.
+        live: Rows to keep, ascending; they are numbered anew from 0.
+        stage: The segment's new folder.
+        model: The bundle's.
+        wish: What the indexes must do.
+        repaired: Whether the vectors are computed again from the embeddings.
+        progress: Told of each stage.
+    """
+    for name in ("embeddings", "vectors", "faiss"):
+        (stage / name).mkdir(parents=True)
+    _copy_arrays(bundle, live, model, stage, repaired, progress)
+    counts = _copy_metadata(bundle, live, stage)
+    return {
+        "rows": len(live),
+        "media": str(bundle.segments[0].media),
+        "counts": counts,
+        "index": write_indexes(stage, bundle.modalities, wish, progress),
+    }
+
+
+def _parts(bundle: BundleFolder, live: Ints) -> Iterator[tuple[Segment, slice, Ints]]:
+    """Each segment with where its rows come to lie, and which of its rows are kept."""
+    for segment in bundle.segments:
+        low, high = np.searchsorted(live, [segment.first, segment.first + segment.rows])
+        if high > low:
+            yield segment, slice(int(low), int(high)), live[low:high] - segment.first
+
+
+def _copy_arrays(
+    bundle: BundleFolder,
+    live: Ints,
+    model: Model,
+    stage: Path,
+    repaired: bool,
+    progress: Progress,
+) -> None:
+    n, names = len(live), bundle.modalities
+    width = int(bundle.manifest["width"]) + int(bundle.manifest["hidden_width"])
+    present = np.zeros((n, len(names)), bool)
+    x = {m: new_array(stage / "embeddings" / f"{m}.npy", (n, model.width)) for m in names}
+    shape = (n, width + bundle.bias_width)
+    vectors = {m: new_array(stage / "vectors" / f"{m}.npy", shape) for m in names}
+    for segment, whole, kept in _parts(bundle, live):
+        present[whole] = segment.present[kept]
+        stored = {m: segment.embeddings(m) for m in names}
+        made = {} if repaired else {m: segment.vectors(m) for m in names}
+        for at in range(0, len(kept), BLOCK):
+            rows = kept[at : at + BLOCK]
+            part = slice(whole.start + at, whole.start + at + len(rows))
+            for m in names:
+                x[m][part] = stored[m][rows]
+                if not repaired:
+                    vectors[m][part] = made[m][rows]
+            if repaired:
+                _complete(bundle, model, x, vectors, present, part, width)
+            for arrays in (x, vectors, stored, made):
+                for array in arrays.values():
+                    release(array)
+            progress("copy", part.stop, n)
+    if repaired and bundle.bias_width and n:
+        method = bundle.manifest["hubs"]["method"]
+        for m in names:
+            vectors[m][:, width:] = gallery_bias(model, vectors[m][:, :width], m, method)
+            release(vectors[m])
+    save_array(stage / "embeddings" / "present.npy", present)
+    write_statistics(model, stage, present, progress)
+
+
+def _complete(
+    bundle: BundleFolder, model: Model, x: Any, vectors: Any, present: Any, part: slice, width: int
+) -> None:
+    """Gallery vectors of some rows, computed again from their embeddings."""
+    names = bundle.modalities
+    block = np.stack([np.asarray(x[m][part], np.float32) for m in names], axis=1)
+    inferred = infer(model, block, present[part], names)
+    for i, m in enumerate(names):
+        epsilon = float(bundle.manifest["epsilon"][m])
+        vectors[m][part, :width] = gallery(
+            block[:, i], present[part, i], inferred.reconstructed[:, i], inferred.hidden, epsilon
+        )
+
+
+def _copy_metadata(bundle: BundleFolder, live: Ints, stage: Path) -> dict[str, int]:
+    """Write the metadata of the rows that are kept.
+
+    A rejected row whose id was removed is left out, unless an observation of that id is still there.
+    """
+    import duckdb
+    import pyarrow as pa
+
+    con = duckdb.connect(config={"memory_limit": "1GB", "temp_directory": str(stage / "spill")})
+    try:
+        for i, segment in enumerate(bundle.segments):
+            path = str(segment.folder / "metadata.duckdb").replace("'", "''")
+            con.execute(f"ATTACH '{path}' AS s{i} (READ_ONLY)")
+        create_views(con, [s.first for s in bundle.segments])
+        con.execute(
+            f"ATTACH '{str(stage / 'metadata.duckdb').replace(chr(39), chr(39) * 2)}' AS out"
+        )
+        con.register("live", pa.table({"row": live, "new": np.arange(len(live))}))
+        columns = ", ".join(_cell(bundle, c) for c in bundle.columns if c != "row")
+        con.execute(
+            f"CREATE TABLE out.observations AS SELECT CAST(l.new AS BIGINT) AS row, {columns} FROM every e "
+            "JOIN live l USING (row) ORDER BY 1"
+        )
+        con.execute(
+            "CREATE TABLE out.lost AS SELECT CAST(l.new AS BIGINT) AS row, o.modality, o.reason FROM lost o "
+            "JOIN live l USING (row) ORDER BY 1, 2"
+        )
+        con.execute(
+            "CREATE TABLE out.rejected AS SELECT r.* FROM rejected r WHERE r.id IS NULL OR r.id IN "
+            "(SELECT id FROM out.observations) OR r.id NOT IN (SELECT id FROM every)"
+        )
+        return finish_tables(con, stage, len(live))
+    finally:
+        con.close()
+
+
+def _cell(bundle: BundleFolder, column: str) -> str:
+    """A column; media paths that start from another folder than the first segment's become absolute."""
+    name = f"e.{quoted(column)}"
+    if column not in MEDIA:
+        return name
+    cases = ""
+    for segment in bundle.segments[1:]:
+        if segment.media != bundle.segments[0].media:
+            folder = str(segment.media.absolute()).replace("'", "''")
+            last = segment.first + segment.rows - 1
+            cases += (
+                f" WHEN e.row BETWEEN {segment.first} AND {last} AND NOT starts_with({name}, '/') "
+                f"THEN '{folder}/' || {name}"
+            )
+    return f"CASE{cases} ELSE {name} END AS {quoted(column)}" if cases else name

@@ -1,0 +1,143 @@
+"""What a crash may leave: the old generation or the new one, whole."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from changes import answers, ids_of, places, quiet, sound, state_of
+from faults import Killed, faults
+
+from prom3e_index.bundle.filters import Filter
+from prom3e_index.errors import BundleError
+from prom3e_index.indexer.change import add, remove
+from prom3e_index.indexer.compact import compact
+from prom3e_index.indexer.generation import strays
+from prom3e_index.indexer.work import BuildConfig
+from prom3e_index.search.run import Bundle
+
+
+def operations(tmp_path):
+    new = [*(f"a{i}" for i in range(20, 24)), "n1", "n2"]
+    table = places(tmp_path / "new.csv", new, shift=2)
+
+    def prepared(index):
+        remove(index, Filter(where="id = 'a1'"), None, quiet)
+
+    config = BuildConfig(table=table, out=tmp_path / "i.p3i", workers=1)
+    return {
+        "add": (lambda i: None, lambda i: add(i, config, quiet)),
+        "update": (lambda i: None, lambda i: add(i, config, quiet, update=True)),
+        "remove": (lambda i: None, lambda i: remove(i, Filter(where="id = 'a2'"), None, quiet)),
+        "compact": (prepared, lambda i: compact(i, quiet)),
+    }
+
+
+@pytest.mark.parametrize("name", ["add", "update", "remove", "compact"])
+def test_a_failure_at_every_file_operation_loses_nothing(base, tmp_path, fast, name):
+    before, run = operations(tmp_path)[name]
+    prepared, index = tmp_path / "prepared.p3i", tmp_path / "i.p3i"
+    shutil.copytree(base, prepared)
+    before(prepared)
+
+    def fresh():
+        for path in tmp_path.glob("i.p3i*"):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        shutil.copytree(prepared, index)
+
+    fresh()
+    old = state_of(Bundle.open(index))
+    with faults(index) as watch:  # a crash while reading leaves what the last write left
+        run(index)
+    new = state_of(Bundle.open(index))
+    points, kept = watch.seen, {"old": 0, "new": 0}
+    assert points > 10
+    for at in range(1, points + 1):
+        error = ("killed", "ENOSPC")[at % 2]
+        fresh()
+        with faults(index, at, error), pytest.raises((Killed, OSError, BundleError)):
+            run(index)
+        bundle = Bundle.open(index)
+        state = state_of(bundle)
+        assert state in (old, new), (at, error)
+        assert at % 10 or sound(bundle, but=("files",)), (at, error)
+        kept["old" if state == old else "new"] += 1
+        if at % 20 == 0:  # the same command goes on where it stopped, and clears what was left
+            run(index)
+            assert ids_of(Bundle.open(index)) == new[1] and not strays(index), (at, error)
+    assert kept["old"] and kept["old"] + kept["new"] == points
+    sys.stderr.write(
+        f"\n{name}: {points} injected failures, {kept['old']} old, {kept['new']} new\n"
+    )
+
+
+_CHILD = """
+import sys
+from pathlib import Path
+from prom3e_index.bundle.filters import Filter
+from prom3e_index.indexer.certify import cross_modal
+from prom3e_index.indexer.change import add, remove
+from prom3e_index.indexer.compact import compact
+from prom3e_index.indexer.work import BuildConfig
+from prom3e_index.models.folder import Model
+for m in Model.open("mini").modalities: Model.open("mini").encoder(m)
+index, table = Path(sys.argv[1]), sys.argv[2]
+quiet = lambda *_: None
+sys.stdout.write("ready\\n"); sys.stdout.flush()
+add(index, BuildConfig(table=table, out=index), quiet)
+remove(index, Filter(where="id = 'a2'"), None, quiet)
+compact(index, quiet)
+"""
+
+
+def test_sigkill_at_random_moments(base, tmp_path):
+    index, rng = tmp_path / "i.p3i", np.random.default_rng(11)
+    table = places(tmp_path / "n.csv", [f"n{i}" for i in range(8)])
+    first = {f"a{i}" for i in range(24)}
+    grown = first | {f"n{i}" for i in range(8)}
+    for _ in range(4):
+        for path in tmp_path.glob("i.p3i*"):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        shutil.copytree(base, index)
+        child = subprocess.Popen([sys.executable, "-c", _CHILD, str(index), table],
+                                 stdout=subprocess.PIPE)  # fmt: skip
+        child.stdout.readline()
+        time.sleep(float(rng.uniform(0, 9)))
+        child.send_signal(signal.SIGKILL)
+        child.wait()
+        bundle = Bundle.open(index)
+        assert ids_of(bundle) in (first, grown, grown - {"a2"})
+        assert sound(bundle, but=("files",))
+        add(index, BuildConfig(table=table, out=index), quiet)
+        assert ids_of(Bundle.open(index)) in (grown, grown - {"a2"}) and not strays(index)
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_a_half_made_plan_is_begun_anew_and_a_damaged_whole_one_said(index, tmp_path, fast, whole):
+    table = places(tmp_path / "n.csv", ["n1"])
+    with pytest.raises(ZeroDivisionError):  # stopped after its plan
+        add(index, BuildConfig(table=table, out=index), lambda stage, *_: stage == "read" or 1 / 0)
+    work = Path(str(index) + ".adding")
+    (work / "plan.duckdb").write_bytes(b"cut off")
+    if whole:
+        with pytest.raises(BundleError, match="plan.duckdb is damaged.*--restart"):
+            add(index, BuildConfig(table=table, out=index), quiet)
+    else:
+        (work / "planned.json").unlink(missing_ok=True)
+    done = add(index, BuildConfig(table=table, out=index, restart=whole), quiet)
+    assert done.added == 1 and sound(Bundle.open(index))
+
+
+def test_reading_writes_nothing_and_a_read_only_index_says_so(index, fast):
+    with faults(index, 1, "EROFS"):
+        bundle = Bundle.open(index)
+        assert answers(bundle) and sound(bundle)
+        with pytest.raises(OSError, match="Read-only file system"):
+            remove(index, Filter(where="true"), None, quiet)
+    assert answers(Bundle.open(index)) == answers(bundle)
