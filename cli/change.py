@@ -71,7 +71,9 @@ def _take(update: bool, index: Path, config: BuildConfig) -> None:
     if not update:
         said.append(f"{done.known:,} were there already")
     say(f"{', '.join(said)}, {done.rejected:,} rejected")
-    if done.rejected:
+    for reason in done.reasons:
+        say(f"  {reason}")
+    if done.rejected and done.added:
         name = done.manifest["segments"][-1]["name"]
         say(f"reasons: {index / name / 'rejected.parquet'}; prom3e-index info --lost")
     write_state(index, done.manifest)
@@ -129,6 +131,13 @@ def rebuild(
     memory: Memory = None,
     latency: Latency = None,
     kind: Kind = None,
+    accept_removed_rows: Annotated[
+        bool,
+        typer.Option(
+            "--accept-removed-rows",
+            help="Go on where it cannot be read which rows were removed: they come back.",
+        ),
+    ] = False,
 ) -> None:
     """Restore damaged FAISS files and vectors from what is stored, or choose another kind of index.
 
@@ -138,7 +147,7 @@ def rebuild(
 
     chosen = wishes(target_recall, memory, latency, kind)
     with progress() as show:
-        manifest = run(index, show, chosen, "rebuild")
+        manifest = run(index, show, chosen, "rebuild", accept_removed_rows)
     write_state(index, manifest)
     write_certificate(manifest)
 

@@ -227,6 +227,7 @@ def _embed_numbers(
         )
     else:
         query = "SELECT seq, NULL, NULL, env FROM planned WHERE env IS NOT NULL ORDER BY seq"
+    losses = Losses(work, modality, store.state)
     done = 0
     for batch in con.cursor().sql(query).to_arrow_reader(4096):
         seq = np.asarray(batch.column(0).to_numpy(zero_copy_only=False), np.int64)
@@ -247,15 +248,13 @@ def _embed_numbers(
                     lost = seq[lacking][~known & todo[lacking]]
                     if len(lost):
                         reason = f"{raster.path.name} has no climate at this place"
-                        _lose(work, modality, lost, reason, "")
-                        store.state[lost] = LOST
+                        losses.add(lost, reason)
                         todo &= ~np.isin(seq, lost)
                 for i, v in enumerate(own):
                     if v is not None:
                         values[i] = v
             if todo.any():
                 store.put([row[None] for row in seq[todo]], encoder.encode(values[todo]))
-            else:
-                store.state.flush()
         done += len(seq)
         progress(f"encode {modality}", done, None)
+    losses.write()

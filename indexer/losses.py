@@ -26,9 +26,11 @@ class Losses:
     What a crash takes is found lost once more by the next run, since its rows are not marked yet.
     """
 
-    def __init__(self, work: Path, modality: str, state: NDArray[np.uint8], media: Path) -> None:
+    def __init__(
+        self, work: Path, modality: str, state: NDArray[np.uint8], media: Path | None = None
+    ) -> None:
         self._path, self._modality, self._state = work / FILE, modality, state
-        self._media = str(media).rstrip("/") + "/"
+        self._media = None if media is None else str(media).rstrip("/") + "/"
         self._waiting: list[tuple[NDArray[np.int64], str]] = []
         self._rows = 0
         self._since = 0.0
@@ -37,7 +39,7 @@ class Losses:
         """Note that the file of some rows is lost."""
         if not self._waiting:
             self._since = time.monotonic()
-        self._waiting.append((rows, reason.replace(self._media, "")))
+        self._waiting.append((rows, self._short(reason)))
         self._rows += len(rows)
         if self._rows >= _ROWS or time.monotonic() - self._since > _SECONDS:
             self.write()
@@ -45,7 +47,7 @@ class Losses:
     def note(self, rows: NDArray[np.int64], reason: str) -> None:
         """Note at once that a part of some rows' file is lost; what is left of it will be encoded."""
         self.write()
-        self._append([(rows, reason.replace(self._media, ""))])
+        self._append([(rows, self._short(reason))])
 
     def write(self) -> None:
         """Have the notes reach the disk, then mark their rows."""
@@ -57,6 +59,9 @@ class Losses:
         self._state.flush()  # type: ignore[attr-defined]
         self._waiting.clear()
         self._rows = 0
+
+    def _short(self, reason: str) -> str:
+        return reason if self._media is None else reason.replace(self._media, "")
 
     def _append(self, notes: list[tuple[NDArray[np.int64], str]]) -> None:
         with self._path.open("a", encoding="utf-8") as f:
