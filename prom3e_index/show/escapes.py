@@ -67,6 +67,11 @@ def html(value: object) -> str:
     return escape(shown(value, layout=True), quote=True)
 
 
+def markdown_cell(value: object) -> str:
+    """Text for a cell of a Markdown table; HTML in it is shown, not run."""
+    return escape(shown(value), quote=False).replace("|", "\\|")
+
+
 def plain(value: Any) -> Any:
     """A value that JSON can say: numbers that are none become None, dates and the rest text."""
     if hasattr(value, "tolist"):  # numpy's numbers and arrays, without importing it

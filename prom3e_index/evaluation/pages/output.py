@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +11,9 @@ from typing import Any
 
 from prom3e_index.evaluation.retrieval.published import published
 from prom3e_index.evaluation.retrieval.scoring import Scored
+from prom3e_index.show.escapes import cell, json_text, markdown_cell
+from prom3e_index.show.escapes import plain as plain
+from prom3e_index.show.files import write_text as write_text
 
 COLUMNS = (
     "given", "target", "space", "match", "recall@1", "recall@5", "recall@10", "mrr", "median_rank",
@@ -21,30 +23,11 @@ COLUMNS = (
 DASH = "—"
 
 
-def plain(value: Any) -> Any:
-    """A value that JSON can say: numbers that are none become None."""
-    if isinstance(value, dict):
-        return {k: plain(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(v) for v in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file that appears whole or not at all."""
-    temporary = path.with_name(path.name + ".new")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
-
-
 def write_results(folder: Path, results: dict[str, Any], scored: Sequence[Scored]) -> None:
     """Write `results.json`, `results.csv`, `results.md` and `report.html` into a folder."""
     from prom3e_index.evaluation.pages.retrieval_page import page
 
-    text = json.dumps(plain(results), ensure_ascii=False, indent=1, allow_nan=False) + "\n"
-    write_text(folder / "results.json", text)
+    write_text(folder / "results.json", json_text(results, indent=1) + "\n")
     write_text(folder / "results.csv", csv_of(results["results"]))
     write_text(folder / "results.md", markdown(results))
     write_text(folder / "report.html", page(results, scored))
@@ -65,7 +48,7 @@ def csv_of(found: Sequence[dict[str, Any]]) -> str:
             "p": gain.get("p"),
             "p_holm": gain.get("p_holm"),
         }
-        writer.writerow({k: "" if v is None else v for k, v in line.items()})
+        writer.writerow({k: cell(v) for k, v in line.items()})
     return out.getvalue()
 
 
@@ -76,9 +59,9 @@ def number(value: float | None, digits: int = 3) -> str:
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A Markdown table, numbers to the right."""
-    out = ["| " + " | ".join(head) + " |"]
-    out.append("| --- " + "| ---: " * (len(head) - 1) + "|")
-    return "\n".join([*out, *("| " + " | ".join(r) + " |" for r in rows)]) + "\n"
+    lines = ["| " + " | ".join(map(markdown_cell, row)) + " |" for row in (head, *rows)]
+    lines.insert(1, "| --- " + "| ---: " * (len(head) - 1) + "|")
+    return "\n".join(lines) + "\n"
 
 
 def by_direction(found: Sequence[dict[str, Any]], match: str) -> list[list[dict[str, Any]]]:
@@ -111,7 +94,8 @@ def markdown(results: dict[str, Any]) -> str:
     spaces = spaces_of(found)
     out = [
         "# Retrieval\n",
-        f"{f['source']}: {f['rows']:,} rows of {f['rows_in_source']:,}; model {f['model'] or DASH} "
+        f"{markdown_cell(f['source'])}: {f['rows']:,} rows of {f['rows_in_source']:,}; model "
+        f"{markdown_cell(f['model'] or DASH)} "
         f"({f['model_fingerprint'] or DASH}); δ, γ, ε {f['weights']}; seed {f['seed']}; {f['program']}, "
         f"{f['created']}. Recall@1 with 95 % bootstrap intervals over queries; ties by expected rank.\n",
     ]

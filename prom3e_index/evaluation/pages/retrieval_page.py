@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Sequence
-from html import escape
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ import numpy as np
 from prom3e_index.evaluation.pages.output import DASH, RULES, by_direction, number, spaces_of
 from prom3e_index.evaluation.retrieval.published import published
 from prom3e_index.evaluation.retrieval.scoring import Scored
+from prom3e_index.show.escapes import html
 from prom3e_index.show.report import STYLE
 
 _MORE = """
@@ -49,7 +49,7 @@ def _facts(f: dict[str, Any]) -> str:
         ("made", f"{f['created']} by {f['program']}, seed {f['seed']}, {f['seconds']} s"),
         ("with", ", ".join(f"{k} {v}" for k, v in f["versions"].items()) + "; " + f["machine"]),
     ]
-    cells = "".join(f"<tr><td>{escape(k)}</td><td>{escape(str(v))}</td></tr>" for k, v in rows)
+    cells = "".join(f"<tr><td>{html(k)}</td><td>{html(v)}</td></tr>" for k, v in rows)
     return (
         "<h1>Retrieval</h1><p class='soft'>Recall@1 of every direction: the share of queries whose first "
         "answer is right, ties counted by expected rank, with 95 % bootstrap intervals over queries. "
@@ -65,7 +65,7 @@ def _summary(results: dict[str, Any], spaces: Sequence[str]) -> str:
         if of:
             cells = "".join(_cell(of[s]["recall@1"]) if s in of else _cell(None) for s in spaces)
             rows += f"<tr><td>{match}</td><td>{RULES[match]}</td>{cells}</tr>"
-    head = "".join(f"<th>{s}</th>" for s in spaces)
+    head = "".join(f"<th>{html(s)}</th>" for s in spaces)
     return (
         "<h2>Means over directions, one visible modality</h2><section class='wide'><table>"
         f"<tr><th>match</th><th>rule</th>{head}</tr>{rows}</table></section>"
@@ -80,7 +80,7 @@ def _cell(value: float | None, title: str = "") -> str:
     ground = [round(255 + (c - 255) * share) for c in (31, 111, 79)]
     ink = "#fff" if share > 0.62 else "var(--ink)"
     return (
-        f"<td class='heat' title='{escape(title)}' style='background:rgb({','.join(map(str, ground))});"
+        f"<td class='heat' title='{html(title)}' style='background:rgb({','.join(map(str, ground))});"
         f"color:{ink}'>{value:.3f}</td>"
     )
 
@@ -109,10 +109,10 @@ def _heat(match: str, groups: list[list[dict[str, Any]]], spaces: Sequence[str])
                 change += f", p {p:.2g}" if p > 1e-99 else ", p &lt; 1e-99"
         name = f"{'+'.join(group[0]['given'])} → {group[0]['target']}"
         rows += (
-            f"<tr><td>{escape(name)}</td><td>{group[0]['rows']:,}</td><td>{group[0]['gallery']:,}</td>"
+            f"<tr><td>{html(name)}</td><td>{group[0]['rows']:,}</td><td>{group[0]['gallery']:,}</td>"
             f"{cells}<td>{change}</td></tr>"
         )
-    head = "".join(f"<th>{s}</th>" for s in spaces)
+    head = "".join(f"<th>{html(s)}</th>" for s in spaces)
     return (
         f"<h2>Match: {match}</h2><section class='wide'><p class='soft'>{RULES[match]} Hover for the interval, "
         "recall@10 and MRR. The last column compares hybrid with encoder on the same queries: difference, "
@@ -131,7 +131,7 @@ def _published(found: Sequence[dict[str, Any]]) -> str:
             if theirs is not None:
                 system = {"encoder": "TaxaBind", "reconstructed": "ProM3E, reconstructed alone"}
                 rows += (
-                    f"<tr><td>{given} → {r['target']}</td><td>{r['match']}</td>"
+                    f"<tr><td>{html(given)} → {html(r['target'])}</td><td>{html(r['match'])}</td>"
                     f"<td>{system.get(r['space'], 'ProM3E')}, recall@{k}</td>"
                     f"<td>{theirs:.4f}</td><td>{number(r[f'recall@{k}'], 4)}</td></tr>"
                 )
@@ -188,7 +188,7 @@ def _hubs(hubness: dict[str, Any]) -> str:
             )
             continue
         rows = "".join(
-            f"<tr><td>{t['base']}</td><td>{t['method']}{' ★' if t.get('best') else ''}</td>"
+            f"<tr><td>{html(t['base'])}</td><td>{html(t['method'])}{' ★' if t.get('best') else ''}</td>"
             f"{_cell(t['row'])}{_cell(t['species'])}<td>{number(t['skewness'], 2)}</td></tr>"
             for t in hubness[name]
         )
@@ -209,7 +209,7 @@ def _lost(results: dict[str, Any]) -> str:
         return ""
     keys = ("encoder", "completed", "half", "index", "found")
     rows = "".join(
-        f"<tr><td>{escape(r['given'])} → {r['target']}</td><td>{r['match']}</td><td>{r['rows']}</td>"
+        f"<tr><td>{html(r['given'])} → {html(r['target'])}</td><td>{html(r['match'])}</td><td>{r['rows']}</td>"
         + "".join(_cell(r[k]) for k in keys)
         + "</tr>"
         for r in results["error_split"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from html import escape
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from prom3e_index.evaluation.uncertainty.calibration import COVERAGE, COVERAGES
 from prom3e_index.models.folder import Model
 from prom3e_index.mvae.class_tokens import Tokens
 from prom3e_index.mvae.completion import infer
+from prom3e_index.show.escapes import html
 from prom3e_index.show.pictures import picture
 from prom3e_index.show.report import STYLE
 
@@ -31,8 +31,8 @@ def page(
     f = out["facts"]
     parts = [
         "<h1>Uncertainty</h1>",
-        f"<p class='soft'>‖σ‖₁ of {escape(str(f['model']))} ({f['model_fingerprint']}) on {f['rows']:,} rows of "
-        f"{escape(str(f['source']))}; seed {f['seed']}; {f['program']}, {f['created']}.</p>",
+        f"<p class='soft'>‖σ‖₁ of {html(f['model'])} ({html(f['model_fingerprint'])}) on {f['rows']:,} rows of "
+        f"{html(f['source'])}; seed {f['seed']}; {html(f['program'])}, {html(f['created'])}.</p>",
         _sets(out),
         _calibration(out),
         _extremes(out, data),
@@ -63,7 +63,7 @@ def _figure(width: float, height: float, columns: int) -> tuple[Any, Any]:
 
 
 def _image(figure: Any, words: str) -> str:
-    return f"<section><img style='width:100%' alt='{escape(words)}' src='{figure_address(figure)}'></section>"
+    return f"<section><img style='width:100%' alt='{html(words)}' src='{figure_address(figure)}'></section>"
 
 
 def _sets(out: dict[str, Any]) -> str:
@@ -87,7 +87,7 @@ def _sets(out: dict[str, Any]) -> str:
         [p["gap"] for p in out["pairs"]], [p["sigma_l1"] for p in out["pairs"]], color="#a45a1b"
     )
     for p in out["pairs"]:
-        right.annotate("+".join(p["pair"]), (p["gap"], p["sigma_l1"]), fontsize=7)
+        right.annotate("+".join(p["pair"]), (p["gap"], p["sigma_l1"]), fontsize=7, parse_math=False)
     right.set(xlabel="modality gap of the pair", ylabel="mean ‖σ‖₁", title="pairs (figure 9)")
     over = out["over_rows"]
     return (
@@ -108,12 +108,12 @@ def _calibration(out: dict[str, Any]) -> str:
     left.set(xlabel="share answered, the surest first", ylabel="share of wrong first answers", ylim=(0, 1),
              title="risk and coverage, mean over directions")  # fmt: skip
     rows = "".join(
-        f"<tr><td>{c['given']} → {c['target']}</td><td>{c['match']}</td><td>{c['rows']:,}</td>"
+        f"<tr><td>{html(c['given'])} → {html(c['target'])}</td><td>{html(c['match'])}</td><td>{c['rows']:,}</td>"
         f"<td>{number(c['auroc'])}</td></tr>"
         for c in out["calibration"]
     )
     sets = "".join(
-        f"<tr><td>{'+'.join(c['given'])}</td><td>{c['calibration']} / {c['test']}</td>"
+        f"<tr><td>{html('+'.join(c['given']))}</td><td>{c['calibration']} / {c['test']}</td>"
         f"<td>{number(c['coverage'])}</td><td>{c['size']:.1f} of {c['classes']}</td></tr>"
         for c in out["conformal"]
     )
@@ -138,7 +138,7 @@ def _extremes(out: dict[str, Any], data: EvalSet) -> str:
     for modality, found in out["extremes"].items():
         for which in ("most", "least"):
             cells = "".join(_thumbnail(r, modality, data) for r in found[which])
-            parts.append(f"<p>{modality}, {which} uncertain</p><div>{cells}</div>")
+            parts.append(f"<p>{html(modality)}, {which} uncertain</p><div>{cells}</div>")
     return f"<h2>Most and least uncertain (figures 7, 8)</h2><section>{''.join(parts)}</section>"
 
 
@@ -150,15 +150,15 @@ def _thumbnail(record: dict[str, Any], modality: str, data: EvalSet) -> str:
         base = data.bundle.segment_of(int(record["row"]))[0].media
         shown = picture(str(base / str(file))) if file else None
     image = f"<img alt='' src='{shown}'>" if shown else "<div class='none'>no picture here</div>"
-    words = escape(f"{record['species'] or record['id']} · {record['sigma_l1']:.1f}")
+    words = html(f"{record['species'] or record['id']} · {record['sigma_l1']:.1f}")
     return f"<figure class='small'>{image}<figcaption>{words}</figcaption></figure>"
 
 
 def _gap(out: dict[str, Any]) -> str:
     rows = "".join(
-        f"<tr><td>{' · '.join(g['pair'])}</td><td>{g['rows']:,}</td><td>{number(g['encoder'])}</td>"
+        f"<tr><td>{html(' · '.join(g['pair']))}</td><td>{g['rows']:,}</td><td>{number(g['encoder'])}</td>"
         f"<td>{number(g['hidden'])}</td><td>"
-        + ", ".join(f"{k} {number(v)}" for k, v in g["with"].items())
+        + ", ".join(f"{html(k)} {number(v)}" for k, v in g["with"].items())
         + "</td></tr>"
         for g in out["gap"]
     )
