@@ -26,8 +26,8 @@ from plain_step import plain_loss
 
 from prom3e_index.mvae.network import MVAE, MVAEConfig
 from prom3e_index.training.schedule import Order
-from prom3e_index.training.stage_two.loop import Resident
 from prom3e_index.training.stage_two.recipe import PUBLISHED
+from prom3e_index.training.stage_two.resident import Resident
 from prom3e_index.training.stage_two.sets import EmbeddingSet
 from prom3e_index.training.stage_two.step import Step
 

@@ -142,6 +142,9 @@ def align(
     gather: Annotated[
         bool, typer.Option("--gather", help="Under torchrun, contrast with all processes' rows.")
     ] = False,
+    precision: Annotated[
+        str, typer.Option(help="float32, tf32 (GPU) or bf16 products in the networks.")
+    ] = "float32",
     augment: Annotated[
         bool,
         typer.Option("--augment/--no-augment", help="Random crops, flips, blur; rolls, noise."),
@@ -177,6 +180,7 @@ def align(
         schedule=schedule,
         augment=augment,
         seed=seed,
+        precision=precision,
     )
     run = AlignRun(
         name, table, out, init, anchor, config, options.columns, options.format, options.media,
@@ -190,7 +194,7 @@ def align(
         say(f"not used: {line}", err=True)
     say(
         f"{done.rows:,} rows with photo and {name}, {len(done.refused):,} files refused; last mean loss "
-        f"{done.loss:.3f}; encoder: {out}"
+        f"{done.loss:.3f}, products in {precision}; encoder: {out}"
     )
 
 
@@ -208,7 +212,7 @@ def patch(
 ) -> None:
     """Mix weights before and after fine-tuning; keep the mix with the best zero-shot accuracy."""
     from prom3e_index.training.stage_one.observations import read_rows
-    from prom3e_index.training.stage_one.run import run_patch
+    from prom3e_index.training.stage_one.patch import run_patch
 
     rows = read_rows(
         table,

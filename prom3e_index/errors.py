@@ -8,7 +8,8 @@
     ├── ModelError     (ValueError)         a model folder or weights file is not what it says
     ├── NotCachedError (FileNotFoundError)  weights are neither local nor cached and the hub is out of reach
     ├── BundleError    (ValueError)         an index folder is incomplete, damaged or of another version
-    └── MismatchError  (ValueError)         query and bundle were made by different models
+    ├── MismatchError  (ValueError)         query and bundle were made by different models
+    └── DivergedError  (ArithmeticError)    a training run's loss or gradient is no finite number
 
 A message says what is wrong with both values, where, and what to do.
 """
@@ -50,6 +51,10 @@ class BundleError(Prom3eError, ValueError):
 
 class MismatchError(Prom3eError, ValueError):
     """A query and a bundle were made by different models."""
+
+
+class DivergedError(Prom3eError, ArithmeticError):
+    """A training run's loss, gradient or weights are no finite numbers any more."""
 
 
 def near_names(name: str, known: list[str] | tuple[str, ...], n: int = 3) -> str:

@@ -22,7 +22,8 @@ from prom3e_index.training.checkpoint import load
 from prom3e_index.training.stage_one import augment
 from prom3e_index.training.stage_one.align import AlignConfig, align
 from prom3e_index.training.stage_one.observations import read_rows
-from prom3e_index.training.stage_one.run import AlignRun, run_align, run_patch, zero_shot_accuracy
+from prom3e_index.training.stage_one.patch import run_patch, zero_shot_accuracy
+from prom3e_index.training.stage_one.run import AlignRun, run_align
 from prom3e_index.training.stage_one.towers import Tower, random_places
 
 RECIPE = ROOT / "training/recipes/mini"
@@ -79,12 +80,12 @@ class _Stop(Exception):
 
 
 def test_interrupted_alignment_is_straight_through_bit_for_bit(tmp_path, monkeypatch):
-    import prom3e_index.training.stage_one.align as module
+    from prom3e_index.training import checkpoint
 
     config = AlignConfig(loss="masked", epochs=3, batch_size=16, accumulate=3, lr=1e-2)
     tower, anchors, label = toy()
     align(tower, anchors, label, config, tmp_path / "a")
-    monkeypatch.setattr(module, "SAVE_EVERY_S", 0.0)
+    monkeypatch.setattr(checkpoint, "SAVE_EVERY_S", 0.0)
 
     def interrupt(step, total, note):
         if step == 8:  # between two updates: gradients are half gathered

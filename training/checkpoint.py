@@ -6,6 +6,7 @@ import csv
 import hashlib
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,13 @@ import torch
 from torch import Tensor, nn
 
 from prom3e_index.errors import InputError, ModelError
+
+SAVE_EVERY_S = 60.0
+"""A run is saved about this often, and at its end."""
+LINES = 200
+"""A run is told of, and its log written, about this many times."""
+Report = Callable[[int, int, str], None]
+"""Gets the step, the steps in all, and a line on how it goes."""
 
 
 def save(path: Path, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
@@ -55,10 +63,7 @@ def restore(
     tensors: dict[str, Tensor], module: nn.Module, optimiser: torch.optim.Optimizer
 ) -> dict[str, Tensor]:
     """Put back what `run_tensors` gave; returns its `more`."""
-    weights = {
-        k.removeprefix("weights."): v for k, v in tensors.items() if k.startswith("weights.")
-    }
-    module.load_state_dict(weights)
+    restore_weights(tensors, module)
     for name, parameter in module.named_parameters():
         state: dict[str, Any] = {}
         for key in ("step", "exp_avg", "exp_avg_sq"):
@@ -68,6 +73,13 @@ def restore(
         if state:
             optimiser.state[parameter] = state
     return {k.removeprefix("more."): v for k, v in tensors.items() if k.startswith("more.")}
+
+
+def restore_weights(tensors: dict[str, Tensor], module: nn.Module) -> None:
+    """Put back the weights of what `run_tensors` gave, and nothing else."""
+    module.load_state_dict(
+        {k.removeprefix("weights."): v for k, v in tensors.items() if k.startswith("weights.")}
+    )
 
 
 def digest(tensors: dict[str, Tensor]) -> str:

@@ -7,12 +7,13 @@ all columns. So no embedding travels, only gradients, and the step equals that o
 from __future__ import annotations
 
 import os
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from prom3e_index.errors import InputError
 
@@ -53,6 +54,10 @@ class Processes:
         ids = [torch.device(self.device)] if self.device.startswith("cuda") else None
         return DistributedDataParallel(module, device_ids=ids, find_unused_parameters=True)
 
+    def exchange(self, wrapped: Any, now: bool) -> AbstractContextManager[Any]:
+        """Where a forward and backward pass run: gradients travel between processes only when `now`."""
+        return nullcontext() if now or self.count == 1 else wrapped.no_sync()
+
     def agree(self, value: int) -> int:
         """The first process's value, in every process."""
         if self.count == 1:
@@ -60,6 +65,12 @@ class Processes:
         box = torch.tensor([value], device=self.device)
         torch.distributed.broadcast(box, src=0)
         return int(box[0])
+
+    def most(self, value: Tensor) -> Tensor:
+        """The largest of all processes' scalars, in every process; no host waits for a device."""
+        if self.count > 1:
+            torch.distributed.all_reduce(value, op=torch.distributed.ReduceOp.MAX)
+        return value
 
     def wait(self) -> None:
         """Wait until every process is here."""

@@ -16,6 +16,8 @@ from prom3e_index.mvae.network import Posterior
 _LEAST_SQUARE = 1e-12
 KL_LIMIT = 1e4
 """The public code leaves out a batch whose KL term exceeds this."""
+_MOST_LOG_VARIANCE = 80.0
+"""One such entry alone lifts a mean over 10³⁰ others above `KL_LIMIT`; e⁸⁹ is no float32 any more."""
 
 
 def symmetric_supcon(
@@ -102,8 +104,10 @@ def kl_of(mean: Tensor, log_variance: Tensor, form: str = "code") -> Tensor:
 
     `code`: −½(1 + log σ² − μ² − σ²), 0 above `KL_LIMIT` as in the public code. `printed`: the paper's
     equation, −½(1 + σ² − μ² − σ²), which lacks the logarithm and so does not depend on σ.
+
+    Value and gradient are numbers however large log σ² is: a term that is left out has gradient 0.
     """
-    variance = log_variance.exp()
+    variance = log_variance.clamp(max=_MOST_LOG_VARIANCE).exp()
     first = log_variance if form == "code" else variance
     value = (-0.5 * (1 + first - mean**2 - variance)).mean()
     return torch.where(value > KL_LIMIT, torch.zeros_like(value), value)

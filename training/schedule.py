@@ -11,6 +11,7 @@ from torch import Tensor
 from prom3e_index.training.stage_two.recipe import Recipe
 
 RESTART_EPOCHS = 20
+"""With `restarts` the rate begins anew after so many epochs, in both stages."""
 RESTART_FLOOR = 1e-6
 
 

@@ -38,7 +38,10 @@ class OpenClipText:
         return ids
 
     def encode(self, batch: Sequence[str]) -> NDArray[np.float32]:
-        """Embed names; see `Encoder.encode`."""
+        """Embed any number of names, `batch_size` in one pass; see `Encoder.encode`."""
+        parts = [np.zeros((0, self.width), np.float32)]
         with torch.inference_mode():
-            out = self._model.encode_text(self.tokens(batch).to(self.device))
-        return unit_rows(out.float().cpu().numpy())
+            for at in range(0, len(batch), self.batch_size):
+                ids = self.tokens(batch[at : at + self.batch_size])
+                parts.append(self._model.encode_text(ids.to(self.device)).float().cpu().numpy())
+        return unit_rows(np.concatenate(parts))

@@ -207,6 +207,13 @@ class VisibleSet:
         self._hidden = found.hidden
         self._made = {t: found.reconstructed[:, i] for i, t in enumerate(made)}
 
+    def finite(self) -> bool:
+        """Whether all that the MVAE says is finite numbers; ranks by other scores would mean nothing."""
+        if not self._completes:
+            return True
+        said = (self._asked_hidden, self._hidden, *self._completed.values(), *self._made.values())
+        return all(bool(np.isfinite(values).all()) for values in said)
+
     def hidden_product(self, part: slice | Ints) -> Floats | None:
         """⟨h, h⟩ of some queries with all rows that are in any gallery, for `products`."""
         return self._asked_hidden[part] @ self._hidden.T if self._completes else None

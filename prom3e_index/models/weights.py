@@ -87,7 +87,11 @@ def load_strictly(module: torch.nn.Module, state: State, where: Path | str) -> N
 
 
 def write_state(state: State, path: Path, *, half: bool = False) -> None:
-    """Write tensors as safetensors, in half precision on request."""
+    """Write tensors as safetensors, in half precision on request.
+
+    Raises:
+        ModelError: A weight is no finite number, or is none in half precision; nothing is written.
+    """
     import torch
     from safetensors.torch import save_file
 
@@ -95,6 +99,12 @@ def write_state(state: State, path: Path, *, half: bool = False) -> None:
         k: (v.half() if half and v.dtype == torch.float32 else v).contiguous().cpu()
         for k, v in state.items()
     }
+    for name, value in tensors.items():
+        if value.is_floating_point() and not bool(value.isfinite().all()):
+            why = "; half precision ends at 65,504" if bool(state[name].isfinite().all()) else ""
+            raise ModelError(
+                f"{name} holds values that are no finite numbers{why}; {path} was not written."
+            )
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file(tensors, path, metadata={"format": "pt"})
     path.chmod(path.parent.stat().st_mode & 0o666)  # safetensors makes it private to its writer

@@ -24,7 +24,8 @@ class Slots:
 
     Attributes:
         rows: For each modality the rows that show it.
-        place: (n, v) position of a row's tokens in the packed order; 0 where it has fewer than v.
+        place: (n, v) position of a row's tokens in the packed order; where it has fewer than v, its first
+            one again: were it one token for all rows, the gather's gradient would queue up there.
         empty: (n, v) True where a row has no such token; None when every row has v.
     """
 
@@ -54,6 +55,7 @@ def pack(visible: Tensor) -> Slots:
         place[of, column[of, i]] = torch.arange(start, start + len(of))
         start += len(of)
     empty = torch.arange(most)[None, :] >= count[:, None]
+    place = torch.where(empty, place[:, :1], place)
     return Slots(rows, place, empty if bool(empty.any()) else None)
 
 

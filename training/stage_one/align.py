@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,21 +14,23 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from prom3e_index.errors import InputError
+from prom3e_index.errors import DivergedError, InputError
 from prom3e_index.training import checkpoint
+from prom3e_index.training.checkpoint import LINES, Report
 from prom3e_index.training.distributed import Processes, join
+from prom3e_index.training.finite import Watch, diverged, not_finite, require_finite
 from prom3e_index.training.losses import masked_infonce, symmetric_infonce, symmetric_supcon
-from prom3e_index.training.schedule import generator
+from prom3e_index.training.memory import enough_memory
+from prom3e_index.training.precision import PRECISIONS, autocast, check_precision, products
+from prom3e_index.training.schedule import RESTART_EPOCHS, generator
+from prom3e_index.training.stage_one.feed import ahead, moved, pinned
 from prom3e_index.training.stage_one.towers import Tower
 
-Report = Callable[[int, int, str], None]
 LOSSES = ("supcon", "supcon-sum", "infonce", "masked")
 PUBLISHED_LOSS = {"sat": "supcon-sum", "loc": "masked", "env": "masked", "audio": "infonce"}
 """By modality, TaxaBind's code; the paper says SupCon for all. Photo and name together: `supcon`."""
 PUBLISHED_BATCH = {"sat": 256, "loc": 512, "env": 512, "audio": 256}
 SCALE_START, SCALE_LIMIT = math.log(1 / 0.07), math.log(100)
-RESTART_EPOCHS = 20
-SAVE_EVERY_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,7 @@ class AlignConfig:
         schedule: `restarts`: cosine with warm restarts every 20 epochs, or `cosine` over the whole run.
         augment: Random crops, flips and blur of pictures, rolls and noise of recordings.
         seed: Of everything random.
+        precision: `float32`; `tf32` products on a GPU; `bf16` autocast of the networks.
     """
 
     loss: str = "supcon"
@@ -61,12 +64,19 @@ class AlignConfig:
     schedule: str = "restarts"
     augment: bool = True
     seed: int = 0
+    precision: str = "float32"
 
     def __post_init__(self) -> None:
         if self.loss not in LOSSES:
             raise InputError(f"loss is {self.loss!r}; known: {', '.join(LOSSES)}.")
+        if self.precision not in PRECISIONS:
+            raise InputError(f"precision is {self.precision!r}; known: {', '.join(PRECISIONS)}.")
         if self.schedule not in ("restarts", "cosine"):
             raise InputError(f"schedule is {self.schedule!r}; known: restarts, cosine.")
+        if not all(math.isfinite(v) for v in (self.lr, self.weight_decay, self.warmup)):
+            raise InputError(
+                f"lr {self.lr}, weight_decay {self.weight_decay} and warmup {self.warmup} must be finite."
+            )
         if self.batch_size < 2 or self.epochs < 1 or self.accumulate < 1 or self.lr <= 0:
             raise InputError(
                 f"batch_size {self.batch_size} (at least 2), epochs {self.epochs}, accumulate "
@@ -86,8 +96,9 @@ class AlignConfig:
 class _Pair(nn.Module):
     """The towers under training with their temperature; called with inputs it gives unit rows."""
 
-    def __init__(self, tower: Tower, anchor: Tower | None) -> None:
+    def __init__(self, tower: Tower, anchor: Tower | None, precision: str) -> None:
         super().__init__()
+        self._precision = precision
         networks = [tower.network]
         if anchor is not None and anchor.network is not tower.network:
             networks.append(anchor.network)
@@ -98,17 +109,26 @@ class _Pair(nn.Module):
 
     def forward(self, given: Any, anchor: Any, extra: Any) -> tuple[Tensor, ...]:
         """Unit rows of the anchor, of the tower, the scale, and unit rows of the extra inputs if any."""
-        other = F.normalize(self._embed(given), dim=-1)
-        if self._anchor is not None:
-            anchor = self._anchor(anchor)
-        out = (F.normalize(anchor, dim=-1), other, self.log_scale.exp())
-        return out if extra is None else (*out, F.normalize(self._embed(extra), dim=-1))
+        kind = self.log_scale.dtype
+        with autocast(self._precision, self.log_scale.device):
+            other = self._embed(given)
+            if self._anchor is not None:
+                anchor = self._anchor(anchor)
+            more = None if extra is None else self._embed(extra)
+        out = (F.normalize(anchor.to(kind), dim=-1), F.normalize(other.to(kind), dim=-1))
+        scale = self.log_scale.exp()
+        return (*out, scale) if more is None else (*out, scale, F.normalize(more.to(kind), dim=-1))
 
 
-def _moved(value: Any, device: str) -> Any:
-    if isinstance(value, tuple):
-        return tuple(_moved(v, device) for v in value)
-    return value.to(device, non_blocking=True) if value is not None else None
+@dataclass(frozen=True)
+class _Prepared:
+    """What a step sees, on the host: seed of the network's own draws, inputs, anchors, labels."""
+
+    seed: int
+    given: Any
+    anchor: Any
+    extra: Tensor | None
+    label: Tensor
 
 
 def contrast(
@@ -132,6 +152,15 @@ def gathered(x: Tensor, me: Processes) -> Tensor:
     return torch.cat(parts)
 
 
+def shared(x: Tensor, count: int) -> Tensor:
+    """The same values with a gradient divided by `count`.
+
+    Under `gather` each process has the whole loss, and its gradient is multiplied by their number because
+    their mean is taken: right for the rows, which each have one process, but not for what all have.
+    """
+    return x if count == 1 else x.detach() + (x - x.detach()) / count
+
+
 def align(
     tower: Tower,
     anchors: Tensor | Tower,
@@ -151,20 +180,26 @@ def align(
             is trained with it.
         label: (n,) species numbers.
         config: All settings.
-        run: Folder of the run: `config.json`, `log.csv`, `last.safetensors`.
+        run: Folder of the run: `config.json`, `log.csv`, `last.safetensors`; `last_good` and `stopped.json`
+            where it had to stop.
         device: `cpu`, `cuda`, …
         facts: What else tells this run from another (table, start); kept in `config.json`.
-        report: Gets the step, the steps in all, and a line on loss and rate.
+        report: Gets the step, the steps in all, and a line on loss and epoch.
 
     Returns:
         Mean loss of the last epoch; NaN when the run was finished already.
 
     Raises:
-        InputError: Fewer rows have both modalities than a batch needs; another run's folder.
+        InputError: Fewer rows have both modalities than a batch needs; another run's folder; a batch that
+            does not fit in memory.
+        DivergedError: A loss or gradient is no finite number; the weights of the last good step are in
+            `run/last_good`.
+        ModelError: The weights to start from are no finite numbers.
 
     Source: TaxaBind, section on training; temperature learned from ln(1/0.07), at most ln 100.
     """
     me = join(device)
+    check_precision(config.precision, me.device)
     able = tower.able & (anchors.able if isinstance(anchors, Tower) else ~anchors.isnan().any(1))
     rows = able.nonzero()[:, 0]
     each = min(config.batch_size, len(rows) // me.count)
@@ -174,13 +209,17 @@ def align(
         )
     torch.manual_seed(config.seed)
     second = anchors if isinstance(anchors, Tower) else None
-    pair = _Pair(tower, second).to(me.device).train()
+    pair = _Pair(tower, second, config.precision)
+    require_finite(pair, "The network to start from")
+    with enough_memory(f"The network does not fit on {me.device}."):
+        pair.to(me.device).train()
     optimiser = torch.optim.AdamW(
         pair.parameters(),
         lr=config.lr,
         betas=(0.9, 0.98),
         eps=1e-6,
         weight_decay=config.weight_decay,
+        fused=me.device.startswith("cuda"),  # what `Watch` needs there
     )
     per_epoch = max(1, len(rows) // (each * me.count))
     steps = config.epochs * per_epoch
@@ -190,10 +229,8 @@ def align(
     last = run / "last.safetensors"
     if me.agree(int(last.is_file())):
         tensors, state = checkpoint.load(last)
-        gradients = checkpoint.restore(tensors, pair, optimiser)
-        for name, parameter in pair.named_parameters():
-            if name in gradients:
-                parameter.grad = gradients[name].to(me.device)
+        checkpoint.restore(tensors, pair, optimiser)
+        require_finite(pair, last)
         at = int(state["at"])
     call = me.wrap(pair)
     log = (
@@ -201,68 +238,96 @@ def align(
         if me.first
         else None
     )
-    saved_at = time.monotonic()
-    losses: list[float] = []
-    finished = math.nan
+    watch, began_at = Watch(optimiser, me), at
+    saved_at, wait = time.monotonic(), max(1, steps // LINES)
+    losses = torch.zeros(per_epoch, device=me.device)  # of this epoch; read when a line is due
+    since, finished = at % per_epoch, math.nan
+    shuffled: dict[int, Tensor] = {}
 
-    while True:
-        # once in a while, and at the end: everything that resuming needs
-        if log and at and (at == steps or time.monotonic() - saved_at > SAVE_EVERY_S):
-            partial = {n: p.grad for n, p in pair.named_parameters() if p.grad is not None}
-            if at % config.accumulate == 0:
-                partial = {}
-            checkpoint.save(last, checkpoint.run_tensors(pair, optimiser, partial), {"at": at})
-            saved_at = time.monotonic()
-
-        # stop
-        if at == steps:
-            break
-
-        # step
-        epoch, k = divmod(at, per_epoch)
-        order = rows[torch.randperm(len(rows), generator=generator(config.seed, 1, epoch))]
-        joint = order[k * each * me.count : (k + 1) * each * me.count]
+    def prepare(step: int) -> _Prepared:
+        epoch, k = divmod(step, per_epoch)
+        if epoch not in shuffled:
+            shuffled.clear()
+            shuffled[epoch] = torch.randperm(len(rows), generator=generator(config.seed, 1, epoch))
+        joint = rows[shuffled[epoch][k * each * me.count : (k + 1) * each * me.count]]
         mine = joint[me.part(len(joint))]
-        g = generator(config.seed, 2, at, me.rank)
-        torch.manual_seed(int(torch.randint(1 << 62, (1,), generator=g)))
+        g = generator(config.seed, 2, step, me.rank)
+        seed = int(torch.randint(1 << 62, (1,), generator=g))
         drawn = g if config.augment else None
         extra = None
         if config.loss == "masked" and tower.random_inputs is not None:
             extra = tower.random_inputs(len(mine), g)
         fixed = second.inputs(mine, drawn) if second is not None else anchors[mine]  # type: ignore[index]
-        anchor, other, scale, *more = call(
-            _moved(tower.inputs(mine, drawn), me.device),
-            _moved(fixed, me.device),
-            _moved(extra, me.device),
-        )
-        labels, share = label[mine], 1
-        if config.gather:
-            anchor, other, share = gathered(anchor, me), gathered(other, me), me.count
-            labels = label[joint]
-        loss = contrast(
-            config.loss, anchor, other, scale, labels.to(me.device), more[0] if more else None
-        )
-        (loss * share / config.accumulate).backward()
-        at += 1
-        if at % config.accumulate == 0 or at == steps:
-            for group in optimiser.param_groups:
-                group["lr"] = config.rate(at - 1, steps, per_epoch)
-            optimiser.step()
-            optimiser.zero_grad(set_to_none=True)
-            with torch.no_grad():
-                pair.log_scale.clamp_(0, SCALE_LIMIT)
+        found = (tower.inputs(mine, drawn), fixed, extra, label[joint if config.gather else mine])
+        return _Prepared(seed, *(pinned(found) if me.device.startswith("cuda") else found))
 
-        # log
-        losses.append(float(loss.detach()))
-        if log and (at % per_epoch == 0 or at == steps):
-            mean, lr = float(np.mean(losses)), optimiser.param_groups[0]["lr"]
-            now = f"{float(pair.log_scale.detach().exp()):.4g}"
-            log.write(step=at, epoch=at // per_epoch, lr=f"{lr:.4g}", loss=f"{mean:.6g}", scale=now)
-        mean = float(np.mean(losses[-per_epoch:]))
-        if log:
-            epoch = min(config.epochs, at // per_epoch + 1)
-            report(at, steps, f"loss {mean:.3f}  epoch {epoch}/{config.epochs}")
-        if at % per_epoch == 0:
-            losses, finished = [], mean
+    def save() -> None:
+        checkpoint.save(last, checkpoint.run_tensors(pair, optimiser), {"at": at})
+
+    def ended() -> DivergedError:
+        good = min(began_at + watch.updates * config.accumulate, steps)
+        if me.first and not bool(not_finite(pair.state_dict().values(), me.device)):
+            checkpoint.save(last, checkpoint.run_tensors(pair, optimiser), {"at": good})
+        return diverged(
+            me, run, good, "the next loss, its gradient or the updated weights", watch.loss, config.lr,
+            pair, lambda to: tower.write(to, False),
+        )  # fmt: skip
+
+    with closing(ahead(prepare, at, steps)) as feed:
+        for here in feed:
+            # step
+            torch.manual_seed(here.seed)
+            ends = (at + 1) % config.accumulate == 0 or at + 1 == steps
+            share = me.count if config.gather else 1
+            with enough_memory(
+                f"A batch of {each} rows needs more memory than {me.device} has; choose a smaller --batch-size"
+            ):
+                with me.exchange(call, ends), products(config.precision):
+                    anchor, other, scale, *more = call(
+                        moved(here.given, me.device),
+                        moved(here.anchor, me.device),
+                        moved(here.extra, me.device),
+                    )
+                    if config.gather:
+                        anchor, other = gathered(anchor, me), gathered(other, me)
+                    loss = contrast(
+                        config.loss, anchor, other, shared(scale, share), moved(here.label, me.device),
+                        shared(more[0], share) if more else None,
+                    )  # fmt: skip
+                    (loss * share / config.accumulate).backward()
+                watch.saw(loss)
+                if ends:
+                    for group in optimiser.param_groups:
+                        group["lr"] = config.rate(at, steps, per_epoch)
+                    if not watch.update():
+                        raise ended()
+                    optimiser.zero_grad(set_to_none=True)
+                    with torch.no_grad():
+                        pair.log_scale.clamp_(0, SCALE_LIMIT)
+            losses[at % per_epoch] = loss.detach()
+            at += 1
+
+            # log: losses stay on the device until a line is due
+            whole = at % per_epoch == 0
+            if whole or at == steps or at % wait == 0:
+                if watch.stopped or bool(not_finite(pair.parameters(), me.device)):
+                    raise ended()
+                mean = float(np.mean(losses[since : (at - 1) % per_epoch + 1].tolist()))
+                if log and (whole or at == steps):
+                    lr = f"{optimiser.param_groups[0]['lr']:.4g}"
+                    now = f"{float(pair.log_scale.detach().exp()):.4g}"
+                    log.write(step=at, epoch=at // per_epoch, lr=lr, loss=f"{mean:.6g}", scale=now)
+                if log:
+                    shown = min(config.epochs, at // per_epoch + 1)
+                    report(at, steps, f"loss {mean:.3f}  epoch {shown}/{config.epochs}")
+                if whole:
+                    since, finished = 0, mean
+
+            # once in a while, between two updates, and at the end: everything that resuming needs
+            late = time.monotonic() - saved_at > checkpoint.SAVE_EVERY_S
+            if log and ends and (late or at == steps):
+                if not watch.stopped and not bool(not_finite(pair.parameters(), me.device)):
+                    save()
+                saved_at = time.monotonic()
     pair.eval().requires_grad_(False).cpu()
     return finished

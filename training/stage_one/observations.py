@@ -124,6 +124,31 @@ def read_rows(
     )
 
 
+def _state(base: Path, name: str) -> str:
+    """A line on a file: name, bytes and time of change in nanoseconds; −1 where it cannot be seen."""
+    try:
+        found = (base / name).stat()
+    except OSError:
+        return f"{name}\t-1\t-1"
+    return f"{name}\t{found.st_size}\t{found.st_mtime_ns}"
+
+
+def _same_files(before: str, now: str, holds: str, modality: str) -> None:
+    """Refuse a cache of other files, or of files that changed since they were decoded."""
+    old, new = before.split("\n"), now.split("\n")
+    if old == new:
+        return
+    if [line.split("\t")[0] for line in old] != [line.split("\t")[0] for line in new]:
+        raise InputError(
+            f"{holds} the decoded {modality} files of another table; give another --cache."
+        )
+    changed = [b.split("\t")[0] for a, b in zip(old, new, strict=True) if a != b]
+    raise InputError(
+        f"{holds} decoded {modality} files of which {len(changed)} have another size or time of change "
+        f"now, first {changed[0]}; give another --cache to decode them anew."
+    )
+
+
 class MediaCache:
     """Decoded files of one modality, each once, in a memory-mapped file that a run finds again.
 
@@ -131,13 +156,15 @@ class MediaCache:
         index: (n,) row of `values` of each observation, −1 where it has none that can be read.
         values: Photos and tiles (files, 256, 256, 3) uint8; recordings (files, 4, frames, mels) float16.
         refused: Files that could not be decoded, with the reason.
+        identity: 16 hex digits over folder, names, sizes and times of change of the files.
     """
 
     def __init__(
         self, folder: Path, rows: Rows, modality: str, spec: ImageSpec | AudioSpec, show: Progress
     ) -> None:
         unique = list(dict.fromkeys(p for p in rows.media[modality] if p))
-        listed = "\n".join([str(rows.base.resolve()), *unique])
+        listed = "\n".join([str(rows.base.resolve()), *(_state(rows.base, p) for p in unique)])
+        self.identity = hashlib.sha256(listed.encode()).hexdigest()[:16]
         if not unique:
             raise InputError(f"The table has no {modality} files to train with.")
         store, marks = folder / f"{modality}.npy", folder / f"{modality}.done.npy"
@@ -150,10 +177,7 @@ class MediaCache:
             which.write_text(listed, encoding="utf-8")
             np.save(marks.with_suffix(".new.npy"), good)
             marks.with_suffix(".new.npy").replace(marks)
-        if which.read_text(encoding="utf-8") != listed:
-            raise InputError(
-                f"{folder} holds the decoded {modality} files of another table; give another --cache."
-            )
+        _same_files(which.read_text(encoding="utf-8"), listed, f"{folder} holds", modality)
         good = np.load(marks, allow_pickle=False)
         self.values: NDArray[Any] = np.load(store, mmap_mode="r", allow_pickle=False)
         number = {p: i if good[i] else -1 for i, p in enumerate(unique)}

@@ -35,8 +35,8 @@ class Tower:
 
     Attributes:
         network: What is trained and written.
-        embed: Inputs of some rows to embeddings (b, d), not normalised.
-        inputs: Row numbers (b,) to inputs; augmented when given a generator.
+        embed: Inputs of some rows, on the network's device, to embeddings (b, d), not normalised.
+        inputs: Row numbers (b,) to inputs on the host; augmented when given a generator. Called in a thread.
         able: (n,) bool, rows it can embed.
         write: Writes the network to a folder in its published layout.
         random_inputs: Inputs of random places (count), for extra negatives; None where there are none.
@@ -111,8 +111,8 @@ def open_pair(init: str, rows: Rows, cache: Path, show: Progress) -> tuple[Tower
     media = MediaCache(cache, rows, "image", SQUARE, show)
     photo = Tower(
         model,
-        model.encode_image,
-        lambda at, g: augment.pixels(media.rows(at), ImageSpec(), g),
+        lambda x: model.encode_image(augment.network_input(x, ImageSpec())),
+        lambda at, g: augment.crops(media.rows(at), ImageSpec(), g),
         torch.from_numpy(media.index >= 0),
         write,
     )
@@ -153,8 +153,8 @@ def _sat(init: str, rows: Rows, cache: Path, show: Progress) -> Tower:
     media = MediaCache(cache, rows, "sat", SQUARE, show)
     return Tower(
         net,
-        lambda x: net(pixel_values=x).image_embeds,
-        lambda at, g: augment.pixels(media.rows(at), ImageSpec(), g),
+        lambda x: net(pixel_values=augment.network_input(x, ImageSpec())).image_embeds,
+        lambda at, g: augment.crops(media.rows(at), ImageSpec(), g),
         torch.from_numpy(media.index >= 0),
         _writer(net, config),
     )

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
+from prom3e_index.errors import DivergedError
 from prom3e_index.evaluation.directions import SAME_ITEM, Direction, directions
 from prom3e_index.evaluation.metrics import recall_at
 from prom3e_index.evaluation.weights_choice import choose
@@ -25,7 +26,7 @@ IN_TRAINING = Weights(0.5, 0.25, 0.0)
 
 @dataclass(frozen=True)
 class Candidate:
-    """An MVAE in training, used as `hybrid.Completer` says.
+    """An MVAE in training, used as `mvae.completion.Completer` says.
 
     Attributes:
         mvae: The network.
@@ -52,7 +53,21 @@ class Candidate:
 def _directions(
     model: Candidate, val: EmbeddingSet, limit: int, mixed: Collection[str] = ()
 ) -> Iterator[Direction]:
-    return directions(model, val.x.numpy(), val.present.numpy(), val.species, limit, mixed=mixed)
+    """Every direction of the validation rows.
+
+    Raises:
+        DivergedError: The MVAE's answers are no finite numbers; ranks by such scores mean nothing.
+    """
+    looked_at = None
+    x, present = val.x.numpy(), val.present.numpy()
+    for d in directions(model, x, present, val.species, limit, mixed=mixed):
+        if d.asks is not looked_at and not d.asks.finite():
+            raise DivergedError(
+                f"What the MVAE says of validation rows that show {d.given} holds values that are no "
+                "finite numbers; nothing can be chosen by it. Train with a lower rate."
+            )
+        looked_at = d.asks
+        yield d
 
 
 def validate(model: Candidate, val: EmbeddingSet, limit: int = 300) -> list[dict[str, Any]]:
@@ -79,8 +94,8 @@ def mean_of(records: list[dict[str, Any]], key: str) -> float:
 
 
 @dataclass(frozen=True)
-class Tuned:
-    """What validation chose.
+class Use:
+    """How a model is used, as validation chose.
 
     Attributes:
         decode: `expectation` or `mean`.
@@ -99,7 +114,7 @@ class Tuned:
     records: list[dict[str, Any]]
 
 
-def choose_use(model: Candidate, val: EmbeddingSet, limit: int = 300) -> Candidate:
+def choose_decoding(model: Candidate, val: EmbeddingSet, limit: int = 300) -> Candidate:
     """Choose decoding by recall in the reconstructed space, then the hidden block by the hybrid's."""
     decodes = {
         how: mean_of(validate(replace(model, decode=how), val, limit), "reconstructed")
@@ -113,17 +128,15 @@ def choose_use(model: Candidate, val: EmbeddingSet, limit: int = 300) -> Candida
     return replace(model, hidden=max(blocks, key=lambda k: (round(blocks[k], 3), k == "mean")))
 
 
-def tune(model: Candidate, val: EmbeddingSet, limit: int = 800) -> Tuned:
+def choose_use(model: Candidate, val: EmbeddingSet, limit: int = 800) -> Use:
     """Choose decoding, hidden block, and δ, γ, ε by mean of recall@1 and recall@10 of each direction.
 
     ε is a property of a target's gallery, so one is chosen per target; δ and γ are per direction.
     """
-    model = choose_use(model, val, min(limit, 300))
+    model = choose_decoding(model, val, min(limit, 300))
     chosen = choose(_directions(model, val, limit, model.modalities))
     follows = sigma_follows_error(model, val)
-    return Tuned(
-        model.decode, model.hidden, chosen.epsilon, chosen.default, follows, chosen.records
-    )
+    return Use(model.decode, model.hidden, chosen.epsilon, chosen.default, follows, chosen.records)
 
 
 def sigma_follows_error(model: Candidate, val: EmbeddingSet, seed: int = 0) -> float:
@@ -170,7 +183,7 @@ class HubChoice:
 
 
 def choose_hubs(
-    model: Candidate, train: EmbeddingSet, val: EmbeddingSet, tuned: Tuned
+    model: Candidate, train: EmbeddingSet, val: EmbeddingSet, use: Use
 ) -> HubChoice | None:
     """Choose a correction by recall on validation, as δ and γ are; None with fewer than 20 training rows.
 
@@ -178,7 +191,7 @@ def choose_hubs(
         model: As it is used.
         train: Gives the bank.
         val: Up to 2,000 rows.
-        tuned: The weights of each direction.
+        use: The weights of each direction.
     """
     from prom3e_index.evaluation.data import EvalSet
     from prom3e_index.evaluation.directions import pairs
@@ -200,13 +213,13 @@ def choose_hubs(
         )
 
     bank, some = rows(train, BANK), rows(val, _HUB_ROWS)
-    own = {(r["given"], r["target"]): (r["delta"], r["gamma"]) for r in tuned.records}
+    own = {(r["given"], r["target"]): (r["delta"], r["gamma"]) for r in use.records}
 
     def weights(given: tuple[str, ...], target: str) -> Weights:
-        delta, gamma = own.get((given[0], target), tuned.default)
-        return Weights(delta, gamma, tuned.epsilon.get(target, 0.0))
+        delta, gamma = own.get((given[0], target), use.default)
+        return Weights(delta, gamma, use.epsilon.get(target, 0.0))
 
-    used = replace(model, decode=tuned.decode, hidden=tuned.hidden)
+    used = replace(model, decode=use.decode, hidden=use.hidden)
     corrections = [c for c in CORRECTIONS if c.space == "hybrid"]
     found = score(
         some, used, pairs(model.modalities), spaces=("hybrid",), weights=weights, bank=bank,

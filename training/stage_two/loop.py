@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -12,22 +12,22 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from prom3e_index.errors import InputError
+from prom3e_index.errors import DivergedError, InputError
+from prom3e_index.mvae.files import write_mvae
 from prom3e_index.mvae.network import MVAE, MVAEConfig
 from prom3e_index.training import checkpoint
+from prom3e_index.training.checkpoint import LINES, Report
 from prom3e_index.training.distributed import join
-from prom3e_index.training.schedule import Order, generator
+from prom3e_index.training.finite import Watch, diverged, not_finite, require_finite
+from prom3e_index.training.memory import enough_memory, out_of_memory
+from prom3e_index.training.precision import check_precision, products
+from prom3e_index.training.schedule import Order
 from prom3e_index.training.stage_two.choose_use import Candidate, mean_of, validate
 from prom3e_index.training.stage_two.recipe import Recipe
+from prom3e_index.training.stage_two.record import Record
+from prom3e_index.training.stage_two.resident import settle, too_large
 from prom3e_index.training.stage_two.sets import EmbeddingSet
-from prom3e_index.training.stage_two.step import Batch, Step, Terms, make_batch
-from prom3e_index.training.stage_two.visible import draw_visible
-
-Report = Callable[[int, int, str], None]
-LOG_COLUMNS = ("step", "epoch", "lr", "loss", "reconstruction", "kl", "mixed", "rows_per_s")
-RECALL_COLUMNS = ("step", "given", "target", "encoder", "reconstructed", "hybrid")
-SAVE_EVERY_S = 60.0
-_LINES = 200
+from prom3e_index.training.stage_two.step import Batch, Step, Terms
 
 
 @dataclass(frozen=True)
@@ -64,38 +64,6 @@ class Position:
     stale: int = 0
 
 
-class Resident:
-    """A set as steps read it: embeddings on the device, presence on the host."""
-
-    def __init__(self, given: EmbeddingSet, recipe: Recipe, device: str) -> None:
-        self.x, self.present = given.x.to(device), given.present
-        self.duplicates = given.duplicates().to(device) if recipe.negatives != "all" else None
-        self.species = given.species_numbers().to(device) if recipe.negatives == "species" else None
-
-    def batch(
-        self, rows: Tensor, recipe: Recipe, step: int, progress: float, z: int, part: slice
-    ) -> Batch:
-        """Rows of a step with their visible sets and noise, drawn from the seed and the step."""
-        g = generator(recipe.seed, 3, step)
-        present = self.present[rows]
-        visible = draw_visible(present, recipe, progress, g)
-        noise = None
-        if recipe.noise != "none":
-            wide = z if recipe.noise == "dimension" else 1
-            noise = torch.randn(len(rows), wide, generator=g)
-        at = rows.to(self.x.device, non_blocking=True)
-        return make_batch(
-            self.x[at],
-            present,
-            visible,
-            None if noise is None else noise.to(self.x.device, non_blocking=True),
-            recipe,
-            part=part,
-            duplicates=None if self.duplicates is None else self.duplicates[at],
-            species=None if self.species is None else self.species[at],
-        )
-
-
 def train_mvae(
     sets: Sequence[EmbeddingSet],
     modalities: tuple[str, ...],
@@ -116,7 +84,7 @@ def train_mvae(
         modalities: Names in the order of the sets' axis 1.
         recipe: All settings.
         run: Folder of the run: `config.json`, `log.csv`, `validation.csv`, `last.safetensors`,
-            `best.safetensors`.
+            `best.safetensors`; `last_good` and `stopped.json` where it had to stop.
         validation: Rows for recall during the run; without them the last weights are kept.
         init: Weights to start from, instead of random ones from the seed.
         widths: Own width of each modality where they differ.
@@ -125,15 +93,19 @@ def train_mvae(
         report: Gets the step, the steps in all, and a line on loss, recall and rows per second.
 
     Returns:
-        The kept weights, in evaluation mode.
+        The kept weights, in evaluation mode, on the CPU.
 
     Raises:
-        InputError: The folder holds a run with other settings, or the batch needs more memory than
-            there is; then the message says which batch fits.
+        InputError: The folder holds a run with other settings; the processes cannot share a batch
+            equally; sets or batch need more memory than there is (then the message says which batch fits).
+        DivergedError: A loss, a gradient or a weight is no finite number; the weights of the last good
+            step are in `run/last_good`.
+        ModelError: The weights to start from are no finite numbers.
 
     Source: ProM3E: z = μ + σ·ε; mean over modalities of the reconstruction cross-entropy + λ·KL.
     """
     me = join(device)
+    check_precision(recipe.precision, me.device)
     config = MVAEConfig(
         input_dim=sets[0].x.shape[2],
         embed_dim=recipe.embed_dim,
@@ -148,10 +120,12 @@ def train_mvae(
     )
     if config.embed_dim % config.heads:
         raise InputError(f"embed_dim {config.embed_dim} is no multiple of heads {config.heads}.")
+    if init is not None:
+        require_finite(init, "The model to start from")
     torch.manual_seed(recipe.seed)
     model = MVAE(config) if init is None else copy.deepcopy(init).requires_grad_(True)
-    model.train().to(me.device)
-    step_of = Step(model, recipe).to(me.device)
+    with enough_memory(f"The model does not fit on {me.device}; choose a smaller --embed-dim."):
+        step_of = Step(model.train(), recipe).to(me.device)
     optimiser = torch.optim.AdamW(
         step_of.parameters(),
         lr=recipe.lr,
@@ -161,7 +135,7 @@ def train_mvae(
         fused=True,
     )
     averaged = copy.deepcopy(model).requires_grad_(False) if recipe.ema is not None else None
-    resident = [Resident(s, recipe, me.device) for s in sets]
+    resident = settle(sets, recipe, me)
     order = Order([len(s) for s in sets], recipe)
     here = Position()
 
@@ -180,27 +154,56 @@ def train_mvae(
         if averaged is not None:
             averaged.load_state_dict(more)
         here = Position(**state)
+        require_finite(step_of, last)
     call = me.wrap(step_of)
-    writer = _Writer(run, here.at, tensorboard) if me.first else None
+    # an average would go on after an update that was left out, so there each is looked at at once
+    watch = Watch(optimiser, me, at_once=True if averaged is not None else None)
+    began_at = here.at
+    writer = Record(run, here.at, tensorboard) if me.first else None
     total = order.steps
-    wait = max(1, total // _LINES)
+    wait = max(1, total // LINES)
     validations = order.validations()
     sums: dict[str, Tensor | float] = dict.fromkeys(("loss", "reconstruction", "kl", "mixed"), 0.0)
     summed, rows_done, saved_at, began = 0, 0, time.monotonic(), time.monotonic()
     note = ""
 
+    def save() -> None:
+        more = dict(averaged.state_dict()) if averaged is not None else {}
+        checkpoint.save(last, checkpoint.run_tensors(step_of, optimiser, more), asdict(here))
+
+    def finite() -> bool:
+        return not (watch.stopped or bool(not_finite(step_of.parameters(), me.device)))
+
+    def ended(what: str = "the next loss, its gradient or the updated weights") -> DivergedError:
+        here.at = began_at + watch.updates
+        if writer:
+            writer.close()
+            if not bool(not_finite(step_of.parameters(), me.device)):
+                save()
+        return diverged(
+            me, run, here.at, what, watch.loss, recipe.lr, step_of, lambda to: write_mvae(model, to)
+        )
+
     while True:
+        # once in a while: what is no number is neither measured nor kept
+        if here.at in validations and not finite():
+            raise ended()
+
         # once in a while, and at the end: recall on validation; the best weights are kept
         if here.at in validations and here.validated < here.at:
-            if writer:
-                candidate = averaged if averaged is not None else model
-                recall = None
-                if validation is not None:
+            candidate, recall, answers = averaged if averaged is not None else model, None, 1
+            if writer and validation is not None:
+                try:
                     records = validate(Candidate(candidate, modalities, me.device), validation)
-                    model.train()
                     recall = mean_of(records, "hybrid")
                     writer.recall(here.at, records)
                     note = f"recall {recall:.3f}"
+                except DivergedError:
+                    answers = 0
+                model.train()
+            if not me.agree(answers):
+                raise ended("answers to validation rows")
+            if writer:
                 here.stale += 1
                 if recall is None or recall > here.best:
                     here.best, here.stale = -1.0 if recall is None else recall, 0
@@ -212,9 +215,9 @@ def train_mvae(
         done = stop or here.at == total
 
         # once in a while, and at the end: everything that resuming needs
-        if writer and here.at and (done or time.monotonic() - saved_at > SAVE_EVERY_S):
-            more = dict(averaged.state_dict()) if averaged is not None else {}
-            checkpoint.save(last, checkpoint.run_tensors(step_of, optimiser, more), asdict(here))
+        if writer and here.at and (done or time.monotonic() - saved_at > checkpoint.SAVE_EVERY_S):
+            if finite():
+                save()
             saved_at = time.monotonic()
 
         # stop
@@ -227,18 +230,31 @@ def train_mvae(
         for group in optimiser.param_groups:
             group["lr"] = rate
         optimiser.zero_grad(set_to_none=True)
+        batch: Batch | None = None
+        terms: Terms | None = None
+        updated = False
         try:
             batch = resident[of].batch(
                 rows, recipe, here.at, here.at / total, config.embed_dim, me.part(len(rows))
             )
-            terms: Terms = call(batch)
-            terms.total.backward()
-        except (torch.cuda.OutOfMemoryError, RuntimeError) as e:
-            if not _out_of_memory(e):
+            with products(recipe.precision):
+                terms = call(batch)
+                terms.total.backward()
+            watch.saw(terms.total)
+            updated = watch.update()
+        except (RuntimeError, MemoryError) as e:
+            if not out_of_memory(e):
                 raise
-            raise _too_large(step_of, resident[of], rows, recipe, config.embed_dim) from e
-        optimiser.step()
+            terms = None
+        if terms is None:  # outside the handler: its traceback holds the step's tensors
+            batch = None
+            raise too_large(step_of, optimiser, resident[of], rows, recipe, me)
+        if not updated:
+            raise ended()
         here.at += 1
+        line = here.at % wait == 0 or here.at == total
+        if line and watch.stopped:
+            raise ended()
         if averaged is not None and recipe.ema is not None:
             decay = min(recipe.ema, (1 + here.at) / (10 + here.at))
             torch._foreach_lerp_(
@@ -251,7 +267,7 @@ def train_mvae(
         for name, value in zip(sums, (terms.total, *terms[1:2], *terms[3:]), strict=True):
             sums[name] = sums[name] + value.detach()
         summed, rows_done = summed + 1, rows_done + len(rows)
-        if writer and (here.at % wait == 0 or here.at == total):
+        if writer and line:
             means = {k: float(v) / summed for k, v in sums.items()}
             speed = rows_done / (time.monotonic() - began)
             writer.line(here.at, order.per_epoch, rate, means, speed)
@@ -267,75 +283,3 @@ def train_mvae(
         model.load_state_dict(best)
         step, recall = int(found["step"]), found["recall"]
     return Trained(model.eval().requires_grad_(False).cpu(), step, here.at, recall)
-
-
-class _Writer:
-    """The run's CSV files, and TensorBoard's when asked for."""
-
-    def __init__(self, run: Path, at: int, tensorboard: bool) -> None:
-        self._log = checkpoint.Log(run / "log.csv", LOG_COLUMNS, at)
-        self._recall = checkpoint.Log(run / "validation.csv", RECALL_COLUMNS, at)
-        self._board: Any = None
-        if tensorboard:
-            try:
-                from torch.utils.tensorboard import SummaryWriter
-            except ImportError as e:
-                raise InputError(
-                    "--tensorboard needs the package tensorboard; `pip install tensorboard`."
-                ) from e
-            self._board = SummaryWriter(str(run), purge_step=at)
-
-    def line(
-        self, at: int, per_epoch: int, rate: float, means: dict[str, float], speed: float
-    ) -> None:
-        values = {k: f"{v:.6g}" for k, v in means.items()}
-        epoch = f"{at / per_epoch:.3f}"
-        self._log.write(step=at, epoch=epoch, lr=f"{rate:.4g}", rows_per_s=f"{speed:.0f}", **values)
-        self._scalars(at, {**means, "lr": rate})
-
-    def recall(self, at: int, records: list[dict[str, Any]]) -> None:
-        for record in records:
-            self._recall.write(step=at, **{k: _short(v) for k, v in record.items()})
-        self._scalars(at, {f"recall/{r['given']}-{r['target']}": r["hybrid"] for r in records})
-
-    def _scalars(self, at: int, values: dict[str, float]) -> None:
-        if self._board is not None:
-            for name, value in values.items():
-                self._board.add_scalar(name, value, at)
-
-    def close(self) -> None:
-        if self._board is not None:
-            self._board.close()
-
-
-def _short(value: Any) -> Any:
-    return f"{value:.6g}" if isinstance(value, float) else value
-
-
-def _out_of_memory(e: BaseException) -> bool:
-    words = str(e).lower()
-    return isinstance(e, torch.cuda.OutOfMemoryError) or (
-        "alloc" in words and ("memory" in words or "alloc_cpu" in words)
-    )
-
-
-def _too_large(step: Step, resident: Resident, rows: Tensor, recipe: Recipe, z: int) -> InputError:
-    """Find the largest halved batch that fits, and say so."""
-    size = len(rows) // 2
-    while size >= 2:
-        step.zero_grad(set_to_none=True)
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
-        try:
-            batch = resident.batch(rows[:size], recipe, 0, 0.0, z, slice(0, size))
-            step(batch).total.backward()
-        except (torch.cuda.OutOfMemoryError, RuntimeError) as e:
-            if not _out_of_memory(e):
-                raise
-            size //= 2
-            continue
-        return InputError(
-            f"A batch of {len(rows)} rows needs more memory than there is; {size} rows fit: "
-            f"--batch-size {size}."
-        )
-    return InputError("Not even a batch of 2 rows fits in memory; choose a smaller --embed-dim.")

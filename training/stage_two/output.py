@@ -16,7 +16,7 @@ from prom3e_index.models.hub_cache import HUB_PREFIX, PACKAGED
 from prom3e_index.mvae.files import read_mvae, write_mvae
 from prom3e_index.mvae.network import MVAE
 from prom3e_index.schema import NAMES
-from prom3e_index.training.stage_two.choose_use import HubChoice, Tuned
+from prom3e_index.training.stage_two.choose_use import HubChoice, Use
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ def write_model(
     out: Path,
     mvae: MVAE,
     layout: Layout,
-    tuned: Tuned | None,
+    use: Use | None,
     *,
     name: str,
     summary: str,
@@ -134,7 +134,7 @@ def write_model(
         out: The folder.
         mvae: The network.
         layout: Its modalities and encoders.
-        tuned: Decoding and weights chosen on validation; the published defaults when None.
+        use: Decoding and weights chosen on validation; the published defaults when None.
         name: Of the model.
         summary: A sentence for `models show`.
         half: Store weights in half precision.
@@ -149,22 +149,20 @@ def write_model(
     lines += _encoders(out, layout)
     names = ", ".join(json.dumps(m) for m in layout.modalities)
     lines += ["", "[mvae]", 'source = "."', f"modalities = [{names}]"]
-    decode, hidden = (tuned.decode, tuned.hidden) if tuned else ("expectation", "mean")
+    decode, hidden = (use.decode, use.hidden) if use else ("expectation", "mean")
     lines += [f'decode = "{decode}"', "nodes = 2", f'hidden = "{hidden}"']
-    if tuned:
-        lines += [
-            f"sigma_spearman = {tuned.sigma_spearman}  # of ‖σ‖₁ with the error, on validation"
-        ]
+    if use:
+        lines += [f"sigma_spearman = {use.sigma_spearman}  # of ‖σ‖₁ with the error, on validation"]
     if layout.widths:
         inside = ", ".join(f"{json.dumps(k)} = {v}" for k, v in layout.widths.items())
         lines += [f"widths = {{ {inside} }}"]
-    delta, gamma = tuned.default if tuned else (0.5, 0.0)
+    delta, gamma = use.default if use else (0.5, 0.0)
     lines += ["", "[weights.default]", *_entries({"delta": delta, "gamma": gamma, "epsilon": 0.0})]
-    if tuned:
+    if use:
         lines += ["", "[weights.directions]  # chosen on validation; `->target` is ε of a gallery"]
-        for target, epsilon in tuned.epsilon.items():
+        for target, epsilon in use.epsilon.items():
             lines.append(f'"->{target}" = {{ epsilon = {epsilon} }}')
-        for r in tuned.records:
+        for r in use.records:
             pair = f"{r['given']}->{r['target']}"
             lines.append(f'"{pair}" = {{ delta = {r["delta"]}, gamma = {r["gamma"]} }}')
     if hubs is not None:

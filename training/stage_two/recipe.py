@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, get_type_hints
 
 from prom3e_index.errors import InputError, near_names
+from prom3e_index.training.precision import PRECISIONS
 
 CHOICES: dict[str, tuple[str, ...]] = {
     "schedule": ("cosine", "restarts"),
@@ -16,7 +18,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "distance": ("euclidean", "cosine"),
     "negatives": ("all", "distinct", "species"),
     "kl": ("code", "printed"),
-    "precision": ("float32", "bf16"),
+    "precision": PRECISIONS,
 }
 """Settings with named values. Where the paper and its code differ, both are here (see the README)."""
 
@@ -58,7 +60,7 @@ class Recipe:
         lambda_kl: Weight of the KL term.
         kl: `code`, or as `printed`; see `losses.kl_of`.
         mixed: Weight of a loss on the mixed query (1 − δ)·q̄ + δ·f̂, δ learned per modality.
-        precision: `float32`, or `bf16` autocast of everything but the loss.
+        precision: `float32`; `tf32` products on a GPU; `bf16` autocast of everything but the loss.
         validate: Validations in the whole run.
         patience: Validations without a better recall after which the run stops; None for never.
     """
@@ -109,6 +111,10 @@ class Recipe:
         for name in ("one_visible", "subset", "subset_from", "warmup"):
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"{name} is {getattr(self, name)}; it must lie between 0 and 1.")
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, float) and not math.isfinite(value):
+                raise InputError(f"{field.name} is {value}; a finite number is needed.")
         if self.lr <= 0 or (self.steps is not None and self.steps < 1):
             raise InputError(f"lr {self.lr} and steps {self.steps} must be positive.")
         if self.ema is not None and not 0 <= self.ema < 1:

@@ -8,9 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from prom3e_index.errors import InputError
+from prom3e_index.training.checkpoint import Report
 from prom3e_index.training.distributed import join
-from prom3e_index.training.stage_two.choose_use import Candidate, Tuned, choose_hubs, mean_of, tune
-from prom3e_index.training.stage_two.loop import Report, Trained, train_mvae
+from prom3e_index.training.stage_two.choose_use import (
+    Candidate,
+    Use,
+    choose_hubs,
+    choose_use,
+    mean_of,
+)
+from prom3e_index.training.stage_two.loop import Trained, train_mvae
 from prom3e_index.training.stage_two.output import (
     Layout,
     export_published,
@@ -64,14 +71,16 @@ class Outcome:
 
     Attributes:
         trained: The kept weights and their step.
-        tuned: What validation chose; None without validation.
+        use: What validation chose; None without validation.
+        precision: How exactly products were computed in training.
         rows: Rows trained on.
         dropped: Rows without any modality.
         published: Folder of the published layout, when asked for.
     """
 
     trained: Trained
-    tuned: Tuned | None
+    use: Use | None
+    precision: str
     rows: int
     dropped: int
     published: Path | None
@@ -81,15 +90,16 @@ class Outcome:
         words = f"{self.rows:,} rows trained on"
         words += f", {self.dropped:,} without any modality left out" if self.dropped else ""
         words += f"; weights of step {self.trained.step} of {self.trained.steps}"
-        if self.tuned is None:
+        words += f", products in {self.precision}"
+        if self.use is None:
             return words + "; no validation rows, so δ, γ, ε are the defaults"
         found = ", ".join(
-            f"{k} {mean_of(self.tuned.records, k):.3f}"
+            f"{k} {mean_of(self.use.records, k):.3f}"
             for k in ("encoder", "reconstructed", "hybrid")
         )
         return (
-            f"{words}; validation recall@1, mean of {len(self.tuned.records)} directions: {found}; "
-            f"Spearman of ‖σ‖₁ with the error {self.tuned.sigma_spearman:g}"
+            f"{words}; validation recall@1, mean of {len(self.use.records)} directions: {found}; "
+            f"Spearman of ‖σ‖₁ with the error {self.use.sigma_spearman:g}"
         )
 
 
@@ -101,6 +111,7 @@ def run_mvae(run: MVAERun, report: Report) -> Outcome | None:
 
     Raises:
         InputError: No set, a validation file that is also trained on, or a folder with another run.
+        DivergedError: Training had to stop; no model is written. See `train_mvae`.
     """
     if not run.sets:
         raise InputError("Give at least one embedding set.")
@@ -121,32 +132,35 @@ def run_mvae(run: MVAERun, report: Report) -> Outcome | None:
             mlp_dim=c.mlp_dim,
             registers=c.num_register_tokens,
         )
-    trained = train_mvae(
-        sets,
-        layout.modalities,
-        recipe,
-        run.out / "run",
-        validation=validation,
-        init=layout.init,
-        widths=layout.input_dims,
-        device=run.device,
-        tensorboard=run.tensorboard,
-        report=report,
-    )
     me = join(run.device)
-    me.leave()
+    try:
+        trained = train_mvae(
+            sets,
+            layout.modalities,
+            recipe,
+            run.out / "run",
+            validation=validation,
+            init=layout.init,
+            widths=layout.input_dims,
+            device=run.device,
+            tensorboard=run.tensorboard,
+            report=report,
+        )
+    finally:
+        me.leave()
     if not me.first:
         return None
-    tuned, hubs = None, None
+    use, hubs = None, None
     if validation is not None:
-        candidate = Candidate(trained.mvae, layout.modalities)
-        tuned = tune(candidate, validation)
-        hubs = choose_hubs(candidate, sets[0], validation, tuned)
+        candidate = Candidate(trained.mvae.to(me.device), layout.modalities, me.device)
+        use = choose_use(candidate, validation)
+        hubs = choose_hubs(candidate, sets[0], validation, use)
+        trained.mvae.cpu()
     write_model(
         run.out,
         trained.mvae,
         layout,
-        tuned,
+        use,
         name=run.name or run.out.resolve().name,
         summary=run.summary or _summary(run),
         half=run.half,
@@ -154,7 +168,7 @@ def run_mvae(run: MVAERun, report: Report) -> Outcome | None:
     )
     published = export_published(run.out, trained.mvae) if run.export else None
     rows, dropped = sum(len(s) for s in sets), sum(s.dropped for s in sets)
-    return Outcome(trained, tuned, rows, dropped, published)
+    return Outcome(trained, use, recipe.precision, rows, dropped, published)
 
 
 def _validation(run: MVAERun, layout: Layout) -> EmbeddingSet | None:

@@ -18,6 +18,7 @@ from torch.nn import functional as F
 from prom3e_index.mvae.class_tokens import Slots, class_tokens, pack
 from prom3e_index.mvae.network import MVAE
 from prom3e_index.training.losses import distance_logits, kl_of
+from prom3e_index.training.precision import autocast
 from prom3e_index.training.stage_two.recipe import Recipe
 
 
@@ -31,7 +32,7 @@ class Batch:
         visible: (n, m) bool, on the device; read by `masked_only` and `mixed`.
         noise: (n, 1) or (n, z), or None.
         targets: Modalities to decode, in order.
-        count: For each target the rows of the joint batch whose loss counts.
+        share: (targets,) weight of one of a target's rows in its mean over the joint batch.
         hidden: Pairs of row and target in the joint batch that have it and do not show it.
         own: (n,) position of each row in the joint batch.
         columns: (N, m, d) the joint batch.
@@ -45,7 +46,7 @@ class Batch:
     visible: Tensor
     noise: Tensor | None
     targets: tuple[int, ...]
-    count: tuple[int, ...]
+    share: Tensor
     hidden: int
     own: Tensor
     columns: Tensor
@@ -109,7 +110,7 @@ class Step(nn.Module):
     def forward(self, batch: Batch) -> Terms:
         """Loss of a batch; see `Terms`."""
         recipe, model = self.recipe, self.model
-        with torch.autocast(batch.x.device.type, torch.bfloat16, recipe.precision == "bf16"):
+        with autocast(recipe.precision, batch.x.device):
             mean, log_variance = class_tokens(model, batch.x, batch.slots)
             prior = kl_of(mean, log_variance, recipe.kl)
             total, nothing = recipe.lambda_kl * prior, torch.zeros_like(prior)
@@ -141,9 +142,7 @@ class Step(nn.Module):
         """Weight (t, n) of each row in its target's mean over the joint batch; None when all are equal."""
         if batch.has is None and not self.recipe.masked_only:
             return None
-        share = len(batch.columns) / len(batch.own)
-        of = torch.tensor([share / c for c in batch.count], device=batch.own.device)
-        return of[:, None] * self._counted(batch, hidden_only=self.recipe.masked_only)
+        return batch.share[:, None] * self._counted(batch, hidden_only=self.recipe.masked_only)
 
     def _counted(self, batch: Batch, *, hidden_only: bool) -> Tensor:
         """1 (t, n) where a row has the target, and with `hidden_only` does not show it; else 0."""
@@ -227,16 +226,19 @@ def make_batch(
     rows = part or slice(0, len(x))
     device = x.device
     able = present & ~visible if recipe.masked_only else present
-    count = able.sum(0).tolist()
+    count: list[int] = able.sum(0).tolist()
     targets = tuple(i for i, c in enumerate(count) if c > 1)
     whole = all(count[t] == len(x) for t in targets)
+    split = len(x) / (rows.stop - rows.start)
+    # made here: made on the device amid the step, it would stop the host until the device is done
+    share = torch.tensor([split / count[t] for t in targets])
     return Batch(
         x[rows],
         pack(visible[rows]).to(device),
         visible[rows].to(device, non_blocking=True),
         None if noise is None else noise[rows],
         targets,
-        tuple(int(count[t]) for t in targets),
+        share.to(device, non_blocking=True),
         int((present & ~visible)[:, list(targets)].sum()),
         torch.arange(rows.start, rows.stop, device=device),
         x,
