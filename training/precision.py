@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 PRECISIONS = ("float32", "tf32", "bf16")
 """`float32`: exact to 24 bits, also on a GPU. `tf32`: factors of products and convolutions are rounded to
-11 bits on a GPU, three times as fast there. `bf16`: networks run under autocast, the loss in float32."""
+11 bits on a GPU, which is faster there. `bf16`: networks run under autocast, the loss in float32."""
 
 
 def check_precision(precision: str, device: str) -> None:
