@@ -15,8 +15,10 @@ import duckdb
 import numpy as np
 from vectors import arguments, places
 
-from prom3e_index.bundle.filters import Filter, create_views, lookups
+from prom3e_index.bundle.filters import Filter, lookups
+from prom3e_index.bundle.held_files import HeldFiles
 from prom3e_index.bundle.manifest import describe_files
+from prom3e_index.bundle.metadata_database import connect_segments
 from prom3e_index.bundle.segment import Segment
 from prom3e_index.indexer.metadata import sort_tables, write_records
 from prom3e_index.schema import SHOWN
@@ -75,9 +77,7 @@ def main() -> None:
         p.name: round(p.stat().st_size / given.rows, 1) for p in folder.iterdir() if p.is_file()
     }
     print(json.dumps({"bytes per row": sizes}))
-    con = duckdb.connect(config={"memory_limit": "2GB"})
-    con.execute(f"ATTACH '{folder / 'metadata.duckdb'}' AS s0 (READ_ONLY)")
-    create_views(con, [0])
+    con, _ = connect_segments([folder / "metadata.duckdb"], [0])
     columns = [str(r[0]) for r in con.execute("DESCRIBE every").fetchall()]
     asked = {
         "near 50 km": Filter(near=(46.8, -121.7, 50.0)),
@@ -110,7 +110,7 @@ def main() -> None:
         "modalities": ["image"],
     }
     entry = {"name": ".", "rows": given.rows, "media": ".", "index": {}}
-    segment = Segment(folder, entry, 0, manifest, False)
+    segment = Segment(HeldFiles(folder, manifest["files"]), entry, 0, manifest, False)
     shown = [c for c in SHOWN if c in columns]
     rng = np.random.default_rng(0)
     segment.record(0, shown)

@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prom3e_index.bundle.faiss.kinds import Wish
-from prom3e_index.bundle.filters import create_views, quoted
+from prom3e_index.bundle.filters import quoted
 from prom3e_index.bundle.memory_maps import release
+from prom3e_index.bundle.metadata_database import connect_segments
 from prom3e_index.bundle.opened import BundleFolder
 from prom3e_index.bundle.segment import Segment
 from prom3e_index.indexer.metadata import finish_tables
@@ -132,18 +133,15 @@ def _copy_metadata(bundle: BundleFolder, live: Ints, stage: Path) -> dict[str, i
 
     A rejected row whose id was removed is left out, unless an observation of that id is still there.
     """
-    import duckdb
     import pyarrow as pa
 
-    con = duckdb.connect(config={"memory_limit": "1GB", "temp_directory": str(stage / "spill")})
+    con, _ = connect_segments(
+        [s.folder / "metadata.duckdb" for s in bundle.segments],
+        [s.first for s in bundle.segments],
+        columns=bundle.metadata.metadata_columns,
+        out=stage / "metadata.duckdb",
+    )
     try:
-        for i, segment in enumerate(bundle.segments):
-            path = str(segment.folder / "metadata.duckdb").replace("'", "''")
-            con.execute(f"ATTACH '{path}' AS s{i} (READ_ONLY)")
-        create_views(con, [s.first for s in bundle.segments])
-        con.execute(
-            f"ATTACH '{str(stage / 'metadata.duckdb').replace(chr(39), chr(39) * 2)}' AS out"
-        )
         con.register("live", pa.table({"row": live, "new": np.arange(len(live))}))
         columns = ", ".join(_cell(bundle, c) for c in bundle.columns if c != "row")
         con.execute(

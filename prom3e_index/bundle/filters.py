@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -145,37 +145,6 @@ def _refuse_subqueries(node: Any, where: str) -> None:
     elif isinstance(node, list):
         for value in node:
             _refuse_subqueries(value, where)
-
-
-def create_views(con: duckdb.DuckDBPyConnection, firsts: Sequence[int]) -> None:
-    """Show the tables of attached databases `s0`, `s1`, … as one each, rows numbered through.
-
-    `every` holds all observations; `lost` and `rejected` go with them; `by_place`, `by_taxon` and `taxa` are made
-    where every database has them.
-
-    Args:
-        con: The connection.
-        firsts: Row number of each database's first row.
-    """
-    found = con.execute("SELECT database_name, table_name FROM duckdb_tables()").fetchall()
-    has = {t: {d for d, name in found if name == t} for _, t in found}
-    views = {
-        "every": ("observations", "* REPLACE (row + {first} AS row)"),
-        "lost": ("lost", "* REPLACE (row + {first} AS row)"),
-        "rejected": ("rejected", "*"),
-        "by_place": ("by_place", "* REPLACE (row + {first} AS row)"),
-        "by_taxon": ("by_taxon", "* REPLACE (row + {first} AS row), {i} AS segment"),
-        "taxa": ("taxa", "*, {i} AS segment"),
-    }
-    for view, (table, cells) in views.items():
-        if len(has.get(table, ())) < len(firsts):
-            continue
-        parts = [
-            f"SELECT {cells.format(first=first, i=i) if first or i or 'segment' in cells else '*'} "
-            f"FROM s{i}.{table}"
-            for i, first in enumerate(firsts)
-        ]
-        con.execute(f"CREATE VIEW {view} AS " + " UNION ALL BY NAME ".join(parts))
 
 
 def lookups(

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import threading
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -14,29 +14,17 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from prom3e_index.bundle.filters import (
-    Filter,
-    check_predicate,
-    create_views,
-    lookups,
-    unknown_taxon,
-)
+from prom3e_index.bundle.filters import Filter
+from prom3e_index.bundle.held_files import HeldFiles
 from prom3e_index.bundle.manifest import checksum, manifest_path, read_manifest
-from prom3e_index.bundle.memory_maps import Stacked, stacked
+from prom3e_index.bundle.memory_maps import Stacked, stacked, stored_array
+from prom3e_index.bundle.metadata_database import MetadataDatabase
 from prom3e_index.bundle.segment import Segment
-from prom3e_index.errors import BundleError, InputError, MismatchError
+from prom3e_index.errors import BundleError, MismatchError
 
 if TYPE_CHECKING:
-    import duckdb
-
     from prom3e_index.bundle.faiss.search import Subset
     from prom3e_index.models.folder import Model
-
-_LIMITS = {
-    "autoload_known_extensions": "false",
-    "autoinstall_known_extensions": "false",
-    "memory_limit": "2GB",
-}
 
 
 class BundleFolder:
@@ -49,6 +37,7 @@ class BundleFolder:
         rows: Observations.
         places: Row numbers given so far, of removed rows too: arrays are this long.
         segments: Rows that were added together, in the order of their row numbers.
+        metadata: Their metadata as one database.
     """
 
     def __init__(self, path: Path, manifest: dict[str, Any], gpu: bool = False) -> None:
@@ -58,14 +47,20 @@ class BundleFolder:
         self.places = int(manifest["places"])
         self._models: dict[tuple[str | None, str | None], Model] = {}
         self._lock = threading.Lock()
-        _make_room(len(manifest["files"]))
+        self._files = HeldFiles(path, manifest["files"])
         first = 0
         self.segments: list[Segment] = []
         for entry in manifest["segments"]:
-            self.segments.append(Segment(path, entry, first, manifest, gpu))
+            self.segments.append(Segment(self._files, entry, first, manifest, gpu))
             first += int(entry["rows"])
         self._removed = self._read_removed()
-        self._connection = self._connect()
+        self.metadata = MetadataDatabase(
+            [s.folder / "metadata.duckdb" for s in self.segments],
+            [s.first for s in self.segments],
+            self.places,
+            self._removed,
+            manifest.get("columns"),
+        )
 
     @classmethod
     def open(cls, path: str | Path, *, gpu: bool = False, at: int | None = None) -> Self:
@@ -112,61 +107,44 @@ class BundleFolder:
                 f"{path} has another checksum than the manifest says: it was changed. Restore it from a "
                 "copy; removed rows would be found again."
             )
-        out = np.zeros(self.places, bool)
-        bits = np.unpackbits(np.load(path, allow_pickle=False), bitorder="little")
-        out[: len(bits)] = bits[: self.places]
-        return out
-
-    def _connect(self) -> duckdb.DuckDBPyConnection:
-        """One database that shows the segments' tables as one, read only, without access to other files."""
-        import duckdb
-        import pyarrow as pa
-
-        path = self.path
-        con = duckdb.connect(config=_LIMITS)
+        data = np.fromfile(path, np.uint8)
         try:
-            for i, segment in enumerate(self.segments):
-                path = segment.folder / "metadata.duckdb"
-                text = str(path).replace("'", "''")
-                con.execute(f"ATTACH '{text}' AS s{i} (READ_ONLY)")
-        except duckdb.Error as e:
-            if not path.exists():
-                raise FileNotFoundError(path) from e
-            raise BundleError(f"{path} cannot be opened: {str(e).splitlines()[0]}") from e
-        create_views(con, [s.first for s in self.segments])
-        if self._removed is not None:
-            con.register("gone", pa.table({"row": np.flatnonzero(self._removed)}))
-            con.execute("CREATE TABLE removed AS SELECT row FROM gone")
-            con.unregister("gone")
-            con.execute(
-                "CREATE VIEW observations AS SELECT * FROM every ANTI JOIN removed USING (row)"
+            bits = stored_array(data)
+        except ValueError as e:
+            raise BundleError(f"{path} is damaged: {e}. Restore it from a copy.") from e
+        if bits.dtype != np.uint8 or bits.shape != (-(-self.places // 8),):
+            raise BundleError(
+                f"{path} is {bits.shape} {bits.dtype}, {self.places:,} rows need ({-(-self.places // 8)},) uint8. "
+                "Restore it from a copy."
             )
-        else:
-            con.execute("CREATE VIEW observations AS SELECT * FROM every")
-        con.execute("SET enable_external_access = false")
-        con.execute("SET lock_configuration = true")
-        return con
+        return np.unpackbits(bits, count=self.places, bitorder="little").astype(bool)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of files and databases; arrays that were given out stay readable, nothing else is answered."""
+        self.metadata.close()
+        self._files.close()
+        for segment in self.segments:
+            for target in self.modalities:
+                segment.close(target)
 
     def sql(self, query: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Rows of a read-only query over `observations`, `lost` and `rejected`."""
-        with self._lock:
-            cursor = self._connection.cursor()
-        return [tuple(r) for r in cursor.execute(query, list(params)).fetchall()]
+        return self.metadata.sql(query, params)
 
-    @contextmanager
-    def reader(self, query: str, rows: int = 4096) -> Iterator[Any]:
+    def reader(self, query: str, rows: int = 4096) -> AbstractContextManager[Any]:
         """Arrow batches of a read-only query, so that a large result is never whole in memory."""
-        with self._lock:
-            cursor = self._connection.cursor()
-        try:
-            yield cursor.sql(query).to_arrow_reader(rows)
-        finally:
-            cursor.close()
+        return self.metadata.reader(query, rows)
 
-    @cached_property
+    @property
     def columns(self) -> list[str]:
         """Columns of the observations table."""
-        return [str(r[0]) for r in self.sql("DESCRIBE observations")]
+        return self.metadata.columns
 
     @cached_property
     def live(self) -> NDArray[np.int64]:
@@ -184,14 +162,12 @@ class BundleFolder:
     def statistics(self) -> dict[str, dict[str, Any]]:
         """Mean change of ‖σ‖₁ by visible set and added modality, of the largest segment."""
         largest = max(self.segments, key=lambda s: s.rows)
-        return dict(json.loads(Path(largest.path("statistics.json")).read_text()))
+        return dict(json.loads(bytes(largest.read("statistics.json"))))
 
     @cached_property
     def sigma_l1(self) -> NDArray[np.float32]:
         """(rows,) ‖σ‖₁ of every observation, in no order."""
-        with self._lock:
-            cursor = self._connection.cursor()
-        found = cursor.execute("SELECT sigma_l1 FROM observations").fetchnumpy()
+        found = self.metadata.cursor().execute("SELECT sigma_l1 FROM observations").fetchnumpy()
         return np.asarray(found["sigma_l1"], np.float32)
 
     def embeddings(self, modality: str) -> NDArray[np.float16] | Stacked:
@@ -280,45 +256,12 @@ class BundleFolder:
         return [None] * len(self.segments) if self._removed is None else self._split(self.live)
 
     def eligible(self, f: Filter) -> NDArray[np.int64] | None:
-        """Rows that satisfy a filter, ascending; None when there is no filter.
-
-        Places and taxa are looked up in tables sorted for them; other parts scan their columns.
-
-        Raises:
-            InputError: The predicate is none, or names a column that is not there.
-        """
-        import duckdb
-
-        if not f:
-            return None
-        with self._lock:
-            cursor = self._connection.cursor()
-        if f.where is not None:
-            check_predicate(cursor, f.where)
-        out: NDArray[np.int64] | None = None
-        try:
-            for query, params in lookups(f, self.columns, self._sorted_tables):
-                found = np.asarray(cursor.execute(query, params).fetchnumpy()["row"], np.int64)
-                out = _both(out, found, self.places)
-        except duckdb.Error as e:
-            reason = " ".join(str(e).split("LINE 1:")[0].split())
-            raise InputError(f"--where {f.where!r} cannot be applied: {reason}") from e
-        assert out is not None
-        if (np.diff(out) <= 0).any():
-            out = np.unique(out)
-        return out if self._removed is None else out[~self._removed[out]]
+        """Rows that satisfy a filter, ascending; None when there is no filter; see `MetadataDatabase.eligible`."""
+        return self.metadata.eligible(f)
 
     def unknown_taxon(self, name: str) -> str:
         """Advice for a taxon that no observation has: the nearest names, or an empty string."""
-        with self._lock:
-            cursor = self._connection.cursor()
-        return unknown_taxon(cursor, name, self.columns, self._sorted_tables)
-
-    @cached_property
-    def _sorted_tables(self) -> frozenset[str]:
-        """Which of the tables sorted by place and taxon every segment has."""
-        rows = self.sql("SELECT view_name FROM duckdb_views() WHERE NOT internal")
-        return frozenset(str(r[0]) for r in rows) & {"by_place", "by_taxon"}
+        return self.metadata.unknown_taxon(name)
 
     def model(
         self, name: str | None = None, hub: str | Path | None = None, device: str = "cpu"
@@ -368,27 +311,3 @@ def _state(folder: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return stat.st_ino, stat.st_mtime_ns
-
-
-def _make_room(files: int) -> None:
-    """Let this process hold that many more files open, as far as the system permits."""
-    try:
-        import resource
-    except ImportError:  # not on this system
-        return
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    held = 4 * files + 256
-    if soft != resource.RLIM_INFINITY and soft < held:
-        most = held if hard == resource.RLIM_INFINITY else min(held, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))
-
-
-def _both(
-    one: NDArray[np.int64] | None, other: NDArray[np.int64], places: int
-) -> NDArray[np.int64]:
-    """Rows in both, ascending; `other` may come in any order."""
-    if one is None:
-        return other
-    held = np.zeros(places, bool)
-    held[one] = True
-    return np.sort(other[held[other]])

@@ -1,112 +1,74 @@
-"""A segment: rows that were added together, their arrays and indexes; written once, never changed.
-
-Files are held open from the start, so that a reader is undisturbed when a writer takes them away.
-"""
+"""A segment: rows that were added together, their arrays and indexes; written once, never changed."""
 
 from __future__ import annotations
 
-import errno
-import hashlib
-import os
 import threading
-import weakref
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from prom3e_index.bundle.held_files import HeldFiles
+from prom3e_index.bundle.memory_maps import stored_array
 from prom3e_index.errors import BundleError
 from prom3e_index.schema import RECORDS
 
 if TYPE_CHECKING:
     from prom3e_index.bundle.faiss.search import Gallery
 
-CHECKED_BYTES = 256 << 20
-"""Files up to here have their checksum compared when they are first read; larger ones when asked to verify."""
-
 
 class Segment:
-    """One segment, opened for reading.
+    """One segment, opened for reading; a target's gallery is opened on first use.
 
     Attributes:
-        name: Folder relative to the index; `.` in indexes of format 1.
+        name: Folder relative to the index; `.` for the rows of the build.
         rows: Rows, removed ones included.
         first: Row number of its first row in the index.
         media: Folder that its media paths start from.
     """
 
     def __init__(
-        self, folder: Path, entry: dict[str, Any], first: int, manifest: dict[str, Any], gpu: bool
+        self,
+        files: HeldFiles,
+        entry: Mapping[str, Any],
+        first: int,
+        manifest: Mapping[str, Any],
+        gpu: bool = False,
     ) -> None:
         self.name, self.rows, self.first = str(entry["name"]), int(entry["rows"]), first
         self.media = Path(entry["media"])
         self._points: dict[str, dict[str, Any]] = entry["index"]
-        self._folder, self._manifest, self._gpu = folder, manifest, gpu
-        prefix = "" if self.name == "." else self.name + "/"
-        others = tuple(s["name"] + "/" for s in manifest["segments"] if s["name"] != ".")
-        mine = [
-            n for n in manifest["files"]
-            if (n.startswith(prefix) if prefix else not n.startswith((*others, "deleted/")))
-        ]  # fmt: skip
-        self._files = {n.removeprefix(prefix): n for n in mine}
-        self._handles: dict[str, int] = {}
-        self._checked: set[str] = set()
+        self._files, self._manifest, self._gpu = files, manifest, gpu
+        self._prefix = "" if self.name == "." else self.name + "/"
         self._lock = threading.RLock()
         self._galleries: dict[str, Gallery] = {}
-        weakref.finalize(self, _close, self._handles)
-        for name in self._files:
-            if name.endswith((".npy", ".faiss", ".arrow", ".json")):
-                self._handles[name] = self._open(folder / self._files[name])
-
-    def _open(self, path: Path) -> int:
-        try:
-            return os.open(path, os.O_RDONLY)
-        except OSError as e:
-            if e.errno != errno.EMFILE:
-                raise
-            raise BundleError(
-                f"{self._folder} lies in {len(self._manifest['segments'])} segments, more files than this "
-                "system lets one program open. Run prom3e-index compact."
-            ) from e
 
     @property
     def folder(self) -> Path:
         """Its folder."""
-        return self._folder / self.name
+        return self._files.folder / self.name
 
     def has(self, name: str) -> bool:
         """Whether the segment has a file of this name."""
-        return name in self._handles
+        return self._prefix + name in self._files.entries
 
-    def path(self, name: str) -> str:
-        """A path that opens a file of the segment even after it was taken away.
+    def _full_name(self, name: str) -> str:
+        if not self.has(name):
+            raise BundleError(
+                f"{self.folder} has no {name}. Restore the index from a copy, or run prom3e-index rebuild."
+            )
+        return self._prefix + name
+
+    def read(self, name: str) -> NDArray[np.uint8]:
+        """The bytes of an array, the records or the statistics, memory-mapped.
 
         Raises:
             BundleError: The file is not the one that the manifest describes.
         """
-        if name not in self._handles:
-            raise BundleError(
-                f"{self.folder} has no {name}. Restore the index from a copy, or run prom3e-index rebuild."
-            )
-        handle = self._handles[name]
-        os.lseek(handle, 0, os.SEEK_SET)
-        path = f"/dev/fd/{handle}"
-        entry = self._manifest["files"][self._files[name]]
-        if name not in self._checked and entry["bytes"] <= CHECKED_BYTES:
-            with Path(path).open("rb") as f:
-                made = hashlib.file_digest(f, "sha256").hexdigest()
-            if made != entry["sha256"]:
-                raise BundleError(
-                    f"{self.folder / name} has checksum {made[:12]}…, the manifest says "
-                    f"{entry['sha256'][:12]}…: it was changed or comes from another index. Run "
-                    "prom3e-index rebuild, or restore it from a copy."
-                )
-        self._checked.add(name)
-        os.lseek(handle, 0, os.SEEK_SET)
-        return path
+        return self._files.pages(self._full_name(name))
 
     def array(self, name: str, width: int | None = None, dtype: Any = np.float16) -> NDArray[Any]:
         """A stored array (rows, width), memory-mapped; (rows,) when the width is None.
@@ -114,13 +76,11 @@ class Segment:
         Raises:
             BundleError: Damaged, or of another shape than the manifest says.
         """
-        mode: Literal["r"] | None = "r" if self.rows else None  # nothing cannot be mapped
         try:
-            with self._lock:
-                array: NDArray[Any] = np.load(self.path(name), mmap_mode=mode, allow_pickle=False)
-        except (OSError, ValueError, EOFError) as e:
-            if isinstance(e, BundleError):
-                raise
+            array = stored_array(self.read(name))
+        except BundleError:
+            raise
+        except ValueError as e:
             raise BundleError(
                 f"{self.folder / name} is damaged: {e}. Restore it from a copy, or run prom3e-index "
                 "rebuild."
@@ -154,16 +114,30 @@ class Segment:
             return None
         import pyarrow as pa
 
-        return pa.ipc.open_file(pa.memory_map(self.path("records.arrow")))
+        try:
+            return pa.ipc.open_file(pa.py_buffer(self.read("records.arrow")))
+        except pa.ArrowInvalid as e:
+            raise self._damaged_records(e) from e
+
+    def _damaged_records(self, reason: Exception) -> BundleError:
+        return BundleError(
+            f"{self.folder / 'records.arrow'} is damaged: {str(reason).splitlines()[0]}. Run prom3e-index rebuild."
+        )
 
     def record(self, place: int, columns: Sequence[str]) -> dict[str, Any] | None:
         """Some columns of one row, read by its place; None where they are not stored so."""
+        import pyarrow as pa
+
         with self._lock:
             held = self._records
             if held is None or any(held.schema.get_field_index(c) < 0 for c in columns):
                 return None
-            batch = held.get_batch(place // RECORDS)
-        return {c: batch.column(c)[place % RECORDS].as_py() for c in columns}
+            try:
+                row = held.get_batch(place // RECORDS).slice(place % RECORDS, 1)
+                row.validate(full=True)  # offsets that lead elsewhere are an error, not a crash
+                return {c: row.column(c)[0].as_py() for c in columns}
+            except (pa.ArrowInvalid, IndexError, OSError, UnicodeDecodeError) as e:
+                raise self._damaged_records(e) from e
 
     def gallery(self, target: str) -> Gallery:
         """The searchable gallery of a target, opened on first use."""
@@ -176,8 +150,9 @@ class Segment:
                 if self.has(f"faiss/{target}.lists.npy"):
                     assigned = self.array(f"faiss/{target}.lists.npy", None, np.int32)
                 vectors = self.vectors(target)
-                path = self.path(f"faiss/{target}.faiss")
-                self._galleries[target] = Gallery(path, vectors, point, assigned, self._gpu)
+                with self._files.opened(self._full_name(f"faiss/{target}.faiss")) as path:
+                    gallery = Gallery(path, vectors, point, assigned, self._gpu)
+                self._galleries[target] = gallery
             return self._galleries[target]
 
     def close(self, target: str) -> None:
@@ -187,8 +162,3 @@ class Segment:
 
 
 _POINT = ("kind", "probes", "candidates", "beam")
-
-
-def _close(handles: dict[str, int]) -> None:
-    for handle in handles.values():
-        os.close(handle)
