@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import torch
 from conftest import ROOT
-from processes import run_alone_and_in_a_group
 from torch import nn
 from torch.nn import functional as F
 
@@ -107,53 +106,6 @@ def test_interrupted_alignment_is_straight_through_bit_for_bit(tmp_path, monkeyp
             AlignConfig(loss="masked", epochs=4, batch_size=16),
             tmp_path / "b",
         )
-
-
-def test_gathered_negatives_of_two_processes_equal_one_joint_batch(tmp_path):
-    code = """
-from pathlib import Path
-from test_align import toy
-from prom3e_index.training.stage_one.align import AlignConfig, align
-from prom3e_index.training.distributed import join
-tower, anchors, label = toy()
-align(tower, anchors, label, AlignConfig(loss="supcon", epochs=2, batch_size={size}, accumulate=1, lr=1e-2,
-      gather=True, schedule="cosine"), Path({out!r}))
-join("cpu").leave()
-"""
-    run_alone_and_in_a_group(
-        code.format(size=32, out=str(tmp_path / "one")),
-        code.format(size=16, out=str(tmp_path / "two")),
-    )
-    one, two = (load(tmp_path / n / "last.safetensors")[0] for n in ("one", "two"))
-    for name, value in one.items():
-        if name.startswith("weights."):
-            assert torch.allclose(value, two[name], atol=1e-5), name
-
-
-def test_the_command_in_two_processes_decodes_once_and_writes_and_says_once(tmp_path, world):
-    anchor = BUILT_IN / "mini/taxabind-vit-b-16"
-    code = """
-import sys
-sys.argv = ["prom3e-index", "train", "align", "loc", {table!r}, "--out", {out!r}, "--init", {init!r}, "--anchor", {anchor!r},
-            "--epochs", "2", "--batch-size", {size!r}, "--accumulate", "1", "--gather"]
-sys.stdout = open({out!r} + ".said", "a", buffering=1)
-from prom3e_index.cli.app import main
-main()
-"""
-    fill = dict(
-        table=str(world / "observations.csv"), init=str(RECIPE / "ecogeo"), anchor=str(anchor)
-    )
-    run_alone_and_in_a_group(
-        code.format(out=str(tmp_path / "one"), size="16", **fill),
-        code.format(out=str(tmp_path / "two"), size="8", **fill),
-    )
-    said = [(tmp_path / f"{n}.said").read_text() for n in ("one", "two")]
-    assert said[0].count("rows with photo and loc") == said[1].count("rows with photo and loc") == 1
-    logs = [list(csv.DictReader((tmp_path / n / "run/log.csv").open())) for n in ("one", "two")]
-    assert [r["step"] for r in logs[0]] == [r["step"] for r in logs[1]]
-    # each process draws its own random places, so the losses are near, not equal
-    assert float(logs[0][-1]["loss"]) == pytest.approx(float(logs[1][-1]["loss"]), rel=0.2)
-    assert (tmp_path / "two/model.safetensors").is_file()
 
 
 def test_augmentation_crops_turns_and_blurs_as_torchvision_does():
