@@ -110,7 +110,9 @@ def add(index: Path, config: BuildConfig, progress: Progress, update: bool = Fal
         facts = json.loads((work / "planned.json").read_text())
         stage = work / "segment"
         take_away(stage, STAGE_FILES)
-        entry = write_segment(work, stage, model, old["hubs"]["method"], wish_of(old), progress)
+        columns = dict(bundle.metadata.metadata_columns)
+        hubs = old["hubs"]["method"]
+        entry = write_segment(work, stage, model, hubs, wish_of(old), progress, columns)
         told = entry["counts"]["rows_rejected"]
         done = {"known": facts.get("known", 0), "rejected": told + facts.get("told", 0)}
         if not entry["rows"]:  # the index stays as it is, however often this is repeated
@@ -120,6 +122,7 @@ def add(index: Path, config: BuildConfig, progress: Progress, update: bool = Fal
         new = successor(
             old, action, added=entry["rows"], known=done["known"], rejected=done["rejected"]
         )
+        new["columns"] = columns
         removed = removed_rows(bundle)
         again = _rows_of_ids(bundle, _ids_of(stage)) if update else np.zeros(0, np.int64)
         removed[again] = True

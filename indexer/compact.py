@@ -75,6 +75,7 @@ def compact(
         new = successor(old, action, added=max(0, back))
         wish = replace(_wish(old, progress), **(wishes or {}))
         new["wish"] = asdict(wish)
+        new["columns"] = dict(bundle.metadata.metadata_columns)
         stage = stage_of(index)
         entry = rewrite(bundle, live, stage, model, wish, repaired, progress)
         new["segments"], new["files"], new["deleted"] = [], {}, None

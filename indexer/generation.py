@@ -53,7 +53,7 @@ def segment_name(generation: int) -> str:
 
 
 def summarise(folder: Path, manifest: dict[str, Any]) -> None:
-    """Fill in `rows`, `places`, `counts` and `observed` from the segments and what was removed."""
+    """Fill in `rows`, `places`, `counts`, `observed` and `columns` from the segments and what was removed."""
     segments = manifest["segments"]
     manifest["places"] = sum(s["rows"] for s in segments)
     removed = int(manifest["deleted"]["rows"]) if manifest["deleted"] else 0
@@ -67,6 +67,7 @@ def summarise(folder: Path, manifest: dict[str, Any]) -> None:
     counts["rows_indexed"] = manifest["rows"]
     manifest["counts"] = counts | ({"rows_removed": removed} if removed else {})
     bundle = BundleFolder(folder, manifest)
+    manifest["columns"] = dict(bundle.metadata.metadata_columns)
     held = bundle.present[bundle.live].sum(axis=0)
     manifest["observed"] = {m: int(n) for m, n in zip(bundle.modalities, held, strict=True)}
 

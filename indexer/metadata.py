@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from prom3e_index.bundle.column_types import chosen_type, number, reproduced
 from prom3e_index.bundle.filters import quoted, taxon_columns
+from prom3e_index.bundle.segment_views import Columns
 from prom3e_index.schema import FIELDS, RECORDS, SHOWN
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ def write_metadata(
     sigma_l1: NDArray[np.float32],
     modalities: tuple[str, ...],
     lost: Iterable[Any],
+    columns: Columns,
 ) -> dict[str, Any]:
     """Write the observations of the kept rows, what they lost, and every row that was refused.
 
@@ -35,6 +38,7 @@ def write_metadata(
         sigma_l1: (rows,).
         modalities: Names, in the order of `present`.
         lost: Arrow tables of `seq`, `modality`, `reason` noted while encoding.
+        columns: Metadata columns that the index has already, with their types.
 
     Returns:
         Counts: `rows_in`, `rows_indexed`, `rows_rejected`, `files_lost`; the first is the sum of the
@@ -52,9 +56,9 @@ def write_metadata(
             "WHERE l.seq = n.seq AND l.modality = n.modality)"
         )
         con.unregister("noted")
-    columns: dict[str, Any] = {"row": np.arange(len(kept)), "seq": kept, "sigma_l1": sigma_l1}
-    columns |= {f"has_{m}": present[:, i] for i, m in enumerate(modalities)}
-    con.register("kept", pa.table({k: pa.array(v) for k, v in columns.items()}))
+    written: dict[str, Any] = {"row": np.arange(len(kept)), "seq": kept, "sigma_l1": sigma_l1}
+    written |= {f"has_{m}": present[:, i] for i, m in enumerate(modalities)}
+    con.register("kept", pa.table({k: pa.array(v) for k, v in written.items()}))
     con.execute(
         "INSERT INTO all_rejected SELECT p.row_in, NULL, p.id, 'nothing left: ' || coalesce("
         "(SELECT string_agg(l.modality || ': ' || l.reason, '; ') FROM all_lost l WHERE l.seq = p.seq), '') "
@@ -64,7 +68,12 @@ def write_metadata(
     names = [str(r[0]) for r in con.execute("DESCRIBE planned").fetchall()]
     plain = [n for n in names if n not in ("seq", "row_in", "env")]
     extra = [n for n in plain if n not in FIELDS]
-    cells = ", ".join(_typed(con, n) if n in extra else f"p.{quoted(n)}" for n in plain)
+    cells = ", ".join(
+        [
+            *(f"p.{quoted(n)}" for n in plain if n in FIELDS),
+            *_metadata_cells(con, extra, columns),
+        ]
+    )
     has = ", ".join(f"k.{quoted(f'has_{m}')}" for m in modalities)
     con.execute(
         f"CREATE TABLE out.observations AS SELECT CAST(k.row AS BIGINT) AS row, {cells}, {has}, k.sigma_l1 "
@@ -87,9 +96,12 @@ def finish_tables(con: duckdb.DuckDBPyConnection, folder: Path, rows: int) -> di
     write_records(con, "out.observations", folder / "records.arrow")
     path = str(folder / "rejected.parquet").replace("'", "''")
     con.execute(f"COPY (SELECT * FROM out.rejected ORDER BY row_in) TO '{path}' (FORMAT parquet)")
-    rejected, files = (
-        int(con.execute(f"SELECT count(*) FROM out.{t}").fetchall()[0][0])
-        for t in ("rejected", "lost")
+    rejected = int(con.execute("SELECT count(*) FROM out.rejected").fetchall()[0][0])
+    modalities = "SELECT column_name[5:] FROM (DESCRIBE out.observations) WHERE starts_with(column_name, 'has_')"
+    files = int(
+        con.execute(f"SELECT count(*) FROM out.lost WHERE modality IN ({modalities})").fetchall()[
+            0
+        ][0]
     )
     return {
         "rows_in": rows + rejected,
@@ -99,21 +111,39 @@ def finish_tables(con: duckdb.DuckDBPyConnection, folder: Path, rows: int) -> di
     }
 
 
-def _typed(con: duckdb.DuckDBPyConnection, name: str) -> str:
-    """A metadata column as numbers where every value is one and reads back the same, else text."""
-    column = quoted(name)
-    test = con.execute(
-        f"SELECT count({column}), count(CASE WHEN CAST(TRY_CAST({column} AS BIGINT) AS VARCHAR) = {column} "
-        f"THEN 1 END), count(TRY_CAST(nullif(trim({column}), '') AS DOUBLE)), "
-        f"count(nullif(trim({column}), '')), count(CASE WHEN regexp_matches({column}, '^0[0-9]') THEN 1 END) "
-        "FROM planned"
-    ).fetchall()[0]
-    count, whole, number, filled, padded = (int(v) for v in test)
-    if count and whole == filled == count:
-        return f"CAST(p.{column} AS BIGINT) AS {column}"
-    if filled and number == filled and not padded:
-        return f"TRY_CAST(nullif(trim(p.{column}), '') AS DOUBLE) AS {column}"
-    return f"p.{column}"
+def _metadata_cells(
+    con: duckdb.DuckDBPyConnection, names: Sequence[str], columns: Columns
+) -> list[str]:
+    """SQL of the metadata columns of the plan; notes the texts that do not fit a column the index has.
+
+    A column keeps the type that it got when it was first written; such a text then stands in the column beside.
+    """
+    known = {name.lower(): name for name in columns}
+    beside = {c["text"].lower() for c in columns.values() if "text" in c}
+    out = []
+    for name in names:
+        cell = f"p.{quoted(name)}"
+        if name.lower() not in known:
+            kind, shown = chosen_type(con, "planned", name), name
+            while shown.lower() in beside or shown.lower() in known:
+                shown = f"source_{shown}"
+            out.append(f"{number(cell, kind)} AS {quoted(shown)}")
+            continue
+        column = columns[known[name.lower()]]
+        kind = column["type"]
+        out.append(f"{number(cell, kind)} AS {quoted(known[name.lower()])}")
+        other = f"{cell} IS NOT NULL AND NOT coalesce({reproduced(cell, kind)}, false)"
+        if not con.execute(f"SELECT count(*) FROM planned p WHERE {other}").fetchall()[0][0]:
+            continue
+        out.append(f"CASE WHEN {other} THEN {cell} END AS {quoted(column['text'])}")
+        con.execute(
+            f"INSERT INTO all_lost SELECT p.seq, ?, {cell} || ? FROM planned p WHERE {other}",
+            [
+                name,
+                f" is not written as the index's {kind} {name}; the text is in {column['text']}",
+            ],
+        )
+    return out
 
 
 def sort_tables(con: duckdb.DuckDBPyConnection, database: str) -> None:

@@ -16,6 +16,7 @@ from prom3e_index.bundle.faiss.kinds import Wish, choose
 from prom3e_index.bundle.faiss.search import Point
 from prom3e_index.bundle.faiss.write import build as write_index
 from prom3e_index.bundle.memory_maps import release
+from prom3e_index.bundle.segment_views import Columns
 from prom3e_index.indexer.embed import ENCODED
 from prom3e_index.indexer.losses import lost_tables
 from prom3e_index.indexer.metadata import write_metadata
@@ -48,6 +49,7 @@ def write_segment(
     hubs: str,
     wish: Wish,
     progress: Progress,
+    columns: Columns | None = None,
 ) -> dict[str, Any]:
     """Write what a work folder has encoded as a segment in a new `folder`; give its part of the manifest.
 
@@ -58,6 +60,7 @@ def write_segment(
         hubs: Method against hubs.
         wish: What the indexes must do.
         progress: Told of each stage.
+        columns: Metadata columns of the index that the segment joins; of a new index none.
     """
     facts = json.loads((work / "planned.json").read_text())
     kept, present = kept_rows(work, model, int(facts["rows"]))
@@ -68,7 +71,7 @@ def write_segment(
     con = open_plan(work)
     try:
         counts = write_metadata(
-            con, folder, kept, present, sigma_l1, model.modalities, lost_tables(work)
+            con, folder, kept, present, sigma_l1, model.modalities, lost_tables(work), columns or {}
         )
     finally:
         con.close()

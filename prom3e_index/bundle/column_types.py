@@ -9,6 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import duckdb
 
 _PLAIN = "-?(0|[1-9][0-9]*)([.][0-9]+)?"
 _SHORTEST = "-?(0|[1-9][0-9]*)([.][0-9]*[1-9])?"
@@ -57,7 +61,7 @@ def reproduced(text: str, type: str) -> str:
     if type == NUMBER:
         shortest = f"regexp_full_match({text}, '{_SHORTEST}') AND {text} != '-0'"
         return f"{shortest} AND {_digits(text)} <= {_DOUBLE_DIGITS}"
-    return f"CAST({number(text, type)} AS VARCHAR) = {text}"
+    return f"CAST(TRY_CAST({text} AS {type}) AS VARCHAR) = {text}"
 
 
 def beside(column: str, taken: Collection[str]) -> str:
@@ -66,6 +70,25 @@ def beside(column: str, taken: Collection[str]) -> str:
     while name.lower() in lower:
         name += "_"
     return name
+
+
+def chosen_type(con: duckdb.DuckDBPyConnection, table: str, column: str) -> str:
+    """The type of a new column, from all its texts in a table: numbers if every text follows from its number."""
+    cell = f'"{column.replace(chr(34), 2 * chr(34))}"'
+    places = f"length(split_part({cell}, '.', 2))"
+    filled, whole, shortest, least, most = con.execute(
+        f"SELECT count({cell}), count_if({reproduced(cell, WHOLE)}), count_if({reproduced(cell, NUMBER)}), "
+        f"min({places}), max({places}) FROM {table}"
+    ).fetchall()[0]
+    if not filled or whole == filled:
+        return WHOLE if filled else TEXT
+    if shortest == filled:
+        return NUMBER
+    if least == most and 1 <= least <= 15:
+        decimals = decimal_type(least)
+        fit = con.execute(f"SELECT count_if({reproduced(cell, decimals)}) FROM {table}").fetchall()
+        return decimals if fit[0][0] == filled else TEXT
+    return TEXT
 
 
 def as_text(value: str, type: str) -> str:

@@ -65,7 +65,7 @@ def connect_segments(
     Args:
         databases: The segments' `metadata.duckdb`.
         firsts: Row number of each one's first row.
-        columns: Metadata columns, as the manifest has them; as the first segments have them when None.
+        columns: Metadata columns, as the manifest has them; others are as the first segments have them.
         out: A new database to be attached as `out` for writing; files can then be written beside it, nowhere else.
 
     Returns:
@@ -88,7 +88,7 @@ def connect_segments(
         kept, copied = sorted(order[:room]), sorted(order[room:])
         shown: dict[str, int] = {}
         if copied:
-            columns = _columns_of(con, databases, room) if columns is None else columns
+            columns = _columns_of(con, databases, room, columns or {})
             shown = _copied(con, databases, firsts, copied, room, columns)
         for i in kept:
             at = databases[i]
@@ -135,13 +135,13 @@ def _batches(
 
 
 def _columns_of(
-    con: duckdb.DuckDBPyConnection, databases: Sequence[Path], room: int
-) -> dict[str, dict[str, str]]:
+    con: duckdb.DuckDBPyConnection, databases: Sequence[Path], room: int, known: Columns
+) -> Columns:
     held = []
     for batch in _batches(con, databases, range(len(databases)), room):
         found = held_columns(con)
         held += [found[f"c{i}"] for i in batch]
-    return first_columns(held)
+    return first_columns(held, known)
 
 
 def _copied(

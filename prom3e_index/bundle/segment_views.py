@@ -29,14 +29,13 @@ def create_views(
     Args:
         con: The connection.
         firsts: Row number of each database's first row, by the database's name.
-        columns: The metadata columns of the index; those of the first databases with them when None.
+        columns: The metadata columns that the manifest describes; of others the first database with one rules.
 
     Returns:
         The metadata columns of the index.
     """
-    if columns is None:
-        held = held_columns(con)
-        columns = first_columns(held[database] for database in firsts)
+    held = held_columns(con)
+    columns = first_columns((held[database] for database in firsts), columns or {})
     found = con.execute("SELECT database_name, table_name FROM duckdb_tables()").fetchall()
     for table in ("observations", "lost", "rejected", "by_place", "by_taxon", "taxa"):
         if {d for d, name in found if name == table} >= set(firsts):
@@ -99,28 +98,25 @@ def _fixed_type(column: str) -> str | None:
     return "BOOLEAN" if column.startswith("has_") else fixed.get(column)
 
 
-def first_columns(held: Iterable[Mapping[str, str]]) -> dict[str, dict[str, str]]:
-    """The metadata columns of an index whose manifest does not describe them: the first segment with one rules."""
-    kinds: dict[str, str] = {}
+def first_columns(held: Iterable[Mapping[str, str]], known: Columns) -> dict[str, dict[str, str]]:
+    """The metadata columns of an index: those known, and of others the type where they stand first."""
+    out = {name: dict(column) for name, column in known.items()}
+    taken = {
+        *FIELDS,
+        *(n.lower() for n in out),
+        *(c["text"].lower() for c in out.values() if "text" in c),
+    }
+    new: dict[str, str] = {}
     for columns in held:
-        lower = {k.lower() for k in kinds}
-        kinds |= {
-            name: kind
-            for name, kind in columns.items()
-            if _fixed_type(name) is None and name.lower() not in lower
-        }
-    return with_texts(kinds)
-
-
-def with_texts(kinds: Mapping[str, str]) -> dict[str, dict[str, str]]:
-    """Metadata columns of these types, with names for the columns of texts that do not fit them."""
-    taken = [*FIELDS, *kinds]
-    out: dict[str, dict[str, str]] = {}
-    for name, kind in kinds.items():
+        for name, kind in columns.items():
+            if _fixed_type(name) is None and name.lower() not in taken:
+                new[name] = kind
+                taken.add(name.lower())
+    for name, kind in new.items():
         out[name] = {"type": kind}
         if kind != TEXT:
             out[name]["text"] = beside(name, taken)
-            taken.append(out[name]["text"])
+            taken.add(out[name]["text"].lower())
     return out
 
 
