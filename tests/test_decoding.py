@@ -139,23 +139,28 @@ def test_ffmpeg_stops_at_the_same_sample(tmp_path, monkeypatch):
     assert audio_features_and_note(tmp_path / "a.m4a", AudioSpec())[1] is not None
 
 
-def test_a_build_lists_recordings_read_in_part(tmp_path, world, monkeypatch):
+def test_a_build_lists_recordings_read_in_part(tmp_path, monkeypatch):
     """The row keeps its sound; what was not read of it is lost, and listed with the other losses."""
+    from prom3e_index.indexer import embed
     from prom3e_index.indexer.build import build
     from prom3e_index.indexer.work import BuildConfig
     from prom3e_index.search.run import Bundle
 
-    long, short = tmp_path / "long.wav", tmp_path / "short.wav"
-    wave = np.random.default_rng(0).normal(size=1000 * 601).astype(np.float32) * 0.1
-    soundfile.write(long, wave, 1000)
-    soundfile.write(short, wave[:20_000], 1000)
+    short_of_breath = (
+        "from prom3e_index.media import audio, worker; audio.MAX_SECONDS = 3; worker.main()"
+    )
+    command = [sys.executable, "-c", short_of_breath]
+    monkeypatch.setattr(embed, "DecodePool", lambda n, timeout_s: DecodePool(n, timeout_s, command))
+    wave = np.random.default_rng(0).normal(size=4000).astype(np.float32) * 0.1
+    soundfile.write(tmp_path / "long.wav", wave, 1000)
+    soundfile.write(tmp_path / "short.wav", wave[:2000], 1000)
     (tmp_path / "t.csv").write_text("id,audio\nlong,long.wav\nshort,short.wav\n")
     build(BuildConfig(table=str(tmp_path / "t.csv"), out=tmp_path / "i"))
     bundle = Bundle.open(tmp_path / "i")
 
     assert bundle.sql("SELECT has_audio FROM observations") == [(True,), (True,)]
     assert bundle.sql("SELECT row, modality, reason FROM lost") == [
-        (0, "audio", "long.wav: longer than 600 s: only the first 600 s are read")
+        (0, "audio", "long.wav: longer than 3 s: only the first 3 s are read")
     ]
 
 

@@ -45,7 +45,7 @@ class BundleFolder:
         self.modalities: tuple[str, ...] = tuple(manifest["modalities"])
         self.rows = int(manifest["rows"])
         self.places = int(manifest["places"])
-        self._models: dict[tuple[str | None, str | None], Model] = {}
+        self._models: dict[tuple[str | None, str | None, str], Model] = {}
         self._lock = threading.Lock()
         self._files = HeldFiles(path, manifest["files"])
         first = 0
@@ -273,7 +273,7 @@ class BundleFolder:
         """
         from prom3e_index.models.folder import Model
 
-        key = (name, str(hub) if hub else None)
+        key = (name, str(hub) if hub else None, device)
         with self._lock:
             if key not in self._models:
                 made = self.manifest["model"]

@@ -15,10 +15,11 @@ from prom3e_index.encoders.protocol import unit_rows
 from prom3e_index.errors import ModelError, ShapeError
 from prom3e_index.models.weights import (
     fingerprint,
-    load_strictly,
+    open_network,
     read_json,
     read_state,
     weights_file,
+    whole_number,
 )
 
 
@@ -46,6 +47,15 @@ class ClimateNet(nn.Module):
         return out
 
 
+def climate_sizes(config: dict[str, Any], where: Path) -> tuple[int, int, int]:
+    """Inputs, width and depth that a `config.json` states, within bounds."""
+    return (
+        whole_number(config, "num_inputs", 1, 1 << 12, where),
+        whole_number(config, "num_filts", 1, 1 << 14, where),
+        whole_number(config, "depth", 0, 256, where),
+    )
+
+
 class SinrClimate:
     """The climate encoder `MVRL/ecoclim`; takes (n, 20) z-scored values, elevation first."""
 
@@ -54,19 +64,17 @@ class SinrClimate:
 
     def __init__(self, folder: Path, device: str = "cpu") -> None:
         config = read_json(folder / "config.json")
-        try:
-            self.inputs, self.width = int(config["num_inputs"]), int(config["num_filts"])
-            depth = int(config["depth"])
-        except KeyError as e:
-            raise ModelError(f"{folder / 'config.json'} lacks {e}.") from e
+        where = folder / "config.json"
+        self.inputs, self.width, depth = climate_sizes(config, where)
         if config.get("num_classes", 0):
             raise ModelError(f"{folder}: num_classes {config['num_classes']}, an encoder has 0.")
         path = weights_file(folder)
-        net = ClimateNet(self.inputs, self.width, depth)
-        load_strictly(net, read_state(path), path)
+        net = open_network(
+            lambda: ClimateNet(self.inputs, self.width, depth), read_state(path), path
+        )
         self.device = device
         self.fingerprint = fingerprint("sinr", path, {k: config[k] for k in ("depth", "num_filts")})
-        self._net = net.eval().requires_grad_(False).to(device)
+        self._net = net.to(device)
 
     def encode(self, batch: Sequence[Sequence[float]] | NDArray[Any]) -> NDArray[np.float32]:
         """Embed (n, inputs) climate values; see `Encoder.encode`."""

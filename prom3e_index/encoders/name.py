@@ -1,17 +1,44 @@
-"""Names: open_clip's text tower."""
+"""Names: the text tower of an open_clip folder."""
 
 from __future__ import annotations
 
+import importlib.util
+import sys
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from prom3e_index.encoders.open_clip_files import open_clip_model
+from prom3e_index.encoders.clip_files import open_clip_tower
 from prom3e_index.encoders.protocol import unit_rows
+from prom3e_index.errors import ModelError
 from prom3e_index.models.weights import fingerprint
+
+
+@cache
+def _tokenizer_code() -> Any:
+    """open_clip's tokenizer, from its own file: the package around it takes seconds to import."""
+    if "open_clip" in sys.modules:
+        return sys.modules["open_clip"].tokenizer
+    package = importlib.util.find_spec("open_clip")
+    if package is None or package.origin is None:
+        raise ModelError("The package open_clip is not installed; `pip install open-clip-torch`.")
+    file = Path(package.origin).with_name("tokenizer.py")
+    spec = importlib.util.spec_from_file_location(f"{__name__}._tokenizer", file)
+    assert spec is not None and spec.loader is not None  # a .py file has both
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@cache
+def tokenizer(context: int) -> Any:
+    """CLIP's tokenizer: names to token ids, (n, context) int64."""
+    return _tokenizer_code().SimpleTokenizer(context_length=context)
 
 
 class OpenClipText:
@@ -21,20 +48,16 @@ class OpenClipText:
     batch_size = 256
 
     def __init__(self, folder: Path, device: str = "cpu") -> None:
-        import open_clip
-
-        model, config, path = open_clip_model(folder)
+        tower, config, path = open_clip_tower(folder, "text")
         self.device = device
         self.width = int(config["embed_dim"])
         self.fingerprint = fingerprint("open_clip-text", path, config)
-        model.visual = torch.nn.Identity()
-        self._model = model.to(device)
-        length = config["text_cfg"].get("context_length", 77)
-        self._tokenize = open_clip.SimpleTokenizer(context_length=length)
+        self._tower = tower.to(device)
+        self._context = int(config["text_cfg"].get("context_length", 77))
 
     def tokens(self, batch: Sequence[str]) -> torch.Tensor:
         """Token ids, (n, context) int64."""
-        ids: torch.Tensor = self._tokenize(list(batch))
+        ids: torch.Tensor = tokenizer(self._context)(list(batch))
         return ids
 
     def encode(self, batch: Sequence[str]) -> NDArray[np.float32]:
@@ -43,5 +66,5 @@ class OpenClipText:
         with torch.inference_mode():
             for at in range(0, len(batch), self.batch_size):
                 ids = self.tokens(batch[at : at + self.batch_size])
-                parts.append(self._model.encode_text(ids.to(self.device)).float().cpu().numpy())
+                parts.append(self._tower(ids.to(self.device)).float().cpu().numpy())
         return unit_rows(np.concatenate(parts))

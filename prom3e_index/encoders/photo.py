@@ -1,4 +1,4 @@
-"""Photos: open_clip's vision tower."""
+"""Photos: the vision tower of an open_clip folder."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from prom3e_index.encoders.open_clip_files import open_clip_model
+from prom3e_index.encoders.clip_files import open_clip_tower
 from prom3e_index.encoders.protocol import unit_rows
 from prom3e_index.media.images import ImageSpec, normalise_pixels
 from prom3e_index.models.weights import fingerprint
@@ -22,11 +22,11 @@ class OpenClipImage:
     batch_size = 32
 
     def __init__(self, folder: Path, spec: ImageSpec, device: str = "cpu") -> None:
-        model, config, path = open_clip_model(folder)
+        tower, config, path = open_clip_tower(folder, "image")
         self.spec, self.device = spec, device
         self.width = int(config["embed_dim"])
         self.fingerprint = fingerprint("open_clip-image", path, config, vars(spec))
-        self._tower = model.visual.to(device)
+        self._tower = tower.to(device)
 
     def encode(self, batch: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
         """Embed squashed and cropped photos; see `Encoder.encode`."""

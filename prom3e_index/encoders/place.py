@@ -16,7 +16,7 @@ from prom3e_index.encoders.protocol import unit_rows
 from prom3e_index.errors import ModelError
 from prom3e_index.models.weights import (
     fingerprint,
-    load_strictly,
+    open_network,
     read_json,
     read_state,
     weights_file,
@@ -112,11 +112,10 @@ class GeoClipLocation:
                 raise ModelError(
                     f"{source}: config.json says dim {stated}, the weights have {width}."
                 )
-        net = LocationNet(scales, frequencies, hidden, width)
-        load_strictly(net, state, path)
+        net = open_network(lambda: LocationNet(scales, frequencies, hidden, width), state, path)
         self.device, self.width = device, int(width)
         self.fingerprint = fingerprint("geoclip-location", path)
-        self._net = net.eval().requires_grad_(False).to(device)
+        self._net = net.to(device)
 
     def encode(self, batch: Sequence[Sequence[float]] | NDArray[Any]) -> NDArray[np.float32]:
         """Embed (n, 2) latitude, longitude in degrees; see `Encoder.encode`."""

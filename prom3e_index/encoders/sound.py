@@ -4,21 +4,89 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from prom3e_index.encoders.protocol import unit_rows
+from prom3e_index.errors import ModelError
 from prom3e_index.media.audio import AudioSpec
 from prom3e_index.models.weights import (
     fingerprint,
-    load_strictly,
     network_settings,
+    open_network,
     read_json,
     read_state,
     weights_file,
+    whole_number,
 )
+
+_SIZES = {
+    "window_size": (1, 1 << 8, 8),
+    "num_mel_bins": (1, 1 << 10, 64),
+    "spec_size": (1, 1 << 12, 256),
+    "patch_size": (1, 1 << 8, 4),
+    "num_classes": (0, 1 << 16, 527),
+    "hidden_size": (1, 1 << 16, 768),
+    "projection_dim": (1, 1 << 16, 512),
+    "patch_embed_input_channels": (1, 64, 1),
+    "patch_embeds_hidden_size": (1, 1 << 13, 96),
+    "aff_block_r": (1, 1 << 8, 4),
+    "num_hidden_layers": (1, 16, 4),
+}
+_LISTS = {"patch_stride": 1 << 8, "depths": 64, "num_attention_heads": 1 << 10}
+_SWITCHES = ("enable_fusion", "flatten_patch_embeds", "enable_patch_layer_norm", "qkv_bias")
+_SHARES = {
+    "hidden_dropout_prob": 1.0,
+    "attention_probs_dropout_prob": 1.0,
+    "drop_path_rate": 1.0,
+    "mlp_ratio": 64.0,
+    "layer_norm_eps": 1.0,
+    "initializer_factor": 1e3,
+}
+_ACTIVATIONS = ("gelu", "relu")
+_FUSIONS = (None, "aff_2d", "daf_2d", "iaff_2d")
+_FIXED = ("relative_position_index", "num_batches_tracked")
+
+
+def clap_settings(settings: dict[str, Any], where: Path) -> dict[str, Any]:
+    """What transformers' `ClapAudioConfig` is given of a `config.json`: known settings, within bounds.
+
+    Other keys, which that class has for text and for generation, are passed over.
+
+    Raises:
+        ModelError: A setting out of bounds or of another type; one that names code from elsewhere.
+    """
+    given = network_settings(settings)
+    out: dict[str, Any] = {}
+    for key, (low, high, usual) in _SIZES.items():
+        if key in given:
+            out[key] = whole_number(given, key, low, high, where, usual)
+    for key, high in _LISTS.items():
+        if key in given:
+            values = given[key] if isinstance(given[key], list) else [given[key]]
+            if len(values) > _SIZES["num_hidden_layers"][1]:
+                raise ModelError(f"{where}: {key} has {len(values)} numbers.")
+            numbers = [whole_number({key: v}, key, 1, high, where) for v in values]
+            out[key] = numbers if isinstance(given[key], list) else numbers[0]
+    for key in _SWITCHES:
+        if not isinstance(given.get(key, False), bool):
+            raise ModelError(f"{where}: {key} is {given[key]!r}; true or false is needed.")
+    for key, most in _SHARES.items():
+        value = given.get(key, 0)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= most:
+            raise ModelError(f"{where}: {key} is {value!r}; it lies between 0 and {most:g}.")
+    for key in ("hidden_act", "projection_hidden_act"):
+        if given.get(key, "gelu") not in _ACTIVATIONS:
+            raise ModelError(f"{where}: {key} is {given[key]!r}; known: {', '.join(_ACTIVATIONS)}.")
+    if given.get("fusion_type") not in _FUSIONS:
+        raise ModelError(
+            f"{where}: fusion_type is {given['fusion_type']!r}; known: null, aff_2d, daf_2d, iaff_2d."
+        )
+    kept = (*_SWITCHES, *_SHARES, "hidden_act", "projection_hidden_act", "fusion_type")
+    return out | {k: given[k] for k in kept if k in given}
 
 
 class ClapAudio:
@@ -28,24 +96,27 @@ class ClapAudio:
     batch_size = 8
 
     def __init__(self, folder: Path, spec: AudioSpec, device: str = "cpu") -> None:
+        settings = read_json(folder / "config.json")
+        known = clap_settings(settings, folder / "config.json")
+        path = weights_file(folder, ("model.safetensors", "pytorch_model.bin"))
         from transformers import ClapAudioConfig, ClapAudioModelWithProjection
 
-        settings = read_json(folder / "config.json")
-        path = weights_file(folder, ("model.safetensors", "pytorch_model.bin"))
-        model = ClapAudioModelWithProjection(ClapAudioConfig(**network_settings(settings)))
-        state = read_state(path)
-        own = model.state_dict()
-        for key in [
-            k for k in own if k.endswith(("relative_position_index", "num_batches_tracked"))
-        ]:
-            state.setdefault(
-                key, own[key]
-            )  # buffers that some writers leave out; fixed by the sizes
-        load_strictly(model, state, path)
+        try:
+            config = ClapAudioConfig(**known)
+            model = open_network(
+                lambda: ClapAudioModelWithProjection(config), read_state(path), path, _FIXED
+            )
+        except ModelError:
+            raise
+        except (ValueError, TypeError, RuntimeError, IndexError, ZeroDivisionError) as e:
+            reason = " ".join(str(e).split())[:200]
+            raise ModelError(
+                f"{folder / 'config.json'} describes no CLAP audio tower: {reason}"
+            ) from e
         self.spec, self.device = spec, device
         self.width = int(model.config.projection_dim)
         self.fingerprint = fingerprint("clap-audio", path, network_settings(settings), vars(spec))
-        self._model = model.eval().requires_grad_(False).to(device)
+        self._model: Any = model.to(device)
 
     def encode(self, batch: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
         """Embed recordings; see `Encoder.encode`."""

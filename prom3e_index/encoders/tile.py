@@ -1,4 +1,4 @@
-"""Satellite tiles: transformers' CLIP vision tower."""
+"""Satellite tiles: the vision tower of a transformers CLIP folder."""
 
 from __future__ import annotations
 
@@ -9,16 +9,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from prom3e_index.encoders.clip_files import clip_vision_tower
 from prom3e_index.encoders.protocol import unit_rows
 from prom3e_index.media.images import ImageSpec, normalise_pixels
-from prom3e_index.models.weights import (
-    fingerprint,
-    load_strictly,
-    network_settings,
-    read_json,
-    read_state,
-    weights_file,
-)
+from prom3e_index.models.weights import fingerprint, network_settings
 
 
 class ClipTile:
@@ -28,22 +22,14 @@ class ClipTile:
     batch_size = 32
 
     def __init__(self, folder: Path, spec: ImageSpec, device: str = "cpu") -> None:
-        from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
-
-        settings = read_json(folder / "config.json")
-        path = weights_file(folder, ("model.safetensors", "pytorch_model.bin"))
-        model = CLIPVisionModelWithProjection(CLIPVisionConfig(**network_settings(settings)))
-        state = {k: v for k, v in read_state(path).items() if not k.endswith("position_ids")}
-        load_strictly(model, state, path)
+        tower, sizes, settings, path = clip_vision_tower(folder)
         self.spec, self.device = spec, device
-        self.width = int(model.config.projection_dim)
+        self.width = sizes.output
         self.fingerprint = fingerprint("clip-vision", path, network_settings(settings), vars(spec))
-        self._model = model.eval().requires_grad_(False).to(device)
+        self._tower = tower.to(device)
 
     def encode(self, batch: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
         """Embed squashed and cropped tiles; see `Encoder.encode`."""
         pixels = torch.from_numpy(normalise_pixels(np.stack(list(batch)), self.spec))
         with torch.inference_mode():
-            return unit_rows(
-                self._model(pixel_values=pixels.to(self.device)).image_embeds.cpu().numpy()
-            )
+            return unit_rows(self._tower(pixels.to(self.device)).cpu().numpy())

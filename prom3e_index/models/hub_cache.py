@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import tempfile
 from pathlib import Path
 
 from prom3e_index.errors import ModelError, NotCachedError
@@ -17,18 +19,81 @@ PACKAGED = "package:geoclip"
 """The location weights inside the geoclip package."""
 
 _WANTED = ["*.json", "*.safetensors", "*.bin", "*.txt"]
+_REPOSITORY = re.compile(r"[A-Za-z0-9_][\w.-]*/[A-Za-z0-9_][\w.-]*", re.ASCII)
+_COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 def lock_file() -> Path:
-    """The file that pins hub repositories to commits."""
-    home = os.environ.get("PROM3E_CACHE") or Path.home() / ".cache" / "prom3e-index"
-    return Path(home) / "revisions.json"
+    """The file that pins hub repositories to commits.
+
+    Raises:
+        ModelError: The user has no home folder, and PROM3E_CACHE names no other.
+    """
+    if home := os.environ.get("PROM3E_CACHE"):
+        return Path(home) / "revisions.json"
+    try:
+        return Path.home() / ".cache" / "prom3e-index" / "revisions.json"
+    except RuntimeError as e:
+        raise ModelError("There is no home folder here; set PROM3E_CACHE to a folder.") from e
 
 
 def pinned() -> dict[str, str]:
-    """Commits by repository; empty before the first `models pull`."""
+    """Commits by repository; empty before the first `models pull`.
+
+    Raises:
+        ModelError: The file is damaged.
+    """
     path = lock_file()
-    return dict(json.loads(path.read_text())) if path.is_file() else {}
+    if not path.is_file():
+        return {}
+    try:
+        commits = json.loads(path.read_text(encoding="utf-8"))
+        good = isinstance(commits, dict) and all(
+            isinstance(c, str) and _COMMIT.fullmatch(c) for c in commits.values()
+        )
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError):
+        good = False
+    if not good:
+        raise ModelError(
+            f"{path} is damaged: it does not hold a commit for each repository. Delete it and run "
+            "`prom3e-index models pull` again."
+        )
+    return dict(commits)
+
+
+def _pin(commits: dict[str, str]) -> None:
+    """Write the lock file as a whole or not at all."""
+    path = lock_file()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=path.name, dir=path.parent)
+    except OSError as e:
+        raise ModelError(
+            f"{path} cannot be written: {e.strerror}. Set PROM3E_CACHE to a folder that can."
+        ) from e
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as f:
+            f.write(json.dumps(commits, indent=2, sort_keys=True) + "\n")
+            f.flush()
+            os.fsync(f.fileno())
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def repository(source: str) -> str:
+    """The OWNER/REPO of an `hf:` source.
+
+    Raises:
+        ModelError: Anything else, such as a path that would leave the folder of repositories.
+    """
+    repo = source.removeprefix(HUB_PREFIX).removeprefix("hf-hub:")
+    if not _REPOSITORY.fullmatch(repo):
+        raise ModelError(
+            f"{source!r} names no hub repository; OWNER/REPO is needed, of letters, digits, -, _ and dots."
+        )
+    return repo
 
 
 def locate(source: str, base: Path, hub: Path | None) -> Path:
@@ -41,6 +106,7 @@ def locate(source: str, base: Path, hub: Path | None) -> Path:
 
     Raises:
         NotCachedError: Neither local nor cached; says what to copy where.
+        ModelError: A path outside the model folder; no repository's name.
     """
     if source == PACKAGED:
         return geoclip_weights()
@@ -51,7 +117,7 @@ def locate(source: str, base: Path, hub: Path | None) -> Path:
         if not path.exists():
             raise NotCachedError(f"{path} does not exist; `model.toml` in {base} names it.")
         return path
-    repo = source.removeprefix(HUB_PREFIX).removeprefix("hf-hub:")
+    repo = repository(source)
     if hub is not None:
         if not (hub / repo).is_dir():
             raise NotCachedError(f"{hub / repo} does not exist; copy the repository {repo} there.")
@@ -87,7 +153,7 @@ def pull(repos: list[str], revision: str = "main") -> dict[str, str]:
     from huggingface_hub.errors import HfHubHTTPError
 
     commits = pinned()
-    for repo in repos:
+    for repo in map(repository, repos):
         try:
             commit = commits.get(repo) or str(HfApi().model_info(repo, revision=revision).sha)
             snapshot_download(repo, revision=commit, allow_patterns=_WANTED)
@@ -98,8 +164,7 @@ def pull(repos: list[str], revision: str = "main") -> dict[str, str]:
                 "`--hub DIR` instead."
             ) from e
         commits[repo] = commit
-        lock_file().parent.mkdir(parents=True, exist_ok=True)
-        lock_file().write_text(json.dumps(commits, indent=2, sort_keys=True) + "\n")
+        _pin(commits)
     return {repo: commits[repo] for repo in repos}
 
 

@@ -8,15 +8,18 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from prom3e_index.errors import ModelError, NotCachedError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import torch
 
 
 State = dict[str, "torch.Tensor"]
+Net = TypeVar("Net", bound="torch.nn.Module")
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -32,6 +35,29 @@ def read_json(path: Path) -> dict[str, Any]:
     return value
 
 
+def whole_number(
+    values: dict[str, Any],
+    key: str,
+    low: int,
+    high: int,
+    where: Path | str,
+    usual: int | None = None,
+) -> int:
+    """A size that a configuration states, within bounds; `usual` where it says nothing.
+
+    Raises:
+        ModelError: Missing, no whole number, or out of bounds.
+    """
+    value = values.get(key, usual)
+    if value is None:
+        raise ModelError(f"{where} lacks {key}.")
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != value // 1:
+        raise ModelError(f"{where}: {key} is {value!r}; a whole number is needed.")
+    if not low <= value <= high:
+        raise ModelError(f"{where}: {key} is {value:g}; it lies between {low} and {high:,}.")
+    return int(value)
+
+
 def weights_file(folder: Path, names: tuple[str, ...] = ("model.safetensors",)) -> Path:
     """Find the first of `names` in `folder`; the error lists them."""
     for name in names:
@@ -43,7 +69,9 @@ def weights_file(folder: Path, names: tuple[str, ...] = ("model.safetensors",)) 
 def read_state(path: Path) -> State:
     """Read tensors as float32 on the CPU (half-precision files are widened).
 
-    A Lightning checkpoint gives its `state_dict`, with the prefix `model.` or `module.` removed.
+    Those of a safetensors file that are float32 there are mapped: nothing is read before it is used, and what
+    several processes use lies in memory once. A Lightning checkpoint gives its `state_dict`, with the prefix
+    `model.` or `module.` removed.
     """
     import torch
 
@@ -68,8 +96,8 @@ def read_state(path: Path) -> State:
     }
 
 
-def load_strictly(module: torch.nn.Module, state: State, where: Path | str) -> None:
-    """Load `state` into `module`; any difference is an error that names the tensors."""
+def check_fits(module: torch.nn.Module, state: State, where: Path | str) -> None:
+    """Compare names and shapes of `state` with a module's; any difference is an error that names the tensors."""
     want = {k: tuple(v.shape) for k, v in module.state_dict().items()}
     have = {k: tuple(v.shape) for k, v in state.items()}
     wrong = [
@@ -83,7 +111,39 @@ def load_strictly(module: torch.nn.Module, state: State, where: Path | str) -> N
     problems += sorted(wrong)[:5]
     if problems:
         raise ModelError(f"Weights in {where} do not fit: {'; '.join(problems)}.")
+
+
+def load_strictly(module: torch.nn.Module, state: State, where: Path | str) -> None:
+    """Copy `state` into `module`; any difference is an error that names the tensors."""
+    check_fits(module, state, where)
     module.load_state_dict(state, strict=True)
+
+
+def open_network(
+    build: Callable[[], Net], state: State, where: Path | str, fixed: tuple[str, ...] = ()
+) -> Net:
+    """A network for inference whose parameters are the tensors of `state` themselves.
+
+    Built without memory and without random values, so that sizes which the weights do not have cost nothing.
+
+    Args:
+        build: Makes the network.
+        state: Its tensors.
+        where: Where they come from, for errors.
+        fixed: Ends of names that some writers leave out, since the sizes alone give their values.
+    """
+    import torch
+
+    with torch.device("meta"):
+        network = build()
+    own = network.state_dict()
+    left_out = [k for k in own if k.endswith(fixed) and k not in state] if fixed else []
+    check_fits(network, state | {k: own[k] for k in left_out}, where)
+    if left_out:
+        made = build().state_dict()
+        state = state | {k: made[k] for k in left_out}
+    network.load_state_dict(state, strict=True, assign=True)
+    return network.eval().requires_grad_(False)
 
 
 def write_state(state: State, path: Path, *, half: bool = False) -> None:
@@ -106,8 +166,12 @@ def write_state(state: State, path: Path, *, half: bool = False) -> None:
                 f"{name} holds values that are no finite numbers{why}; {path} was not written."
             )
     path.parent.mkdir(parents=True, exist_ok=True)
-    save_file(tensors, path, metadata={"format": "pt"})
-    path.chmod(path.parent.stat().st_mode & 0o666)  # safetensors makes it private to its writer
+    temporary = path.with_name(path.name + ".new")  # the tensors may be mapped from `path` itself
+    save_file(tensors, temporary, metadata={"format": "pt"})
+    temporary.chmod(
+        path.parent.stat().st_mode & 0o666
+    )  # safetensors makes it private to its writer
+    temporary.replace(path)
 
 
 def fingerprint(*parts: Path | str | dict[str, Any] | None) -> str:
@@ -124,14 +188,26 @@ def fingerprint(*parts: Path | str | dict[str, Any] | None) -> str:
     return digest.hexdigest()[:16]
 
 
+_NAMES_AND_VERSIONS = {
+    "_name_or_path",
+    "architectures",
+    "torch_dtype",
+    "dtype",
+    "transformers_version",
+    "model_type",
+}
+_FETCHES = ("attn_implementation", "auto_map", "quantization", "kernel", "trust_remote", "custom")
+
+
 def network_settings(settings: dict[str, Any]) -> dict[str, Any]:
-    """The keys of a transformers `config.json` that describe the network, without names and versions."""
-    drop = {
-        "_name_or_path",
-        "architectures",
-        "torch_dtype",
-        "dtype",
-        "transformers_version",
-        "model_type",
-    }
-    return {k: v for k, v in settings.items() if k not in drop}
+    """The keys of a transformers `config.json` that describe the network, without names and versions.
+
+    Raises:
+        ModelError: A key by which transformers would fetch or run code that the folder names.
+    """
+    for key in settings:
+        if any(word in key.lower() for word in _FETCHES):
+            raise ModelError(
+                f"config.json has {key} = {settings[key]!r}: code from elsewhere is not run. Take the key out."
+            )
+    return {k: v for k, v in settings.items() if k not in _NAMES_AND_VERSIONS}

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from prom3e_index.models.weights import (
-    load_strictly,
+    open_network,
     read_json,
     read_state,
     weights_file,
@@ -24,9 +24,7 @@ def read_mvae(folder: Path) -> MVAE:
     config = MVAEConfig.from_dict(read_json(folder / "config.json"))
     checkpoints = tuple(p.name for p in sorted(folder.glob("*.ckpt")))
     path = weights_file(folder, ("model.safetensors", "pytorch_model.bin", *checkpoints))
-    model = MVAE(config)
-    load_strictly(model, read_state(path), path)
-    return model.eval().requires_grad_(False)
+    return open_network(lambda: MVAE(config), read_state(path), path)
 
 
 def write_mvae(model: MVAE, folder: Path, *, half: bool = False) -> None:

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from prom3e_index.errors import InputError, ModelError, ShapeError
+from prom3e_index.models.weights import whole_number
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,12 @@ class MVAEConfig:
             raise ModelError(
                 f"config.json of the MVAE lacks {', '.join(missing)}; it needs {', '.join(sizes)}."
             )
-        config = cls(**{f.name: values[f.name] for f in fields(cls) if f.name in values})
+        bounds = {k: (1, 1 << 16) for k in ("input_dim", "embed_dim", "heads")}
+        bounds |= {"num_modalities": (1, 64), "depth": (1, 256), "mlp_dim": (1, 1 << 18)}
+        bounds |= {"num_register_tokens": (0, 1 << 12), "num_cls_tokens": (0, 1 << 12)}
+        where = "config.json of the MVAE"
+        checked = {k: whole_number(values, k, *bounds[k], where) for k in bounds}
+        config = cls(**{f.name: values[f.name] for f in fields(cls) if f.name in values} | checked)
         if config.input_dims is not None:
             config = replace(config, input_dims=tuple(int(w) for w in config.input_dims))
             if len(config.widths) != config.num_modalities or not all(

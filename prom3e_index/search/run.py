@@ -83,6 +83,7 @@ def search(bundle: BundleFolder, query: Query) -> Answer:
                 model.encoder(modality)
         with clock.step("encode"):
             x, present = embed_query(bundle, model, query, decoded)
+    notes = [] if pool is None else [f"{p.name}: {said}" for p, said in pool.notes.items()]
     visible = [m for m, has in zip(model.modalities, present[0], strict=True) if has]
     weights = weights_of(bundle, model, query, visible, target)
     with clock.step("complete"):
@@ -105,7 +106,6 @@ def search(bundle: BundleFolder, query: Query) -> Answer:
         )
     with clock.step("metadata"):
         hits = hits_of(bundle, target, scores, found)
-    notes = []
     eligible = bundle.rows if rows is None else len(rows)
     if eligible == 0:
         notes.append("no observation satisfies the filters")

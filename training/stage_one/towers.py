@@ -15,14 +15,21 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from prom3e_index.encoders.climate import ClimateNet
-from prom3e_index.encoders.open_clip_files import OPEN_CLIP_FILES, open_clip_network
+from prom3e_index.encoders.climate import ClimateNet, climate_sizes
+from prom3e_index.encoders.clip import CLIP_VISION_SETTINGS, clip_vision_sizes
+from prom3e_index.encoders.clip_files import OPEN_CLIP_FILES, open_clip_network
 from prom3e_index.encoders.place import LocationNet
 from prom3e_index.errors import InputError, ModelError
 from prom3e_index.media.audio import AudioSpec
 from prom3e_index.media.images import ImageSpec
 from prom3e_index.models.hub_cache import PACKAGED, geoclip_weights
-from prom3e_index.models.weights import load_strictly, read_json, read_state, write_state
+from prom3e_index.models.weights import (
+    load_strictly,
+    network_settings,
+    read_json,
+    read_state,
+    write_state,
+)
 from prom3e_index.training.stage_one import augment
 from prom3e_index.training.stage_one.observations import SQUARE, MediaCache, Progress, Rows
 
@@ -143,12 +150,11 @@ def _usable(modality: str, tower: Tower) -> Tower:
 def _sat(init: str, rows: Rows, cache: Path, show: Progress) -> Tower:
     from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
-    from prom3e_index.models.weights import network_settings
-
     config = Path(init) / "config.json"
-    net: Any = CLIPVisionModelWithProjection(
-        CLIPVisionConfig(**network_settings(read_json(config)))
-    )
+    settings = network_settings(read_json(config))
+    clip_vision_sizes(Path(init), settings)  # refuses what is out of bounds
+    known = {k: settings[k] for k in CLIP_VISION_SETTINGS if k in settings}
+    net: Any = CLIPVisionModelWithProjection(CLIPVisionConfig(**known))
     _load(net, _weights(Path(init), ("model.safetensors", "pytorch_model.bin")))
     media = MediaCache(cache, rows, "sat", SQUARE, show)
     return Tower(
@@ -163,10 +169,12 @@ def _sat(init: str, rows: Rows, cache: Path, show: Progress) -> Tower:
 def _audio(init: str, rows: Rows, cache: Path, show: Progress) -> Tower:
     from transformers import ClapAudioConfig, ClapAudioModelWithProjection
 
-    from prom3e_index.models.weights import network_settings
+    from prom3e_index.encoders.sound import clap_settings
 
     config = Path(init) / "config.json"
-    net: Any = ClapAudioModelWithProjection(ClapAudioConfig(**network_settings(read_json(config))))
+    net: Any = ClapAudioModelWithProjection(
+        ClapAudioConfig(**clap_settings(read_json(config), config))
+    )
     _load(net, _weights(Path(init), ("model.safetensors", "pytorch_model.bin")))
     media = MediaCache(cache, rows, "audio", AudioSpec(), show)
 
@@ -234,10 +242,7 @@ def _loc(init: str, rows: Rows, cache: Path, show: Progress) -> Tower:
 def _env(init: str, rows: Rows, cache: Path, show: Progress) -> Tower:
     config = Path(init) / "config.json"
     settings = read_json(config)
-    try:
-        inputs, width, depth = (int(settings[k]) for k in ("num_inputs", "num_filts", "depth"))
-    except KeyError as e:
-        raise ModelError(f"{config} lacks {e}.") from e
+    inputs, width, depth = climate_sizes(settings, config)
     if rows.climate.shape[1] != inputs:
         raise InputError(
             f"The table has {rows.climate.shape[1]} climate values a row, {config} takes {inputs}."

@@ -1,17 +1,11 @@
-"""Scoring chosen rows from half-precision vectors, in compiled loops.
-
-numpy widens half precision one number at a time (1 GB/s here); these loops use the processor's own
-conversion and run at the speed of memory. `benchmarks/LOG.md` has both.
-"""
+"""Scoring chosen rows from half-precision vectors: a few with numpy, many in compiled loops (`compiled`)."""
 
 from __future__ import annotations
 
 import threading
+from typing import Any
 
 import numpy as np
-from llvmlite import ir
-from numba import njit, prange, types
-from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from prom3e_index.bundle.memory_maps import release
@@ -24,113 +18,61 @@ SCALE = np.float32(1e6)
 """Scores are rounded to six decimals, above the noise of float32 sums, so that equal vectors tie."""
 
 
-@intrinsic
-def _wide(typing, number):  # type: ignore[no-untyped-def]
-    """float32 of a half-precision number's 16 bits."""
-
-    def emit(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        return builder.fpext(builder.bitcast(arguments[0], ir.HalfType()), ir.FloatType())
-
-    return types.float32(types.uint16), emit
-
-
-@njit(fastmath=True, nogil=True, cache=True)
-def _dot(row, query):  # type: ignore[no-untyped-def]
-    s = np.float32(0)
-    for j in range(len(query)):
-        s += _wide(row[j]) * query[j]
-    return s
-
-
-@njit(nogil=True, cache=True)
-def _dots(bits, rows, query, out):  # type: ignore[no-untyped-def]
-    for i in range(len(rows)):
-        out[i] = np.rint(_dot(bits[rows[i]], query) * SCALE) / SCALE
-
-
-@njit(nogil=True, cache=True, parallel=True)
-def _dots_parallel(bits, rows, query, out):  # type: ignore[no-untyped-def]
-    for i in prange(len(rows)):
-        out[i] = np.rint(_dot(bits[rows[i]], query) * SCALE) / SCALE
-
-
-@njit(nogil=True, cache=True, parallel=True)
-def _widen(bits, rows, out):  # type: ignore[no-untyped-def]
-    for i in prange(len(rows)):
-        row = bits[rows[i]]
-        for j in range(out.shape[1]):
-            out[i, j] = _wide(row[j])
-
-
-@njit(nogil=True, cache=True)
-def _refine_one(bits, query, candidates, scores, rows):  # type: ignore[no-untyped-def]
-    """Score a query's candidates; keep the best, higher score first, ties by row."""
-    k = len(rows)
-    filled = 0
-    for r in candidates:
-        if r < 0:
-            continue
-        s = np.rint(_dot(bits[r], query) * SCALE) / SCALE
-        if filled == k and (s < scores[k - 1] or (s == scores[k - 1] and r > rows[k - 1])):
-            continue
-        place = min(filled, k - 1)
-        while place > 0 and (
-            scores[place - 1] < s or (scores[place - 1] == s and rows[place - 1] > r)
-        ):
-            scores[place] = scores[place - 1]
-            rows[place] = rows[place - 1]
-            place -= 1
-        scores[place] = s
-        rows[place] = r
-        filled = min(filled + 1, k)
-
-
-@njit(nogil=True, cache=True)
-def _refine(bits, queries, candidates, scores, rows):  # type: ignore[no-untyped-def]
-    for i in range(len(queries)):
-        _refine_one(bits, queries[i], candidates[i], scores[i], rows[i])
-
-
-@njit(nogil=True, cache=True, parallel=True)
-def _refine_parallel(bits, queries, candidates, scores, rows):  # type: ignore[no-untyped-def]
-    for i in prange(len(queries)):
-        _refine_one(bits, queries[i], candidates[i], scores[i], rows[i])
-
-
-@njit(nogil=True, cache=True)
-def _settle(scores, rows):  # type: ignore[no-untyped-def]
-    for i in range(len(rows)):
-        for j in range(rows.shape[1]):
-            s = np.rint(scores[i, j] * SCALE) / SCALE if rows[i, j] >= 0 else -np.inf
-            r = rows[i, j]
-            place = j
-            while place > 0 and (
-                scores[i, place - 1] < s
-                or (scores[i, place - 1] == s and rows[i, place - 1] > r and r >= 0)
-            ):
-                scores[i, place] = scores[i, place - 1]
-                rows[i, place] = rows[i, place - 1]
-                place -= 1
-            scores[i, place] = s
-            rows[i, place] = r
-
-
 _THREADS_FROM = 32_768
 """Rows from which a scan uses all cores; below, waking them costs more than they bring at the slowest."""
 _CANDIDATES_FROM = 65_536
 _ONE_AT_A_TIME = threading.Lock()
 """Not every threading layer of numba bears two parallel loops at once; one keeps all cores busy."""
+_PLAIN_NUMBERS = 1 << 25
+"""Numbers that a process scores with numpy before it loads the compiled loops: a third of a second, about half
+of what loading them costs. A query of a small index never pays for them, a large one soon does."""
+_BLOCK = 256
+
+
+class _Loops:
+    """The compiled loops, once they are worth their start."""
+
+    def __init__(self) -> None:
+        self._spent = 0
+        self._module: Any = None
+
+    def for_(self, numbers: int) -> Any:
+        """The loops for so many numbers; None where numpy is to do it."""
+        if self._module is None:
+            self._spent += numbers
+            if self._spent <= _PLAIN_NUMBERS:
+                return None
+            from prom3e_index.bundle.faiss import compiled
+
+            self._module = compiled
+        return self._module
+
+
+_LOOPS = _Loops()
+
+
+def _plain_dots(vectors: Vectors, rows: Ints, query: Floats) -> Floats:
+    """Rounded inner products, summed in double precision."""
+    wide = query.astype(np.float64)
+    out = np.empty(len(rows), np.float32)
+    for at in range(0, len(rows), _BLOCK):
+        part = vectors[rows[at : at + _BLOCK]].astype(np.float32).astype(np.float64)
+        out[at : at + _BLOCK] = np.rint(part @ wide * 1e6) / 1e6
+    return out
 
 
 def score_rows(vectors: Vectors, rows: Ints, query: Floats) -> Floats:
     """Inner products of one query (w,) with some rows of (n, w), rounded to six decimals: (rows,)."""
-    out = np.empty(len(rows), np.float32)
     query = np.ascontiguousarray(query, np.float32)
+    loops = _LOOPS.for_(len(rows) * len(query))
+    if loops is None:
+        return _plain_dots(vectors, rows, query)
+    out = np.empty(len(rows), np.float32)
     if len(rows) < _THREADS_FROM:
-        _dots(vectors.view(np.uint16), rows, query, out)
+        loops.dots(vectors.view(np.uint16), rows, query, out)
     else:
         with _ONE_AT_A_TIME:
-            _dots_parallel(vectors.view(np.uint16), rows, query, out)
+            loops.dots_parallel(vectors.view(np.uint16), rows, query, out)
     return out
 
 
@@ -147,9 +89,12 @@ def score_all(vectors: Vectors, query: Floats) -> Floats:
 
 def widen(vectors: Vectors, rows: Ints) -> Floats:
     """Some rows of (n, w) as float32, (rows, w)."""
+    loops = _LOOPS.for_(len(rows) * vectors.shape[1])
+    if loops is None:
+        return np.asarray(vectors[rows], np.float32)
     out = np.empty((len(rows), vectors.shape[1]), np.float32)
     with _ONE_AT_A_TIME:
-        _widen(vectors.view(np.uint16), rows, out)
+        loops.widen(vectors.view(np.uint16), rows, out)
     return out
 
 
@@ -163,16 +108,27 @@ def refine(vectors: Vectors, queries: Floats, candidates: Ints, k: int) -> tuple
         k: Kept per query.
 
     Returns:
-        Scores (q, k), higher first, ties by row, −inf where there are no more; rows (q, k), −1 there.
+        Scores (q, k), higher first, ties by row, −inf where there are no more; rows (q, k), −1 there. What is
+        kept is scored in double precision, so that a row's score does not depend on the way to it.
     """
     queries = np.ascontiguousarray(queries, np.float32)
     scores = np.full((len(queries), k), -np.inf, np.float32)
     rows = np.full((len(queries), k), -1, np.int64)
-    if k and candidates.size < _CANDIDATES_FROM:
-        _refine(vectors.view(np.uint16), queries, candidates, scores, rows)
-    elif k:
+    if not k:
+        return scores, rows
+    loops = _LOOPS.for_(candidates.size * vectors.shape[1])
+    if loops is None:
+        for i, line in enumerate(candidates):
+            held = line[line >= 0]
+            s, r = best(_plain_dots(vectors, held, queries[i]), held, k)
+            scores[i, : len(s)], rows[i, : len(r)] = s, r
+        return scores, rows
+    bits = vectors.view(np.uint16)
+    if candidates.size < _CANDIDATES_FROM:
+        loops.refine(bits, queries, candidates, scores, rows)
+    else:
         with _ONE_AT_A_TIME:
-            _refine_parallel(vectors.view(np.uint16), queries, candidates, scores, rows)
+            loops.refine_parallel(bits, queries, candidates, scores, rows)
     return scores, rows
 
 
@@ -181,7 +137,13 @@ def settle(scores: Floats, rows: Ints) -> None:
 
     −1 in `rows` is none, its score −inf.
     """
-    _settle(scores, rows)
+    loops = _LOOPS.for_(rows.size)
+    if loops is not None:
+        loops.settle(scores, rows)
+        return
+    rounded = np.where(rows >= 0, np.rint(scores * SCALE) / SCALE, np.float32(-np.inf))
+    order = np.lexsort((np.where(rows >= 0, rows, np.iinfo(np.int64).max), -rounded), axis=1)
+    scores[:], rows[:] = np.take_along_axis(rounded, order, 1), np.take_along_axis(rows, order, 1)
 
 
 def best(scores: Floats, rows: Ints, k: int) -> tuple[Floats, Ints]:
@@ -248,4 +210,7 @@ def exact(
             release(vectors)
     if len(queries) > 1:  # a matrix product sums in another order than one row does
         return refine(vectors, queries, found, wanted)
+    loops = _LOOPS.for_(0)
+    if loops is not None:
+        loops.final(vectors.view(np.uint16), queries, found, scores)
     return scores, found
