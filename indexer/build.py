@@ -35,7 +35,7 @@ from prom3e_index.indexer.work import BuildConfig, open_model, work_folder
 from prom3e_index.indexer.write_segment import bias_width, write_segment
 from prom3e_index.models.folder import Model
 from prom3e_index.mvae.completion import hidden_width
-from prom3e_index.search.hubness import chosen_method
+from prom3e_index.search.hubness import bias_centres, chosen_method
 from prom3e_index.tables import recognise
 
 
@@ -104,7 +104,11 @@ def _manifest(
         "width": model.width,
         "hidden_width": hidden_width(model),
         "bias_width": bias_width(model, hubs),
-        "hubs": {"method": hubs, "chosen_by": "the build" if config.hubs else "the model"},
+        "hubs": {
+            "method": hubs,
+            "chosen_by": "the build" if config.hubs else "the model",
+            "centre": bias_centres(model, hubs),
+        },
         "model": {
             "name": config.model if builtin else str(model.folder.resolve()),
             "hub": str(config.hub.resolve()) if config.hub else None,

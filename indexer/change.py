@@ -44,6 +44,7 @@ from prom3e_index.indexer.plan import Progress, sift_known, sift_told
 from prom3e_index.indexer.work import BuildConfig, identity, open_model, read_note, resumable
 from prom3e_index.indexer.write_segment import write_segment
 from prom3e_index.models.folder import Model
+from prom3e_index.search.hubness import bias_centres, by_segment, same_centres
 
 Ints = NDArray[np.int64]
 
@@ -232,6 +233,7 @@ def _as_built(
                 f"The {part} of model {model.name} ({fingerprint}) is not the one that {index} was built with "
                 f"({stated}). Restore that model, or build anew."
             )
+    _same_correction(index, manifest, model)
     return model, config
 
 
@@ -249,6 +251,21 @@ def _reasons_of(segment: Path, most: int = 20) -> tuple[str, ...]:
     finally:
         con.close()
     return tuple(str(r[0]) for r in found)
+
+
+def _same_correction(index: Path, manifest: dict[str, Any], model: Model) -> None:
+    """Refuse to add rows whose bias against hubs could not be compared with the index's."""
+    method = manifest["hubs"]["method"]
+    if by_segment(manifest):
+        raise InputError(
+            f"{index} was corrected against hubs ({method}) by an earlier version, segment by segment: rows "
+            "added now could not be compared with its own. Run prom3e-index rebuild first."
+        )
+    if not same_centres(manifest["hubs"].get("centre", {}), bias_centres(model, method)):
+        raise MismatchError(
+            f"The bank of training queries or the weights of model {model.name} are not those that {index} was "
+            f"corrected against hubs ({method}) with. Restore that model, or build anew."
+        )
 
 
 def _ids_of(segment: Path) -> list[str]:

@@ -27,6 +27,7 @@ from prom3e_index.indexer.generation import (
 )
 from prom3e_index.indexer.plan import Progress
 from prom3e_index.indexer.rewrite import rewrite
+from prom3e_index.search.hubness import bias_centres, by_segment
 
 DERIVED = (".faiss", ".lists.npy", "records.arrow", "statistics.json", "rejected.parquet")
 """Files that are always made anew, from those whose checksums must hold."""
@@ -78,6 +79,9 @@ def compact(
         new["columns"] = dict(bundle.metadata.metadata_columns)
         stage = stage_of(index)
         entry = rewrite(bundle, live, stage, model, wish, repaired, progress)
+        if bundle.bias_width and (repaired or by_segment(old)):
+            centre = bias_centres(model, old["hubs"]["method"])
+            new["hubs"] = {**old["hubs"], "centre": centre}
         new["segments"], new["files"], new["deleted"] = [], {}, None
         new["oldest"] = new["generation"]
         for line in new["history"][:-1]:

@@ -24,7 +24,7 @@ from prom3e_index.indexer.plan import Progress
 from prom3e_index.indexer.write_segment import write_indexes, write_statistics
 from prom3e_index.mvae.completion import infer
 from prom3e_index.schema import MEDIA
-from prom3e_index.search.hubness import gallery_bias
+from prom3e_index.search.hubness import Bank, by_segment
 from prom3e_index.search.score import gallery
 
 if TYPE_CHECKING:
@@ -51,7 +51,8 @@ def rewrite(
         stage: The segment's new folder.
         model: The bundle's.
         wish: What the indexes must do.
-        repaired: Whether the vectors are computed again from the embeddings.
+        repaired: Whether the vectors are computed again from the embeddings. Their bias against hubs is also where
+            an earlier version made it segment by segment.
         progress: Told of each stage.
     """
     for name in ("embeddings", "vectors", "faiss"):
@@ -105,10 +106,10 @@ def _copy_arrays(
                 for array in arrays.values():
                     release(array)
             progress("copy", part.stop, n)
-    if repaired and bundle.bias_width and n:
-        method = bundle.manifest["hubs"]["method"]
+    if bundle.bias_width and n and (repaired or by_segment(bundle.manifest)):
+        bank = Bank(model, bundle.manifest["hubs"]["method"])
         for m in names:
-            vectors[m][:, width:] = gallery_bias(model, vectors[m][:, :width], m, method)
+            vectors[m][:, width:] = bank.bias(vectors[m][:, :width], m)
             release(vectors[m])
     save_array(stage / "embeddings" / "present.npy", present)
     write_statistics(model, stage, present, progress)

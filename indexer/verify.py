@@ -15,6 +15,7 @@ from prom3e_index.indexer.generation import strays
 from prom3e_index.media.pool import DecodePool, Task
 from prom3e_index.mvae.completion import infer
 from prom3e_index.schema import MEDIA
+from prom3e_index.search.hubness import Bank, by_segment, same_centres
 from prom3e_index.search.run import Bundle
 from prom3e_index.search.score import gallery
 
@@ -60,6 +61,8 @@ def verify(
     for target in bundle.modalities:
         check(f"index {target}", partial(_index, bundle, target, rows))
     check("gallery follows from embeddings", lambda: _gallery(bundle, rows))
+    if bundle.bias_width:
+        check("correction against hubs", lambda: _correction(bundle, rows))
     for modality in MEDIA:
         if modality in bundle.modalities:
             check(f"re-encode {modality}", partial(_reencode, bundle, modality, sample))
@@ -150,6 +153,31 @@ def _gallery(bundle: Bundle, rows: np.ndarray) -> tuple[bool, str]:  # type: ign
         stored = np.asarray(bundle.vectors(target)[rows], np.float32)[:, : again.shape[1]]
         worst = max(worst, float(np.abs(again - stored).max()))
     return worst < 2e-3, f"largest difference {worst:.1e} over {len(rows)} rows"
+
+
+def _correction(bundle: Bundle, rows: np.ndarray) -> tuple[bool, str]:  # type: ignore[type-arg]
+    """The stored bias is that of the model's bank, by the constants that the index was built with."""
+    if by_segment(bundle.manifest):
+        if len(bundle.segments) > 1:
+            return False, (
+                "made segment by segment by an earlier version, so rows of two segments cannot be compared; run "
+                "prom3e-index rebuild"
+            )
+        return True, "made by an earlier version; not compared"
+    model, hubs = bundle.model(), bundle.manifest["hubs"]
+    bank = Bank(model, hubs["method"])
+    if not same_centres(hubs["centre"], {t: c.tolist() for t, c in bank.centres.items()}):
+        return False, (
+            f"the bank of training queries or the weights of model {model.name} have changed since the build; "
+            "restore them, or build anew"
+        )
+    plain = int(bundle.manifest["width"]) + int(bundle.manifest["hidden_width"])
+    worst = 0.0
+    for target in bundle.modalities if len(rows) else ():
+        stored = np.asarray(bundle.vectors(target)[rows])
+        again = bank.bias(stored[:, :plain], target)
+        worst = max(worst, float(np.abs(stored[:, plain:] - again.astype(np.float32)).max()))
+    return worst < 1e-3, f"largest difference {worst:.1e} over {len(rows)} rows"
 
 
 def _reencode(bundle: Bundle, modality: str, sample: int) -> tuple[bool, str]:

@@ -25,7 +25,7 @@ from prom3e_index.indexer.plan import Progress, open_plan
 from prom3e_index.models.folder import NO_HUBS, Model
 from prom3e_index.mvae.completion import hidden_width, infer
 from prom3e_index.schema import set_key
-from prom3e_index.search.hubness import gallery_bias
+from prom3e_index.search.hubness import Bank
 from prom3e_index.search.score import gallery
 
 BLOCK = 2048
@@ -150,9 +150,10 @@ def _infer(
             for array in arrays.values():
                 release(array)
         progress("complete", part.stop, n)
+    bank = Bank(model, hubs) if width > plain else None
     for m in model.modalities:
-        if width > plain:
-            vectors[m][:, plain:] = gallery_bias(model, vectors[m][:, :plain], m, hubs)
+        if bank is not None:
+            vectors[m][:, plain:] = bank.bias(vectors[m][:, :plain], m)
         release(vectors[m])
     return sigma_l1
 

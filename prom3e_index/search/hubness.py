@@ -14,7 +14,9 @@ in its static form: the dynamic one applies to some queries only, which no inner
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +26,7 @@ from scipy.stats import skew
 from prom3e_index.errors import InputError
 from prom3e_index.models.folder import NO_HUBS, Model
 from prom3e_index.mvae.completion import infer
-from prom3e_index.search.score import Space, query_rows
+from prom3e_index.search.score import Space, gallery, query_rows
 
 Floats = NDArray[np.float32]
 K = 10
@@ -40,41 +42,95 @@ LEAST = 20
 """A bank of fewer says nothing."""
 
 
-def gallery_bias(
-    model: Model, vectors: NDArray[np.float16], target: str, method: str, rows: int = 4096
-) -> NDArray[np.float16]:
-    """The bias of each gallery row of a target against queries of each single modality.
+class Bank:
+    """A model's bank of training queries, as they ask for each target, and the bias that follows from it.
 
-    The bank's queries are in the hybrid space with the model's own weights, as `search` asks.
+    Queries are in the hybrid space with the model's own weights, as `search` asks. A row's bias follows from the
+    row and the model alone, so that rows of any two segments can be compared: what is taken away to keep half
+    precision fine is `centres`, not the mean of the rows at hand.
 
-    Args:
-        model: Brings the bank.
-        vectors: (n, d + z) gallery vectors [g_t, h].
-        target: Their modality.
-        method: One of `METHODS`.
-        rows: Gallery rows at a time.
-
-    Returns:
-        (n, m) float16; a column of a modality with fewer than 20 queries in the bank is 0.
+    Attributes:
+        centres: By target (m,) float32: the mean of each column over the bank itself as a gallery, rounded to
+            six decimals. An index keeps them, to know its bank and weights again.
     """
-    x, present = model.bank()
-    out = np.zeros((len(vectors), len(model.modalities)), np.float32)
-    for i, given in enumerate(model.modalities):
-        asking = np.flatnonzero(present[:, i])[:BANK]
-        if given == target or len(asking) < LEAST:
-            continue
-        shown = np.zeros((len(asking), len(model.modalities)), bool)
-        shown[:, i] = True
-        found = infer(model, x[asking], shown, (target,))
-        weights = model.weights((given,), target)
-        queries = query_rows(
-            x[asking, i], found.reconstructed[:, 0], found.hidden, "hybrid", weights
-        )
+
+    def __init__(self, model: Model, method: str) -> None:
+        self._method, self._width = method, len(model.modalities)
+        x, present = model.bank()
+        self._queries: dict[str, dict[int, Floats]] = {t: {} for t in model.modalities}
+        for i, given in enumerate(model.modalities):
+            rows = np.flatnonzero(present[:, i])[:BANK]
+            if len(rows) < LEAST:
+                continue
+            shown = np.zeros((len(rows), len(model.modalities)), bool)
+            shown[:, i] = True
+            found = infer(model, x[rows], shown, model.modalities)
+            for t, target in enumerate(model.modalities):
+                if t != i:
+                    self._queries[target][i] = query_rows(
+                        x[rows, i],
+                        found.reconstructed[:, t],
+                        found.hidden,
+                        "hybrid",
+                        model.weights((given,), target),
+                    )
+        self.centres = self._centres(model, x, present)
+
+    def _centres(self, model: Model, x: Floats, present: NDArray[np.bool_]) -> dict[str, Floats]:
+        out = {t: np.zeros(self._width, np.float32) for t in model.modalities}
+        able = np.flatnonzero(present.any(axis=1))[:BANK]
+        if not len(able):
+            return out
+        x, present = x[able], present[able]
+        made = infer(model, x, present, model.modalities)
+        for t, target in enumerate(model.modalities):
+            epsilon = model.weights((), target).epsilon
+            rows = gallery(x[:, t], present[:, t], made.reconstructed[:, t], made.hidden, epsilon)
+            for i, queries in self._queries[target].items():
+                out[target][i] = np.round(raw_bias(queries @ rows.T, self._method).mean(), 6)
+        return out
+
+    def bias(
+        self, vectors: NDArray[np.float16], target: str, rows: int = 4096
+    ) -> NDArray[np.float16]:
+        """The bias of each gallery row of a target against queries of each single modality.
+
+        Args:
+            vectors: (n, d + z) gallery vectors [g_t, h].
+            target: Their modality.
+            rows: Gallery rows at a time.
+
+        Returns:
+            (n, m) float16, `raw_bias` less the centre; a column of a modality with fewer than 20 queries is 0.
+        """
+        out = np.zeros((len(vectors), self._width), np.float16)
+        centre = self.centres[target]
         for at in range(0, len(vectors), rows):
-            part = np.asarray(vectors[at : at + rows], np.float32)
-            out[at : at + rows, i] = raw_bias(queries @ part.T, method)
-        out[:, i] -= out[:, i].mean()
-    return out.astype(np.float16)
+            part = np.asarray(vectors[at : at + rows], np.float32).T
+            for i, queries in self._queries[target].items():
+                out[at : at + rows, i] = raw_bias(queries @ part, self._method) - centre[i]
+        return out
+
+
+def bias_centres(model: Model, method: str) -> dict[str, list[float]]:
+    """`Bank.centres` ready for the manifest; empty without a correction."""
+    if method == NO_HUBS:
+        return {}
+    return {t: [float(v) for v in c] for t, c in Bank(model, method).centres.items()}
+
+
+def same_centres(one: Mapping[str, Sequence[float]], other: Mapping[str, Sequence[float]]) -> bool:
+    """Whether two `bias_centres` are of one bank and one set of weights, noise of float32 sums aside."""
+    return one.keys() == other.keys() and all(
+        len(one[t]) == len(other[t]) and np.allclose(one[t], other[t], rtol=0, atol=1e-4)
+        for t in one
+    )
+
+
+def by_segment(manifest: Mapping[str, Any]) -> bool:
+    """Whether an index's bias was centred on each segment's own rows, as earlier versions did."""
+    hubs = manifest.get("hubs", {})
+    return hubs.get("method", NO_HUBS) != NO_HUBS and "centre" not in hubs
 
 
 def chosen_method(model: Model, asked: str | None) -> str:

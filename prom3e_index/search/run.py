@@ -17,6 +17,7 @@ from prom3e_index.errors import InputError, near_names
 from prom3e_index.media.pool import DecodePool, Task
 from prom3e_index.schema import MEDIA, modality_name, set_key
 from prom3e_index.search.hits import hits_of
+from prom3e_index.search.hubness import by_segment
 from prom3e_index.search.query import Answer, Query
 from prom3e_index.search.query_embedding import embed_query
 from prom3e_index.search.ranking import find, weights_of
@@ -114,6 +115,11 @@ def search(bundle: BundleFolder, query: Query) -> Answer:
             notes.append(f"taxon {f.taxon!r}{near or ': no such name'}")
     elif len(hits) < query.k:
         notes.append(f"{len(hits)} of {query.k} hits: no more are eligible")
+    if tail.any() and len(bundle.segments) > 1 and by_segment(bundle.manifest):
+        notes.append(
+            "the correction against hubs was made segment by segment by an earlier version: scores of two "
+            "segments cannot be compared; run prom3e-index rebuild"
+        )
     sigma = float(inferred.sigma_l1[0])
     below = int(np.count_nonzero(bundle.sigma_l1 <= np.float32(sigma)))
     asked = {
