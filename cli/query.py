@@ -36,7 +36,11 @@ def query(
     ] = None,
     gamma: Annotated[float | None, typer.Option(help="γ, share of the hidden block.")] = None,
     epsilon: Annotated[
-        float | None, typer.Option(help="ε, share of reconstruction in the gallery.")
+        float | None,
+        typer.Option(
+            help="ε, share of reconstruction in the gallery. 0 costs a scan; others complete up to 100,000 "
+            "observations again, seconds per ten thousand."
+        ),
     ] = None,
     observed_only: Annotated[
         bool, typer.Option("--observed-only", help="No completed hits.")
@@ -49,7 +53,7 @@ def query(
     taxon: Annotated[
         str | None,
         typer.Option(
-            help="A name at any rank: the whole name, not a part of it; capitals do not matter."
+            help="A name at any rank: the whole name, not a part of it; authors and capitals do not matter."
         ),
     ] = None,
     since: Annotated[str | None, typer.Option("--from", help="First day.")] = None,
@@ -118,7 +122,7 @@ def query(
             since=parse_day(since, last=False) if since is not None else None,
             until=parse_day(until, last=True) if until is not None else None,
         ),
-        group_by=("scientific_name" if group_by == "species" else group_by),
+        group_by=group_by,
         exact=exact,
         model=model,
         hub=hub,

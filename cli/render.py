@@ -81,7 +81,7 @@ def table(answer: Answer, bold: bool = False, width: int | None = FILE_WIDTH) ->
         f"{sum(s['milliseconds'].values()):.0f} ms"
     )
     lines.append(
-        f"uncertainty ‖σ‖₁ {q['sigma_l1']:g}, above {q['sigma_percentile']:g} % of the observations"
+        f"uncertainty ‖σ‖₁ {q['sigma_l1']:g}, {answer.standing}"
         + (
             f"; adding {advice['modality']} would lower it most (by {-advice['sigma_l1_change']:.3g} in "
             f"{advice['rows']} observations here)"

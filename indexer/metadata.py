@@ -10,8 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prom3e_index.bundle.column_types import chosen_type, number, reproduced
-from prom3e_index.bundle.filters import quoted, taxon_columns
 from prom3e_index.bundle.segment_views import Columns
+from prom3e_index.bundle.taxa import (
+    GENUS,
+    SPECIES,
+    add_species,
+    key,
+    quoted,
+    taxon_columns,
+)
 from prom3e_index.schema import FIELDS, RECORDS, SHOWN
 
 if TYPE_CHECKING:
@@ -75,9 +82,10 @@ def write_metadata(
         ]
     )
     has = ", ".join(f"k.{quoted(f'has_{m}')}" for m in modalities)
+    named = add_species(con, "planned", names, "p")
     con.execute(
-        f"CREATE TABLE out.observations AS SELECT CAST(k.row AS BIGINT) AS row, {cells}, {has}, k.sigma_l1 "
-        "FROM kept k JOIN planned p ON p.seq = k.seq ORDER BY k.row"
+        f"CREATE TABLE out.observations AS SELECT CAST(k.row AS BIGINT) AS row, {cells}, {has}, k.sigma_l1, "
+        f"n.{SPECIES} FROM kept k JOIN planned p ON p.seq = k.seq {named} ORDER BY k.row"
     )
     con.execute(
         "CREATE TABLE out.lost AS SELECT CAST(k.row AS BIGINT) AS row, l.modality, l.reason FROM all_lost l "
@@ -153,22 +161,26 @@ def sort_tables(con: duckdb.DuckDBPyConnection, database: str) -> None:
         f"CREATE TABLE {database}.by_place AS SELECT row, latitude, longitude FROM {source} "
         "WHERE latitude IS NOT NULL ORDER BY floor(latitude / 2), floor(longitude / 2), row"
     )
-    names = taxon_columns([str(r[0]) for r in con.execute(f"DESCRIBE {source}").fetchall()])
-    key = "concat_ws(chr(31), " + ", ".join(f"coalesce({quoted(c)}, '')" for c in names) + ")"
+    columns = [str(r[0]) for r in con.execute(f"DESCRIBE {source}").fetchall()]
+    names = taxon_columns(columns)
+    lineage = "concat_ws(chr(31), " + ", ".join(f"coalesce({quoted(c)}, '')" for c in names) + ")"
     con.execute(
         "CREATE OR REPLACE TEMP TABLE lineages AS SELECT *, row_number() OVER (ORDER BY key) - 1 AS taxon "
-        f"FROM (SELECT {key} AS key, {', '.join(f'min({quoted(c)}) AS {quoted(c)}' for c in names)} "
+        f"FROM (SELECT {lineage} AS key, {', '.join(f'min({quoted(c)}) AS {quoted(c)}' for c in names)} "
         f"FROM {source} GROUP BY 1)"
     )
     con.execute(
         f"CREATE TABLE {database}.by_taxon AS SELECT l.taxon, o.row FROM {source} o "
-        f"JOIN lineages l ON l.key = {key.replace('coalesce(', 'coalesce(o.')} ORDER BY 1, 2"
+        f"JOIN lineages l ON l.key = {lineage.replace('coalesce(', 'coalesce(o.')} ORDER BY 1, 2"
     )
+    named = add_species(con, "lineages", names)
     each = " UNION ".join(
-        f"SELECT taxon, lower({quoted(c)}) AS name, {quoted(c)} AS written FROM lineages WHERE {quoted(c)} IS NOT NULL"
-        for c in names
+        f"SELECT taxon, {key(c)} AS name, {c} AS written FROM lineages e {named} WHERE {c} IS NOT NULL"
+        for c in (*(f"e.{quoted(c)}" for c in names), f"n.{SPECIES}", f"n.{GENUS}")
     )
-    con.execute(f"CREATE TABLE {database}.taxa AS SELECT * FROM ({each}) ORDER BY name, taxon")
+    con.execute(
+        f"CREATE TABLE {database}.taxa AS SELECT *, true AS named FROM ({each}) ORDER BY name, taxon, written"
+    )
     con.execute("DROP TABLE lineages")
 
 

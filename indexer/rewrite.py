@@ -18,10 +18,12 @@ from prom3e_index.bundle.memory_maps import release
 from prom3e_index.bundle.metadata_database import connect_segments
 from prom3e_index.bundle.opened import BundleFolder
 from prom3e_index.bundle.segment import Segment
+from prom3e_index.bundle.taxa import SPECIES, add_species
 from prom3e_index.indexer.metadata import finish_tables
 from prom3e_index.indexer.new_array import new_array, save_array
 from prom3e_index.indexer.plan import Progress
-from prom3e_index.indexer.write_segment import write_indexes, write_statistics
+from prom3e_index.indexer.statistics import write_statistics
+from prom3e_index.indexer.write_segment import write_indexes
 from prom3e_index.mvae.completion import infer
 from prom3e_index.schema import MEDIA
 from prom3e_index.search.hubness import Bank, by_segment
@@ -144,10 +146,11 @@ def _copy_metadata(bundle: BundleFolder, live: Ints, stage: Path) -> dict[str, i
     )
     try:
         con.register("live", pa.table({"row": live, "new": np.arange(len(live))}))
-        columns = ", ".join(_cell(bundle, c) for c in bundle.columns if c != "row")
+        columns = ", ".join(_cell(bundle, c) for c in bundle.columns if c not in ("row", SPECIES))
+        named = add_species(con, "every", bundle.columns)
         con.execute(
-            f"CREATE TABLE out.observations AS SELECT CAST(l.new AS BIGINT) AS row, {columns} FROM every e "
-            "JOIN live l USING (row) ORDER BY 1"
+            f"CREATE TABLE out.observations AS SELECT CAST(l.new AS BIGINT) AS row, {columns}, n.{SPECIES} "
+            f"FROM every e JOIN live l USING (row) {named} ORDER BY 1"
         )
         con.execute(
             "CREATE TABLE out.lost AS SELECT CAST(l.new AS BIGINT) AS row, o.modality, o.reason FROM lost o "

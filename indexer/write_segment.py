@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterable
-from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +21,13 @@ from prom3e_index.indexer.losses import lost_tables
 from prom3e_index.indexer.metadata import write_metadata
 from prom3e_index.indexer.new_array import new_array, save_array
 from prom3e_index.indexer.plan import Progress, open_plan
+from prom3e_index.indexer.statistics import write_statistics
 from prom3e_index.models.folder import NO_HUBS, Model
 from prom3e_index.mvae.completion import hidden_width, infer
-from prom3e_index.schema import set_key
 from prom3e_index.search.hubness import Bank
 from prom3e_index.search.score import gallery
 
 BLOCK = 2048
-_STATISTIC_ROWS = 48
 
 
 def kept_rows(work: Path, model: Model, n: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
@@ -161,37 +159,3 @@ def _infer(
 def bias_width(model: Model, hubs: str) -> int:
     """Columns of the bias against hubs: one for each modality that may ask."""
     return 0 if hubs == NO_HUBS else len(model.modalities)
-
-
-def write_statistics(
-    model: Model, stage: Path, present: NDArray[np.bool_], progress: Progress
-) -> None:
-    """Write `statistics.json`: the mean change of ‖σ‖₁ when a modality is added to a visible set.
-
-    Visible set → {added modality → [mean change, rows]}, over rows that have both. Up to 48 rows per
-    pair; all visible sets of up to six modalities, of larger models those of up to two.
-    """
-    rng = np.random.default_rng(0)
-    names = model.modalities
-    stored = {m: np.load(stage / "embeddings" / f"{m}.npy", mmap_mode="r") for m in names}
-    largest = len(names) if len(names) <= 6 else 2
-    sets = [s for size in range(1, largest + 1) for s in combinations(range(len(names)), size)]
-    out: dict[str, dict[str, Any]] = {}
-    for number, seen in enumerate(sets):
-        for added in range(len(names)):
-            if added in seen:
-                continue
-            having = np.flatnonzero(present[:, (*seen, added)].all(axis=1))
-            if len(having) == 0:
-                continue
-            rows = np.sort(rng.choice(having, min(_STATISTIC_ROWS, len(having)), replace=False))
-            x = np.stack([np.asarray(stored[m][rows], np.float32) for m in names], axis=1)
-            mask = np.zeros((len(rows), len(names)), bool)
-            mask[:, seen] = True
-            before = infer(model, x, mask, ()).sigma_l1
-            mask[:, added] = True
-            change = infer(model, x, mask, ()).sigma_l1 - before
-            key = set_key([names[i] for i in seen], names)
-            out.setdefault(key, {})[names[added]] = [float(change.mean()), len(rows)]
-        progress("uncertainty", number + 1, len(sets))
-    (stage / "statistics.json").write_text(json.dumps(out))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Literal
 
 from prom3e_index.errors import InputError, near_names
 
@@ -74,6 +75,10 @@ FIELDS: dict[str, str] = {
 }
 """Columns of a normalised observation and their DuckDB types; every other column is kept as metadata."""
 
+Space = Literal["hybrid", "encoder", "reconstructed", "hidden"]
+SPACES: tuple[Space, ...] = ("hybrid", "encoder", "reconstructed", "hidden")
+"""Where a query and a gallery may be compared; see `search/score.py`."""
+
 SHOWN = (
     "id",
     "scientific_name",
@@ -90,6 +95,7 @@ SHOWN = (
     *MEDIA,
     "family",
     "species",
+    "taxon_species",
 )
 """Columns that a hit shows; they are also stored to be read by row number."""
 RECORDS = 16_384

@@ -71,27 +71,6 @@ def test_taxon_at_any_rank_and_near_names(bundle):
     assert not missed.hits and any(family in note for note in missed.search["notes"])
 
 
-@pytest.mark.parametrize("where, words", [
-    ("1=1; DROP TABLE observations", "no SQL predicate"), ("1=1) UNION SELECT 1 --", "no SQL predicate|not one"),
-    ("row IN (SELECT row FROM observations)", "subquery"), ("EXISTS (SELECT * FROM read_csv('/etc/passwd'))", "subquery"),
-    ("order = 'x'", 'Write "order" in double quotes'), ("colour = 'red'", "cannot be applied.*colour"),
-    ("true) GROUP BY row HAVING (true", "not one|no SQL"), ("", "empty"), ("1=1) OR (1=1", "no SQL predicate"), ("latitude", "cannot be applied|bool"),
-    ("true LIMIT 5", "no SQL predicate"), ("(ATTACH 'x.db')", "cannot be applied"), ("count(*) > 1", "cannot be applied"),
-])  # fmt: skip
-def test_what_is_no_predicate_is_refused(bundle, where, words):
-    with pytest.raises(InputError, match=words):
-        answer = bundle.search(Query(location=(0, 0), filter=Filter(where=where)))
-        if where == "latitude":  # DuckDB casts a number to a truth value
-            raise InputError(f"cannot be applied {answer.search['eligible']}")
-
-
-def test_files_cannot_be_read_by_a_predicate(bundle, tmp_path):
-    (tmp_path / "s.txt").write_text("secret")
-    for where in (f"read_text('{tmp_path}/s.txt') = 'secret'", "getenv('HOME') = 'x'"):
-        with pytest.raises(InputError):
-            bundle.search(Query(location=(0, 0), filter=Filter(where=where)))
-
-
 @settings(max_examples=40, deadline=None)
 @given(st.text(max_size=40))
 def test_no_text_breaks_the_predicate_check(bundle, where):

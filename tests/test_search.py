@@ -104,7 +104,7 @@ def test_bad_queries(bundle, tmp_path):
         (Query(location=(0, 0), space="latent"), InputError, "Unknown space"),
         (Query(location=(0, 0), group_by="licence"), InputError, "nearest: license"),
         (Query(env=[1.0] * 19), ShapeError, r"\(1, 19\)"), (Query(text=" "), InputError, "empty"),
-        (Query(location=(math.nan, 0)), InputError, "not numbers"),
+        (Query(location=(math.nan, 0)), InputError, "must be 2 numbers"),
         (Query(embedding=[1.0] * 768, embedding_of="image"), ShapeError, "768 wide.*512"),
         (Query(embedding=[0.0] * 512, embedding_of="image"), InputError, "zero"),
         (Query(image=tmp_path / "none.jpg"), InputError, "does not exist"),
@@ -135,19 +135,6 @@ def test_exif_choice_is_part_of_the_fingerprint(bundle, world):
     turned = Model.open("mini", exif_transpose=True)
     with pytest.raises(MismatchError, match="image"):
         bundle.check_encoder(turned, "image")
-
-
-def test_uncertainty_says_percentile_and_what_to_add(bundle):
-    answer = bundle.search(Query(location=(5, 5)))
-    values = np.array([r[0] for r in bundle.sql("SELECT sigma_l1 FROM observations")])
-    expected = 100 * float((values <= answer.query["sigma_l1"]).mean())
-    changes = {m: v[0] for m, v in bundle.statistics["loc"].items()}
-
-    assert answer.query["sigma_percentile"] == pytest.approx(expected, abs=2)
-    if min(changes.values()) < 0:
-        assert answer.query["add_next"]["modality"] == min(changes, key=changes.get)
-    else:
-        assert answer.query["add_next"] is None
 
 
 def test_answers_are_json_with_the_promised_keys(bundle):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Collection
@@ -10,20 +9,16 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from prom3e_index.errors import InputError, near_names
-from prom3e_index.schema import RANKS
+from prom3e_index.bundle.predicate import cut
+from prom3e_index.bundle.taxa import quoted as quoted
+from prom3e_index.bundle.taxa import taxon_lookup
+from prom3e_index.errors import InputError
 from prom3e_index.tables.normalise import event_days
 
 if TYPE_CHECKING:
     import duckdb
 
 EARTH_RADIUS_KM = 6371.0088
-_RESERVED = ("order", "group", "table", "column")
-
-
-def quoted(name: str) -> str:
-    """A column name as an SQL identifier."""
-    return '"' + name.replace('"', '""') + '"'
 
 
 @dataclass(frozen=True)
@@ -31,10 +26,10 @@ class Filter:
     """What an observation must satisfy; all parts together.
 
     Attributes:
-        where: SQL predicate over the observations table.
+        where: SQL predicate over the observations table, true or false of each; see `predicate`.
         near: Latitude, longitude in degrees, radius in kilometres.
         bbox: West, south, east, north in degrees (GeoJSON order); west > east crosses 180°.
-        taxon: A name at any rank, scientific or common; case is ignored.
+        taxon: A whole name at any rank, scientific or common; case, authors and spaces do not matter.
         since: First day.
         until: Last day; an observation whose interval overlaps is kept.
         observed: Only observations that have this modality, not those it was completed for.
@@ -52,10 +47,81 @@ class Filter:
         return any(v is not None for v in vars(self).values())
 
     def describe(self) -> dict[str, Any]:
-        """The parts that are set, ready for JSON."""
-        return {
+        """The parts that are set, ready for JSON; a long predicate is cut."""
+        parts = {
             k: str(v) if isinstance(v, date) else v for k, v in vars(self).items() if v is not None
         }
+        return parts | ({"where": cut(self.where)[1:-1]} if self.where is not None else {})
+
+    def check(self) -> None:
+        """Refuse parts that no observation could be compared with.
+
+        Raises:
+            InputError: Names the part, and what it must be.
+        """
+        for name in ("where", "taxon", "observed"):
+            value = getattr(self, name)
+            if value is not None and not isinstance(value, str):
+                raise InputError(f"{name} is {value!r:.60}; it must be text.")
+        if self.taxon is not None and not self.taxon.strip():
+            raise InputError("--taxon is empty; it is a name at any rank, as Corvidae.")
+        if self.near is not None:
+            latitude, longitude, km = finite(
+                "near", self.near, "latitude, longitude, kilometres", 3
+            )
+            check_place("near", latitude, longitude)
+            if km < 0:
+                raise InputError(f"near has the radius {km:g} km; it must be 0 or more.")
+        if self.bbox is not None:
+            check_bbox(*finite("bbox", self.bbox, "west, south, east, north", 4))
+        for name in ("since", "until"):
+            value = getattr(self, name)
+            if value is not None and not isinstance(value, date):
+                raise InputError(f"{name} is {value!r:.60}; it must be a date.")
+        if self.since is not None and self.until is not None and self.since > self.until:
+            raise InputError(f"No day is from {self.since} on and up to {self.until}.")
+
+
+def finite(name: str, values: Any, form: str, count: int | None = None) -> list[float]:
+    """Numbers that a user gave, each of them one.
+
+    Raises:
+        InputError: Not numbers, not finite, or not `count` of them; says what `form` they must have.
+    """
+    try:
+        out = [float(v) for v in values]
+    except (TypeError, ValueError):
+        out = []
+    if not out or (count is not None and len(out) != count) or not all(map(math.isfinite, out)):
+        wanted = "numbers" if count is None else f"{count} numbers"
+        said = " ".join(f"{values!r}".split())
+        raise InputError(f"{name} is {said:.80}; it must be {wanted}: {form}.")
+    return out
+
+
+def check_place(name: str, latitude: float, longitude: float) -> None:
+    """Refuse a place that is none.
+
+    Raises:
+        InputError: Not numbers, or outside ±90 and ±180 degrees.
+    """
+    for part, value, most in (("latitude", latitude, 90), ("longitude", longitude, 180)):
+        if not abs(value) <= most:  # of what is no number too
+            said = f"outside -{most}..{most} degrees" if math.isfinite(value) else "not a number"
+            raise InputError(f"{name} has the {part} {value:g}: {said}.")
+
+
+def check_bbox(west: float, south: float, east: float, north: float) -> None:
+    """Refuse four numbers that are no box.
+
+    Raises:
+        InputError: South above north, or outside ±90 and ±180 degrees.
+    """
+    if not (-90 <= south <= north <= 90 and -180 <= west <= 180 and -180 <= east <= 180):
+        raise InputError(
+            f"bbox is {west:g},{south:g},{east:g},{north:g}: south ≤ north within ±90, west and east within "
+            "±180 are needed."
+        )
 
 
 def parse_place(text: str) -> tuple[float, float]:
@@ -88,9 +154,8 @@ def parse_bbox(text: str) -> tuple[float, float, float, float]:
     try:
         west, south, east, north = (float(v) for v in text.split(","))
     except ValueError:
-        raise InputError(f"--bbox is WEST,SOUTH,EAST,NORTH in degrees, not {text!r}.") from None
-    if not (-90 <= south <= north <= 90 and -180 <= west <= 180 and -180 <= east <= 180):
-        raise InputError(f"--bbox {text!r}: south ≤ north within ±90, west and east within ±180.")
+        raise InputError(f"--bbox is WEST,SOUTH,EAST,NORTH in degrees, not {text!r:.80}.") from None
+    check_bbox(west, south, east, north)
     return west, south, east, north
 
 
@@ -102,49 +167,6 @@ def parse_day(text: str, *, last: bool) -> date:
     return final if last else first
 
 
-def check_predicate(con: duckdb.DuckDBPyConnection, where: str) -> None:
-    """Refuse whatever is not one plain predicate: statements, subqueries, comments that swallow text.
-
-    Raises:
-        InputError: Says what it is instead.
-    """
-    if not where.strip():
-        raise InputError('--where is empty; it is an SQL predicate such as "latitude > 60".')
-    # Bare, a bracket that closes ours cannot parse; in brackets, no further clause can follow.
-    for text in (where, f"({where}\n)"):
-        wrapped = f"SELECT row FROM observations WHERE {text}\n"
-        tree = json.loads(con.execute("SELECT json_serialize_sql(?)", [wrapped]).fetchall()[0][0])
-        if tree.get("error"):
-            hint = "".join(
-                f' Write "{w}" in double quotes.'
-                for w in _RESERVED
-                if re.search(rf"(?<![\"\w]){w}(?![\"\w])", where, re.IGNORECASE)
-            )
-            message = str(tree.get("error_message", "")).splitlines()[0]
-            raise InputError(f"--where {where!r} is no SQL predicate: {message}.{hint}")
-    statements = tree["statements"]
-    node = statements[0]["node"] if len(statements) == 1 else {}
-    if (
-        node.get("type") != "SELECT_NODE"
-        or node.get("modifiers")
-        or node.get("from_table", {}).get("table_name") != "observations"
-    ):
-        raise InputError(f"--where {where!r} is not one predicate.")
-    for extra in ("group_expressions", "having", "qualify", "sample"):
-        if node.get(extra):
-            raise InputError(f"--where {where!r} is not one predicate.")
-    _refuse_subqueries(node["where_clause"], where)
-
-
-def _refuse_subqueries(node: Any, where: str) -> None:
-    if isinstance(node, dict):
-        if node.get("class") == "SUBQUERY":
-            raise InputError(f"--where {where!r} holds a subquery; a predicate looks at one row.")
-        for value in node.values():
-            _refuse_subqueries(value, where)
-    elif isinstance(node, list):
-        for value in node:
-            _refuse_subqueries(value, where)
 
 
 def lookups(
@@ -157,7 +179,8 @@ def lookups(
     Args:
         f: The filter.
         columns: Columns of the observations table.
-        sorted_tables: Which of `by_place` and `by_taxon` there are; other filters scan the observations.
+        sorted_tables: Which of `by_place` and `by_taxon` there are, and `species`; see `taxon_lookup`. Other
+            filters scan the observations.
     """
     out: list[tuple[str, list[Any]]] = []
     parts, params = _place(f)
@@ -165,16 +188,7 @@ def lookups(
         table = "by_place" if "by_place" in sorted_tables else "every"
         out.append((f"SELECT row FROM {table} WHERE {' AND '.join(parts)}", params))
     if f.taxon is not None:
-        if "by_taxon" in sorted_tables:
-            query = (
-                "SELECT row FROM by_taxon SEMI JOIN (SELECT segment, taxon FROM taxa WHERE name = lower(?)) "
-                "USING (segment, taxon)"
-            )
-            out.append((query, [f.taxon]))
-        else:
-            names = taxon_columns(columns)
-            test = " OR ".join(f"lower({quoted(c)}) = lower(?)" for c in names)
-            out.append((f"SELECT row FROM every WHERE {test or 'false'}", [f.taxon] * len(names)))
+        out.append(taxon_lookup(f.taxon, columns, sorted_tables))
     parts, params = [], []
     if f.where is not None:
         parts.append(f"({f.where}\n)")
@@ -189,11 +203,6 @@ def lookups(
     if parts:
         out.append((f"SELECT row FROM every AS observations WHERE {' AND '.join(parts)}", params))
     return out
-
-
-def taxon_columns(columns: Collection[str]) -> list[str]:
-    """Columns that hold a taxon's names."""
-    return [c for c in (*RANKS, "scientific_name", "common_name") if c in columns]
 
 
 def _place(f: Filter) -> tuple[list[str], list[Any]]:
@@ -219,25 +228,9 @@ def _place(f: Filter) -> tuple[list[str], list[Any]]:
     if f.bbox is not None:
         west, south, east, north = f.bbox
         join = "AND" if west <= east else "OR"
-        parts.append(f"(latitude BETWEEN ? AND ? AND (longitude >= ? {join} longitude <= ?))")
+        within = f"(longitude >= ? {join} longitude <= ?)"
         params += [south, north, west, east]
+        if 180 in (abs(west), abs(east)):  # one meridian has two names
+            within += " OR abs(longitude) = 180"
+        parts.append(f"(latitude BETWEEN ? AND ? AND ({within}))")
     return parts, params
-
-
-def unknown_taxon(
-    con: duckdb.DuckDBPyConnection, name: str, columns: list[str], sorted_tables: Collection[str]
-) -> str:
-    """Advice for a taxon that no observation has: the nearest names, or an empty string."""
-    union = "SELECT written AS name FROM taxa"
-    if "by_taxon" not in sorted_tables:
-        names = taxon_columns(columns)
-        union = " UNION ".join(f"SELECT {quoted(c)} AS name FROM observations" for c in names)
-    known = [
-        str(r[0])
-        for r in con.execute(
-            f"SELECT DISTINCT name FROM ({union}) WHERE name IS NOT NULL "
-            "ORDER BY levenshtein(lower(name), lower(?)), name LIMIT 50",
-            [name],
-        ).fetchall()
-    ]
-    return near_names(name, known)

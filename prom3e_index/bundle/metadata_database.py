@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from prom3e_index.bundle.filters import Filter, check_predicate, lookups, unknown_taxon
+from prom3e_index.bundle.eligible import eligible_rows
+from prom3e_index.bundle.filters import Filter
 from prom3e_index.bundle.held_files import free_descriptors
 from prom3e_index.bundle.segment_views import (
     Columns,
@@ -25,7 +26,8 @@ from prom3e_index.bundle.segment_views import (
     held_columns,
     together,
 )
-from prom3e_index.errors import BundleError, InputError
+from prom3e_index.bundle.taxa import sorted_tables, unknown_taxon
+from prom3e_index.errors import BundleError
 
 if TYPE_CHECKING:
     import duckdb
@@ -235,45 +237,14 @@ class MetadataDatabase:
 
     @cached_property
     def sorted_tables(self) -> frozenset[str]:
-        """Which of the tables sorted by place and taxon every segment has."""
-        rows = self.sql("SELECT view_name FROM duckdb_views() WHERE NOT internal")
-        return frozenset(str(r[0]) for r in rows) & {"by_place", "by_taxon"}
+        """What every segment has sorted; see `taxa.sorted_tables`."""
+        return sorted_tables(self.cursor())
 
     def eligible(self, f: Filter) -> NDArray[np.int64] | None:
-        """Rows that satisfy a filter, ascending; None when there is no filter.
-
-        Places and taxa are looked up in tables sorted for them; other parts scan their columns.
-
-        Raises:
-            InputError: The predicate is none, or names a column that is not there.
-        """
-        import duckdb
-
-        if not f:
-            return None
-        cursor = self.cursor()
-        if f.where is not None:
-            check_predicate(cursor, f.where)
-        out: NDArray[np.int64] | None = None
-        try:
-            for query, params in lookups(f, self.columns, self.sorted_tables):
-                found = np.asarray(cursor.execute(query, params).fetchnumpy()["row"], np.int64)
-                out = _both(out, self._known(found), self._places)
-        except duckdb.Error as e:
-            reason = " ".join(str(e).split("LINE 1:")[0].split())
-            raise InputError(f"--where {f.where!r} cannot be applied: {reason}") from e
-        assert out is not None
-        if (np.diff(out) <= 0).any():
-            out = np.unique(out)
-        return out if self._removed is None else out[~self._removed[out]]
-
-    def _known(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        if len(rows) and not 0 <= int(rows.min()) <= int(rows.max()) < self._places:
-            raise BundleError(
-                f"The metadata name rows {rows.min()} to {rows.max()}, the index has 0 to {self._places - 1}. "
-                "Restore it from a copy, or build it again."
-            )
-        return rows
+        """Rows that satisfy a filter, ascending; None when there is no filter; see `eligible_rows`."""
+        return eligible_rows(
+            self.cursor(), f, self.columns, self.sorted_tables, self._places, self._removed
+        )
 
     def unknown_taxon(self, name: str) -> str:
         """Advice for a taxon that no observation has: the nearest names, or an empty string."""
@@ -283,14 +254,3 @@ class MetadataDatabase:
         """Close the databases."""
         with self._lock:
             self._connection.close()
-
-
-def _both(
-    one: NDArray[np.int64] | None, other: NDArray[np.int64], places: int
-) -> NDArray[np.int64]:
-    """Rows in both, ascending; `other` may come in any order."""
-    if one is None:
-        return other
-    held = np.zeros(places, bool)
-    held[one] = True
-    return np.sort(other[held[other]])

@@ -159,10 +159,16 @@ class BundleFolder:
         return np.concatenate([s.present for s in self.segments])
 
     @cached_property
-    def statistics(self) -> dict[str, dict[str, Any]]:
-        """Mean change of ‖σ‖₁ by visible set and added modality, of the largest segment."""
-        largest = max(self.segments, key=lambda s: s.rows)
-        return dict(json.loads(bytes(largest.read("statistics.json"))))
+    def statistics(self) -> list[dict[str, Any]]:
+        """What each segment says of the model's uncertainty; see `uncertainty`."""
+        return [dict(json.loads(bytes(s.read("statistics.json")))) for s in self.segments]
+
+    @cached_property
+    def undated(self) -> int:
+        """Observations without a date."""
+        if "event_start" not in self.columns:
+            return self.rows
+        return int(self.sql("SELECT count(*) FROM observations WHERE event_start IS NULL")[0][0])
 
     @cached_property
     def sigma_l1(self) -> NDArray[np.float32]:

@@ -1,37 +1,168 @@
-"""At most one hit of each value of a column, the best."""
+"""At most one hit of each value of a column, the best.
+
+`species` is the species of a row however the table names it; see `taxa`. A row without a value is a group of its own.
+"""
 
 from __future__ import annotations
 
+import math
+import threading
 from collections.abc import Callable
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
 from prom3e_index.bundle.opened import BundleFolder
+from prom3e_index.bundle.taxa import NAMED_BY, SPECIES, quoted, species_of
+from prom3e_index.errors import InputError, near_names
 from prom3e_index.search.hits import values_of
 
 Floats = NDArray[np.float32]
-Found = tuple[Floats, NDArray[np.int64], str]
+Ints = NDArray[np.int64]
+Found = tuple[Floats, Ints, str]
+
+_kept: WeakKeyDictionary[BundleFolder, tuple[str, NDArray[np.int32]]] = WeakKeyDictionary()
+_lock = threading.Lock()
+
+
+def check_column(bundle: BundleFolder, column: str) -> None:
+    """Refuse to group by what is not there.
+
+    Raises:
+        InputError: No such column; names the nearest.
+    """
+    if column == "species" and any(c in bundle.columns for c in NAMED_BY):
+        return
+    if column not in bundle.columns:
+        raise InputError(
+            f"The observations have no column {column!r}{near_names(column, bundle.columns)}."
+        )
 
 
 def best_of_groups(
-    bundle: BundleFolder, take: Callable[[int], Found], column: str, wanted: int, eligible: int
+    bundle: BundleFolder, take: Callable[[int], Found], column: str, wanted: int, eligible: Ints
 ) -> Found:
-    """The best row of each value, best first; a row without a value is a group of its own."""
+    """The best row of each value, best first.
+
+    Args:
+        bundle: Whose column it is.
+        take: Gives the k best rows.
+        column: `species`, or a column of the observations.
+        wanted: Groups, at most.
+        eligible: Row numbers that `take` takes from.
+    """
     k = 4 * wanted
-    while True:
-        scores, found, path = take(k)
-        values = values_of(bundle, found, [column])
-        seen: set[Any] = set()
-        keep = []
-        for i, row in enumerate(found):
-            value = values[int(row)][column]
-            key = ("row", int(row)) if value is None else value  # unknown is no group
-            if key not in seen:
-                seen.add(key)
-                keep.append(i)
-        if len(keep) >= wanted or len(found) >= eligible:
-            chosen = keep[:wanted]
-            return scores[chosen], found[chosen], path
-        k *= 4
+    scores, found, path = take(k)
+    keep = _first_of_each(_values(bundle, found, column))
+    if len(keep) < wanted and len(found) < len(eligible):
+        codes = group_codes(bundle, column)
+        held = codes[eligible]
+        groups = len(np.unique(held[held >= 0])) + int((held < 0).sum())
+        wanted = min(wanted, groups)
+        while len(keep) < wanted and len(found) < len(eligible):
+            k *= 16
+            scores, found, path = take(k)
+            keep = _first_of_codes(codes[found])
+    chosen = keep[:wanted]
+    return scores[chosen], found[chosen], path
+
+
+def _first_of_each(values: list[Any]) -> Ints:
+    """Where each value stands first; None always does."""
+    seen: set[Any] = set()
+    keep = []
+    for i, value in enumerate(values):
+        number = isinstance(value, float) and math.isnan(value)
+        same = ("no number",) if number else value
+        if value is None or same not in seen:
+            seen.add(same)
+            keep.append(i)
+    return np.array(keep, np.int64)
+
+
+def _first_of_codes(codes: NDArray[np.int32]) -> Ints:
+    """Where each code stands first; a negative one always does."""
+    first = np.full(int(codes.max(initial=-1)) + 1, len(codes), np.int64)
+    known = np.flatnonzero(codes >= 0)
+    first[codes[known][::-1]] = known[::-1]
+    return np.sort(np.concatenate([first[first < len(codes)], np.flatnonzero(codes < 0)]))
+
+
+def _values(bundle: BundleFolder, rows: Ints, column: str) -> list[Any]:
+    """The value of each row, in the order of the rows."""
+    if column != "species":
+        by_row = values_of(bundle, rows, [column])
+        return [by_row[r][column] for r in rows.tolist()]
+    columns = _species_columns(bundle)
+    if columns:  # of rows that were written without it the parts are asked for
+        by_row = values_of(bundle, rows, columns)
+        unknown = [r for r in rows.tolist() if by_row[r][SPECIES] is None]
+    else:
+        by_row, unknown = {}, rows.tolist()
+    parts = [c for c in NAMED_BY if c in bundle.columns]
+    named = values_of(bundle, np.array(unknown, np.int64), parts) if unknown and parts else {}
+    return [
+        species_of(*(named[r].get(c) for c in NAMED_BY)) if r in named else by_row[r][SPECIES]
+        for r in rows.tolist()
+    ]
+
+
+def _species_columns(bundle: BundleFolder) -> list[str]:
+    return [SPECIES] if SPECIES in bundle.columns else []
+
+
+def group_codes(bundle: BundleFolder, column: str) -> NDArray[np.int32]:
+    """(places,) a number for each value of a column, −1 where there is none; the last column's are kept."""
+    with _lock:
+        kept = _kept.get(bundle)
+    if kept is not None and kept[0] == column:
+        return kept[1]
+    codes = np.full(bundle.places, -1, np.int32)
+    if column == "species":
+        columns = _species_columns(bundle) + [c for c in NAMED_BY if c in bundle.columns]
+        rows, combination, parts = _coded(bundle, columns)
+        numbers: dict[str, int] = {}
+        code = np.full(len(parts), -1, np.int32)
+        for i, part in enumerate(parts):
+            values = dict(zip(columns, part, strict=True))
+            name = values.get(SPECIES) or species_of(*(values.get(c) for c in NAMED_BY))
+            if name is not None:
+                code[i] = numbers.setdefault(name, len(numbers))
+        codes[rows] = code[combination] if len(parts) else -1
+    else:
+        rows, combination, parts = _coded(bundle, [column])
+        unknown = np.array([p[0] is None for p in parts], bool)
+        codes[rows] = np.where(unknown[combination], -1, combination) if len(parts) else -1
+    with _lock:
+        _kept[bundle] = (column, codes)
+    return codes
+
+
+def _coded(
+    bundle: BundleFolder, columns: list[str]
+) -> tuple[Ints, NDArray[np.int64], list[tuple[Any, ...]]]:
+    """Row numbers, the number of each one's combination of values, and those combinations."""
+    import pyarrow as pa
+
+    names = ", ".join(quoted(c) for c in ("row", *columns))
+    with bundle.reader(f"SELECT {names} FROM observations", 65_536) as batches:
+        parts = [
+            [b.column(0), *(b.column(i).dictionary_encode() for i in range(1, b.num_columns))]
+            for b in batches
+        ]
+    if not parts:
+        return np.zeros(0, np.int64), np.zeros(0, np.int64), []
+    rows = np.concatenate([np.asarray(p[0], np.int64) for p in parts])
+    code = np.zeros(len(rows), np.int64)
+    combinations: list[tuple[Any, ...]] = [()]
+    for i in range(1, len(columns) + 1):
+        column = pa.chunked_array([p[i] for p in parts]).unify_dictionaries().combine_chunks()
+        values = [*column.dictionary.to_pylist(), None]
+        index = column.indices.fill_null(len(values) - 1).to_numpy(zero_copy_only=False)
+        held, code = np.unique(code * len(values) + index, return_inverse=True)
+        combinations = [
+            (*combinations[h // len(values)], values[h % len(values)]) for h in held.tolist()
+        ]
+    return rows, code, combinations

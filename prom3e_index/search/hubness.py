@@ -26,7 +26,8 @@ from scipy.stats import skew
 from prom3e_index.errors import InputError
 from prom3e_index.models.folder import NO_HUBS, Model
 from prom3e_index.mvae.completion import infer
-from prom3e_index.search.score import Space, gallery, query_rows
+from prom3e_index.schema import Space
+from prom3e_index.search.score import gallery, query_rows
 
 Floats = NDArray[np.float32]
 K = 10

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from prom3e_index.bundle.filters import Filter
+from prom3e_index.bundle.filters import Filter, check_place, finite
+from prom3e_index.errors import InputError
+from prom3e_index.schema import SPACES, modality_name
 
 if TYPE_CHECKING:
-    from prom3e_index.search.score import Space
+    from prom3e_index.schema import Space
 
 Floats = NDArray[np.float32]
 
@@ -27,20 +29,23 @@ class Query:
         image: Photo file.
         sat: Satellite tile file.
         audio: Sound file.
-        location: Latitude, longitude in degrees.
-        env: Climate values, scaled as the model's raster.
+        location: Latitude, longitude in degrees, within ±90 and ±180.
+        env: Climate values, scaled as the model's raster: 20 in the published models.
         text: Taxonomic name.
-        embedding: (d,) vector instead of a file, of the modality `embedding_of`.
+        embedding: (d,) vector instead of a file, of the modality `embedding_of`; not both of one modality.
         embedding_of: Its modality.
         target: Modality searched for; the image when None and given, else the first of the model's.
         k: Hits, at least 1.
         space: `hybrid`, `encoder`, `reconstructed` or `hidden`.
         delta: Overrides the model's δ.
         gamma: Overrides the model's γ.
-        epsilon: Overrides the bundle's ε; the gallery is then mixed anew for this query.
+        epsilon: Overrides the bundle's ε, from 0 to 1. With 0, as in the space `encoder`, this costs a scan of the
+            eligible rows; with any other value those that have the target are completed again, a thousand in a
+            fraction of a second, at most 100,000 of them.
         observed_only: Leave out observations whose target was completed.
         filter: What the observations must satisfy.
-        group_by: Column of which each value gives at most one hit, the best.
+        group_by: Column of which each value gives at most one hit, the best; `species` is the species of a row
+            however the table names it.
         exact: Score every eligible row, whatever the index; to check an answer.
         model: Model folder or name, when not the bundle's own.
         hub: Local copy of hub repositories.
@@ -69,8 +74,52 @@ class Query:
     hub: str | Path | None = None
     device: str = "cpu"
 
+    def check(self, modalities: Sequence[str]) -> None:
+        """Refuse values that nothing could be found with, as the command line does.
+
+        Args:
+            modalities: Of the index.
+
+        Raises:
+            InputError: Names the value and what it must be.
+        """
+        if isinstance(self.k, bool) or not isinstance(self.k, int | np.integer) or self.k < 1:
+            raise InputError(f"k is {self.k!r:.60}; ask for a whole number of hits, at least 1.")
+        if self.space not in SPACES:
+            raise InputError(f"Unknown space {self.space!r:.60}; known: {', '.join(SPACES)}.")
+        for name in ("delta", "gamma", "epsilon"):
+            value = getattr(self, name)
+            if value is not None and not (_is_number(value) and 0 <= value <= 1):
+                raise InputError(f"--{name} is {value!r:.60}; it must lie between 0 and 1.")
+        if self.location is not None:
+            check_place("location", *finite("location", self.location, "latitude, longitude", 2))
+        if self.env is not None:
+            finite("env", self.env, "scaled climate values")
+        if self.text is not None and not (isinstance(self.text, str) and self.text.strip()):
+            raise InputError("The text of the query is empty.")
+        for name in ("image", "sat", "audio"):
+            value = getattr(self, name)
+            if value is not None and not isinstance(value, str | Path):
+                raise InputError(f"{name} is {value!r:.60}; it must be the path of a file.")
+        if (self.embedding is None) != (self.embedding_of is None):
+            raise InputError("An embedding and its modality go together: --embedding and --as.")
+        twice = self.embedded(modalities)
+        if twice in self.given():
+            raise InputError(
+                f"The query gives {twice} twice, as an embedding and otherwise; leave one of them out."
+            )
+        self.filter.check()
+        if self.observed_only and self.filter.observed not in (None, self.target):
+            raise InputError(
+                f"observed_only asks for the target and the filter for {self.filter.observed!r}; leave one out."
+            )
+
+    def embedded(self, modalities: Sequence[str]) -> str | None:
+        """The modality of the embedding, by its name; None without one."""
+        return None if self.embedding_of is None else modality_name(self.embedding_of, modalities)
+
     def given(self) -> dict[str, Any]:
-        """What stands in each modality, in the published order; the embedding under its modality."""
+        """What stands in each modality, in the published order; an embedding is not among them."""
         parts = {
             "image": self.image,
             "sat": self.sat,
@@ -80,6 +129,10 @@ class Query:
             "audio": self.audio,
         }
         return {k: v for k, v in parts.items() if v is not None}
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
 
 
 @dataclass(frozen=True)
@@ -129,7 +182,8 @@ class Answer:
     """What a query found and how.
 
     Attributes:
-        query: given, target, space, weights, filters, sigma_l1, sigma_percentile, sigma_spearman, add_next.
+        query: given, target, space, weights, filters, sigma_l1, sigma_percentile (None: unknown), sigma_spearman,
+            add_next.
         hits: Best first; ties by row number.
         search: rows, eligible, path, milliseconds per step, notes.
     """
@@ -137,6 +191,14 @@ class Answer:
     query: dict[str, Any]
     hits: tuple[Hit, ...]
     search: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def standing(self) -> str:
+        """How the query's ‖σ‖₁ stands among observations that show as much, in words."""
+        percentile = self.query["sigma_percentile"]
+        if percentile is None:
+            return "unknown among the observations, of which too few show the same"
+        return f"above {percentile:g} % of the observations when they show the same"
 
     def to_dict(self) -> dict[str, Any]:
         """One JSON-ready object."""

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from prom3e_index.bundle.opened import BundleFolder
 from prom3e_index.errors import InputError, MediaError, ShapeError
-from prom3e_index.schema import modality_name
 from prom3e_index.search.query import Query
 
 if TYPE_CHECKING:
@@ -45,31 +44,37 @@ def embed_query(
                 raise InputError(f"The query's {modality}: {result}.") from result
             item: Any = [result]
         elif modality == "text":
-            if not str(value).strip():
-                raise InputError("The text of the query is empty.")
             item = [str(value)]
         else:
             item = np.asarray([value], np.float32)
-            if not np.isfinite(item).all():
-                raise InputError(f"The query's {modality} holds values that are not numbers.")
         column = model.modalities.index(modality)
         x[0, column], present[0, column] = encoder.encode(item)[0], True
-    if query.embedding is not None:
-        modality = modality_name(query.embedding_of or "", model.modalities)
-        vector = np.asarray(query.embedding, np.float32).reshape(-1)
-        wide = model.widths.get(modality, model.width)
-        if vector.shape != (wide,):
-            raise ShapeError(
-                f"The query's embedding is {len(vector)} wide, {bundle.path} was built with {wide}."
-            )
-        vector = np.pad(vector, (0, model.width - wide))
-        if not np.isfinite(vector).all() or not vector.any():
-            raise InputError("The query's embedding is zero or holds values that are not numbers.")
-        column = model.modalities.index(modality)
-        x[0, column], present[0, column] = unit_rows(vector), True
+    own = query.embedded(model.modalities)
+    if own is not None:
+        column = model.modalities.index(own)
+        wide = model.widths.get(own, model.width)
+        vector = _vector(query, wide, bundle)
+        x[0, column] = unit_rows(np.pad(vector, (0, model.width - wide)))
+        present[0, column] = True
     if not present.any():
         raise InputError(
             "The query gives nothing; give at least one of --image --sat --audio --location "
             "--env --text --embedding."
         )
     return x, present
+
+
+def _vector(query: Query, wide: int, bundle: BundleFolder) -> Floats:
+    """The query's embedding, (wide,), its largest number 1 where float32 could not square it."""
+    try:
+        vector = np.asarray(query.embedding, np.float64).reshape(-1)
+    except (TypeError, ValueError) as e:
+        raise InputError(f"The query's embedding is no vector of numbers: {e}.") from e
+    if vector.shape != (wide,):
+        raise ShapeError(
+            f"The query's embedding is {len(vector)} wide, {bundle.path} was built with {wide}."
+        )
+    largest = float(np.abs(vector).max())
+    if not np.isfinite(vector).all() or not largest:
+        raise InputError("The query's embedding is zero or holds values that are not numbers.")
+    return (vector if 1e-12 < largest < 1e12 else vector / largest).astype(np.float32)

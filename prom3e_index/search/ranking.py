@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from prom3e_index.bundle.opened import BundleFolder
 from prom3e_index.errors import InputError
-from prom3e_index.search.groups import best_of_groups
+from prom3e_index.search.groups import Found, best_of_groups
 from prom3e_index.search.query import Query
 
 if TYPE_CHECKING:
@@ -63,49 +64,39 @@ def find(
         vector: (d + z + bias,) query vector.
         rows: Eligible rows, ascending; all when None.
         weights: As `weights_of` gives them.
+
+    Raises:
+        InputError: Too many rows would have to be completed anew; see `remix`.
     """
-    from prom3e_index.bundle.faiss.scan import best
-
-    stored = float(bundle.manifest.get("epsilon", {}).get(target, 0.0))
-    remixed: Floats | None = None
     every = bundle.live if rows is None else rows
-    if weights.epsilon != stored:
-        remixed = _remixed_scores(bundle, model, target, vector, every, weights.epsilon)
+    stored = float(bundle.manifest.get("epsilon", {}).get(target, 0.0))
+    if weights.epsilon != stored and weights.gamma < 1:  # γ = 1 asks the hidden block alone
+        take = _remixed(bundle, model, target, vector, every, weights.epsilon)
+    else:
 
-    def take(k: int) -> tuple[Floats, NDArray[np.int64], str]:
-        if remixed is not None:
-            return (
-                *best(remixed, every, k),
-                f"exact, gallery mixed anew with ε = {weights.epsilon:g}",
-            )
-        scores, found, path = bundle.nearest(target, vector[None], k, rows, exactly=query.exact)
-        return scores[0], found[0], path
+        def take(k: int) -> Found:
+            scores, found, path = bundle.nearest(target, vector[None], k, rows, exactly=query.exact)
+            return scores[0], found[0], path
 
     if query.group_by is None:
         return take(query.k)
-    return best_of_groups(bundle, take, query.group_by, query.k, len(every))
+    return best_of_groups(bundle, take, query.group_by, query.k, every)
 
 
-def _remixed_scores(
+def _remixed(
     bundle: BundleFolder,
     model: Model,
     target: str,
     vector: Floats,
     rows: NDArray[np.int64],
     epsilon: float,
-) -> Floats:
-    """Scores with another ε than the stored one: the gallery is computed again, block by block."""
-    from prom3e_index.mvae.completion import infer
-    from prom3e_index.search.score import gallery
+) -> Callable[[int], Found]:
+    """Takes the k best of rows scored with another ε."""
+    from prom3e_index.bundle.faiss.scan import best
+    from prom3e_index.search.remix import remixed_scores
 
-    t = bundle.modalities.index(target)
-    stored = [bundle.embeddings(m) for m in bundle.modalities]
-    out = np.empty(len(rows), np.float32)
-    for at in range(0, len(rows), 2048):
-        part = rows[at : at + 2048]
-        x = np.stack([np.asarray(e[part], np.float32) for e in stored], axis=1)
-        has = bundle.present[part]
-        inferred = infer(model, x, has, (target,))
-        block = gallery(x[:, t], has[:, t], inferred.reconstructed[:, 0], inferred.hidden, epsilon)
-        out[at : at + 2048] = block.astype(np.float16).astype(np.float32) @ vector[: block.shape[1]]
-    return out
+    scores, computed = remixed_scores(bundle, model, target, vector, rows, epsilon)
+    path = f"exact, gallery mixed anew with ε = {epsilon:g}"
+    if computed:
+        path += f", {computed:,} observations completed again"
+    return lambda k: (*best(scores, rows, k), path)

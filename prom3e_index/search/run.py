@@ -13,14 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prom3e_index.bundle.opened import BundleFolder
-from prom3e_index.errors import InputError, near_names
+from prom3e_index.bundle.predicate import cut
 from prom3e_index.media.pool import DecodePool, Task
-from prom3e_index.schema import MEDIA, modality_name, set_key
+from prom3e_index.schema import MEDIA, modality_name
+from prom3e_index.search.groups import check_column
 from prom3e_index.search.hits import hits_of
 from prom3e_index.search.hubness import by_segment
 from prom3e_index.search.query import Answer, Query
 from prom3e_index.search.query_embedding import embed_query
 from prom3e_index.search.ranking import find, weights_of
+from prom3e_index.search.uncertainty import add_next, sigma_percentile
 
 Floats = NDArray[np.float32]
 SIGMA_TELLS = 0.2
@@ -53,20 +55,19 @@ def search(bundle: BundleFolder, query: Query) -> Answer:
     back whenever k rows (or groups) are eligible.
 
     Raises:
-        InputError: k below 1, an unknown target, column or predicate, nothing given.
+        InputError: A value out of its range, an unknown target or column, what is no predicate, nothing given.
         MismatchError, ShapeError: The query was made by another model.
         BundleError: The bundle is damaged.
     """
-    if query.k < 1:
-        raise InputError(f"k is {query.k}; ask for at least 1 hit.")
-    if query.group_by is not None and query.group_by not in bundle.columns:
-        raise InputError(
-            f"The observations have no column {query.group_by!r}{near_names(query.group_by, bundle.columns)}."
-        )
+    query.check(bundle.modalities)
+    if query.group_by is not None:
+        check_column(bundle, query.group_by)
     target = modality_name(query.target or _default_target(bundle, query), bundle.modalities)
     clock = _Clock()
     with clock.step("filter"):
-        f = replace(query.filter, observed=target) if query.observed_only else query.filter
+        f = query.filter
+        if query.observed_only:
+            f = replace(f, observed=target)
         rows = bundle.eligible(f)
     files = {m: Path(v) for m, v in query.given().items() if m in MEDIA}
     with DecodePool(1) if files else nullcontext() as pool:
@@ -108,11 +109,15 @@ def search(bundle: BundleFolder, query: Query) -> Answer:
     with clock.step("metadata"):
         hits = hits_of(bundle, target, scores, found)
     eligible = bundle.rows if rows is None else len(rows)
+    if (f.since is not None or f.until is not None) and bundle.undated:
+        notes.append(
+            f"{bundle.undated:,} of {bundle.rows:,} observations have no date and are left out"
+        )
     if eligible == 0:
         notes.append("no observation satisfies the filters")
         if f.taxon is not None:
             near = bundle.unknown_taxon(f.taxon)
-            notes.append(f"taxon {f.taxon!r}{near or ': no such name'}")
+            notes.append(f"taxon {cut(f.taxon)}{near or ': no such name'}")
     elif len(hits) < query.k:
         notes.append(f"{len(hits)} of {query.k} hits: no more are eligible")
     if tail.any() and len(bundle.segments) > 1 and by_segment(bundle.manifest):
@@ -121,14 +126,9 @@ def search(bundle: BundleFolder, query: Query) -> Answer:
             "segments cannot be compared; run prom3e-index rebuild"
         )
     sigma = float(inferred.sigma_l1[0])
-    below = int(np.count_nonzero(bundle.sigma_l1 <= np.float32(sigma)))
     asked = {
         "given": {m: _shown(v) for m, v in query.given().items()}
-        | (
-            {modality_name(query.embedding_of or "", model.modalities): "embedding"}
-            if query.embedding is not None
-            else {}
-        ),
+        | ({m: "embedding"} if (m := query.embedded(bundle.modalities)) else {}),
         "target": target,
         "space": query.space,
         "weights": asdict(weights),
@@ -136,9 +136,9 @@ def search(bundle: BundleFolder, query: Query) -> Answer:
         "filters": f.describe() | ({"group_by": query.group_by} if query.group_by else {}),
         "k": query.k,
         "sigma_l1": round(sigma, 4),
-        "sigma_percentile": round(100 * below / max(1, bundle.rows), 1),
+        "sigma_percentile": sigma_percentile(bundle, visible, sigma),
         "sigma_spearman": model.sigma_spearman,
-        "add_next": _add_next(bundle, visible),
+        "add_next": add_next(bundle, visible),
     }
     if model.sigma_spearman is not None and model.sigma_spearman < SIGMA_TELLS:
         notes.append(
@@ -157,7 +157,8 @@ def search(bundle: BundleFolder, query: Query) -> Answer:
 
 
 def _default_target(bundle: BundleFolder, query: Query) -> str:
-    free = [m for m in bundle.modalities if m not in query.given()]
+    asking = {*query.given(), query.embedded(bundle.modalities)}
+    free = [m for m in bundle.modalities if m not in asking]
     return "image" if "image" in free or not free else free[0]
 
 
@@ -165,15 +166,3 @@ def _shown(value: Any) -> Any:
     return (
         value if isinstance(value, str) else str(value) if isinstance(value, Path) else list(value)
     )
-
-
-def _add_next(bundle: BundleFolder, visible: list[str]) -> dict[str, Any] | None:
-    """The absent modality that lowered ‖σ‖₁ most in the bundle's observations; None if none did."""
-    changes = bundle.statistics.get(set_key(visible, bundle.modalities), {})
-    if not changes:
-        return None
-    name = min(changes, key=lambda m: float(changes[m][0]))
-    change, rows = changes[name]
-    if change >= 0:
-        return None
-    return {"modality": name, "sigma_l1_change": round(float(change), 4), "rows": int(rows)}

@@ -9,18 +9,16 @@ Source: ProM3E, section on retrieval by modality inversion; γ and ε are ours, 
 
 from __future__ import annotations
 
-from typing import Literal
-
 import numpy as np
 from numpy.typing import NDArray
 
 from prom3e_index.encoders.protocol import unit_rows
 from prom3e_index.errors import InputError
 from prom3e_index.models.folder import Weights
+from prom3e_index.schema import SPACES
+from prom3e_index.schema import Space as Space
 
 Floats = NDArray[np.float32]
-Space = Literal["hybrid", "encoder", "reconstructed", "hidden"]
-SPACES: tuple[Space, ...] = ("hybrid", "encoder", "reconstructed", "hidden")
 
 
 def gallery(

@@ -114,8 +114,8 @@ def _answer(a: Answer, background: str) -> str:
         f"<h2>{html(' + '.join(q['given']))} → {html(q['target'])}</h2><section><div class='ask'>"
         f"<div>{''.join(shown)}</div><div>{_map(a, background)}<p class='soft'>{s['eligible']:,} of "
         f"{s['rows']:,} rows eligible, {html(s['path'])}{filters}. Space {html(q['space'])}, δ {w['delta']:g}, "
-        f"γ {w['gamma']:g}, ε {w['epsilon']:g}. Uncertainty ‖σ‖₁ {q['sigma_l1']:g}, above "
-        f"{q['sigma_percentile']:g} % of the observations{more}.</p>{notes}</div></div>"
+        f"γ {w['gamma']:g}, ε {w['epsilon']:g}. Uncertainty ‖σ‖₁ {q['sigma_l1']:g}, "
+        f"{a.standing}{more}.</p>{notes}</div></div>"
         f"<div class='hits'>{''.join(_hit(h) for h in a.hits)}</div></section>"
     )
 

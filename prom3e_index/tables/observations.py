@@ -37,7 +37,14 @@ class Layout:
         used = {c for names in rules.columns.values() for c in names[:1]}
         used -= {c for c in rules.columns.get("obscured", ())}
         self.extra: dict[str, str] = {}
-        taken = {f.lower() for f in FIELDS} | {"row", "row_in", "problems", "completed", "sigma_l1"}
+        taken = {f.lower() for f in FIELDS} | {
+            "row",
+            "row_in",
+            "problems",
+            "completed",
+            "sigma_l1",
+            "taxon_species",
+        }
         for column in columns:
             if column in used or (keep is not None and column not in keep):
                 continue
