@@ -16,7 +16,7 @@ from prom3e_index.errors import InputError
 from prom3e_index.tables.normalise import event_days
 
 if TYPE_CHECKING:
-    import duckdb
+    pass
 
 EARTH_RADIUS_KM = 6371.0088
 
@@ -165,8 +165,6 @@ def parse_day(text: str, *, last: bool) -> date:
     if first is None or final is None:
         raise InputError(f"{text!r} is no date; write 2024-05-01, 2024-05 or 2024.")
     return final if last else first
-
-
 
 
 def lookups(
