@@ -13,6 +13,7 @@ import pytest
 import prom3e_index.indexer.build as build_module
 import prom3e_index.indexer.change as change_module
 import prom3e_index.indexer.compact as compact_module
+import prom3e_index.indexer.rewrite as rewrite_module
 import prom3e_index.indexer.write_segment as segment_module
 from prom3e_index.indexer.build import build
 from prom3e_index.indexer.change import add
@@ -32,7 +33,7 @@ def without_measuring(statistics: bool = False) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for module in (build_module, change_module, compact_module):
             patch.setattr(module, "certified", lambda folder, manifest, *_: manifest)
-        for module in (segment_module, compact_module) if not statistics else ():
+        for module in (segment_module, rewrite_module) if not statistics else ():
             patch.setattr(
                 module,
                 "write_statistics",

@@ -7,11 +7,8 @@ import shutil
 
 import numpy as np
 import pytest
+from plain_index import quiet, without_measuring
 
-import prom3e_index.indexer.build as build_module
-import prom3e_index.indexer.change as change_module
-import prom3e_index.indexer.compact as compact_module
-import prom3e_index.indexer.write_segment as segment_module
 from prom3e_index.bundle.filters import Filter
 from prom3e_index.errors import InputError, MismatchError
 from prom3e_index.indexer.build import build
@@ -28,22 +25,10 @@ N, M = 24, 26
 """Rows built at first; one segment of a single row and one of another follow."""
 
 
-def quiet(*_):
-    return
-
-
 @pytest.fixture(scope="module", autouse=True)
 def quick():
-    """No certificates and no statistics: neither has to do with the bias."""
-    with pytest.MonkeyPatch.context() as patch:
-        for module in (build_module, change_module, compact_module):
-            patch.setattr(module, "certified", lambda folder, manifest, *_: manifest)
-        for module in (segment_module, compact_module):
-            patch.setattr(
-                module,
-                "write_statistics",
-                lambda model, stage, *_: (stage / "statistics.json").write_text("{}"),
-            )
+    """Neither certificates nor statistics have to do with the bias."""
+    with without_measuring():
         yield
 
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
-from prom3e_index.errors import near_names
+from prom3e_index.bundle.predicate import bounded, cut
+from prom3e_index.errors import InputError, near_names
 from prom3e_index.schema import RANKS
 from prom3e_index.tables.names import taxon_text
 
@@ -24,6 +25,8 @@ NAMED_BY = ("genus", "species", "scientific_name")
 """Columns that a species is made of."""
 LETTERS = 100
 """Of a name, for the nearest names: longer ones are no taxa."""
+ADVICE_SECONDS = 5.0
+"""As long as the nearest of the known names are looked for."""
 _SPACES = r"'[\s\pZ]+', ' ', 'g'"
 _PLAIN = r"'\([^)]*\)|[×✕✖⨯╳]|\b[xX]\b', ' ', 'g'"
 
@@ -180,11 +183,15 @@ def unknown_taxon(
         union = " UNION ".join(f"SELECT {quoted(c)} AS name FROM observations" for c in names)
         if not union:
             return ""
-    found = con.execute(
-        f"SELECT DISTINCT name FROM ({union}) WHERE length(name) BETWEEN ? AND ? "
-        f"ORDER BY levenshtein({key('name')}, {key('?')}), name LIMIT 50",
-        [len(name) // 3, min(LETTERS, 3 * len(name)), name],
-    ).fetchall()
+    try:
+        with bounded(con, f"--taxon {cut(name)}", ADVICE_SECONDS):
+            found = con.execute(
+                f"SELECT DISTINCT name FROM ({union}) WHERE length(name) BETWEEN ? AND ? "
+                f"ORDER BY levenshtein({key('name')}, {key('?')}), name LIMIT 50",
+                [len(name) // 3, min(LETTERS, 3 * len(name)), name],
+            ).fetchall()
+    except InputError:
+        return "; its nearest names were not found in time"
     return near_names(name, [str(r[0]) for r in found])
 
 

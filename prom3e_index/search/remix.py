@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 MOST = 100_000
-"""Observations that one query may have completed anew; see benchmarks/LOG.md for what a thousand cost."""
+"""Observations that one query may have completed anew: 50 s of one core with `mini`, 2,100 a second."""
 _BLOCK = 8192
 
 _kept: WeakKeyDictionary[BundleFolder, tuple[str, Ints, NDArray[np.float16]]] = WeakKeyDictionary()
