@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from prom3e_index.bundle.column_types import TEXT, TYPES, as_text, beside, number, reproduced
-from prom3e_index.bundle.filters import quoted
+from prom3e_index.bundle.taxa import SPECIES, quoted
 from prom3e_index.errors import BundleError
 from prom3e_index.schema import FIELDS
 
@@ -94,7 +94,7 @@ def held_columns(con: duckdb.DuckDBPyConnection) -> dict[str, dict[str, str]]:
 
 def _fixed_type(column: str) -> str | None:
     """The type of a column that is no metadata; None of one that is."""
-    fixed = {"row": "BIGINT", "sigma_l1": "FLOAT"} | FIELDS
+    fixed = {"row": "BIGINT", "sigma_l1": "FLOAT", SPECIES: "VARCHAR"} | FIELDS
     return "BOOLEAN" if column.startswith("has_") else fixed.get(column)
 
 
