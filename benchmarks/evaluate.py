@@ -17,11 +17,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from prom3e_index.evaluation.data import read_eval
 from prom3e_index.evaluation.directions import pairs
 from prom3e_index.evaluation.retrieval.records import records
 from prom3e_index.evaluation.retrieval.run import RetrievalConfig, evaluate_retrieval
 from prom3e_index.evaluation.retrieval.scoring import score
+from prom3e_index.evaluation.sources import read_eval
 from prom3e_index.models.folder import Model
 from prom3e_index.mvae.files import write_mvae
 from prom3e_index.mvae.network import MVAE, MVAEConfig

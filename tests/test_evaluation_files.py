@@ -10,9 +10,9 @@ import pytest
 from tiny_set import NAMES, tiny, write
 
 from prom3e_index.errors import InputError
-from prom3e_index.evaluation.data import read_eval, refuse_overlap
 from prom3e_index.evaluation.retrieval import stored_ranks as raw
 from prom3e_index.evaluation.retrieval.run import RetrievalConfig, evaluate_retrieval, redraw
+from prom3e_index.evaluation.sources import read_eval
 
 
 def test_one_command_writes_tables_that_agree_and_redraw(tmp_path):
@@ -95,7 +95,6 @@ def test_wrong_input_is_named(tmp_path):
     (tmp_path / "bad/ranks.npz").write_bytes(b"nothing")
     with pytest.raises(InputError, match="holds no stored ranks"):
         redraw(tmp_path / "bad")
-    refuse_overlap(data.rows(np.arange(10)), data.rows(np.arange(10, 20)), "They")
     write(tmp_path / "s.npz", data, split=np.array(["train"] * 40 + ["val"] * 20))
     with pytest.raises(InputError, match="no test rows; nothing may be chosen"):
         evaluate_retrieval(replace(base, data=tmp_path / "s.npz"))

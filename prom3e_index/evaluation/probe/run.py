@@ -13,11 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prom3e_index.errors import InputError
-from prom3e_index.evaluation.data import EvalSet, numbers, read_eval
+from prom3e_index.evaluation.data import EvalSet, numbers
 from prom3e_index.evaluation.metrics import Resampler, r_squared
 from prom3e_index.evaluation.opened import EvaluationConfig, describe, open_evaluated
 from prom3e_index.evaluation.pages.output import DASH, number, plain, table, write_text
 from prom3e_index.evaluation.probe.representations import REPRESENTATIONS, represent
+from prom3e_index.evaluation.sources import read_eval
 from prom3e_index.models.folder import Model
 from prom3e_index.schema import modality_name
 

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from prom3e_index.errors import InputError
-from prom3e_index.evaluation.data import MOST_ROWS, EvalSet, read_eval, refuse_overlap
+from prom3e_index.evaluation.data import EvalSet
 from prom3e_index.evaluation.directions import pairs
 from prom3e_index.evaluation.opened import EvaluationConfig, describe, open_evaluated
+from prom3e_index.evaluation.overlap import refuse_overlap
 from prom3e_index.evaluation.pages.output import write_results
 from prom3e_index.evaluation.retrieval import stored_ranks
 from prom3e_index.evaluation.retrieval.choice import chosen_corrections, chosen_weights
@@ -22,11 +20,14 @@ from prom3e_index.evaluation.retrieval.error_split import error_split
 from prom3e_index.evaluation.retrieval.records import hub_table, records, summary
 from prom3e_index.evaluation.retrieval.ridge import Ridge
 from prom3e_index.evaluation.retrieval.scoring import BASE_SPACES, Progress, score
+from prom3e_index.evaluation.sources import MOST_ROWS, Source, open_source
 from prom3e_index.models.folder import Model, Weights
 from prom3e_index.mvae.completion import prepare
 from prom3e_index.schema import NAMES
 from prom3e_index.search.score import Space
 
+MOST_TRAINING = 100_000
+"""Training rows of the ridge baseline: 1.2 GB at the default width."""
 _ZERO_SHOT = (("image",), *(("image", m) for m in ("sat", "loc", "env", "audio")))
 
 
@@ -78,13 +79,13 @@ def evaluate_retrieval(
         raise InputError(f"--rows is {config.rows}; at least two are needed.")
     model = open_evaluated(config)
     names = model.modalities if model else NAMES
-    whole = read_eval(config.data, names, model.width if model else None, species=config.species)
-    data = _sample(whole.reported, config.rows, config.seed)
+    whole = open_source(config.data, names, model.width if model else None, config.species)
+    data = whole.reported(config.rows, config.seed)
     if len(data) < 2:
         raise InputError(f"{config.data} has {len(data)} row to evaluate; at least two are needed.")
     asked = pairs(names, config.directions, config.every)
-    val = _other(config.validation, "val", whole, data, names, model, config, "validation")
-    train = _other(config.train, "train", whole, data, names, model, config, "training")
+    val = _other(config.validation, "val", MOST_ROWS, whole, data, model, config)
+    train = _other(config.train, "train", MOST_TRAINING, whole, data, model, config)
     weights, chosen_on = chosen_weights(model, val, asked, config.spaces, config.paper)
     corrections = chosen_corrections(model, val, train, weights, config.spaces, config.seed)
     baseline = Ridge(train, val) if train is not None and val is not None else None
@@ -141,26 +142,20 @@ def redraw(folder: Path, progress: Progress = lambda stage, done, total: None) -
     return results
 
 
-def _sample(data: EvalSet, most: int, seed: int) -> EvalSet:
-    if len(data) <= most:
-        return data
-    return data.rows(np.sort(np.random.default_rng(seed).choice(len(data), most, replace=False)))
-
-
 def _other(
     path: Path | None,
     split: str,
-    whole: EvalSet,
+    most: int,
+    whole: Source,
     data: EvalSet,
-    names: Sequence[str],
     model: Model | None,
     config: RetrievalConfig,
-    what: str,
 ) -> EvalSet | None:
     """Validation or training rows: of their own file, else a split of the data's; never the reported."""
     if path is None:
-        return whole.split(split)
-    found = read_eval(path, names, model.width if model else None, species=config.species)
-    found = found.split(split) or found
-    refuse_overlap(data, found, f"The reported and the {what} rows")
-    return found
+        return whole.take(split, most) if len(whole.chosen(split)) else None
+    found = open_source(path, whole.modalities, model.width if model else None, config.species)
+    part = split if len(found.chosen(split)) else None
+    what = {"val": "validation", "train": "training"}[split]
+    refuse_overlap(data, found, part, f"The reported and the {what} rows")
+    return found.take(part, most)

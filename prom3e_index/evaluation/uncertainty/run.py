@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 from scipy.stats import pearsonr, spearmanr
 
 from prom3e_index.errors import InputError
-from prom3e_index.evaluation.data import EvalSet, read_eval
+from prom3e_index.evaluation.data import EvalSet
 from prom3e_index.evaluation.directions import pairs
 from prom3e_index.evaluation.metrics import Resampler
 from prom3e_index.evaluation.opened import EvaluationConfig, describe, open_evaluated
 from prom3e_index.evaluation.pages.output import plain, write_text
 from prom3e_index.evaluation.retrieval.scoring import score
+from prom3e_index.evaluation.sources import open_source
 from prom3e_index.evaluation.uncertainty.calibration import conformal, retrieval_calibration
 from prom3e_index.models.folder import Model
 from prom3e_index.mvae.class_tokens import Tokens
@@ -71,11 +72,8 @@ def evaluate_uncertainty(
     model = open_evaluated(config)
     if model is None or model.mvae_source is None:
         raise InputError("Uncertainty is the MVAE's; give --model with one.")
-    data = read_eval(
-        config.data, model.modalities, model.width, species=config.species, most=config.rows,
-        seed=config.seed,
-    )  # fmt: skip
-    data = data.reported
+    source = open_source(config.data, model.modalities, model.width, config.species)
+    data = source.reported(config.rows, config.seed)
     if len(data) < 20:
         raise InputError(f"{data.source} has {len(data)} rows; at least twenty are needed.")
     tokens = prepare(model, data.x, data.present)
