@@ -15,21 +15,16 @@ from typer.testing import CliRunner
 from prom3e_index.cli.app import app
 from prom3e_index.errors import InputError
 from prom3e_index.evaluation.metrics import r_squared
+from prom3e_index.evaluation.probe.fitting import coordinates, fit
 from prom3e_index.evaluation.probe.representations import REPRESENTATIONS, represent
 from prom3e_index.evaluation.probe.run import (
     ProbeConfig,
-    coordinates,
     evaluate_probe,
-    fit,
-    split_rows,
 )
+from prom3e_index.evaluation.probe.splits import split_rows
 from prom3e_index.evaluation.uncertainty.calibration import conformal, foretells, quantile
-from prom3e_index.evaluation.uncertainty.run import (
-    UncertaintyConfig,
-    agreement,
-    by_set,
-    evaluate_uncertainty,
-)
+from prom3e_index.evaluation.uncertainty.measures import agreement, by_set
+from prom3e_index.evaluation.uncertainty.run import UncertaintyConfig, evaluate_uncertainty
 from prom3e_index.models.folder import Model
 from prom3e_index.mvae.completion import prepare
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from prom3e_index.bundle.opened import BundleFolder
 from prom3e_index.errors import InputError, near_names
+from prom3e_index.tables.normalise import is_obscured
 
 Floats = NDArray[np.float32]
 SPECIES = ("species", "scientific_name", "scientificName")
@@ -115,3 +117,9 @@ def numbers(values: NDArray[Any]) -> NDArray[np.float64]:
             return np.nan
 
     return np.array([one(v) for v in values], np.float64)
+
+
+def obscured(flags: Iterable[Any]) -> NDArray[np.bool_]:
+    """Whether each flag says that a place is not the true one, as tables are read."""
+    told = cache(lambda text: is_obscured({"obscured": text}, ("obscured",)))
+    return np.array([told(str(v)) for v in flags], bool)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,9 @@ from prom3e_index.bundle.filters import quoted
 from prom3e_index.bundle.manifest import NAME
 from prom3e_index.bundle.opened import BundleFolder
 from prom3e_index.errors import InputError, near_names
-from prom3e_index.evaluation.data import SPECIES, EvalSet
+from prom3e_index.evaluation.data import SPECIES, EvalSet, obscured
 from prom3e_index.models.weights import fingerprint
 from prom3e_index.tables.embeddings import EmbeddingBatch, read_embeddings
-from prom3e_index.tables.normalise import is_obscured
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -146,7 +145,7 @@ class _Bundle(Source):
             with bundle.reader(query, 1 << 16) as batches:
                 for batch in batches:
                     found = dict(zip(names, (c.to_pylist() for c in batch.columns), strict=True))
-                    hidden.append(_obscured(found.get("obscured", [""] * batch.num_rows)))
+                    hidden.append(obscured(found.get("obscured", [""] * batch.num_rows)))
                     splits.append(np.array(found.get("split", []), object))
         none = np.zeros(bundle.rows, bool)
         return (
@@ -213,7 +212,7 @@ class _File(Source):
         for batch in read_embeddings(self.path, kind, self.modalities, self._width, _BLOCK):
             present = batch.present & batch.embeddings.any(axis=2)
             if "obscured" in batch.metadata and "loc" in self.modalities:
-                hidden = _obscured(batch.metadata["obscured"])
+                hidden = obscured(batch.metadata["obscured"])
                 present[hidden, self.modalities.index("loc")] = False
             yield batch, present
 
@@ -302,12 +301,6 @@ def _width(path: Path) -> int:
         return 512
     with np.load(path, allow_pickle=False) as z:
         return int(z["embeddings"].shape[-1]) if "embeddings" in z.files else 512
-
-
-def _obscured(flags: Sequence[Any]) -> NDArray[np.bool_]:
-    """Whether each flag says that a place is not the true one, as tables are read."""
-    told = cache(lambda text: is_obscured({"obscured": text}, ("obscured",)))
-    return np.array([told(str(v)) for v in flags], bool)
 
 
 def _joined(parts: list[Any], empty: tuple[int, ...], kind: Any) -> Any:

@@ -12,8 +12,7 @@ from typing import Any
 from prom3e_index.evaluation.retrieval.published import published
 from prom3e_index.evaluation.retrieval.scoring import Scored
 from prom3e_index.show.escapes import cell, json_text, markdown_cell
-from prom3e_index.show.escapes import plain as plain
-from prom3e_index.show.files import write_text as write_text
+from prom3e_index.show.files import write_text
 
 COLUMNS = (
     "given", "target", "space", "match", "recall@1", "recall@5", "recall@10", "mrr", "median_rank",

@@ -11,9 +11,9 @@ from prom3e_index.evaluation.data import EvalSet
 from prom3e_index.evaluation.pages.output import DASH, number
 from prom3e_index.evaluation.pages.retrieval_page import figure_address
 from prom3e_index.evaluation.uncertainty.calibration import COVERAGE, COVERAGES
+from prom3e_index.evaluation.uncertainty.measures import mean_latent
 from prom3e_index.models.folder import Model
 from prom3e_index.mvae.class_tokens import Tokens
-from prom3e_index.mvae.completion import infer
 from prom3e_index.show.escapes import html
 from prom3e_index.show.pictures import picture
 from prom3e_index.show.report import STYLE
@@ -196,10 +196,7 @@ def _clouds(data: EvalSet, model: Model, tokens: Tokens | None, how: str) -> str
     rows = rows[:_MOST_POINTS]
 
     def mu(*names: str) -> Floats:
-        shown = np.zeros((len(rows), len(data.modalities)), bool)
-        shown[:, [data.modalities.index(m) for m in names]] = True
-        ready = None if tokens is None else (tokens, rows)
-        return infer(model, data.x[rows], shown, (), tokens=ready).hidden
+        return mean_latent(data, model, rows, names, tokens)
 
     sides = [
         ("encoders", data.embedding("image")[rows], data.embedding("sat")[rows]),

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import time
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,21 +14,22 @@ from prom3e_index.errors import InputError
 from prom3e_index.evaluation.data import EvalSet, numbers
 from prom3e_index.evaluation.metrics import Resampler, r_squared
 from prom3e_index.evaluation.opened import EvaluationConfig, describe, open_evaluated
-from prom3e_index.evaluation.pages.output import DASH, number, plain, table, write_text
+from prom3e_index.evaluation.pages.output import DASH, number, table
+from prom3e_index.evaluation.probe.fitting import TASKS, Task, constant, coordinates, fit
 from prom3e_index.evaluation.probe.representations import REPRESENTATIONS, represent
+from prom3e_index.evaluation.probe.splits import inner_split, split_rows
+from prom3e_index.evaluation.ranking import Right, expected_ranks
 from prom3e_index.evaluation.sources import read_eval
 from prom3e_index.models.folder import Model
 from prom3e_index.schema import modality_name
+from prom3e_index.show.escapes import json_text
+from prom3e_index.show.files import write_text
 
 Floats = NDArray[np.float32]
-Task = Literal["classification", "regression", "single-positive"]
-TASKS: tuple[Task, ...] = ("classification", "regression", "single-positive")
-PENALTIES = (0.1, 1.0, 10.0, 100.0, 1000.0, 10_000.0)
-TEST_SHARE = 0.2
 CUTS = (1, 5, 10)
-_BATCH, _STEPS = 512, 1500
-SITE_DEG = 1.0
-"""Side of a site, in degrees: rows of one cell are all trained on or all tested."""
+MOST = 100_000
+LEAST = 5
+"""Training rows, of which a fifth chooses the ridge's strength."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +44,7 @@ class ProbeConfig(EvaluationConfig):
         representations: Of `REPRESENTATIONS`; all that the model has when empty.
         split: `random`, `site` (cells of one degree), or a column with `train` and `test`; the column
             `split` when the data have it and this is None, else `random`.
+        rows: At most this many rows, drawn with `seed`.
     """
 
     labels: tuple[str, ...]
@@ -52,6 +52,7 @@ class ProbeConfig(EvaluationConfig):
     given: tuple[str, ...] = ()
     representations: tuple[str, ...] = ()
     split: str | None = None
+    rows: int = MOST
 
 
 def evaluate_probe(
@@ -68,8 +69,8 @@ def evaluate_probe(
         `interval` (bootstrap over test rows); `penalty`, `seconds`, and `per_class`.
 
     Raises:
-        InputError: Unknown task, label, representation or split; fewer than ten labelled rows, fewer than
-            two classes, or a label that is no number.
+        InputError: Unknown task, label, representation or split; fewer than ten labelled rows or five to
+            train on, fewer than two classes, or a label that is no number.
 
     Source: ProM3E, supplement 4.1, tables 5 to 8.
     """
@@ -80,10 +81,9 @@ def evaluate_probe(
     model = open_evaluated(config)
     if model is None:
         raise InputError("Give --model: a probe needs to know which model made the embeddings.")
-    data = read_eval(config.data, model.modalities, model.width)
-    given = tuple(modality_name(g, model.modalities) for g in config.given) or tuple(
-        m for m in model.modalities if data.has((m,)).mean() >= 0.5
-    )
+    data = read_eval(config.data, model.modalities, model.width, most=config.rows, seed=config.seed)
+    named = dict.fromkeys(modality_name(g, model.modalities) for g in config.given)
+    given = tuple(named) or tuple(m for m in model.modalities if data.has((m,)).mean() >= 0.5)
     if not given:
         raise InputError(f"No modality is there in half of {data.source}'s rows; give --given.")
     data = data.rows(data.has(given))
@@ -100,8 +100,7 @@ def evaluate_probe(
     }
     config.out.mkdir(parents=True, exist_ok=True)
     out = {"facts": facts, "results": results}
-    text = json.dumps(plain(out), ensure_ascii=False, indent=1, allow_nan=False) + "\n"
-    write_text(config.out / "probe.json", text)
+    write_text(config.out / "probe.json", json_text(out, indent=1) + "\n")
     write_text(config.out / "probe.md", markdown(out))
     return out
 
@@ -128,6 +127,11 @@ def _probe_label(
             f"{'as a number ' if regression else ''}and {'+'.join(given)}; at least ten are needed."
         )
     train, test = split_rows(rows, config.split, config.seed)
+    if len(train) < LEAST:
+        raise InputError(
+            f"{data.source}: {len(train)} of the rows with {label!r} are to train on; at least {LEAST} are "
+            "needed."
+        )
     classes, y = (
         (None, values[known]) if regression else np.unique(values[known], return_inverse=True)
     )
@@ -139,10 +143,31 @@ def _probe_label(
         features["coordinates"] = lambda: coordinates(rows)
     for name in names:
         features[name] = lambda name=name: represent(model, rows.x, given, name)  # type: ignore[misc]
-    out = [_record(config, label, "mean" if regression else "most frequent", given, 0, train, test,
-                   _constant(y[train], len(test), classes), y[test], classes, texts, test, None, 0.0)]  # fmt: skip
-    by_column = config.split not in (None, "random", "site")
-    inner = split_rows(rows, "random" if by_column else config.split, config.seed + 1, train)
+    texts_of_test = None if texts is None else np.array([texts[i] for i in test])
+
+    def record(
+        name: str,
+        given: tuple[str, ...],
+        width: int,
+        scores: NDArray[Any],
+        penalty: float | None = None,
+        seconds: float = 0.0,
+    ) -> dict[str, Any]:
+        return {
+            "label": label,
+            "task": config.task,
+            "representation": name,
+            "given": list(given),
+            "width": width,
+            "train": len(train),
+            "test": len(test),
+            "penalty": penalty,
+            "seconds": round(seconds, 2),
+        } | _measured(scores, y[test], classes, texts_of_test, config.seed)
+
+    baseline = "mean" if regression else "most frequent"
+    out = [record(baseline, (), 0, constant(y[train], len(test), classes))]
+    inner = inner_split(rows, config.split, config.seed + 1, train)
     for name, make in features.items():
         begun = time.monotonic()
         x = make()
@@ -150,164 +175,33 @@ def _probe_label(
         scores, penalty = fit(
             x, y, train, test, inner, config.task, None if classes is None else len(classes)
         )
-        out.append(_record(config, label, name, given, width, train, test, scores, y[test], classes,
-                           texts, test, penalty, time.monotonic() - begun))  # fmt: skip
+        shown = () if name == "coordinates" else given
+        out.append(record(name, shown, width, scores, penalty, time.monotonic() - begun))
         del x
     return out
 
 
-def split_rows(
-    data: EvalSet, split: str | None, seed: int, of: NDArray[np.int64] | None = None
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Training and test rows, ascending, as places in `of` (all rows when None); see `ProbeConfig.split`."""
-    from sklearn.model_selection import GroupShuffleSplit, ShuffleSplit
-
-    of = np.arange(len(data)) if of is None else of
-    if split is None and "split" in data.columns:
-        told = np.asarray(data.columns["split"])[of].astype(str)
-        if (told == "train").any() and (told == "test").any():
-            return np.flatnonzero(told == "train"), np.flatnonzero(told == "test")
-    if split in (None, "random"):
-        train, test = next(ShuffleSplit(1, test_size=TEST_SHARE, random_state=seed).split(of))
-    elif split == "site":
-        place = np.stack([numbers(data.column(c)[of]) for c in ("latitude", "longitude")], axis=1)
-        cell = np.where(np.isfinite(place), np.floor(place / SITE_DEG), np.inf)
-        site = np.unique(cell, axis=0, return_inverse=True)[1].reshape(-1)
-        if site.max() < 1:
-            raise InputError(f"{data.source} has one site only; split at random.")
-        how = GroupShuffleSplit(1, test_size=TEST_SHARE, random_state=seed)
-        train, test = next(how.split(of, groups=site))
-    else:
-        told = np.asarray(data.column(str(split)))[of].astype(str)
-        train, test = np.flatnonzero(told == "train"), np.flatnonzero(told == "test")
-        if not len(train) or not len(test):
-            raise InputError(f"Column {split!r} has no rows `train` or none `test`.")
-    return np.sort(train), np.sort(test)
-
-
-def coordinates(data: EvalSet) -> Floats:
-    """Raw coordinates (n, 5): latitude, longitude in degrees, and the unit vector of the place."""
-    latitude, longitude = (numbers(data.columns[c]) for c in ("latitude", "longitude"))
-    latitude, longitude = np.nan_to_num(latitude), np.nan_to_num(longitude)
-    a, b = np.radians(latitude), np.radians(longitude)
-    vector = [np.cos(a) * np.cos(b), np.cos(a) * np.sin(b), np.sin(a)]
-    return np.asarray(np.stack([latitude, longitude, *vector], axis=1), np.float32)
-
-
-def fit(
-    x: Floats,
-    y: NDArray[Any],
-    train: NDArray[np.int64],
-    test: NDArray[np.int64],
-    inner: tuple[NDArray[np.int64], NDArray[np.int64]],
-    task: Task,
-    classes: int | None,
-) -> tuple[NDArray[Any], float | None]:
-    """Predictions for the test rows: values (t,), or scores (t, c); and the ridge's strength.
-
-    `x` is standardised in place with the training rows' mean and deviation.
-    """
-    mean, deviation = x[train].mean(axis=0), x[train].std(axis=0)
-    x -= mean
-    x /= np.where(deviation > 1e-8, deviation, 1)
-    if task == "single-positive":
-        return _assume_negative(x, y, train, test, int(classes or 0)), None
-    from sklearn.linear_model import Ridge
-
-    wanted = _one_hot(y, classes) if classes else y.astype(np.float32)
-    some, rest = train[inner[0]], train[inner[1]]
-    best, chosen = -np.inf, PENALTIES[-1]
-    for penalty in PENALTIES:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a penalty too small to be stable fails on `rest`
-            model = Ridge(alpha=penalty, solver="cholesky", copy_X=False).fit(x[some], wanted[some])
-        told = model.predict(x[rest])
-        good = (
-            float((told.argmax(axis=1) == y[rest]).mean()) if classes else r_squared(y[rest], told)
-        )
-        if good > best:
-            best, chosen = good, penalty
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        model = Ridge(alpha=chosen, solver="cholesky", copy_X=False).fit(x[train], wanted[train])
-    return np.asarray(model.predict(x[test])), chosen
-
-
-def _one_hot(y: NDArray[Any], classes: int) -> Floats:
-    """Targets of a ridge classifier (n, c): 1 for the class, −1 for the others."""
-    out = np.full((len(y), classes), -1, np.float32)
-    out[np.arange(len(y)), y] = 1
-    return out
-
-
-def _assume_negative(
-    x: Floats, y: NDArray[Any], train: NDArray[np.int64], test: NDArray[np.int64], classes: int
-) -> NDArray[Any]:
-    """One linear layer trained with the assume-negative loss: every label not seen counts as absent.
-
-    Source: Cole et al., Multi-label learning from single positive labels, CVPR 2021, equation 3.
-    """
-    import torch
-    from torch.nn import functional as F
-
-    generator = torch.Generator().manual_seed(0)
-    weight = torch.zeros(classes, x.shape[1], requires_grad=True)
-    bias = torch.zeros(classes, requires_grad=True)
-    optimiser = torch.optim.AdamW([weight, bias], lr=1e-2, weight_decay=0.01)
-    labels = torch.from_numpy(np.asarray(y, np.int64))
-    inputs = torch.from_numpy(x)
-    rows = torch.from_numpy(train)
-    steps = -(-len(rows) // _BATCH)
-    epochs = max(20, -(-_STEPS // steps))
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, epochs * steps)
-    for _ in range(epochs):
-        for part in rows[torch.randperm(len(rows), generator=generator)].split(_BATCH):
-            logits = F.linear(inputs[part], weight, bias)
-            wanted = F.one_hot(labels[part], classes).to(logits)
-            loss = F.binary_cross_entropy_with_logits(logits, wanted)
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
-            schedule.step()
-    with torch.no_grad():
-        return np.asarray(F.linear(inputs[torch.from_numpy(test)], weight, bias).numpy())
-
-
-def _constant(y: NDArray[Any], count: int, classes: NDArray[Any] | None) -> NDArray[Any]:
-    """What knows nothing says: the training mean, or the classes by frequency."""
+def _measured(
+    scores: NDArray[Any],
+    truth: NDArray[Any],
+    classes: NDArray[Any] | None,
+    texts: NDArray[Any] | None,
+    seed: int,
+) -> dict[str, Any]:
+    """R² of values, or top-k of scores (t, c) against the class of each test row, with its interval."""
     if classes is None:
-        return np.full(count, y.mean())
-    return np.tile(np.bincount(y, minlength=len(classes)) / len(y), (count, 1))
-
-
-def _record(
-    config: ProbeConfig, label: str, name: str, given: tuple[str, ...], width: int,
-    train: NDArray[np.int64], test: NDArray[np.int64], scores: NDArray[Any], truth: NDArray[Any],
-    classes: NDArray[Any] | None, texts: list[str] | None, rows: NDArray[np.int64],
-    penalty: float | None, seconds: float,
-) -> dict[str, Any]:  # fmt: skip
-    out: dict[str, Any] = {
-        "label": label, "task": config.task, "representation": name,
-        "given": [] if width in (0, 5) and name != "encoder" else list(given), "width": width,
-        "train": len(train), "test": len(test), "penalty": penalty, "seconds": round(seconds, 2),
-    }  # fmt: skip
-    if classes is None:
-        out |= {
-            "r2": r_squared(truth, scores),
-            "interval": _r2_interval(truth, scores, config.seed),
-        }
-        return out
-    own = scores[np.arange(len(truth)), truth][:, None]
-    above, tied = (scores > own).sum(axis=1), (scores == own).sum(axis=1)
-    rank = above + 1 + (tied - 1) / 2
-    ((low, high),) = Resampler(config.seed).intervals((rank <= 1)[:, None])
-    out |= {f"top-{k}": float((rank <= k).mean()) for k in CUTS}
+        return {"r2": r_squared(truth, scores), "interval": _r2_interval(truth, scores, seed)}
+    rank = expected_ranks(scores, Right.rows(truth))
+    ((low, high),) = Resampler(seed).intervals((rank <= 1)[:, None])
+    out: dict[str, Any] = {f"top-{k}": float((rank <= k).mean()) for k in CUTS}
     out |= {"interval": [float(low), float(high)], "classes": len(classes)}
     if texts is not None:
-        of = np.array([texts[i] for i in rows])
         out["per_class"] = {
-            str(t): {"support": int((of == t).sum()), "top-1": float((rank[of == t] <= 1).mean())}
-            for t in np.unique(of)
+            str(t): {
+                "support": int((texts == t).sum()),
+                "top-1": float((rank[texts == t] <= 1).mean()),
+            }
+            for t in np.unique(texts)
         }
     return out
 

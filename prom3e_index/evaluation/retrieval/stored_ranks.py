@@ -13,6 +13,8 @@ import numpy as np
 from prom3e_index.errors import InputError
 from prom3e_index.evaluation.retrieval.scoring import Scored
 from prom3e_index.models.folder import Weights
+from prom3e_index.show.escapes import json_text
+from prom3e_index.show.files import replacing
 
 FORMAT = 1
 
@@ -36,10 +38,9 @@ def save(path: Path, scored: Sequence[Scored], facts: dict[str, Any]) -> None:
                 "hubs": s.hubs,
             }
         )
-    text = json.dumps({"format": FORMAT, "entries": entries, "facts": facts}, ensure_ascii=False)
-    temporary = path.with_name(path.name + ".new.npz")
-    np.savez_compressed(temporary, index=np.frombuffer(text.encode(), np.uint8), **arrays)
-    temporary.replace(path)
+    text = json_text({"format": FORMAT, "entries": entries, "facts": facts})
+    with replacing(path) as new, new.open("wb") as f:
+        np.savez_compressed(f, index=np.frombuffer(text.encode(), np.uint8), **arrays)
 
 
 def load(path: Path) -> tuple[list[Scored], dict[str, Any]]:
@@ -67,7 +68,7 @@ def load(path: Path) -> tuple[list[Scored], dict[str, Any]]:
                     z[f"{i}.rank"],
                     z[f"{i}.gain"] if f"{i}.gain" in z.files else None,
                     z[f"{i}.right"],
-                    float(e["hubs"]),
+                    np.nan if e["hubs"] is None else float(e["hubs"]),
                 )
                 for i, e in enumerate(index["entries"])
             ]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -27,16 +29,21 @@ def foretells(sigma: NDArray[Any], failed: NDArray[np.bool_]) -> dict[str, Any]:
 
     Returns:
         `auroc`: probability that a failed query has the larger ‖σ‖₁, 0.5 is chance; None when all
-        or none failed. `risk`: (20,) share of failures among the surest 5 %, 10 %, … of the queries.
+        or none failed. `risk`: (20,) share of failures among the surest 5 %, 10 %, … of the queries;
+        queries of equal ‖σ‖₁ come in random order, so each counts with the mean of its tie.
     """
     from sklearn.metrics import roc_auc_score
 
     some = bool(failed.any() and not failed.all())
-    order = np.argsort(sigma, kind="stable")
-    cumulated = np.cumsum(failed[order]) / np.arange(1, len(order) + 1)
-    at = np.maximum((COVERAGES * len(order)).astype(int), 1) - 1
+    n = len(failed)
+    # Ranks, not values: infinity is the least sure, and what is no number less still.
+    _, tie, size = np.unique(sigma, return_inverse=True, return_counts=True)
+    tie = tie.reshape(-1)
+    share = np.bincount(tie, failed)[tie] / size[tie]
+    cumulated = np.cumsum(share[np.argsort(tie, kind="stable")]) / np.arange(1, n + 1)
+    at = np.maximum(np.floor(COVERAGES * n + 1e-9).astype(int), 1) - 1
     return {
-        "auroc": float(roc_auc_score(failed, sigma)) if some else None,
+        "auroc": float(roc_auc_score(failed, tie)) if some else None,
         "risk": [float(v) for v in cumulated[at]],
     }
 
@@ -47,7 +54,7 @@ def retrieval_calibration(
     """A record per direction and match rule of the hybrid space; see `foretells`.
 
     Args:
-        scored: From `retrieval.score`.
+        scored: From `scoring.score`.
         sigma: ‖σ‖₁ of every row, shown with one modality only, by modality; NaN where it lacks it.
     """
     out = []
@@ -102,5 +109,8 @@ def conformal(
 
 def quantile(wrongness: NDArray[Any], coverage: float = COVERAGE) -> float:
     """The ⌈(n + 1)·coverage⌉-th smallest; infinity when there are too few."""
-    place = int(np.ceil((len(wrongness) + 1) * coverage))
+    exact = (len(wrongness) + 1) * Fraction(
+        str(coverage)
+    )  # 70 · 0.9 is 63.000000000000007 to a float
+    place = math.ceil(exact)
     return float(np.sort(wrongness)[place - 1]) if place <= len(wrongness) else float("inf")
