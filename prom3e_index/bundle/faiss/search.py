@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prom3e_index.bundle.faiss.kinds import KINDS, Kind
+from prom3e_index.bundle.faiss.opened_index import open_index
 from prom3e_index.bundle.faiss.scan import Floats, Ints, Vectors, exact, refine, settle
 from prom3e_index.errors import BundleError
 
@@ -102,18 +103,7 @@ class Gallery:
         self.vectors, self.point, self._assigned = vectors, point, assigned
         self._kind = KINDS[point.kind]
         self._survivors: WeakKeyDictionary[Subset, Ints] = WeakKeyDictionary()
-        flag = faiss.IO_FLAG_MMAP if self._kind.ivf else faiss.IO_FLAG_MMAP_IFC
-        try:
-            self._index: Any = faiss.read_index(path, flag)
-        except RuntimeError as e:
-            raise BundleError(
-                f"{path} is no readable FAISS index: {str(e).splitlines()[0]}. Run prom3e-index rebuild."
-            ) from e
-        if (self._index.ntotal, self._index.d) != vectors.shape:
-            raise BundleError(
-                f"{path} holds {self._index.ntotal:,} × {self._index.d}, its vectors are "
-                f"{vectors.shape[0]:,} × {vectors.shape[1]}. Run prom3e-index rebuild."
-            )
+        self._index: Any = open_index(path, self._kind, vectors.shape, assigned)
         if self._kind.ivf:
             lists = faiss.downcast_InvertedLists(self._index.invlists)
             if hasattr(lists, "prefetch_nthread"):
@@ -171,15 +161,25 @@ class Gallery:
             scores, rows, path = self._from_lists(queries, k, subset)
         else:
             scores, rows, path = self._from_graph(queries, k, subset)
+        self._check_rows(rows)
         if self._kind.refined:
             scores, rows = refine(self.vectors, queries, rows, k)
         else:
             settle(scores, rows)
-        short = np.flatnonzero(rows[:, -1] < 0)
+        # A code that is no number, of a damaged file, may stand anywhere in a line.
+        short = np.flatnonzero((rows < 0).any(axis=1) | np.isnan(scores).any(axis=1))
         if len(short):  # never fewer than are eligible
             every = None if subset is None else subset.rows
             scores[short], rows[short] = exact(self.vectors, queries[short], k, every)
         return scores, rows, path
+
+    def _check_rows(self, rows: Ints) -> None:
+        """Row numbers stand in FAISS's file, which may be anyone's: others than the gallery's are not looked up."""
+        if rows.size and not -1 <= int(rows.min()) <= int(rows.max()) < len(self):
+            raise BundleError(
+                f"The {self._kind.name} index names rows {rows.min()} to {rows.max()}, the gallery has 0 to "
+                f"{len(self) - 1}. Run prom3e-index rebuild."
+            )
 
     def _none(self, queries: int) -> tuple[Floats, Ints]:
         return np.zeros((queries, 0), np.float32), np.zeros((queries, 0), np.int64)
@@ -199,6 +199,7 @@ class Gallery:
         path = "exact, FAISS" + (" on the GPU" if self.on_gpu else "")
         while True:
             _, proposed = index.search(queries, want)
+            self._check_rows(proposed)
             scores, rows = refine(self.vectors, queries, proposed.astype(np.int64), want)
             if want == len(self) or (scores[:, -1] < scores[:, k - 1]).all():
                 return scores[:, :k], rows[:, :k], path
