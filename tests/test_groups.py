@@ -27,9 +27,16 @@ def index(tmp_path_factory):
     many = np.array([f"v{i % 50}" for i in range(N + M)])
     number = np.array([str(i % 4) for i in range(N + M)])
     gaps = np.array([["x", "y", ""][i % 3] for i in range(N + M)])
+    days = np.array([["2024-05-01", "2024-05-02", ""][i % 3] for i in range(N + M)])
     parts = []
     for name, part in (("a.npz", slice(0, N)), ("b.npz", slice(N, N + M))):
-        columns = dict(license=few[part], plot=number[part], observer=many[part], site=gaps[part])
+        columns = dict(
+            license=few[part],
+            plot=number[part],
+            observer=many[part],
+            site=gaps[part],
+            event_start=days[part],
+        )
         parts.append(write(folder / name, x[part], present[part], part.start, **columns))
     bundle = made(folder, parts)
     with without_measuring():
@@ -47,7 +54,9 @@ def expected(index, column, k, f, target):
     return [(h.row, h.score) for h in firsts.values()][:k]
 
 
-@pytest.mark.parametrize("column", ["license", "plot", "observer", "site", "id"])
+@pytest.mark.parametrize(
+    "column", ["license", "plot", "observer", "site", "id", "has_sat", "event_start", "sigma_l1"]
+)
 @pytest.mark.parametrize("k", [1, 2, 3, 4, 5, 49, 50, 51, 500])
 def test_groups_are_the_first_of_each_value_in_the_whole_ranking(index, column, k):
     for f in (Filter(), Filter(where="row > 60"), Filter(where="row IN (2, 77)")):

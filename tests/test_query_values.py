@@ -117,3 +117,20 @@ def test_a_box_that_ends_at_the_antimeridian_holds_both_its_names(box, inside):
     f = Filter(bbox=parse_bbox(",".join(map(str, box))))
     ((query, params),) = lookups(f, ["row"], ())
     assert {places[r[0]] for r in con.execute(query, params).fetchall()} == inside
+
+
+def test_an_answer_is_json_whatever_numbers_it_was_asked_with(index):
+    import json
+
+    one = np.float32(1)
+    f = Filter(
+        near=(one, one, np.float32(1e4)), bbox=(-one, -one, one, one), since=date(2024, 1, 1)
+    )
+    asked = Query(location=(one, one), env=np.zeros(20, np.float32), k=np.int64(3), filter=f)
+    told = json.loads(json.dumps(index.search(asked).to_dict(), allow_nan=False))["query"]
+    assert told["k"] == 3 and told["given"]["loc"] == [1, 1] and len(told["given"]["env"]) == 20
+    assert told["filters"] == {
+        "near": [1, 1, 10_000],
+        "bbox": [-1, -1, 1, 1],
+        "since": "2024-01-01",
+    }

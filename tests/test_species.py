@@ -183,6 +183,14 @@ def test_advice_names_only_what_observations_still_have(index, tmp_path):
     assert not any("impatiens" in n or "Pyrobombus" in n for n in notes)
 
 
+def test_a_taxon_that_is_there_is_not_called_unknown(index):
+    f = Filter(taxon="Bombus impatiens", where="row < 0")
+    assert index.search(Query(location=(1, 2), filter=f)).search["notes"] == [
+        "no observation satisfies the filters",
+        *(n for n in index.search(Query(location=(1, 2))).search["notes"] if "Spearman" in n),
+    ]
+
+
 def test_a_long_name_is_no_taxon_and_is_cut(index):
     asked = "Pica " + "a" * 100_000
     notes = index.search(Query(location=(1, 2), filter=Filter(taxon=asked))).search["notes"]

@@ -48,9 +48,12 @@ class Filter:
 
     def describe(self) -> dict[str, Any]:
         """The parts that are set, ready for JSON; a long predicate is cut."""
-        parts = {
-            k: str(v) if isinstance(v, date) else v for k, v in vars(self).items() if v is not None
-        }
+        parts: dict[str, Any] = {k: v for k, v in vars(self).items() if v is not None}
+        for name, value in parts.items():
+            if isinstance(value, date):
+                parts[name] = str(value)
+            elif name in ("near", "bbox"):
+                parts[name] = [float(v) for v in value]
         return parts | ({"where": cut(self.where)[1:-1]} if self.where is not None else {})
 
     def check(self) -> None:
@@ -208,7 +211,7 @@ def _place(f: Filter) -> tuple[list[str], list[Any]]:
     parts: list[str] = []
     params: list[Any] = []
     if f.near is not None:
-        latitude, longitude, km = f.near
+        latitude, longitude, km = map(float, f.near)
         degrees = math.degrees(km / EARTH_RADIUS_KM)
         parts.append("latitude BETWEEN ? AND ?")
         params += [latitude - degrees - 1e-9, latitude + degrees + 1e-9]
@@ -224,7 +227,7 @@ def _place(f: Filter) -> tuple[list[str], list[Any]]:
         )
         params += [EARTH_RADIUS_KM, latitude, latitude, longitude, km]
     if f.bbox is not None:
-        west, south, east, north = f.bbox
+        west, south, east, north = map(float, f.bbox)
         join = "AND" if west <= east else "OR"
         within = f"(longitude >= ? {join} longitude <= ?)"
         params += [south, north, west, east]

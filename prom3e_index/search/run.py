@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from prom3e_index.bundle.filters import Filter
 from prom3e_index.bundle.opened import BundleFolder
 from prom3e_index.bundle.predicate import cut
 from prom3e_index.media.pool import DecodePool, Task
@@ -115,7 +116,7 @@ def search(bundle: BundleFolder, query: Query) -> Answer:
         )
     if eligible == 0:
         notes.append("no observation satisfies the filters")
-        if f.taxon is not None:
+        if f.taxon is not None and not len(_of_taxon(bundle, f.taxon)):
             near = bundle.unknown_taxon(f.taxon)
             notes.append(f"taxon {cut(f.taxon)}{near or ': no such name'}")
     elif len(hits) < query.k:
@@ -134,7 +135,7 @@ def search(bundle: BundleFolder, query: Query) -> Answer:
         "weights": asdict(weights),
         "hubs": bundle.manifest.get("hubs", {}).get("method", "none") if tail.any() else "none",
         "filters": f.describe() | ({"group_by": query.group_by} if query.group_by else {}),
-        "k": query.k,
+        "k": int(query.k),
         "sigma_l1": round(sigma, 4),
         "sigma_percentile": sigma_percentile(bundle, visible, sigma),
         "sigma_spearman": model.sigma_spearman,
@@ -163,6 +164,10 @@ def _default_target(bundle: BundleFolder, query: Query) -> str:
 
 
 def _shown(value: Any) -> Any:
-    return (
-        value if isinstance(value, str) else str(value) if isinstance(value, Path) else list(value)
-    )
+    return str(value) if isinstance(value, str | Path) else np.asarray(value).tolist()
+
+
+def _of_taxon(bundle: BundleFolder, name: str) -> NDArray[np.int64]:
+    rows = bundle.eligible(Filter(taxon=name))
+    assert rows is not None  # there is a filter
+    return rows
