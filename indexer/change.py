@@ -96,11 +96,12 @@ def add(index: Path, config: BuildConfig, progress: Progress, update: bool = Fal
         work = _work_folder(index, old, identity(config, model), config.restart, action)
 
         def sift(con: Any, facts: dict[str, Any]) -> dict[str, int]:
-            own = "SELECT count(*) FROM planned WHERE id != 'row-' || (row_in + 1)"
-            if "id" not in facts["fields"] and not con.execute(own).fetchall()[0][0]:
+            if (
+                "id" not in facts["fields"]
+            ):  # invented ids name a row of one file, and no observation
                 raise InputError(
                     f"{config.table} has no ids, so its rows cannot be told from the index's; name the column "
-                    "that holds them: --map COLUMN=id."
+                    "that holds them (--map COLUMN=id), or give embeddings an array `ids`."
                 )
             with bundle.reader("SELECT id FROM observations", 65_536) as ids:
                 noted = sift_known(con, ids, update)

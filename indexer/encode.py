@@ -13,19 +13,13 @@ from prom3e_index.bundle.memory_maps import release
 from prom3e_index.errors import InputError
 from prom3e_index.indexer.embed import ABSENT, ENCODED, Store, embed
 from prom3e_index.indexer.losses import read_lost
-from prom3e_index.indexer.plan import (
-    DUPLICATES,
-    Progress,
-    open_plan,
-    plan,
-    plan_embeddings,
-    settle_embeddings,
-)
-from prom3e_index.indexer.work import BuildConfig, write_note
+from prom3e_index.indexer.plan import DUPLICATES, Progress, open_plan, plan
+from prom3e_index.indexer.work import BuildConfig, unchanged, write_note
 from prom3e_index.indexer.write_segment import kept_rows
 from prom3e_index.media.climate import ClimateRaster
 from prom3e_index.models.folder import Model
-from prom3e_index.tables import EMBEDDINGS, read_observations, recognise
+from prom3e_index.tables import EMBEDDINGS, Observations, read_observations, recognise
+from prom3e_index.tables.embedded import EmbeddedObservations
 from prom3e_index.tables.embeddings import read_embeddings
 
 Sift = Callable[[Any, dict[str, Any]], dict[str, int]]
@@ -57,30 +51,40 @@ def encode_table(
         raster = ClimateRaster.open(climate, model.encoder("env").inputs)  # type: ignore[attr-defined]
     con = open_plan(work)
     try:
-        if kind in EMBEDDINGS:
-            n = _plan_embeddings(con, config, kind, model, done, progress, sift)
-            _some_left(con, config, n, sift is None)
-            _copy_embeddings(con, config, kind, model, work, n, progress)
-            return n
         if not done.is_file():
-            table = read_observations(
-                config.table,
-                config.columns,
-                format=config.format,
-                media=config.media,
-                allow_outside=config.allow_outside,
-            )
-            n = plan(con, table, config.duplicates, raster is not None, progress)
+            if kind in EMBEDDINGS:
+                table: Observations | EmbeddedObservations = EmbeddedObservations(
+                    Path(config.table),
+                    kind,
+                    model.modalities,
+                    model.width,
+                    config.columns,
+                    config.media,
+                    config.allow_outside,
+                )
+            else:
+                table = read_observations(
+                    config.table,
+                    config.columns,
+                    format=config.format,
+                    media=config.media,
+                    allow_outside=config.allow_outside,
+                )
             facts = {
-                "rows": n,
+                "rows": plan(con, table, config.duplicates, progress),
                 "format": table.format,
                 "media": str(table.media.resolve()),
                 "fields": {k: list(v) for k, v in table.fields.items()},
             }
+            unchanged(config, work)
             _finish(con, facts, done, sift)
         facts = json.loads(done.read_text())
         n = int(facts["rows"])
         _some_left(con, config, n, sift is None)
+        if kind in EMBEDDINGS:
+            _copy_embeddings(con, config, kind, model, work, n, progress)
+            unchanged(config, work)
+            return n
         embed(
             con,
             model,
@@ -96,29 +100,6 @@ def encode_table(
         return n
     finally:
         con.close()
-
-
-def _plan_embeddings(
-    con: Any,
-    config: BuildConfig,
-    kind: str,
-    model: Model,
-    done: Path,
-    progress: Progress,
-    sift: Sift | None,
-) -> int:
-    if not done.is_file():
-        rows = 0
-        for batch in read_embeddings(Path(config.table), kind, model.modalities, model.width):
-            plan_embeddings(con, batch.ids, batch.metadata, rows)
-            rows += len(batch.ids)
-            progress("read", rows, None)
-        if rows == 0:
-            raise InputError(f"{config.table} holds no rows.")
-        n = settle_embeddings(con, config.duplicates)
-        media = str(Path(config.table).parent.resolve())
-        _finish(con, {"rows": n, "format": kind, "fields": {}, "media": media}, done, sift)
-    return int(json.loads(done.read_text())["rows"])
 
 
 def _copy_embeddings(

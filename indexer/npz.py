@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -32,6 +33,7 @@ from prom3e_index.models.folder import Model
 from prom3e_index.mvae.files import read_mvae
 from prom3e_index.schema import NAMES, parse_modalities
 from prom3e_index.tables import EMBEDDINGS, recognise
+from prom3e_index.tables.embeddings import INVENTED
 
 
 @full_disk_said
@@ -46,7 +48,8 @@ def encode_to_npz(
     Rows with nothing left are not written. `species` is the column of that name, the scientific name
     when None; empty where unknown. Beside them stand, each (n,), `genus`, `family`, `order`, `latitude`,
     `longitude`, `obscured` where the table has them, and `columns`: numbers as float64 with NaN where
-    unknown, anything else as text, empty where unknown.
+    unknown, anything else as text, empty where unknown. Of a table without ids they are marked as made up by
+    `ids_invented`.
 
     Returns:
         `rows`, `rejected`, and `observed` per modality.
@@ -69,6 +72,7 @@ def _encode(
 ) -> dict[str, Any]:
     work = work_folder(config, model)
     n = encode_table(config, work, model, progress)
+    invented = "id" not in json.loads((work / "planned.json").read_text())["fields"]
     kept, present = kept_rows(work, model, n)
     con = open_plan(work)
     try:
@@ -103,6 +107,7 @@ def _encode(
         present=present,
         ids=np.array([names[i][0] for i in kept]),
         species=np.array([names[i][1] for i in kept]),
+        **({INVENTED: np.array(True)} if invented else {}),
         **{k: v for k, v in beside.items() if k not in ("ids", "species")},
     )
     temporary.replace(config.out)

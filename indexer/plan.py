@@ -13,6 +13,7 @@ from prom3e_index.bundle.filters import quoted
 from prom3e_index.errors import BundleError, InputError
 from prom3e_index.schema import FIELDS
 from prom3e_index.tables import Observations
+from prom3e_index.tables.embedded import EmbeddedObservations
 
 if TYPE_CHECKING:
     import duckdb
@@ -64,15 +65,15 @@ def _create_notes(con: duckdb.DuckDBPyConnection) -> None:
 
 def plan(
     con: duckdb.DuckDBPyConnection,
-    table: Observations,
+    table: Observations | EmbeddedObservations,
     duplicates: str,
-    has_climate_raster: bool,
     progress: Progress,
 ) -> int:
     """Read a table into `planned`, `rejected` and `lost`.
 
     Rows without id (where the table has ids), with an id seen before, or with nothing to search by
-    are rejected. Without an id column rows are named `row-1`, `row-2`, ….
+    are rejected. Without an id column rows are named `row-1`, `row-2`, …. Rows that come with embeddings
+    need nothing else to be searched by.
 
     Returns:
         Rows planned; `planned.seq` numbers them from 0 in the table's order.
@@ -98,7 +99,9 @@ def plan(
     if "id" not in table.fields:
         con.execute("UPDATE incoming SET id = 'row-' || (row_in + 1)")
     searchable = (
-        "image IS NOT NULL OR sat IS NOT NULL OR audio IS NOT NULL OR latitude IS NOT NULL "
+        "true"
+        if table.embedded
+        else "image IS NOT NULL OR sat IS NOT NULL OR audio IS NOT NULL OR latitude IS NOT NULL "
         "OR text IS NOT NULL OR env IS NOT NULL"
     )
     return _settle(con, duplicates, searchable, table.rejected)
@@ -158,46 +161,6 @@ def _settle(
     con.execute("DROP TABLE verdict")
     con.execute("ALTER TABLE planned DROP COLUMN problems")
     return int(con.execute("SELECT count(*) FROM planned").fetchall()[0][0])
-
-
-def plan_embeddings(
-    con: duckdb.DuckDBPyConnection, ids: list[str], metadata: dict[str, list[Any]], table_rows: int
-) -> None:
-    """Append rows of an embedding file to `incoming`; metadata columns named as fields fill them."""
-    import pyarrow as pa
-
-    columns: dict[str, Any] = {
-        "row_in": pa.array(range(table_rows, table_rows + len(ids)), pa.int64()),
-        "id": pa.array(ids, pa.string()),
-    }
-    lower = {f.lower(): f for f in FIELDS}
-    for name, values in metadata.items():
-        if name.lower() in ("row_in", "id", "problems", "env", "row"):
-            continue
-        columns[lower.get(name.lower(), name)] = pa.array(
-            [None if v is None else str(v) for v in values], pa.string()
-        )
-    con.register("batch", pa.table(columns))
-    if table_rows == 0:
-        extra = [c for c in columns if c not in FIELDS and c != "row_in"]
-        fields = ", ".join(f"{quoted(f)} {kind}" for f, kind in FIELDS.items())
-        more = "".join(f", {quoted(c)} VARCHAR" for c in extra)
-        con.execute(
-            f"CREATE OR REPLACE TABLE incoming (row_in BIGINT, {fields}{more}, "
-            "problems STRUCT(modality VARCHAR, reason VARCHAR)[])"
-        )
-    cells = ", ".join(
-        f"TRY_CAST({quoted(c)} AS {FIELDS[c]})" if c in FIELDS else quoted(c) for c in columns
-    )
-    names = ", ".join(quoted(c) for c in columns)
-    con.execute(f"INSERT INTO incoming ({names}) SELECT {cells} FROM batch")
-    con.unregister("batch")
-
-
-def settle_embeddings(con: duckdb.DuckDBPyConnection, duplicates: str) -> int:
-    """Finish a plan made by `plan_embeddings`; give the rows planned."""
-    con.execute("UPDATE incoming SET problems = []")
-    return _settle(con, duplicates, "true", [])
 
 
 def sift_known(con: duckdb.DuckDBPyConnection, known: Any, update: bool) -> dict[str, int]:

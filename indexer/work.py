@@ -13,6 +13,7 @@ from prom3e_index.bundle.manifest import write_manifest
 from prom3e_index.errors import InputError
 from prom3e_index.indexer.beside import WORK_FILES, building_of, refuse_others, take_away
 from prom3e_index.models.folder import Model
+from prom3e_index.tables.content import content, digest
 
 
 @dataclass(frozen=True)
@@ -75,27 +76,30 @@ def open_model(config: BuildConfig) -> Model:
     )
 
 
+def table_content(config: BuildConfig) -> list[str]:
+    """What a build's table is, whatever its name: a line for each file that is read, and the table's name in it."""
+    file, _, name = config.table.partition("::")
+    return [*([f"table {name}"] if name else []), *content(Path(file), config.format)]
+
+
 def identity(config: BuildConfig, model: Model) -> dict[str, Any]:
-    """What must be the same for an unfinished build to be continued: table, options, weights."""
-    table = Path(config.table.partition("::")[0])
-    stat = table.stat() if table.exists() else None
-    keep: dict[str, Any] = {
-        k: str(v)
-        for k, v in asdict(config).items()
-        if k
-        not in (
-            "out",
-            "workers",
-            "batch_size",
-            "timeout_s",
-            "wish",
-            "overwrite",
-            "restart",
-            "device",
-        )
-    }
-    keep["table"] = str(table.resolve())
-    keep["table_state"] = f"{stat.st_size} {stat.st_mtime_ns}" if stat else ""
+    """What must be the same for an unfinished build to be continued: table, raster, options, weights.
+
+    Files are told by their content, folders by their full path.
+    """
+    left_out = (
+        "out", "workers", "batch_size", "timeout_s", "wish", "overwrite", "restart", "device",
+    )  # fmt: skip
+    keep: dict[str, Any] = {k: str(v) for k, v in asdict(config).items() if k not in left_out}
+    file, _, name = config.table.partition("::")
+    keep["table"] = str(Path(file).resolve()) + (f"::{name}" if name else "")
+    keep["table_content"] = table_content(config)
+    keep["model"] = str(model.folder.resolve())
+    for folder in ("media", "hub", "climate"):
+        path = getattr(config, folder)
+        keep[folder] = str(path.resolve()) if path is not None else ""
+    if config.climate is not None:
+        keep["climate_content"] = digest(config.climate)
     keep["weights"] = [
         f"{p.name} {p.stat().st_size} {p.stat().st_mtime_ns}"
         for source in model.sources()
@@ -103,6 +107,22 @@ def identity(config: BuildConfig, model: Model) -> dict[str, Any]:
         if p.is_file()
     ]
     return keep
+
+
+def unchanged(config: BuildConfig, work: Path) -> None:
+    """Make sure that a table is what it was when its work was begun.
+
+    Raises:
+        InputError: One of its files has changed.
+    """
+    begun = json.loads((work / "identity.json").read_text())["table_content"]
+    now = table_content(config)
+    if begun != now:
+        changed = sorted({line.partition(" ")[0] for line in set(begun) ^ set(now)})
+        raise InputError(
+            f"{config.table} changed while it was read ({', '.join(changed)}); when it is whole, run the same "
+            "command with --restart."
+        )
 
 
 def work_folder(config: BuildConfig, model: Model) -> Path:

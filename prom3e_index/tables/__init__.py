@@ -7,12 +7,21 @@ from pathlib import Path
 
 from prom3e_index.errors import InputError, TableError, near_names
 from prom3e_index.tables.aliases import match_columns
+from prom3e_index.tables.content import content, source_files
 from prom3e_index.tables.normalise import MOST_SCALED, Rules, not_scaled, number
 from prom3e_index.tables.observations import Observations
 from prom3e_index.tables.sources import EMBEDDINGS, FORMATS, open_source, recognise
 from prom3e_index.tables.text import Source, readable
 
-__all__ = ["EMBEDDINGS", "FORMATS", "Observations", "read_observations", "recognise"]
+__all__ = [
+    "EMBEDDINGS",
+    "FORMATS",
+    "Observations",
+    "content",
+    "read_observations",
+    "recognise",
+    "source_files",
+]
 
 _SAMPLE = 10_000
 

@@ -1,21 +1,29 @@
-"""Precomputed embeddings: `.npz`, MultiNat's Parquet, and the authors' pickled `.npy` dictionary."""
+"""Precomputed embeddings, a batch at a time: `.npz`, MultiNat's Parquet, and the authors' pickled `.npy`."""
 
 from __future__ import annotations
 
-import pickle
-from collections.abc import Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.lib import format as npy_format
 from numpy.typing import NDArray
 
 from prom3e_index.errors import ShapeError, TableError
 from prom3e_index.schema import NAMES, modality_name
+from prom3e_index.tables.aliases import ALIASES
+from prom3e_index.tables.npz_members import Npz
+from prom3e_index.tables.pickled import read_array_dict
+from prom3e_index.tables.text import readable
 
 MULTINAT_COLUMNS = ("image", "sat", "loc", "env", "text", "audio", "sound")
+INVENTED = "ids_invented"
+"""An array of an `.npz`: whether its ids were made up, so that they name no observation of another file."""
+
+Cells = dict[str, list[Any]]
+Pair = tuple[NDArray[np.float32], NDArray[np.bool_]]
 
 
 @dataclass(frozen=True)
@@ -32,75 +40,53 @@ class EmbeddingBatch:
     embeddings: NDArray[np.float32]
     present: NDArray[np.bool_]
     ids: list[str]
-    metadata: dict[str, list[Any]]
+    metadata: Cells
 
 
-class _ArraysOnly(pickle.Unpickler):
-    """Admits numpy arrays and dictionaries; anything else in the pickle is an error."""
+class Embeddings(ABC):
+    """An open file of embeddings; its rows are read in their order, each time from the start.
 
-    _ALLOWED = {
-        ("numpy.core.multiarray", "_reconstruct"),
-        ("numpy._core.multiarray", "_reconstruct"),
-        ("numpy.core.multiarray", "scalar"),
-        ("numpy._core.multiarray", "scalar"),
-        ("numpy", "ndarray"),
-        ("numpy", "dtype"),
-        ("_codecs", "encode"),
-    }
-
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) not in self._ALLOWED:
-            raise pickle.UnpicklingError(f"the file asks for {module}.{name}")
-        return super().find_class(module, name)
-
-
-def read_array_dict(path: Path) -> dict[str, NDArray[Any]]:
-    """Read a `.npy` that holds a dictionary of arrays, without running what a pickle may ask for.
-
-    Raises:
-        TableError: The file asks for anything but arrays and a dictionary.
+    Attributes:
+        path: The file.
+        rows: n.
+        columns: Names of what is known of the rows beside embeddings, the ids among them.
+        id_column: Which of them holds the ids; None where the file has none, and rows are `row-1`, `row-2`, ….
     """
-    try:
-        with path.open("rb") as f:
-            version = npy_format.read_magic(f)
-            read = (
-                npy_format.read_array_header_1_0
-                if version == (1, 0)
-                else npy_format.read_array_header_2_0
+
+    path: Path
+    rows: int
+    columns: list[str]
+    id_column: str | None
+
+    @abstractmethod
+    def cells(self, rows: int = 4096) -> Iterator[Cells]:
+        """The columns of `columns`, without reading embeddings."""
+
+    @abstractmethod
+    def _vectors(self, rows: int) -> Iterator[Pair]:
+        """Embeddings (n, m, d) as they are stored, and which are present (n, m)."""
+
+    def batches(self, rows: int = 2048) -> Iterator[EmbeddingBatch]:
+        """Embeddings scaled to unit rows, with ids and metadata.
+
+        Raises:
+            TableError: Values that are not numbers; names the row.
+        """
+        at = 0
+        for (x, present), cells in zip(self._vectors(rows), self.cells(rows), strict=True):
+            n = len(x)
+            ids = (
+                [str(v) for v in cells[self.id_column]]
+                if self.id_column is not None
+                else [f"row-{at + i + 1}" for i in range(n)]
             )
-            shape, _, dtype = read(f)  # type: ignore[no-untyped-call]
-            if not dtype.hasobject:
-                raise TableError(
-                    f"{path} is a plain array of {shape}; a dictionary of modalities is needed."
-                )
-            value = _ArraysOnly(f).load()
-    except (pickle.UnpicklingError, ValueError, EOFError, KeyError, AttributeError, TypeError) as e:
-        if isinstance(e, TableError):
-            raise
-        raise TableError(
-            f"{path} is refused: {e}; only numpy arrays and a dictionary are admitted."
-        ) from e
-    value = value[()] if isinstance(value, np.ndarray) and value.shape == () else value
-    if not isinstance(value, dict) or not all(isinstance(v, np.ndarray) for v in value.values()):
-        raise TableError(f"{path} holds no dictionary of arrays.")
-    return {str(k): v for k, v in value.items()}
+            metadata = {k: v for k, v in cells.items() if k != self.id_column}
+            yield EmbeddingBatch(_unit(x, present, at), present, ids, metadata)
+            at += n
 
 
-def _unit(x: NDArray[Any], present: NDArray[np.bool_], first: int) -> NDArray[np.float32]:
-    x = np.asarray(x, np.float32)
-    bad = present & ~np.isfinite(x).all(axis=2)
-    if bad.any():
-        row = int(np.argwhere(bad)[0][0]) + first
-        raise TableError(f"Row {row} holds values that are not numbers (NaN or infinite).")
-    x = np.where(present[:, :, None], x, 0)
-    norm = np.linalg.norm(x, axis=2, keepdims=True)
-    return np.asarray(x / np.where(norm > 0, norm, 1), np.float32)
-
-
-def read_embeddings(
-    path: Path, format: str, modalities: tuple[str, ...], width: int, rows: int = 4096
-) -> Iterator[EmbeddingBatch]:
-    """Read embeddings in batches, scaled to unit rows.
+def open_embeddings(path: Path, format: str, modalities: tuple[str, ...], width: int) -> Embeddings:
+    """Open a file of embeddings.
 
     Args:
         path: The file.
@@ -110,122 +96,230 @@ def read_embeddings(
             dictionary of (n, d) arrays (`sound` is audio).
         modalities: The model's, in order; an `.npz` has them along axis 1 in this order.
         width: d of the model.
-        rows: Batch size.
 
     Raises:
-        TableError: Not such a file, or values that are not numbers.
+        TableError: Not such a file.
         ShapeError: Another width or number of modalities; both are in the message.
     """
-    if format == "multinat":
-        yield from _read_multinat(path, modalities, width, rows)
-        return
-    metadata: dict[str, NDArray[Any]] = {}
-    if format == "npy":
-        arrays = {_name(k, modalities): v for k, v in read_array_dict(path).items()}
-        lengths = {v.shape for v in arrays.values()}
-        if len(lengths) != 1 or next(iter(lengths))[1:] != (width,):
-            raise ShapeError(
-                f"{path} has arrays {sorted(lengths)}; the model takes (n, {width}) each."
-            )
-        n = next(iter(lengths))[0]
-        x = np.zeros((n, len(modalities), width), np.float32)
-        present = np.zeros((n, len(modalities)), bool)
-        for name, values in arrays.items():
-            x[:, modalities.index(name)] = values
-            present[:, modalities.index(name)] = np.abs(values).sum(axis=1) > 0
-        ids = np.arange(n).astype(str)
-    else:
-        try:
-            with np.load(path, allow_pickle=False) as z:
-                given = {k: z[k] for k in z.files}
-        except (ValueError, OSError, EOFError, KeyError) as e:
-            raise TableError(f"{path} cannot be read as .npz without pickles: {e}.") from e
-        x = given.pop("embeddings", None)
-        if x is None:
-            x = _by_name(path, given, modalities, width)
-        if x.ndim != 3 or x.shape[1:] != (len(modalities), width):
-            raise ShapeError(
-                f"{path}: embeddings are {x.shape}, the model takes (n, {len(modalities)}, {width})."
-            )
-        n = len(x)
-        default = np.isfinite(x).all(axis=2) & (np.abs(x).sum(axis=2) > 0)
-        present = given.pop("present", default).astype(bool)
-        if present.shape != x.shape[:2]:
-            raise ShapeError(f"{path}: present is {present.shape}, embeddings are {x.shape}.")
-        ids = given.pop("ids", np.arange(n)).astype(str)
-        if ids.shape != (n,):
-            raise ShapeError(f"{path}: ids are {ids.shape}, embeddings are {x.shape}.")
-        metadata = {k: v for k, v in given.items() if v.shape == (n,)}
-    for at in range(0, n, rows):
-        part = slice(at, at + rows)
-        yield EmbeddingBatch(
-            _unit(x[part], present[part], at),
-            present[part],
-            [str(i) for i in ids[part]],
-            {k: v[part].tolist() for k, v in metadata.items()},
-        )
-
-
-def _by_name(
-    path: Path, given: dict[str, NDArray[Any]], modalities: tuple[str, ...], width: int
-) -> NDArray[np.float32]:
-    """Take the arrays named after modalities out of `given`: (n, m, d), padded with zeros to d."""
-    found = {k: given.pop(k) for k in list(given) if k in modalities and given[k].ndim == 2}
-    if not found:
-        raise TableError(
-            f"{path} has {', '.join(given)}; the array `embeddings`, or one named after each "
-            f"modality ({', '.join(modalities)}), is needed."
-        )
-    lengths = {len(v) for v in found.values()}
-    if len(lengths) > 1 or any(v.shape[1] > width for v in found.values()):
-        shapes = ", ".join(f"{k} {v.shape}" for k, v in found.items())
-        raise ShapeError(f"{path}: {shapes}; equal lengths and at most {width} columns are needed.")
-    x = np.zeros((lengths.pop(), len(modalities), width), np.float32)
-    for name, values in found.items():
-        x[:, modalities.index(name), : values.shape[1]] = values
-    return x
-
-
-def _name(key: str, modalities: tuple[str, ...]) -> str:
-    return modality_name(key, modalities)
-
-
-def _read_multinat(
-    path: Path, modalities: tuple[str, ...], width: int, rows: int
-) -> Iterator[EmbeddingBatch]:
-    from pyarrow import parquet
-
-    from prom3e_index.tables.aliases import ALIASES
-
-    file = parquet.ParquetFile(path)
-    names = file.schema_arrow.names
-    vectors = {
-        n: modality_name(n, modalities)
-        for n in names
-        if n in MULTINAT_COLUMNS and n in (*NAMES, "sound")
+    kinds: dict[str, Callable[[Path, tuple[str, ...], int], Embeddings]] = {
+        "npz": _NpzEmbeddings,
+        "multinat": _Multinat,
+        "npy": _ArrayDict,
     }
-    others = [n for n in names if n not in vectors]
-    key = next((n for a in ALIASES["id"] for n in others if n.lower() == a), None)
-    at = 0
-    for batch in file.iter_batches(batch_size=rows):
-        n = batch.num_rows
-        x = np.zeros((n, len(modalities), width), np.float32)
-        present = np.zeros((n, len(modalities)), bool)
-        for column, modality in vectors.items():
-            cells = batch.column(names.index(column))
-            m = modalities.index(modality)
-            for i, cell in enumerate(cells):
-                if not cell.is_valid:
-                    continue
-                vector = np.asarray(cell.values.to_numpy(zero_copy_only=False), np.float32)
-                if vector.shape != (width,):
-                    raise ShapeError(
-                        f"{path}: row {at + i}, {column} is {len(vector)} wide, the model takes {width}."
-                    )
-                x[i, m], present[i, m] = vector, bool(np.any(vector))
-        table = batch.to_pydict() if others else {}
-        ids = [str(v) for v in table[key]] if key else [str(at + i) for i in range(n)]
-        yield EmbeddingBatch(
-            _unit(x, present, at), present, ids, {k: table[k] for k in others if k != key}
-        )
-        at += n
+    return kinds[format](path, modalities, width)
+
+
+def read_embeddings(
+    path: Path, format: str, modalities: tuple[str, ...], width: int, rows: int = 2048
+) -> Iterator[EmbeddingBatch]:
+    """Read embeddings in batches of `rows`, scaled to unit rows; see `open_embeddings`."""
+    yield from open_embeddings(path, format, modalities, width).batches(rows)
+
+
+def _unit(x: NDArray[np.float32], present: NDArray[np.bool_], first: int) -> NDArray[np.float32]:
+    norm = np.sqrt(np.einsum("nmd,nmd->nm", x, x, dtype=np.float64))
+    bad = present & ~np.isfinite(norm)
+    if bad.any():
+        row = int(np.argwhere(bad)[0][0]) + first
+        raise TableError(f"Row {row} holds values that are not numbers (NaN or infinite).")
+    scale = np.where(norm > 0, norm, 1).astype(np.float32)
+    return np.divide(x, scale[:, :, None], out=np.zeros_like(x), where=present[:, :, None])
+
+
+def _numbers(path: Path, name: str, dtype: np.dtype[Any]) -> None:
+    if dtype.kind not in "fiu":
+        raise TableError(f"{path}: {name} holds {dtype}; numbers are needed.")
+
+
+def _id_column(names: list[str]) -> str | None:
+    return next((n for a in ("ids", *ALIASES["id"]) for n in names if n.lower() == a), None)
+
+
+class _NpzEmbeddings(Embeddings):
+    def __init__(self, path: Path, modalities: tuple[str, ...], width: int) -> None:
+        self.path, self._file, self._modalities, self._width = path, Npz(path), modalities, width
+        given = {k: m.shape for k, m in self._file.members.items()}
+        if "embeddings" in given:
+            self._named: list[str] = []
+            shape = given["embeddings"]
+        else:
+            self._named = [m for m in modalities if len(given.get(m, ())) == 2]
+            shape = self._shape_by_name(given)
+        if len(shape) != 3 or shape[1:] != (len(modalities), width):
+            raise ShapeError(
+                f"{path}: embeddings are {shape}, the model takes (n, {len(modalities)}, {width})."
+            )
+        for name in self._named or ["embeddings"]:
+            _numbers(path, name, self._file.members[name].dtype)
+        self.rows = shape[0]
+        if "present" in given and given["present"] != shape[:2]:
+            raise ShapeError(f"{path}: present is {given['present']}, embeddings are {shape}.")
+        if "present" in given and self._file.members["present"].dtype.kind not in "biu":
+            raise TableError(
+                f"{path}: present holds {self._file.members['present'].dtype}, not truth values."
+            )
+        if "ids" in given and given["ids"] != (self.rows,):
+            raise ShapeError(f"{path}: ids are {given['ids']}, embeddings are {shape}.")
+        invented = INVENTED in given and bool(np.any(self._file.whole(INVENTED)))
+        skip = {"embeddings", "present", INVENTED, *self._named, *(("ids",) if invented else ())}
+        self.columns = [k for k, s in given.items() if s == (self.rows,) and k not in skip]
+        self.id_column = None if invented else _id_column(self.columns)
+
+    def _shape_by_name(self, given: dict[str, tuple[int, ...]]) -> tuple[int, ...]:
+        """The shape of the arrays named after modalities, put side by side and padded with zeros to d."""
+        if not self._named:
+            raise TableError(
+                f"{self.path} has {', '.join(given) or 'no array'}; the array `embeddings`, or one named after "
+                f"each modality ({', '.join(self._modalities)}), is needed."
+            )
+        lengths = {given[k][0] for k in self._named}
+        if len(lengths) > 1 or any(given[k][1] > self._width for k in self._named):
+            shapes = ", ".join(f"{k} {given[k]}" for k in self._named)
+            raise ShapeError(
+                f"{self.path}: {shapes}; equal lengths and at most {self._width} columns are needed."
+            )
+        return (lengths.pop(), len(self._modalities), self._width)
+
+    def cells(self, rows: int = 4096) -> Iterator[Cells]:
+        blocks = [self._file.blocks(k, rows) for k in self.columns]
+        for at in range(0, self.rows, rows):
+            n = min(rows, self.rows - at)
+            parts = [next(b) for b in blocks]
+            yield {k: _plain(v) for k, v in zip(self.columns, parts, strict=True)} or {
+                "": [None] * n
+            }
+        _finish(blocks)
+
+    def _vectors(self, rows: int) -> Iterator[Pair]:
+        stored = [self._file.blocks(k, rows) for k in self._named or ["embeddings"]]
+        stated = self._file.blocks("present", rows) if "present" in self._file.members else None
+        for at in range(0, self.rows, rows):
+            n = min(rows, self.rows - at)
+            parts = [next(b) for b in stored]
+            if self._named:
+                x = np.zeros((n, len(self._modalities), self._width), np.float32)
+                for name, values in zip(self._named, parts, strict=True):
+                    x[:, self._modalities.index(name), : values.shape[1]] = values
+            else:
+                x = np.asarray(parts[0], np.float32)
+            if stated is None:
+                present = np.isfinite(x).all(axis=2) & x.any(axis=2)
+            else:
+                present = next(stated).astype(bool)
+            yield x, present
+        _finish([*stored, *([stated] if stated else [])])
+
+
+def _finish(blocks: list[Iterator[NDArray[Any]]]) -> None:
+    """Read to the end, where checksums are compared."""
+    for block in blocks:
+        for _ in block:
+            pass
+
+
+def _plain(values: NDArray[Any]) -> list[Any]:
+    """An array's cells as Python's values; moments and bytes as text."""
+    if values.dtype.kind == "S":
+        return [v.decode("utf-8", "replace") for v in values.tolist()]
+    if values.dtype.kind in "mM":
+        return [str(v) for v in values.astype(str).tolist()]
+    return list(values.tolist())
+
+
+class _ArrayDict(Embeddings):
+    def __init__(self, path: Path, modalities: tuple[str, ...], width: int) -> None:
+        self.path, self._modalities, self._width = path, modalities, width
+        self._arrays: dict[str, NDArray[Any]] = {}
+        for key, values in read_array_dict(path).items():
+            name = modality_name(key, modalities)
+            if name in self._arrays:
+                raise TableError(f"{path} has two arrays of {name}; the second is {key!r}.")
+            _numbers(path, key, values.dtype)
+            self._arrays[name] = values
+        shapes = {v.shape for v in self._arrays.values()}
+        if len(shapes) != 1 or next(iter(shapes))[1:] != (width,):
+            raise ShapeError(
+                f"{path} has arrays {sorted(shapes)}; the model takes (n, {width}) each."
+            )
+        self.rows = next(iter(shapes))[0]
+        self.columns, self.id_column = [], None
+
+    def cells(self, rows: int = 4096) -> Iterator[Cells]:
+        for at in range(0, self.rows, rows):
+            yield {"": [None] * min(rows, self.rows - at)}
+
+    def _vectors(self, rows: int) -> Iterator[Pair]:
+        for at in range(0, self.rows, rows):
+            n = min(rows, self.rows - at)
+            x = np.zeros((n, len(self._modalities), self._width), np.float32)
+            for name, values in self._arrays.items():
+                x[:, self._modalities.index(name)] = values[at : at + n]
+            yield x, x.any(axis=2)
+
+
+class _Multinat(Embeddings):
+    def __init__(self, path: Path, modalities: tuple[str, ...], width: int) -> None:
+        from pyarrow import parquet
+
+        self.path, self._modalities, self._width = path, modalities, width
+        with readable(f"{path}, as Parquet,"):
+            file = parquet.ParquetFile(path)
+        names = file.schema_arrow.names
+        self._columns = {
+            n: modality_name(n, modalities)
+            for n in names
+            if n in MULTINAT_COLUMNS and n in (*NAMES, "sound")
+        }
+        self.rows = file.metadata.num_rows
+        self.columns = [n for n in names if n not in self._columns]
+        self.id_column = _id_column(self.columns)
+
+    def _parts(self, columns: list[str], rows: int) -> Iterator[Any]:
+        """Record batches of exactly `rows` rows, but for the last."""
+        import pyarrow as pa
+        from pyarrow import parquet
+
+        held: list[Any] = []
+        with readable(f"{self.path}, as Parquet,"):
+            for batch in parquet.ParquetFile(self.path).iter_batches(rows, columns=columns):
+                held.append(batch)
+                while sum(len(b) for b in held) >= rows:
+                    whole = pa.Table.from_batches(held)
+                    yield whole.slice(0, rows).combine_chunks()
+                    held = whole.slice(rows).to_batches()
+            if sum(len(b) for b in held):
+                yield pa.Table.from_batches(held).combine_chunks()
+
+    def cells(self, rows: int = 4096) -> Iterator[Cells]:
+        if not self.columns:
+            for at in range(0, self.rows, rows):
+                yield {"": [None] * min(rows, self.rows - at)}
+            return
+        for part in self._parts(self.columns, rows):
+            yield part.to_pydict()
+
+    def _vectors(self, rows: int) -> Iterator[Pair]:
+        at = 0
+        for part in self._parts(list(self._columns), rows):
+            n = part.num_rows
+            x = np.zeros((n, len(self._modalities), self._width), np.float32)
+            for column, modality in self._columns.items():
+                self._fill(x[:, self._modalities.index(modality)], part.column(column), at, column)
+            yield x, x.any(axis=2)
+            at += n
+
+    def _fill(self, into: NDArray[np.float32], column: Any, at: int, name: str) -> None:
+        """Write the lists of a column to the rows that have one."""
+        import pyarrow.compute as pc
+
+        lists = column.chunk(0) if column.num_chunks else column.combine_chunks()
+        lengths = pc.list_value_length(lists).to_numpy(zero_copy_only=False).astype(np.float64)
+        valid = ~np.isnan(lengths)
+        wrong = np.flatnonzero(valid & (lengths != self._width))
+        if len(wrong):
+            raise ShapeError(
+                f"{self.path}: row {at + wrong[0]}, {name} is {lengths[wrong[0]]:.0f} wide, the model takes "
+                f"{self._width}."
+            )
+        values = np.asarray(lists.flatten().to_numpy(zero_copy_only=False), np.float32)
+        into[valid] = values.reshape(-1, self._width)

@@ -111,6 +111,9 @@ def _read_media(con: Any, media: list[ArchiveTable]) -> bool:
     return found
 
 
+TAXABENCH_MEDIA = ("taxabench_images", "taxabench_sound", "sat_images/sentinel")
+
+
 def open_taxabench(folder: Path) -> Source:
     """TaxaBench-8k as published: `test_df.csv` and folders of files named by observation id."""
     source = open_text(folder / "test_df.csv", "csv")
@@ -125,9 +128,7 @@ def open_taxabench(folder: Path) -> Source:
                 )
         return found
 
-    images, sounds, tiles = (
-        by_id(n) for n in ("taxabench_images", "taxabench_sound", "sat_images/sentinel")
-    )
+    images, sounds, tiles = (by_id(n) for n in TAXABENCH_MEDIA)
 
     def complete(row: dict[str, Any]) -> None:
         key = str(row.get("id") or "").strip()

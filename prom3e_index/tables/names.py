@@ -116,6 +116,13 @@ def _epithet(words: list[str], shouted: bool, authors: bool) -> str:
     return ""
 
 
+def _other_parent(words: list[str], genus: str) -> bool:
+    """Whether a sign of hybrids is followed by another genus: the name is of neither."""
+    pairs = zip(words, words[1:], strict=False)
+    after = next((b.strip(_QUOTES) for a, b in pairs if a.lower() in _CROSS), "")
+    return after[:1].isupper() and not after.endswith(".") and after.capitalize() != genus
+
+
 def _titled(words: list[str], authors: bool) -> bool:
     """Whether a capitalised word is an epithet (`Felis Catus`) and no author (`Lactarius Persoon`)."""
     word = words[0]
@@ -135,7 +142,8 @@ def binomial(scientific_name: str | None, *, authors: bool = True) -> tuple[str,
 
     `Pica hudsonia (Sabine, 1823)` gives `("Pica", "hudsonia")`, `Corvidae` gives `("Corvidae", "")`. Subgenera,
     signs of hybrids, quotes, authors and what follows the first epithet are left out; capitals do not matter.
-    The epithet is empty where it is doubtful (`cf.`, `aff.`, `?`, `sp.`) or where two species are named.
+    The epithet is empty where it is doubtful (`cf.`, `aff.`, `?`, `sp.`) or where two species are named; both are
+    where two genera are.
 
     Args:
         scientific_name: Any text; its accents may be composed or not.
@@ -155,6 +163,8 @@ def binomial(scientific_name: str | None, *, authors: bool = True) -> tuple[str,
     if not _WORD.match(genus.rstrip(".") if short else genus) or _bare(genus) in _NO_NAME:
         return "", ""
     shouted = "".join(words).isupper() and not short
+    if not shouted and _other_parent(words[2:], genus.capitalize()):
+        return "", ""
     epithet = "" if doubtful else _epithet(words[1:], shouted, authors)
     return genus.capitalize(), epithet
 
