@@ -166,6 +166,7 @@ class Gallery:
             scores, rows = refine(self.vectors, queries, rows, k)
         else:
             settle(scores, rows)
+            scores, rows = scores[:, :k], rows[:, :k]
         # A code that is no number, of a damaged file, may stand anywhere in a line.
         short = np.flatnonzero((rows < 0).any(axis=1) | np.isnan(scores).any(axis=1))
         if len(short):  # never fewer than are eligible
