@@ -18,6 +18,7 @@ from prom3e_index.encoders.clip import (
 )
 from prom3e_index.models.weights import (
     check_fits,
+    hollow,
     open_network,
     read_json,
     read_state,
@@ -44,7 +45,7 @@ def open_clip_tower(folder: Path, part: str) -> tuple[nn.Module, dict[str, Any],
     vision, text, config = open_clip_sizes(folder)
     path = weights_file(folder, OPEN_CLIP_FILES)
     state = read_state(path)
-    with torch.device("meta"):
+    with hollow():
         pair = _Pair(vision, text)
     check_fits(pair, state, path)
     own = {

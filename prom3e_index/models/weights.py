@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -119,6 +121,47 @@ def load_strictly(module: torch.nn.Module, state: State, where: Path | str) -> N
     module.load_state_dict(state, strict=True)
 
 
+@contextmanager
+def hollow() -> Iterator[None]:
+    """Networks made within have shapes, but neither memory nor values.
+
+    torch's meta device alone would do, but its random numbers and products import a compiler of 1 s.
+    """
+    import torch
+    from torch.overrides import TorchFunctionMode
+
+    class Unset(TorchFunctionMode):
+        def __torch_function__(
+            self, func: Any, types: Any, args: Any = (), kwargs: Any = None
+        ) -> Any:
+            name, given = getattr(func, "__name__", ""), kwargs or {}
+            if name in _RANDOM:
+                return torch.empty(*args, device="meta")
+            first = args[0] if args else given.get("tensor")  # `nn.init` gives it by name
+            if name in _SETS and isinstance(first, torch.Tensor):
+                return first
+            return func(*args, **given)
+
+    with torch.device("meta"), Unset():
+        yield
+
+
+_RANDOM = ("randn", "rand")
+_SETS = (
+    "uniform_",
+    "normal_",
+    "constant_",
+    "kaiming_uniform_",
+    "xavier_uniform_",
+    "fill_",
+    "zero_",
+    "mul",
+    "__mul__",
+    "__rmul__",
+)
+"""What starts a parameter: as its value is not kept, it is its first operand."""
+
+
 def open_network(
     build: Callable[[], Net], state: State, where: Path | str, fixed: tuple[str, ...] = ()
 ) -> Net:
@@ -132,9 +175,7 @@ def open_network(
         where: Where they come from, for errors.
         fixed: Ends of names that some writers leave out, since the sizes alone give their values.
     """
-    import torch
-
-    with torch.device("meta"):
+    with hollow():
         network = build()
     own = network.state_dict()
     left_out = [k for k in own if k.endswith(fixed) and k not in state] if fixed else []
