@@ -134,6 +134,7 @@ def probe(
     split: Annotated[
         str | None, typer.Option(help="random, site, or a column with train and test.")
     ] = None,
+    rows: Rows = 100_000,
     seed: Seed = 0,
     hub: Hub = None,
     device: Device = "cpu",
@@ -156,6 +157,7 @@ def probe(
         given=tuple(given.replace("+", ",").split(",")) if given else (),
         representations=tuple(representation),
         split=split,
+        rows=rows,
         seed=seed,
         source=data,
     )

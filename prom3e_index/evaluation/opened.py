@@ -42,14 +42,26 @@ class EvaluationConfig:
 
 
 def open_evaluated(config: EvaluationConfig) -> Model | None:
-    """The model to evaluate: as named, a bundle's own, or none."""
-    if config.model is not None:
-        return Model.open(config.model, hub=config.hub, device=config.device)
+    """The model to evaluate: as named, a bundle's own, or none.
+
+    Another MVAE may be tried on a bundle's embeddings, with the encoders that made them.
+
+    Raises:
+        MismatchError: An encoder of the named model is not the bundle's; both are named.
+    """
+    bundle = None
     if (config.data / NAME).is_file():
         from prom3e_index.search.run import Bundle
 
-        return Bundle.open(config.data).model(hub=config.hub, device=config.device)
-    return None
+        bundle = Bundle.open(config.data)
+    if config.model is None:
+        return None if bundle is None else bundle.model(hub=config.hub, device=config.device)
+    model = Model.open(config.model, hub=config.hub, device=config.device)
+    if bundle is not None and model.name != Path(bundle.manifest["model"]["name"]).name:
+        for modality in model.settings.get("encoder", {}):
+            if modality in bundle.modalities:
+                bundle.check_encoder(model, modality)
+    return model
 
 
 def describe(data: EvalSet, model: Model | None, config: EvaluationConfig) -> dict[str, Any]:
