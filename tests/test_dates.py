@@ -96,3 +96,14 @@ def test_dates_of_a_table_and_what_is_lost(tmp_path):
     }
     assert {k for k, reasons in lost.items() if reasons} == {"4", "5", "6"}
     assert "'last week'" in lost["5"][0] and "May" in lost["6"][0] and "?-5-1" in lost["4"][0]
+
+
+@pytest.mark.parametrize("text, first, last", [
+    ("2024-05-01", "2024-05-01", "2024-05-01"), ("2024-05", "2024-05-01", "2024-05-31"),
+    ("2024", "2024-01-01", "2024-12-31"), ("1940-01-01/1971-12-31", "1940-01-01", "1971-12-31"),
+    ("2024-05-01/03", "2024-05-01", "2024-05-03"), ("2008-03-17T12:00:00-07:00", "2008-03-17", "2008-03-17"),
+    ("2024/05/01", "2024-05-01", "2024-05-01"), ("2024-13-01", "None", "None"), ("yesterday", "None", "None"),
+    ("2024-02", "2024-02-01", "2024-02-29"), ("2024-12", "2024-12-01", "2024-12-31"),
+])  # fmt: skip
+def test_dates_and_intervals(text, first, last):
+    assert tuple(map(str, event_days(text))) == (first, last)

@@ -210,3 +210,58 @@ def test_made_up_ids_are_no_ids(tmp_path):
         assert "id" not in EmbeddedObservations(tmp_path / name, "npz", NAMES, 8).fields
         assert read(tmp_path / name, "npz")[2] == ["row-1", "row-2", "row-3", "row-4"]
     assert read(tmp_path / "own.npz", "npz")[2] == ["0", "1", "2", "3"]
+
+
+def test_npz_multinat_and_npy_give_the_same_embeddings(tmp_path):
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(9, 6, 8)).astype(np.float32)
+    present = np.ones((9, 6), bool)
+    present[::2, 5] = False
+    x[~present] = 0
+    unit = x / np.where(present, np.linalg.norm(x, axis=2), 1)[:, :, None]
+    np.savez(
+        tmp_path / "e.npz",
+        embeddings=x,
+        present=present,
+        ids=np.arange(9),
+        species=np.array(list("abcdefghi")),
+    )
+    names = ["image", "sat", "loc", "env", "text", "sound"]
+    columns = {
+        n: [x[i, m].tolist() if present[i, m] else None for i in range(9)]
+        for m, n in enumerate(names)
+    }
+    parquet.write_table(pa.table({**columns, "id": [str(i) for i in range(9)], "species": list("abcdefghi")}),
+                        tmp_path / "m.parquet")  # fmt: skip
+    np.save(tmp_path / "d.npy", {n: x[:, m] for m, n in enumerate(names)}, allow_pickle=True)
+
+    for file, kind in (("e.npz", "npz"), ("m.parquet", "multinat"), ("d.npy", "npy")):
+        batches = list(read_embeddings(tmp_path / file, kind, NAMES, 8, rows=4))
+        assert np.allclose(np.concatenate([b.embeddings for b in batches]), unit, atol=1e-6), kind
+        assert np.array_equal(np.concatenate([b.present for b in batches]), present)
+        ids = [f"row-{i + 1}" for i in range(9)] if kind == "npy" else [str(i) for i in range(9)]
+        assert [i for b in batches for i in b.ids] == ids
+    with pytest.raises(ShapeError, match=r"\(9, 6, 8\).*\(n, 6, 16\)"):
+        list(read_embeddings(tmp_path / "e.npz", "npz", NAMES, 16))
+    x[3, 2, 0] = np.nan
+    np.savez(tmp_path / "nan.npz", embeddings=x, present=present)
+    with pytest.raises(TableError, match="Row 3"):
+        list(read_embeddings(tmp_path / "nan.npz", "npz", NAMES, 8))
+
+
+def test_a_pickle_that_asks_for_more_than_arrays_is_refused(tmp_path):
+    import pickle
+
+    class Evil:
+        def __reduce__(self):
+            return (print, ("run",))
+
+    np.save(tmp_path / "evil.npy", {"image": Evil()}, allow_pickle=True)
+    with pytest.raises(TableError, match="asks for (builtins|__builtin__).print"):
+        read_array_dict(tmp_path / "evil.npy")
+    (tmp_path / "raw.npy").write_bytes(pickle.dumps({"a": 1}))
+    with pytest.raises(TableError, match="refused"):
+        read_array_dict(tmp_path / "raw.npy")

@@ -84,3 +84,19 @@ def test_texts_of_taxa(ranks, name, text):
 def test_a_name_of_any_length_is_read_at_once():
     assert binomial("(" * 200_000 + "Pica pica") == ("", "")
     assert binomial("Pica pica " + "x" * 2_000_000) == ("Pica", "pica")
+
+
+@pytest.mark.parametrize("ranks, name, text", [
+    ({"kingdom": "Metazoa", "genus": "pica"}, "Pica hudsonia (Sabine, 1823)", "Animalia Pica hudsonia"),
+    ({"family": "Corvidae", "species": "pica"}, None, "Corvidae pica"),
+    ({"species": "Pica pica"}, "x", "Pica pica"), ({}, "Lonicera periclymenum Linnaeus", "Lonicera periclymenum"),
+    ({"family": "Corvidae"}, "Corvidae", "Corvidae"), ({}, "Pica sp.", "Pica"), ({}, None, ""),
+    ({"genus": "Pica", "species": "hudsonia"}, None, "Pica hudsonia"),
+])  # fmt: skip
+def test_names_as_bioclip_builds_them(ranks, name, text):
+    assert taxon_text(ranks, name) == text
+
+
+def test_binomial_cuts_authors_and_subspecies():
+    assert binomial("Parus major ssp. newtoni Prazak, 1894") == ("Parus", "major")
+    assert binomial("Parus cf. major") == ("Parus", "")

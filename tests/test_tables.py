@@ -4,21 +4,13 @@ from __future__ import annotations
 
 import csv
 import gzip
-import io
-import tarfile
-import zipfile
 
-import numpy as np
 import pytest
 from conftest import shared
 
-from prom3e_index.errors import InputError, ShapeError, TableError
-from prom3e_index.schema import NAMES
+from prom3e_index.errors import InputError, TableError
 from prom3e_index.tables import read_observations
-from prom3e_index.tables.embeddings import read_embeddings
-from prom3e_index.tables.names import binomial, taxon_text
-from prom3e_index.tables.normalise import coordinates, event_days
-from prom3e_index.tables.pickled import read_array_dict
+from prom3e_index.tables.normalise import coordinates
 
 
 def rows_of(path, **options):
@@ -85,18 +77,6 @@ def test_obscured_coordinates_keep_their_uncertainty():
         max(r["coordinate_uncertainty_m"] or 0 for r, f in zip(rows, flags, strict=True) if f)
         > 20_000
     )
-
-
-def test_multimedia_extension_gives_the_first_picture():
-    archive = shared("data/tables/gbif_download_example.zip")
-    rows, _ = rows_of(archive)
-    with zipfile.ZipFile(archive) as z:
-        media = list(csv.DictReader(io.TextIOWrapper(z.open("multimedia.txt"), "utf-8"), delimiter="\t",
-                                    quoting=csv.QUOTE_NONE))  # fmt: skip
-        keys = {r["gbifID"] for r in media if r["identifier"]}
-    remote = [r for r in rows if any("remote" in p["reason"] for p in r["problems"])]
-
-    assert len(remote) == len(keys)
 
 
 def test_taxabench_folder(tmp_path):
@@ -180,33 +160,6 @@ def test_coordinates_are_checked(lat, lon, reason):
     assert (why is None) if reason is None else reason in why
 
 
-@pytest.mark.parametrize("text, first, last", [
-    ("2024-05-01", "2024-05-01", "2024-05-01"), ("2024-05", "2024-05-01", "2024-05-31"),
-    ("2024", "2024-01-01", "2024-12-31"), ("1940-01-01/1971-12-31", "1940-01-01", "1971-12-31"),
-    ("2024-05-01/03", "2024-05-01", "2024-05-03"), ("2008-03-17T12:00:00-07:00", "2008-03-17", "2008-03-17"),
-    ("2024/05/01", "2024-05-01", "2024-05-01"), ("2024-13-01", "None", "None"), ("yesterday", "None", "None"),
-    ("2024-02", "2024-02-01", "2024-02-29"), ("2024-12", "2024-12-01", "2024-12-31"),
-])  # fmt: skip
-def test_dates_and_intervals(text, first, last):
-    assert tuple(map(str, event_days(text))) == (first, last)
-
-
-@pytest.mark.parametrize("ranks, name, text", [
-    ({"kingdom": "Metazoa", "genus": "pica"}, "Pica hudsonia (Sabine, 1823)", "Animalia Pica hudsonia"),
-    ({"family": "Corvidae", "species": "pica"}, None, "Corvidae pica"),
-    ({"species": "Pica pica"}, "x", "Pica pica"), ({}, "Lonicera periclymenum Linnaeus", "Lonicera periclymenum"),
-    ({"family": "Corvidae"}, "Corvidae", "Corvidae"), ({}, "Pica sp.", "Pica"), ({}, None, ""),
-    ({"genus": "Pica", "species": "hudsonia"}, None, "Pica hudsonia"),
-])  # fmt: skip
-def test_names_as_bioclip_builds_them(ranks, name, text):
-    assert taxon_text(ranks, name) == text
-
-
-def test_binomial_cuts_authors_and_subspecies():
-    assert binomial("Parus major ssp. newtoni Prazak, 1894") == ("Parus", "major")
-    assert binomial("Parus cf. major") == ("Parus", "")
-
-
 def test_media_outside_the_folder_is_refused_unless_asked(tmp_path):
     folder = tmp_path / "t"
     folder.mkdir()
@@ -239,66 +192,6 @@ def test_missing_columns_name_the_near_ones(tmp_path):
     assert rows[0]["image"] == "a.jpg" and mapped.extra == {"remark": "remark"}
 
 
-def test_broken_archives(tmp_path):
-    def archive(name, files):
-        with zipfile.ZipFile(tmp_path / name, "w") as z:
-            for member, text in files.items():
-                z.writestr(member, text)
-        return tmp_path / name
-
-    core = '<archive xmlns="http://rs.tdwg.org/dwc/text/"><core rowType="x/Occurrence"><files><location>{}</location></files><id index="0"/></core></archive>'
-    with pytest.raises(TableError, match="outside the archive"):
-        read_observations(
-            archive("slip.zip", {"meta.xml": core.format("o.txt"), "../o.txt": "1\n"})
-        )
-    with pytest.raises(TableError, match="empty or outside"):
-        read_observations(archive("loc.zip", {"meta.xml": core.format("../../etc/passwd")}))
-    with pytest.raises(TableError, match="names 'occ.txt', which is absent"):
-        read_observations(
-            archive("gone.zip", {"meta.xml": core.format("occ.txt"), "occur.txt": ""})
-        )
-    with pytest.raises(TableError, match="not well-formed"):
-        read_observations(archive("xml.zip", {"meta.xml": "<archive><core>"}))
-    with pytest.raises(TableError, match="document type"):
-        read_observations(
-            archive("bomb.zip", {"meta.xml": '<!DOCTYPE a [<!ENTITY b "c">]><archive/>'})
-        )
-    with pytest.raises(TableError, match="0 core tables"):
-        read_observations(archive("none.zip", {"meta.xml": "<archive/>"}))
-    with tarfile.open(tmp_path / "link.tgz", "w:gz") as t:
-        info = tarfile.TarInfo("meta.xml")
-        info.type, info.linkname = tarfile.SYMTYPE, "/etc/passwd"
-        t.addfile(info)
-    with pytest.raises(TableError, match="link or device"):
-        read_observations(tmp_path / "link.tgz")
-    cut = archive("cut.zip", {"meta.xml": core.format("o.txt"), "o.txt": "1\n" * 1000})
-    cut.write_bytes(cut.read_bytes()[:-60])
-    with pytest.raises(TableError, match="damaged"):
-        read_observations(cut)
-
-
-def test_archive_as_tgz_with_its_own_delimiter_and_encoding(tmp_path):
-    meta = (
-        '<archive xmlns="http://rs.tdwg.org/dwc/text/"><core encoding="ISO-8859-1" fieldsTerminatedBy="|" '
-        'fieldsEnclosedBy="" ignoreHeaderLines="1" rowType="http://rs.tdwg.org/dwc/terms/Occurrence"><files>'
-        '<location>occ.txt</location></files><id index="0"/>'
-        '<field index="1" term="http://rs.tdwg.org/dwc/terms/scientificName"/>'
-        '<field default="CC0" term="http://purl.org/dc/terms/license"/></core></archive>'
-    )
-    with tarfile.open(tmp_path / "a.tgz", "w:gz") as t:
-        for name, data in (
-            ("meta.xml", meta.encode()),
-            ("occ.txt", "k|n\n1|Nyctea scandiacä\n".encode("latin-1")),
-        ):
-            info = tarfile.TarInfo(name)
-            info.size = len(data)
-            t.addfile(info, io.BytesIO(data))
-    rows, table = rows_of(tmp_path / "a.tgz")
-
-    assert table.format == "dwca" and rows[0]["id"] == "1"
-    assert rows[0]["scientific_name"] == "Nyctea scandiacä" and rows[0]["license"] == "CC0"
-
-
 @pytest.mark.parametrize("content, words", [
     (b"", "empty"), (b"\0\1\2binary" * 100, "binary"), (b"PK\3\4garbage", "damaged zip"),
     (b"PAR1garbagePAR1", "Parquet"), (b"\x1f\x8bgarbage", "damaged gzip"), (b"\n\n", "header is needed"),
@@ -307,58 +200,3 @@ def test_files_that_are_no_tables(tmp_path, content, words):
     (tmp_path / "f").write_bytes(content)
     with pytest.raises(TableError, match=words):
         read_observations(tmp_path / "f")
-
-
-def test_npz_multinat_and_npy_give_the_same_embeddings(tmp_path):
-    import pyarrow as pa
-    from pyarrow import parquet
-
-    rng = np.random.default_rng(0)
-    x = rng.normal(size=(9, 6, 8)).astype(np.float32)
-    present = np.ones((9, 6), bool)
-    present[::2, 5] = False
-    x[~present] = 0
-    unit = x / np.where(present, np.linalg.norm(x, axis=2), 1)[:, :, None]
-    np.savez(
-        tmp_path / "e.npz",
-        embeddings=x,
-        present=present,
-        ids=np.arange(9),
-        species=np.array(list("abcdefghi")),
-    )
-    names = ["image", "sat", "loc", "env", "text", "sound"]
-    columns = {
-        n: [x[i, m].tolist() if present[i, m] else None for i in range(9)]
-        for m, n in enumerate(names)
-    }
-    parquet.write_table(pa.table({**columns, "id": [str(i) for i in range(9)], "species": list("abcdefghi")}),
-                        tmp_path / "m.parquet")  # fmt: skip
-    np.save(tmp_path / "d.npy", {n: x[:, m] for m, n in enumerate(names)}, allow_pickle=True)
-
-    for file, kind in (("e.npz", "npz"), ("m.parquet", "multinat"), ("d.npy", "npy")):
-        batches = list(read_embeddings(tmp_path / file, kind, NAMES, 8, rows=4))
-        assert np.allclose(np.concatenate([b.embeddings for b in batches]), unit, atol=1e-6), kind
-        assert np.array_equal(np.concatenate([b.present for b in batches]), present)
-        ids = [f"row-{i + 1}" for i in range(9)] if kind == "npy" else [str(i) for i in range(9)]
-        assert [i for b in batches for i in b.ids] == ids
-    with pytest.raises(ShapeError, match=r"\(9, 6, 8\).*\(n, 6, 16\)"):
-        list(read_embeddings(tmp_path / "e.npz", "npz", NAMES, 16))
-    x[3, 2, 0] = np.nan
-    np.savez(tmp_path / "nan.npz", embeddings=x, present=present)
-    with pytest.raises(TableError, match="Row 3"):
-        list(read_embeddings(tmp_path / "nan.npz", "npz", NAMES, 8))
-
-
-def test_a_pickle_that_asks_for_more_than_arrays_is_refused(tmp_path):
-    import pickle
-
-    class Evil:
-        def __reduce__(self):
-            return (print, ("run",))
-
-    np.save(tmp_path / "evil.npy", {"image": Evil()}, allow_pickle=True)
-    with pytest.raises(TableError, match="asks for (builtins|__builtin__).print"):
-        read_array_dict(tmp_path / "evil.npy")
-    (tmp_path / "raw.npy").write_bytes(pickle.dumps({"a": 1}))
-    with pytest.raises(TableError, match="refused"):
-        read_array_dict(tmp_path / "raw.npy")
