@@ -224,7 +224,7 @@ def test_a_manifest_that_leads_outside_is_refused(index):
         {"deleted": {"file": "../bits.npy", "rows": 1}},
     ):
         path.write_text(json.dumps({**said, **part}))
-        with pytest.raises(BundleError, match="which it needs; refused"):
+        with pytest.raises(BundleError, match="not a segment's folder|outside the index; refused"):
             Bundle.open(index)
     path.write_text(json.dumps({k: v for k, v in said.items() if k != "segments"}))
     with pytest.raises(BundleError, match="lacks segments"):

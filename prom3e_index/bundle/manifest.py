@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from prom3e_index.bundle.manifest_check import check_manifest
 from prom3e_index.bundle.own_files import refuse_links
 from prom3e_index.errors import BundleError
 
@@ -107,7 +108,7 @@ def read_manifest(
         raise BundleError(
             f"{folder} is no index (it has no {NAME}).{hint} Make one: prom3e-index build."
         )
-    values = _in_this_format(_parsed(path, folder))
+    values = _in_this_format(_parsed(path, folder), path)
     if generation is not None and generation != values["generation"]:
         path = manifest_path(folder, generation)
         if not path.is_file():
@@ -117,11 +118,8 @@ def read_manifest(
                 f"{folder} has no generation {generation} to look at; there are {known}. Compacting "
                 "removes those before it."
             )
-        values = _in_this_format(_parsed(path, folder))
+        values = _in_this_format(_parsed(path, folder), path)
     refuse_links(folder, values["files"])
-    for name in values["files"]:
-        if not (folder / name).resolve().is_relative_to(folder.resolve()):
-            raise BundleError(f"{path} names {name!r} outside the index; refused.")
     needed = [(Path(s["name"]) / "metadata.duckdb").as_posix() for s in values["segments"]]
     needed += [values["deleted"]["file"]] if values["deleted"] else []
     for name in needed:
@@ -148,9 +146,13 @@ def _parsed(path: Path, folder: Path) -> dict[str, Any]:
         raise BundleError(f"{path} is {path.stat().st_size:,} bytes; it is no manifest.")
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as e:
+    except (
+        ValueError,
+        RecursionError,
+    ) as e:  # not JSON, not UTF-8, a number of thousands of digits
         raise BundleError(f"{path} is damaged: {e}. Build the index again.") from e
-    if not isinstance(values, dict) or not isinstance(values.get("format_version"), int):
+    version = values.get("format_version") if isinstance(values, dict) else None
+    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
         raise BundleError(f"{path} is no manifest of an index.")
     if values["format_version"] > FORMAT_VERSION:
         raise BundleError(
@@ -161,21 +163,33 @@ def _parsed(path: Path, folder: Path) -> dict[str, Any]:
     lacking = [k for k in (*REQUIRED, *later) if k not in values]
     if lacking:
         raise BundleError(f"{path} lacks {', '.join(lacking)}. Build the index again.")
-    return values
+    out: dict[str, Any] = values
+    return out
 
 
-def _in_this_format(values: dict[str, Any]) -> dict[str, Any]:
-    """Format 1 was one segment in the index's own folder, searched exactly, without removed rows."""
+def _in_this_format(values: dict[str, Any], path: Path) -> dict[str, Any]:
+    """Values of any format in the present form, checked.
+
+    Format 1 was one segment in the index's own folder, searched exactly, without removed rows.
+    """
     if values["format_version"] == 1:
+        source, names = values.get("source"), values["modalities"]
         values["segments"] = [
             {
                 "name": ".",
                 "rows": values["rows"],
-                "media": values.get("source", {}).get("media", "."),
-                "index": {t: {"kind": "exact"} for t in values["modalities"]},
+                "media": source.get("media", ".") if isinstance(source, dict) else ".",
+                "index": {
+                    t: {"kind": "exact"}
+                    for t in (names if isinstance(names, list) else ())
+                    if isinstance(t, str)
+                },
             }
         ]
         values["places"], values["deleted"] = values["rows"], None
+        values["history"] = []
+    check_manifest(values, path)
+    if values["format_version"] == 1:
         values["history"] = [
             history_entry(1, values.get("created", ""), "build", values["rows"], 0)
         ]
