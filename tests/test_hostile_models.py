@@ -113,6 +113,21 @@ def test_an_mvae_of_impossible_size_is_refused(mini, key, value):
         _ = Model.open(mini).mvae
 
 
+@pytest.mark.parametrize(
+    "line, use",
+    [
+        ("image_resize = 1000000", "image"), ("image_crop = 257", "image"), ("sat_crop = 0", "sat"),
+        ("normalize_std = [0.2, 0.0, 0.2]", "image"), ("normalize_mean = [0.5]", "image"),
+        ("normalize_mean = 'abc'", "image"), ("audio_sample_rate = 0", "audio"), ("audio_max_length_s = 1e9", "audio"),
+    ],
+)  # fmt: skip
+def test_preprocessing_out_of_bounds_is_refused(mini, line, use):
+    toml = mini / "model.toml"
+    toml.write_text(toml.read_text() + f"\n[preprocess]\n{line}\n")
+    with pytest.raises(ModelError, match=line.split()[0]):
+        Model.open(mini).media_spec(use)
+
+
 def test_settings_that_change_nothing_are_passed_over(mini):
     rng = np.random.default_rng(0)
     items = {"image": [rng.integers(0, 255, (224, 224, 3), np.uint8)], "text": ["Pica pica"],

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from prom3e_index.errors import ModelError, near_names
 from prom3e_index.models.hub_cache import HUB_PREFIX, locate
-from prom3e_index.models.weights import fingerprint, read_json
+from prom3e_index.models.weights import fingerprint, read_json, whole_number
 from prom3e_index.schema import modality_name, set_key
 
 if TYPE_CHECKING:
@@ -97,12 +97,12 @@ class Model:
             mvae = settings["mvae"]
             self.name = str(settings["name"])
             self.modalities = tuple(str(m) for m in mvae["modalities"])
-            self.width = int(settings["width"])
+            self.width = whole_number(settings, "width", 1, 1 << 16, where)
         except KeyError as e:
             raise ModelError(f"{where} lacks {e}.") from e
         self.summary = str(settings.get("summary", ""))
         self.decode = str(mvae.get("decode", "expectation"))
-        self.nodes = int(mvae.get("nodes", 2))
+        self.nodes = whole_number(mvae, "nodes", 1, 64, where, 2)
         self.hidden = str(mvae.get("hidden", "mean"))
         self._hubs = settings.get("hubs", {})
         self.hubs = str(self._hubs.get("method", NO_HUBS))
@@ -159,13 +159,26 @@ class Model:
         from prom3e_index.media.images import ImageSpec
 
         base = ImageSpec()
+        resize = self._preprocessed_whole(f"{modality}_resize", 1 << 13, base.resize)
         return ImageSpec(
-            int(self._preprocess(f"{modality}_resize", base.resize)),
-            int(self._preprocess(f"{modality}_crop", base.crop)),
-            tuple(self._preprocess("normalize_mean", base.mean)),
-            tuple(self._preprocess("normalize_std", base.std)),
+            resize,
+            self._preprocessed_whole(f"{modality}_crop", resize, base.crop),
+            self._three("normalize_mean", base.mean),
+            self._three("normalize_std", base.std),
             self._exif,
         )
+
+    def _preprocessed_whole(self, key: str, high: int, usual: int) -> int:
+        return whole_number({key: self._preprocess(key, usual)}, key, 1, high, f"Model {self.name}")
+
+    def _three(self, key: str, usual: tuple[float, ...]) -> tuple[float, ...]:
+        values = self._preprocess(key, usual)
+        good = isinstance(values, list | tuple) and len(values) == 3
+        if not good or not all(isinstance(v, int | float) and 0 <= v < 256 for v in values):
+            raise ModelError(f"Model {self.name}: {key} is {values!r}; three numbers are needed.")
+        if key.endswith("std") and 0 in values:
+            raise ModelError(f"Model {self.name}: {key} is {values!r}; a deviation is above 0.")
+        return tuple(values)
 
     def audio_spec(self) -> AudioSpec:
         """Preprocessing of recordings; other padding or truncation than the published is refused."""
@@ -179,8 +192,8 @@ class Model:
                 )
         return replace(
             AudioSpec(),
-            sample_rate_hz=int(self._preprocess("audio_sample_rate", 48_000)),
-            window_s=int(self._preprocess("audio_max_length_s", 10)),
+            sample_rate_hz=self._preprocessed_whole("audio_sample_rate", 1 << 20, 48_000),
+            window_s=self._preprocessed_whole("audio_max_length_s", 600, 10),
             every_window=self._windows,
         )
 
@@ -225,32 +238,10 @@ class Model:
         return self._encoders[modality]
 
     def _load(self, modality: str) -> Encoder:
-        kind = self.settings["encoder"][modality]["kind"]
+        from prom3e_index.models.opening import open_encoder
+
         path = locate(self.source(modality), self.folder, self.hub)
-        if kind == "geoclip-location":
-            from prom3e_index.encoders.place import GeoClipLocation
-
-            return GeoClipLocation(path, self.device)
-        if kind == "sinr":
-            from prom3e_index.encoders.climate import SinrClimate
-
-            return SinrClimate(path, self.device)
-        if kind in ("clap-audio", "laion-clap"):
-            from prom3e_index.encoders import sound
-
-            tower = sound.ClapAudio if kind == "clap-audio" else sound.LaionAudio
-            return tower(path, self.audio_spec(), self.device)
-        if kind == "open_clip-text":
-            from prom3e_index.encoders.name import OpenClipText
-
-            return OpenClipText(path, self.device)
-        if kind == "clip-vision":
-            from prom3e_index.encoders.tile import ClipTile
-
-            return ClipTile(path, self.image_spec("sat"), self.device)
-        from prom3e_index.encoders.photo import OpenClipImage
-
-        return OpenClipImage(path, self.image_spec("image"), self.device)
+        return open_encoder(self, self.settings["encoder"][modality]["kind"], path)
 
     @cached_property
     def _mvae_folder(self) -> Path:
