@@ -65,6 +65,5 @@ class EmbeddedObservations:
         """Read what is said of the rows, in their order; embeddings are not read."""
         at = 0
         for cells in self._file.cells(rows):
-            n = len(next(iter(cells.values())))
-            yield self._layout.batch(cells, n, at)
-            at += n
+            yield self._layout.batch(cells, at)
+            at += len(next(iter(cells.values())))

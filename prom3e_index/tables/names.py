@@ -136,7 +136,6 @@ def _titled(words: list[str], authors: bool) -> bool:
     return len(words) <= 3 and not dated and bool(_LATIN.search(word.lower()))
 
 
-@lru_cache(1 << 14)
 def binomial(scientific_name: str | None, *, authors: bool = True) -> tuple[str, str]:
     """Split a scientific name into genus and epithet; either may be empty.
 
@@ -149,7 +148,12 @@ def binomial(scientific_name: str | None, *, authors: bool = True) -> tuple[str,
         scientific_name: Any text; its accents may be composed or not.
         authors: Whether an author may stand in it; a column `species` has none.
     """
-    words = _words(scientific_name or "")
+    return _binomial((scientific_name or "")[:_LONGEST], authors)
+
+
+@lru_cache(1 << 14)
+def _binomial(name: str, authors: bool) -> tuple[str, str]:
+    words = _words(name)
     doubtful = False
     while words and (words[0].lower() in _CROSS or _bare(words[0]) in _LEADING):
         doubtful |= _bare(words[0]) not in {"candidatus", "ca"} and words[0].lower() not in _CROSS
@@ -192,6 +196,13 @@ def taxon_text(ranks: Mapping[str, str | None], scientific_name: str | None = No
         empty string when nothing is known. Genus and epithet are of one name: where the column
         `genus` has another than the binomial, the binomial's.
     """
+    cells = ((ranks.get(r) or "")[:_LONGEST] for r in RANKS)
+    return _taxon_text(tuple(cells), (scientific_name or "")[:_LONGEST])
+
+
+@lru_cache(1 << 14)
+def _taxon_text(cells: tuple[str, ...], scientific_name: str) -> str:
+    ranks = dict(zip(RANKS, cells, strict=True))
     higher = [_rank(ranks.get(r)) for r in RANKS[:5]]
     higher = ["Animalia" if h == "Metazoa" else h for h in higher]
     own = binomial(ranks.get("genus"))[0]

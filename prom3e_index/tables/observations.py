@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from prom3e_index.schema import FIELDS
@@ -54,7 +55,7 @@ class Layout:
             taken.add(name.lower())
             self.extra[name] = column
 
-    @property
+    @cached_property
     def schema(self) -> pa.Schema:
         """Arrow schema of the batches: `row_in`, the fields, the metadata columns, `problems`."""
         import pyarrow as pa
@@ -74,7 +75,6 @@ class Layout:
     def batch(
         self,
         cells: dict[str, list[Any]],
-        rows: int,
         first: int,
         complete: Callable[[dict[str, Any]], None] | None = None,
     ) -> pa.RecordBatch:
@@ -83,8 +83,8 @@ class Layout:
 
         schema = self.schema
         out: dict[str, list[Any]] = {name: [] for name in schema.names}
-        for i in range(rows):
-            row = {name: column[i] for name, column in cells.items()}
+        for i, raw in enumerate(zip(*cells.values(), strict=True)):
+            row = dict(zip(cells, raw, strict=True))
             if complete:
                 complete(row)
             observation, problems = self.rules.observation(row)
@@ -146,6 +146,6 @@ class Observations:
             reader = source.connection.sql(source.query, params=source.params).to_arrow_reader(rows)
             for raw in reader:
                 cells = {name: raw.column(i).to_pylist() for i, name in enumerate(raw.schema.names)}
-                yield self._layout.batch(cells, raw.num_rows, at, source.complete)
+                yield self._layout.batch(cells, at, source.complete)
                 at += raw.num_rows
             self.rejected = list(source.rejected())
