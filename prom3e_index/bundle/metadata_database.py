@@ -142,7 +142,7 @@ def _columns_of(
     held = []
     for batch in _batches(con, databases, range(len(databases)), room):
         found = held_columns(con)
-        held += [found[f"c{i}"] for i in batch]
+        held += [found.get(f"c{i}", {}) for i in batch]
     return first_columns(held, known)
 
 

@@ -35,6 +35,12 @@ def create_views(
         The metadata columns of the index.
     """
     held = held_columns(con)
+    for database, first in firsts.items():
+        if database not in held:
+            raise BundleError(
+                f"The metadata of the rows from {first} on have no observations. Restore the index from a copy, or "
+                "build it again."
+            )
     columns = first_columns((held[database] for database in firsts), columns or {})
     found = con.execute("SELECT database_name, table_name FROM duckdb_tables()").fetchall()
     for table in ("observations", "lost", "rejected", "by_place", "by_taxon", "taxa"):
