@@ -127,6 +127,8 @@ def test_the_run_equals_the_plain_loop_bit_for_bit(tmp_path, monkeypatch, lines)
     rows = list(csv.DictReader((tmp_path / "log.csv").open()))
     means = [float(np.mean(losses[at : at + 4])) for at in range(0, 20, 4)]
     assert [r["loss"] for r in rows] == [f"{m:.6g}" for m in means] and last == means[-1]
+    again = align(toy()[0], anchors, label, config, tmp_path)
+    assert again == pytest.approx(last, rel=1e-5), "a finished run says what it found"
     assert len(told) == (5 if lines == 1 else 20)
     if lines == 200:  # the mean of the epoch so far
         assert told[5] == (6, 20, f"loss {np.mean(losses[4:6]):.3f}  epoch 2/5")

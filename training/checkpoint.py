@@ -114,7 +114,11 @@ def claim(folder: Path, settings: dict[str, Any]) -> None:
 
 
 class Log:
-    """A CSV file with a line per `step`; lines after the step a run resumes at are dropped."""
+    """A CSV file with a line per `step`; lines after the step a run resumes at are dropped.
+
+    Attributes:
+        last: The last line that was kept, empty without any.
+    """
 
     def __init__(self, path: Path, columns: tuple[str, ...], resume_at: int) -> None:
         self.path, self.columns = path, columns
@@ -126,6 +130,7 @@ class Log:
                     for r in csv.DictReader(f)
                     if (r.get("step") or "").isdigit() and int(r["step"]) <= resume_at
                 ]
+        self.last: dict[str, str] = kept[-1] if kept else {}
         with path.open("w", encoding="utf-8", newline="") as f:
             writer = csv.DictWriter(f, columns)
             writer.writeheader()

@@ -187,7 +187,7 @@ def align(
         report: Gets the step, the steps in all, and a line on loss and epoch.
 
     Returns:
-        Mean loss of the last epoch; NaN when the run was finished already.
+        Mean loss of the last epoch; where the run was finished already, as its log has it.
 
     Raises:
         InputError: Fewer rows have both modalities than a batch needs; another run's folder; a batch that
@@ -242,6 +242,8 @@ def align(
     saved_at, wait = time.monotonic(), max(1, steps // LINES)
     losses = torch.zeros(per_epoch, device=me.device)  # of this epoch; read when a line is due
     since, finished = at % per_epoch, math.nan
+    if log and at == steps:
+        finished = float(log.last.get("loss", math.nan))
     shuffled: dict[int, Tensor] = {}
 
     def prepare(step: int) -> _Prepared:
