@@ -107,14 +107,12 @@ def test_names_are_embedded_a_batch_at_a_time(monkeypatch, count):
     encoder = OpenClipText(TOWERS)
     monkeypatch.setattr(encoder, "batch_size", 4)
     names = [f"Genus species{i}" for i in range(count)]
-    encode, sizes = encoder._model.encode_text, []
-    monkeypatch.setattr(
-        encoder._model, "encode_text", lambda ids: sizes.append(len(ids)) or encode(ids)
-    )
+    tower, sizes = encoder._tower, []
+    monkeypatch.setattr(encoder, "_tower", lambda ids: sizes.append(len(ids)) or tower(ids))
     found = encoder.encode(names)
     assert sizes == [4] * (count // 4) + ([count % 4] if count % 4 else [])
     assert found.shape == (count, encoder.width) and found.dtype == np.float32
     with torch.inference_mode():
-        alone = [encode(encoder.tokens([n]))[0].numpy() for n in names]
+        alone = [tower(encoder.tokens([n]))[0].numpy() for n in names]
     for row, one in zip(found, alone, strict=True):
         assert np.abs(row - one / np.linalg.norm(one)).max() < 1e-5
