@@ -128,7 +128,7 @@ def query(
         hub=hub,
         device=device,
     )
-    bundle = Bundle.open(index, gpu=device.startswith("cuda"), at=at)
+    bundle = Bundle.open(index, gpu=device.startswith("cuda") and device, at=at)
     write_answer(bundle.search(asked), format, output, hit_columns(bundle))
 
 

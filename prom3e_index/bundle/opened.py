@@ -40,7 +40,7 @@ class BundleFolder:
         metadata: Their metadata as one database.
     """
 
-    def __init__(self, path: Path, manifest: dict[str, Any], gpu: bool = False) -> None:
+    def __init__(self, path: Path, manifest: dict[str, Any], gpu: bool | str = False) -> None:
         self.path, self.manifest = path, manifest
         self.modalities: tuple[str, ...] = tuple(manifest["modalities"])
         self.rows = int(manifest["rows"])
@@ -63,12 +63,12 @@ class BundleFolder:
         )
 
     @classmethod
-    def open(cls, path: str | Path, *, gpu: bool = False, at: int | None = None) -> Self:
+    def open(cls, path: str | Path, *, gpu: bool | str = False, at: int | None = None) -> Self:
         """Open a bundle.
 
         Args:
             path: Its folder.
-            gpu: Search unfiltered queries on a GPU where FAISS finds one.
+            gpu: Search unfiltered queries on a GPU where FAISS finds one: True, or which as `cuda:1`.
             at: An earlier generation; the current one when None.
 
         Raises:

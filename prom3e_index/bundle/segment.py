@@ -36,7 +36,7 @@ class Segment:
         entry: Mapping[str, Any],
         first: int,
         manifest: Mapping[str, Any],
-        gpu: bool = False,
+        gpu: bool | str = False,
     ) -> None:
         self.name, self.rows, self.first = str(entry["name"]), int(entry["rows"]), first
         self.media = Path(entry["media"])

@@ -18,6 +18,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import NDArray
 
+from prom3e_index.bundle.faiss.gpu import GpuGallery, device_number
 from prom3e_index.bundle.faiss.kinds import KINDS, Kind
 from prom3e_index.bundle.faiss.opened_index import open_index
 from prom3e_index.bundle.faiss.scan import Floats, Ints, Vectors, exact, refine, settle
@@ -96,7 +97,7 @@ class Gallery:
         vectors: Vectors,
         point: Point,
         assigned: NDArray[np.int32] | None = None,
-        gpu: bool = False,
+        gpu: bool | str = False,
     ) -> None:
         import faiss
 
@@ -110,10 +111,23 @@ class Gallery:
                 lists.prefetch_nthread = 0  # threads begun for each query cost more than they bring
             self.lists = int(self._index.nlist)
             self._centroids: Floats = self._index.quantizer.reconstruct_n(0, self.lists)
-        self._gpu: Any = None
-        if gpu and self._kind.name == "exact" and faiss.get_num_gpus() > 0:
-            self._gpu = _to_gpu(vectors)
+        self._gpu: GpuGallery | None = None
+        self._no_gpu = ""
+        if gpu is not False and self._kind.name == "exact":
+            self._to_gpu("cuda" if gpu is True else gpu)
         self.on_gpu = self._gpu is not None
+
+    def _to_gpu(self, device: str) -> None:
+        import faiss
+
+        number = device_number(device)
+        if number >= faiss.get_num_gpus():
+            self._no_gpu = f" (FAISS sees {faiss.get_num_gpus()} GPUs, {device} is not among them)"
+            return
+        try:
+            self._gpu = GpuGallery(self.vectors, number)
+        except RuntimeError as e:
+            self._no_gpu = f" (not on {device}: {_first_line(e)})"
 
     def __len__(self) -> int:
         return len(self.vectors)
@@ -195,11 +209,19 @@ class Gallery:
 
     def _flat(self, queries: Floats, k: int) -> tuple[Floats, Ints, str]:
         """FAISS proposes one row more than asked for: it shows whether a tie crosses the k-th place."""
+        why = self._no_gpu
+        if self._gpu is not None:
+            try:
+                told = self._gpu.search(queries, k)
+            except RuntimeError as e:
+                told, why = None, f" (the GPU failed: {_first_line(e)})"
+            if told is not None:
+                return (*told, "exact, FAISS on the GPU")
+            why = why or " (the GPU could not tell the best for sure)"
         want = min(k + 1, len(self))
-        index = self._index if self._gpu is None else self._gpu
-        path = "exact, FAISS" + (" on the GPU" if self.on_gpu else "")
+        path = "exact, FAISS" + why
         while True:
-            _, proposed = index.search(queries, want)
+            _, proposed = self._index.search(queries, want)
             self._check_rows(proposed)
             scores, rows = refine(self.vectors, queries, proposed.astype(np.int64), want)
             if want == len(self) or (scores[:, -1] < scores[:, k - 1]).all():
@@ -272,12 +294,5 @@ class Gallery:
         return out
 
 
-def _to_gpu(vectors: Vectors) -> Any:
-    import faiss
-
-    config = faiss.GpuIndexFlatConfig()
-    config.useFloat16 = True
-    flat = faiss.GpuIndexFlatIP(faiss.StandardGpuResources(), vectors.shape[1], config)
-    for at in range(0, len(vectors), 1 << 16):
-        flat.add(np.asarray(vectors[at : at + (1 << 16)], np.float32))
-    return flat
+def _first_line(error: Exception) -> str:
+    return (str(error) or type(error).__name__).strip().splitlines()[-1][:120]
