@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -109,8 +107,5 @@ def conformal(
 
 def quantile(wrongness: NDArray[Any], coverage: float = COVERAGE) -> float:
     """The ⌈(n + 1)·coverage⌉-th smallest; infinity when there are too few."""
-    exact = (len(wrongness) + 1) * Fraction(
-        str(coverage)
-    )  # 70 · 0.9 is 63.000000000000007 to a float
-    place = math.ceil(exact)
+    place = int(np.ceil((len(wrongness) + 1) * coverage))
     return float(np.sort(wrongness)[place - 1]) if place <= len(wrongness) else float("inf")
