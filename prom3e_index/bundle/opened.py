@@ -161,7 +161,14 @@ class BundleFolder:
     @cached_property
     def statistics(self) -> list[dict[str, Any]]:
         """What each segment says of the model's uncertainty; see `uncertainty`."""
-        return [dict(json.loads(bytes(s.read("statistics.json")))) for s in self.segments]
+        try:
+            return [dict(json.loads(bytes(s.read("statistics.json")))) for s in self.segments]
+        except BundleError:
+            raise
+        except (ValueError, TypeError, RecursionError) as e:
+            raise BundleError(
+                f"A statistics.json of {self.path} is damaged: {e}. Run prom3e-index rebuild."
+            ) from e
 
     @cached_property
     def undated(self) -> int:
