@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-from vectors import QUERIES, K, arguments, make, milliseconds, per_second
+from vectors import QUERIES, K, arguments, array_file, make, milliseconds, per_second
 
 BLOCK = 50_000
 
@@ -25,13 +25,12 @@ def stored(n: int, folder: Path, table: Path | None) -> Path:
     base, _ = make(min(n, 1_000_000), folder, table)
     if not path.is_file():
         rng = np.random.default_rng(3)
-        out = np.lib.format.open_memmap(path, mode="w+", dtype=np.float16, shape=(n, base.shape[1]))
-        for at in range(0, n, BLOCK):
-            rows = np.arange(at, min(n, at + BLOCK)) % len(base)
-            x = np.asarray(base[rows], np.float32)
-            x += rng.standard_normal(x.shape, np.float32) * np.float32(0.3 / 512**0.5)
-            out[at : at + len(rows)] = x / np.linalg.norm(x, axis=1, keepdims=True)
-        out.flush()
+        with array_file(path, (n, base.shape[1])) as out:
+            for at in range(0, n, BLOCK):
+                rows = np.arange(at, min(n, at + BLOCK)) % len(base)
+                x = np.asarray(base[rows], np.float32)
+                x += rng.standard_normal(x.shape, np.float32) * np.float32(0.3 / 512**0.5)
+                out[at : at + len(rows)] = x / np.linalg.norm(x, axis=1, keepdims=True)
     return path
 
 

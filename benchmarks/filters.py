@@ -7,6 +7,7 @@ are read. Each lookup is also timed without the sorted tables, as a plain scan.
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from datetime import date
 from pathlib import Path
@@ -71,6 +72,7 @@ def main() -> None:
     given = parser.parse_args()
     folder = given.folder / f"filters-{given.rows}"
     if not (folder / "records.arrow").is_file():
+        shutil.rmtree(folder, ignore_errors=True)  # of a run that was interrupted
         folder.mkdir(parents=True)
         print(json.dumps({"seconds": write(folder, given.rows, given.places)}))
     sizes = {

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import argparse
 import csv
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +44,17 @@ def places(n: int, table: Path | None, seed: int = 0) -> np.ndarray:
     return np.stack([np.clip(at[:, 0], -89.9, 89.9), (at[:, 1] + 180) % 360 - 180], 1)
 
 
+@contextmanager
+def array_file(path: Path, shape: tuple[int, int]) -> Iterator[np.ndarray]:
+    """A float16 array to fill; it gets its name when it is whole, so an interrupted run leaves none."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    begun = path.with_suffix(".begun")
+    out = np.lib.format.open_memmap(begun, mode="w+", dtype=np.float16, shape=shape)
+    yield out
+    out.flush()
+    begun.replace(path)
+
+
 def make(n: int, folder: Path, table: Path | None) -> tuple[np.ndarray, np.ndarray]:
     """Gallery (n, 512) float16, memory-mapped, and queries (512, 512) float32, made once per folder."""
     from prom3e_index.models.folder import Model
@@ -50,10 +63,9 @@ def make(n: int, folder: Path, table: Path | None) -> tuple[np.ndarray, np.ndarr
     encoder = Model.open("geoclip").encoder("loc")
     if not path.is_file():
         where = places(n, table)
-        out = np.lib.format.open_memmap(path, mode="w+", dtype=np.float16, shape=(n, 512))
-        for at in range(0, n, 8192):
-            out[at : at + 8192] = encoder.encode(where[at : at + 8192].astype(np.float32))
-        out.flush()
+        with array_file(path, (n, 512)) as out:
+            for at in range(0, n, 8192):
+                out[at : at + 8192] = encoder.encode(where[at : at + 8192].astype(np.float32))
     rng = np.random.default_rng(9)
     own = encoder.encode(places(2 * QUERIES, table, seed=99).astype(np.float32))
     gap = rng.normal(size=512)

@@ -1,0 +1,41 @@
+"""Benchmarks run from a fresh clone: all can be imported, and those that need a folder make it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+from conftest import ROOT
+
+SCRIPTS = sorted(p.stem for p in (ROOT / "benchmarks").glob("*.py"))
+
+
+def test_every_script_can_be_imported():
+    code = (
+        f"import sys, importlib\nsys.path.insert(0, {str(ROOT / 'benchmarks')!r})\n"
+        f"for name in {SCRIPTS!r}:\n    importlib.import_module(name)\nprint('all')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+
+    assert done.stdout == "all\n", done.stderr
+
+
+@pytest.mark.parametrize("words, key", [
+    (("peers.py", "2500", "--engines", "ours, exact,,no such engine"), "engine"),
+    (("build_index.py", "2500", "ivf-f16"), "kind"),
+    (("filters.py", "2000"), "filter"),
+])  # fmt: skip
+def test_a_small_run_in_an_empty_folder(words, key, tmp_path):
+    script, *rest = words
+    command = [sys.executable, ROOT / "benchmarks" / script, *rest]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+
+    assert done.returncode == 0, done.stderr
+    assert any(key in line for line in lines)
+    if script == "peers.py":
+        ours, other = lines
+        assert ours["at 0.99"]["recall@10"] == 1.0 and not any(f["short"] for f in ours["filters"])
+        assert other["failed"].startswith("KeyError")
