@@ -224,14 +224,15 @@ def test_climate_from_a_raster_where_the_table_has_none(tmp_path):
     from prom3e_index.world import planet
 
     np.save(tmp_path / "c.npy", planet.raster())
-    path = table(tmp_path, ["id,lat,lon", "a,10.2,20.7", "b,-33,151"])
+    path = table(tmp_path, ["id,lat,lon", "a,63.2,-34.8", "b,59.4,85.3", "sea,10.2,20.7"])
     build(BuildConfig(table=path, out=tmp_path / "i.p3i", climate=tmp_path / "c.npy"))
     bundle = Bundle.open(tmp_path / "i.p3i")
-    cells = np.nan_to_num(planet.raster()[[39, 61], [100, 165]].astype(np.float32))
+    cells = planet.raster()[[13, 15], [72, 132]].astype(np.float32)
     expected = Model.open("mini").encoder("env").encode(cells)
 
     assert bundle.manifest["observed"]["env"] == 2
-    assert np.abs(np.asarray(bundle.embeddings("env"), np.float32) - expected).max() < 1e-3
+    assert np.abs(np.asarray(bundle.embeddings("env")[:2], np.float32) - expected).max() < 1e-3
+    assert [r[0] for r in bundle.sql("SELECT row FROM lost WHERE modality = 'env'")] == [2]
 
 
 @pytest.mark.parametrize("harm, words", [
