@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 
 from prom3e_index.bundle.faiss.operating_point import found_share
+from prom3e_index.bundle.filters import quoted
 from prom3e_index.bundle.manifest import checksum
 from prom3e_index.errors import MediaError, Prom3eError
-from prom3e_index.indexer.generation import strays
+from prom3e_index.indexer.generation import strays, unreadable
 from prom3e_index.media.pool import DecodePool, Task
 from prom3e_index.mvae.completion import infer
-from prom3e_index.schema import MEDIA
+from prom3e_index.schema import MEDIA, RECORDS
 from prom3e_index.search.hubness import Bank, by_segment, same_centres
 from prom3e_index.search.run import Bundle
 from prom3e_index.search.score import gallery
@@ -22,29 +24,42 @@ from prom3e_index.search.score import gallery
 
 @dataclass(frozen=True)
 class Check:
-    """One thing verified: its name, whether it holds, and what was seen."""
+    """One thing verified: its name, whether it holds, and what was seen.
+
+    `compared` is False where there was nothing to compare with: then nothing is known.
+    """
 
     name: str
     ok: bool
     detail: str
+    compared: bool = True
 
 
 def verify(
-    bundle: Bundle, sample: int = 20, progress: Callable[[str], None] | None = None
+    bundle: Bundle,
+    sample: int = 20,
+    progress: Callable[[str], None] | None = None,
+    media: Path | None = None,
 ) -> list[Check]:
     """Verify a bundle.
 
     Checks every file's SHA-256; that rows in = indexed + rejected; that row numbers run from 0 to n − 1
     with one id each; that arrays and FAISS indexes have n rows and FAISS holds the stored vectors; that
     a sample of gallery vectors follows from the embeddings; that a sample of files, where they are still
-    there, encodes to the stored embeddings.
+    there, encodes to the stored embeddings; that the records shown with hits are those of the table.
+
+    Args:
+        bundle: Opened.
+        sample: Rows and files compared.
+        progress: Told of each check.
+        media: Folder of the files, where they have moved; that of the build when None.
 
     Returns:
         All checks, failed or not; never raises for a damaged part.
     """
     checks: list[Check] = []
 
-    def check(name: str, run: Callable[[], tuple[bool, str]]) -> None:
+    def check(name: str, run: Callable[[], tuple[bool, str] | tuple[bool, str, bool]]) -> None:
         if progress:
             progress(name)
         try:
@@ -58,6 +73,7 @@ def verify(
     check("counts", lambda: _counts(bundle))
     check("keys", lambda: _keys(bundle))
     check("files", lambda: _nothing_else(bundle))
+    check("records", lambda: _records(bundle))
     for target in bundle.modalities:
         check(f"index {target}", partial(_index, bundle, target, rows))
     check("gallery follows from embeddings", lambda: _gallery(bundle, rows))
@@ -65,7 +81,7 @@ def verify(
         check("correction against hubs", lambda: _correction(bundle, rows))
     for modality in MEDIA:
         if modality in bundle.modalities:
-            check(f"re-encode {modality}", partial(_reencode, bundle, modality, sample))
+            check(f"re-encode {modality}", partial(_reencode, bundle, modality, sample, media))
     return checks
 
 
@@ -104,6 +120,9 @@ def _keys(bundle: Bundle) -> tuple[bool, str]:
 
 def _nothing_else(bundle: Bundle) -> tuple[bool, str]:
     """No file lies among the index's own that no generation names, such as rows that were compacted away."""
+    damaged = unreadable(bundle.path, bundle.manifest)
+    if damaged:
+        return False, f"{', '.join(damaged)} cannot be read; compact takes earlier generations away"
     left = strays(bundle.path)
     if left:
         return False, (
@@ -180,23 +199,62 @@ def _correction(bundle: Bundle, rows: np.ndarray) -> tuple[bool, str]:  # type: 
     return worst < 1e-3, f"largest difference {worst:.1e} over {len(rows)} rows"
 
 
-def _reencode(bundle: Bundle, modality: str, sample: int) -> tuple[bool, str]:
+def _records(bundle: Bundle) -> tuple[bool, str]:
+    """What hits show is read from `records.arrow`; it must be what the table says, in every row."""
+    import pyarrow as pa
+
+    shown = 0
+    for segment in bundle.segments:
+        if not segment.has("records.arrow"):
+            continue  # as in indexes of format 1: hits show the table itself
+        with pa.memory_map(str(segment.folder / "records.arrow")) as source:
+            held = pa.ipc.open_file(source).read_all()
+            cells = ", ".join(quoted(c) for c in held.column_names)
+            last = segment.first + segment.rows - 1
+            query = f"SELECT {cells} FROM every WHERE row BETWEEN {segment.first} AND {last} ORDER BY row"
+            at = 0
+            with bundle.reader(query, RECORDS) as table:
+                for batch in table:
+                    mine = held.slice(at, batch.num_rows).to_pylist()
+                    for place, (one, other) in enumerate(
+                        zip(mine, batch.to_pylist(), strict=False)
+                    ):
+                        if one != other:
+                            row = segment.first + at + place
+                            return False, f"row {row} is shown as {one}, the table says {other}"
+                    at += batch.num_rows
+            if held.num_rows != at:
+                return False, f"{segment.name} shows {held.num_rows} rows, the table has {at}"
+        shown += at
+    return True, f"{shown} rows as in the table"
+
+
+def _reencode(
+    bundle: Bundle, modality: str, sample: int, media: Path | None
+) -> tuple[bool, str, bool]:
     found = bundle.sql(
         f'SELECT row, "{modality}" FROM observations WHERE has_{modality} AND "{modality}" IS NOT NULL '
         f"USING SAMPLE reservoir({int(sample)} ROWS) REPEATABLE (0)"
     )
-    model = bundle.model()
-    there = [(int(r), bundle.segment_of(int(r))[0].media / p) for r, p in found]
-    there = [(r, p) for r, p in there if p.is_file()]
+    if not found:
+        return True, "no row has a file", True
+    paths = [(int(r), (media or bundle.segment_of(int(r))[0].media) / p) for r, p in found]
+    there = [(r, p) for r, p in paths if p.is_file()]
     if not there:
-        return True, "no files here to compare with"
+        lacking = (
+            f"none of {len(paths)} files is there, as {paths[0][1]}; where they have moved: verify --media "
+            "FOLDER"
+        )
+        return True, lacking, False
+    model = bundle.model()
     bundle.check_encoder(model, modality)
     spec = asdict(model.media_spec(modality))
     lowest = 1.0
     with DecodePool(2) as pool:
         for row, result in pool.map([(row, Task(modality, path, spec)) for row, path in there]):
             if isinstance(result, MediaError):
-                return False, f"row {row}: {result}"
+                return False, f"row {row}: {result}", True
             stored = np.asarray(bundle.embeddings(modality)[row], np.float32)
             lowest = min(lowest, float(model.encoder(modality).encode([result])[0] @ stored))
-    return lowest > 0.999, f"{len(there)} files, lowest cosine {lowest:.6f}"
+    said = f"{len(there)} of {len(paths)} files are there, lowest cosine {lowest:.6f}"
+    return lowest > 0.999, said, True

@@ -18,6 +18,13 @@ def quiet(*_):
     return
 
 
+class Heard(list):
+    """Takes down the stages that it is told as progress."""
+
+    def __call__(self, stage, *_):
+        self.append(stage)
+
+
 def places(path: Path, ids, shift=0.0, name="Pica pica") -> str:
     """A table of places, the id's position deciding the place."""
     with path.open("w", newline="", encoding="utf-8") as f:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 EVENTS = ("open", "os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.truncate", "shutil.rmtree")
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
+_WHOLE = (".adding/", ".compacting/", ".building/", ".replaced-")
 _watch = None
 
 
@@ -28,6 +29,10 @@ class Watch:
         path = args[0] if args else None
         if isinstance(path, bytes):
             path = os.fsdecode(path)
+        if name in ("os.remove", "os.rmdir") and args[1] != -1:  # a name in an open folder
+            path = str(Path(f"/proc/self/fd/{args[1]}").readlink() / path)
+            if path.removeprefix(self.prefix).startswith(_WHOLE):
+                return  # of a folder that goes as a whole; taking it away was counted when it began
         if not isinstance(path, str | os.PathLike) or not str(path).startswith(self.prefix):
             return
         if name == "open" and not (args[2] or 0) & _WRITES:

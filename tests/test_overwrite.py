@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from changes import ids_of, places, quiet, sound
+from changes import Heard, ids_of, places, quiet, sound
 from faults import Killed, faults
 
 from prom3e_index.bundle.filters import Filter
@@ -64,7 +64,7 @@ def test_a_crash_at_every_operation_of_publishing(two, tmp_path, monkeypatch, ab
         and [p.name for p in place.iterdir()] == ["i.p3i.building", "i.p3i"]
         or (sorted(p.name for p in place.iterdir()) == ["i.p3i", "i.p3i.building"])
     )
-    absent, said = 0, []
+    absent, said = 0, Heard()
     last = watch.seen
     for at in range(max(1, last - 60), last + 1):
         stage, out = fresh(place, *two)
@@ -76,7 +76,7 @@ def test_a_crash_at_every_operation_of_publishing(two, tmp_path, monkeypatch, ab
             absent += 1
             with pytest.raises(BundleError, match="i.p3i.replaced-"):
                 Bundle.open(out)
-        remove(out, Filter(where="1=0"), None, lambda stage, *_: said.append(stage))
+        remove(out, Filter(where="1=0"), None, said)
         assert rows_at(out) == (rows or 24)
         assert not [
             p for p in place.iterdir() if ".replaced-" in p.name and (p / "manifest.json").exists()
@@ -140,8 +140,8 @@ def test_only_indexes_set_aside_by_builds_are_taken_away(index, tmp_path, fast):
     kept[1].mkdir()
     (kept[1] / "notes.txt").touch()
     (tmp_path / "i.p3i.replaced-99").symlink_to(kept[0])
-    said = []
-    remove(index, Filter(where="1=0"), None, lambda stage, *_: said.append(stage))
+    said = Heard()
+    remove(index, Filter(where="1=0"), None, said)
     assert said == ["took away i.p3i.replaced-4711, which a killed build had replaced"]
     assert not ours.exists() and all(p.is_dir() for p in kept)
     assert (kept[0] / "manifest.json").is_file()
