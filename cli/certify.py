@@ -18,6 +18,7 @@ def certify(
 ) -> None:
     """Measure again what the search finds of the exact answer, and how fast, on this machine."""
     from prom3e_index.errors import BundleError
+    from prom3e_index.indexer.beside import real_path
     from prom3e_index.indexer.certify import certify as measure
     from prom3e_index.indexer.generation import changing, commit, successor
     from prom3e_index.search.run import Bundle
@@ -27,6 +28,7 @@ def certify(
         made = measure(bundle, bundle.model(), show, queries)
     write_certificate({**bundle.manifest, "certificate": made})
     if store:
+        index = real_path(index)
         with changing(index, "certify") as old:
             if old["generation"] != made["generation"]:
                 raise BundleError(

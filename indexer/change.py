@@ -38,6 +38,7 @@ from prom3e_index.indexer.generation import (
     successor,
     summarise,
     take_segment,
+    there,
 )
 from prom3e_index.indexer.merge import join_segments
 from prom3e_index.indexer.plan import Progress, sift_known, sift_told
@@ -161,7 +162,7 @@ def remove(index: Path, where: Filter | None, ids: list[str] | None, progress: P
     """
     index = real_path(index)
     with changing(index, "remove", progress, check=False) as old:
-        bundle = BundleFolder(index, old)
+        bundle = BundleFolder(index, there(index, old))
         unknown: list[str] = []
         if ids is not None:
             rows = _rows_of_ids(bundle, ids)

@@ -66,7 +66,7 @@ def summarise(folder: Path, manifest: dict[str, Any]) -> None:
     counts = {k: sum(int(p.get(k, 0)) for p in parts) for k in _COUNTS}
     counts["rows_indexed"] = manifest["rows"]
     manifest["counts"] = counts | ({"rows_removed": removed} if removed else {})
-    bundle = BundleFolder(folder, manifest)
+    bundle = BundleFolder(folder, there(folder, manifest))
     manifest["columns"] = dict(bundle.metadata.metadata_columns)
     held = bundle.present[bundle.live].sum(axis=0)
     manifest["observed"] = {m: int(n) for m, n in zip(bundle.modalities, held, strict=True)}
@@ -154,6 +154,12 @@ def remove_rows(index: Path, manifest: dict[str, Any], removed: NDArray[np.bool_
     sync(index)
     manifest["files"][name] = {"bytes": path.stat().st_size, "sha256": checksum(path)}
     manifest["deleted"] = {"file": name, "rows": int(removed.sum())}
+
+
+def there(index: Path, manifest: dict[str, Any]) -> dict[str, Any]:
+    """A manifest without the files that are missing, for what needs none of them."""
+    files = {n: e for n, e in manifest["files"].items() if (index / n).is_file()}
+    return {**manifest, "files": files}
 
 
 def removed_rows(bundle: BundleFolder) -> NDArray[np.bool_]:

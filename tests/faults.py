@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import importlib
 import os
 import sys
 from contextlib import contextmanager
@@ -10,6 +11,11 @@ from pathlib import Path
 
 EVENTS = ("open", "os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.truncate", "shutil.rmtree")
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
+SEAMS = (
+    "write_segment.write_index", "write_segment.write_metadata", "rewrite.finish_tables", "rewrite.write_indexes",
+    "change.certified", "compact.certified",
+)  # fmt: skip
+"""Functions of the indexer that write with DuckDB or FAISS, whose own operations are not seen, or take long."""
 _WHOLE = (".adding/", ".compacting/", ".building/", ".replaced-")
 _watch = None
 
@@ -65,15 +71,34 @@ def faults(prefix: Path, at: int | None = None, error: str = "killed"):
     """
     global _watch
     watch = Watch(str(prefix), at, error)
-    fsync = os.fsync
+    fsync, patched = os.fsync, []
 
     def counted(handle):
         if _watch is watch:
             watch.step("fsync")
         fsync(handle)
 
+    for seam in SEAMS:
+        module, _, name = seam.partition(".")
+        module = importlib.import_module(f"prom3e_index.indexer.{module}")
+        patched.append((module, name, getattr(module, name)))
+        setattr(module, name, _around(watch, seam, getattr(module, name)))
     os.fsync, _watch = counted, watch
     try:
         yield watch
     finally:
         os.fsync, _watch = fsync, None
+        for module, name, function in patched:
+            setattr(module, name, function)
+
+
+def _around(watch, seam, function):
+    """A function, with a point where it may fail before it and one after it."""
+
+    def run(*args, **kwargs):
+        watch.step(f"before {seam}")
+        done = function(*args, **kwargs)
+        watch.step(f"after {seam}")
+        return done
+
+    return run
