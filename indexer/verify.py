@@ -209,6 +209,7 @@ def _records(bundle: Bundle) -> tuple[bool, str]:
             continue  # as in indexes of format 1: hits show the table itself
         with pa.memory_map(str(segment.folder / "records.arrow")) as source:
             held = pa.ipc.open_file(source).read_all()
+            held.validate(full=True)
             cells = ", ".join(quoted(c) for c in held.column_names)
             last = segment.first + segment.rows - 1
             query = f"SELECT {cells} FROM every WHERE row BETWEEN {segment.first} AND {last} ORDER BY row"
