@@ -30,6 +30,7 @@ class Watch:
     def __init__(self, prefix: str, at: int | None, error: str) -> None:
         self.prefix, self.at, self.error = prefix, at, error
         self.seen = 0
+        self.paths: list[str] = []
 
     def event(self, name: str, args: tuple) -> None:
         path = args[0] if args else None
@@ -47,6 +48,7 @@ class Watch:
 
     def step(self, path: str) -> None:
         self.seen += 1
+        self.paths.append(path)
         if self.at is None or self.seen < self.at:
             return
         if self.error == "killed":  # the disk is out of reach from here on: no cleaning up

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -69,10 +70,11 @@ def test_files_that_are_not_there_are_not_compared_and_not_called_ok(bundle_path
     checks = checks_of(index, *names, sample=3)
     assert [c.compared for c in checks.values()] == [False] * 3
     for check in checks.values():
-        assert check.detail.startswith(f"none of 3 files is there, as {gone}/")
+        assert re.match(rf"none of [123] files is there, as {re.escape(str(gone))}/", check.detail)
         assert check.detail.endswith("verify --media FOLDER")
     checks = checks_of(index, *names, sample=3, media=moved)
-    assert all(c.ok and c.compared and c.detail.startswith("3 of 3 files") for c in checks.values())
+    assert all(c.ok and c.compared for c in checks.values())
+    assert all(re.match(r"([123]) of \1 files are there", c.detail) for c in checks.values())
     shown = duckdb.connect(str(index / "metadata.duckdb"), read_only=True)
     (photo,) = shown.execute("SELECT image FROM observations WHERE has_image LIMIT 1").fetchone()
     shown.close()
