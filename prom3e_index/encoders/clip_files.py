@@ -44,15 +44,15 @@ def open_clip_tower(folder: Path, part: str) -> tuple[nn.Module, dict[str, Any],
     """
     vision, text, config = open_clip_sizes(folder)
     path = weights_file(folder, OPEN_CLIP_FILES)
-    state = read_state(path)
+
+    def needed(name: str) -> bool:
+        return name.startswith("visual.") == (part == "image") and name != "logit_scale"
+
+    state = read_state(path, needed)
     with hollow():
         pair = _Pair(vision, text)
     check_fits(pair, state, path)
-    own = {
-        k.removeprefix("visual."): v
-        for k, v in state.items()
-        if k.startswith("visual.") == (part == "image") and k != "logit_scale"
-    }
+    own = {k.removeprefix("visual."): v for k, v in state.items() if needed(k)}
     build = (lambda: PictureTower(vision)) if part == "image" else (lambda: NameTower(text))
     return open_network(build, own, path), config, path
 

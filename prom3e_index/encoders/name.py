@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,9 @@ def _tokenizer_code() -> Any:
 @cache
 def tokenizer(context: int) -> Any:
     """CLIP's tokenizer: names to token ids, (n, context) int64."""
-    return _tokenizer_code().SimpleTokenizer(context_length=context)
+    code = _tokenizer_code()
+    made = getattr(code, "_tokenizer", None)  # the package's own is as good, and made already
+    return partial(made or code.SimpleTokenizer(), context_length=context)
 
 
 class OpenClipText:

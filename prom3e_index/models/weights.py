@@ -68,8 +68,8 @@ def weights_file(folder: Path, names: tuple[str, ...] = ("model.safetensors",)) 
     raise NotCachedError(f"{folder} holds no {' or '.join(names)}; copy the weights there.")
 
 
-def read_state(path: Path) -> State:
-    """Read tensors as float32 on the CPU (half-precision files are widened).
+def read_state(path: Path, needed: Callable[[str], bool] = lambda name: True) -> State:
+    """Read tensors as float32 on the CPU (half-precision files are widened, where a name is `needed`).
 
     Those of a safetensors file that are float32 there are mapped: nothing is read before it is used, and what
     several processes use lies in memory once. A Lightning checkpoint gives its `state_dict`, with the prefix
@@ -92,7 +92,7 @@ def read_state(path: Path) -> State:
         if state and all(k.startswith(prefix) for k in state):
             state = {k.removeprefix(prefix): v for k, v in state.items()}
     return {
-        k: v.float() if v.is_floating_point() else v
+        k: v.float() if v.is_floating_point() and needed(k) else v
         for k, v in state.items()
         if hasattr(v, "shape")
     }

@@ -20,8 +20,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import logsumexp
-from scipy.stats import skew
 
 from prom3e_index.errors import InputError
 from prom3e_index.models.folder import NO_HUBS, Model
@@ -167,6 +165,8 @@ def bias(products: Floats, method: str) -> Floats:
 
 def raw_bias(products: Floats, method: str) -> Floats:
     """As `bias`, with its mean."""
+    from scipy.special import logsumexp  # seconds that a query does not need
+
     kind, strength = METHODS[method]
     if kind == "csls":
         k = min(int(strength), len(products))
@@ -218,4 +218,6 @@ class HubCounts:
 
     def skewness(self) -> float:
         """Skewness of the counts; 0 when all are equal, several units where hubs rule."""
+        from scipy.stats import skew  # seconds that a query does not need
+
         return float(skew(self._counts)) if self._counts.std() > 0 else 0.0
