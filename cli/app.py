@@ -134,7 +134,7 @@ def _sentence(e: Exception) -> str:
     if isinstance(e, _UsageError):
         context = getattr(e, "ctx", None)
         more = f" See {context.command_path} --help." if context else ""
-        return f"{e.format_message()}{more}"  # type: ignore[attr-defined]
+        return f"{e.format_message().rstrip('.')}.{more}"  # type: ignore[attr-defined]
     if isinstance(e, MemoryError):
         return "the memory is full; close other programs, or give less at a time"
     if isinstance(e, OSError):
@@ -145,7 +145,7 @@ def _sentence(e: Exception) -> str:
     return f"unexpected {type(e).__name__}: {e}. This is a fault of the program; `prom3e-index --debug …` shows where"
 
 
-_MOST = 2000
+_MOST = 600
 """Characters of an error; what repeats a whole file or query is cut in the middle."""
 
 

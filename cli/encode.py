@@ -8,11 +8,13 @@ from typing import Annotated
 import typer
 
 from prom3e_index.cli.options import (
+    MOST_SEED,
     Device,
     EncodeOptions,
     Hub,
     ModelName,
     config_from,
+    filled,
     grouped,
 )
 from prom3e_index.cli.screen import progress, say
@@ -55,12 +57,14 @@ def infer(
         str | None, typer.Option(help="Visible modalities, image,loc; all present.")
     ] = None,
     decode: Annotated[str, typer.Option(help="expectation, mean or sample.")] = "expectation",
-    seed: Annotated[int | None, typer.Option(help="For --decode sample.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, max=MOST_SEED, help="For --decode sample.")
+    ] = None,
     hub: Hub = None,
     device: Device = "cpu",
 ) -> None:
     """Run the MVAE over embeddings: mean, log_variance, sigma_l1, tokens, reconstructed (.npz)."""
     from prom3e_index.indexer.npz import infer_npz
 
-    done = infer_npz(embeddings, model, given, decode, seed, output, hub, device)
+    done = infer_npz(embeddings, model, filled("--given", given), decode, seed, output, hub, device)
     say(f"{done['rows']:,} rows, visible: {', '.join(done['visible'])}")

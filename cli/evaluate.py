@@ -24,8 +24,8 @@ ModelOf = Annotated[
 ]
 Out = Annotated[Path, typer.Option("--out", "-o", help="Folder of the results.")]
 Species = Annotated[str | None, typer.Option(help="Column that labels the species.")]
-Rows = Annotated[int, typer.Option(help="At most this many rows, drawn with --seed.")]
-Seed = Annotated[int, typer.Option(help="Of draws and bootstrap.")]
+Rows = Annotated[int, typer.Option(min=1, help="At most this many rows, drawn with --seed.")]
+Seed = Annotated[int, typer.Option(min=0, help="Of draws and bootstrap.")]
 
 
 def embeddings(

@@ -18,13 +18,28 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 DEFAULT_INDEX = Path("index.p3i")
+MOST_SEED = 2**63 - 1
+
+
+def _index(path: Path) -> Path:
+    """An index by a path that ends in a name: `.` and `..` are written out."""
+    return path.resolve() if path.name in ("", "..") else path
+
+
 Index = Annotated[
-    Path, typer.Option("--index", "-i", envvar="PROM3E_INDEX", help="The index folder.")
+    Path,
+    typer.Option("--index", "-i", envvar="PROM3E_INDEX", callback=_index, help="The index folder."),
 ]
+Seed = Annotated[int, typer.Option("--seed", min=0, max=MOST_SEED, help="Of everything random.")]
 ModelName = Annotated[str, typer.Option("--model", "-m", help="mini, taxabind, or a model folder.")]
 Hub = Annotated[
     Path | None,
-    typer.Option("--hub", help="Local copy of hub repositories, read as DIR/OWNER/REPO."),
+    typer.Option(
+        "--hub",
+        exists=True,
+        file_okay=False,
+        help="Local copy of hub repositories, read as DIR/OWNER/REPO.",
+    ),
 ]
 
 
@@ -34,7 +49,7 @@ def _device(name: str) -> str:
 
     kind, colon, number = name.partition(":")
     if kind not in ("cpu", "cuda") or (colon and not (number.isascii() and number.isdigit())):
-        raise InputError(f"--device is {name!r}; known: cpu, cuda, cuda:1, …")
+        raise InputError(f"--device is {name!r}; known: cpu, cuda, and cuda:1 for the second.")
     if kind == "cuda":
         import torch
 
@@ -206,6 +221,15 @@ def pairs(entries: list[str], option: str, form: str = "SETTING=VALUE") -> dict[
             raise InputError(f"{option} says both {name}={out[name]} and {entry}; give one.")
         out[name] = value
     return out
+
+
+def filled(option: str, text: str | None) -> str | None:
+    """The text of an option that was given; an empty one, as of an unset variable, is an error."""
+    from prom3e_index.errors import InputError
+
+    if text is not None and not text.strip():
+        raise InputError(f"{option} is empty; leave it out, or say which.")
+    return text
 
 
 def wishes(

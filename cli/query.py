@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from prom3e_index.cli.options import DEFAULT_INDEX, Device, Hub, Index, Where
+from prom3e_index.cli.options import DEFAULT_INDEX, Device, Hub, Index, Where, filled
 
 
 def query(
@@ -107,7 +107,7 @@ def query(
         text=text,
         embedding=_vector(embedding) if embedding is not None else None,
         embedding_of=embedding_of,
-        target=target,
+        target=filled("--target", target),
         k=k,
         space=space,  # type: ignore[arg-type]  # checked by the search
         delta=delta,
@@ -118,7 +118,7 @@ def query(
             where=where,
             near=parse_near(near) if near is not None else None,
             bbox=parse_bbox(bbox) if bbox is not None else None,
-            taxon=taxon,
+            taxon=filled("--taxon", taxon),
             since=parse_day(since, last=False) if since is not None else None,
             until=parse_day(until, last=True) if until is not None else None,
         ),
@@ -128,6 +128,9 @@ def query(
         hub=hub,
         device=device,
     )
+    first, last = asked.filter.since, asked.filter.until
+    if first is not None and last is not None and first > last:
+        raise InputError(f"--from {since} lies after --to {until}; no day is both.")
     bundle = Bundle.open(index, gpu=device.startswith("cuda") and device, at=at)
     write_answer(bundle.search(asked), format, output, hit_columns(bundle))
 
@@ -139,7 +142,9 @@ def _vector(path: Path) -> list[float]:
 
     try:
         values = np.load(path, allow_pickle=False)
-        return [float(v) for v in np.asarray(values, np.float64).reshape(-1)]
+        if getattr(values, "dtype", np.dtype(object)).kind not in "fiu":
+            raise ValueError("it holds no array of numbers")
+        return [float(v) for v in values.reshape(-1)]
     except (OSError, ValueError, TypeError, EOFError) as e:
         raise InputError(f"{path} cannot be read as a plain .npy vector: {e}.") from e
 

@@ -7,7 +7,16 @@ from typing import Annotated
 
 import typer
 
-from prom3e_index.cli.options import Climate, Device, Hub, TableOptions, grouped, pairs
+from prom3e_index.cli.options import (
+    MOST_SEED,
+    Climate,
+    Device,
+    Hub,
+    Seed,
+    TableOptions,
+    grouped,
+    pairs,
+)
 from prom3e_index.cli.screen import progress, say
 
 app = typer.Typer(
@@ -15,7 +24,18 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
 )
-Out = Annotated[Path, typer.Option("--out", "-o", help="The folder to write.")]
+
+
+def _out(path: Path) -> Path:
+    """A folder for a run: none that is an index, which would get a model's files into it."""
+    from prom3e_index.errors import InputError
+
+    if (path / "manifest.json").is_file():
+        raise InputError(f"--out {path} is an index; give another folder.")
+    return path
+
+
+Out = Annotated[Path, typer.Option("--out", "-o", callback=_out, help="The folder to write.")]
 Settings = Annotated[list[str], typer.Option("--set", help="SETTING=VALUE; repeat.")]
 
 
@@ -38,16 +58,20 @@ def mvae(
         typer.Option(help="Model or MVAE folder to start from instead of random weights."),
     ] = None,
     add: Annotated[list[str], typer.Option(help="NAME:WIDTH of a further modality.")] = [],  # noqa: B006
-    embed_dim: Annotated[int | None, typer.Option(help="Latent width.")] = None,
-    depth: Annotated[int | None, typer.Option(help="Transformer blocks.")] = None,
-    heads: Annotated[int | None, typer.Option(help="Attention heads.")] = None,
-    mlp_dim: Annotated[int | None, typer.Option(help="Hidden width of a block's MLP.")] = None,
-    registers: Annotated[int | None, typer.Option(help="Register tokens.")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Rows per step.")] = None,
-    epochs: Annotated[int | None, typer.Option(help="Passes over the rows.")] = None,
-    steps: Annotated[int | None, typer.Option(help="Steps instead of epochs.")] = None,
+    embed_dim: Annotated[int | None, typer.Option(min=1, help="Latent width.")] = None,
+    depth: Annotated[int | None, typer.Option(min=1, help="Transformer blocks.")] = None,
+    heads: Annotated[int | None, typer.Option(min=1, help="Attention heads.")] = None,
+    mlp_dim: Annotated[
+        int | None, typer.Option(min=1, help="Hidden width of a block's MLP.")
+    ] = None,
+    registers: Annotated[int | None, typer.Option(min=0, help="Register tokens.")] = None,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="Rows per step.")] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the rows.")] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Steps instead of epochs.")] = None,
     lr: Annotated[float | None, typer.Option(help="Peak learning rate.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Of everything random.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, max=MOST_SEED, help="Of everything random.")
+    ] = None,
     settings: Settings = [],  # noqa: B006 - Typer copies it
     device: Device = "cpu",
     hub: Hub = None,
@@ -133,12 +157,14 @@ def align(
     loss: Annotated[
         str | None, typer.Option(help="supcon, supcon-sum, infonce or masked; the published one.")
     ] = None,
-    epochs: Annotated[int, typer.Option(help="Passes over the rows.")] = 20,
-    batch_size: Annotated[int | None, typer.Option(help="Rows per step; the published.")] = None,
+    epochs: Annotated[int, typer.Option(min=1, help="Passes over the rows.")] = 20,
+    batch_size: Annotated[
+        int | None, typer.Option(min=1, help="Rows per step; the published.")
+    ] = None,
     lr: Annotated[float, typer.Option(help="Peak learning rate.")] = 1e-4,
     warmup: Annotated[float, typer.Option(help="Share of updates with rising rate.")] = 0.0,
     schedule: Annotated[str, typer.Option(help="restarts (published) or cosine.")] = "restarts",
-    accumulate: Annotated[int, typer.Option(help="Steps per update.")] = 8,
+    accumulate: Annotated[int, typer.Option(min=1, help="Steps per update.")] = 8,
     gather: Annotated[
         bool, typer.Option("--gather", help="Under torchrun, contrast with all processes' rows.")
     ] = False,
@@ -149,7 +175,7 @@ def align(
         bool,
         typer.Option("--augment/--no-augment", help="Random crops, flips, blur; rolls, noise."),
     ] = True,
-    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
+    seed: Seed = 0,
     label: Annotated[
         str | None, typer.Option(help="Column that tells species apart; the name.")
     ] = None,
@@ -205,7 +231,7 @@ def patch(
     after: Annotated[Path, typer.Argument(help="The same network after fine-tuning.")],
     table: Annotated[str, typer.Argument(help="Validation observations with photos and names.")],
     out: Out,
-    points: Annotated[int, typer.Option(help="Values of a between 0 and 1.")] = 10,
+    points: Annotated[int, typer.Option(min=1, help="Values of a between 0 and 1.")] = 10,
     *,
     options: TableOptions,
     device: Device = "cpu",

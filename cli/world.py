@@ -12,8 +12,10 @@ from prom3e_index.cli.screen import progress, say
 
 def world(
     folder: Annotated[Path, typer.Argument(help="New folder.")],
-    observations: Annotated[int, typer.Option(help="Rows of the table.")] = 2000,
-    seed: Annotated[int, typer.Option(help="Of the observations; the planet stays the same.")] = 0,
+    observations: Annotated[int, typer.Option(min=1, help="Rows of the table.")] = 2000,
+    seed: Annotated[
+        int, typer.Option(min=0, help="Of the observations; the planet stays the same.")
+    ] = 0,
 ) -> None:
     """Make an invented planet's observations with real files."""
     from prom3e_index.world import write_world

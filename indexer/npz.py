@@ -222,6 +222,14 @@ def infer_npz(
             f"{source}: `present` is {tuple(present.shape)}, `embeddings` are {tuple(x.shape)}; it must be "
             f"{tuple(x.shape[:2])}."
         )
+    lacking = ~torch.isfinite(x).all(-1) & present
+    if lacking.any():
+        row, column = torch.nonzero(lacking)[0].tolist()
+        raise InputError(
+            f"{source}: the {names[column]} embedding of row {row} holds values that are not numbers; mark it "
+            "as absent in `present`, or encode it again."
+        )
+    x[~present] = 0
     chosen = parse_modalities(given, names) if given else names
     shown = [names.index(m) for m in chosen]
     visible = torch.zeros_like(present)
