@@ -38,9 +38,6 @@ def build(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace an existing index.")
     ] = False,
-    restart: Annotated[
-        bool, typer.Option("--restart", help="Discard an unfinished build.")
-    ] = False,
     hubs: Annotated[
         str | None,
         typer.Option(
@@ -68,7 +65,6 @@ def build(
         hub=hub,
         device=device,
         overwrite=overwrite,
-        restart=restart,
         hubs=hubs,
         wish=Wish(**wishes(target_recall, memory, latency, kind)),
     )

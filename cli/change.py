@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 Table = Annotated[
     str, typer.Argument(help="Table, archive or folder of observations, or embeddings.")
 ]
-Restart = Annotated[bool, typer.Option("--restart", help="Discard an unfinished one.")]
 
 
 @grouped
@@ -42,10 +41,9 @@ def add(
     *,
     options: RowOptions,
     device: Device = "cpu",
-    restart: Restart = False,
 ) -> None:
     """Add the observations of a table that the index does not hold; only they are encoded."""
-    _take(False, index, config_from(table, index, options, hub=hub, device=device, restart=restart))
+    _take(False, index, config_from(table, index, options, hub=hub, device=device))
 
 
 @grouped
@@ -56,10 +54,9 @@ def update(
     *,
     options: RowOptions,
     device: Device = "cpu",
-    restart: Restart = False,
 ) -> None:
     """Replace the observations that have the ids of a table's rows; the ids stay."""
-    _take(True, index, config_from(table, index, options, hub=hub, device=device, restart=restart))
+    _take(True, index, config_from(table, index, options, hub=hub, device=device))
 
 
 def _take(update: bool, index: Path, config: BuildConfig) -> None:

@@ -126,6 +126,10 @@ class RowOptions(TableOptions):
     timeout: Annotated[
         float, typer.Option("--timeout", min=0.1, help="Seconds that one file may take.")
     ] = 120.0
+    restart: Annotated[
+        bool,
+        typer.Option("--restart", help="Discard unfinished work of another table or settings."),
+    ] = False
 
 
 @dataclass(frozen=True)
@@ -163,6 +167,7 @@ def config_from(table: str, out: Path, options: RowOptions, **more: Any) -> Buil
         duplicates=options.duplicates,
         batch_size=options.batch_size,
         timeout_s=options.timeout,
+        restart=options.restart,
         **more,
     )
 
