@@ -22,12 +22,15 @@ def replacing(path: Path) -> Iterator[Path]:
         InputError: `path` is a folder, or its folder is not there.
     """
     try:
-        target = path.resolve()
+        if path.exists() and not path.is_file() and not path.is_dir():
+            target, there = path, True  # `/dev/stdout` of a pipe resolves to no path
+        else:
+            target, there = path.resolve(), False
         if target.is_dir():
             raise InputError(f"{path} is a folder; name a file to write.")
         if not target.parent.is_dir():
             raise InputError(f"{path} cannot be written: there is no folder {target.parent}.")
-        there = target.exists()
+        there = there or target.exists()
     except (OSError, ValueError, RuntimeError) as e:
         if isinstance(e, InputError):
             raise
