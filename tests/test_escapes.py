@@ -66,7 +66,7 @@ def test_layout_keeps_line_ends_and_tabs_only():
     ("\t=1", "'\t=1"), ("\r=1", "'\r=1"), ("\n=1", "'\n=1"), ("  =1", "'  =1"), ("\u00a0=1", "'\u00a0=1"),
     ("＝1+1", "'＝1+1"), ("＋1", "'＋1"), ("－1", "'－1"), ("＠x", "'＠x"), ("-", "'-"), ("-x", "'-x"), ("--1", "'--1"),
     ("-5", "-5"), ("+5.25", "+5.25"), ("-1.5e-3", "-1.5e-3"), ("-٥", "'-٥"), (-5, -5), (-5.5, -5.5), ("a=1", "a=1"), ("", ""), ("1", "1"),
-    (None, None), (float("nan"), None), (float("-inf"), None), (True, True), (["=a", "b"], "'=a|b"), ([], ""), ([None, 1], "|1"),
+    (None, None), (float("nan"), None), (float("-inf"), None), (True, "true"), (np.bool_(False), "false"), (Decimal("12.50"), "12.50"), (["=a", "b"], "'=a|b"), ([], ""), ([None, 1], "|1"),
     (np.float32(0.5), 0.5), (np.array([1, 2]), "1|2"), (datetime.date(2024, 5, 1), "2024-05-01"), (b"\x00\xff", "00ff"),
     ({"a": float("nan")}, '{"a": null}'),
 ])  # fmt: skip
@@ -78,12 +78,12 @@ def test_a_spreadsheet_runs_nothing_and_numbers_stay(value, expected):
 def test_json_has_no_nan_at_any_depth():
     value = {
         "a": [1.5, float("nan"), {"b": float("inf")}], "c": np.array([[np.nan, 2.0]]), "d": np.float64("-inf"),
-        "e": (np.int64(3), np.bool_(True), None), "f": datetime.datetime(2024, 5, 1, 2, 3), "g": Decimal("1.10"),
+        "e": (np.int64(3), np.bool_(True), None), "f": datetime.datetime(2024, 5, 1, 2, 3), "g": Decimal("12.50"),
         1: "\ud800 half", "h": b"\xff", "i": np.float32(0.1), "j": "→ é",
     }  # fmt: skip
     expected = {
         "a": [1.5, None, {"b": None}], "c": [[None, 2.0]], "d": None, "e": [3, True, None], "f": "2024-05-01T02:03:00",
-        "g": "1.10", "1": "\\ud800 half", "h": "ff", "i": float(np.float32(0.1)), "j": "→ é",
+        "g": 12.5, "1": "\\ud800 half", "h": "ff", "i": float(np.float32(0.1)), "j": "→ é",
     }  # fmt: skip
     for text in (escapes.json_text(value), escapes.json_text(value, indent=1)):
         assert strict(text) == expected and "→ é" in text and text.encode()

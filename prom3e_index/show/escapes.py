@@ -11,6 +11,7 @@ import json
 import math
 import re
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from html import escape
 from typing import Any
 
@@ -78,8 +79,8 @@ def plain(value: Any) -> Any:
         value = value.tolist()
     if value is None or isinstance(value, bool | int):
         return value
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
+    if isinstance(value, float | Decimal):
+        return float(value) if math.isfinite(value) else None
     if isinstance(value, Mapping):
         return {_whole(str(k)): plain(v) for k, v in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
@@ -132,9 +133,13 @@ def cell(value: Any) -> Any:
     """A CSV cell: lists joined by `|`, unknown numbers empty, and `'` before what a spreadsheet would run.
 
     A spreadsheet runs text that begins with = + - @ (full width too), a tab or a line end, after blanks
-    or not. Numbers stay as they are.
+    or not. Numbers stay as they are, decimals with the digits of the table; truth is `true` or `false`.
     """
+    if isinstance(value, Decimal):
+        return str(value)
     value = plain(value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
     if isinstance(value, list):
         value = "|".join("" if v is None else str(v) for v in value)
     elif isinstance(value, dict):
