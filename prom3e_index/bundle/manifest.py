@@ -92,7 +92,7 @@ def read_manifest(
     Args:
         folder: The index.
         generation: An earlier one; the current when None.
-        check: Whether the files must be there.
+        check: Whether the files must be there, and what it notes of the index be sound.
 
     Raises:
         BundleError: No bundle, damaged, of a later format, a file missing or of another size, or a
@@ -108,7 +108,7 @@ def read_manifest(
         raise BundleError(
             f"{folder} is no index (it has no {NAME}).{hint} Make one: prom3e-index build."
         )
-    values = _in_this_format(_parsed(path, folder), path)
+    values = _in_this_format(_parsed(path, folder), path, check)
     if generation is not None and generation != values["generation"]:
         path = manifest_path(folder, generation)
         if not path.is_file():
@@ -118,7 +118,7 @@ def read_manifest(
                 f"{folder} has no generation {generation} to look at; there are {known}. Compacting "
                 "removes those before it."
             )
-        values = _in_this_format(_parsed(path, folder), path)
+        values = _in_this_format(_parsed(path, folder), path, check)
     refuse_links(folder, values["files"])
     needed = [(Path(s["name"]) / "metadata.duckdb").as_posix() for s in values["segments"]]
     needed += [values["deleted"]["file"]] if values["deleted"] else []
@@ -167,7 +167,7 @@ def _parsed(path: Path, folder: Path) -> dict[str, Any]:
     return out
 
 
-def _in_this_format(values: dict[str, Any], path: Path) -> dict[str, Any]:
+def _in_this_format(values: dict[str, Any], path: Path, notes: bool) -> dict[str, Any]:
     """Values of any format in the present form, checked.
 
     Format 1 was one segment in the index's own folder, searched exactly, without removed rows.
@@ -188,7 +188,7 @@ def _in_this_format(values: dict[str, Any], path: Path) -> dict[str, Any]:
         ]
         values["places"], values["deleted"] = values["rows"], None
         values["history"] = []
-    check_manifest(values, path)
+    check_manifest(values, path, notes=notes)
     if values["format_version"] == 1:
         values["history"] = [
             history_entry(1, values.get("created", ""), "build", values["rows"], 0)

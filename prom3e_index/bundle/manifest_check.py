@@ -24,25 +24,29 @@ class _Wrong(Exception):
     """Where a manifest is not as it must be, and what stands there."""
 
 
-def check_manifest(values: Mapping[str, Any], path: object) -> None:
+NOTES = ("wish", "certificate")
+"""Parts that say something about an index and decide nothing of what is found; `rebuild` makes them anew."""
+
+
+def check_manifest(values: Mapping[str, Any], path: object, *, notes: bool = True) -> None:
     """Check the values of a manifest in the present form.
 
     Args:
         values: As parsed, brought to the present form.
         path: Of the manifest, for the message.
+        notes: Whether the parts in `NOTES` must be sound too.
 
     Raises:
         BundleError: The first place that is not as it must be.
     """
     try:
         for key, check in _PARTS.items():
-            if key in values:
+            if key in values and (notes or key not in NOTES):
                 check(values[key], key)
         _agree(values)
     except _Wrong as e:
-        raise BundleError(
-            f"{path} is damaged: {e}. Restore it from a copy, or build the index again."
-        ) from e
+        again = "run prom3e-index rebuild" if str(e).startswith(NOTES) else "build the index again"
+        raise BundleError(f"{path} is damaged: {e}. Restore it from a copy, or {again}.") from e
 
 
 def _no(value: Any, where: str, wanted: str) -> _Wrong:
