@@ -269,6 +269,13 @@ def test_documents_are_short_and_speak_of_existing_files():
     ).replace("-http", "")
 
 
+def test_every_test_file_is_in_the_readme():
+    text = (ROOT / "tests/README.md").read_text()
+    files = {p.stem for p in (ROOT / "tests").glob("test_*.py")}
+
+    assert set(re.findall(r"`(test_\w+)`", text)) == files
+
+
 def test_every_dependency_has_its_reason():
     text = (ROOT / "pyproject.toml").read_text()
     block = text[text.index("dependencies = [") : text.index("[project.scripts]")]
