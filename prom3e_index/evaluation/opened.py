@@ -12,6 +12,7 @@ from typing import Any
 
 import prom3e_index
 from prom3e_index.bundle.manifest import NAME
+from prom3e_index.errors import InputError
 from prom3e_index.evaluation.data import EvalSet
 from prom3e_index.models.folder import Model
 
@@ -41,12 +42,17 @@ class EvaluationConfig:
     source: str | None = None
 
 
-def open_evaluated(config: EvaluationConfig) -> Model | None:
+def open_evaluated(config: EvaluationConfig, without_mvae: str | None = None) -> Model | None:
     """The model to evaluate: as named, a bundle's own, or none.
 
     Another MVAE may be tried on a bundle's embeddings, with the encoders that made them.
 
+    Args:
+        config: Says which.
+        without_mvae: What is said where there is no MVAE and one is needed.
+
     Raises:
+        InputError: No MVAE, where one is needed.
         MismatchError: An encoder of the named model is not the bundle's; both are named.
     """
     bundle = None
@@ -54,10 +60,17 @@ def open_evaluated(config: EvaluationConfig) -> Model | None:
         from prom3e_index.search.run import Bundle
 
         bundle = Bundle.open(config.data)
-    if config.model is None:
-        return None if bundle is None else bundle.model(hub=config.hub, device=config.device)
-    model = Model.open(config.model, hub=config.hub, device=config.device)
-    if bundle is not None and model.name != Path(bundle.manifest["model"]["name"]).name:
+    model = None
+    if config.model is not None:
+        model = Model.open(config.model, hub=config.hub, device=config.device)
+    elif bundle is not None:
+        model = bundle.model(hub=config.hub, device=config.device)
+    if without_mvae and (model is None or model.mvae_source is None):
+        raise InputError(without_mvae)
+    if bundle is None or model is None or config.model is None:
+        return model
+    made_with = bundle.manifest["model"]["name"]
+    if config.model != made_with and Path(config.model).resolve() != Path(made_with).resolve():
         for modality in model.settings.get("encoder", {}):
             if modality in bundle.modalities:
                 bundle.check_encoder(model, modality)

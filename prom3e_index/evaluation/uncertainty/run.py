@@ -65,9 +65,8 @@ def evaluate_uncertainty(
         raise InputError(f"--pictures is {config.pictures!r}; known: umap, pca, none.")
     if config.rows < 20:
         raise InputError(f"--rows is {config.rows}; at least twenty are needed.")
-    model = open_evaluated(config)
-    if model is None or model.mvae_source is None:
-        raise InputError("Uncertainty is the MVAE's; give --model with one.")
+    model = open_evaluated(config, "Uncertainty is the MVAE's; give --model with one.")
+    assert model is not None  # else refused
     source = open_source(config.data, model.modalities, model.width, config.species)
     data = source.reported(config.rows, config.seed)
     if len(data) < 20:
