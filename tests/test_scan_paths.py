@@ -143,6 +143,7 @@ def test_the_loops_compile_where_nothing_can_be_written(tmp_path):
             def from_function(cls, *_): return None
         caching.CacheImpl._locator_classes = [Nowhere]
         import numpy as np
+        import prom3e_index.evaluation.ranking  # compiles loops of its own
         from prom3e_index.bundle.faiss import compiled
         v = np.eye(4, dtype=np.float16)
         out = np.empty(4, np.float32)

@@ -12,8 +12,9 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from prom3e_index.bundle.faiss.compiled import compiled
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -23,7 +24,7 @@ _STRIDE = 64
 _NONE = -np.float32(np.inf)
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def _place(row, members, skip):  # type: ignore[no-untyped-def]
     """Answers above the best right one; that tie with it; right ones among these; right ones in all.
 
@@ -55,14 +56,14 @@ def _place(row, members, skip):  # type: ignore[no-untyped-def]
     return above, tied, good, right
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def _places(scores, members, begin, end, skip, count):  # type: ignore[no-untyped-def]
     """Fill `count` (b, 4) with what `_place` says of each query."""
     for i in range(len(scores)):
         count[i] = _place(scores[i], members[begin[i] : end[i]], skip[i])
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def _scan(scores, own, members, begin, end, count, value, index):  # type: ignore[no-untyped-def]
     """Fill `count` (b, 2, 4), by row and by species, `value` and `index` (b, seen); see `Answers`."""
     b, g = scores.shape
@@ -97,7 +98,7 @@ def _scan(scores, own, members, begin, end, count, value, index):  # type: ignor
         count[i, 1] = _place(row, members[begin[i] : end[i]], own[i])
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def _tied(row, value, of, label, own):  # type: ignore[no-untyped-def]
     """See `Answers._tie`."""
     above = size = good = 0

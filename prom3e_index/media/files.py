@@ -6,6 +6,9 @@ from pathlib import Path
 
 from prom3e_index.errors import MediaError
 
+MAX_PIXELS = 150_000_000
+"""Larger images are refused before decoding: 450 MB of RGB, beyond any camera in use."""
+
 _LFS = b"version https://git-lfs"
 
 

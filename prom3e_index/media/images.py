@@ -15,13 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prom3e_index.errors import MediaError
-from prom3e_index.media.files import check_file
+from prom3e_index.media.files import MAX_PIXELS, check_file
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-
-MAX_PIXELS = 150_000_000
-"""Larger images are refused before decoding: 450 MB of RGB, beyond any camera in use."""
 
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "TGA", "PPM", "JPEG2000")
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prom3e_index.errors import MediaError
-from prom3e_index.media.images import MAX_PIXELS
+from prom3e_index.media.files import MAX_PIXELS
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -19,7 +19,7 @@ SCALE = np.float32(1e6)
 WIDE_SCALE = 1e6
 
 
-def _compiled(**options: Any) -> Callable[[Callable[..., Any]], Any]:
+def compiled(**options: Any) -> Callable[[Callable[..., Any]], Any]:
     """`njit`, kept on disk where there is a place for it."""
 
     def compile_(f: Callable[..., Any]) -> Any:
@@ -41,7 +41,7 @@ def _wide(typing, number):  # type: ignore[no-untyped-def]
     return types.float32(types.uint16), emit
 
 
-@_compiled(fastmath=True)
+@compiled(fastmath=True)
 def _dot(row, query):  # type: ignore[no-untyped-def]
     s = np.float32(0)
     for j in range(len(query)):
@@ -49,7 +49,7 @@ def _dot(row, query):  # type: ignore[no-untyped-def]
     return s
 
 
-@_compiled(fastmath=True)
+@compiled(fastmath=True)
 def _wide_dot(row, query):  # type: ignore[no-untyped-def]
     s = np.float64(0)
     for j in range(len(query)):
@@ -57,7 +57,7 @@ def _wide_dot(row, query):  # type: ignore[no-untyped-def]
     return s
 
 
-@_compiled()
+@compiled()
 def _settle_one(bits, query, rows, scores):  # type: ignore[no-untyped-def]
     """Score a line's rows in double precision; order them, −1 last as they come."""
     for j in range(len(rows)):
@@ -76,21 +76,21 @@ def _settle_one(bits, query, rows, scores):  # type: ignore[no-untyped-def]
         rows[place] = r
 
 
-@_compiled()
+@compiled()
 def dots(bits, rows, query, out):  # type: ignore[no-untyped-def]
     """Rounded inner products of some rows with a query."""
     for i in range(len(rows)):
         out[i] = np.rint(_dot(bits[rows[i]], query) * SCALE) / SCALE
 
 
-@_compiled(parallel=True)
+@compiled(parallel=True)
 def dots_parallel(bits, rows, query, out):  # type: ignore[no-untyped-def]
     """As `dots`, on all cores."""
     for i in prange(len(rows)):
         out[i] = np.rint(_dot(bits[rows[i]], query) * SCALE) / SCALE
 
 
-@_compiled(parallel=True)
+@compiled(parallel=True)
 def widen(bits, rows, out):  # type: ignore[no-untyped-def]
     """Some rows in single precision."""
     for i in prange(len(rows)):
@@ -99,7 +99,7 @@ def widen(bits, rows, out):  # type: ignore[no-untyped-def]
             out[i, j] = _wide(row[j])
 
 
-@_compiled()
+@compiled()
 def _refine_one(bits, query, candidates, scores, rows):  # type: ignore[no-untyped-def]
     """Score a query's candidates; keep the best, and settle those in double precision."""
     k = len(rows)
@@ -123,21 +123,21 @@ def _refine_one(bits, query, candidates, scores, rows):  # type: ignore[no-untyp
     _settle_one(bits, query, rows, scores)
 
 
-@_compiled()
+@compiled()
 def refine(bits, queries, candidates, scores, rows):  # type: ignore[no-untyped-def]
     """The best of each query's candidates."""
     for i in range(len(queries)):
         _refine_one(bits, queries[i], candidates[i], scores[i], rows[i])
 
 
-@_compiled(parallel=True)
+@compiled(parallel=True)
 def refine_parallel(bits, queries, candidates, scores, rows):  # type: ignore[no-untyped-def]
     """As `refine`, on all cores."""
     for i in prange(len(queries)):
         _refine_one(bits, queries[i], candidates[i], scores[i], rows[i])
 
 
-@_compiled()
+@compiled()
 def settle(scores, rows):  # type: ignore[no-untyped-def]
     """Round scores and order each line: higher first, ties by row."""
     for i in range(len(rows)):
@@ -156,7 +156,7 @@ def settle(scores, rows):  # type: ignore[no-untyped-def]
             rows[i, place] = r
 
 
-@_compiled()
+@compiled()
 def final(bits, queries, rows, scores):  # type: ignore[no-untyped-def]
     """Score chosen rows again in double precision, and order each line: higher first, ties by row."""
     for i in range(len(rows)):

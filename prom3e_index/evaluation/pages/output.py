@@ -6,13 +6,10 @@ import csv
 import io
 import math
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from prom3e_index.evaluation.retrieval.published import published
-from prom3e_index.evaluation.retrieval.scoring import Scored
-from prom3e_index.show.escapes import cell, json_text, markdown_cell
-from prom3e_index.show.files import write_text
+from prom3e_index.show.escapes import cell, markdown_cell
 
 COLUMNS = (
     "given", "target", "space", "match", "recall@1", "recall@5", "recall@10", "mrr", "median_rank",
@@ -20,16 +17,6 @@ COLUMNS = (
     "hub_skewness",
 )  # fmt: skip
 DASH = "—"
-
-
-def write_results(folder: Path, results: dict[str, Any], scored: Sequence[Scored]) -> None:
-    """Write `results.json`, `results.csv`, `results.md` and `report.html` into a folder."""
-    from prom3e_index.evaluation.pages.retrieval_page import page
-
-    write_text(folder / "results.json", json_text(results, indent=1) + "\n")
-    write_text(folder / "results.csv", csv_of(results["results"]))
-    write_text(folder / "results.md", markdown(results))
-    write_text(folder / "report.html", page(results, scored))
 
 
 def csv_of(found: Sequence[dict[str, Any]]) -> str:

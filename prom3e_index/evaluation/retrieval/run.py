@@ -12,7 +12,7 @@ from prom3e_index.evaluation.data import EvalSet
 from prom3e_index.evaluation.directions import pairs
 from prom3e_index.evaluation.opened import EvaluationConfig, describe, open_evaluated
 from prom3e_index.evaluation.overlap import refuse_overlap
-from prom3e_index.evaluation.pages.output import write_results
+from prom3e_index.evaluation.pages.write import write_results
 from prom3e_index.evaluation.retrieval import stored_ranks
 from prom3e_index.evaluation.retrieval.choice import chosen_corrections, chosen_weights
 from prom3e_index.evaluation.retrieval.classify import choose_deltas, zero_shot
