@@ -155,7 +155,10 @@ def write_state(index: Path, manifest: dict[str, Any]) -> None:
 
 def write_certificate(manifest: dict[str, Any]) -> None:
     """The certificate as a table."""
-    made = manifest["certificate"]
+    made = manifest.get("certificate")
+    if made is None:
+        say("certificate: none; prom3e-index certify makes one")
+        return
     if made.get("stale"):
         say(f"certificate: of an earlier generation, not made anew: {made['stale']}")
     if "targets" not in made:  # format 1

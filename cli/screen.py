@@ -36,8 +36,12 @@ def put(text: str) -> None:
 
 
 def put_data(text: str) -> None:
-    """Write JSON or CSV for a program: UTF-8 whatever the terminal's encoding."""
+    """Write JSON or CSV for a program: UTF-8 whatever the terminal's encoding, harmless where it is a terminal."""
     stream = sys.stdout
+    if stream is not None and stream.isatty():  # people look at it
+        from prom3e_index.show.escapes import shown
+
+        text = shown(text, layout=True)
     if speaks_utf8() or not hasattr(stream, "buffer"):
         _write(stream, text)
         return

@@ -19,6 +19,7 @@ from prom3e_index.bundle.metadata_database import connect_segments
 from prom3e_index.bundle.opened import BundleFolder
 from prom3e_index.bundle.segment import Segment
 from prom3e_index.bundle.taxa import SPECIES, add_species
+from prom3e_index.errors import BundleError
 from prom3e_index.indexer.metadata import finish_tables
 from prom3e_index.indexer.new_array import new_array, save_array
 from prom3e_index.indexer.plan import Progress
@@ -152,6 +153,12 @@ def _copy_metadata(bundle: BundleFolder, live: Ints, stage: Path) -> dict[str, i
             f"CREATE TABLE out.observations AS SELECT CAST(l.new AS BIGINT) AS row, {columns}, n.{SPECIES} "
             f"FROM every e JOIN live l USING (row) {named} ORDER BY 1"
         )
+        found = con.execute("SELECT count(DISTINCT row), count(*) FROM out.observations").fetchall()
+        if found[0] != (len(live), len(live)):
+            raise BundleError(
+                f"{bundle.path}: the metadata describe {found[0][0]:,} of {len(live):,} rows, in {found[0][1]:,} "
+                "lines. Restore the index from a copy, or build it again."
+            )
         con.execute(
             "CREATE TABLE out.lost AS SELECT CAST(l.new AS BIGINT) AS row, o.modality, o.reason FROM lost o "
             "JOIN live l USING (row) ORDER BY 1, 2"

@@ -170,6 +170,6 @@ def read_note(path: Path) -> dict[str, Any] | None:
     """A note that `write_note` wrote; None when there is none, or what is there is no such note."""
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError, RecursionError):
+    except (FileNotFoundError, IsADirectoryError, ValueError, RecursionError):
         return None
     return values if isinstance(values, dict) else None

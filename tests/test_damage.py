@@ -6,9 +6,11 @@ import shutil
 from dataclasses import asdict
 from pathlib import Path
 
+import duckdb
 import numpy as np
 import pytest
 from changes import Heard, answers, ids_of, manifest_of, places, quiet, rewrite_manifest, sound
+from plain_index import reseal
 
 from prom3e_index.bundle.faiss.kinds import Wish
 from prom3e_index.bundle.filters import Filter
@@ -66,6 +68,23 @@ def test_what_cannot_be_made_again_is_said(index, fast):
     assert ids_of(Bundle.open(index)) == {f"a{i}" for i in range(24)}
 
 
+@pytest.mark.parametrize("statement", [
+    "UPDATE observations SET row = row + 1000",
+    "UPDATE observations SET row = 0 WHERE row = 1",
+    "DELETE FROM observations WHERE row = 3",
+])  # fmt: skip
+def test_an_index_whose_metadata_miss_rows_is_left_as_it_is(index, fast, statement):
+    con = duckdb.connect(str(index / "metadata.duckdb"))
+    con.execute(statement)
+    con.close()
+    reseal(index, "metadata.duckdb")
+    before = manifest_of(index)
+    for action in ("compact", "rebuild"):
+        with pytest.raises(BundleError, match="metadata describe"):
+            compact(index, quiet, action=action)
+        assert manifest_of(index) == before and (index / "metadata.duckdb").is_file()
+
+
 def test_a_bitmap_that_was_changed_is_refused(index, fast):
     remove(index, Filter(where="row = 3"), None, quiet)
     path = next((index / "deleted").glob("*.npy"))
@@ -97,6 +116,16 @@ def test_an_unreadable_generation_stands_in_no_way(index, tmp_path, fast):
     compact(index, quiet)
     assert sorted(p.name for p in index.iterdir()) == ["manifest.json", "segments"]
     assert Bundle.open(index).rows == 22 and sound(Bundle.open(index))
+
+
+def test_a_folder_in_the_place_of_a_generation_stands_in_no_way(index, fast):
+    remove(index, Filter(where="row = 0"), None, quiet)
+    earlier = index / "generations" / "000001.json"
+    earlier.unlink()
+    earlier.mkdir()
+    remove(index, Filter(where="row = 1"), None, quiet)
+    compact(index, quiet)
+    assert Bundle.open(index).rows == 22 and not earlier.exists()
 
 
 @pytest.mark.parametrize("harm", [flip, lambda p: p.unlink(), lambda p: p.write_bytes(b"")])

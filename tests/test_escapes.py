@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import datetime
 import io
 import json
@@ -13,6 +14,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
+from prom3e_index.cli import render, screen
 from prom3e_index.show import escapes
 
 STEERING = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
@@ -73,6 +75,17 @@ def test_layout_keeps_line_ends_and_tabs_only():
 def test_a_spreadsheet_runs_nothing_and_numbers_stay(value, expected):
     found = escapes.cell(value)
     assert found == expected and type(found) is type(expected)
+
+
+@pytest.mark.parametrize("text", ["a\r=1+1", "\r=1", "a\r\n=1", "a\n=1", "\r", "a,\r", 'a"\r"'])
+def test_no_line_end_in_a_cell_is_the_end_of_a_csv_line(text):
+    out = io.StringIO()
+    escapes.csv_lines(out).writerows([escapes.cells([1, text]), ["id", 2.5]])
+    written = out.getvalue()
+
+    assert written.startswith('1,"') and written.endswith('"\nid,2.5\n')
+    given = list(csv.reader(io.StringIO(written, newline="")))
+    assert given == [["1", given[0][1]], ["id", "2.5"]] and given[0][1].removeprefix("'") == text
 
 
 def test_json_has_no_nan_at_any_depth():
@@ -185,3 +198,23 @@ def test_evaluation_pages_show_a_hostile_models_names_as_text(bundle_path, tmp_p
     assert "<script>" not in "".join(tables[1])
     columns = [[line.replace("\\|", "").count("|") for line in lines] for lines in tables]
     assert columns[0] == columns[1] and len(columns[0]) > 20
+
+
+def test_what_is_meant_for_programs_steers_no_terminal(monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    text = "id,name\n1,\x1b]0;title\x07\u202e\n"
+    for stream, said in (
+        (Terminal(), "id,name\n1,\\x1b]0;title\\x07\\u202e\n"),
+        (io.StringIO(), text),
+    ):
+        monkeypatch.setattr(sys, "stdout", stream)
+        screen.put_data(text)
+        assert stream.getvalue() == said
+
+
+def test_an_index_without_a_certificate_says_so(capsys):
+    render.write_certificate({"generation": 1})
+    assert "certificate: none" in capsys.readouterr().out

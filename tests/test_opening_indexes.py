@@ -208,6 +208,8 @@ def test_a_view_in_place_of_a_table_never_runs(index):
     ("ALTER TABLE observations DROP COLUMN sigma_l1", "lack the column 'sigma_l1'"),
     ("UPDATE observations SET row = row + 7 WHERE row = 59", "up to number 66"),
     ("DROP TABLE observations", "have no observations"),
+    ("DROP TABLE lost", "from 0 on have no table 'lost'"),
+    ("DROP TABLE rejected", "from 0 on have no table 'rejected'"),
 ])  # fmt: skip
 def test_tables_that_are_not_ours_in_form_are_refused(index, statement, words):
     changed(index, statement)

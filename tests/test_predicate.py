@@ -73,7 +73,10 @@ def test_predicates_that_are_taken_hold_where_python_says(con, where):
     ("regexp_matches('x', name)", "no text written out"), ("name COLLATE nocase = 'x'", "a collation"), ("COLUMNS('r.*') = 1", r"\*; name the columns"),
     ("$1 = 1", "a parameter"), ("list_transform([1], x -> x) = [1]", "list_transform|lambda"), ("{'a': 1} IS NULL", "struct_pack"),
     ("nextval('s') = 1", "nextval"), ("row_number() OVER () = 1", "a window function"), ("md5(name) = ''", "md5"),
-    (" OR ".join(["name || name = ''"] * 60), "60 joined texts; at most 50"), ("row = " + "1" * 100_001, "100,007 letters"),
+    (" OR ".join(["name || name = ''"] * 60), "60 joined texts; at most 50"),
+    (f"concat({', '.join(['name'] * 52)}) = ''", "51 joined texts; at most 50"),
+    (f"concat(concat_ws({', '.join(['name'] * 30)}), concat({', '.join(['name'] * 30)})) = ''", "59 joined texts"),
+    ("row = " + "1" * 100_001, "100,007 letters"),
     ("name::ENUM('a') = 'a'", "a cast to enum"), ("error('x')", "error"), ("current_setting('memory_limit') = ''", "current_setting"),
 ])  # fmt: skip
 def test_what_is_no_plain_predicate_is_refused_by_name(con, where, words):

@@ -151,7 +151,8 @@ def _refused(tree: Any) -> str:
             reason = _refused_call(node)
             if reason:
                 return reason
-            joined += node["function_name"] in _JOINS
+            if node["function_name"] in _JOINS:
+                joined += max(1, len(_arguments(node)) - 1)
         if kind == "CAST":
             name = _cast_type(node)
             if name not in TYPES:
@@ -161,6 +162,11 @@ def _refused(tree: Any) -> str:
     return ""
 
 
+def _arguments(call: dict[str, Any]) -> list[Any]:
+    """What a call is given; the parser's tree has named it in two ways."""
+    return list(call.get("arguments", call.get("children", [])))
+
+
 def _refused_call(node: dict[str, Any]) -> str:
     name = str(node["function_name"]).lower()
     if node.get("schema") or node.get("catalog"):
@@ -168,7 +174,7 @@ def _refused_call(node: dict[str, Any]) -> str:
     if name not in FUNCTIONS:
         near = near_names(name, sorted(FUNCTIONS))
         return f"{name}(), which is not among the functions of a predicate{near}"
-    arguments = node.get("arguments", node.get("children", []))
+    arguments = _arguments(node)
     if name in _REGULAR and len(arguments) > 1:
         pattern = arguments[1].get("expression", arguments[1])
         if pattern.get("class") != "CONSTANT":

@@ -44,7 +44,13 @@ def create_views(
     columns = first_columns((held[database] for database in firsts), columns or {})
     found = con.execute("SELECT database_name, table_name FROM duckdb_tables()").fetchall()
     for table in ("observations", "lost", "rejected", "by_place", "by_taxon", "taxa"):
-        if {d for d, name in found if name == table} >= set(firsts):
+        lacking = set(firsts) - {d for d, name in found if name == table}
+        if lacking and table in ("lost", "rejected"):
+            raise BundleError(
+                f"The metadata of the rows from {min(firsts[d] for d in lacking)} on have no table {table!r}. Restore "
+                "the index from a copy, or build it again."
+            )
+        if not lacking:
             view = "every" if table == "observations" else table
             con.execute(f"CREATE VIEW {view} AS {together(con, table, firsts, columns)}")
     return columns

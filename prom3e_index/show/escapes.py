@@ -6,6 +6,7 @@ Names, places and reasons come from other people's tables. Whatever leaves the p
 from __future__ import annotations
 
 import codecs
+import csv
 import datetime
 import json
 import math
@@ -13,7 +14,7 @@ import re
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from html import escape
-from typing import Any
+from typing import IO, Any
 
 _UNSEEN = re.compile(
     "[\x00-\x1f\x7f-\x9f"  # C0 and C1 controls: escape sequences, bells, carriage returns
@@ -147,6 +148,25 @@ def cell(value: Any) -> Any:
     if isinstance(value, str) and _RUN.match(value) and not _NUMBER.fullmatch(value):
         return "'" + value
     return value
+
+
+class _UnixLines:
+    """Writes lines that end in CRLF with LF, cells with line ends of their own as they are."""
+
+    def __init__(self, to: IO[str]) -> None:
+        self._to = to
+
+    def write(self, line: str) -> None:
+        self._to.write(line.removesuffix("\r\n") + "\n")
+
+
+def csv_lines(to: IO[str]) -> Any:
+    r"""A `csv.writer` whose lines end in LF.
+
+    It quotes cells with `\r` too, which others take for the end of a line: what follows there would be a new
+    line's first cell. Python before 3.13 quotes them only where lines end in CRLF.
+    """
+    return csv.writer(_UnixLines(to), lineterminator="\r\n")
 
 
 def cells(values: Iterable[Any]) -> list[Any]:

@@ -5,7 +5,6 @@ Every file is whole or not there, also when it holds no row: it has its columns 
 
 from __future__ import annotations
 
-import csv
 import io
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,7 +17,7 @@ from prom3e_index.errors import InputError, near_names
 from prom3e_index.schema import MEDIA, SHOWN
 from prom3e_index.search.query import Hit
 from prom3e_index.search.run import Bundle
-from prom3e_index.show.escapes import cells, feature, json_text, plain
+from prom3e_index.show.escapes import cells, csv_lines, feature, json_text, plain
 from prom3e_index.show.files import replacing
 
 FORMATS = ("parquet", "csv", "geojson")
@@ -45,7 +44,7 @@ def geojson(found: Iterable[dict[str, Any]], *, ascii_only: bool = False) -> str
 def csv_text(found: Iterable[dict[str, Any]], columns: Sequence[str]) -> str:
     """CSV with a header; lists are joined by `|`. Cells that a spreadsheet would run are quoted by `'`."""
     out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
+    writer = csv_lines(out)
     writer.writerow(cells(columns))
     writer.writerows(cells(r.get(c) for c in columns) for r in found)
     return out.getvalue()
@@ -87,7 +86,7 @@ def export_metadata(bundle: Bundle, path: Path, format: str) -> int:
                     writer.write_batch(batch)
         elif format == "csv":
             with new.open("w", encoding="utf-8", newline="") as f:
-                lines = csv.writer(f, lineterminator="\n")
+                lines = csv_lines(f)
                 lines.writerow(cells(reader.schema.names))
                 for batch in reader:
                     lines.writerows(cells(row) for row in zip(*_columns(batch), strict=True))
