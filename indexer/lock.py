@@ -74,6 +74,8 @@ def _opened(path: Path) -> IO[str]:
     except OSError as e:
         if e.errno in (errno.ELOOP, errno.EMLINK):
             raise BundleError(f"{path} is a link, not a lock; remove it.") from e
+        if e.errno in (errno.EISDIR, errno.ENXIO):
+            raise BundleError(f"{path} is not a lock that this program made; remove it.") from e
         raise
     state = os.fstat(number)
     if not stat.S_ISREG(state.st_mode) or state.st_nlink > 1:

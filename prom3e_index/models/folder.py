@@ -9,8 +9,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from prom3e_index.errors import ModelError, near_names
+from prom3e_index.errors import ModelError
 from prom3e_index.models.hub_cache import HUB_PREFIX, locate
+from prom3e_index.models.settings import check_settings
 from prom3e_index.models.weights import fingerprint, read_json, whole_number
 from prom3e_index.schema import modality_name, set_key
 
@@ -35,7 +36,6 @@ KINDS = (
 )
 HIDDEN = ("mean", "sigma", "both")
 NO_HUBS = "none"
-_TOP = {"name", "summary", "width", "config", "encoder", "mvae", "preprocess", "weights", "hubs"}
 
 
 @dataclass(frozen=True)
@@ -88,18 +88,11 @@ class Model:
         self.folder, self.settings, self.hub, self.device = folder, settings, hub, device
         self._exif, self._windows = exif_transpose, audio_windows
         where = folder / "model.toml"
-        unknown = sorted(settings.keys() - _TOP)
-        if unknown:
-            raise ModelError(
-                f"{where}: unknown key {unknown[0]!r}{near_names(unknown[0], sorted(_TOP))}."
-            )
-        try:
-            mvae = settings["mvae"]
-            self.name = str(settings["name"])
-            self.modalities = tuple(str(m) for m in mvae["modalities"])
-            self.width = whole_number(settings, "width", 1, 1 << 16, where)
-        except KeyError as e:
-            raise ModelError(f"{where} lacks {e}.") from e
+        check_settings(settings, where)
+        mvae = settings["mvae"]
+        self.name = str(settings["name"])
+        self.modalities = tuple(mvae["modalities"])
+        self.width = whole_number(settings, "width", 1, 1 << 16, where)
         self.summary = str(settings.get("summary", ""))
         self.decode = str(mvae.get("decode", "expectation"))
         self.nodes = whole_number(mvae, "nodes", 1, 64, where, 2)
@@ -140,7 +133,10 @@ class Model:
             )
         try:
             settings = tomllib.loads((folder / "model.toml").read_text(encoding="utf-8"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
+        except (
+            ValueError,
+            RecursionError,
+        ) as e:  # not UTF-8, not TOML, a number of thousands of digits
             raise ModelError(f"{folder / 'model.toml'} is not TOML: {e}.") from e
         return cls(folder, settings, **options)
 
@@ -207,6 +203,10 @@ class Model:
         for key in entry.get("config_keys", ()):
             if key in self.shared_config:
                 return HUB_PREFIX + str(self.shared_config[key]).removeprefix("hf-hub:")
+        if "source" not in entry:
+            raise ModelError(
+                f"Model {self.name} does not say where its encoder {modality} is: `source`."
+            )
         return str(entry["source"])
 
     @property

@@ -30,7 +30,10 @@ def read_json(path: Path) -> dict[str, Any]:
         value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as e:
         raise NotCachedError(f"{path} does not exist; a model folder needs it.") from e
-    except (UnicodeDecodeError, json.JSONDecodeError) as e:
+    except (
+        ValueError,
+        RecursionError,
+    ) as e:  # not UTF-8, not JSON, a number of thousands of digits
         raise ModelError(f"{path} is not JSON: {e}.") from e
     if not isinstance(value, dict):
         raise ModelError(f"{path} holds a {type(value).__name__}, a JSON object is needed.")
@@ -54,9 +57,9 @@ def whole_number(
     if value is None:
         raise ModelError(f"{where} lacks {key}.")
     if isinstance(value, bool) or not isinstance(value, int | float) or value != value // 1:
-        raise ModelError(f"{where}: {key} is {value!r}; a whole number is needed.")
+        raise ModelError(f"{where}: {key} is {value!r:.60}; a whole number is needed.")
     if not low <= value <= high:
-        raise ModelError(f"{where}: {key} is {value:g}; it lies between {low} and {high:,}.")
+        raise ModelError(f"{where}: {key} is {value!r:.60}; it lies between {low} and {high:,}.")
     return int(value)
 
 

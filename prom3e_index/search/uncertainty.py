@@ -8,16 +8,19 @@ which no row was removed.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from prom3e_index.bundle.opened import BundleFolder
+from prom3e_index.errors import BundleError
 from prom3e_index.schema import set_key
 
 LEAST = 20
 """Samples below which a percentile would say nothing."""
+_LARGEST = 1e30
 
 
 def sigma_percentile(bundle: BundleFolder, visible: list[str], sigma: float) -> float | None:
@@ -26,11 +29,12 @@ def sigma_percentile(bundle: BundleFolder, visible: list[str], sigma: float) -> 
     None where the index has fewer than 20 samples of that visible set.
     """
     key = set_key(visible, bundle.modalities)
-    values, weights = _merged(
-        _live(bundle, s["rows"], s["sigma_l1"], s["of"], first)
-        for first, held in _segments(bundle)
-        if (s := held.get("samples", {}).get(key))
-    )
+    with _as_written(bundle):
+        values, weights = _merged(
+            _live(bundle, s["rows"], s["sigma_l1"], s["of"], first)
+            for first, held in _segments(bundle)
+            if (s := held.get("samples", {}).get(key))
+        )
     if len(values) < LEAST:
         return None
     below = float(weights[values <= np.float32(sigma)].sum())
@@ -41,15 +45,16 @@ def add_next(bundle: BundleFolder, visible: list[str]) -> dict[str, Any] | None:
     """The absent modality that lowered ‖σ‖₁ most in the bundle's observations; None if none did."""
     key = set_key(visible, bundle.modalities)
     changes: dict[str, tuple[float, int]] = {}
-    for m in bundle.modalities:
-        values, weights = _merged(
-            _live(bundle, s["rows"], s["change"], s["of"], first)
-            for first, held in _segments(bundle)
-            if (s := held.get("changes", {}).get(key, {}).get(m))
-        )
-        if len(values):
-            changes[m] = float((values * weights).sum() / weights.sum()), len(values)
-    changes = changes or _earlier(bundle, key)
+    with _as_written(bundle):
+        for m in bundle.modalities:
+            values, weights = _merged(
+                _live(bundle, s["rows"], s["change"], s["of"], first)
+                for first, held in _segments(bundle)
+                if (s := held.get("changes", {}).get(key, {}).get(m))
+            )
+            if len(values):
+                changes[m] = float((values * weights).sum() / weights.sum()), len(values)
+        changes = changes or _earlier(bundle, key)
     if not changes:
         return None
     name = min(changes, key=lambda m: changes[m][0])
@@ -57,6 +62,19 @@ def add_next(bundle: BundleFolder, visible: list[str]) -> dict[str, Any] | None:
     if change >= 0:
         return None
     return {"modality": name, "sigma_l1_change": round(change, 4), "rows": rows}
+
+
+@contextmanager
+def _as_written(bundle: BundleFolder) -> Iterator[None]:
+    """Give what other values than ours in a `statistics.json` lead to as an error of the index."""
+    try:
+        yield
+    except BundleError:
+        raise
+    except (AttributeError, TypeError, LookupError, ValueError, OverflowError) as e:
+        raise BundleError(
+            f"A statistics.json of {bundle.path} holds no samples of its rows: {e}. Run prom3e-index rebuild."
+        ) from e
 
 
 def _segments(bundle: BundleFolder) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -69,13 +87,16 @@ def _live(
     bundle: BundleFolder, rows: list[int], values: list[float], of: int, first: int
 ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
     """Samples of rows that are not removed, and how many rows each stands for."""
-    places = np.asarray(rows, np.int64) + first
+    places, given = np.asarray(rows, np.int64) + first, np.asarray(values, np.float64)
+    sound = places.ndim == 1 and places.shape == given.shape and isinstance(of, int) and of > 0
+    if not sound or not (np.abs(given) < _LARGEST).all():
+        raise ValueError("rows, values and their number do not fit each other")
     at = np.searchsorted(bundle.live, places)
     held = np.zeros(len(places), bool)
     inside = at < len(bundle.live)
     held[inside] = bundle.live[at[inside]] == places[inside]
     weight = of / max(1, len(places))
-    return np.asarray(values, np.float32)[held], np.full(int(held.sum()), weight)
+    return given.astype(np.float32)[held], np.full(int(held.sum()), weight)
 
 
 def _merged(
@@ -95,4 +116,9 @@ def _earlier(bundle: BundleFolder, key: str) -> dict[str, tuple[float, int]]:
         whole = int(ends[1] - ends[0]) == segment.rows
         if whole and "samples" not in held and segment.rows > best[0]:
             best = segment.rows, held.get(key, {})
-    return {m: (float(v[0]), int(v[1])) for m, v in best[1].items()}
+    out = {m: (float(v[0]), int(v[1])) for m, v in best[1].items()}
+    if not out.keys() <= set(bundle.modalities) or not all(
+        abs(c) < _LARGEST for c, _ in out.values()
+    ):
+        raise ValueError(f"{best[1]!r:.100} are no changes of ‖σ‖₁")
+    return out

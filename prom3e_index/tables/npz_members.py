@@ -6,6 +6,7 @@ a memory map would be as small and would not notice a damaged file.
 
 from __future__ import annotations
 
+import os
 import tempfile
 import zipfile
 import zlib
@@ -23,6 +24,8 @@ from numpy.typing import NDArray
 from prom3e_index.errors import TableError
 
 _WIDEST_CELL = 1 << 20
+_LONGEST_HEADER = 10_000
+"""As numpy has it, which reads a header before it looks at its length."""
 
 
 @dataclass(frozen=True)
@@ -108,6 +111,10 @@ def _header(f: IO[bytes]) -> tuple[Member, int]:
     )
     if version not in ((1, 0), (2, 0)):
         raise ValueError(f"an array is of the .npy version {version}; 1.0 and 2.0 are read")
+    stated = f.read(2 if version == (1, 0) else 4)
+    if int.from_bytes(stated, "little") > _LONGEST_HEADER:
+        raise ValueError("the header of an array is longer than any")
+    f.seek(-len(stated), os.SEEK_CUR)
     shape, fortran, dtype = read(f)  # type: ignore[no-untyped-call]
     if dtype.hasobject:
         raise ValueError("an array of Python objects needs a pickle")

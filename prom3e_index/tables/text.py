@@ -178,7 +178,12 @@ def header(path: Path, delimiter: str | None = None) -> tuple[list[str], str, st
             f"{path} has {line.count(delimiter) + 1:,} columns; at most {MOST_COLUMNS:,} are read."
         )
     try:
-        cells = next(csv.reader([line], delimiter=delimiter))
+        lines = csv.reader([line, ""], delimiter=delimiter)
+        cells = next(lines)
+        if lines.line_num > 1:
+            raise TableError(
+                f"{path}: a quotation mark in the first line is not closed there; write each column name in one line."
+            )
     except (csv.Error, StopIteration) as e:
         raise TableError(f"{path}: the first line cannot be split into column names: {e}.") from e
     return (

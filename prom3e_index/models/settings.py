@@ -1,0 +1,107 @@
+"""What a `model.toml` may say: every value checked for its type before anything is done with it."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from prom3e_index.errors import ModelError, near_names
+
+MODALITY = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
+_MOST_MODALITIES = 64
+_LONGEST = 1000
+_TOP = {"name", "summary", "width", "config", "encoder", "mvae", "preprocess", "weights", "hubs"}
+_MIXED = {"delta", "gamma", "epsilon"}
+
+
+def check_settings(settings: Mapping[str, Any], where: Path) -> None:
+    """Refuse settings of other types than they must have; what is optional may be missing.
+
+    Raises:
+        ModelError: Names the first, with its value and what is needed.
+    """
+
+    def wrong(key: str, value: Any, wanted: str) -> ModelError:
+        shown = repr(value)
+        shown = shown if len(shown) <= 60 else shown[:60] + "…"
+        return ModelError(f"{where}: {key} is {shown}; {wanted} is needed.")
+
+    def text(key: str, value: Any) -> None:
+        if not isinstance(value, str) or len(value) > _LONGEST or not value.isprintable():
+            raise wrong(key, value, "a text of one line")
+
+    def table(key: str, value: Any) -> Mapping[str, Any]:
+        if not isinstance(value, dict):
+            raise wrong(key, value, "a table")
+        return value
+
+    def known(values: Mapping[str, Any], keys: set[str], before: str) -> None:
+        for key in sorted(values.keys() - keys):
+            near = near_names(key, sorted(keys))
+            raise ModelError(f"{where}: unknown key {before + key!r:.200}{near}.")
+
+    def number(key: str, value: Any) -> None:
+        plain = isinstance(value, int | float) and not isinstance(value, bool)
+        if not plain or not math.isfinite(value):
+            raise wrong(key, value, "a number")
+
+    known(settings, _TOP, "")
+    for key in ("name", "mvae"):
+        if key not in settings:
+            raise ModelError(f"{where} lacks '{key}'.")
+    for key in ("name", "summary", "config"):
+        if key in settings:
+            text(key, settings[key])
+    for key in ("encoder", "mvae", "preprocess", "weights", "hubs"):
+        table(key, settings.get(key, {}))
+    _check_modalities(settings["mvae"], where)
+    for key in ("decode", "hidden", "source"):
+        if key in settings["mvae"]:
+            text(f"mvae.{key}", settings["mvae"][key])
+    if "sigma_spearman" in settings["mvae"]:
+        number("mvae.sigma_spearman", settings["mvae"]["sigma_spearman"])
+    for name, width in table("mvae.widths", settings["mvae"].get("widths", {})).items():
+        if not isinstance(width, int) or isinstance(width, bool) or width < 1:
+            raise wrong(f"mvae.widths.{name}", width, "a whole number above 0")
+    for name, entry in settings.get("encoder", {}).items():
+        table(f"encoder.{name}", entry)
+        for key in ("kind", "source"):
+            if key in entry:
+                text(f"encoder.{name}.{key}", entry[key])
+        keys = entry.get("config_keys", [])
+        if not isinstance(keys, list):
+            raise wrong(f"encoder.{name}.config_keys", keys, "a list of texts")
+        for key in keys:
+            text(f"encoder.{name}.config_keys", key)
+    for key, value in settings.get("hubs", {}).items():
+        if key in ("method", "bank"):
+            text(f"hubs.{key}", value)
+    weights = settings.get("weights", {})
+    directions = table("weights.directions", weights.get("directions", {}))
+    for name, mix in {"default": weights.get("default", {}), **directions}.items():
+        key = "weights.default" if name == "default" else f"weights.directions.{name}"
+        known(table(key, mix), _MIXED, f"{key}.")
+        for part, value in mix.items():
+            number(f"{key}.{part}", value)
+
+
+def _check_modalities(mvae: Mapping[str, Any], where: Path) -> None:
+    names = mvae.get("modalities")
+    if names is None:
+        raise ModelError(f"{where} lacks 'modalities' in [mvae].")
+    if not isinstance(names, list) or not 1 <= len(names) <= _MOST_MODALITIES:
+        many = f"has {len(names):,}" if isinstance(names, list) else f"is {names!r:.60}"
+        raise ModelError(
+            f"{where}: mvae.modalities {many}; a list of 1 to {_MOST_MODALITIES} names is needed."
+        )
+    for name in names:
+        if not isinstance(name, str) or not MODALITY.fullmatch(name):
+            raise ModelError(
+                f"{where}: a modality is named {name!r:.80}; a letter, then letters, digits, _ and - are needed, "
+                "at most 64."
+            )
+    if len({n.lower() for n in names}) < len(names):
+        raise ModelError(f"{where}: mvae.modalities {names!r:.200} name one twice.")
