@@ -74,6 +74,7 @@ def test_predicates_that_are_taken_hold_where_python_says(con, where):
     ("$1 = 1", "a parameter"), ("list_transform([1], x -> x) = [1]", "list_transform|lambda"), ("{'a': 1} IS NULL", "struct_pack"),
     ("nextval('s') = 1", "nextval"), ("row_number() OVER () = 1", "a window function"), ("md5(name) = ''", "md5"),
     (" OR ".join(["name || name = ''"] * 60), "60 joined texts; at most 50"),
+    (f"strftime(day, '{'%A' * 51}') = ''", "form of at most 100 letters"), ("strftime(day, name) = ''", "form of at most"),
     (f"concat({', '.join(['name'] * 52)}) = ''", "51 joined texts; at most 50"),
     (f"concat(concat_ws({', '.join(['name'] * 30)}), concat({', '.join(['name'] * 30)})) = ''", "59 joined texts"),
     ("row = " + "1" * 100_001, "100,007 letters"),

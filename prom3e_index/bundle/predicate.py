@@ -62,6 +62,7 @@ _NAMED = {
 _OPERATORS = re.compile(r"OPERATOR_(NOT|IS_NULL|IS_NOT_NULL|COALESCE|TRY)|COMPARE_(NOT_)?IN")
 _REGULAR = ("regexp_matches", "regexp_full_match")
 _JOINS = ("||", "concat", "concat_ws")
+_LONGEST_FORMAT = 100
 _RESERVED = ("order", "group", "table", "column")
 
 
@@ -179,7 +180,17 @@ def _refused_call(node: dict[str, Any]) -> str:
         pattern = arguments[1].get("expression", arguments[1])
         if pattern.get("class") != "CONSTANT":
             return f"{name}() with a pattern that is no text written out"
+    if name == "strftime":  # a part of it, such as %A, gives several letters for two
+        given = [a.get("expression", a) for a in arguments]
+        texts = [_written_out(a) for a in given if a.get("class") == "CONSTANT"]
+        if not texts or max(map(len, texts)) > _LONGEST_FORMAT:
+            return f"{name}() without a form of at most {_LONGEST_FORMAT} letters, written out"
     return ""
+
+
+def _written_out(constant: dict[str, Any]) -> str:
+    """The text of a constant; the parser's tree has named it in two ways."""
+    return str(constant.get("literal", {}).get("text", constant.get("value", {}).get("value", "")))
 
 
 def _cast_type(node: dict[str, Any]) -> str:
