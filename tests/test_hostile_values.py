@@ -127,6 +127,13 @@ def test_settings_of_another_type_are_refused(path):
     Model(BUILT_IN / "mini", settings)
 
 
+def test_a_direction_of_the_name_default_hides_no_other():
+    settings = tomllib.loads((BUILT_IN / "mini" / "model.toml").read_text())
+    settings["weights"] = {"default": {"delta": "x"}, "directions": {"default": {}}}
+    with pytest.raises(ModelError, match="weights.default.delta is 'x'"):
+        Model(BUILT_IN / "mini", settings)
+
+
 def test_modalities_are_few_and_differ_whatever_their_case():
     settings = tomllib.loads((BUILT_IN / "mini" / "model.toml").read_text())
     for names, words in (

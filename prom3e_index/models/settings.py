@@ -81,8 +81,8 @@ def check_settings(settings: Mapping[str, Any], where: Path) -> None:
             text(f"hubs.{key}", value)
     weights = settings.get("weights", {})
     directions = table("weights.directions", weights.get("directions", {}))
-    for name, mix in {"default": weights.get("default", {}), **directions}.items():
-        key = "weights.default" if name == "default" else f"weights.directions.{name}"
+    mixes = [("weights.default", weights.get("default", {}))]
+    for key, mix in [*mixes, *((f"weights.directions.{n}", m) for n, m in directions.items())]:
         known(table(key, mix), _MIXED, f"{key}.")
         for part, value in mix.items():
             number(f"{key}.{part}", value)
