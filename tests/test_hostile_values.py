@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import os
+import shutil
 import struct
 import tomllib
 import zipfile
@@ -35,10 +36,16 @@ def with_value(values, path, value):
     return out
 
 
-@pytest.fixture
-def index(tmp_path):
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("built")
     x, present = rows(24, seed=3)
-    return made(tmp_path, [write(tmp_path / "a.npz", x, present)], statistics=True).path
+    return made(folder, [write(folder / "a.npz", x, present)], statistics=True).path
+
+
+@pytest.fixture
+def index(built, tmp_path):
+    return Path(shutil.copytree(built, tmp_path / "i.p3i"))
 
 
 SAMPLES = {
