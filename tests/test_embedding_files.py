@@ -265,3 +265,20 @@ def test_a_pickle_that_asks_for_more_than_arrays_is_refused(tmp_path):
     (tmp_path / "raw.npy").write_bytes(pickle.dumps({"a": 1}))
     with pytest.raises(TableError, match="refused"):
         read_array_dict(tmp_path / "raw.npy")
+
+
+@pytest.mark.parametrize(
+    "length, fits", [(1e-29, True), (1e29, True), (1e-40, False), (1e38, False)]
+)
+def test_a_length_that_single_precision_cannot_scale_is_said(tmp_path, length, fits):
+    x = np.zeros((3, 6, 8), np.float32)
+    x[:, 0] = unit_rows(np.random.default_rng(0).normal(size=(3, 1, 8)))[:, 0]
+    x[1, 0] *= np.float32(length)
+    np.savez(tmp_path / "e.npz", embeddings=x)
+    if fits:
+        got, present, _ = read(tmp_path / "e.npz", "npz")
+        assert np.allclose(np.linalg.norm(got[:, 0].astype(np.float64), axis=1), 1, atol=1e-5)
+        assert present[:, 0].all()
+    else:
+        with pytest.raises(TableError, match="Row 1 has an embedding of length 1.0e"):
+            read(tmp_path / "e.npz", "npz")

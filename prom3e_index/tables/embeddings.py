@@ -116,12 +116,22 @@ def read_embeddings(
     yield from open_embeddings(path, format, modalities, width).batches(rows)
 
 
+_SHORTEST = 1e-30
+
+
 def _unit(x: NDArray[np.float32], present: NDArray[np.bool_], first: int) -> NDArray[np.float32]:
     norm = np.sqrt(np.einsum("nmd,nmd->nm", x, x, dtype=np.float64))
     bad = present & ~np.isfinite(norm)
     if bad.any():
         row = int(np.argwhere(bad)[0][0]) + first
         raise TableError(f"Row {row} holds values that are not numbers (NaN or infinite).")
+    far = present & (norm != 0) & ~((norm > _SHORTEST) & (norm < 1 / _SHORTEST))
+    if far.any():
+        row, i = (int(v) for v in np.argwhere(far)[0])
+        raise TableError(
+            f"Row {row + first} has an embedding of length {norm[row, i]:.1e}; single precision scales lengths "
+            f"between {_SHORTEST:g} and {1 / _SHORTEST:g} to 1."
+        )
     scale = np.where(norm > 0, norm, 1).astype(np.float32)
     return np.divide(x, scale[:, :, None], out=np.zeros_like(x), where=present[:, :, None])
 
