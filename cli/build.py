@@ -78,7 +78,8 @@ def build(
     have = ", ".join(f"{m} {n:,}" for m, n in manifest["observed"].items())
     say(f"observed: {have}; the rest is completed and marked")
     if c["rows_rejected"] or c["files_lost"]:
-        say(f"reasons: {index / 'rejected.parquet'}; prom3e-index info --lost")
+        refused = f"{index / 'rejected.parquet'}; " if c["rows_rejected"] else ""
+        say(f"reasons: {refused}prom3e-index info --lost --index {index}")
     kinds = {t["kind"] for t in manifest["segments"][0]["index"].values()}
     found = [t["recall@10"] for t in manifest["certificate"]["targets"].values()]
     lowest = min((r for r in found if r is not None), default=None)

@@ -67,12 +67,14 @@ def _take(update: bool, index: Path, config: BuildConfig) -> None:
     said = [f"{done.added:,} {'written anew' if update else 'added'}"]
     if not update:
         said.append(f"{done.known:,} were there already")
-    say(f"{', '.join(said)}, {done.rejected:,} rejected")
+    lost = f"; {done.lost:,} files or values lost" if done.added else ""
+    say(f"{', '.join(said)}, {done.rejected:,} rejected{lost}")
     for reason in done.reasons:
         say(f"  {reason}")
-    if done.rejected and done.added:
+    if (done.rejected or done.lost) and done.added:
         name = done.manifest["segments"][-1]["name"]
-        say(f"reasons: {index / name / 'rejected.parquet'}; prom3e-index info --lost")
+        refused = f"{index / name / 'rejected.parquet'}; " if done.rejected else ""
+        say(f"reasons: {refused}prom3e-index info --lost --index {index}")
     write_state(index, done.manifest)
 
 

@@ -282,10 +282,12 @@ def _warm() -> None:
     """Compile and load what a search needs, so that neither counts as an index's time or memory."""
     import faiss  # noqa: F401
 
-    few = np.zeros((2, 4), np.float16)
-    for queries in (1, 2):
-        exact(few, np.zeros((queries, 4), np.float32), 1)
-    score_rows(few, np.zeros(40_000, np.int64), np.zeros(4, np.float32))
+    few = np.zeros(
+        (1024, 512), np.float16
+    )  # so many that the threads of the products get their buffers
+    for queries in (1, 2, 256):
+        exact(few, np.zeros((queries, 512), np.float32), 100)
+    score_rows(few, np.zeros(40_000, np.int64), np.zeros(512, np.float32))
 
 
 def _timed(bundle: BundleFolder, target: str, queries: Floats) -> float:

@@ -59,6 +59,7 @@ class Changed:
         added: Rows written.
         removed: Observations found no more.
         known: Rows passed over because the index holds their ids.
+        lost: Files and values that the rows written are without.
         rejected: Rows refused, with reasons in the new segment's `rejected.parquet`.
         unknown: Ids to be removed that no observation has.
         reasons: Why rows were refused, at most 20, where no new segment keeps the reasons.
@@ -69,6 +70,7 @@ class Changed:
     removed: int = 0
     known: int = 0
     rejected: int = 0
+    lost: int = 0
     unknown: tuple[str, ...] = ()
     reasons: tuple[str, ...] = ()
 
@@ -137,7 +139,8 @@ def add(index: Path, config: BuildConfig, progress: Progress, update: bool = Fal
             remove_rows(index, new, removed)
         new = _settle(index, old, new, model, progress)
         take_away(work, WORK_FILES)
-        return Changed(new, entry["rows"], len(again), **done)
+        lost = entry["counts"]["files_lost"]
+        return Changed(new, entry["rows"], len(again), **done, lost=lost)
 
 
 def _work_folder(

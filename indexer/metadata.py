@@ -48,8 +48,8 @@ def write_metadata(
         columns: Metadata columns that the index has already, with their types.
 
     Returns:
-        Counts: `rows_in`, `rows_indexed`, `rows_rejected`, `files_lost`; the first is the sum of the
-        next two.
+        Counts: `rows_in`, `rows_indexed`, `rows_rejected`; the first is the sum of the next two. `files_lost`:
+        files, and values of fields such as dates, that rows are indexed without.
     """
     import pyarrow as pa
 
@@ -106,11 +106,11 @@ def finish_tables(con: duckdb.DuckDBPyConnection, folder: Path, rows: int) -> di
     con.execute(f"COPY (SELECT * FROM out.rejected ORDER BY row_in) TO '{path}' (FORMAT parquet)")
     rejected = int(con.execute("SELECT count(*) FROM out.rejected").fetchall()[0][0])
     modalities = "SELECT column_name[5:] FROM (DESCRIBE out.observations) WHERE starts_with(column_name, 'has_')"
-    files = int(
-        con.execute(f"SELECT count(*) FROM out.lost WHERE modality IN ({modalities})").fetchall()[
-            0
-        ][0]
+    fields = ", ".join(f"'{name}'" for name in FIELDS)  # of other columns nothing is lost
+    found = con.execute(
+        f"SELECT count(*) FROM out.lost WHERE modality IN ({fields}) OR modality IN ({modalities})"
     )
+    files = int(found.fetchall()[0][0])
     return {
         "rows_in": rows + rejected,
         "rows_indexed": rows,

@@ -12,6 +12,17 @@ from prom3e_index.errors import TableError
 _MAX_RATIO = 300
 _FREE_BYTES = 1 << 30
 _TABLES = (".csv", ".tsv", ".txt")
+_ZIP = (b"PK\x03\x04", b"PK\x05\x06")
+
+
+def is_zip(path: Path) -> bool:
+    """Whether a file begins as a zip does, of members or of none.
+
+    `zipfile.is_zipfile` looks for the end of a zip anywhere in a file's last bytes, and finds one by chance in
+    what is compressed otherwise.
+    """
+    with path.open("rb") as f:
+        return f.read(4) in _ZIP
 
 
 def unpack(path: Path, into: Path) -> Path:
@@ -22,7 +33,7 @@ def unpack(path: Path, into: Path) -> Path:
             or it expands beyond 300 times its size.
     """
     try:
-        if zipfile.is_zipfile(path):
+        if is_zip(path):
             with zipfile.ZipFile(path) as z:
                 members = [(i.filename, i.file_size) for i in z.infolist() if not i.is_dir()]
                 _check(path, members)

@@ -8,6 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from prom3e_index.errors import TableError
+from prom3e_index.tables.archives import is_zip
 from prom3e_index.tables.layouts import TAXABENCH_MEDIA, open_data_files
 from prom3e_index.tables.meta_xml import read_meta
 from prom3e_index.tables.sources import recognise
@@ -65,7 +66,7 @@ def digest(path: Path) -> str:
 @lru_cache(1 << 10)
 def _digest(path: Path, *state: int) -> str:
     """Remembered as long as the file's length, times and number stay what they are."""
-    if zipfile.is_zipfile(path):
+    if is_zip(path):
         try:
             with zipfile.ZipFile(path) as z:
                 members = [f"{i.filename}\0{i.file_size}\0{i.CRC}" for i in z.infolist()]

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from prom3e_index.errors import TableError
-from prom3e_index.tables.archives import unpack
+from prom3e_index.tables.archives import is_zip, unpack
 from prom3e_index.tables.databases import open_duckdb, open_parquet
 from prom3e_index.tables.layouts import open_archive, open_inaturalist_open_data, open_taxabench
 from prom3e_index.tables.text import Source, header, open_text, readable
@@ -63,7 +63,7 @@ def recognise(path: Path) -> str:
         return "duckdb"
     if head.startswith(b"\x93NUMPY"):
         return "npy"
-    if head.startswith(b"PK"):
+    if is_zip(path):
         try:
             with zipfile.ZipFile(path) as z:
                 names = z.namelist()
@@ -109,7 +109,7 @@ def open_source(path: Path, format: str | None, table: str | None = None) -> Sou
             return open_duckdb(path, table)
         if kind in openers:
             return openers[kind](path)
-        if kind == "gbif" and zipfile.is_zipfile(path):
+        if kind == "gbif" and is_zip(path):
             return _open_zipped(path)
         return open_text(path, kind)
 

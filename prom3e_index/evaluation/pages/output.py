@@ -166,7 +166,7 @@ def screen(results: dict[str, Any]) -> str:
         groups = by_direction(found, match)
         if not groups:
             continue
-        lines.append(f"{match}: {RULES[match]}")
+        lines.append(f"recall@1 by {match}: {RULES[match]}")
         lines.append(
             f"  {'direction':<22}{'queries':>8}{'gallery':>8}"
             + "".join(f"{s:>15}" for s in spaces)
