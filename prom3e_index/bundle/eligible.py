@@ -45,14 +45,17 @@ def eligible_rows(
     if not f:
         return None
     f.check()
-    if f.where is not None:
-        with bounded(con, f"--where {cut(f.where)}"):
-            check_predicate(con, f.where)
     if f.observed is not None and f"has_{f.observed}" not in columns:
         raise InputError(f"No observation can have {f.observed!r}: the index does not know it.")
     out: Ints | None = None
-    for part, (query, params) in zip(_parts(f), lookups(f, columns, sorted_tables), strict=True):
-        with bounded(con, part):
+    parts = list(zip(_parts(f), lookups(f, columns, sorted_tables), strict=True))
+    for part, (query, params) in reversed(
+        parts
+    ):  # a predicate stands in the last, and is checked first
+        ours = f.where is None or out is not None
+        with bounded(con, part, watched=not ours):
+            if not ours:
+                check_predicate(con, str(f.where))
             found = np.asarray(con.execute(query, params).fetchnumpy()["row"], np.int64)
         if len(found) and not 0 <= int(found.min()) <= int(found.max()) < places:
             raise BundleError(

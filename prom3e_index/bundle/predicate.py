@@ -203,7 +203,7 @@ def _cast_type(node: dict[str, Any]) -> str:
 
 @contextmanager
 def bounded(
-    con: duckdb.DuckDBPyConnection, what: str, seconds: float | None = None
+    con: duckdb.DuckDBPyConnection, what: str, seconds: float | None = None, watched: bool = True
 ) -> Iterator[None]:
     """Interrupt what a connection does after some seconds; give DuckDB's errors as ours.
 
@@ -211,6 +211,7 @@ def bounded(
         con: A cursor that nothing else uses.
         what: The filter, for errors: `--where 'x > 1'`.
         seconds: `SECONDS` when None.
+        watched: Whether to interrupt at all; a query of our own needs no thread that watches it.
 
     Raises:
         InputError: Interrupted, or refused by DuckDB.
@@ -226,7 +227,8 @@ def bounded(
 
     timer = threading.Timer(limit, stop)
     timer.daemon = True
-    timer.start()
+    if watched:
+        timer.start()
     try:
         yield
     except (duckdb.Error, RuntimeError) as e:
