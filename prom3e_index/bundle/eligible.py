@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import duckdb
 
 Ints = NDArray[np.int64]
+_REMEMBERED = 256
 
 
 def eligible_rows(
@@ -25,6 +26,7 @@ def eligible_rows(
     sorted_tables: Collection[str],
     places: int,
     removed: NDArray[np.bool_] | None,
+    checked: set[str],
 ) -> Ints | None:
     """Rows that satisfy a filter, ascending, without removed ones; None when there is no filter.
 
@@ -37,6 +39,7 @@ def eligible_rows(
         sorted_tables: See `lookups`.
         places: Row numbers given so far.
         removed: (places,) which rows were removed; None when none was.
+        checked: Predicates that were found to be one, of these very tables; grows.
 
     Raises:
         InputError: A part that is none, a predicate that names what is not there, or one that takes too long.
@@ -54,8 +57,10 @@ def eligible_rows(
     ):  # a predicate stands in the last, and is checked first
         ours = f.where is None or out is not None
         with bounded(con, part, watched=not ours):
-            if not ours:
-                check_predicate(con, str(f.where))
+            if f.where is not None and not ours and f.where not in checked:
+                check_predicate(con, f.where)
+                if len(checked) < _REMEMBERED:
+                    checked.add(f.where)
             found = np.asarray(con.execute(query, params).fetchnumpy()["row"], np.int64)
         if len(found) and not 0 <= int(found.min()) <= int(found.max()) < places:
             raise BundleError(

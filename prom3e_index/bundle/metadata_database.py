@@ -201,6 +201,7 @@ class MetadataDatabase:
 
         self._places, self._removed = places, removed
         self._lock = threading.Lock()
+        self._checked: set[str] = set()
         self._connection, self.metadata_columns = connect_segments(
             databases, firsts, columns=columns
         )
@@ -243,7 +244,13 @@ class MetadataDatabase:
     def eligible(self, f: Filter) -> NDArray[np.int64] | None:
         """Rows that satisfy a filter, ascending; None when there is no filter; see `eligible_rows`."""
         return eligible_rows(
-            self.cursor(), f, self.columns, self.sorted_tables, self._places, self._removed
+            self.cursor(),
+            f,
+            self.columns,
+            self.sorted_tables,
+            self._places,
+            self._removed,
+            self._checked,
         )
 
     def unknown_taxon(self, name: str) -> str:
