@@ -7,9 +7,10 @@ which no row was removed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,8 @@ from prom3e_index.schema import set_key
 LEAST = 20
 """Samples below which a percentile would say nothing."""
 _LARGEST = 1e30
+T = TypeVar("T")
+_KEPT: WeakKeyDictionary[BundleFolder, dict[Any, Any]] = WeakKeyDictionary()
 
 
 def sigma_percentile(bundle: BundleFolder, visible: list[str], sigma: float) -> float | None:
@@ -28,13 +31,7 @@ def sigma_percentile(bundle: BundleFolder, visible: list[str], sigma: float) -> 
 
     None where the index has fewer than 20 samples of that visible set.
     """
-    key = set_key(visible, bundle.modalities)
-    with _as_written(bundle):
-        values, weights = _merged(
-            _live(bundle, s["rows"], s["sigma_l1"], s["of"], first)
-            for first, held in _segments(bundle)
-            if (s := held.get("samples", {}).get(key))
-        )
+    values, weights = _kept(bundle, _samples, set_key(visible, bundle.modalities))
     if len(values) < LEAST:
         return None
     below = float(weights[values <= np.float32(sigma)].sum())
@@ -43,18 +40,7 @@ def sigma_percentile(bundle: BundleFolder, visible: list[str], sigma: float) -> 
 
 def add_next(bundle: BundleFolder, visible: list[str]) -> dict[str, Any] | None:
     """The absent modality that lowered ‖σ‖₁ most in the bundle's observations; None if none did."""
-    key = set_key(visible, bundle.modalities)
-    changes: dict[str, tuple[float, int]] = {}
-    with _as_written(bundle):
-        for m in bundle.modalities:
-            values, weights = _merged(
-                _live(bundle, s["rows"], s["change"], s["of"], first)
-                for first, held in _segments(bundle)
-                if (s := held.get("changes", {}).get(key, {}).get(m))
-            )
-            if len(values):
-                changes[m] = float((values * weights).sum() / weights.sum()), len(values)
-        changes = changes or _earlier(bundle, key)
+    changes = _kept(bundle, _changes, set_key(visible, bundle.modalities))
     if not changes:
         return None
     name = min(changes, key=lambda m: changes[m][0])
@@ -62,6 +48,39 @@ def add_next(bundle: BundleFolder, visible: list[str]) -> dict[str, Any] | None:
     if change >= 0:
         return None
     return {"modality": name, "sigma_l1_change": round(change, 4), "rows": rows}
+
+
+def _kept(bundle: BundleFolder, make: Callable[[BundleFolder, str], T], key: str) -> T:
+    """What a function makes of a visible set, made once: a bundle is one generation and does not change."""
+    held = _KEPT.setdefault(bundle, {})
+    if (make, key) not in held:
+        with _as_written(bundle):
+            held[make, key] = make(bundle, key)
+    out: T = held[make, key]
+    return out
+
+
+def _samples(bundle: BundleFolder, key: str) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    """Samples of ‖σ‖₁ of observations that show a set, and how many rows each stands for."""
+    return _merged(
+        _live(bundle, s["rows"], s["sigma_l1"], s["of"], first)
+        for first, held in _segments(bundle)
+        if (s := held.get("samples", {}).get(key))
+    )
+
+
+def _changes(bundle: BundleFolder, key: str) -> dict[str, tuple[float, int]]:
+    """Mean change of ‖σ‖₁ by added modality, and in how many rows."""
+    changes: dict[str, tuple[float, int]] = {}
+    for m in bundle.modalities:
+        values, weights = _merged(
+            _live(bundle, s["rows"], s["change"], s["of"], first)
+            for first, held in _segments(bundle)
+            if (s := held.get("changes", {}).get(key, {}).get(m))
+        )
+        if len(values):
+            changes[m] = float((values * weights).sum() / weights.sum()), len(values)
+    return changes or _earlier(bundle, key)
 
 
 @contextmanager
