@@ -54,6 +54,10 @@ def write(folder: Path, n: int, table: Path | None) -> dict[str, float]:
         "hash(range) % 2 = 0 AS has_image, (hash(range) % 1000)::FLOAT AS sigma_l1 "
         "FROM range(" + str(n) + ") POSITIONAL JOIN place"
     )
+    con.execute("CREATE TABLE out.lost (row BIGINT, modality VARCHAR, reason VARCHAR)")
+    con.execute(
+        "CREATE TABLE out.rejected (row_in BIGINT, line BIGINT, id VARCHAR, reason VARCHAR)"
+    )
     seconds["observations"] = time.perf_counter() - begun
     for name, run in (
         ("sorted tables", lambda: sort_tables(con, "out")),
