@@ -14,8 +14,8 @@ WORK_FILES = (
     "spill", "embeddings", "lost.jsonl", "whole.npy", "bundle", "segment",
 )  # fmt: skip
 """What an unfinished build or change holds."""
-STAGE_FILES = (*OWNED, "spill", "manifest.json", "manifest.json.new")
-"""What a segment holds that is being written."""
+STAGE_FILES = (*OWNED, "spill", "manifest.json", "manifest.json.new", ".lock")
+"""What a segment holds that is being written, and an index that has just given its name to another."""
 
 
 def real_path(index: Path) -> Path:

@@ -33,9 +33,9 @@ def publish(stage: Path, out: Path) -> None:
         _sync_names(stage, out)
         return
     aside = out.with_name(f"{out.name}.replaced-{os.getpid()}")
-    stage.rename(aside)
-    if not exchange(aside, out):
-        aside.rename(stage)
+    if exchange(stage, out):
+        stage.rename(aside)
+    else:
         out.rename(aside)
         stage.rename(out)
     _sync_names(stage, out)
