@@ -112,6 +112,21 @@ def test_a_process_goes_over_to_the_loops_and_answers_alike(monkeypatch):
     assert loaded == [False, True, True]
 
 
+def test_a_rows_score_is_one_before_and_after_the_loops_are_loaded(monkeypatch):
+    """Blocks of one question may lie on both sides of the change; equal rows must tie all the same."""
+    v, rows = vectors(3000), np.arange(3000)
+    q = np.random.default_rng(7).normal(size=96).astype(np.float32)
+    wanted = np.rint(v.astype(np.float64) @ q.astype(np.float64) * 1e6) / 1e6
+    found = []
+    for limit in (1 << 60, 0):
+        monkeypatch.setattr(scan, "_PLAIN_NUMBERS", limit)
+        monkeypatch.setattr(scan, "_LOOPS", scan._Loops())
+        found.append(scan.score_rows(v, rows, q))
+        assert (scan._LOOPS._module is None) is (limit > 0)
+    assert np.array_equal(found[0], wanted.astype(np.float32))
+    assert np.array_equal(found[1], found[0])
+
+
 def run(code: str, **env: str) -> str:
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, env={**os.environ, **env}, timeout=200

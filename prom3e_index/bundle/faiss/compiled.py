@@ -78,16 +78,16 @@ def _settle_one(bits, query, rows, scores):  # type: ignore[no-untyped-def]
 
 @compiled()
 def dots(bits, rows, query, out):  # type: ignore[no-untyped-def]
-    """Rounded inner products of some rows with a query."""
+    """Rounded inner products of some rows with a query, summed in double precision."""
     for i in range(len(rows)):
-        out[i] = np.rint(_dot(bits[rows[i]], query) * SCALE) / SCALE
+        out[i] = np.rint(_wide_dot(bits[rows[i]], query) * WIDE_SCALE) / WIDE_SCALE
 
 
 @compiled(parallel=True)
 def dots_parallel(bits, rows, query, out):  # type: ignore[no-untyped-def]
     """As `dots`, on all cores."""
     for i in prange(len(rows)):
-        out[i] = np.rint(_dot(bits[rows[i]], query) * SCALE) / SCALE
+        out[i] = np.rint(_wide_dot(bits[rows[i]], query) * WIDE_SCALE) / WIDE_SCALE
 
 
 @compiled(parallel=True)
