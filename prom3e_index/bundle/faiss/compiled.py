@@ -154,10 +154,3 @@ def settle(scores, rows):  # type: ignore[no-untyped-def]
                 place -= 1
             scores[i, place] = s
             rows[i, place] = r
-
-
-@compiled()
-def final(bits, queries, rows, scores):  # type: ignore[no-untyped-def]
-    """Score chosen rows again in double precision, and order each line: higher first, ties by row."""
-    for i in range(len(rows)):
-        _settle_one(bits, queries[i], rows[i], scores[i])

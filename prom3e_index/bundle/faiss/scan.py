@@ -213,7 +213,4 @@ def exact(
             release(vectors)
     if len(queries) > 1:  # a matrix product sums in another order than one row does
         return refine(vectors, queries, found, wanted)
-    loops = _LOOPS.for_(0)
-    if loops is not None:
-        loops.final(vectors.view(np.uint16), queries, found, scores)
     return scores, found
