@@ -1,4 +1,4 @@
-"""A satellite tile becomes the picture that its values mean, or an error that says why not: never black or white."""
+"""A satellite tile becomes the picture that its values mean, or an error that says why not: never black, and white only where it is."""
 
 from __future__ import annotations
 
@@ -151,6 +151,16 @@ def test_what_would_be_black_white_or_a_guess_is_refused(tmp_path):
     with pytest.raises(MediaError, match="one colour"):
         open_tile(tmp_path / "flat.png")
     assert open_rgb(tmp_path / "flat.png").getpixel((0, 0)) == (9, 9, 9)
+
+
+def test_snow_is_white_and_no_tile_of_one_value(tmp_path):
+    """Brighter than white throughout, but of many values."""
+    snow = RNG.integers(8900, 9800, (12, 20, 30), np.uint16)
+    assert open_tile(write(tmp_path / "snow.tif", snow)).getextrema() == ((255, 255),) * 3
+
+
+def test_a_real_tile_of_snow_is_white():
+    assert open_tile(shared("data/satellite/patch_25630.tif")).getextrema() == ((255, 255),) * 3
 
 
 def test_eight_bit_pictures_stay_as_they_are(tmp_path):

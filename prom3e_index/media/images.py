@@ -119,13 +119,13 @@ def open_tile(path: Path, *, exif_transpose: bool = False) -> Image:
         MediaError: As `open_rgb`; or values whose scale cannot be told; or one colour throughout.
     """
     head = check_file(path)
-    image = None
     if head[:4] in _TIFF:
         from prom3e_index.media.tiles import read_geotiff
 
         image = read_geotiff(path)
-    if image is None:
-        image = open_rgb(path, exif_transpose=exif_transpose)
+        if image is not None:
+            return image
+    image = open_rgb(path, exif_transpose=exif_transpose)
     colour = image.getextrema()
     if all(low == high for low, high in colour):  # type: ignore[misc]
         shown = ", ".join(str(low) for low, _ in colour)  # type: ignore[misc]

@@ -77,8 +77,11 @@ def read_geotiff(path: Path) -> Image | None:
                     white = WHITE
     except RasterioError as e:
         raise MediaError(f"{path} cannot be decoded: {str(e).splitlines()[0]}") from e
-    scaled = np.clip(np.nan_to_num(values) * np.float32(255.0 / white), 0, 255)
-    return Image.fromarray(scaled.round().astype(np.uint8).transpose(1, 2, 0))
+    scaled = np.clip(np.nan_to_num(values) * np.float32(255.0 / white), 0, 255).round()
+    if (np.nanmin(values, (1, 2)) == np.nanmax(values, (1, 2))).all():
+        shown = ", ".join(f"{layer.max():g}" for layer in scaled)
+        raise MediaError(f"{path} has one colour throughout ({shown}): nothing to see")
+    return Image.fromarray(scaled.astype(np.uint8).transpose(1, 2, 0))  # snow is white, as it is
 
 
 def _digital(
