@@ -81,6 +81,8 @@ def _interrupt(*_: object) -> None:
     raise _Interrupted
 
 
+_GO_ON = ("build", "add", "update", "encode", "train", "evaluate")
+"""Commands that find what they had done when they are run again."""
 _UsageError: type[Exception] = typer.BadParameter.__bases__[0]
 """Click's error of a command line that is wrong, wherever Typer keeps its Click."""
 
@@ -92,7 +94,13 @@ def main() -> None:
     try:
         code = _run()
     except _Interrupted:
-        _fail("interrupted; the same command goes on where it stopped", 130)
+        words = [w for w in sys.argv[1:] if not w.startswith("-")]
+        more = (
+            "; the same command goes on where it stopped"
+            if words[:1] and words[0] in _GO_ON
+            else ""
+        )
+        _fail(f"interrupted{more}", 130)
     except ClosedOutput:
         _forget_output()
         sys.exit(141)

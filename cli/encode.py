@@ -56,7 +56,9 @@ def infer(
     given: Annotated[
         str | None, typer.Option(help="Visible modalities, image,loc; all present.")
     ] = None,
-    decode: Annotated[str, typer.Option(help="expectation, mean or sample.")] = "expectation",
+    decode: Annotated[
+        str | None, typer.Option(help="expectation, mean or sample; as the model decodes.")
+    ] = None,
     seed: Annotated[
         int | None, typer.Option(min=0, max=MOST_SEED, help="For --decode sample.")
     ] = None,
@@ -66,5 +68,14 @@ def infer(
     """Run the MVAE over embeddings: mean, log_variance, sigma_l1, tokens, reconstructed (.npz)."""
     from prom3e_index.indexer.npz import infer_npz
 
-    done = infer_npz(embeddings, model, filled("--given", given), decode, seed, output, hub, device)
+    done = infer_npz(
+        embeddings,
+        model,
+        filled("--given", given),
+        filled("--decode", decode),
+        seed,
+        output,
+        hub,
+        device,
+    )
     say(f"{done['rows']:,} rows, visible: {', '.join(done['visible'])}")

@@ -174,7 +174,7 @@ def infer_npz(
     source: Path,
     model_name: str,
     given: str | None,
-    decode: str,
+    decode: str | None,
     seed: int | None,
     out: Path,
     hub: Path | None = None,
@@ -186,7 +186,7 @@ def infer_npz(
         source: `embeddings` (n, m, d), optional `present` (n, m).
         model_name: A model, or a bare folder of an MVAE in the published layout.
         given: Visible modalities, `image,loc`; all that are present when None.
-        decode: `expectation`, `mean` or `sample`.
+        decode: `expectation`, `mean` or `sample`; as the model decodes when None, a bare folder by `expectation`.
         seed: Of `sample`.
         out: Gets `mean` (n, z), `log_variance` (n, z), `sigma_l1` (n,), `tokens` (n, 2 + R + v, z) with
             the visible tokens in the order given, `reconstructed` (n, m, d).
@@ -201,10 +201,12 @@ def infer_npz(
         mvae = read_mvae(folder).to(device)
         count = mvae.config.num_modalities
         names = NAMES if count == len(NAMES) else tuple(f"m{i}" for i in range(count))
-        nodes = 2
+        nodes, own = 2, "expectation"
     else:
         model = Model.open(model_name, hub=hub, device=device)
         mvae, names, nodes = model.mvae, model.modalities, model.nodes
+        own = model.decode
+    decode = decode or own
     try:
         with np.load(source, allow_pickle=False) as z:
             x = torch.from_numpy(z["embeddings"].astype(np.float32))

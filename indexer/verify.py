@@ -238,7 +238,7 @@ def _reencode(
         f"USING SAMPLE reservoir({int(sample)} ROWS) REPEATABLE (0)"
     )
     if not found:
-        return True, "no row has a file", True
+        return True, "no row has a file", False
     paths = [(int(r), (media or bundle.segment_of(int(r))[0].media) / p) for r, p in found]
     there = [(r, p) for r, p in paths if p.is_file()]
     if not there:

@@ -139,7 +139,7 @@ def search(bundle: BundleFolder, query: Query) -> Answer:
         "sigma_l1": round(sigma, 4),
         "sigma_percentile": sigma_percentile(bundle, visible, sigma),
         "sigma_spearman": model.sigma_spearman,
-        "add_next": add_next(bundle, visible),
+        "add_next": add_next(bundle, visible, target),
     }
     if model.sigma_spearman is not None and model.sigma_spearman < SIGMA_TELLS:
         notes.append(

@@ -38,9 +38,15 @@ def sigma_percentile(bundle: BundleFolder, visible: list[str], sigma: float) -> 
     return round(100 * below / float(weights.sum()), 1)
 
 
-def add_next(bundle: BundleFolder, visible: list[str]) -> dict[str, Any] | None:
-    """The absent modality that lowered ‖σ‖₁ most in the bundle's observations; None if none did."""
-    changes = _kept(bundle, _changes, set_key(visible, bundle.modalities))
+def add_next(
+    bundle: BundleFolder, visible: list[str], target: str | None = None
+) -> dict[str, Any] | None:
+    """The absent modality that lowered ‖σ‖₁ most in the bundle's observations; None if none did.
+
+    The target is what is searched for, so it is never the advice.
+    """
+    changes = dict(_kept(bundle, _changes, set_key(visible, bundle.modalities)))
+    changes.pop(target or "", None)
     if not changes:
         return None
     name = min(changes, key=lambda m: changes[m][0])

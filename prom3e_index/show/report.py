@@ -107,7 +107,8 @@ def _answer(a: Answer, background: str) -> str:
         shown.append(f"<div>{image}<p>{label}</p></div>")
     advice = q["add_next"]
     more = f"; adding <b>{html(advice['modality'])}</b> would lower it most" if advice else ""
-    filters = "; filters " + html(q["filters"]) if q["filters"] else ""
+    said = ", ".join(f"{name} {value}" for name, value in q["filters"].items())
+    filters = f"; filters: {html(said)}" if said else ""
     notes = "".join(f"<p>{html(n)}</p>" for n in s["notes"])
     w = q["weights"]
     return (
