@@ -8,7 +8,7 @@ BIN = $(VENV)/bin
 install:
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@cat pyproject.toml constraints.txt | cmp -s - $(VENV)/installed || { \
-	  $(BIN)/python -m pip install -q -c constraints.txt -e ".[dev]" && \
+	  $(BIN)/python -m pip install -q -c constraints.txt -e ".[dev,formats]" && \
 	  cat pyproject.toml constraints.txt > $(VENV)/installed && pwd > $(VENV)/checkout; }
 	@test "$$(cat $(VENV)/checkout 2>/dev/null)" = "$$(pwd)" || { \
 	  $(BIN)/python -m pip install -q --no-deps --no-build-isolation -e . && pwd > $(VENV)/checkout; }

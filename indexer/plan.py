@@ -115,7 +115,10 @@ def batch_table(batch: Any) -> Any:
 
 
 def _settle(
-    con: duckdb.DuckDBPyConnection, duplicates: str, searchable: str, unsplit: list[tuple[int, str]]
+    con: duckdb.DuckDBPyConnection,
+    duplicates: str,
+    searchable: str,
+    unsplit: list[tuple[int | None, str]],
 ) -> int:
     """Turn `incoming` into `planned`, `rejected` and `lost`."""
     _create_notes(con)
@@ -147,7 +150,7 @@ def _settle(
     if unsplit:
         con.executemany(
             "INSERT INTO rejected VALUES (NULL, ?, NULL, ?)",
-            [[line, f"line {line}: {reason}"] for line, reason in unsplit],
+            [[n, reason if n is None else f"line {n}: {reason}"] for n, reason in unsplit],
         )
     con.execute(
         "CREATE OR REPLACE TABLE planned AS SELECT row_number() OVER (ORDER BY row_in) - 1 AS seq, i.* "

@@ -76,7 +76,7 @@ def test_the_reader_of_one_table_opens_no_other_file(tmp_path, kind):
     else:
         path = open_data(tmp_path / "open")
     source = open_source(path, None)
-    con = source.connection
+    con = source.keep[-1]
     for statement in (
         f"SELECT * FROM read_csv('{tmp_path}/other.csv')", f"FROM read_text('{tmp_path}/other.csv')",
         "FROM read_blob('/etc/host*')", f"ATTACH '{tmp_path}/new.duckdb'", f"COPY (SELECT 1) TO '{tmp_path}/out.csv'",
@@ -85,7 +85,7 @@ def test_the_reader_of_one_table_opens_no_other_file(tmp_path, kind):
         with pytest.raises(duckdb.Error):
             con.execute(statement)
     assert not (tmp_path / "out.csv").exists() and not (tmp_path / "new.duckdb").exists()
-    assert len(con.sql(source.query, params=source.params).fetchall()) == 1
+    assert sum(b.num_rows for b in source.batches()) == 1
 
 
 def test_the_folder_of_a_parquet_file_adds_no_column(tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from prom3e_index.tables import read_observations
@@ -25,8 +26,7 @@ EXTENSION = (
 
 
 def cells(path):
-    source = open_source(path, None)
-    table = source.connection.sql(source.query, params=source.params).to_arrow_table()
+    table = pa.Table.from_batches(list(open_source(path, None).batches()))
     return {name: table.column(name).to_pylist() for name in table.schema.names}
 
 

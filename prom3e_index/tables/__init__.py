@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from prom3e_index.errors import InputError, TableError, near_names
 from prom3e_index.tables.aliases import match_columns
 from prom3e_index.tables.content import content, source_files
 from prom3e_index.tables.normalise import MOST_SCALED, Rules, not_scaled, number
 from prom3e_index.tables.observations import Observations
+from prom3e_index.tables.source import Source
 from prom3e_index.tables.sources import EMBEDDINGS, FORMATS, open_source, recognise
-from prom3e_index.tables.text import Source, readable
 
 __all__ = [
     "EMBEDDINGS",
@@ -89,15 +90,16 @@ def _raw_climate(source: Source, names: tuple[str, ...]) -> str | None:
     """
     if not names:
         return None
-    cells = ", ".join('"' + n.replace('"', '""') + '"' for n in names)
-    with readable(f"The table ({source.format})"):
-        query = f"SELECT {cells} FROM ({source.query}) LIMIT {_SAMPLE}"
-        rows = source.connection.execute(query, source.params).fetchall()
+    rows: list[dict[str, Any]] = []
+    for batch in source.batches(_SAMPLE):
+        rows += batch.select(list(names)).to_pylist()
+        if len(rows) >= _SAMPLE:
+            break
     known = beyond = 0
     first: str | None = None
     for row in rows:
         values: list[tuple[str, float]] = []
-        for name, cell in zip(names, row, strict=True):
+        for name, cell in row.items():
             try:
                 values.append((name, number(cell)))
             except ValueError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from prom3e_index.errors import TableError, near_names
-from prom3e_index.tables.text import Source, checked, connect, readable
+from prom3e_index.tables.source import Source, checked, connect, from_query, readable
 
 
 def open_parquet(path: Path) -> Source:
@@ -15,7 +15,7 @@ def open_parquet(path: Path) -> Source:
     with readable(f"{path}, as Parquet,"):
         described = con.execute(f"DESCRIBE {query}", [checked(path)]).fetchall()
     columns = [str(d[0]) for d in described]
-    return Source("parquet", con, query, [checked(path)], columns, path.parent, keep=keep)
+    return from_query("parquet", con, query, [checked(path)], columns, path.parent, keep)
 
 
 def open_duckdb(path: Path, table: str | None) -> Source:
@@ -59,4 +59,4 @@ def open_duckdb(path: Path, table: str | None) -> Source:
     query = "SELECT * FROM " + ".".join('"' + p.replace('"', '""') + '"' for p in parts)
     with readable(f"{path}, table {wanted!r},"):
         columns = [str(d[0]) for d in con.execute(f"DESCRIBE {query}").fetchall()]
-    return Source("duckdb", con, query, [], columns, path.parent, keep=keep)
+    return from_query("duckdb", con, query, [], columns, path.parent, keep)

@@ -59,11 +59,16 @@ class EmbeddedObservations:
         )
         self.format, self.columns, self.fields = format, self._file.columns, found
         self.extra, self.schema = self._layout.extra, self._layout.schema
-        self.rejected: list[tuple[int, str]] = []
+        self.rejected: list[tuple[int | None, str]] = []
+        self.facts: dict[str, object] = {}
+        self.said: list[str] = []
 
     def batches(self, rows: int = 4096) -> Iterator[pa.RecordBatch]:
         """Read what is said of the rows, in their order; embeddings are not read."""
+        import pyarrow as pa
+
         at = 0
         for cells in self._file.cells(rows):
-            yield self._layout.batch(cells, at)
-            at += len(next(iter(cells.values())))
+            n = len(next(iter(cells.values())))
+            yield self._layout.batch(pa.RecordBatch.from_pydict(cells), at)
+            at += n

@@ -16,7 +16,7 @@ from prom3e_index.schema import NAMES, modality_name
 from prom3e_index.tables.aliases import ALIASES
 from prom3e_index.tables.npz_members import Npz
 from prom3e_index.tables.pickled import read_array_dict
-from prom3e_index.tables.text import readable
+from prom3e_index.tables.source import readable
 
 MULTINAT_COLUMNS = ("image", "sat", "loc", "env", "text", "audio", "sound")
 INVENTED = "ids_invented"

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from prom3e_index.errors import TableError
 from prom3e_index.schema import RANKS
 from prom3e_index.tables.archives import unpack
 from prom3e_index.tables.meta_xml import ArchiveTable, read_meta
-from prom3e_index.tables.text import (
+from prom3e_index.tables.source import (
     Source,
     checked,
     connect,
-    csv_query,
-    header,
-    open_text,
+    from_query,
     text_literal,
     unique_names,
 )
+from prom3e_index.tables.text import csv_query, header, open_text
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _MEDIA_TYPES = ("multimedia", "image", "audubon", "multimediarecord")
 _NUMBERED = 'SELECT row_number() OVER () AS "row of the file", * FROM'
@@ -77,7 +80,7 @@ def open_archive(path: Path) -> Source:
             f'ON c.{_quoted(key)} = m.core_id ORDER BY c."row of the file"'
         )
     base = path if path.is_dir() else path.parent
-    return Source("dwca", con, query, [checked(core.path)], columns, base, keep=keep + spill)
+    return from_query("dwca", con, query, [checked(core.path)], columns, base, keep + spill)
 
 
 def _read_media(con: Any, media: list[ArchiveTable]) -> bool:
@@ -130,16 +133,35 @@ def open_taxabench(folder: Path) -> Source:
 
     images, sounds, tiles = (by_id(n) for n in TAXABENCH_MEDIA)
 
-    def complete(row: dict[str, Any]) -> None:
-        key = str(row.get("id") or "").strip()
-        stated = f"taxabench_sound/{key}.{row.get('sound_format')}"
+    def file(row: int, table: pa.RecordBatch) -> tuple[str | None, str | None, str | None]:
+        key, kind = (
+            str(table.column(c)[row].as_py() or "").strip() for c in ("id", "sound_format")
+        )
+        stated = f"taxabench_sound/{key}.{kind}"
         have = sounds.get(key, [])
-        row["image"] = next(iter(images.get(key, [])), None)
-        row["audio"] = stated if stated in have else next(iter(have), None)
-        row["sat"] = next(iter(tiles.get(key, [])), None)
+        return (
+            next(iter(images.get(key, [])), None),
+            stated if stated in have else next(iter(have), None),
+            next(iter(tiles.get(key, [])), None),
+        )
 
-    source.complete = complete
-    source.columns = [*source.columns, "image", "audio", "sat"]
+    plain = source.read
+
+    def read(rows: int) -> Iterator[pa.RecordBatch]:
+        import pyarrow as pa
+
+        for batch in plain(rows):
+            found = [file(i, batch) for i in range(batch.num_rows)]
+            cells = {n: batch.column(i) for i, n in enumerate(batch.schema.names)}
+            for i, name in enumerate(("image", "audio", "sat")):
+                cells[name] = pa.array([f[i] for f in found], pa.string())
+            yield pa.RecordBatch.from_pydict(cells)
+
+    source.read = read
+    source.columns = [
+        *source.columns,
+        *(n for n in ("image", "audio", "sat") if n not in source.columns),
+    ]
     return source
 
 
@@ -209,4 +231,4 @@ def open_inaturalist_open_data(folder: Path) -> Source:
         'ORDER BY o."row of the file"'
     )
     columns = [str(d[0]) for d in con.execute(f"DESCRIBE {query}").fetchall()]
-    return Source("inaturalist-open-data", con, query, [], columns, folder, keep=keep)
+    return from_query("inaturalist-open-data", con, query, [], columns, folder, keep)

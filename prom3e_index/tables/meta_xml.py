@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 from xml.parsers import expat
 
 from prom3e_index.errors import TableError, near_names
-from prom3e_index.tables.text import MOST_COLUMNS
+from prom3e_index.tables.source import MOST_COLUMNS
 
 _ESCAPES = {"\\t": "\t", "\\n": "\n", "\\r": "\r", "\\r\\n": "\r\n", "&quot;": '"'}
 _MOST_BYTES = 16 << 20

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from prom3e_index.schema import FIELDS
 from prom3e_index.tables.normalise import Rules
-from prom3e_index.tables.text import Source, readable
+from prom3e_index.tables.source import Source
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -72,21 +72,15 @@ class Layout:
             ]
         )
 
-    def batch(
-        self,
-        cells: dict[str, list[Any]],
-        first: int,
-        complete: Callable[[dict[str, Any]], None] | None = None,
-    ) -> pa.RecordBatch:
+    def batch(self, raw: pa.RecordBatch, first: int) -> pa.RecordBatch:
         """Type some raw rows, `first` being the number of the first."""
         import pyarrow as pa
 
         schema = self.schema
+        cells = {name: raw.column(i).to_pylist() for i, name in enumerate(raw.schema.names)}
         out: dict[str, list[Any]] = {name: [] for name in schema.names}
-        for i, raw in enumerate(zip(*cells.values(), strict=True)):
-            row = dict(zip(cells, raw, strict=True))
-            if complete:
-                complete(row)
+        for i, values in enumerate(zip(*cells.values(), strict=True)):
+            row = dict(zip(cells, values, strict=True))
             observation, problems = self.rules.observation(row)
             out["row_in"].append(first + i)
             for name, value in observation.items():
@@ -119,7 +113,6 @@ class Observations:
         extra: Source columns that are kept as metadata, by their name in the batches.
         schema: Arrow schema of the batches.
         embedded: Whether embeddings come with the rows; here they do not.
-        rejected: Filled while reading: (line, reason) of lines that could not be split into columns.
     """
 
     embedded = False
@@ -129,7 +122,6 @@ class Observations:
         self._layout = Layout(source.columns, rules, keep)
         self.format, self.columns, self.fields = source.format, source.columns, rules.columns
         self.media, self.extra, self.schema = rules.media, self._layout.extra, self._layout.schema
-        self.rejected: list[tuple[int, str]] = []
 
     def batches(self, rows: int = 4096) -> Iterator[pa.RecordBatch]:
         """Read the table from the start, in its order.
@@ -140,12 +132,22 @@ class Observations:
         Raises:
             TableError: The table is damaged.
         """
-        source = self._source
         at = 0
-        with readable(f"The table ({source.format})"):
-            reader = source.connection.sql(source.query, params=source.params).to_arrow_reader(rows)
-            for raw in reader:
-                cells = {name: raw.column(i).to_pylist() for i, name in enumerate(raw.schema.names)}
-                yield self._layout.batch(cells, at, source.complete)
-                at += raw.num_rows
-            self.rejected = list(source.rejected())
+        for raw in self._source.batches(rows):
+            yield self._layout.batch(raw, at)
+            at += raw.num_rows
+
+    @property
+    def rejected(self) -> list[tuple[int | None, str]]:
+        """(Line, reason) of records that gave no row; complete once the table is read."""
+        return self._source.rejected
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What was found out about the file; see `Source`."""
+        return self._source.facts
+
+    @property
+    def said(self) -> list[str]:
+        """Sentences on how the file was read; complete once it is read."""
+        return self._source.said

@@ -13,7 +13,8 @@ from prom3e_index.errors import TableError
 from prom3e_index.tables.archives import is_zip, unpack
 from prom3e_index.tables.databases import open_duckdb, open_parquet
 from prom3e_index.tables.layouts import open_archive, open_inaturalist_open_data, open_taxabench
-from prom3e_index.tables.text import Source, header, open_text, readable
+from prom3e_index.tables.source import Source, readable
+from prom3e_index.tables.text import header, open_text
 
 FORMATS = (
     "csv",

@@ -1,137 +1,26 @@
-"""A raw table as a DuckDB query, and the reading of delimited text."""
+"""Delimited text."""
 
 from __future__ import annotations
 
 import csv
 import gzip
 import io
-import tempfile
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from prom3e_index.errors import TableError
-
-if TYPE_CHECKING:
-    import duckdb
+from prom3e_index.tables.source import (
+    MOST_COLUMNS,
+    Source,
+    checked,
+    connect,
+    from_query,
+    text_literal,
+    unique_names,
+)
 
 _SNIFF = 16 << 20
 _HEADER = 1 << 20
-MOST_COLUMNS = 5000
-
-
-@dataclass
-class Source:
-    """A raw table.
-
-    Attributes:
-        format: One of `FORMATS`.
-        connection: Private DuckDB connection.
-        query: SELECT of all raw cells, in the order of the file.
-        params: Its parameters.
-        columns: Column names of the query.
-        media: Folder that relative media paths start from.
-        complete: Adds to a raw row what the format keeps elsewhere (file names by id).
-        keep: What must live as long as the source (a temporary folder).
-    """
-
-    format: str
-    connection: duckdb.DuckDBPyConnection
-    query: str
-    params: list[Any]
-    columns: list[str]
-    media: Path
-    complete: Callable[[dict[str, Any]], None] | None = None
-    keep: list[Any] = field(default_factory=list)
-
-    def rejected(self) -> Iterator[tuple[int, str]]:
-        """Lines that could not be split into columns: (line number, reason), after reading."""
-        noted = self.connection.execute(
-            "SELECT count(*) FROM duckdb_tables() WHERE table_name = 'reject_errors'"
-        ).fetchall()
-        if not noted[0][0]:
-            return
-        found = self.connection.execute(
-            "SELECT line, string_agg(DISTINCT error_message, '; ') FROM reject_errors "
-            "GROUP BY line ORDER BY line"
-        ).fetchall()
-        for line, reason in found:
-            yield int(line), str(reason).replace("\n", " ")
-
-
-def connect(*files: Path, attach: str | None = None) -> tuple[duckdb.DuckDBPyConnection, list[Any]]:
-    """An in-memory DuckDB that reads the given files and nothing else, and what must live as long.
-
-    It installs and loads no extension, and spills to a folder of its own. Whatever a file holds, no query on this
-    connection can open another file or address.
-
-    Args:
-        files: What `read_csv` and `read_parquet` may open.
-        attach: A DuckDB file to attach read-only as `given` first.
-    """
-    import duckdb
-
-    spill = tempfile.TemporaryDirectory(prefix="prom3e-spill-")
-    con = duckdb.connect(
-        config={
-            "autoinstall_known_extensions": "false",
-            "autoload_known_extensions": "false",
-            "memory_limit": "2GB",
-            "preserve_insertion_order": "true",
-            "temp_directory": spill.name,
-        }
-    )
-    if attach is not None:
-        con.execute(f"ATTACH {text_literal(attach)} AS given (READ_ONLY)")
-    con.execute(f"SET allowed_paths = [{', '.join(text_literal(checked(f)) for f in files)}]")
-    con.execute("SET enable_external_access = false")
-    con.execute("SET lock_configuration = true")
-    return con, [spill]
-
-
-def text_literal(value: str) -> str:
-    """A text as SQL."""
-    return "'" + value.replace("'", "''") + "'"
-
-
-def unique_names(names: Iterable[str]) -> list[str]:
-    """Column names, one that differs from an earlier one by case only gets `_` at its end.
-
-    Raises:
-        TableError: There are more than `MOST_COLUMNS`.
-    """
-    given = list(names)
-    if len(given) > MOST_COLUMNS:
-        raise TableError(
-            f"The table has {len(given):,} columns; at most {MOST_COLUMNS:,} are read. Keep those that are needed."
-        )
-    out: list[str] = []
-    taken: set[str] = set()
-    tails: dict[str, int] = {}
-    for name in given:
-        key = name.lower()
-        tail = tails.get(key, 0)
-        while key + "_" * tail in taken:
-            tail += 1
-        tails[key] = tail + 1
-        taken.add(key + "_" * tail)
-        out.append(name + "_" * tail)
-    return out
-
-
-@contextmanager
-def readable(what: str) -> Iterator[None]:
-    """Turn DuckDB's and Arrow's complaints about `what` into `TableError`s of one line."""
-    try:
-        yield
-    except TableError:
-        raise
-    except Exception as e:
-        if type(e).__module__.partition(".")[0] not in ("duckdb", "_duckdb", "pyarrow"):
-            raise
-        raise TableError(f"{what} cannot be read: {str(e).splitlines()[0]}") from e
 
 
 def _text_stream(path: Path, encoding: str) -> io.TextIOWrapper:
@@ -218,15 +107,6 @@ def csv_query(
     )
 
 
-def checked(path: Path) -> str:
-    """Give a path as DuckDB reads it, absolute; glob characters would mean other files."""
-    if any(c in str(path) for c in "*?["):
-        raise TableError(
-            f"{path} has *, ? or [ in its name, which DuckDB reads as a pattern; rename it."
-        )
-    return str(path.absolute())
-
-
 def open_text(path: Path, kind: str, quote: str = '"') -> Source:
     """Open one delimited text file, gzipped or not."""
     columns, delimiter, encoding = header(path, "\t" if kind == "tsv" else None)
@@ -238,4 +118,4 @@ def open_text(path: Path, kind: str, quote: str = '"') -> Source:
         gzipped = f.read(2) == b"\x1f\x8b"
     query = csv_query(columns, delimiter, quote, encoding, 1, gzipped)
     con, keep = connect(path)
-    return Source(kind, con, query, [checked(path)], columns, path.parent, keep=keep)
+    return from_query(kind, con, query, [checked(path)], columns, path.parent, keep)
