@@ -19,6 +19,7 @@ from prom3e_index.cli import (
     encode,
     evaluate,
     inspect,
+    look,
     models,
     query,
     train,
@@ -34,6 +35,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command("look")(look.look)
 app.command("build")(build.build)
 app.command("query")(query.query)
 app.command("add")(change.add)

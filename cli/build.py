@@ -55,6 +55,7 @@ def build(
     rejected.parquet with its reason.
     """
     from prom3e_index.bundle.faiss.kinds import Wish
+    from prom3e_index.cli.understood import write_understood
     from prom3e_index.indexer.build import build as run
 
     config = config_from(
@@ -69,7 +70,7 @@ def build(
         wish=Wish(**wishes(target_recall, memory, latency, kind)),
     )
     with progress() as show:
-        manifest = run(config, show)
+        manifest = run(config, show, write_understood)
     c = manifest["counts"]
     say(
         f"{c['rows_in']:,} rows in = {c['rows_indexed']:,} indexed + {c['rows_rejected']:,} rejected; "

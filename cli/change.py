@@ -60,10 +60,11 @@ def update(
 
 
 def _take(update: bool, index: Path, config: BuildConfig) -> None:
+    from prom3e_index.cli.understood import write_understood
     from prom3e_index.indexer.change import add as run
 
     with progress() as show:
-        done = run(index, config, show, update)
+        done = run(index, config, show, update, write_understood)
     said = [f"{done.added:,} {'written anew' if update else 'added'}"]
     if not update:
         said.append(f"{done.known:,} were there already")

@@ -37,6 +37,7 @@ def encode(
     ] = [],  # noqa: B006 - Typer copies it
 ) -> None:
     """Encode a table to embeddings, presence and ids (.npz)."""
+    from prom3e_index.cli.understood import write_understood
     from prom3e_index.errors import InputError
     from prom3e_index.indexer.npz import encode_to_npz
 
@@ -44,7 +45,7 @@ def encode(
         raise InputError(f"{output} exists already.")
     config = config_from(table, output, options, model=model, hub=hub, device=device)
     with progress() as show:
-        done = encode_to_npz(config, show, species, column)
+        done = encode_to_npz(config, show, species, column, write_understood)
     have = ", ".join(f"{m} {n:,}" for m, n in done["observed"].items())
     say(f"{done['rows']:,} rows written, {done['rejected']:,} rejected; observed: {have}")
 

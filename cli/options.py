@@ -110,13 +110,22 @@ class TableOptions:
 
 
 @dataclass(frozen=True)
-class RowOptions(TableOptions):
-    """How a table is read to be encoded: what is done about rows and values."""
+class LookOptions(TableOptions):
+    """What is done about rows and values of a table."""
 
-    climate: Climate = None
     duplicates: Annotated[
         str, typer.Option("--duplicates", help="Rows of one id: error, first or last.")
     ] = "error"
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Refuse a table of which a row or a value is lost.")
+    ] = False
+
+
+@dataclass(frozen=True)
+class RowOptions(LookOptions):
+    """How a table is read to be encoded."""
+
+    climate: Climate = None
     batch_size: Annotated[
         int | None, typer.Option("--batch-size", min=1, help="Items per encoder call.")
     ] = None
@@ -145,31 +154,20 @@ class EncodeOptions(RowOptions):
     ] = False
 
 
-def config_from(table: str, out: Path, options: RowOptions, **more: Any) -> BuildConfig:
-    """The configuration of a command that encodes a table; `more` are its own fields."""
+_FIELDS = {"map": "columns", "timeout": "timeout_s", "audio_window": "audio_windows"}
+"""Options whose field of a configuration has another name; the others' is their own."""
+
+
+def config_from(table: str, out: Path, options: LookOptions, **more: Any) -> BuildConfig:
+    """The configuration of a command that reads a table; `more` are its own fields."""
     from prom3e_index.indexer.work import BuildConfig
 
-    if options.workers is not None:
-        more["workers"] = options.workers
-    if isinstance(options, EncodeOptions):
-        more |= {
-            "exif_transpose": options.exif_transpose,
-            "audio_windows": options.audio_window,
-        }
-    return BuildConfig(
-        table=table,
-        out=out,
-        format=options.format,
-        columns=options.columns,
-        media=options.media,
-        allow_outside=options.allow_outside,
-        climate=options.climate,
-        duplicates=options.duplicates,
-        batch_size=options.batch_size,
-        timeout_s=options.timeout,
-        restart=options.restart,
-        **more,
-    )
+    for f in fields(options):
+        more[_FIELDS.get(f.name, f.name)] = getattr(options, f.name)
+    more["columns"] = options.columns
+    if more.get("workers", 0) is None:
+        del more["workers"]
+    return BuildConfig(table=table, out=out, **more)
 
 
 def grouped(command: Callable[P, R]) -> Callable[P, R]:

@@ -31,6 +31,7 @@ from prom3e_index.indexer.generation import summarise
 from prom3e_index.indexer.lock import locked
 from prom3e_index.indexer.plan import Progress, silent
 from prom3e_index.indexer.publish import publish, settle
+from prom3e_index.indexer.understood import Heard, unheard
 from prom3e_index.indexer.work import BuildConfig, open_model, work_folder
 from prom3e_index.indexer.write_segment import bias_width, write_segment
 from prom3e_index.models.folder import Model
@@ -40,8 +41,10 @@ from prom3e_index.tables import recognise
 
 
 @full_disk_said
-def build(config: BuildConfig, progress: Progress = silent) -> dict[str, Any]:
-    """Build a bundle from a table; see `BuildConfig`.
+def build(
+    config: BuildConfig, progress: Progress = silent, heard: Heard = unheard
+) -> dict[str, Any]:
+    """Build a bundle from a table; see `BuildConfig`. `heard` is told what was understood of it, before it is encoded.
 
     Returns:
         The manifest.
@@ -59,12 +62,14 @@ def build(config: BuildConfig, progress: Progress = silent) -> dict[str, Any]:
     config = replace(config, out=real_path(config.out))
     with locked(config.out, "build"):
         settle(config.out, progress)
-        return _build(config, model, progress, started)
+        return _build(config, model, progress, heard, started)
 
 
-def _build(config: BuildConfig, model: Model, progress: Progress, started: float) -> dict[str, Any]:
+def _build(
+    config: BuildConfig, model: Model, progress: Progress, heard: Heard, started: float
+) -> dict[str, Any]:
     work = work_folder(config, model)
-    n = encode_table(config, work, model, progress)
+    n = encode_table(config, work, model, progress, heard=heard)
     some_kept(config, work, model, n)
     stage = work / "bundle"
     take_away(stage, STAGE_FILES)
@@ -126,6 +131,7 @@ def _manifest(
             "media": facts["media"],
             "fields": facts["fields"],
             "duplicates": config.duplicates,
+            "understood": facts["understood"],
             "climate": str(config.climate.resolve()) if config.climate else None,
         },
         "machine": {

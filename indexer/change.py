@@ -42,6 +42,7 @@ from prom3e_index.indexer.generation import (
 )
 from prom3e_index.indexer.merge import join_segments
 from prom3e_index.indexer.plan import Progress, sift_known, sift_told
+from prom3e_index.indexer.understood import Heard, unheard
 from prom3e_index.indexer.work import BuildConfig, identity, open_model, read_note, resumable
 from prom3e_index.indexer.write_segment import write_segment
 from prom3e_index.models.folder import Model
@@ -76,7 +77,13 @@ class Changed:
 
 
 @full_disk_said
-def add(index: Path, config: BuildConfig, progress: Progress, update: bool = False) -> Changed:
+def add(
+    index: Path,
+    config: BuildConfig,
+    progress: Progress,
+    update: bool = False,
+    heard: Heard = unheard,
+) -> Changed:
     """Add the observations of a table that an index does not hold yet; only they are encoded.
 
     With `update`, the table's rows replace the observations of the same ids instead; rows with other ids are
@@ -87,6 +94,7 @@ def add(index: Path, config: BuildConfig, progress: Progress, update: bool = Fal
         config: Table and how to read it; model and preprocessing are the index's own.
         progress: Told of each stage.
         update: Replace instead of add.
+        heard: Told what was understood of the table, before it is encoded.
 
     Raises:
         InputError: The table has no ids, or cannot be read.
@@ -111,7 +119,7 @@ def add(index: Path, config: BuildConfig, progress: Progress, update: bool = Fal
             with bundle.reader("SELECT id, reason FROM rejected WHERE id IS NOT NULL") as told:
                 return noted | sift_told(con, told)
 
-        encode_table(config, work, model, progress, sift)
+        encode_table(config, work, model, progress, sift, heard)
         facts = json.loads((work / "planned.json").read_text())
         stage = work / "segment"
         take_away(stage, STAGE_FILES)

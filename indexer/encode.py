@@ -14,6 +14,13 @@ from prom3e_index.errors import InputError
 from prom3e_index.indexer.embed import ABSENT, ENCODED, Store, embed
 from prom3e_index.indexer.losses import read_lost
 from prom3e_index.indexer.plan import DUPLICATES, Progress, open_plan, plan
+from prom3e_index.indexer.understood import (
+    Heard,
+    Understood,
+    refuse_losses,
+    understand,
+    unheard,
+)
 from prom3e_index.indexer.work import BuildConfig, unchanged, write_note
 from prom3e_index.indexer.write_segment import kept_rows
 from prom3e_index.media.climate import ClimateRaster
@@ -32,8 +39,11 @@ def encode_table(
     model: Model,
     progress: Progress,
     sift: Sift | None = None,
+    heard: Heard = unheard,
 ) -> int:
     """Plan and embed; give the rows planned. Continues where an earlier call stopped.
+
+    `heard` is told what was understood of the table before anything is encoded.
 
     `sift` may take rows out of a finished plan, before anything is encoded; what it counts is noted in the
     plan's facts.
@@ -77,8 +87,13 @@ def encode_table(
                 "fields": {k: list(v) for k, v in table.fields.items()},
             }
             unchanged(config, work)
+            facts["understood"] = understand(con, config.table, table).as_json()
             _finish(con, facts, done, sift)
         facts = json.loads(done.read_text())
+        understood = Understood.from_json(facts["understood"])
+        heard(understood)
+        if config.strict:
+            refuse_losses(understood)
         n = int(facts["rows"])
         _some_left(con, config, n, sift is None)
         if kind in EMBEDDINGS:
@@ -97,6 +112,8 @@ def encode_table(
             timeout_s=config.timeout_s,
             progress=progress,
         )
+        if config.strict:
+            _none_lost(config, work)
         return n
     finally:
         con.close()
@@ -121,6 +138,16 @@ def _copy_embeddings(
     for store in stores:
         release(store.values)
         release(store.state)
+
+
+def _none_lost(config: BuildConfig, work: Path) -> None:
+    """Refuse to go on when a row has lost a file."""
+    lost = {(seq, m): reason for seq, m, reason in read_lost(work)}
+    if lost:
+        raise InputError(
+            f"{len(lost):,} files or values of {config.table} are lost (strict); the first reason: "
+            f"{next(iter(lost.values()))}. Without --strict the same command goes on from here."
+        )
 
 
 def some_kept(config: BuildConfig, work: Path, model: Model, rows: int) -> None:

@@ -20,6 +20,7 @@ from prom3e_index.indexer.encode import encode_table
 from prom3e_index.indexer.lock import locked
 from prom3e_index.indexer.new_array import new_array
 from prom3e_index.indexer.plan import Progress, open_plan
+from prom3e_index.indexer.understood import Heard, unheard
 from prom3e_index.indexer.work import (
     BuildConfig,
     identity,
@@ -42,6 +43,7 @@ def encode_to_npz(
     progress: Progress,
     species: str | None = None,
     columns: Sequence[str] = (),
+    heard: Heard = unheard,
 ) -> dict[str, Any]:
     """Encode a table; write `embeddings` (n, m, d) float32, `present` (n, m), `ids` and `species` (n,).
 
@@ -49,7 +51,7 @@ def encode_to_npz(
     when None; empty where unknown. Beside them stand, each (n,), `genus`, `family`, `order`, `latitude`,
     `longitude`, `obscured` where the table has them, and `columns`: numbers as float64 with NaN where
     unknown, anything else as text, empty where unknown. Of a table without ids they are marked as made up by
-    `ids_invented`.
+    `ids_invented`. `heard` is told what was understood of the table, before it is encoded.
 
     Returns:
         `rows`, `rejected`, and `observed` per modality.
@@ -57,7 +59,7 @@ def encode_to_npz(
     model = open_model(config)
     config = replace(config, out=real_path(config.out))
     with locked(config.out, "encode"):
-        return _encode(config, model, progress, species, columns)
+        return _encode(config, model, progress, heard, species, columns)
 
 
 _BESIDE = ("genus", "family", "order", "latitude", "longitude", "obscured")
@@ -67,11 +69,12 @@ def _encode(
     config: BuildConfig,
     model: Model,
     progress: Progress,
+    heard: Heard,
     species: str | None,
     asked: Sequence[str],
 ) -> dict[str, Any]:
     work = work_folder(config, model)
-    n = encode_table(config, work, model, progress)
+    n = encode_table(config, work, model, progress, heard=heard)
     invented = "id" not in json.loads((work / "planned.json").read_text())["fields"]
     kept, present = kept_rows(work, model, n)
     con = open_plan(work)

@@ -41,6 +41,7 @@ class BuildConfig:
         wish: What the index must do.
         overwrite: Replace an existing bundle once the new one is whole.
         restart: Discard an unfinished build of other settings.
+        strict: Refuse a table of which a row or a value is lost.
     """
 
     table: str
@@ -63,6 +64,7 @@ class BuildConfig:
     wish: Wish = field(default_factory=Wish)
     overwrite: bool = False
     restart: bool = False
+    strict: bool = False
 
 
 def open_model(config: BuildConfig) -> Model:
@@ -88,7 +90,7 @@ def identity(config: BuildConfig, model: Model) -> dict[str, Any]:
     Files are told by their content, folders by their full path.
     """
     left_out = (
-        "out", "workers", "batch_size", "timeout_s", "wish", "overwrite", "restart", "device",
+        "out", "workers", "batch_size", "timeout_s", "wish", "overwrite", "restart", "device", "strict",
     )  # fmt: skip
     keep: dict[str, Any] = {k: str(v) for k, v in asdict(config).items() if k not in left_out}
     file, _, name = config.table.partition("::")

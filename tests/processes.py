@@ -29,3 +29,10 @@ def run_alone_and_in_a_group(alone: str, grouped: str, count: int = 2) -> None:
     for process in running:
         _, errors = process.communicate(timeout=200)
         assert process.returncode == 0, errors
+
+
+def program(*words: object) -> subprocess.CompletedProcess[str]:
+    """Run the program in a process of its own; what it wrote is text."""
+    command = [sys.executable, "-m", "prom3e_index.cli.app", *map(str, words)]
+    env = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.run(command, capture_output=True, text=True, timeout=200, env=env)

@@ -116,9 +116,12 @@ def test_wrong_input_is_one_line_and_exit_code_2(inside, place):
     failed = []
     for line in WRONG:
         code, out, err = inside(*line.split(" "))
-        said = [w for w in err.splitlines() if not w.endswith(" …")]  # a stage that had begun
-        right = code == 2 and not out and len(said) == 1 and said[0].startswith("Error: ")
-        if not right or "fault of the program" in err or len(said[0]) > 700:
+        said = (
+            err.splitlines()
+        )  # the last line is the error; above it stand stages and what was understood
+        right = code == 2 and not out and sum(w.startswith("Error: ") for w in said) == 1
+        right &= said[-1:] == [w for w in said if w.startswith("Error: ")]
+        if not right or "Traceback" in err or "fault of the program" in err or len(said[-1]) > 700:
             failed.append((line[:80], code, out[-200:], err[-300:]))
     assert not failed
     assert sorted(p.name for p in (place / "i.p3i").rglob("*")) == before
@@ -208,7 +211,9 @@ def test_groups_reach_the_configuration(tmp_path):
     from prom3e_index.cli.options import EncodeOptions, RowOptions, config_from
 
     options = EncodeOptions(
-        "csv", ["a=id", "b=c=text"], Path("m"), True, Path("r.npy"), "last", 3, 2, 7.0, True, True, True
+        format="csv", map=["a=id", "b=c=text"], media=Path("m"), allow_outside=True, climate=Path("r.npy"),
+        duplicates="last", batch_size=3, workers=2, timeout=7.0, restart=True, strict=True, exif_transpose=True,
+        audio_window=True,
     )  # fmt: skip
     config = config_from("t.csv", tmp_path, options, model="x", hub=None, device="cpu")
     assert (config.table, config.out, config.model, config.columns) == (
@@ -229,12 +234,13 @@ def test_groups_reach_the_configuration(tmp_path):
         2,
         7.0,
     )
-    assert config.restart and config.exif_transpose and config.audio_windows
+    assert config.restart and config.strict
+    assert config.exif_transpose and config.audio_windows
     plain = config_from("t.csv", tmp_path, RowOptions())
     assert not plain.exif_transpose and plain.workers == os.cpu_count() and plain.columns == {}
     assert options.given() == [
-        "--format", "--map", "--media", "--allow-outside", "--climate", "--duplicates", "--batch-size", "--workers",
-        "--timeout", "--restart", "--exif-transpose", "--audio-window",
+        "--format", "--map", "--media", "--allow-outside", "--duplicates", "--strict", "--climate", "--batch-size",
+        "--workers", "--timeout", "--restart", "--exif-transpose", "--audio-window",
     ]  # fmt: skip
     assert RowOptions().given() == []
 

@@ -121,7 +121,7 @@ class Rules:
         if _REMOTE.match(text):
             if self.encoded:
                 return text, None
-            return None, f"{text[:120]} is remote and not fetched; download it and map its path"
+            return None, f"'{text}' is remote and not fetched; download it and map its path"
         if "\0" in text or len(text) > 4000:
             return None, "the path is not a path"
         resolved = (self.media / text).resolve()
