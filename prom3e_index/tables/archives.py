@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tarfile
 import zipfile
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
 from prom3e_index.errors import TableError
@@ -25,21 +26,33 @@ def is_zip(path: Path) -> bool:
         return f.read(4) in _ZIP
 
 
-def unpack(path: Path, into: Path) -> Path:
+def unpack(
+    path: Path,
+    into: Path,
+    wanted: Callable[[str], bool] | None = None,
+    flat: bool = True,
+) -> Path:
     """Unpack the metadata and tables of a zip or tar into `into`; give the folder to read.
+
+    Args:
+        path: The zip or tar.
+        into: An empty folder.
+        wanted: Which members, by name; meta.xml and text tables when None.
+        flat: Leave out the folders that members lie in.
 
     Raises:
         TableError: A member's path leaves the folder (zip slip), is a link, the archive is damaged,
             or it expands beyond 300 times its size.
     """
+    wanted = wanted or _wanted
     try:
         if is_zip(path):
             with zipfile.ZipFile(path) as z:
                 members = [(i.filename, i.file_size) for i in z.infolist() if not i.is_dir()]
                 _check(path, members)
                 for name, _ in members:
-                    if _wanted(name):
-                        target = into / PurePosixPath(name).name
+                    if wanted(name):
+                        target = _target(into, name, flat)
                         with z.open(name) as source, target.open("wb") as out:
                             shutil.copyfileobj(source, out, 1 << 20)
         else:
@@ -50,15 +63,22 @@ def unpack(path: Path, into: Path) -> Path:
                     raise TableError(f"{path}: member {links[0]!r} is a link or device; refused.")
                 _check(path, [(m.name, m.size) for m in files])
                 for m in files:
-                    handle = t.extractfile(m) if _wanted(m.name) else None
+                    handle = t.extractfile(m) if wanted(m.name) else None
                     if handle is not None:
-                        with (into / PurePosixPath(m.name).name).open("wb") as out:
+                        with _target(into, m.name, flat).open("wb") as out:
                             shutil.copyfileobj(handle, out, 1 << 20)
     except (zipfile.BadZipFile, tarfile.TarError, EOFError, OSError, RuntimeError) as e:
         if isinstance(e, OSError) and e.errno == 28:
             raise
         raise TableError(f"{path} is a damaged archive: {e}.") from e
     return into
+
+
+def _target(into: Path, name: str, flat: bool) -> Path:
+    pure = PurePosixPath(name)
+    target = into / (pure.name if flat else pure)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    return target
 
 
 def _wanted(name: str) -> bool:

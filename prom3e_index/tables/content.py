@@ -9,9 +9,7 @@ from pathlib import Path
 
 from prom3e_index.errors import TableError
 from prom3e_index.tables.archives import is_zip
-from prom3e_index.tables.layouts import TAXABENCH_MEDIA, open_data_files
-from prom3e_index.tables.meta_xml import read_meta
-from prom3e_index.tables.sources import recognise
+from prom3e_index.tables.sources import format_of
 
 
 def source_files(path: Path, format: str | None = None) -> list[Path]:
@@ -20,19 +18,7 @@ def source_files(path: Path, format: str | None = None) -> list[Path]:
     Raises:
         TableError: It does not exist, or is no known format.
     """
-    kind = format or recognise(path)
-    if kind == "duckdb":
-        log = path.with_name(path.name + ".wal")
-        return [path, log] if log.is_file() else [path]
-    if not path.is_dir():
-        return [path]
-    if kind == "dwca":
-        core, extensions = read_meta(path)
-        return [path / "meta.xml", core.path, *(e.path for e in extensions)]
-    if kind == "taxabench":
-        climate = path / "bioclim_elevation_scaled.npy"
-        return [path / "test_df.csv", *([climate] if climate.is_file() else [])]
-    return list(open_data_files(path).values())
+    return format_of(path, format).files(path)
 
 
 def content(path: Path, format: str | None = None) -> list[str]:
@@ -44,13 +30,12 @@ def content(path: Path, format: str | None = None) -> list[str]:
     Raises:
         TableError: It does not exist, or is no known format.
     """
-    lines = [f"{p.name} {digest(p)}" for p in source_files(path, format)]
-    if path.is_dir() and (format or recognise(path)) == "taxabench":
-        for name in TAXABENCH_MEDIA:
-            names = (
-                sorted(p.name for p in (path / name).iterdir()) if (path / name).is_dir() else []
-            )
-            lines.append(f"{name} {hashlib.sha256(chr(0).join(names).encode()).hexdigest()}")
+    kind = format_of(path, format)
+    lines = [f"{p.name} {digest(p)}" for p in kind.files(path)]
+    names = kind.listed(path)
+    if names:
+        listed = chr(0).join(names).encode("utf-8", "surrogateescape")
+        lines.append(f"names {hashlib.sha256(listed).hexdigest()}")
     return lines
 
 

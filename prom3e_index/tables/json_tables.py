@@ -1,0 +1,113 @@
+"""JSON files and JSON lines of observations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from prom3e_index.errors import TableError
+from prom3e_index.tables.json_records import Cells, flat
+from prom3e_index.tables.json_stream import Shape, records, shape_of
+from prom3e_index.tables.source import MOST_COLUMNS, Source
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_PAGES = (("numPages", "page"), ("endOfRecords", "offset"), ("total_results", "page"))
+
+
+def open_json(path: Path, table: str | None = None) -> Source:
+    """A row for each record of a JSON file, whose columns are those of all its records.
+
+    The file is read twice: for its columns, and for its rows; one record at a time is in memory.
+
+    Raises:
+        TableError: No valid JSON, no records in it, or more than `MOST_COLUMNS` columns.
+    """
+    shape = shape_of(path)
+    lines = shape.kind == "lines"
+    return from_records(
+        path,
+        "jsonl" if lines else "json",
+        shape,
+        flat,
+        [said] if (said := _pages(shape)) else [],
+    )
+
+
+def from_records(
+    path: Path, format: str, shape: Shape, cells: Callable[[dict[str, Any]], Cells], said: list[str]
+) -> Source:
+    """A source of the records of a JSON file, each made into cells."""
+    columns: dict[str, bool] = {}
+    rejected: list[tuple[int | None, str]] = []
+    rows = 0
+    for record in records(path, shape, rejected):
+        rows += 1
+        for name, cell in cells(record).items():
+            columns[name] = columns.get(name, False) or isinstance(cell, list)
+        if len(columns) > MOST_COLUMNS:
+            raise TableError(
+                f"{path} has more than {MOST_COLUMNS:,} columns; at most {MOST_COLUMNS:,} are read. "
+                "Are its keys ids? Write an array of objects."
+            )
+    if not rows:
+        raise TableError(f"{path} holds no record.")
+    names = _spelled(list(columns))
+
+    def read(size: int) -> Iterator[pa.RecordBatch]:
+        rejected.clear()
+        part: list[Cells] = []
+        for record in records(path, shape, rejected):
+            part.append(cells(record))
+            if len(part) == size:
+                yield _batch(part, columns, names)
+                part = []
+        if part:
+            yield _batch(part, columns, names)
+
+    facts = {"rows": rows + len(rejected), "shape": shape.kind, "encoding": "utf-8"}
+    return Source(format, list(names.values()), path.parent, read, facts, said, rejected)
+
+
+def _spelled(columns: list[str]) -> dict[str, str]:
+    """Key → column name; keys that differ by case only get `_` at their end."""
+    from prom3e_index.tables.source import unique_names
+
+    return dict(zip(columns, unique_names(c or "column" for c in columns), strict=True))
+
+
+def _batch(part: list[Cells], columns: dict[str, bool], names: dict[str, str]) -> pa.RecordBatch:
+    import pyarrow as pa
+
+    arrays = []
+    for key, listed in columns.items():
+        cells = [row.get(key) for row in part]
+        if listed:
+            kind = pa.list_(pa.string())
+            arrays.append(pa.array([[c] if isinstance(c, str) else c for c in cells], kind))
+        else:
+            arrays.append(pa.array(cells, pa.string()))
+    return pa.RecordBatch.from_arrays(arrays, names=list(names.values()))
+
+
+def _pages(shape: Shape) -> str | None:
+    """What is said of an answer that is one page of several."""
+    around = shape.around
+    if shape.kind != "wrapped" or not any(
+        whole in around and page in around for whole, page in _PAGES
+    ):
+        return None
+    pages, total = str(around.get("numPages", "")), around.get("total_results")
+    per_page = around.get("per_page")
+    partial = (
+        (pages.isdigit() and int(pages) > 1)
+        or around.get("endOfRecords") is False
+        or (isinstance(total, int) and isinstance(per_page, int) and total > per_page)
+    )
+    if not partial:
+        return None
+    count = around.get("numRecordings") or around.get("count") or total
+    whole = f" of {count} records" if count else ""
+    return f"The file is one page of an answer{whole}; the other pages are other files."
