@@ -36,10 +36,9 @@ def test_forms_of_dates(text, first, last):
 
 @pytest.mark.parametrize("text, reason", [
     ("2024-05/2024-03", "ends before it begins"), ("2024-05-03/01", "ends before it begins"), ("2024-05-03T10:00/2024-05-01T09:00", "ends before"),
-    ("2024-05-01/..", "has no end"), ("../2024-05-01", "has no begin"), ("2024-05-01 to 2024-05-03", "no date"),
-    ("2024-05-01 - 2024-05-03", "no date"), ("2024-05-01 - 03", "no date"), ("2024-05-01|2024-05-03", "no date"),
+    ("2024-05-01/..", "has no end"), ("../2024-05-01", "has no begin"), ("2024-05-01 - 03", "no date"),
     ("2024-13-01", "no date"), ("2024-02-30", "no date"), ("2023-366", "no date"), ("2024-W54", "no date"), ("05012024", "no date"),
-    ("12052024", "no date"), ("202405", "no date"), ("1714557600", "no date"), ("٢٠٢٤-05-01", "no date"), ("2024-05-01/2024-06-xx", "no date"),
+    ("12052024", "no date"), ("202405", "no date"), ("9714557600", "no date"), ("٢٠٢٤-05-01", "no date"), ("2024-05-01/2024-06-xyz", "no date"),
     ("2024-05-01" + "/" * 100_000, "no date"),
 ])  # fmt: skip
 def test_what_is_no_date_is_said(text, reason):
@@ -73,7 +72,7 @@ def test_dates_of_a_table_and_what_is_lost(tmp_path):
         "3,,2024,5,",
         "4,,,5,1",
         "5,last week,2024,5,1",
-        "6,,2024,May,1",
+        "6,,2024,Mayor,1",
         "7,,,,",
     ]
     (tmp_path / "t.csv").write_text(
@@ -95,7 +94,7 @@ def test_dates_of_a_table_and_what_is_lost(tmp_path):
         r["id"]: [p["reason"] for p in r["problems"] if p["modality"] == "event_date"] for r in rows
     }
     assert {k for k, reasons in lost.items() if reasons} == {"4", "5", "6"}
-    assert "'last week'" in lost["5"][0] and "May" in lost["6"][0] and "?-5-1" in lost["4"][0]
+    assert "'last week'" in lost["5"][0] and "Mayor" in lost["6"][0] and "?-5-1" in lost["4"][0]
 
 
 @pytest.mark.parametrize("text, first, last", [
