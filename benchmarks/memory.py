@@ -18,7 +18,7 @@ import sys, resource
 from pathlib import Path
 from prom3e_index.indexer.build import build
 from prom3e_index.indexer.work import BuildConfig
-build(BuildConfig(table=sys.argv[1], out=Path(sys.argv[2])))
+build(BuildConfig(table=sys.argv[1], out=Path(sys.argv[2]), model="mini"))
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 

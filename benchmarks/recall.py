@@ -30,7 +30,7 @@ def measure(work: Path, observations: int) -> dict[str, float]:
     world, arrays = work / "world", work / "demo.npz"
     if not arrays.is_file():
         write_world(world, observations, seed=0)
-        config = BuildConfig(table=str(world / "observations.csv"), out=arrays)
+        config = BuildConfig(table=str(world / "observations.csv"), out=arrays, model="mini")
         encode_to_npz(config, lambda stage, done, total: None, "true_species")
     results = evaluate_retrieval(RetrievalConfig(arrays, work / "evaluation", "mini"))
     return {

@@ -30,7 +30,7 @@ def build(
         str, typer.Argument(help="Table, archive or folder of observations, or embeddings.")
     ],
     index: Index = DEFAULT_INDEX,
-    model: ModelName = "mini",
+    model: ModelName = None,
     hub: Hub = None,
     *,
     options: EncodeOptions,
@@ -57,6 +57,7 @@ def build(
     from prom3e_index.bundle.faiss.kinds import Wish
     from prom3e_index.cli.understood import write_understood
     from prom3e_index.indexer.build import build as run
+    from prom3e_index.search.meaning import MEANINGLESS
 
     config = config_from(
         table,
@@ -71,6 +72,8 @@ def build(
     )
     with progress() as show:
         manifest = run(config, show, write_understood)
+    if manifest.get("planet") is False:
+        say(f"warning: {MEANINGLESS}", err=True)
     c = manifest["counts"]
     say(
         f"{c['rows_in']:,} rows in = {c['rows_indexed']:,} indexed + {c['rows_rejected']:,} rejected; "

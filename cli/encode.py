@@ -24,7 +24,7 @@ from prom3e_index.cli.screen import progress, say
 def encode(
     table: Annotated[str, typer.Argument(help="Table, archive or folder of observations.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The .npz to write.")],
-    model: ModelName = "mini",
+    model: ModelName = None,
     hub: Hub = None,
     *,
     options: EncodeOptions,
@@ -40,12 +40,15 @@ def encode(
     from prom3e_index.cli.understood import write_understood
     from prom3e_index.errors import InputError
     from prom3e_index.indexer.npz import encode_to_npz
+    from prom3e_index.search.meaning import MEANINGLESS
 
     if output.exists():
         raise InputError(f"{output} exists already.")
     config = config_from(table, output, options, model=model, hub=hub, device=device)
     with progress() as show:
         done = encode_to_npz(config, show, species, column, write_understood)
+    if done["planet"] is False:
+        say(f"warning: {MEANINGLESS}", err=True)
     have = ", ".join(f"{m} {n:,}" for m, n in done["observed"].items())
     say(f"{done['rows']:,} rows written, {done['rejected']:,} rejected; observed: {have}")
 
@@ -53,7 +56,7 @@ def encode(
 def infer(
     embeddings: Annotated[Path, typer.Argument(help=".npz with `embeddings` (n, m, d).")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The .npz to write.")],
-    model: ModelName = "mini",
+    model: ModelName = None,
     given: Annotated[
         str | None, typer.Option(help="Visible modalities, image,loc; all present.")
     ] = None,

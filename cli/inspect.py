@@ -25,6 +25,7 @@ def info(
     ] = False,
 ) -> None:
     """Say what an index holds, who made it, and how good its search is."""
+    from prom3e_index.search.meaning import MEANINGLESS, means_nothing
     from prom3e_index.search.run import Bundle
 
     bundle = Bundle.open(index)
@@ -35,6 +36,8 @@ def info(
     if lost:
         _write_lost(bundle)
         return
+    if means_nothing(bundle):
+        say(f"warning: {MEANINGLESS}")
     c = m["counts"]
     size = sum(f["bytes"] for f in m["files"].values())
     say(

@@ -31,7 +31,10 @@ Index = Annotated[
     typer.Option("--index", "-i", envvar="PROM3E_INDEX", callback=_index, help="The index folder."),
 ]
 Seed = Annotated[int, typer.Option("--seed", min=0, max=MOST_SEED, help="Of everything random.")]
-ModelName = Annotated[str, typer.Option("--model", "-m", help="mini, taxabind, or a model folder.")]
+ModelName = Annotated[
+    str | None,
+    typer.Option("--model", "-m", help="taxabind, mini, or a model folder; the one that fits."),
+]
 Hub = Annotated[
     Path | None,
     typer.Option(

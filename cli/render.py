@@ -35,7 +35,10 @@ def write_answer(
         else:
             write_text(output, table(answer))
         return
-    found = export.records(answer.hits)
+    found = export.records(answer.hits, answer.notes)
+    if format != "json":  # which holds them
+        for note in answer.notes:
+            say(f"note: {note}", err=True)
     if format == "parquet":
         assert output is not None  # checked by the command
         export.write_parquet(found, columns, output)
@@ -66,6 +69,7 @@ def table(answer: Answer, bold: bool = False, width: int | None = FILE_WIDTH) ->
     """
     from rich.console import Console
 
+    from prom3e_index.search.meaning import MEANINGLESS
     from prom3e_index.show.escapes import shown
 
     q, s = answer.query, answer.search
@@ -75,7 +79,7 @@ def table(answer: Answer, bold: bool = False, width: int | None = FILE_WIDTH) ->
     )  # fmt: skip
     w = q["weights"]
     advice = q["add_next"]
-    lines = [f"note: {note}" for note in s["notes"]]
+    lines = [f"note: {note}" for note in s["notes"] if note != MEANINGLESS]
     lines.append(
         f"{s['eligible']:,} of {s['rows']:,} rows eligible; {s['path']}; "
         f"{sum(s['milliseconds'].values()):.0f} ms"
@@ -90,6 +94,8 @@ def table(answer: Answer, bold: bool = False, width: int | None = FILE_WIDTH) ->
         )
     )
     with console.capture() as captured:
+        if MEANINGLESS in s["notes"]:
+            console.print(f"warning: {MEANINGLESS}")
         console.print(
             shown(
                 f"{' + '.join(q['given'])} → {q['target']}   space {q['space']}  "

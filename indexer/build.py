@@ -23,6 +23,7 @@ from prom3e_index.bundle.manifest import (
     read_manifest,
     write_manifest,
 )
+from prom3e_index.indexer.answering import speaks_of_planet, with_model
 from prom3e_index.indexer.beside import STAGE_FILES, WORK_FILES, real_path, take_away
 from prom3e_index.indexer.certify import certified
 from prom3e_index.indexer.disk import full_disk_said
@@ -34,7 +35,7 @@ from prom3e_index.indexer.publish import publish, settle
 from prom3e_index.indexer.understood import Heard, unheard
 from prom3e_index.indexer.work import BuildConfig, open_model, work_folder
 from prom3e_index.indexer.write_segment import bias_width, write_segment
-from prom3e_index.models.folder import Model
+from prom3e_index.models.folder import BUILT_IN, Model
 from prom3e_index.mvae.completion import hidden_width
 from prom3e_index.search.hubness import bias_centres, chosen_method
 from prom3e_index.tables import recognise
@@ -54,6 +55,7 @@ def build(
         ModelError, NotCachedError: The model cannot be loaded.
     """
     started = time.monotonic()
+    config = with_model(config)
     model = open_model(config)
     _ = model.mvae  # a model without one is refused before anything is encoded
     chosen_method(model, config.hubs)
@@ -77,6 +79,9 @@ def _build(
     entry = write_segment(work, stage, model, hubs, config.wish, progress)
     facts = json.loads((work / "planned.json").read_text())
     manifest = _manifest(config, model, facts, hubs)
+    planet = speaks_of_planet(model, facts)
+    if planet is not None:
+        manifest["planet"] = planet
     manifest["segments"] = [{**entry, "name": "."}]
     manifest["history"][0]["added"] = entry["rows"]
     manifest["files"] = describe_files(stage)
@@ -95,7 +100,7 @@ def _manifest(
 ) -> dict[str, Any]:
     own = model.settings.get("encoder", {})
     loaded = {m: model.encoder(m).fingerprint for m in model.modalities if m in own}
-    builtin = model.folder.parent.name == "models" and model.folder.name == config.model
+    builtin = model.folder.parent == BUILT_IN
     created = datetime.now(UTC).isoformat(timespec="seconds")
     return {
         "format_version": FORMAT_VERSION,
@@ -115,7 +120,7 @@ def _manifest(
             "centre": bias_centres(model, hubs),
         },
         "model": {
-            "name": config.model if builtin else str(model.folder.resolve()),
+            "name": model.folder.name if builtin else str(model.folder.resolve()),
             "hub": str(config.hub.resolve()) if config.hub else None,
             "decode": model.decode,
             "hidden": model.hidden,

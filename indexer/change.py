@@ -19,6 +19,7 @@ from prom3e_index.errors import (
     ModelError,
     NotCachedError,
 )
+from prom3e_index.indexer.answering import speaks_of_planet
 from prom3e_index.indexer.beside import (
     STAGE_FILES,
     WORK_FILES,
@@ -136,6 +137,9 @@ def add(
             old, action, added=entry["rows"], known=done["known"], rejected=done["rejected"]
         )
         new["columns"] = columns
+        planet = speaks_of_planet(model, facts, old.get("planet"))
+        if planet is not None and "planet" in old:
+            new["planet"] = planet
         removed = removed_rows(bundle)
         again = _rows_of_ids(bundle, _ids_of(stage)) if update else np.zeros(0, np.int64)
         removed[again] = True

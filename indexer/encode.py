@@ -11,6 +11,7 @@ import numpy as np
 
 from prom3e_index.bundle.memory_maps import release
 from prom3e_index.errors import InputError
+from prom3e_index.indexer.answering import open_table, planned_names_of_planet, table_kind
 from prom3e_index.indexer.embed import ABSENT, ENCODED, Store, embed
 from prom3e_index.indexer.losses import read_lost
 from prom3e_index.indexer.plan import DUPLICATES, Progress, open_plan, plan
@@ -25,8 +26,7 @@ from prom3e_index.indexer.work import BuildConfig, unchanged, write_note
 from prom3e_index.indexer.write_segment import kept_rows
 from prom3e_index.media.climate import ClimateRaster
 from prom3e_index.models.folder import Model
-from prom3e_index.tables import EMBEDDINGS, Observations, read_observations, recognise
-from prom3e_index.tables.embedded import EmbeddedObservations
+from prom3e_index.tables import EMBEDDINGS
 from prom3e_index.tables.embeddings import read_embeddings
 
 Sift = Callable[[Any, dict[str, Any]], dict[str, int]]
@@ -49,7 +49,7 @@ def encode_table(
     plan's facts.
     """
     done = work / "planned.json"
-    kind = config.format or recognise(Path(config.table.partition("::")[0]))
+    kind = table_kind(config)
     raster = None
     if config.duplicates not in DUPLICATES:
         raise InputError(f"--duplicates is {config.duplicates!r}; known: {', '.join(DUPLICATES)}.")
@@ -62,26 +62,10 @@ def encode_table(
     con = open_plan(work)
     try:
         if not done.is_file():
-            if kind in EMBEDDINGS:
-                table: Observations | EmbeddedObservations = EmbeddedObservations(
-                    Path(config.table),
-                    kind,
-                    model.modalities,
-                    model.width,
-                    config.columns,
-                    config.media,
-                    config.allow_outside,
-                )
-            else:
-                table = read_observations(
-                    config.table,
-                    config.columns,
-                    format=config.format,
-                    media=config.media,
-                    allow_outside=config.allow_outside,
-                )
+            table = open_table(config, kind, model.modalities, model.width)
             facts = {
                 "rows": plan(con, table, config.duplicates, progress),
+                "planet": planned_names_of_planet(con),
                 "format": table.format,
                 "media": str(table.media.resolve()),
                 "fields": {k: list(v) for k, v in table.fields.items()},

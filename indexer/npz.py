@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from prom3e_index.bundle.filters import quoted
 from prom3e_index.errors import InputError, ShapeError, near_names
+from prom3e_index.indexer.answering import model_of_embeddings, speaks_of_planet, with_model
 from prom3e_index.indexer.beside import WORK_FILES, real_path, take_away
 from prom3e_index.indexer.disk import full_disk_said
 from prom3e_index.indexer.encode import encode_table
@@ -54,8 +55,9 @@ def encode_to_npz(
     `ids_invented`. `heard` is told what was understood of the table, before it is encoded.
 
     Returns:
-        `rows`, `rejected`, and `observed` per modality.
+        `rows`, `rejected`, `observed` per modality, and `planet`: see `speaks_of_planet`.
     """
+    config = with_model(config)
     model = open_model(config)
     config = replace(config, out=real_path(config.out))
     with locked(config.out, "encode"):
@@ -75,7 +77,8 @@ def _encode(
 ) -> dict[str, Any]:
     work = work_folder(config, model)
     n = encode_table(config, work, model, progress, heard=heard)
-    invented = "id" not in json.loads((work / "planned.json").read_text())["fields"]
+    facts = json.loads((work / "planned.json").read_text())
+    invented = "id" not in facts["fields"]
     kept, present = kept_rows(work, model, n)
     con = open_plan(work)
     try:
@@ -116,7 +119,12 @@ def _encode(
     temporary.replace(config.out)
     take_away(work, WORK_FILES)
     observed = {m: int(present[:, i].sum()) for i, m in enumerate(model.modalities)}
-    return {"rows": len(kept), "rejected": rejected, "observed": observed}
+    return {
+        "rows": len(kept),
+        "rejected": rejected,
+        "observed": observed,
+        "planet": speaks_of_planet(model, facts),
+    }
 
 
 def _column(con: Any, name: str) -> NDArray[Any]:
@@ -175,7 +183,7 @@ def encoded(
 @full_disk_said
 def infer_npz(
     source: Path,
-    model_name: str,
+    model_name: str | None,
     given: str | None,
     decode: str | None,
     seed: int | None,
@@ -187,7 +195,8 @@ def infer_npz(
 
     Args:
         source: `embeddings` (n, m, d), optional `present` (n, m).
-        model_name: A model, or a bare folder of an MVAE in the published layout.
+        model_name: A model, or a bare folder of an MVAE in the published layout; the one that fits the names in
+            `species` when None.
         given: Visible modalities, `image,loc`; all that are present when None.
         decode: `expectation`, `mean` or `sample`; as the model decodes when None, a bare folder by `expectation`.
         seed: Of `sample`.
@@ -199,6 +208,7 @@ def infer_npz(
     Returns:
         `rows` and the visible modalities.
     """
+    model_name = model_name or model_of_embeddings(source, hub)
     folder = Path(model_name)
     if (folder / "config.json").is_file() and not (folder / "model.toml").is_file():
         mvae = read_mvae(folder).to(device)

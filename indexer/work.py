@@ -23,7 +23,7 @@ class BuildConfig:
     Attributes:
         table: File or folder of observations, or embeddings.
         out: The bundle's folder.
-        model: Built-in name or folder.
+        model: Built-in name or folder; the one that fits the table when None: see `answering`.
         hub: Local copy of hub repositories.
         format: Of the table; recognised when None.
         columns: Column → field.
@@ -46,7 +46,7 @@ class BuildConfig:
 
     table: str
     out: Path
-    model: str = "mini"
+    model: str | None = None
     hub: Path | None = None
     format: str | None = None
     columns: dict[str, str] = field(default_factory=dict)
@@ -68,7 +68,9 @@ class BuildConfig:
 
 
 def open_model(config: BuildConfig) -> Model:
-    """The model of a build, with its preprocessing options."""
+    """The model of a build, with its preprocessing options; `answering.with_model` names one first."""
+    if config.model is None:
+        raise InputError("No model is named; give one: --model.")
     return Model.open(
         config.model,
         hub=config.hub,

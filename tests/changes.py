@@ -79,7 +79,7 @@ def base(tmp_path_factory):
 
     folder = tmp_path_factory.mktemp("base")
     table = places(folder / "t.csv", [f"a{i}" for i in range(24)])
-    build(BuildConfig(table=table, out=folder / "i.p3i"))
+    build(BuildConfig(table=table, out=folder / "i.p3i", model="mini"))
     return folder / "i.p3i"
 
 

@@ -52,7 +52,7 @@ def bundle_path(world, tmp_path_factory) -> Path:
     from prom3e_index.indexer.work import BuildConfig
 
     out = tmp_path_factory.mktemp("bundle") / "index.p3i"
-    build(BuildConfig(table=str(world / "observations.csv"), out=out))
+    build(BuildConfig(table=str(world / "observations.csv"), out=out, model="mini"))
     return out
 
 

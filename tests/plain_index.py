@@ -65,9 +65,9 @@ def made(folder: Path, parts: list[str], statistics: bool = False, **settings: A
     """An index of the first part, the others added one by one."""
     out = folder / "i.p3i"
     with without_measuring(statistics):
-        build(BuildConfig(table=parts[0], out=out, **settings))
+        build(BuildConfig(table=parts[0], out=out, **settings, model="mini"))
         for part in parts[1:]:
-            add(out, BuildConfig(table=part, out=out), quiet)
+            add(out, BuildConfig(table=part, out=out, model="mini"), quiet)
     return Bundle.open(out)
 
 

@@ -109,9 +109,9 @@ def test_every_row_is_indexed_or_rejected_with_its_reason(tmp_path, world, monke
     with monkeypatch.context() as patch:  # stopped at the last step: nothing is counted twice
         patch.setattr(build_module, "certified", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
-            build(BuildConfig(table=path, out=out))
+            build(BuildConfig(table=path, out=out, model="mini"))
     assert not out.exists()
-    manifest = build(BuildConfig(table=path, out=out))
+    manifest = build(BuildConfig(table=path, out=out, model="mini"))
     bundle = Bundle.open(out)
     rejected = {r[0]: r[1] for r in bundle.sql("SELECT id, reason FROM rejected")}
     parquet = duckdb.sql(f"SELECT id, reason FROM '{out}/rejected.parquet'").fetchall()
@@ -134,7 +134,9 @@ def test_every_row_is_indexed_or_rejected_with_its_reason(tmp_path, world, monke
 @pytest.mark.parametrize("policy, kept", [("first", 1.0), ("last", 3.0)])
 def test_duplicate_ids_by_policy(tmp_path, policy, kept):
     path = table(tmp_path, ["id,lat,lon", "x,1,1", "y,2,2", "x,3,3"])
-    manifest = build(BuildConfig(table=path, out=tmp_path / "i.p3i", duplicates=policy))
+    manifest = build(
+        BuildConfig(table=path, out=tmp_path / "i.p3i", duplicates=policy, model="mini")
+    )
     bundle = Bundle.open(tmp_path / "i.p3i")
 
     assert manifest["counts"]["rows_rejected"] == 1
@@ -142,13 +144,13 @@ def test_duplicate_ids_by_policy(tmp_path, policy, kept):
     with pytest.raises(
         InputError, match="1 ids stand in several rows; the first is 'x', 2 times, from row 1"
     ):
-        build(BuildConfig(table=path, out=tmp_path / "e.p3i"))
+        build(BuildConfig(table=path, out=tmp_path / "e.p3i", model="mini"))
 
 
 @pytest.mark.parametrize("n", [1, 2])
 def test_smallest_tables(tmp_path, n):
     path = table(tmp_path, ["id,lat,lon", *(f"i{k},{k},{k}" for k in range(n))])
-    build(BuildConfig(table=path, out=tmp_path / "i.p3i"))
+    build(BuildConfig(table=path, out=tmp_path / "i.p3i", model="mini"))
     assert Bundle.open(tmp_path / "i.p3i").rows == n
 
 
@@ -156,16 +158,22 @@ def test_nothing_left_and_no_rows(tmp_path):
     with pytest.raises(
         InputError, match="Nothing of .* is left to index; the first reason: nothing to search"
     ):
-        build(BuildConfig(table=table(tmp_path, ["id,lat,lon", "a,,"]), out=tmp_path / "a.p3i"))
+        build(
+            BuildConfig(
+                table=table(tmp_path, ["id,lat,lon", "a,,"]), out=tmp_path / "a.p3i", model="mini"
+            )
+        )
     with pytest.raises(InputError, match="no rows"):
-        build(BuildConfig(table=table(tmp_path, ["id,lat,lon"]), out=tmp_path / "b.p3i"))
+        build(
+            BuildConfig(table=table(tmp_path, ["id,lat,lon"]), out=tmp_path / "b.p3i", model="mini")
+        )
 
 
 def test_ids_without_column_strange_ids_and_typed_metadata(tmp_path):
     path = table(
         tmp_path, ["lat,lon,depth,code,note", "1,1,5,007,'; DROP TABLE x", "2,2,6.5,008,🦉"]
     )
-    build(BuildConfig(table=path, out=tmp_path / "i.p3i"))
+    build(BuildConfig(table=path, out=tmp_path / "i.p3i", model="mini"))
     bundle = Bundle.open(tmp_path / "i.p3i")
 
     rows = bundle.sql("SELECT id, depth, code, note FROM observations ORDER BY row")
@@ -191,7 +199,7 @@ def test_equal_files_and_names_are_encoded_once(tmp_path, world, monkeypatch):
         return model
 
     monkeypatch.setattr(build_module, "open_model", counting)
-    build(BuildConfig(table=path, out=tmp_path / "i.p3i"))
+    build(BuildConfig(table=path, out=tmp_path / "i.p3i", model="mini"))
     assert counted == {"image": 1, "text": 1}
 
 
@@ -200,9 +208,10 @@ def test_embeddings_are_indexed_like_the_table_they_came_from(tmp_path, world, b
 
     source = tmp_path / "e.npz"
     done = encode_to_npz(
-        BuildConfig(table=str(world / "observations.csv"), out=source), lambda *_: None
+        BuildConfig(table=str(world / "observations.csv"), out=source, model="mini"),
+        lambda *_: None,
     )
-    build(BuildConfig(table=str(source), out=tmp_path / "i.p3i"))
+    build(BuildConfig(table=str(source), out=tmp_path / "i.p3i", model="mini"))
     again = Bundle.open(tmp_path / "i.p3i")
 
     assert done["rows"] == 60 and np.array_equal(again.present, bundle.present)
@@ -225,7 +234,7 @@ def test_climate_from_a_raster_where_the_table_has_none(tmp_path):
 
     np.save(tmp_path / "c.npy", planet.raster())
     path = table(tmp_path, ["id,lat,lon", "a,63.2,-34.8", "b,59.4,85.3", "sea,10.2,20.7"])
-    build(BuildConfig(table=path, out=tmp_path / "i.p3i", climate=tmp_path / "c.npy"))
+    build(BuildConfig(table=path, out=tmp_path / "i.p3i", climate=tmp_path / "c.npy", model="mini"))
     bundle = Bundle.open(tmp_path / "i.p3i")
     cells = planet.raster()[[13, 15], [72, 132]].astype(np.float32)
     expected = Model.open("mini").encoder("env").encode(cells)
@@ -266,7 +275,7 @@ def test_memory_does_not_grow_with_rows(tmp_path):
     """Ten times the rows, at most 1.2 times the resident memory."""
     script = (
         "import sys, resource; from pathlib import Path; from prom3e_index.indexer.build import build; from prom3e_index.indexer.work import BuildConfig; "
-        "build(BuildConfig(table=sys.argv[1], out=Path(sys.argv[2]))); "
+        "build(BuildConfig(table=sys.argv[1], out=Path(sys.argv[2]), model='mini')); "
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
     )
     peaks = []

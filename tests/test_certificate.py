@@ -24,7 +24,7 @@ def listed(tmp_path_factory):
     folder = tmp_path_factory.mktemp("listed")
     table = places(folder / "t.csv", [f"a{i}" for i in range(3_000)])
     wish = Wish(recall=0.9, kind="ivf-sq8")
-    build(BuildConfig(table=table, out=folder / "i.p3i", wish=wish))
+    build(BuildConfig(table=table, out=folder / "i.p3i", wish=wish, model="mini"))
     return folder / "i.p3i"
 
 
@@ -53,7 +53,7 @@ def test_lists_and_exact_segments_answer_as_one(listed, tmp_path, fast):
     index = tmp_path / "i.p3i"
     shutil.copytree(listed, index)
     table = places(tmp_path / "n.csv", [f"n{i}" for i in range(40)], shift=0.5)
-    add(index, BuildConfig(table=table, out=index), quiet)
+    add(index, BuildConfig(table=table, out=index, model="mini"), quiet)
     remove(index, Filter(where="row % 7 = 0"), None, quiet)
     bundle = Bundle.open(index)
     kinds = [s["index"]["image"]["kind"] for s in bundle.manifest["segments"]]

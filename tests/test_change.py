@@ -45,10 +45,10 @@ def test_add_encodes_only_new_rows_and_equals_a_build_of_all(index, tmp_path, mo
     encode = place.GeoClipLocation.encode
     monkeypatch.setattr(place.GeoClipLocation, "encode",
                         lambda self, x: encoded.append(len(x)) or encode(self, x))  # fmt: skip
-    manifest = add(index, BuildConfig(table=every, out=index), quiet).manifest
+    manifest = add(index, BuildConfig(table=every, out=index, model="mini"), quiet).manifest
     assert sum(encoded) == 16
-    again = add(index, BuildConfig(table=every, out=index), quiet)
-    build(BuildConfig(table=every, out=tmp_path / "whole.p3i"))
+    again = add(index, BuildConfig(table=every, out=index, model="mini"), quiet)
+    build(BuildConfig(table=every, out=tmp_path / "whole.p3i", model="mini"))
     grown, whole = Bundle.open(index), Bundle.open(tmp_path / "whole.p3i")
 
     assert manifest["history"][-1] | {"command": 0} == {
@@ -68,7 +68,9 @@ def test_add_encodes_only_new_rows_and_equals_a_build_of_all(index, tmp_path, mo
 
 def test_update_replaces_by_id_and_rejects_others(index, tmp_path, fast):
     table = places(tmp_path / "u.csv", ["a3", "a9", "stranger"], shift=1.5, name="Corvus corax")
-    manifest = add(index, BuildConfig(table=table, out=index), quiet, update=True).manifest
+    manifest = add(
+        index, BuildConfig(table=table, out=index, model="mini"), quiet, update=True
+    ).manifest
     bundle = Bundle.open(index)
 
     assert (manifest["rows"], manifest["places"], manifest["counts"]["rows_removed"]) == (24, 26, 2)
@@ -116,7 +118,11 @@ def test_removed_rows_are_gone_from_every_file_after_compact(index, fast, monkey
 def test_history_and_a_reader_of_an_old_generation(index, tmp_path, fast):
     reader = Bundle.open(index)  # nothing of it was read yet
     expected = answers(Bundle.open(index))
-    add(index, BuildConfig(table=places(tmp_path / "n.csv", ["n1", "n2"]), out=index), quiet)
+    add(
+        index,
+        BuildConfig(table=places(tmp_path / "n.csv", ["n1", "n2"]), out=index, model="mini"),
+        quiet,
+    )
     remove(index, None, ["a0", "n2"], quiet)
     assert answers(Bundle.open(index, at=1)) == expected
     assert ids_of(Bundle.open(index, at=2)) == {*(f"a{i}" for i in range(24)), "n1", "n2"}
@@ -130,9 +136,13 @@ def test_history_and_a_reader_of_an_old_generation(index, tmp_path, fast):
 
 
 def test_strange_ids_are_added_removed_and_updated(index, tmp_path, fast):
-    add(index, BuildConfig(table=places(tmp_path / "s.csv", STRANGE), out=index), quiet)
+    add(
+        index,
+        BuildConfig(table=places(tmp_path / "s.csv", STRANGE), out=index, model="mini"),
+        quiet,
+    )
     table = places(tmp_path / "u.csv", STRANGE[::2], shift=3)
-    add(index, BuildConfig(table=table, out=index), quiet, update=True)
+    add(index, BuildConfig(table=table, out=index, model="mini"), quiet, update=True)
     assert ids_of(Bundle.open(index)) == {*(f"a{i}" for i in range(24)), *STRANGE}
     done = remove(index, None, [*STRANGE[:5], "07", "nobody"], quiet)
     assert (done.unknown, done.removed) == (("07", "nobody"), 5)
@@ -148,10 +158,10 @@ def test_all_rows_removed_then_compacted_then_added(index, tmp_path, fast, k):
     for _ in range(2):
         bundle = Bundle.open(index)
         answer = bundle.search(Query(location=(1, 2), target="image", k=k))
-        assert answer.hits == () and "no observation" in answer.search["notes"][0]
+        assert answer.hits == () and "no observation" in answer.search["notes"][1]
         assert bundle.rows == 0 and sound(bundle)
         compact(index, quiet)
-    add(index, BuildConfig(table=places(tmp_path / "n.csv", ["n"]), out=index), quiet)
+    add(index, BuildConfig(table=places(tmp_path / "n.csv", ["n"]), out=index, model="mini"), quiet)
     (hit,) = Bundle.open(index).search(Query(location=(1, 2), target="image", k=k)).hits
     assert hit.fields["id"] == "n" and sound(Bundle.open(index))
 
@@ -160,7 +170,7 @@ def test_what_cannot_be_changed_is_said(index, tmp_path, fast):
     bad = tmp_path / "bad.csv"
     bad.write_text("lat,lon\n1,2\n")
     with pytest.raises(InputError, match="has no ids, so its rows cannot be told"):
-        add(index, BuildConfig(table=str(bad), out=index), quiet)
+        add(index, BuildConfig(table=str(bad), out=index, model="mini"), quiet)
     with pytest.raises(InputError, match="Say what to remove"):
         remove(index, Filter(), None, quiet)
     with pytest.raises(InputError, match="is no SQL predicate"):
@@ -182,7 +192,11 @@ def test_an_index_of_another_model_is_not_added_to(index, tmp_path):
     manifest["fingerprints"]["mvae"] = "another"
     (index / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(MismatchError, match="is not the one that"):
-        add(index, BuildConfig(table=places(tmp_path / "n.csv", ["n"]), out=index), quiet)
+        add(
+            index,
+            BuildConfig(table=places(tmp_path / "n.csv", ["n"]), out=index, model="mini"),
+            quiet,
+        )
 
 
 def test_an_index_of_format_1_becomes_one_of_format_2_and_needs_no_model_to_remove(tmp_path):
@@ -206,14 +220,14 @@ def test_added_rows_get_their_climate_from_the_raster_of_the_build(tmp_path, mon
     np.save(tmp_path / "c.npy", np.nan_to_num(planet.raster()))  # the sea too has a climate
     table = places(tmp_path / "t.csv", ["a", "b"])
     monkeypatch.chdir(tmp_path)
-    build(BuildConfig(table=table, out=tmp_path / "i.p3i", climate=Path("c.npy")))
+    build(BuildConfig(table=table, out=tmp_path / "i.p3i", climate=Path("c.npy"), model="mini"))
     monkeypatch.chdir("/")
     more = places(tmp_path / "n.csv", ["n", "a", "b"])
-    assert add(tmp_path / "i.p3i", BuildConfig(table=more, out=tmp_path), quiet).manifest["observed"]["env"] == 3  # fmt: skip
+    assert add(tmp_path / "i.p3i", BuildConfig(table=more, out=tmp_path, model="mini"), quiet).manifest["observed"]["env"] == 3  # fmt: skip
     (tmp_path / "c.npy").unlink()
     more = places(tmp_path / "m.csv", ["m"])
     with pytest.raises(InputError, match="climate raster .*c.npy, which is not there"):
-        add(tmp_path / "i.p3i", BuildConfig(table=more, out=tmp_path), quiet)
+        add(tmp_path / "i.p3i", BuildConfig(table=more, out=tmp_path, model="mini"), quiet)
 
 
 def test_a_manifest_that_leads_outside_is_refused(index):
@@ -263,10 +277,12 @@ def test_media_of_several_folders_are_found_after_compact(tmp_path, world, fast)
         folder.mkdir()
         shutil.copy(world / row["image"], folder / "p.jpg")
         (folder / "t.csv").write_text(f"id,image\nrow{i},p.jpg\n")
-    build(BuildConfig(table=str(tmp_path / "folder 0's/t.csv"), out=tmp_path / "i.p3i"))
+    build(
+        BuildConfig(table=str(tmp_path / "folder 0's/t.csv"), out=tmp_path / "i.p3i", model="mini")
+    )
     add(
         tmp_path / "i.p3i",
-        BuildConfig(table=str(tmp_path / "folder 1's/t.csv"), out=tmp_path),
+        BuildConfig(table=str(tmp_path / "folder 1's/t.csv"), out=tmp_path, model="mini"),
         quiet,
     )
     for _ in range(2):

@@ -220,7 +220,12 @@ def test_rows_without_climate_are_counted_as_lost(tmp_path):
     rows = ["id,latitude,longitude", "land,55,15", "sea,45,15", "partly,25,25"]
     (tmp_path / "t.csv").write_text("\n".join(rows) + "\n")
     build(
-        BuildConfig(table=str(tmp_path / "t.csv"), out=tmp_path / "i", climate=tmp_path / "c.npy")
+        BuildConfig(
+            table=str(tmp_path / "t.csv"),
+            out=tmp_path / "i",
+            climate=tmp_path / "c.npy",
+            model="mini",
+        )
     )
     bundle = Bundle.open(tmp_path / "i")
     stored = np.asarray(bundle.embeddings("env")[:], np.float32)

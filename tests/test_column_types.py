@@ -116,7 +116,11 @@ def built(tmp_path_factory):
     folder = tmp_path_factory.mktemp("typed")
     head = ["id", "lat", "lon", "count", "plot", "price", "count_text"]
     rows = [["a", 1, 2, 5, "1.1", "4.50", "own"], ["b", 3, 4, 12, "1.10", "12.00", "its"]]
-    build(BuildConfig(table=table(folder / "t.csv", [head, *rows]), out=folder / "i.p3i"))
+    build(
+        BuildConfig(
+            table=table(folder / "t.csv", [head, *rows]), out=folder / "i.p3i", model="mini"
+        )
+    )
     return folder / "i.p3i"
 
 
@@ -139,7 +143,9 @@ def ids(bundle, where):
 
 
 def added(index, tmp_path, rows):
-    return add(index, BuildConfig(table=table(tmp_path / "n.csv", rows), out=index), quiet)
+    return add(
+        index, BuildConfig(table=table(tmp_path / "n.csv", rows), out=index, model="mini"), quiet
+    )
 
 
 def test_types_stay_and_texts_that_do_not_fit_stand_beside(index, tmp_path):

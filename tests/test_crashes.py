@@ -31,8 +31,10 @@ def operations(tmp_path):
     """Each change: what comes before it, and the change."""
     new = [*(f"a{i}" for i in range(20, 24)), "n1", "n2"]
     table = places(tmp_path / "new.csv", new, shift=2)
-    config = BuildConfig(table=table, out=tmp_path / "i.p3i", workers=1)
-    first = BuildConfig(table=places(tmp_path / "first.csv", ["m"]), out=tmp_path, workers=1)
+    config = BuildConfig(table=table, out=tmp_path / "i.p3i", workers=1, model="mini")
+    first = BuildConfig(
+        table=places(tmp_path / "first.csv", ["m"]), out=tmp_path, workers=1, model="mini"
+    )
     return {
         "update and join": (
             lambda i: add(i, first, quiet),
@@ -118,7 +120,7 @@ for m in Model.open("mini").modalities: Model.open("mini").encoder(m)
 index, table = Path(sys.argv[1]), sys.argv[2]
 quiet = lambda *_: None
 sys.stdout.write("ready\\n"); sys.stdout.flush()
-add(index, BuildConfig(table=table, out=index), quiet)
+add(index, BuildConfig(table=table, out=index, model="mini"), quiet)
 remove(index, Filter(where="id = 'a2'"), None, quiet)
 compact(index, quiet)
 """
@@ -142,7 +144,7 @@ def test_sigkill_at_random_moments(base, tmp_path):
         bundle = Bundle.open(index)
         assert ids_of(bundle) in (first, grown, grown - {"a2"})
         assert sound(bundle, but=("files",))
-        add(index, BuildConfig(table=table, out=index), quiet)
+        add(index, BuildConfig(table=table, out=index, model="mini"), quiet)
         assert ids_of(Bundle.open(index)) in (grown, grown - {"a2"}) and not strays(index)
 
 
@@ -150,15 +152,19 @@ def test_sigkill_at_random_moments(base, tmp_path):
 def test_a_half_made_plan_is_begun_anew_and_a_damaged_whole_one_said(index, tmp_path, fast, whole):
     table = places(tmp_path / "n.csv", ["n1"])
     with pytest.raises(ZeroDivisionError):  # stopped after its plan
-        add(index, BuildConfig(table=table, out=index), lambda stage, *_: stage == "read" or 1 / 0)
+        add(
+            index,
+            BuildConfig(table=table, out=index, model="mini"),
+            lambda stage, *_: stage == "read" or 1 / 0,
+        )
     work = Path(str(index) + ".adding")
     (work / "plan.duckdb").write_bytes(b"cut off")
     if whole:
         with pytest.raises(BundleError, match="plan.duckdb is damaged.*--restart"):
-            add(index, BuildConfig(table=table, out=index), quiet)
+            add(index, BuildConfig(table=table, out=index, model="mini"), quiet)
     else:
         (work / "planned.json").unlink(missing_ok=True)
-    done = add(index, BuildConfig(table=table, out=index, restart=whole), quiet)
+    done = add(index, BuildConfig(table=table, out=index, restart=whole, model="mini"), quiet)
     assert done.added == 1 and sound(Bundle.open(index))
 
 

@@ -133,7 +133,7 @@ def test_removed_rows_come_back_only_when_that_is_asked_for(index, tmp_path, fas
     """Of four removals the last file is damaged: rows that earlier files name stay removed."""
     remove(index, Filter(where="id IN ('a0', 'a5')"), None, quiet)
     table = places(tmp_path / "u.csv", ["a7"], name="Corvus corax")
-    add(index, BuildConfig(table=table, out=index), quiet, update=True)
+    add(index, BuildConfig(table=table, out=index, model="mini"), quiet, update=True)
     remove(index, Filter(where="id = 'a9'"), None, quiet)
     remove(index, Filter(where="id = 'a11'"), None, quiet)
     names = sorted((index / "deleted").glob("*.npy"))
@@ -153,7 +153,7 @@ def test_removed_rows_come_back_only_when_that_is_asked_for(index, tmp_path, fas
 def test_no_id_is_there_twice_when_removed_rows_come_back(index, tmp_path, fast):
     """Without any file that can be read, rows that an update replaced stay replaced."""
     table = places(tmp_path / "u.csv", ["a7", "a8"], name="Corvus corax")
-    add(index, BuildConfig(table=table, out=index), quiet, update=True)
+    add(index, BuildConfig(table=table, out=index, model="mini"), quiet, update=True)
     remove(index, Filter(where="id = 'a8'"), None, quiet)
     for path in (index / "deleted").glob("*.npy"):
         path.unlink()

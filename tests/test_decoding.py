@@ -155,7 +155,7 @@ def test_a_build_lists_recordings_read_in_part(tmp_path, monkeypatch):
     soundfile.write(tmp_path / "long.wav", wave, 1000)
     soundfile.write(tmp_path / "short.wav", wave[:2000], 1000)
     (tmp_path / "t.csv").write_text("id,audio\nlong,long.wav\nshort,short.wav\n")
-    build(BuildConfig(table=str(tmp_path / "t.csv"), out=tmp_path / "i"))
+    build(BuildConfig(table=str(tmp_path / "t.csv"), out=tmp_path / "i", model="mini"))
     bundle = Bundle.open(tmp_path / "i")
 
     assert bundle.sql("SELECT has_audio FROM observations") == [(True,), (True,)]

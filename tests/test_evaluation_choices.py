@@ -68,7 +68,7 @@ def test_several_targets_are_refused():
 
 def own_bundle(world, tmp_path, **more):
     out = tmp_path / "i.p3i"
-    build(BuildConfig(table=str(world / "observations.csv"), out=out, **more))
+    build(BuildConfig(table=str(world / "observations.csv"), out=out, **more, model="mini"))
     return out
 
 

@@ -53,7 +53,7 @@ def test_no_room_leaves_no_array(tmp_path, monkeypatch):
 
 def test_every_change_without_room_leaves_the_index_as_it_was(index, tmp_path, monkeypatch, fast):
     before, table = answers(Bundle.open(index), ["loc"]), places(tmp_path / "n.csv", ["n1"])
-    config = BuildConfig(table=table, out=index, workers=1)
+    config = BuildConfig(table=table, out=index, workers=1, model="mini")
     remove(index, Filter(where="id = 'a23'"), None, quiet)
     with monkeypatch.context() as patch:
         patch.setattr(module.os, "posix_fallocate", full)
@@ -61,7 +61,7 @@ def test_every_change_without_room_leaves_the_index_as_it_was(index, tmp_path, m
             lambda: add(index, config, quiet),
             lambda: remove(index, Filter(where="row = 0"), None, quiet),
             lambda: compact(index, quiet),
-            lambda: build(BuildConfig(table=table, out=index, overwrite=True)),
+            lambda: build(BuildConfig(table=table, out=index, overwrite=True, model="mini")),
         ):
             with pytest.raises(OSError, match="No space left on device"):
                 run()
@@ -94,7 +94,7 @@ def limited(folder, table: str, size: int) -> subprocess.CompletedProcess:
     code = (
         "import resource, sys\nfrom prom3e_index.cli import app\n"
         f"resource.setrlimit(resource.RLIMIT_FSIZE, ({size}, {size}))\n"
-        f"sys.argv = ['prom3e-index', 'build', {table!r}, '--index', {str(folder / 'i.p3i')!r}]\napp.main()\n"
+        f"sys.argv = ['prom3e-index', 'build', {table!r}, '--model', 'mini', '--index', {str(folder / 'i.p3i')!r}]\napp.main()\n"
     )
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
 
@@ -118,8 +118,8 @@ def test_a_disk_that_is_really_full(tmp_path, megabytes):
     if made.returncode:
         pytest.skip(f"file systems cannot be mounted here: {made.stderr.strip()}")
     try:
-        done = subprocess.run([sys.executable, "-m", "prom3e_index.cli.app", "build", table, "--index",
-                               str(disk / "i.p3i")], capture_output=True, text=True)  # fmt: skip
+        done = subprocess.run([sys.executable, "-m", "prom3e_index.cli.app", "build", table, "--model", "mini",
+                               "--index", str(disk / "i.p3i")], capture_output=True, text=True)  # fmt: skip
         assert done.returncode == 2, (done.returncode, done.stderr[-500:])
         assert "the disk is full" in done.stderr and not (disk / "i.p3i").exists()
     finally:

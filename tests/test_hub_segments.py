@@ -63,10 +63,10 @@ def grown(request, sets):
     """The same rows built at once, and built and added to twice."""
     folder, parts, _, _ = sets
     whole, grown = folder / f"{request.param}-whole.p3i", folder / f"{request.param}-grown.p3i"
-    build(BuildConfig(table=parts["whole"], out=whole, hubs=request.param))
-    build(BuildConfig(table=parts["first"], out=grown, hubs=request.param))
+    build(BuildConfig(table=parts["whole"], out=whole, hubs=request.param, model="mini"))
+    build(BuildConfig(table=parts["first"], out=grown, hubs=request.param, model="mini"))
     for later in ("one", "two"):
-        add(grown, BuildConfig(table=parts[later], out=grown), quiet)
+        add(grown, BuildConfig(table=parts[later], out=grown, model="mini"), quiet)
     return whole, grown
 
 
@@ -119,7 +119,7 @@ def test_compacting_keeps_the_bias(grown, sets, tmp_path):
 def csls(sets, tmp_path):
     folder, parts, _, _ = sets
     index = tmp_path / "c.p3i"
-    build(BuildConfig(table=parts["first"], out=index, hubs="csls"))
+    build(BuildConfig(table=parts["first"], out=index, hubs="csls", model="mini"))
     return index
 
 
@@ -166,18 +166,18 @@ def test_an_index_of_an_earlier_version_is_rebuilt_before_it_grows(csls, sets):
     old = Bundle.open(csls)
     assert len(old.search(Query(location=(1.0, 2.0), target="sat")).hits) == 10
     with pytest.raises(InputError, match="segment by segment.*rebuild first"):
-        add(csls, BuildConfig(table=parts["one"], out=csls), quiet)
+        add(csls, BuildConfig(table=parts["one"], out=csls, model="mini"), quiet)
     compact(csls, quiet, action="rebuild")
     assert np.asarray(Bundle.open(csls).vectors("sat")[:], np.float32) == pytest.approx(
         as_built.astype(np.float32), abs=5e-4
     )
-    add(csls, BuildConfig(table=parts["one"], out=csls), quiet)
+    add(csls, BuildConfig(table=parts["one"], out=csls, model="mini"), quiet)
     assert Bundle.open(csls).rows == N + 1
 
 
 def test_an_old_index_of_two_segments_says_that_they_cannot_be_compared(csls, sets):
     _, parts, _, _ = sets
-    add(csls, BuildConfig(table=parts["one"], out=csls), quiet)
+    add(csls, BuildConfig(table=parts["one"], out=csls, model="mini"), quiet)
     ask = Query(location=(1.0, 2.0), target="sat")
     assert not any("hubs" in n for n in Bundle.open(csls).search(ask).search["notes"])
     with_manifest(csls, lambda m: m["hubs"].pop("centre"))
@@ -204,6 +204,6 @@ def test_another_bank_is_another_correction(sets, tmp_path):
         model / "bank.safetensors",
     )
     with pytest.raises(MismatchError, match="bank of training queries.*are not those"):
-        add(index, BuildConfig(table=parts["one"], out=index), quiet)
+        add(index, BuildConfig(table=parts["one"], out=index, model="mini"), quiet)
     (check,) = [c for c in verify(Bundle.open(index), 5) if c.name == "correction against hubs"]
     assert not check.ok and "have changed" in check.detail

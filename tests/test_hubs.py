@@ -22,7 +22,7 @@ from prom3e_index.search.run import Bundle
 @pytest.fixture(scope="module")
 def corrected(world, tmp_path_factory):
     out = tmp_path_factory.mktemp("hubs") / "c.p3i"
-    build(BuildConfig(table=str(world / "observations.csv"), out=out, hubs="csls"))
+    build(BuildConfig(table=str(world / "observations.csv"), out=out, hubs="csls", model="mini"))
     return Bundle.open(out)
 
 

@@ -31,7 +31,7 @@ def table(folder: Path, lines: list[str]) -> str:
 def test_a_killed_build_goes_on_and_encodes_nothing_twice(tmp_path, world, bundle, monkeypatch):
     """Killed after every batch in turn until it is through: each photo is encoded once in all."""
     config = BuildConfig(
-        table=str(world / "observations.csv"), out=tmp_path / "i.p3i", batch_size=8
+        table=str(world / "observations.csv"), out=tmp_path / "i.p3i", batch_size=8, model="mini"
     )
     seen: list[bytes] = []
     original = build_module.open_model
@@ -121,23 +121,27 @@ def test_a_full_disk_is_said_and_leaves_no_bundle(tmp_path, world, monkeypatch, 
 def test_overwrite_restart_and_two_builders(tmp_path, bundle_path):
     path = table(tmp_path, ["id,lat,lon", "a,1,1"])
     out = tmp_path / "i.p3i"
-    build(BuildConfig(table=path, out=out))
+    build(BuildConfig(table=path, out=out, model="mini"))
     with pytest.raises(InputError, match="is an index already; pass --overwrite"):
-        build(BuildConfig(table=path, out=out))
-    build(BuildConfig(table=path, out=out, overwrite=True))
+        build(BuildConfig(table=path, out=out, model="mini"))
+    build(BuildConfig(table=path, out=out, overwrite=True, model="mini"))
     (tmp_path / "plain").mkdir()
     (tmp_path / "plain" / "precious.txt").touch()
     with pytest.raises(InputError, match="is no index; it is not overwritten"):
-        build(BuildConfig(table=path, out=tmp_path / "plain", overwrite=True))
-    other = BuildConfig(table=path, out=tmp_path / "o.p3i")
+        build(BuildConfig(table=path, out=tmp_path / "plain", overwrite=True, model="mini"))
+    other = BuildConfig(table=path, out=tmp_path / "o.p3i", model="mini")
     work_folder(other, Model.open("mini"))
     with pytest.raises(InputError, match="unfinished build of another table or other settings"):
-        build(BuildConfig(table=path, out=tmp_path / "o.p3i", audio_windows=True))
+        build(BuildConfig(table=path, out=tmp_path / "o.p3i", audio_windows=True, model="mini"))
     with (
         locked(other.out, "build"),
         pytest.raises(
             BundleError, match=f"being changed by prom3e-index build, process {os.getpid()}"
         ),
     ):
-        build(BuildConfig(table=path, out=tmp_path / "o.p3i", restart=True))
-    build(BuildConfig(table=path, out=tmp_path / "o.p3i", audio_windows=True, restart=True))
+        build(BuildConfig(table=path, out=tmp_path / "o.p3i", restart=True, model="mini"))
+    build(
+        BuildConfig(
+            table=path, out=tmp_path / "o.p3i", audio_windows=True, restart=True, model="mini"
+        )
+    )

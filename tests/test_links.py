@@ -50,7 +50,7 @@ def linked(path: Path, target: Path | str) -> Path:
 
 
 def every_change(index: Path, table: str):
-    config = BuildConfig(table=table, out=index, workers=1)
+    config = BuildConfig(table=table, out=index, workers=1, model="mini")
     yield lambda: remove(index, Filter(where="1=0"), None, quiet)
     yield lambda: add(index, config, quiet)
     yield lambda: add(index, config, quiet, update=True)
@@ -126,10 +126,12 @@ def test_work_folders_are_no_links_and_hold_none(index, tmp_path, victim, ending
     linked(place / inside if inside else place, victim)
     before, table = contents(victim), places(tmp_path / "n.csv", ["n"])
     run = {
-        ".adding": lambda: add(index, BuildConfig(table=table, out=index, restart=True), quiet),
+        ".adding": lambda: add(
+            index, BuildConfig(table=table, out=index, restart=True, model="mini"), quiet
+        ),
         ".compacting": lambda: remove(index, Filter(where="1=0"), None, quiet),
         ".building": lambda: build(
-            BuildConfig(table=table, out=index, overwrite=True, restart=True)
+            BuildConfig(table=table, out=index, overwrite=True, restart=True, model="mini")
         ),
     }[ending]
     with pytest.raises(BundleError, match="is a link") as said:
@@ -146,10 +148,12 @@ def test_a_folder_of_somebody_else_is_no_work_folder(index, tmp_path, ending, re
     (place / "photos.zip").write_text("precious")
     table = places(tmp_path / "n.csv", ["n"])
     run = {
-        ".adding": lambda: add(index, BuildConfig(table=table, out=index, restart=restart), quiet),
+        ".adding": lambda: add(
+            index, BuildConfig(table=table, out=index, restart=restart, model="mini"), quiet
+        ),
         ".compacting": lambda: compact(index, quiet),
         ".building": lambda: build(
-            BuildConfig(table=table, out=index, overwrite=True, restart=restart)
+            BuildConfig(table=table, out=index, overwrite=True, restart=restart, model="mini")
         ),
     }[ending]
     with pytest.raises(BundleError, match="no work folder of this program: it holds photos.zip"):

@@ -107,7 +107,8 @@ def test_missing_files_are_not_sent_to_a_decoder_and_are_in_the_index_with_their
 
     monkeypatch.setattr(embed_module, "DecodePool", Watched)
     manifest = build(
-        BuildConfig(table=str(tmp_path / "t.csv"), out=tmp_path / "i.p3i", workers=1), quiet
+        BuildConfig(table=str(tmp_path / "t.csv"), out=tmp_path / "i.p3i", workers=1, model="mini"),
+        quiet,
     )
     assert asked == ["good.jpg", "bad.jpg"]
     bundle = Bundle.open(tmp_path / "i.p3i")

@@ -68,7 +68,9 @@ def test_embeddings_are_encoded_once_and_never_taken_for_those_of_another_table(
 
     monkeypatch.setattr(npz, "encode_to_npz", encode)
     monkeypatch.setattr(npz, "open_model", lambda config: mini)
-    config = BuildConfig(table=places(tmp_path / "t.csv", ["a"]), out=tmp_path / "o" / "e.npz")
+    config = BuildConfig(
+        table=places(tmp_path / "t.csv", ["a"]), out=tmp_path / "o" / "e.npz", model="mini"
+    )
     for _ in range(2):
         assert encoded(config, quiet, None) == config.out
     assert made == [config.table]

@@ -109,7 +109,7 @@ def test_a_folder_reached_by_a_name_that_is_no_link_has_one_lock(index, tmp_path
 def test_an_index_is_changed_from_inside_its_folder(index, tmp_path, fast, monkeypatch):
     monkeypatch.chdir(index)
     table = places(tmp_path / "n.csv", ["n1"])
-    assert add(Path(), BuildConfig(table=table, out=Path()), quiet).added == 1
+    assert add(Path(), BuildConfig(table=table, out=Path(), model="mini"), quiet).added == 1
     assert remove(Path(), Filter(where="id = 'a1'"), None, quiet).removed == 1
     compact(Path(), quiet)
     monkeypatch.chdir(tmp_path)
@@ -121,7 +121,7 @@ def test_a_build_waits_for_writers_and_they_for_it(index, tmp_path):
     link = names_of(index)[0]
     table = places(tmp_path / "n.csv", ["n1"])
     with locked(index, "remove"), pytest.raises(BundleError, match="is being changed by"):
-        build(BuildConfig(table=table, out=link, overwrite=True))
+        build(BuildConfig(table=table, out=link, overwrite=True, model="mini"))
     with locked(link, "build"), pytest.raises(BundleError, match="changed by prom3e-index build"):
         compact(index, quiet)
     assert manifest_of(index)["generation"] == 1

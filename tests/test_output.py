@@ -32,7 +32,7 @@ def index(tmp_path_factory):
             note = ["-2+3+cmd|' /C calc'!A0", "-2.5", "＝1", 'say "a, b"\nthen'][i % 4]
             write.writerow([f"@{i}", i, -i, HOSTILE, FORMULA, note, "long word " * 30])
         write.writerow(["bad\x1b[31m", 91, 0, "x", "", "", ""])
-    build(BuildConfig(table=str(folder / "t.csv"), out=folder / "i.p3i"))
+    build(BuildConfig(table=str(folder / "t.csv"), out=folder / "i.p3i", model="mini"))
     return folder / "i.p3i"
 
 

@@ -105,8 +105,8 @@ def test_overwriting_through_a_link_replaces_what_it_leads_to(tmp_path, base, qu
     link.symlink_to("disk/i.p3i")
     table = places(tmp_path / "t.csv", ["x", "y"])
     with pytest.raises(InputError, match="is an index already"):
-        build(BuildConfig(table=table, out=link))
-    build(BuildConfig(table=table, out=link, overwrite=True))
+        build(BuildConfig(table=table, out=link, model="mini"))
+    build(BuildConfig(table=table, out=link, overwrite=True, model="mini"))
     assert link.is_symlink() and link.readlink() == Path("disk/i.p3i")
     assert (
         ids_of(Bundle.open(link)) == ids_of(Bundle.open(tmp_path / "disk" / "i.p3i")) == {"x", "y"}
@@ -119,7 +119,7 @@ def test_overwriting_through_a_link_replaces_what_it_leads_to(tmp_path, base, qu
 def test_a_link_to_nothing_gets_its_index(tmp_path, quick):
     link = tmp_path / "link.p3i"
     link.symlink_to("later.p3i")
-    build(BuildConfig(table=places(tmp_path / "t.csv", ["x"]), out=link))
+    build(BuildConfig(table=places(tmp_path / "t.csv", ["x"]), out=link, model="mini"))
     assert link.is_symlink() and Bundle.open(tmp_path / "later.p3i").rows == 1
 
 
@@ -128,7 +128,11 @@ def test_overwriting_does_not_follow_links_of_the_earlier_index(index, tmp_path,
     victim.mkdir()
     (victim / "thesis.txt").write_text("ten years")
     (index / "deleted").symlink_to(victim)
-    build(BuildConfig(table=places(tmp_path / "t.csv", ["x"]), out=index, overwrite=True))
+    build(
+        BuildConfig(
+            table=places(tmp_path / "t.csv", ["x"]), out=index, overwrite=True, model="mini"
+        )
+    )
     assert Bundle.open(index).rows == 1 and (victim / "thesis.txt").read_text() == "ten years"
 
 

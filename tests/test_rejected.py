@@ -35,7 +35,9 @@ def files(index) -> dict[str, bytes]:
 
 
 def test_adding_again_what_is_refused_changes_no_file(index, tmp_path):
-    config = BuildConfig(table=table(tmp_path, "a1,1,2,", "bad,,,", "worse,91,0,"), out=index)
+    config = BuildConfig(
+        table=table(tmp_path, "a1,1,2,", "bad,,,", "worse,91,0,"), out=index, model="mini"
+    )
     before = files(index)
     for _ in range(3):
         done = add(index, config, quiet)
@@ -47,7 +49,7 @@ def test_adding_again_what_is_refused_changes_no_file(index, tmp_path):
 
 def test_a_row_is_listed_once_however_often_it_is_refused(index, tmp_path):
     for n in range(3):
-        config = BuildConfig(table=table(tmp_path, f"n{n},1,2,", "bad,,,"), out=index)
+        config = BuildConfig(table=table(tmp_path, f"n{n},1,2,", "bad,,,"), out=index, model="mini")
         done = add(index, config, quiet)
         assert (done.added, done.rejected) == (1, 1)
     assert rejected(index) == [("bad", "nothing to search by")]
@@ -57,7 +59,12 @@ def test_a_row_is_listed_once_however_often_it_is_refused(index, tmp_path):
 
 def test_an_update_of_nothing_known_changes_no_file(index, tmp_path):
     before = files(index)
-    done = add(index, BuildConfig(table=table(tmp_path, "x,1,2,"), out=index), quiet, update=True)
+    done = add(
+        index,
+        BuildConfig(table=table(tmp_path, "x,1,2,"), out=index, model="mini"),
+        quiet,
+        update=True,
+    )
     assert (done.added, done.rejected, done.manifest["generation"]) == (0, 1, 1)
     assert done.reasons == ("table row 1, id x: no observation of the index has this id; add it",)
     assert files(index) == before
@@ -68,10 +75,10 @@ def test_rejected_rows_whose_id_lives_outlast_update_and_compact(tmp_path):
     index = tmp_path / "i.p3i"
     first = table(tmp_path, "keep,1,1,", "keep,2,2,", "new,3,3,", "new,4,4,", "gone,5,5,", "gone,6,6,",
                   "never,,,", ",7,7,")  # fmt: skip
-    build(BuildConfig(table=first, out=index, duplicates="first"))
+    build(BuildConfig(table=first, out=index, duplicates="first", model="mini"))
     assert [r[0] for r in rejected(index)] == ["gone", "keep", "never", "new", None]
     newer = table(tmp_path, "new,8,8,", name="u.csv")
-    add(index, BuildConfig(table=newer, out=index), quiet, update=True)
+    add(index, BuildConfig(table=newer, out=index, model="mini"), quiet, update=True)
     remove(index, Filter(where="id = 'gone'"), None, quiet)
     compact(index, quiet)
     left = duckdb.sql(f"SELECT id FROM '{index}/segments/*/rejected.parquet'").fetchall()
@@ -82,7 +89,9 @@ def test_rejected_rows_whose_id_lives_outlast_update_and_compact(tmp_path):
 
 def test_removed_ids_may_be_refused_and_come_back(index, tmp_path):
     remove(index, None, ["a3"], quiet)
-    done = add(index, BuildConfig(table=table(tmp_path, "a3,,,"), out=index), quiet)
+    done = add(index, BuildConfig(table=table(tmp_path, "a3,,,"), out=index, model="mini"), quiet)
     assert (done.added, done.rejected) == (0, 1)
-    done = add(index, BuildConfig(table=places(tmp_path / "n.csv", ["a3"]), out=index), quiet)
+    done = add(
+        index, BuildConfig(table=places(tmp_path / "n.csv", ["a3"]), out=index, model="mini"), quiet
+    )
     assert done.added == 1 and "a3" in ids_of(Bundle.open(index))

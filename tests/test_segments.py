@@ -61,7 +61,9 @@ def test_what_is_joined(rows, start):
 
 
 def table(folder, name, ids, **kwargs):
-    return BuildConfig(table=places(folder / name, ids, **kwargs), out=folder, workers=1)
+    return BuildConfig(
+        table=places(folder / name, ids, **kwargs), out=folder, workers=1, model="mini"
+    )
 
 
 @pytest.fixture
@@ -161,7 +163,9 @@ def test_a_joined_segment_with_lists_is_tuned(tmp_path, few, monkeypatch, mini):
     monkeypatch.setattr(change, "open_model", lambda config: mini)
     index = tmp_path / "i.p3i"
     table_of = places(tmp_path / "t.csv", [f"a{i}" for i in range(8)])
-    build(BuildConfig(table=table_of, out=index, wish=Wish(recall=0.9, kind="ivf-sq8")))
+    build(
+        BuildConfig(table=table_of, out=index, wish=Wish(recall=0.9, kind="ivf-sq8"), model="mini")
+    )
     monkeypatch.setattr(change, "is_stale", lambda manifest: False)
     for n in range(3):
         add(index, table(tmp_path, f"{n}.csv", [f"{n}-{i}" for i in range(900)], shift=n), quiet)

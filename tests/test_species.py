@@ -17,6 +17,7 @@ from prom3e_index.errors import InputError
 from prom3e_index.indexer.change import remove
 from prom3e_index.indexer.compact import compact
 from prom3e_index.search.query import Query
+from prom3e_index.search.meaning import MEANINGLESS
 from prom3e_index.search.run import Bundle
 
 ROWS = (  # scientificName, species, genus, and the species it is
@@ -186,6 +187,7 @@ def test_advice_names_only_what_observations_still_have(index, tmp_path):
 def test_a_taxon_that_is_there_is_not_called_unknown(index):
     f = Filter(taxon="Bombus impatiens", where="row < 0")
     assert index.search(Query(location=(1, 2), filter=f)).search["notes"] == [
+        MEANINGLESS,
         "no observation satisfies the filters",
         *(n for n in index.search(Query(location=(1, 2))).search["notes"] if "Spearman" in n),
     ]

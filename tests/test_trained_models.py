@@ -80,7 +80,11 @@ def test_a_trained_folder_builds_and_answers_and_is_in_the_published_layout(tmp_
     from prom3e_index.search.run import Bundle
 
     table = str(world / "observations.csv")
-    encode_to_npz(BuildConfig(table=table, out=tmp_path / "e.npz"), lambda *a: None, "true_species")
+    encode_to_npz(
+        BuildConfig(table=table, out=tmp_path / "e.npz", model="mini"),
+        lambda *a: None,
+        "true_species",
+    )
     with np.load(tmp_path / "e.npz") as z:
         arrays = {k: z[k] for k in z.files}
     assert set(arrays["species"]) == {

@@ -174,6 +174,7 @@ _PARTS: dict[str, Check] = {
         {"hub": _optional(_text), "exif_transpose": _flag, "audio_windows": _flag},
     ),
     "epsilon": _table(_share),
+    "planet": _flag,
     "hubs": _object({"method": _text}),
     "columns": _table(
         _object({"type": _matching(TYPES.pattern, "a type of metadata")}, {"text": _text})

@@ -72,6 +72,7 @@ class Model:
         sigma_spearman: Rank correlation of ‖σ‖₁ with the reconstruction error on validation rows, where
             training measured it; None elsewhere.
         hubs: Correction against hubs that validation chose, `none` or one of `hubs.METHODS`.
+        planet: Whether it knows only the invented planet of `prom3e-index world`.
         widths: Modalities narrower than `width`, known only by embeddings; stored padded with zeros.
     """
 
@@ -94,6 +95,7 @@ class Model:
         self.modalities = tuple(mvae["modalities"])
         self.width = whole_number(settings, "width", 1, 1 << 16, where)
         self.summary = str(settings.get("summary", ""))
+        self.planet = bool(settings.get("planet", False))
         self.decode = str(mvae.get("decode", "expectation"))
         self.nodes = whole_number(mvae, "nodes", 1, 64, where, 2)
         self.hidden = str(mvae.get("hidden", "mean"))
@@ -126,6 +128,14 @@ class Model:
         folder = BUILT_IN / str(name)
         if str(name) not in built_in():
             folder = Path(name)
+            if (
+                folder.parent.name == "builtin"
+                and folder.name in built_in()
+                and not folder.is_dir()
+            ):
+                folder = (
+                    BUILT_IN / folder.name
+                )  # as earlier indexes name it, of a program that moved
         if not (folder / "model.toml").is_file():
             raise ModelError(
                 f"{name!r} is neither a built-in model ({', '.join(built_in())}) nor a folder with a "

@@ -13,7 +13,18 @@ from prom3e_index.errors import ModelError, near_names
 MODALITY = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 _MOST_MODALITIES = 64
 _LONGEST = 1000
-_TOP = {"name", "summary", "width", "config", "encoder", "mvae", "preprocess", "weights", "hubs"}
+_TOP = {
+    "name",
+    "summary",
+    "width",
+    "config",
+    "encoder",
+    "mvae",
+    "preprocess",
+    "weights",
+    "hubs",
+    "planet",
+}
 _MIXED = {"delta", "gamma", "epsilon"}
 
 
@@ -55,6 +66,8 @@ def check_settings(settings: Mapping[str, Any], where: Path) -> None:
     for key in ("name", "summary", "config"):
         if key in settings:
             text(key, settings[key])
+    if not isinstance(settings.get("planet", False), bool):
+        raise wrong("planet", settings["planet"], "true or false")
     for key in ("encoder", "mvae", "preprocess", "weights", "hubs"):
         table(key, settings.get(key, {}))
     _check_modalities(settings["mvae"], where)

@@ -193,6 +193,11 @@ class Answer:
     search: dict[str, Any] = field(default_factory=dict)
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """What is to be known of this answer, the weightiest first."""
+        return tuple(self.search.get("notes", ()))
+
+    @property
     def standing(self) -> str:
         """How the query's ‖σ‖₁ stands among observations that show as much, in words."""
         percentile = self.query["sigma_percentile"]

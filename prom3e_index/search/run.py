@@ -20,6 +20,7 @@ from prom3e_index.schema import MEDIA, modality_name
 from prom3e_index.search.groups import check_column
 from prom3e_index.search.hits import hits_of
 from prom3e_index.search.hubness import by_segment
+from prom3e_index.search.meaning import MEANINGLESS, means_nothing
 from prom3e_index.search.query import Answer, Query
 from prom3e_index.search.query_embedding import embed_query
 from prom3e_index.search.ranking import find, weights_of
@@ -86,7 +87,8 @@ def search(bundle: BundleFolder, query: Query) -> Answer:
                 model.encoder(modality)
         with clock.step("encode"):
             x, present = embed_query(bundle, model, query, decoded)
-    notes = [] if pool is None else [f"{p.name}: {said}" for p, said in pool.notes.items()]
+    notes = [MEANINGLESS] if means_nothing(bundle) else []
+    notes += [] if pool is None else [f"{p.name}: {said}" for p, said in pool.notes.items()]
     visible = [m for m, has in zip(model.modalities, present[0], strict=True) if has]
     weights = weights_of(bundle, model, query, visible, target)
     with clock.step("complete"):

@@ -15,6 +15,7 @@ import numpy as np
 
 from prom3e_index.errors import InputError, near_names
 from prom3e_index.schema import MEDIA, SHOWN
+from prom3e_index.search.meaning import MEANINGLESS, means_nothing
 from prom3e_index.search.query import Hit
 from prom3e_index.search.run import Bundle
 from prom3e_index.show.escapes import cells, csv_lines, feature, json_text, plain
@@ -27,12 +28,14 @@ _ALL = "SELECT * FROM observations ORDER BY row"
 def hit_columns(bundle: Bundle) -> list[str]:
     """Columns of a hit's record, in order; also those of an answer without hits."""
     own = [c for c in SHOWN if c in bundle.columns and c not in MEDIA and c != "id"]
-    return ["rank", "id", "score", "completed", *own, "media", "observed", "row"]
+    warned = ["warning"] if means_nothing(bundle) else []
+    return ["rank", "id", "score", "completed", *own, "media", "observed", "row", *warned]
 
 
-def records(hits: Iterable[Hit]) -> list[dict[str, Any]]:
-    """Hits as flat records that JSON can say."""
-    return [plain(h.to_dict()) for h in hits]
+def records(hits: Iterable[Hit], notes: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """Hits as flat records that JSON can say; of an answer that means nothing each says so in `warning`."""
+    warned = {"warning": MEANINGLESS} if MEANINGLESS in notes else {}
+    return [{**plain(h.to_dict()), **warned} for h in hits]
 
 
 def geojson(found: Iterable[dict[str, Any]], *, ascii_only: bool = False) -> str:

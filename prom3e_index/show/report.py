@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from prom3e_index.search.meaning import MEANINGLESS, means_nothing
 from prom3e_index.search.query import Answer, Hit
 from prom3e_index.search.run import Bundle
 from prom3e_index.show.escapes import html, on_earth
@@ -88,6 +89,8 @@ def write_report(
         "<span class='mark'>observed</span> the observation has the modality searched for; "
         "<span class='mark completed'>completed</span> the model filled it in.</p>"
     ]
+    if means_nothing(bundle):
+        parts.append(f"<p><b>{html(MEANINGLESS)}</b></p>")
     parts += [_answer(a, background) for a in answers]
     if records:
         parts.append(_recall(records))
