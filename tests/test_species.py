@@ -16,8 +16,8 @@ from prom3e_index.cli.app import app
 from prom3e_index.errors import InputError
 from prom3e_index.indexer.change import remove
 from prom3e_index.indexer.compact import compact
-from prom3e_index.search.query import Query
 from prom3e_index.search.meaning import MEANINGLESS
+from prom3e_index.search.query import Query
 from prom3e_index.search.run import Bundle
 
 ROWS = (  # scientificName, species, genus, and the species it is
