@@ -108,6 +108,8 @@ def test_inaturalist_open_data(tmp_path):
     for name, text in files.items():
         with gzip.open(tmp_path / f"{name}.csv.gz", "wt") as f:
             f.write(text)
+    (tmp_path / "photos/100").mkdir(parents=True)
+    (tmp_path / "photos/100/medium.jpeg").touch()
     rows, table = rows_of(tmp_path)
     by_id = {r["id"]: r for r in rows}
 
@@ -165,6 +167,7 @@ def test_media_outside_the_folder_is_refused_unless_asked(tmp_path):
     folder.mkdir()
     (tmp_path / "secret.jpg").touch()
     (folder / "link.jpg").symlink_to(tmp_path / "secret.jpg")
+    (folder / "in.jpg").touch()
     table = write(
         folder / "t.csv",
         "id,image\n1,../secret.jpg\n2,/etc/passwd\n3,link.jpg\n4,in.jpg\n5,http://x/a.jpg\n",
@@ -188,6 +191,7 @@ def test_missing_columns_name_the_near_ones(tmp_path):
         read_observations(table, {"imag": "image"})
     with pytest.raises(InputError, match="no field 'imgae'.*nearest: image"):
         read_observations(table, {"imagge": "imgae"})
+    (tmp_path / "a.jpg").touch()
     rows, mapped = rows_of(table, columns={"imagge": "image", "key": "id"})
     assert rows[0]["image"] == "a.jpg" and mapped.extra == {"remark": "remark"}
 

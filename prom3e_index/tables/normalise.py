@@ -12,6 +12,7 @@ from typing import Any
 
 from prom3e_index.schema import MEDIA, RANKS
 from prom3e_index.tables.dates import date_of_parts, event_days, read_days
+from prom3e_index.tables.finding import Finder
 from prom3e_index.tables.names import taxon_text
 
 __all__ = ["Rules", "clean", "coordinates", "event_days", "is_true", "number"]
@@ -23,7 +24,6 @@ MOST_SCALED = 50.0
 mean; of raw values, temperature seasonality or annual precipitation are beyond it nearly everywhere."""
 _MISSING = {"", "-", "na", "n/a", "nan", "nat", "<na>", "null", "none", "\\n"}
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?\Z")
-_REMOTE = re.compile(r"^[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
 
 def clean(value: Any) -> str | None:
@@ -94,7 +94,7 @@ class Rules:
         columns: Field → columns, from `aliases.match_columns`.
         media: Folder that relative media paths start from.
         allow_outside: Accept media outside that folder.
-        encoded: The rows come with embeddings: a remote address of a medium is kept, for nothing is fetched.
+        encoded: The rows come with embeddings: a remote address of a medium is kept, for no file is read.
         raw_climate: Why no climate value of the table is one, where its values are not scaled.
     """
 
@@ -103,10 +103,10 @@ class Rules:
     allow_outside: bool = False
     encoded: bool = False
     raw_climate: str | None = None
-    _root: str = field(init=False)
+    finder: Finder = field(init=False)
 
     def __post_init__(self) -> None:
-        self._root = str(self.media.resolve())
+        self.finder = Finder(self.media, self.allow_outside)
 
     def value(self, row: Row, name: str) -> str | None:
         """The first non-empty cell of a field's columns."""
@@ -117,17 +117,8 @@ class Rules:
         return None
 
     def media_path(self, text: str) -> tuple[str | None, str | None]:
-        """A media cell as (path, None) or (None, reason)."""
-        if _REMOTE.match(text):
-            if self.encoded:
-                return text, None
-            return None, f"'{text}' is remote and not fetched; download it and map its path"
-        if "\0" in text or len(text) > 4000:
-            return None, "the path is not a path"
-        resolved = (self.media / text).resolve()
-        if not self.allow_outside and not resolved.is_relative_to(self._root):
-            return None, f"{text[:120]} lies outside {self.media}; pass --allow-outside to read it"
-        return text, None
+        """A media cell as (path, None) or (None, reason); see `Finder`."""
+        return self.finder.unread(text) if self.encoded else self.finder.find(text)
 
     def observation(self, row: Row) -> tuple[dict[str, Any], list[tuple[str, str]]]:
         """Read one row: the fields of an observation, and (modality, reason) per problem."""

@@ -133,6 +133,7 @@ class Observations:
             TableError: The table is damaged.
         """
         at = 0
+        self._layout.rules.finder.begin()
         for raw in self._source.batches(rows):
             yield self._layout.batch(raw, at)
             at += raw.num_rows
@@ -149,5 +150,5 @@ class Observations:
 
     @property
     def said(self) -> list[str]:
-        """Sentences on how the file was read; complete once it is read."""
-        return self._source.said
+        """Sentences on how the file was read and its media were found; complete once it is read."""
+        return [*self._source.said, *self._layout.rules.finder.said]
