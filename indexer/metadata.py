@@ -73,7 +73,7 @@ def write_metadata(
     )
     con.execute(f"ATTACH '{str(stage / 'metadata.duckdb').replace(chr(39), chr(39) * 2)}' AS out")
     names = [str(r[0]) for r in con.execute("DESCRIBE planned").fetchall()]
-    plain = [n for n in names if n not in ("seq", "row_in", "env")]
+    plain = [n for n in names if n not in ("seq", "row_in", "env", "more", "is_part")]
     extra = [n for n in plain if n not in FIELDS]
     cells = ", ".join(
         [

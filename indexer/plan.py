@@ -87,17 +87,18 @@ def plan(
     fields = ", ".join(f"{quoted(f)} {kind}" for f, kind in FIELDS.items())
     con.execute(
         f"CREATE OR REPLACE TABLE incoming (row_in BIGINT, {fields}{', ' + extra if extra else ''}, "
-        "problems STRUCT(modality VARCHAR, reason VARCHAR)[])"
+        "more STRUCT(modality VARCHAR, path VARCHAR)[], problems STRUCT(modality VARCHAR, reason VARCHAR)[])"
     )
     done = 0
     for batch in table.batches():
         con.register("batch", batch_table(batch))
-        con.execute("INSERT INTO incoming SELECT * FROM batch")
+        con.execute("INSERT INTO incoming BY NAME SELECT * FROM batch")
         con.unregister("batch")
         done += batch.num_rows
         progress("read", done, None)
     if "id" not in table.fields:
         con.execute("UPDATE incoming SET id = 'row-' || (row_in + 1)")
+    _settle_spans(con, "id" in table.fields)
     searchable = (
         "true"
         if table.embedded
@@ -105,6 +106,44 @@ def plan(
         "OR text IS NOT NULL OR env IS NOT NULL"
     )
     return _settle(con, duplicates, searchable, table.rejected)
+
+
+def _settle_spans(con: duckdb.DuckDBPyConnection, ids: bool) -> None:
+    """Rows that hear spans of one recording: those of one id are one observation, and get names of their own.
+
+    Of a table without ids all rows with a span of the same recording are one observation, named by its path.
+    """
+    con.execute(
+        "UPDATE incoming SET start_s = NULL, end_s = NULL, problems = list_append(coalesce(problems, []), "
+        "{'modality': 'start_s', 'reason': chr(39) || format('{} to {}', start_s, end_s) || chr(39) || "
+        "' is no span of seconds'}) WHERE start_s < 0 OR end_s <= coalesce(start_s, 0)"
+    )
+    con.execute("UPDATE incoming SET start_s = 0 WHERE start_s IS NULL AND end_s IS NOT NULL")
+    spanned = "audio IS NOT NULL AND start_s IS NOT NULL"
+    if not con.execute(f"SELECT count(*) FROM incoming WHERE {spanned}").fetchall()[0][0]:
+        return
+    if not ids:
+        con.execute(
+            f"UPDATE incoming SET observation = audio WHERE observation IS NULL AND {spanned}"
+        )
+        return
+    con.execute(
+        "CREATE OR REPLACE TEMP TABLE several AS SELECT row_in, row_number() OVER (PARTITION BY id ORDER BY row_in) "
+        "AS nth FROM incoming WHERE id IN (SELECT id FROM incoming GROUP BY id HAVING count(*) > 1 "
+        f"AND bool_and({spanned}) AND count(DISTINCT (audio, start_s, end_s)) = count(*))"
+    )
+    con.execute(
+        "UPDATE incoming i SET observation = coalesce(observation, id), "
+        f"id = CASE nth WHEN 1 THEN id ELSE id || {span_name('start_s', 'end_s')} END "
+        "FROM several s WHERE s.row_in = i.row_in"
+    )
+    con.execute("DROP TABLE several")
+
+
+def span_name(start: str, end: str) -> str:
+    """SQL of what the name of a row that hears a span ends in, as `@10-20`."""
+    number = "rtrim(rtrim(printf('%.3f', {}), '0'), '.')"
+    return f"'@' || {number.format(start)} || coalesce('-' || {number.format(end)}, '')"
 
 
 def batch_table(batch: Any) -> Any:
@@ -153,7 +192,8 @@ def _settle(
             [[n, reason if n is None else f"line {n}: {reason}"] for n, reason in unsplit],
         )
     con.execute(
-        "CREATE OR REPLACE TABLE planned AS SELECT row_number() OVER (ORDER BY row_in) - 1 AS seq, i.* "
+        "CREATE OR REPLACE TABLE planned AS SELECT row_number() OVER (ORDER BY row_in) - 1 AS seq, "
+        "i.* REPLACE (coalesce(i.observation, i.id) AS observation) "
         "FROM incoming i JOIN verdict v USING (row_in) WHERE v.reason IS NULL ORDER BY i.row_in"
     )
     con.execute(

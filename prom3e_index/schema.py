@@ -72,8 +72,15 @@ FIELDS: dict[str, str] = {
     "rights_holder": "VARCHAR",
     "source": "VARCHAR",
     "env": "FLOAT[]",
+    "observation": "VARCHAR",
+    "start_s": "DOUBLE",
+    "end_s": "DOUBLE",
 }
-"""Columns of a normalised observation and their DuckDB types; every other column is kept as metadata."""
+"""Columns of a normalised observation and their DuckDB types; every other column is kept as metadata.
+
+`observation` is the id of the observation that a row belongs to: its own `id`, or that of the first of several rows,
+which are further photos or sounds or windows of a recording. `start_s` and `end_s` are seconds within the recording.
+"""
 
 Space = Literal["hybrid", "encoder", "reconstructed", "hidden"]
 SPACES: tuple[Space, ...] = ("hybrid", "encoder", "reconstructed", "hidden")
@@ -81,6 +88,9 @@ SPACES: tuple[Space, ...] = ("hybrid", "encoder", "reconstructed", "hidden")
 
 SHOWN = (
     "id",
+    "observation",
+    "start_s",
+    "end_s",
     "scientific_name",
     "common_name",
     "latitude",

@@ -41,6 +41,9 @@ class Layout:
         taken = {f.lower() for f in FIELDS} | {
             "row",
             "row_in",
+            "seq",
+            "is_part",
+            "more",
             "problems",
             "completed",
             "sigma_l1",
@@ -83,8 +86,8 @@ class Layout:
             row = dict(zip(cells, values, strict=True))
             observation, problems = self.rules.observation(row)
             out["row_in"].append(first + i)
-            for name, value in observation.items():
-                out[name].append(value)
+            for name in FIELDS:
+                out[name].append(observation.get(name))
             for name, column in self.extra.items():
                 out[name].append(_text(row.get(column)))
             out["problems"].append([{"modality": m, "reason": r} for m, r in problems])
