@@ -1,4 +1,4 @@
-"""One raw row of any convention to one observation: fields typed, problems named."""
+"""Raw cells of any convention to observations: fields typed, problems named."""
 
 from __future__ import annotations
 
@@ -6,32 +6,40 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from prom3e_index.schema import MEDIA, RANKS
+import numpy as np
+
+from prom3e_index.schema import RANKS
+from prom3e_index.tables.attached import Attached
+from prom3e_index.tables.cells import (
+    NUMBER,
+    Cells,
+    Memo,
+    Problems,
+    but,
+    clean,
+    numbers,
+)
 from prom3e_index.tables.dates import date_of_parts, event_days, read_days
 from prom3e_index.tables.finding import Finder
 from prom3e_index.tables.names import taxon_text
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 __all__ = ["Rules", "clean", "coordinates", "event_days", "is_true", "number"]
 
-Row = Mapping[str, Any]
-Problems = list[tuple[str, str]]
 MOST_SCALED = 50.0
 """A climate value beyond this, either way, is not scaled. The wettest cell of WorldClim is 13 deviations from the
 mean; of raw values, temperature seasonality or annual precipitation are beyond it nearly everywhere."""
-_MISSING = {"", "-", "na", "n/a", "nan", "nat", "<na>", "null", "none", "\\n"}
-_NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?\Z")
-
-
-def clean(value: Any) -> str | None:
-    """Strip a cell; the usual spellings of "nothing" become None."""
-    if value is None:
-        return None
-    text = str(value).strip()
-    return None if text.lower() in _MISSING else text
+NAMED = ("scientific_name", "common_name", "license", "rights_holder", "source")
+_NUMBER = re.compile(NUMBER + r"\Z")
+_MOMENT = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?(Z|[+-][0-9]{2}:?[0-9]{2})?$"
+"""A day and a time of it, which is left out."""
 
 
 def number(value: Any) -> float:
@@ -75,15 +83,33 @@ def coordinates(latitude: Any, longitude: Any) -> tuple[float | None, float | No
     return lat, lon, None
 
 
-def is_obscured(columns: Row, names: tuple[str, ...]) -> bool:
+def is_obscured(columns: Mapping[str, Any], names: tuple[str, ...]) -> bool:
     """Whether any of the flag columns says that the coordinates are not the true ones."""
-    for name in names:
-        text = (clean(columns.get(name)) or "").lower()
-        if is_true(text) or text in ("obscured", "private"):
-            return True
-        if name.lower() == "informationwithheld" and "oordinate" in text:
-            return True
-    return False
+    return any(_hidden(name, clean(columns.get(name))) for name in names)
+
+
+def _hidden(name: str, text: str | None) -> bool:
+    """Whether a cell of the flag column `name` says so."""
+    flag = (text or "").lower()
+    if is_true(flag) or flag in ("obscured", "private"):
+        return True
+    return name.lower() == "informationwithheld" and "oordinate" in flag
+
+
+def _halves(text: str | None) -> tuple[str | None, str | None]:
+    """`51.2,4.4` as two texts."""
+    parts = (text or "").strip("[]() ").split(",")
+    return (clean(parts[0]), clean(parts[1])) if len(parts) == 2 else (None, None)
+
+
+def _taxon(*names: str | None) -> tuple[str | None, str | None]:
+    """The text of a taxon, or None and why there is none, from `RANKS` and the scientific name."""
+    ranks, whole = dict(zip(RANKS, names, strict=False)), names[-1]
+    text = taxon_text(ranks, whole) or None
+    name = whole or ranks["species"]
+    if text is None and name:
+        return None, f"{name[:60]!r} is not the name of one taxon"
+    return text, None
 
 
 @dataclass
@@ -104,115 +130,180 @@ class Rules:
     encoded: bool = False
     raw_climate: str | None = None
     finder: Finder = field(init=False)
+    _attached: Attached = field(init=False)
+    _memo: dict[str, Memo] = field(init=False)
 
     def __post_init__(self) -> None:
         self.finder = Finder(self.media, self.allow_outside)
-
-    def value(self, row: Row, name: str) -> str | None:
-        """The first non-empty cell of a field's columns."""
-        for column in self.columns.get(name, ()):
-            text = clean(row.get(column))
-            if text is not None:
-                return text
-        return None
+        self._attached = Attached(self.columns, self.media_path)
+        self._memo = {
+            "latlon": Memo(_halves),
+            "place": Memo(coordinates),
+            "date_parts": Memo(lambda *parts: (date_of_parts(*parts),)),
+            "date_span": Memo(
+                lambda *days: ("/".join(dict.fromkeys(d for d in days if d)) or None,)
+            ),
+            "event_date": Memo(lambda text: read_days(text) if text else (None, None, None)),
+            "text": Memo(_taxon),
+            **{
+                f"obscured {c}": Memo(partial(_hidden, c)) for c in self.columns.get("obscured", ())
+            },
+        }
 
     def media_path(self, text: str) -> tuple[str | None, str | None]:
         """A media cell as (path, None) or (None, reason); see `Finder`."""
         return self.finder.unread(text) if self.encoded else self.finder.find(text)
 
-    def observation(self, row: Row) -> tuple[dict[str, Any], list[tuple[str, str]]]:
-        """Read one row: the fields of an observation, and (modality, reason) per problem."""
-        problems: Problems = []
-        out: dict[str, Any] = {"id": self.value(row, "id")}
-        for modality in MEDIA:
-            text, reason = self.value(row, modality), None
-            if text is not None:
-                text, reason = self.media_path(text)
-            if reason:
-                problems.append((modality, reason))
-            out[modality] = text
-        out["latitude"], out["longitude"], reason = coordinates(*self._place(row))
-        if reason:
-            problems.append(("loc", reason))
-        out["coordinate_uncertainty_m"] = self._uncertainty(row, problems)
-        out["obscured"] = is_obscured(row, self.columns.get("obscured", ()))
-        when = self.value(row, "event_date")
-        if when is None and "date_parts" in self.columns:
-            when = date_of_parts(*(clean(row.get(c)) for c in self.columns["date_parts"]))
-        if when is None and "date_span" in self.columns:
-            span = (clean(row.get(c)) for c in self.columns["date_span"])
-            when = "/".join(dict.fromkeys(d for d in span if d is not None)) or None
-        out["event_date"] = when
-        out["event_start"], out["event_end"], reason = (
-            read_days(when) if when else (None, None, None)
-        )
-        if reason:
-            problems.append(("event_date", reason))
-        for name in (
-            *RANKS,
-            "scientific_name",
-            "common_name",
-            "license",
-            "rights_holder",
-            "source",
-        ):
-            out[name] = self.value(row, name)
-        written = self.value(row, "text")
-        out["text"] = written or taxon_text(out, out["scientific_name"]) or None
-        if out["text"] is None and (out["scientific_name"] or out["species"]):
-            name = str(out["scientific_name"] or out["species"])
-            problems.append(("text", f"{name[:60]!r} is not the name of one taxon"))
-        out["env"] = self._climate(row, problems)
-        return out, problems
+    def observations(
+        self, cells: Cells, problem: pa.DataType, more: pa.DataType
+    ) -> dict[str, pa.Array]:
+        """Read some rows.
 
-    def _place(self, row: Row) -> tuple[str | None, str | None]:
+        Args:
+            cells: The rows.
+            problem: Type of a row's problems.
+            more: Type of a row's further media.
+
+        Returns:
+            A column of each field, `more` and `problems`.
+        """
+        lost = Problems(cells.rows)
+        out = {"id": cells.first(self.columns.get("id", ()))}
+        out |= self._attached.read(cells, lost, more)
+        out |= self._place(cells, lost)
+        out["coordinate_uncertainty_m"] = self._uncertainty(cells, lost)
+        out["obscured"] = self._obscured(cells)
+        out |= self._date(cells, lost)
+        for name in (*RANKS, *NAMED):
+            out[name] = cells.first(self.columns.get(name, ()))
+        out["text"] = self._text(cells, out, lost)
+        out["env"] = self._climate(cells, lost)
+        out["problems"] = lost.column(problem)
+        return out
+
+    def _place(self, cells: Cells, lost: Problems) -> dict[str, pa.Array]:
         """Latitude and longitude of one pair of columns: the first with both, else the first with either."""
+        import pyarrow as pa
+
         if "latlon" in self.columns:
-            parts = (self.value(row, "latlon") or "").strip("[]() ").split(",")
-            return (parts[0], parts[1]) if len(parts) == 2 else (None, None)
-        pairs = [
-            (clean(row.get(a)), clean(row.get(b)))
-            for a, b in zip_longest(
-                self.columns.get("latitude", ()), self.columns.get("longitude", ()), fillvalue=""
-            )
-        ]
-        whole = (p for p in pairs if None not in p)
-        return next(whole, next((p for p in pairs if p != (None, None)), (None, None)))
+            kinds = [pa.string(), pa.string()]
+            texts = self._memo["latlon"].arrays([cells.first(self.columns["latlon"])], kinds)
+        else:
+            texts = self._pair(cells)
+        lat, lon = (numbers(t) for t in texts)
+        plain = (np.abs(lat) <= 90) & (np.abs(lon) <= 180)
+        if not plain.all():
+            rest = np.flatnonzero(~plain)
+            answers, own = self._memo["place"].over(*(t.take(rest) for t in texts))
+            read = np.array([(np.nan, np.nan) if a is None else (a, b) for a, b, _ in answers])
+            lat[rest], lon[rest] = read.reshape(-1, 2)[own].T
+            reasons = pa.array([r for *_, r in answers], pa.string())
+            lost.note("loc", reasons.take(pa.array(own)), rest)
+        return {
+            name: pa.array(values, mask=np.isnan(values))
+            for name, values in (("latitude", lat), ("longitude", lon))
+        }
 
-    def _uncertainty(self, row: Row, problems: Problems) -> float | None:
-        text = self.value(row, "coordinate_uncertainty_m")
-        if text is None:
-            return None
-        try:
-            metres = number(text)
-        except ValueError:
-            metres = -1.0
-        if metres < 0:
-            reason = f"{text[:40]!r} is no distance in metres"
-            problems.append(("coordinate_uncertainty_m", reason))
-            return None
-        return metres
+    def _pair(self, cells: Cells) -> list[pa.Array]:
+        from pyarrow import compute as pc
 
-    def _climate(self, row: Row, problems: Problems) -> list[float] | None:
+        names = zip_longest(
+            self.columns.get("latitude", ()), self.columns.get("longitude", ()), fillvalue=""
+        )
+        pairs = [(cells.text(a), cells.text(b)) for a, b in names]
+        if not pairs:
+            return [cells.first(()), cells.first(())]
+        out = list(pairs[0])
+        if len(pairs) > 1:
+            either = [pc.or_(a.is_valid(), b.is_valid()) for a, b in pairs]
+            whole = [pc.and_(a.is_valid(), b.is_valid()) for a, b in pairs]
+            for side in (0, 1):
+                texts = [p[side] for p in pairs]
+                out[side] = pc.case_when(pc.make_struct(*whole, *either), *texts, *texts)
+        return out
+
+    def _uncertainty(self, cells: Cells, lost: Problems) -> pa.Array:
+        import pyarrow as pa
+
+        texts = cells.first(self.columns.get("coordinate_uncertainty_m", ()))
+        metres = numbers(texts)
+        metres[~(metres >= 0)] = np.nan
+        bad = np.isnan(metres) & texts.is_valid().to_numpy(zero_copy_only=False)
+        if bad.any():
+            rows = np.flatnonzero(bad)
+            reasons = [f"{t[:40]!r} is no distance in metres" for t in texts.take(rows).to_pylist()]
+            lost.note("coordinate_uncertainty_m", pa.array(reasons, pa.string()), rows)
+        return pa.array(metres, mask=np.isnan(metres))
+
+    def _obscured(self, cells: Cells) -> pa.Array:
+        import pyarrow as pa
+
+        found = np.zeros(cells.rows, bool)
+        for name in self.columns.get("obscured", ()):
+            flag = self._memo[f"obscured {name}"]
+            answers, own = flag.over(cells.text(name))
+            found |= np.array(answers, bool)[own]
+        return pa.array(found)
+
+    def _date(self, cells: Cells, lost: Problems) -> dict[str, pa.Array]:
+        import pyarrow as pa
+        from pyarrow import compute as pc
+
+        when = cells.first(self.columns.get("event_date", ()))
+        for name in ("date_parts", "date_span"):
+            if name in self.columns and when.null_count:
+                parts = [cells.text(c) for c in self.columns[name]]
+                when = pc.coalesce(when, self._memo[name].arrays(parts, [pa.string()])[0])
+        timed = pc.match_substring_regex(when, _MOMENT)
+        days = pc.if_else(timed, pc.utf8_slice_codeunits(when, 0, 10), when)
+        kinds = [pa.date32(), pa.date32(), pa.string()]
+        start, end, reason = self._memo["event_date"].arrays([days], kinds)
+        if reason.null_count < len(reason):  # said of the whole cell
+            whole = but(reason.is_null(), when)
+            reason = self._memo["event_date"].arrays([whole], kinds)[2]
+        lost.note("event_date", reason)
+        return {"event_date": when, "event_start": start, "event_end": end}
+
+    def _text(self, cells: Cells, out: Mapping[str, pa.Array], lost: Problems) -> pa.Array:
+        import pyarrow as pa
+        from pyarrow import compute as pc
+
+        names = [out[name] for name in (*RANKS, "scientific_name")]
+        written = cells.first(self.columns.get("text", ()))
+        text, reason = self._memo["text"].arrays(names, [pa.string(), pa.string()])
+        lost.note("text", but(written.is_valid(), reason))
+        return pc.coalesce(written, text)
+
+    def _climate(self, cells: Cells, lost: Problems) -> pa.Array:
+        """The 20 values of each row that has any; one that is not known is the mean, 0."""
+        import pyarrow as pa
+
         names = self.columns.get("env", ())
-        texts = [clean(row.get(n)) for n in names]
-        if not any(t is not None for t in texts):
-            return None
+        if not names:
+            return pa.nulls(cells.rows, pa.list_(pa.float32()))
+        texts = [cells.text(n) for n in names]
+        there = np.stack([t.is_valid().to_numpy(zero_copy_only=False) for t in texts])
+        some = there.any(axis=0)
+        values = np.stack([numbers(t) for t in texts])
+        bad = there & ~(np.abs(values) <= MOST_SCALED)
+        reasons: list[str | None] = [None] * cells.rows
+        for row in np.flatnonzero(some & bad.any(axis=0)):
+            at = int(np.argmax(bad[:, row]))
+            value = values[at, row]
+            reasons[row] = (
+                f"{names[at]} {str(texts[at][row])[:40]!r} is no number"
+                if np.isnan(value)
+                else not_scaled(names[at], value)
+            )
         if self.raw_climate is not None:
-            problems.append(("env", self.raw_climate))
-            return None
-        values = []
-        for name, text in zip(names, texts, strict=True):
-            try:
-                value = number(text) if text is not None else 0.0  # unknown: the mean
-            except ValueError:
-                problems.append(("env", f"{name} {str(text)[:40]!r} is no number"))
-                return None
-            if abs(value) > MOST_SCALED:
-                problems.append(("env", not_scaled(name, value)))
-                return None
-            values.append(value)
-        return values
+            reasons = [self.raw_climate if s else None for s in some]
+        lost.note("env", pa.array(reasons, pa.string()))
+        fine = some & np.array([r is None for r in reasons], bool)
+        kept = np.where(there, values, 0.0)[:, fine].T.astype(np.float32)
+        offsets = np.zeros(cells.rows + 1, np.int32)
+        np.cumsum(fine * len(names), out=offsets[1:])
+        flat = pa.array(kept.reshape(-1))
+        return pa.ListArray.from_arrays(pa.array(offsets), flat, mask=pa.array(~fine))
 
 
 def not_scaled(name: str, value: float) -> str:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from prom3e_index.schema import FIELDS
+from prom3e_index.tables.cells import Cells, kept
 from prom3e_index.tables.normalise import Rules
 from prom3e_index.tables.source import Source
 
@@ -60,17 +59,19 @@ class Layout:
 
     @cached_property
     def schema(self) -> pa.Schema:
-        """Arrow schema of the batches: `row_in`, the fields, the metadata columns, `problems`."""
+        """Arrow schema of the batches: `row_in`, the fields, the metadata columns, `more`, `problems`."""
         import pyarrow as pa
 
         kinds = {k: getattr(pa, name)() for k, name in _KINDS.items()}
         kinds["FLOAT[]"] = pa.list_(pa.float32())
         problem = pa.struct([("modality", pa.string()), ("reason", pa.string())])
+        medium = pa.struct([("modality", pa.string()), ("path", pa.string())])
         return pa.schema(
             [
                 ("row_in", pa.int64()),
                 *((f, kinds[k]) for f, k in FIELDS.items()),
                 *((name, pa.string()) for name in self.extra),
+                ("more", pa.list_(medium)),
                 ("problems", pa.list_(problem)),
             ]
         )
@@ -79,30 +80,16 @@ class Layout:
         """Type some raw rows, `first` being the number of the first."""
         import pyarrow as pa
 
-        schema = self.schema
-        cells = {name: raw.column(i).to_pylist() for i, name in enumerate(raw.schema.names)}
-        out: dict[str, list[Any]] = {name: [] for name in schema.names}
-        for i, values in enumerate(zip(*cells.values(), strict=True)):
-            row = dict(zip(cells, values, strict=True))
-            observation, problems = self.rules.observation(row)
-            out["row_in"].append(first + i)
-            for name in FIELDS:
-                out[name].append(observation.get(name))
-            for name, column in self.extra.items():
-                out[name].append(_text(row.get(column)))
-            out["problems"].append([{"modality": m, "reason": r} for m, r in problems])
-        return pa.RecordBatch.from_pydict(out, schema=schema)
-
-
-def _text(value: Any) -> str | None:
-    """A metadata cell as text; what is empty or no number is unknown."""
-    if value is None or value == "" or (isinstance(value, float) and math.isnan(value)):
-        return None
-    if isinstance(value, str):
-        return value
-    if isinstance(value, list | dict | tuple):
-        return json.dumps(value, default=str)
-    return str(value)
+        cells = Cells(raw)
+        columns = self.rules.observations(
+            cells, *(self.schema.field(n).type for n in ("problems", "more"))
+        )
+        columns["row_in"] = pa.array(range(first, first + cells.rows), pa.int64())
+        columns |= {name: kept(cells.raw(column)) for name, column in self.extra.items()}
+        return pa.RecordBatch.from_arrays(
+            [columns.get(f.name, pa.nulls(cells.rows, f.type)) for f in self.schema],
+            schema=self.schema,
+        )
 
 
 class Observations:

@@ -1,0 +1,161 @@
+"""The media that rows name: one of each kind in its field, the others beside it."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prom3e_index.schema import MEDIA
+from prom3e_index.tables.cells import Cells, Memo, Problems, clean, lists, nested
+from prom3e_index.tables.kinds import kind_of
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+UNSTATED = "media"
+"""A field of columns that name media of any kind; the ending says which."""
+
+_KINDS = (*MEDIA, UNSTATED)
+Part = tuple[str, str | None, str | None]
+"""Modality, path or None, and why there is none."""
+
+_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://\S+\Z", re.IGNORECASE)
+_BETWEEN = re.compile(r"\s*[|;,\n]\s*")
+
+
+def modality_of(path: str) -> str | None:
+    """The modality that a path's ending tells, None where it tells none; a film has a picture first of all."""
+    kind = kind_of(path)
+    return "image" if kind == "video" else kind
+
+
+def several(text: str) -> list[str]:
+    """The media that one cell names.
+
+    A cell is split at `|`, `;`, `,` or line ends where each part ends as a medium does or is an address; a list as
+    JSON or Python writes it is one. Else the cell is one path.
+    """
+    if text[0] == "[" and text[-1] == "]":
+        for read in (json.loads, ast.literal_eval):
+            try:
+                given = read(text)
+            except (ValueError, SyntaxError, MemoryError, RecursionError):
+                continue
+            if isinstance(given, list) and all(isinstance(v, str) for v in given):
+                return [t for t in map(clean, given) if t is not None]
+    parts = [p for p in _BETWEEN.split(text) if p]
+    whole = len(parts) < 2 or not all(kind_of(p) or _ADDRESS.match(p) for p in parts)
+    return [text] if whole else parts
+
+
+class Attached:
+    """The columns of a table that name media.
+
+    Args:
+        columns: Field → its columns in order of preference.
+        check: A path as it is to be opened, or None and the reason.
+    """
+
+    def __init__(
+        self,
+        columns: dict[str, tuple[str, ...]],
+        check: Callable[[str], tuple[str | None, str | None]],
+    ) -> None:
+        self._columns = {f: columns.get(f, ()) for f in _KINDS}
+        self._check = check
+        self._memo = {f: Memo(self._parts_of(f)) for f in self._columns}
+
+    def _parts_of(self, field: str) -> Callable[[str], list[Part]]:
+        def parts(text: str) -> list[Part]:
+            found: list[Part] = []
+            for path in several(text):
+                kind = modality_of(path) if field == UNSTATED else field
+                if kind is None:
+                    reason = f"{path[:120]!r} ends as no photo or sound does; map its column"
+                    found.append((UNSTATED, None, reason))
+                else:
+                    found.append((kind, *self._check(path)))
+            return found
+
+        return parts
+
+    def read(self, cells: Cells, lost: Problems, kind: pa.DataType) -> dict[str, pa.Array]:
+        """A column of each of `MEDIA`, and `more` of type `kind`: what a row names beyond the first of each.
+
+        Of a field's columns the first that is not empty counts, row by row; columns of no stated kind fill what is
+        left. A list's or cell's first medium that can be read is its first.
+        """
+        import pyarrow as pa
+
+        taken = np.zeros((len(_KINDS), cells.rows), bool)
+        found = [
+            self._items(f, _named(cells, c), taken) for f, cs in self._columns.items() for c in cs
+        ]
+        out: dict[str, pa.Array] = {}
+        if not found:
+            none = pa.nulls(cells.rows, pa.string())
+            no_more = pa.array([[]] * cells.rows, kind)
+            return {**dict.fromkeys(MEDIA, none), "more": no_more}
+        rows, kinds = (np.concatenate([f[i] for f in found]) for i in (0, 1))
+        paths, reasons = (pa.concat_arrays([f[i] for f in found]) for i in (2, 3))
+        there = paths.is_valid().to_numpy(zero_copy_only=False)
+        further = []
+        for code, modality in enumerate(_KINDS):
+            own = np.flatnonzero(kinds == code)
+            lost.note(modality, reasons.take(pa.array(own)), rows[own])
+            own = own[there[own]]
+            order = np.argsort(rows[own], kind="stable")
+            own = own[order]
+            first = np.ones(len(own), bool)
+            first[1:] = rows[own][1:] != rows[own][:-1]
+            at = np.full(cells.rows, -1)
+            at[rows[own[first]]] = own[first]
+            out[modality] = paths.take(pa.array(at, mask=at < 0))
+            further.append(own[~first])
+        del out[UNSTATED]
+        rest = np.concatenate(further)
+        rest = rest[np.argsort(rows[rest], kind="stable")]
+        names = pa.array(_KINDS, pa.string()).take(pa.array(kinds[rest]))
+        out["more"] = nested(rows[rest], [names, paths.take(pa.array(rest))], cells.rows, kind)
+        return out
+
+    def _items(
+        self, field: str, named: tuple[NDArray[np.int64], pa.Array], taken: NDArray[np.bool_]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], pa.Array, pa.Array]:
+        """Row, kind, path and reason of each medium of a column, of those kinds that its row has not yet."""
+        import pyarrow as pa
+
+        rows, texts = named
+        answers, own = self._memo[field].over(texts)
+        counts = np.array([len(a) for a in answers], np.int64)
+        many = counts[own]
+        starts = (np.cumsum(counts) - counts)[own] - (np.cumsum(many) - many)
+        at = np.repeat(starts, many) + np.arange(many.sum())
+        parts = [p for a in answers for p in a]
+        rows = np.repeat(rows, many)
+        kinds = np.array([_KINDS.index(k) for k, *_ in parts], np.int64)[at]
+        free = ~taken[kinds, rows]
+        rows, kinds, at = rows[free], kinds[free], pa.array(at[free])
+        taken[kinds, rows] = True
+        columns = (pa.array([p[i] for p in parts], pa.string()).take(at) for i in (1, 2))
+        return rows, kinds, *columns
+
+
+def _named(cells: Cells, column: str) -> tuple[NDArray[np.int64], pa.Array]:
+    """The texts of a column that are not empty, a list's one by one, and the row of each."""
+    import pyarrow as pa
+
+    listed = lists(cells.raw(column))
+    if listed is None:
+        texts = cells.text(column)
+        valid = texts.is_valid()
+        return np.flatnonzero(valid.to_numpy(zero_copy_only=False)), texts.filter(valid)
+    pairs = [(i, t) for i, cell in enumerate(listed) for t in cell]
+    rows = np.array([i for i, _ in pairs], np.int64)
+    return rows, pa.array([t for _, t in pairs], pa.string())
