@@ -1,58 +1,66 @@
 """Taxonomic names as BioCLIP was trained to read them.
 
 Source: BioCLIP (Stevens et al. 2024), the "taxonomic name" text type: kingdom to genus capitalised,
-the epithet in lower case, authorship and infraspecific parts cut, empty ranks dropped.
+the epithet in lower case, authorship and infraspecific parts cut, empty ranks dropped. Names are parsed by GBIF's
+own parser (`nameparser`); what only its readers could know of capitals is put right before.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
+from typing import Literal, NamedTuple
 
 from prom3e_index.schema import RANKS
+from prom3e_index.tables.vernacular import latin_shaped, looks_common, says_nothing
 
 _LONGEST = 300
 _INVISIBLE = re.compile(r"[\u00ad\u200b-\u200f\u2060\ufeff]|</?[a-zA-Z]{1,3}>")
-_BRACKETS = re.compile(r"\([^()]*\)|\[[^\[\]]*\]")
-_UNCLOSED = re.compile(r"[(\[].*$")
 _QUOTES = "\"'`´‘’‚‛“”„‟«»"
-_WORD = re.compile(r"[^\W\d_]+(?:[-'][^\W\d_]+)*\Z")
+_QUOTED = re.compile(rf"\A[{_QUOTES}]([^\W\d_]+)[{_QUOTES}]\s")
+_CROSSES = re.compile(r"\s*[×✕✖⨯╳]\s*")
+_SIGNS = {"×", "x", "X", "+"}
 _EPITHET = re.compile(r"(?:\d{1,2}-?)?[^\W\d_]+(?:[-'][^\W\d_]+)*\Z")
-"""A word, after an apostrophe or hyphen more; a number may lead, as in `7-punctata`."""
-
-_CROSS = {"×", "x", "✕", "✖", "⨯", "╳", "+"}
-_SEVERAL = {"/", "|", "&", "+", "or", "vs", "vs.", "versus"}
-_RANK = {
-    "ssp", "subsp", "subspecies", "var", "variety", "varietas", "subvar", "f", "fo", "forma", "form", "subf",
-    "morph", "morpha", "ab", "aberration", "nothosubsp", "nothovar", "nothossp",
-}  # fmt: skip
-"""Marks of an infraspecific epithet, without their full stop."""
-
-_SECTION = {"subg", "subgen", "subgenus", "sect", "sectio", "section", "subsect", "ser", "series"}
-"""Marks of a division of the genus; the name after it is no epithet."""
-
-_DOUBT = {
-    "cf", "cfr", "aff", "nr", "near", "prob", "sp", "spp", "spec", "species", "n", "nov", "gen", "indet", "undet",
-    "cv", "hort", "agg", "aggr", "complex", "group", "gr", "s", "sensu", "auct", "auctt", "sp.nov", "n.sp", "c.f",
-    "juv", "imm", "ad", "stirps", "hybr", "hybrid",
-}  # fmt: skip
-_PARTICLES = {
-    "de", "del", "della", "der", "den", "des", "di", "do", "dos", "du", "da", "la", "le", "van", "von", "vander",
-    "zu", "zur", "et", "ex", "in", "and", "al", "non", "nec", "apud", "emend", "fil", "bis", "y", "e", "ten", "ter",
-}  # fmt: skip
-"""Words that an author's name or a remark begins with; never an epithet."""
-
-_AUTHORS = {
-    "linnaeus", "linnæus", "fabricius", "retzius", "costa", "poda", "spinola", "hara", "matsumura", "silva",
-}  # fmt: skip
+_GENUS = re.compile(r"[^\W\d_]+(?:[-'][^\W\d_]+)*\.?\Z")
+_EITHER = re.compile(r"\s*/\s*|\s+(?:or|vs\.?|versus|[&|+])\s+")
+_BINOMIAL = re.compile(r"[^\W\d_]+\.?\s+[^\W\d_A-Z]{2,}")
 _LATIN = re.compile(r"(?:us|a|um|is|ii|ae|orum|arum|[aeo]ns|[aio]x|or|oides)\Z")
 _NO_NAME = {
     "unknown", "unidentified", "undetermined", "indetermined", "indet", "undet", "unassigned", "unclassified", "sp",
-    "spp", "incertae", "biota", "life", "none", "cf", "aff",
+    "spp", "incertae", "biota", "life", "none", "cf", "aff", "blank", "empty", "nothing",
 }  # fmt: skip
-_LEADING = {"candidatus", "ca", "cf", "cfr", "aff", "nr", "near", "prob", "?"}
+_NO_EPITHET = {"cf", "aff", "nr", "sp", "spp", "spec", "species", "indet", "undet", "agg", "sensu", "x", "hybrid",
+               "hybr", "hort", "cultivar"}  # fmt: skip
+_NOT_BELOW = {"juv", "imm", "ad", "male", "female"}
+_DOUBT = re.compile(r"\?|\b(?:cf|cfr|aff|nr|near|prob)\b", re.IGNORECASE)
+_RANK_AFTER = re.compile(r"\s+(?:family|order|class|genus|phylum)\Z", re.IGNORECASE)
+"""`Felidae Family`, as camera-trap platforms write."""
+
+
+class Name(NamedTuple):
+    """A scientific name in its parts; those that it lacks are empty.
+
+    Attributes:
+        genus: Genus, or a name of a higher rank where it stands alone.
+        epithet: Of the species; empty where it is doubtful, or there are two.
+        infraspecific: Epithet below the species.
+        doubtful: Whether the name was given with `cf.`, `?` or as either of two.
+    """
+
+    genus: str = ""
+    epithet: str = ""
+    infraspecific: str = ""
+    doubtful: bool = False
+
+    @property
+    def canonical(self) -> str:
+        """The name without authors: `Parus major`, `Parus major minor`, `Paridae`."""
+        return " ".join(p for p in (self.genus, self.epithet, self.infraspecific) if p)
+
+
+NO_NAME = Name()
 
 
 def _clean(value: str | None) -> str:
@@ -60,80 +68,145 @@ def _clean(value: str | None) -> str:
     return " ".join(_INVISIBLE.sub("", text).split())
 
 
-def _bare(word: str) -> str:
-    return word.rstrip(".,;:").lower()
+def _quieter(words: list[str]) -> list[str]:
+    """A name in capitals with small letters where they belong; authors before a year or with a dot keep theirs."""
+    out = [words[0].capitalize()]
+    for at, word in enumerate(words[1:], 1):
+        after = words[at + 1] if at + 1 < len(words) else ""
+        author = (
+            word[-1:] == "."
+            and len(word) > 1
+            or word[0] in "(&"
+            or word[-1] in ",)"
+            or after[:4].isdigit()
+        )
+        kept = author or word.strip("(),.") in ("LINNAEUS", "FABRICIUS") or word.isdigit()
+        out.append(
+            re.sub(r"[^\W\d_]+", lambda m: m[0].capitalize(), word) if kept else word.lower()
+        )
+    return out
 
 
-def _words(name: str) -> list[str]:
-    """The words of a name, brackets and enclosing quotes gone, apostrophes all written `'`."""
-    text = _clean(name).strip(_QUOTES + " ")
-    while _BRACKETS.search(text):
-        text = _BRACKETS.sub(" ", text)
-    text = re.sub(r"(?<=\w)[’‘`´ʼ](?=\w)", "'", _UNCLOSED.sub("", text))
-    return re.sub(r"([×✕✖⨯╳])", r" \1 ", text).split()
-
-
-def _lower(word: str, shouted: bool) -> str | None:
-    """An epithet in lower case, None where a word is none; in a `shouted` name capitals say nothing."""
-    ends = word[-1:] in ",;:"
-    text = word.rstrip(",;:")
-    if shouted:
-        text = "" if ends or text.lower() in _AUTHORS else text.lower()
-    known = _EPITHET.match(text) and text == text.lower() and len(text) > 1
-    return text if known and text not in _PARTICLES and text not in _DOUBT | _RANK else None
-
-
-def _epithet(words: list[str], shouted: bool, authors: bool) -> str:
-    """The first epithet among the words after a genus; empty where it is doubtful, or there is none."""
-    at, crossed = 0, False
-    while at < len(words):
-        word = words[at]
-        key = _bare(word)
-        if word.lower() in _CROSS:
-            at, crossed = at + 1, True
-            continue
-        if key in _SECTION and word != key.capitalize():
-            at += 2
-            continue
-        if key in _RANK and len(words) > at + 1:
-            found = _lower(words[at + 1], shouted)
-            if found is not None:  # no species is named: the epithet that is
-                return found
-        if word[0] in _QUOTES or "?" in word or key in _DOUBT | _RANK:
-            return ""
-        last = at == len(words) - 1
-        stop = word.endswith(".") and last and len(key) > 3
-        found = _lower(word.rstrip(".") if stop else word, shouted)
-        if found is None and word[0].isupper() and _titled(words[at:], authors):
-            found = key
-        if found is None:
-            return ""
-        after = words[at + 1] if not last else ""
-        formula = after.lower() in _CROSS and not crossed
-        if formula or after.lower() in _SEVERAL or after.startswith(("/", "?")):
-            return ""  # a hybrid of two species, or either of two
-        return found
-    return ""
-
-
-def _other_parent(words: list[str], genus: str) -> bool:
-    """Whether a sign of hybrids is followed by another genus: the name is of neither."""
-    pairs = zip(words, words[1:], strict=False)
-    after = next((b.strip(_QUOTES) for a, b in pairs if a.lower() in _CROSS), "")
-    return after[:1].isupper() and not after.endswith(".") and after.capitalize() != genus
+def _spelt(name: str, authors: bool) -> str:
+    """A name as the parser reads it: quotes off, one sign of hybrids, capitals where they belong."""
+    text = _QUOTED.sub(r"\1 ", name.lstrip("†‡*") + " ").strip()
+    if text[:1] in _QUOTES and text[-1:] in _QUOTES:
+        text = text[1:-1]
+    text = _CROSSES.sub(" × ", text)
+    text = re.sub(r"(?<=\w)[’‘`´ʼ](?=\w)", "'", text)
+    words = text.split()
+    if not words:
+        return ""
+    letters = [w for w in words if w.lower() != "x" and w != "×" and any(c.isalpha() for c in w)]
+    if len(words[0]) > 2 and all(w.isupper() for w in letters) and ":" not in text:
+        lead = 1 if words[0] in _SIGNS else 0
+        words[lead:] = _quieter(words[lead:])
+    at = 1 if words[0] in _SIGNS else 0
+    first = words[at].strip(_QUOTES) if len(words) > at else ""
+    if first.isalpha() and first.islower() and first not in _NO_EPITHET | _NO_NAME | {"candidatus"}:
+        words[at] = words[at].capitalize()
+    if len(words) > at + 1:
+        second = words[at + 1]
+        capital = first.isalpha() and second.isalpha() and len(second) > 1 and second[0].isupper()
+        twice = second.lower() == first.lower()
+        if (
+            capital
+            and first.lower() != "candidatus"
+            and (twice or _titled(words[at + 1 :], authors))
+        ):
+            words[at + 1] = second.lower()
+    return " ".join(words)
 
 
 def _titled(words: list[str], authors: bool) -> bool:
     """Whether a capitalised word is an epithet (`Felis Catus`) and no author (`Lactarius Persoon`)."""
-    word = words[0]
-    if not (word.istitle() or word.isupper()) or not _WORD.match(word):
-        return False
-    if word.lower() in _PARTICLES | _DOUBT | _AUTHORS:
+    word = words[0].lower()
+    if word in _NO_EPITHET or word in (
+        "linnaeus",
+        "fabricius",
+        "retzius",
+        "costa",
+        "poda",
+        "spinola",
+        "silva",
+    ):
         return False
     if len(words) == 1 and not authors:
         return True
     dated = len(words) > 1 and words[1][0].isdigit()
-    return len(words) <= 3 and not dated and bool(_LATIN.search(word.lower()))
+    return (
+        len(words) <= 3
+        and not dated
+        and bool(_LATIN.search(word))
+        or words[0].isupper()
+        and len(words) == 1
+    )
+
+
+@lru_cache(1 << 15)
+def read_name(name: str | None, authors: bool = True) -> Name:
+    """Read a scientific name of any form: authors, subgenera, hybrids, capitals, ranks below the species, doubt.
+
+    Args:
+        name: Any text; of a long one the first 300 letters count.
+        authors: Whether an author may stand in it; a column `species` has none.
+
+    Returns:
+        Its parts; all empty where it is no name of one taxon: a code, a virus, two genera, `unidentified bird`.
+    """
+    from nameparser import Informal, UnparsableNameError, parse
+
+    given = _RANK_AFTER.sub("", _clean(name))
+    if given.isupper() and given.isalpha() and len(given) <= 4 and not latin_shaped(given):
+        return NO_NAME  # a code, as GRTI
+    text = _spelt(given, authors)
+    if not text:
+        return NO_NAME
+    either = _EITHER.split(text, maxsplit=1)
+    if len(either) == 2 and either[1][:1].isalpha():
+        genus, other = read_name(either[0], authors).genus, either[1].split()[0]
+        if other[0].islower():
+            return Name(genus, doubtful=True)
+        if _BINOMIAL.match(either[1]) or len(either[0].split()) == 1:
+            same = bool(genus) and genus.startswith(other.rstrip("."))
+            return Name(genus, doubtful=True) if same else NO_NAME
+    try:
+        found = parse(text)
+    except UnparsableNameError as e:
+        return _of_formula(text) if getattr(e, "name_type", "") == "FORMULA" else NO_NAME
+    except (ValueError, TypeError, UnicodeError):  # what no text of UTF-8 is
+        return NO_NAME
+    if isinstance(found, Informal):
+        return Name(_part(found.taxon, _GENUS).capitalize())
+    genus = _part(found.genus or found.uninomial, _GENUS)
+    if not genus or genus.lower().rstrip(".") in _NO_NAME:
+        return NO_NAME
+    doubtful = bool(found.epithet_qualifier) or bool(_DOUBT.search(text))
+    epithet, below = (
+        _part(p, _EPITHET).lower() for p in (found.specific_epithet, found.infraspecific_epithet)
+    )
+    if not epithet and below:  # no species is named: the epithet that is
+        epithet, below = below, ""
+    if doubtful or len(epithet) < 2 or epithet in _NO_EPITHET:
+        epithet = below = ""
+    return Name(genus.capitalize(), epithet, "" if below in _NOT_BELOW else below, doubtful)
+
+
+def _part(word: str | None, form: re.Pattern[str]) -> str:
+    """A part of a name without the quotes and brackets that doubt it; empty where it is none."""
+    plain = (word or "").strip(_QUOTES + "[]() ")
+    return plain if form.match(plain) else ""
+
+
+def _of_formula(text: str) -> Name:
+    """A hybrid of two species: of their genus, if it is one."""
+    first, *others = re.split(r"\s+[×xX]\s+", text)
+    genus = read_name(first).genus
+    for other in others:
+        word = (other.split() or [""])[0].strip(_QUOTES)
+        if word[:1].isupper() and not word.endswith(".") and word.capitalize() != genus:
+            return NO_NAME
+    return Name(genus, doubtful=True)
 
 
 def binomial(scientific_name: str | None, *, authors: bool = True) -> tuple[str, str]:
@@ -148,40 +221,67 @@ def binomial(scientific_name: str | None, *, authors: bool = True) -> tuple[str,
         scientific_name: Any text; its accents may be composed or not.
         authors: Whether an author may stand in it; a column `species` has none.
     """
-    return _binomial((scientific_name or "")[:_LONGEST], authors)
+    found = read_name((scientific_name or "")[:_LONGEST], authors)
+    return found.genus, found.epithet
 
 
-@lru_cache(1 << 14)
-def _binomial(name: str, authors: bool) -> tuple[str, str]:
-    words = _words(name)
-    doubtful = False
-    while words and (words[0].lower() in _CROSS or _bare(words[0]) in _LEADING):
-        doubtful |= _bare(words[0]) not in {"candidatus", "ca"} and words[0].lower() not in _CROSS
-        words = words[1:]
-    if not words:
-        return "", ""
-    first = words[0].strip(_QUOTES + ",;:")
-    doubtful |= "?" in first or words[0][-1] in ",;:"
-    genus = first.strip("?")
-    short = genus.endswith(".") and len(genus) <= 4
-    if not _WORD.match(genus.rstrip(".") if short else genus) or _bare(genus) in _NO_NAME:
-        return "", ""
-    shouted = "".join(words).isupper() and not short
-    if not shouted and _other_parent(words[2:], genus.capitalize()):
-        return "", ""
-    epithet = "" if doubtful else _epithet(words[1:], shouted, authors)
-    return genus.capitalize(), epithet
+Kind = Literal["scientific", "common", "nothing", "none"]
+
+
+def name_kind(text: str | None, genus: str | None = None, known: Collection[str] = ()) -> Kind:
+    """Tell what a name is, by its words and what stands beside it.
+
+    Args:
+        text: The name.
+        genus: Of the same row, where a column has it: a name that begins with it is scientific.
+        known: Common names of the same table, in lower case.
+
+    Returns:
+        `scientific`; `common` (`Red Fox`); `nothing`, where it says that there is no taxon (`Blank`, `unidentified`);
+        `none`, where it is no name at all (a code, a number).
+    """
+    name = _clean(text)
+    if not name or says_nothing(name):
+        return "nothing"
+    if genus and name.lower().startswith(_clean(genus).lower()):
+        return "scientific"
+    if name.lower() in known or looks_common(name):
+        return "common"
+    if genus and name.islower() and " " not in name:
+        return "scientific"  # the epithet alone
+    return "scientific" if read_name(name).genus else "none"
+
+
+def names_kind(texts: Iterable[str | None], known: Collection[str] = ()) -> Kind | None:
+    """Tell what a column of names holds, by a sample of it: `scientific`, `common`, or None where it is mixed.
+
+    A single word counts only where nothing else tells: `Rotfuchs` is common among words that do not end as Latin.
+    """
+    counts = dict.fromkeys(("scientific", "common", "latin", "other"), 0)
+    for text in {t for t in texts if t}:
+        kind = name_kind(text, known=known)
+        if kind == "scientific" and len(text.split()) == 1:
+            kind_of_one = "latin" if latin_shaped(text) else "other"
+            counts[kind_of_one] += 1
+        elif kind in counts:
+            counts[kind] += 1
+    for one, other in (("scientific", "common"), ("latin", "other")):
+        if counts[one] + counts[other]:
+            share = counts[one] / (counts[one] + counts[other])
+            return "scientific" if share >= 0.8 else "common" if share <= 0.2 else None
+    return None
 
 
 @lru_cache(1 << 12)
 def _rank(value: str | None) -> str:
     """A rank above genus: without author, its first letter a capital."""
-    words = _words(value or "")
-    if not words or _bare(words[0]) in _NO_NAME:
+    text = _clean(value)
+    words = text.split()
+    if not words or words[0].rstrip(".,;:").lower() in _NO_NAME:
         return ""
-    plain = [w for w in words if w == w.lower() or w == words[0]]
-    name = " ".join(plain) if len(plain) == len(words) else words[0]
-    return name.rstrip(",;:.").capitalize()
+    if all(w == w.lower() or w == words[0] for w in words) and len(words) > 1:
+        return re.sub(r"\([^()]*\)|\[[^\[\]]*\]", "", text).rstrip(",;:. ").capitalize()
+    return read_name(words[0]).genus or words[0].strip(_QUOTES + ",;:.").capitalize()
 
 
 def taxon_text(ranks: Mapping[str, str | None], scientific_name: str | None = None) -> str:
@@ -206,17 +306,29 @@ def _taxon_text(cells: tuple[str, ...], scientific_name: str) -> str:
     higher = [_rank(ranks.get(r)) for r in RANKS[:5]]
     higher = ["Animalia" if h == "Metazoa" else h for h in higher]
     own = binomial(ranks.get("genus"))[0]
-    species = _clean(ranks.get("species"))
+    species = _scientific(ranks.get("species"), own)
+    scientific_name = _scientific(scientific_name, own)
     genus, epithet = binomial(species, authors=False) if species else binomial(scientific_name)
-    alone = [w for w in _words(species) if w.lower() not in _CROSS]
+    alone = [w for w in _CROSSES.sub(" × ", species).split() if w not in _SIGNS]
     if own and not epithet and len(alone) == 1:  # `species` holds the epithet alone
-        word = _lower(alone[0].lower(), False) or ""
+        word = _epithet(alone[0].lower())
         if alone[0] == alone[0].lower() or word not in {own.lower(), *map(str.lower, higher)}:
             genus, epithet = own, word
-    elif not own and not epithet and _lower(species, False) == species:
+    elif not own and not epithet and species and _epithet(species) == species:
         genus, epithet = "", species
     if own and (not epithet or genus.endswith(".")):
         genus = own
     if not epithet and not own and genus in higher:
         genus = ""  # the name is that of a higher rank
     return " ".join(part for part in (*higher, genus, epithet) if part)
+
+
+def _scientific(name: str | None, genus: str) -> str:
+    """A name that may be one of a taxon; empty where it is a common name or says that there is none."""
+    return "" if name_kind(name, genus) in ("common", "nothing") else _clean(name)
+
+
+def _epithet(word: str) -> str:
+    """An epithet in small letters, empty where a word is none."""
+    known = _EPITHET.match(word) and word == word.lower() and len(word) > 1
+    return word if known and word not in _NO_EPITHET and word not in _NO_NAME else ""
