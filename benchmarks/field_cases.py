@@ -12,6 +12,7 @@ from field import PLACE, Trial, case, holds, near, same
 def load() -> None:
     """The situations are noted when this file and its second half are imported."""
     import field_more  # noqa: F401
+    import field_own  # noqa: F401
 
 
 @case("01a", "I", "Camtrap DP folder")
