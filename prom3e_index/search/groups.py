@@ -22,6 +22,8 @@ from prom3e_index.search.hits import values_of
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 Found = tuple[Floats, Ints, str]
+PER_GROUP = 4
+"""Rows that are taken first for each group that is wanted."""
 
 _kept: WeakKeyDictionary[BundleFolder, tuple[str, NDArray[np.int32]]] = WeakKeyDictionary()
 _lock = threading.Lock()
@@ -53,7 +55,7 @@ def best_of_groups(
         wanted: Groups, at most.
         eligible: Row numbers that `take` takes from.
     """
-    k = 4 * wanted
+    k = PER_GROUP * wanted
     scores, found, path = take(k)
     keep = _first_of_each(_values(bundle, found, column))
     if len(keep) < wanted and len(found) < len(eligible):

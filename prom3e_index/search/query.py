@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from prom3e_index.bundle.filters import Filter, check_place, finite
 from prom3e_index.errors import InputError
-from prom3e_index.schema import SPACES, modality_name
+from prom3e_index.schema import MEDIA, SPACES, modality_name
 
 if TYPE_CHECKING:
     from prom3e_index.schema import Space
@@ -26,12 +26,12 @@ class Query:
     """A question to a bundle; at least one modality must be given.
 
     Attributes:
-        image: Photo file.
-        sat: Satellite tile file.
-        audio: Sound file.
+        image: Photo file, or several: their embeddings are averaged.
+        sat: Satellite tile file, or several.
+        audio: Sound file, or several.
         location: Latitude, longitude in degrees, within ±90 and ±180.
         env: Climate values, scaled as the model's raster: 20 in the published models.
-        text: Taxonomic name.
+        text: Taxonomic name, or several.
         embedding: (d,) vector instead of a file, of the modality `embedding_of`; not both of one modality.
         embedding_of: Its modality.
         target: Modality searched for; the image when None and given, else the first of the model's.
@@ -52,12 +52,12 @@ class Query:
         device: Where the encoders run.
     """
 
-    image: str | Path | None = None
-    sat: str | Path | None = None
-    audio: str | Path | None = None
+    image: str | Path | Sequence[str | Path] | None = None
+    sat: str | Path | Sequence[str | Path] | None = None
+    audio: str | Path | Sequence[str | Path] | None = None
     location: tuple[float, float] | None = None
     env: Sequence[float] | None = None
-    text: str | None = None
+    text: str | Sequence[str] | None = None
     embedding: Floats | Sequence[float] | None = None
     embedding_of: str | None = None
     target: str | None = None
@@ -95,12 +95,14 @@ class Query:
             check_place("location", *finite("location", self.location, "latitude, longitude", 2))
         if self.env is not None:
             finite("env", self.env, "scaled climate values")
-        if self.text is not None and not (isinstance(self.text, str) and self.text.strip()):
-            raise InputError("The text of the query is empty.")
-        for name in ("image", "sat", "audio"):
-            value = getattr(self, name)
-            if value is not None and not isinstance(value, str | Path):
-                raise InputError(f"{name} is {value!r:.60}; it must be the path of a file.")
+        for name, values in self.several().items():
+            if not values:
+                raise InputError(f"{name} is an empty list; leave it out, or give one.")
+            for value in values:
+                if name == "text" and not (isinstance(value, str) and value.strip()):
+                    raise InputError("The text of the query is empty.")
+                if name != "text" and not isinstance(value, str | Path):
+                    raise InputError(f"{name} is {value!r:.60}; it must be the path of a file.")
         if (self.embedding is None) != (self.embedding_of is None):
             raise InputError("An embedding and its modality go together: --embedding and --as.")
         twice = self.embedded(modalities)
@@ -129,6 +131,19 @@ class Query:
             "audio": self.audio,
         }
         return {k: v for k, v in parts.items() if v is not None}
+
+    def several(self) -> dict[str, tuple[Any, ...]]:
+        """What is given of the modalities of which there may be several, one or more of each."""
+        parts = {"image": self.image, "sat": self.sat, "text": self.text, "audio": self.audio}
+        return {
+            k: tuple(v) if isinstance(v, list | tuple) else (v,)
+            for k, v in parts.items()
+            if v is not None
+        }
+
+    def media(self) -> dict[str, tuple[Any, ...]]:
+        """The files that are given, by modality."""
+        return {k: v for k, v in self.several().items() if k in MEDIA}
 
 
 def _is_number(value: Any) -> bool:

@@ -1,7 +1,10 @@
-"""What a query gives, as embeddings: files are decoded, places, climate and names encoded, vectors taken."""
+"""What queries give, as embeddings: files are decoded, places, climate and names encoded, vectors taken."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,63 +12,118 @@ from numpy.typing import NDArray
 
 from prom3e_index.bundle.opened import BundleFolder
 from prom3e_index.errors import InputError, MediaError, ShapeError
+from prom3e_index.media.pool import Task
 from prom3e_index.search.query import Query
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future
-
     from prom3e_index.models.folder import Model
+    from prom3e_index.search.batch import Asked
 
 Floats = NDArray[np.float32]
+_AT_ONCE = 64
+"""Items that go through an encoder together."""
 
 
-def embed_query(
-    bundle: BundleFolder, model: Model, query: Query, decoded: dict[str, Future[Any]]
+def media_tasks(model: Model, query: Query) -> dict[str, list[Task]]:
+    """What has to be decoded for a query, by modality."""
+    return {
+        m: [Task(m, Path(f).absolute(), asdict(model.media_spec(m))) for f in files]
+        for m, files in query.media().items()
+    }
+
+
+def embed_queries(
+    bundle: BundleFolder, model: Model, part: Sequence[Asked]
 ) -> tuple[Floats, NDArray[np.bool_]]:
-    """Embed what a query gives: (1, m, d) unit rows and (1, m) presence.
+    """Embed what queries give: (n, m, d) unit rows and (n, m) presence.
 
-    `decoded` holds the query's media, being decoded in a process of their own.
+    Several files of one modality give the unit mean of their embeddings. A query that cannot be embedded is marked as
+    refused: it gives nothing, a file cannot be decoded, or a vector has another width.
 
     Raises:
-        InputError: Nothing given, or a file that cannot be decoded.
-        ShapeError: An embedding or climate of another width.
         MismatchError: An encoder that is not the bundle's.
     """
     from prom3e_index.encoders.protocol import unit_rows
 
-    x = np.zeros((1, len(model.modalities), model.width), np.float32)
-    present = np.zeros((1, len(model.modalities)), bool)
-    for modality, value in query.given().items():
+    x = np.zeros((len(part), len(model.modalities), model.width), np.float32)
+    present = np.zeros((len(part), len(model.modalities)), bool)
+    items: dict[str, list[tuple[int, Any]]] = {}
+    for i, asked in enumerate(part):
+        try:
+            own = {m: _items(asked, m) for m in asked.query.given()}
+            vector = _vector(bundle, model, asked.query)
+            if vector is not None:
+                column, values = vector
+                x[i, column], present[i, column] = values, True
+            elif not own:
+                raise InputError(
+                    "The query gives nothing; give at least one of --image --sat --audio --location "
+                    "--env --text --embedding."
+                )
+        except (InputError, ShapeError) as e:
+            asked.refused = e
+            continue
+        for modality, some in own.items():
+            items.setdefault(modality, []).extend((i, item) for item in some)
+    for modality, every in items.items():
         bundle.check_encoder(model, modality)
-        encoder = model.encoder(modality)
-        if modality in decoded:
-            result = decoded[modality].result()
-            if isinstance(result, MediaError):
-                raise InputError(f"The query's {modality}: {result}.") from result
-            item: Any = [result]
-        elif modality == "text":
-            item = [str(value)]
-        else:
-            item = np.asarray([value], np.float32)
         column = model.modalities.index(modality)
-        x[0, column], present[0, column] = encoder.encode(item)[0], True
-    own = query.embedded(model.modalities)
-    if own is not None:
-        column = model.modalities.index(own)
-        wide = model.widths.get(own, model.width)
-        vector = _vector(query, wide, bundle)
-        x[0, column] = unit_rows(np.pad(vector, (0, model.width - wide)))
-        present[0, column] = True
-    if not present.any():
-        raise InputError(
-            "The query gives nothing; give at least one of --image --sat --audio --location "
-            "--env --text --embedding."
-        )
+        for at in range(0, len(every), _AT_ONCE):
+            chunk = every[at : at + _AT_ONCE]
+            for (i, _), row in zip(chunk, _encoded(model, modality, chunk, part), strict=True):
+                if row is not None:
+                    x[i, column] += row
+                    present[i, column] = True
+        several = [i for i, a in enumerate(part) if len(a.query.several().get(modality, ())) > 1]
+        x[several, column] = unit_rows(x[several, column])
     return x, present
 
 
-def _vector(query: Query, wide: int, bundle: BundleFolder) -> Floats:
-    """The query's embedding, (wide,), its largest number 1 where float32 could not square it."""
+def _items(asked: Asked, modality: str) -> list[Any]:
+    """What the encoder of a modality takes for a query: one, or several to be averaged."""
+    if modality in asked.decoded:
+        found = [f.result() for f in asked.decoded[modality]]
+        for result in found:
+            if isinstance(result, MediaError):
+                raise InputError(f"The query's {modality}: {result}.") from result
+        return found
+    if modality == "text":
+        return list(asked.query.several()["text"])
+    return [asked.query.given()[modality]]
+
+
+def _encoded(
+    model: Model, modality: str, chunk: Sequence[tuple[int, Any]], part: Sequence[Asked]
+) -> list[Floats | None]:
+    """The embedding of each item; None, and its query refused, where the encoder does not take it."""
+    encoder, plain = model.encoder(modality), modality in ("loc", "env")
+
+    def encode(items: Any) -> Floats:
+        taken: Any = np.asarray(items, np.float32) if plain else items
+        return encoder.encode(taken)
+
+    try:
+        return list(encode([item for _, item in chunk]))
+    except (InputError, ShapeError, MediaError):
+        pass
+    out: list[Floats | None] = []
+    for i, item in chunk:  # one of them is not taken: each is tried alone
+        try:
+            out.append(encode([item])[0])
+        except (InputError, ShapeError, MediaError) as e:
+            part[i].refused = e
+            out.append(None)
+    return out
+
+
+def _vector(bundle: BundleFolder, model: Model, query: Query) -> tuple[int, Floats] | None:
+    """The column of a query's own embedding, and the unit vector that stands there; None without one."""
+    from prom3e_index.encoders.protocol import unit_rows
+
+    own = query.embedded(model.modalities)
+    if own is None:
+        return None
+    wide = model.widths.get(own, model.width)
     try:
         vector = np.asarray(query.embedding, np.float64).reshape(-1)
     except (TypeError, ValueError) as e:
@@ -77,4 +135,5 @@ def _vector(query: Query, wide: int, bundle: BundleFolder) -> Floats:
     largest = float(np.abs(vector).max())
     if not np.isfinite(vector).all() or not largest:
         raise InputError("The query's embedding is zero or holds values that are not numbers.")
-    return (vector if 1e-12 < largest < 1e12 else vector / largest).astype(np.float32)
+    vector = (vector if 1e-12 < largest < 1e12 else vector / largest).astype(np.float32)
+    return model.modalities.index(own), unit_rows(np.pad(vector, (0, model.width - wide)))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from prom3e_index.bundle.opened import BundleFolder
 from prom3e_index.errors import InputError
-from prom3e_index.search.groups import Found, best_of_groups
+from prom3e_index.search.groups import PER_GROUP, Found, best_of_groups
 from prom3e_index.search.query import Query
 
 if TYPE_CHECKING:
@@ -45,6 +45,17 @@ def weights_of(
     return Weights(**{**values, **fixed})
 
 
+def mixed_anew(bundle: BundleFolder, target: str, weights: Weights) -> bool:
+    """Whether the gallery of a target has to be mixed anew for an ε that is not the stored one."""
+    stored = float(bundle.manifest.get("epsilon", {}).get(target, 0.0))
+    return weights.epsilon != stored and weights.gamma < 1  # γ = 1 asks the hidden block alone
+
+
+def first_k(query: Query) -> int:
+    """How many rows `find` takes first: more than hits where groups are asked for."""
+    return query.k if query.group_by is None else PER_GROUP * query.k
+
+
 def find(
     bundle: BundleFolder,
     model: Model,
@@ -53,6 +64,7 @@ def find(
     vector: Floats,
     rows: NDArray[np.int64] | None,
     weights: Weights,
+    ahead: tuple[int, Found] | None = None,
 ) -> tuple[Floats, NDArray[np.int64], str]:
     """Scores, row numbers, best first, ties by row; and the path taken.
 
@@ -64,17 +76,19 @@ def find(
         vector: (d + z + bias,) query vector.
         rows: Eligible rows, ascending; all when None.
         weights: As `weights_of` gives them.
+        ahead: The best rows where they are known already, and how many were asked for; see `first_k`.
 
     Raises:
         InputError: Too many rows would have to be completed anew; see `remix`.
     """
     every = bundle.live if rows is None else rows
-    stored = float(bundle.manifest.get("epsilon", {}).get(target, 0.0))
-    if weights.epsilon != stored and weights.gamma < 1:  # γ = 1 asks the hidden block alone
+    if mixed_anew(bundle, target, weights):
         take = _remixed(bundle, model, target, vector, every, weights.epsilon)
     else:
 
         def take(k: int) -> Found:
+            if ahead is not None and ahead[0] == k:
+                return ahead[1]
             scores, found, path = bundle.nearest(target, vector[None], k, rows, exactly=query.exact)
             return scores[0], found[0], path
 

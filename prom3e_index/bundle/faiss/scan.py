@@ -163,6 +163,8 @@ def best(scores: Floats, rows: Ints, k: int) -> tuple[Floats, Ints]:
 
 BLOCK_BYTES = 32 << 20
 _ROWS_AT_ONCE = 1 << 18
+_NOISE = np.float32(2e-6)
+"""More than a score of a matrix product differs from one that is summed in double precision."""
 _SPARE = 16
 """Rows kept beyond k while matrix products rank them, so that their noise decides nothing."""
 
@@ -179,8 +181,7 @@ def exact(
         rows: Eligible rows, ascending.
 
     Returns:
-        As `refine`: scores (q, k) and rows (q, k). Of several queries at once, where more than 16 rows beyond
-        the k-th share its score, which of them come is not settled by row.
+        As `refine`: scores (q, k) and rows (q, k), the same for several queries at once as for each alone.
     """
     total = len(vectors) if rows is None else len(rows)
     wanted, k = k, min(k + (_SPARE if len(queries) > 1 else 0), total)
@@ -211,6 +212,13 @@ def exact(
                 scores[i, : len(s)], found[i, : len(r)] = s, r
         if 4 * total > len(vectors):  # a scan of most rows would leave all of them in memory
             release(vectors)
-    if len(queries) > 1:  # a matrix product sums in another order than one row does
-        return refine(vectors, queries, found, wanted)
-    return scores, found
+    if len(queries) == 1:
+        return scores, found
+    # A matrix product sums in another order than one row does.
+    settled, chosen = refine(vectors, queries, found, wanted)
+    if (
+        k < total
+    ):  # where ties, or what may be one, reach beyond the rows kept, a row that is not there may come first
+        for i in np.flatnonzero(scores[:, k - 1] >= settled[:, wanted - 1] - _NOISE):
+            settled[i], chosen[i] = (a[0] for a in exact(vectors, queries[i : i + 1], wanted, rows))
+    return settled, chosen

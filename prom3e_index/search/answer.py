@@ -1,0 +1,113 @@
+"""What is said of a query that was searched: how, with what, and what its hits mean."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prom3e_index.bundle.filters import Filter
+from prom3e_index.bundle.opened import BundleFolder
+from prom3e_index.bundle.predicate import cut
+from prom3e_index.search.hubness import by_segment
+from prom3e_index.search.meaning import MEANINGLESS, means_nothing
+from prom3e_index.search.query import Answer, Hit, Query
+from prom3e_index.search.uncertainty import add_next, sigma_percentile
+
+if TYPE_CHECKING:
+    from prom3e_index.models.folder import Model
+    from prom3e_index.search.batch import Asked
+
+SIGMA_TELLS = 0.2
+"""Below this rank correlation with the error an answer says that ‖σ‖₁ is not to be relied on."""
+_SEVERAL = {"image": "photos", "sat": "tiles", "audio": "recordings", "text": "names"}
+
+
+def answer_of(
+    bundle: BundleFolder,
+    model: Model,
+    asked: Asked,
+    hits: list[Hit],
+    path: str,
+    milliseconds: dict[str, float],
+) -> Answer:
+    """The answer of a query whose hits were found along `path`."""
+    query, f = asked.query, asked.filter
+    eligible = bundle.rows if asked.rows is None else len(asked.rows)
+    notes = [MEANINGLESS] if means_nothing(bundle) else []
+    notes += [
+        f"{len(files)} {_SEVERAL[m]}, averaged to one"
+        for m, files in query.several().items()
+        if len(files) > 1
+    ]
+    notes += asked.notes
+    if (f.since is not None or f.until is not None) and bundle.undated:
+        notes.append(
+            f"{bundle.undated:,} of {bundle.rows:,} observations have no date and are left out"
+        )
+    if eligible == 0:
+        notes.append("no observation satisfies the filters")
+        if f.taxon is not None and not len(_of_taxon(bundle, f.taxon)):
+            near = bundle.unknown_taxon(f.taxon)
+            notes.append(f"taxon {cut(f.taxon)}{near or ': no such name'}")
+    elif len(hits) < query.k:
+        notes.append(f"{len(hits)} of {query.k} hits: no more are eligible")
+    if asked.corrected and len(bundle.segments) > 1 and by_segment(bundle.manifest):
+        notes.append(
+            "the correction against hubs was made segment by segment by an earlier version: scores of two "
+            "segments cannot be compared; run prom3e-index rebuild"
+        )
+    if model.sigma_spearman is not None and model.sigma_spearman < SIGMA_TELLS:
+        notes.append(
+            f"‖σ‖₁ hardly follows the error in model {model.name} (Spearman {model.sigma_spearman:g} on "
+            "validation): do not read it as certainty"
+        )
+    assert asked.weights is not None  # of a query that was searched
+    method = bundle.manifest.get("hubs", {}).get("method", "none")
+    said = {
+        "given": {m: _shown(v) for m, v in query.given().items()}
+        | ({m: "embedding"} if (m := query.embedded(bundle.modalities)) else {}),
+        "target": asked.target,
+        "space": query.space,
+        "weights": asdict(asked.weights),
+        "hubs": method if asked.corrected else "none",
+        "filters": f.describe() | ({"group_by": query.group_by} if query.group_by else {}),
+        "k": int(query.k),
+        "sigma_l1": round(asked.sigma, 4),
+        "sigma_percentile": sigma_percentile(bundle, asked.visible, asked.sigma),
+        "sigma_spearman": model.sigma_spearman,
+        "add_next": add_next(bundle, asked.visible, asked.target),
+    }
+    how = {
+        "rows": bundle.rows,
+        "eligible": eligible,
+        "path": path,
+        "milliseconds": milliseconds,
+        "model": model.name,
+        "notes": notes,
+    }
+    return Answer(said, tuple(hits), how)
+
+
+def default_target(bundle: BundleFolder, query: Query) -> str:
+    """What is searched for when a query does not say: photos, or the first modality that it does not give."""
+    asking = {*query.given(), query.embedded(bundle.modalities)}
+    free = [m for m in bundle.modalities if m not in asking]
+    return "image" if "image" in free or not free else free[0]
+
+
+def _shown(value: Any) -> Any:
+    if isinstance(value, str | Path):
+        return str(value)
+    if any(isinstance(v, str | Path) for v in value):
+        return [str(v) for v in value]
+    return np.asarray(value).tolist()
+
+
+def _of_taxon(bundle: BundleFolder, name: str) -> NDArray[np.int64]:
+    rows = bundle.eligible(Filter(taxon=name))
+    assert rows is not None  # there is a filter
+    return rows
