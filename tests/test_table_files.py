@@ -14,8 +14,6 @@ from prom3e_index.errors import TableError
 from prom3e_index.tables import content, read_observations, source_files
 from prom3e_index.tables.sources import open_source
 
-PLACES = "lat,lon\n1,2\n"
-
 
 def database(path, *statements):
     path.unlink(missing_ok=True)
@@ -61,13 +59,11 @@ def test_a_table_of_another_schema_is_read_from_there(tmp_path):
         )
 
 
-@pytest.mark.parametrize("kind", ["csv", "parquet", "duckdb", "dwca", "inaturalist-open-data"])
+@pytest.mark.parametrize("kind", ["parquet", "duckdb", "dwca", "inaturalist-open-data"])
 def test_the_reader_of_one_table_opens_no_other_file(tmp_path, kind):
     (tmp_path / "other.csv").write_text("a\nsecret\n")
     path = tmp_path / f"t.{kind}"
-    if kind == "csv":
-        path.write_text(PLACES)
-    elif kind == "parquet":
+    if kind == "parquet":
         duckdb.sql("SELECT 1 AS lat, 2 AS lon").write_parquet(str(path))
     elif kind == "duckdb":
         database(path, TABLE.format("t"))

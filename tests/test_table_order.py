@@ -46,7 +46,7 @@ def test_an_archive_of_many_row_groups_keeps_order_and_first_pictures(tmp_path):
 
     for columns in read:
         assert columns["coreid"] == [str(i) for i in ids]
-        assert columns["image"] == [f"first/{i}.jpg" for i in ids]
+        assert columns["image"] == [[f"first/{i}.jpg", f"second/{i}.jpg"] for i in ids]
 
 
 def test_media_are_told_by_kind_and_empty_links_are_none(tmp_path):
@@ -63,7 +63,7 @@ def test_media_are_told_by_kind_and_empty_links_are_none(tmp_path):
     assert [(r["id"], r["image"], r["audio"]) for r in rows] == [
         ("3", None, None),
         ("1", "one.jpg", "one.wav"),
-        ("2", "two.jpg", None),
+        ("2", "two.jpg", None),  # its film stands behind
     ]
 
 
@@ -100,8 +100,10 @@ def test_open_data_keep_order_and_the_photo_of_lowest_position(tmp_path, reverse
     columns = cells(tmp_path)
 
     assert columns["observation_uuid"] == [f"u{i}" for i in order]
-    # Without positions the first line counts: photo b; else the one at position 0, a.
-    assert columns["image"] == [f"photos/{'a' if i % 3 else 'b'}{i}/medium.jpg" for i in order]
+    # Without positions the first line is first: photo b; else the one at position 0, a.
+    assert columns["image"] == [
+        [f"photos/{letter}{i}/medium.jpg" for letter in ("ab" if i % 3 else "ba")] for i in order
+    ]
     assert columns["license"] == [
         "CC0" if i % 3 == 0 else "CC-BY" if i % 2 else None for i in order
     ]

@@ -7,9 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from prom3e_index.tables import camtrap, folders, imagefolder, insights, layouts
+from prom3e_index.tables import camtrap, dwca, folders, imagefolder, insights, open_data, taxabench
 from prom3e_index.tables.archives import is_zip
 from prom3e_index.tables.databases import open_duckdb, open_parquet
+from prom3e_index.tables.encoding import is_text
 from prom3e_index.tables.json_tables import open_json
 from prom3e_index.tables.looks import Look
 from prom3e_index.tables.meta_xml import read_meta
@@ -28,6 +29,7 @@ class Format:
         open: Opens it; gets the name after `PATH::` where there is one. None for formats of embeddings.
         files: Every file that reading it opens, in a fixed order; photos and recordings are none of them.
         listed: Names of files that rows are made of, in order, where a folder is looked through for them.
+        encoded: Opens it as text of a given encoding; None where the format says its own.
         parts: What a name after `PATH::` chooses; None where there is nothing to choose.
     """
 
@@ -36,6 +38,7 @@ class Format:
     open: Callable[[Path, str | None], Source] | None = None
     files: Callable[[Path], list[Path]] = lambda path: [path]
     listed: Callable[[Path], list[str]] = lambda path: []
+    encoded: Callable[[Path, str], Source] | None = None
     parts: str | None = None
 
 
@@ -70,9 +73,7 @@ def _tar(look: Look) -> bool:
     import tarfile
 
     return not look.folder and (
-        look.inner[257:262] == b"ustar"
-        or look.head[:6] in (b"BZh91A", b"\xfd7zXZ\0")
-        or (not _delimited(look) and tarfile.is_tarfile(look.path))
+        look.inner[257:262] == b"ustar" or (not _delimited(look) and tarfile.is_tarfile(look.path))
     )
 
 
@@ -85,9 +86,7 @@ def _json(look: Look) -> bool:
 
 def _delimited(look: Look) -> bool:
     """Whether it is a text file, for all that its first bytes tell."""
-    return not (look.folder or look.zipped or _json(look)) and (
-        b"\0" not in look.inner[:4096] or look.inner[:2] in (b"\xff\xfe", b"\xfe\xff")
-    )
+    return not (look.folder or look.zipped or _json(look)) and (is_text(look.inner))
 
 
 def _multinat(look: Look) -> bool:
@@ -112,7 +111,7 @@ def _archive_files(path: Path) -> list[Path]:
     if not path.is_dir():
         return [path]
     core, extensions = read_meta(path)
-    return [path / "meta.xml", core.path, *(e.path for e in extensions)]
+    return [path / "meta.xml", *(p for t in (core, *extensions) for p in t.paths)]
 
 
 def _package_files(path: Path) -> list[Path]:
@@ -142,21 +141,25 @@ def _taxabench_files(path: Path) -> list[Path]:
 def _taxabench_names(path: Path) -> list[str]:
     return [
         f"{name}/{p.name}"
-        for name in layouts.TAXABENCH_MEDIA
+        for name in taxabench.TAXABENCH_MEDIA
         if (path / name).is_dir()
         for p in sorted((path / name).iterdir())
     ]
 
 
+def _open_gbif(path: Path, encoding: str | None = None) -> Source:
+    return open_zip(path, encoding) if is_zip(path) else open_text(path, "gbif", encoding)
+
+
 KNOWN: tuple[Format, ...] = (
-    Format("dwca", lambda look: "meta.xml" in look.bare or _tar(look), lambda p, _: layouts.open_archive(p),
+    Format("dwca", lambda look: "meta.xml" in look.bare or _tar(look), lambda p, _: dwca.open_archive(p),
            _archive_files),
     Format("camtrap-dp", _package, camtrap.open_camtrap, _package_files),
     Format("wildlife-insights", _insights, insights.open_insights, _insights_files),
     Format("taxabench", lambda look: look.folder and "test_df.csv" in look.bare,
-           lambda p, _: layouts.open_taxabench(p), _taxabench_files, _taxabench_names),
-    Format("inaturalist-open-data", _open_data, lambda p, _: layouts.open_inaturalist_open_data(p),
-           lambda p: list(layouts.open_data_files(p).values())),
+           lambda p, _: taxabench.open_taxabench(p), _taxabench_files, _taxabench_names),
+    Format("inaturalist-open-data", _open_data, lambda p, _: open_data.open_inaturalist_open_data(p),
+           lambda p: list(open_data.open_data_files(p).values())),
     Format("imagefolder", lambda look: look.folder and imagefolder.is_imagefolder(look), imagefolder.open_imagefolder,
            imagefolder.metadata_files, folders.listing),
     Format("media-folder", lambda look: look.folder and folders.holds_media(look.path), folders.open_folder,
@@ -169,11 +172,12 @@ KNOWN: tuple[Format, ...] = (
     Format("jsonl", lambda look: False, open_json),
     Format("json", _json, open_json),
     Format("inaturalist", lambda look: _delimited(look) and look.columns >= {"observed_on_string", "quality_grade"},
-           lambda p, _: open_text(p, "inaturalist")),
+           lambda p, _: open_text(p, "inaturalist"), encoded=lambda p, e: open_text(p, "inaturalist", e)),
     Format("gbif", lambda look: look.zipped or (_delimited(look) and "gbifid" in look.columns),
-           lambda p, _: open_zip(p) if is_zip(p) else open_text(p, "gbif")),
-    Format("tsv", lambda look: _delimited(look) and look.delimiter == "\t", lambda p, _: open_text(p, "tsv")),
-    Format("csv", _delimited, lambda p, _: open_text(p, "csv")),
+           lambda p, _: _open_gbif(p), encoded=lambda p, e: _open_gbif(p, e)),
+    Format("tsv", lambda look: _delimited(look) and look.delimiter == "\t", lambda p, _: open_text(p, "tsv"),
+           encoded=lambda p, e: open_text(p, "tsv", e)),
+    Format("csv", _delimited, lambda p, _: open_text(p, "csv"), encoded=lambda p, e: open_text(p, "csv", e)),
 )  # fmt: skip
 """Every format, in the order in which they are asked."""
 FORMATS: tuple[str, ...] = tuple(f.name for f in KNOWN)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 import zipfile
 from functools import cached_property
@@ -11,6 +10,7 @@ from typing import Any
 
 from prom3e_index.errors import TableError
 from prom3e_index.tables.archives import is_zip
+from prom3e_index.tables.compressed import compression, plain
 from prom3e_index.tables.text import header
 
 _HEAD = 8192
@@ -71,14 +71,11 @@ class Look:
 
     @cached_property
     def inner(self) -> bytes:
-        """The first bytes of a file, unpacked where it is gzipped."""
-        if not self.head.startswith(b"\x1f\x8b"):
+        """The first bytes of a file, unpacked where it is compressed."""
+        if self.folder or compression(self.path) is None:
             return self.head
-        with gzip.open(self.path, "rb") as g:
-            try:
-                return g.read(_HEAD)
-            except (OSError, EOFError) as e:
-                raise TableError(f"{self.path} is a damaged gzip file: {e}.") from e
+        with plain(self.path) as f:
+            return f.read(_HEAD)
 
     @cached_property
     def text(self) -> str:

@@ -5,7 +5,7 @@ Source: Darwin Core text guide (TDWG), http://rs.tdwg.org/dwc/text/.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 from xml.etree import ElementTree
@@ -20,29 +20,33 @@ _MOST_BYTES = 16 << 20
 
 @dataclass(frozen=True)
 class ArchiveTable:
-    """One text file of a Darwin Core Archive.
+    """One table of a Darwin Core Archive.
 
     Attributes:
-        path: The file.
+        paths: Its files, of which the table is the whole.
         columns: Column names by position; None where no term is given.
-        constants: Terms with one value for the whole file.
+        constants: Terms with one value for the whole table.
+        defaults: Values of empty cells by their term.
         key: Position of the (core) id.
         delimiter: Between fields.
         quote: Around fields, empty for none.
         skip: Header lines.
         encoding: As meta.xml says.
         row_type: Last part of the row type's URI.
+        absent: Of the core: files that `meta.xml` names and that are not there.
     """
 
-    path: Path
+    paths: tuple[Path, ...]
     columns: tuple[str | None, ...]
     constants: dict[str, str]
+    defaults: dict[str, str]
     key: int
     delimiter: str
     quote: str
     skip: int
     encoding: str
     row_type: str
+    absent: tuple[str, ...] = ()
 
 
 def read_meta(folder: Path) -> tuple[ArchiveTable, list[ArchiveTable]]:
@@ -61,7 +65,12 @@ def read_meta(folder: Path) -> tuple[ArchiveTable, list[ArchiveTable]]:
             (cores if tag == "core" else extensions).append(_table(folder, node))
     if len(cores) != 1:
         raise TableError(f"{meta} has {len(cores)} core tables; a Darwin Core Archive has one.")
-    return cores[0], [e for e in extensions if e.path.is_file()]
+    here: list[ArchiveTable] = []
+    absent: list[ArchiveTable] = []
+    for e in extensions:
+        (here if all(p.is_file() for p in e.paths) else absent).append(e)
+    gone = tuple(p.name for e in absent for p in e.paths if not p.is_file())
+    return replace(cores[0], absent=gone), here
 
 
 def _parse(meta: Path) -> ElementTree.Element:
@@ -92,22 +101,12 @@ def _table(folder: Path, node: ElementTree.Element) -> ArchiveTable:
         value = node.get(name, default)
         return _ESCAPES.get(value, value)
 
-    location = next((e.text or "" for e in node.iter() if e.tag.endswith("location")), "").strip()
-    pure = PurePosixPath(location)
-    if not location or pure.is_absolute() or ".." in pure.parts:
-        raise TableError(f"{folder / 'meta.xml'}: file location {location!r} is empty or outside.")
-    path = folder / pure
-    if not path.is_file():
-        path = folder / pure.name
     core = node.tag.endswith("core")
-    if core and not path.is_file():
-        have = [p.name for p in folder.iterdir()]
-        raise TableError(
-            f"{folder / 'meta.xml'} names {location!r}, which is absent"
-            f"{near_names(location, have)}."
-        )
+    locations = [(e.text or "").strip() for e in node.iter() if e.tag.endswith("location")]
+    paths = tuple(_file(folder, location, core) for location in locations or [""])
     names: dict[int, str] = {}
     constants: dict[str, str] = {}
+    defaults: dict[str, str] = {}
     key = 0
     try:
         for e in node:
@@ -117,10 +116,11 @@ def _table(folder: Path, node: ElementTree.Element) -> ArchiveTable:
             elif tag == "field":
                 term = (e.get("term") or "").rstrip("/").rpartition("/")[2].rpartition("#")[2]
                 index = e.get("index")
+                default = e.get("default")
                 if index is not None and term:
                     names[int(index)] = term
-                elif term and e.get("default"):
-                    constants[term] = str(e.get("default"))
+                if term and default:
+                    (constants if index is None else defaults)[term] = default
         skip = int(node.get("ignoreHeaderLines", "0"))
     except ValueError as e:
         raise TableError(f"{folder / 'meta.xml'}: an index is no number: {e}.") from e
@@ -128,9 +128,10 @@ def _table(folder: Path, node: ElementTree.Element) -> ArchiveTable:
     if width > MOST_COLUMNS or min([key, *names]) < 0:
         raise TableError(f"{folder / 'meta.xml'} has a field index out of range.")
     return ArchiveTable(
-        path,
+        paths,
         tuple(names.get(i) for i in range(width)),
         constants,
+        defaults,
         key,
         attribute("fieldsTerminatedBy", ","),
         attribute("fieldsEnclosedBy", '"'),
@@ -138,3 +139,20 @@ def _table(folder: Path, node: ElementTree.Element) -> ArchiveTable:
         node.get("encoding", "utf-8"),
         node.get("rowType", "").rpartition("/")[2],
     )
+
+
+def _file(folder: Path, location: str, core: bool) -> Path:
+    """A file that `meta.xml` names; that of a core must be there."""
+    pure = PurePosixPath(location)
+    if not location or pure.is_absolute() or ".." in pure.parts:
+        raise TableError(f"{folder / 'meta.xml'}: file location {location!r} is empty or outside.")
+    path = folder / pure
+    if not path.is_file():
+        path = folder / pure.name
+    if core and not path.is_file():
+        have = [p.name for p in folder.iterdir()]
+        raise TableError(
+            f"{folder / 'meta.xml'} names {location!r}, which is absent"
+            f"{near_names(location, have)}."
+        )
+    return path

@@ -46,12 +46,25 @@ def format_of(path: Path, format: str | None) -> Format:
     return BY_NAME[name]
 
 
-def open_source(path: Path, format: str | None, table: str | None = None) -> Source:
-    """Open a table that holds media paths (not embeddings)."""
+def open_source(
+    path: Path, format: str | None, table: str | None = None, encoding: str | None = None
+) -> Source:
+    """Open a table that holds media paths (not embeddings).
+
+    Args:
+        path: A file or folder.
+        format: One of `FORMATS`; recognised when None.
+        table: What is named after `PATH::`.
+        encoding: Of a text file; told by its bytes when None.
+    """
     kind = format_of(path, format)
     if kind.open is None:
         raise TableError(f"{path} holds embeddings ({kind.name}), not observations with media.")
     if table and kind.parts is None:
         raise TableError(f"{path} ({kind.name}) is one table; name it without ::{table}.")
+    if encoding is not None and kind.encoded is None:
+        raise TableError(f"{path} ({kind.name}) says its own encoding; leave --encoding out.")
     with readable(f"{path} ({kind.name})"):
+        if encoding is not None and kind.encoded is not None:
+            return kind.encoded(path, encoding)
         return kind.open(path, table)

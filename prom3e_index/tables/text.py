@@ -1,121 +1,139 @@
-"""Delimited text."""
+"""Delimited text as a source: encoding, heading and records, and what was found on the way."""
 
 from __future__ import annotations
 
-import csv
-import gzip
-import io
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from prom3e_index.errors import TableError
-from prom3e_index.tables.source import (
-    MOST_COLUMNS,
-    Source,
-    checked,
-    connect,
-    from_query,
-    text_literal,
-    unique_names,
-)
+from prom3e_index.tables.compressed import compression
+from prom3e_index.tables.delimited import Splitter
+from prom3e_index.tables.encoding import find_encoding
+from prom3e_index.tables.heading import Heading, read_heading
+from prom3e_index.tables.lines import LONGEST_LINE, Block, Lines
+from prom3e_index.tables.source import Source
 
-_SNIFF = 16 << 20
-_HEADER = 1 << 20
+if TYPE_CHECKING:
+    import pyarrow as pa
 
-
-def _text_stream(path: Path, encoding: str) -> io.TextIOWrapper:
-    with path.open("rb") as f:
-        zipped = f.read(2) == b"\x1f\x8b"
-    raw: Any = gzip.open(path, "rb") if zipped else path.open("rb")  # noqa: SIM115 - wrapped below
-    return io.TextIOWrapper(raw, encoding=encoding, newline="")
+_NAMES = {"\t": "tab", ",": "comma", ";": "semicolon", "|": "pipe", " ": "space"}
+_UNIT = "\x1f"
+"""Stands for a delimiter of several bytes while lines are split."""
 
 
-def _encoding(path: Path) -> str:
-    """`utf-8` when the first 16 MB are, else `latin-1`; UTF-16 by its byte order mark."""
-    with _text_stream(path, "latin-1") as f:
-        data = bytes(f.buffer.read(_SNIFF))
-    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return "utf-16"
-    if b"\0" in data[:4096]:
-        raise TableError(f"{path} is a binary file of no known format.")
-    try:
-        data.decode("utf-8")
-    except UnicodeDecodeError as e:
-        if e.start < len(data) - 4:
-            return "latin-1"
-    return "utf-8"
+def header(
+    path: Path, delimiter: str | None = None, encoding: str | None = None
+) -> tuple[list[str], str, str]:
+    """The column names (made unique), the delimiter and the encoding of a text table.
 
-
-def header(path: Path, delimiter: str | None = None) -> tuple[list[str], str, str]:
-    """Read the column names (made unique), the delimiter and the encoding of a text table."""
-    try:
-        encoding = _encoding(path)
-        python = "utf-8-sig" if encoding == "utf-8" else encoding
-        with _text_stream(path, python) as f:
-            line = f.readline(_HEADER)
-    except (UnicodeDecodeError, OSError, EOFError) as e:
-        raise TableError(f"{path} cannot be read as text: {e}.") from e
-    if not line.strip():
-        raise TableError(f"{path} starts with an empty line; a header is needed.")
-    if len(line) >= _HEADER:
-        raise TableError(
-            f"{path}: the first line is longer than {_HEADER:,} characters; a header is needed."
-        )
-    delimiter = delimiter or max("\t,;|", key=line.count)
-    if line.count(delimiter) >= 2 * MOST_COLUMNS:
-        raise TableError(
-            f"{path} has {line.count(delimiter) + 1:,} columns; at most {MOST_COLUMNS:,} are read."
-        )
-    try:
-        lines = csv.reader([line, ""], delimiter=delimiter)
-        cells = next(lines)
-        if lines.line_num > 1:
-            raise TableError(
-                f"{path}: a quotation mark in the first line is not closed there; write each column name in one line."
-            )
-    except (csv.Error, StopIteration) as e:
-        raise TableError(f"{path}: the first line cannot be split into column names: {e}.") from e
-    return (
-        unique_names(c.strip() or f"column_{i + 1}" for i, c in enumerate(cells)),
-        delimiter,
-        encoding,
-    )
-
-
-def csv_query(
-    columns: list[str],
-    delimiter: str,
-    quote: str,
-    encoding: str,
-    skip: int,
-    gzipped: bool,
-    note_rejects: bool = True,
-) -> str:
-    """Build the query that reads every cell as text.
-
-    Lines that do not split go to `reject_errors`, or are passed over without `note_rejects`.
+    Raises:
+        TableError: The file is no text, or has no header.
     """
-    struct = ", ".join(f"{text_literal(c)}: 'VARCHAR'" for c in columns)
-    encodings = {"utf-8": "utf-8", "utf8": "utf-8", "utf-16": "utf-16"}
-    known = encodings.get(encoding.lower(), "latin-1")
-    return (
-        f"SELECT * FROM read_csv(?, auto_detect=false, header=false, skip={skip}, "
-        f"columns={{{struct}}}, delim={text_literal(delimiter)}, quote={text_literal(quote)}, "
-        f"escape={text_literal(quote)}, encoding='{known}', "
-        f"{'store_rejects' if note_rejects else 'ignore_errors'}=true, "
-        f"max_line_size=16777216, compression='{'gzip' if gzipped else 'none'}')"
-    )
+    found = find_encoding(path, encoding)
+    head = read_heading(path, found, delimiter)
+    return head.columns, head.delimiter, found.name
 
 
-def open_text(path: Path, kind: str, quote: str = '"') -> Source:
-    """Open one delimited text file, gzipped or not."""
-    columns, delimiter, encoding = header(path, "\t" if kind == "tsv" else None)
-    with _text_stream(path, "latin-1") as text:
-        first = text.read(4)
-    if kind == "gbif" and delimiter == "\t" and '"' not in first:
-        quote = ""  # GBIF's tab-separated files do not quote; copies saved by other programs do
-    with path.open("rb") as f:
-        gzipped = f.read(2) == b"\x1f\x8b"
-    query = csv_query(columns, delimiter, quote, encoding, 1, gzipped)
-    con, keep = connect(path)
-    return from_query(kind, con, query, [checked(path)], columns, path.parent, keep)
+def open_text(
+    path: Path,
+    kind: str,
+    encoding: str | None = None,
+    delimiter: str | None = None,
+    quote: str | None = None,
+) -> Source:
+    """Open one delimited text file, compressed or not.
+
+    Args:
+        path: The file.
+        kind: One of `FORMATS`.
+        encoding: Of the file; told by its bytes when None.
+        delimiter: Between cells; told by its lines when None.
+        quote: Around cells, empty for none; told by its lines when None.
+
+    Raises:
+        TableError: The file is no text, or has no header.
+    """
+    found = find_encoding(path, encoding)
+    head = read_heading(path, found, delimiter or ("\t" if kind == "tsv" else None))
+    if quote is not None:
+        head.quote = quote
+    elif kind == "gbif" and head.delimiter == "\t" and not head.quoting:
+        head.quote = (
+            ""  # GBIF's tab-separated files do not quote; copies saved by other programs do
+        )
+    return text_source(path, kind, Lines(path, found), head)
+
+
+def text_source(path: Path, kind: str, lines: Lines, head: Heading) -> Source:
+    """The source of a text file whose heading is known."""
+    encoding = lines.encoding
+
+    def read(rows: int) -> Iterator[pa.RecordBatch]:
+        now = Lines(path, encoding)
+        single = len(head.delimiter.encode()) == 1
+        splitter = Splitter(
+            head.columns,
+            head.delimiter if single else _UNIT,
+            head.quote,
+            head.quoting,
+            head.numeric,
+        )
+        splitter.rejected = source.rejected
+        source.rejected.clear()
+        blocks = now.blocks()
+        if not single:
+            blocks = (_with_unit(b, head.delimiter) for b in blocks)
+        for batch in splitter.batches(blocks, head.skip):
+            for at in range(0, batch.num_rows, rows):
+                yield batch.slice(at, rows)
+        _report(source, head, now, splitter)
+
+    facts = {
+        "encoding": encoding.name,
+        "delimiter": _NAMES.get(head.delimiter, head.delimiter),
+        "compression": compression(path),
+    }
+    source = Source(kind, head.columns, path.parent, read, facts)
+    source.said = list(head.said)
+    if encoding.guessed:
+        source.said.append(_guessed(encoding.name))
+    return source
+
+
+def _with_unit(block: Block, delimiter: str) -> Block:
+    data = block.data.replace(_UNIT.encode(), b" ").replace(delimiter.encode(), _UNIT.encode())
+    return Block(data, block.first, block.last)
+
+
+def _guessed(name: str) -> str:
+    return f"The text was read as {name} (guessed; --encoding NAME says otherwise)."
+
+
+def _report(source: Source, head: Heading, lines: Lines, splitter: Splitter) -> None:
+    """What a whole reading found."""
+    for line in lines.long.first:
+        splitter.rejected.append((line, f"a line of more than {LONGEST_LINE:,} bytes"))
+    splitter.rejected.sort(key=lambda r: r[0] or 0)
+    name = lines.encoding.name
+    source.facts |= {
+        "encoding": name,
+        "rows": splitter.rows + lines.long.count,
+        "lines": lines.count,
+    }
+    said = list(head.said)
+    if lines.encoding.guessed:
+        said.append(_guessed(name))
+    for tally, one, many, what in (
+        (lines.odd, "is", "are", f"not {name}; what is none was read as {lines.encoding.other}"),
+        (splitter.literal, "has", "have", "quotation marks that do not close; read as they stand"),
+        (splitter.odd, "has", "have", "quotation marks inside quoted cells that are not doubled; read all the same"),
+        (splitter.joined, "goes", "go", "on in the next line inside a cell; joined with it"),
+        (splitter.short, "has", "have", "fewer cells than the header; the last ones are read as empty"),
+        (splitter.comments, "begins", "begin", "with # and is no row; passed over"),
+        (splitter.empty, "holds", "hold", "delimiters and no cell; passed over"),
+    ):  # fmt: skip
+        if tally.count:
+            verb = one if tally.count == 1 else many
+            number = f"{tally.count:,} line{'s' * (tally.count > 1)}"
+            said.append(f"{number} ({tally}) {verb} {what}.")
+    source.said[:] = said

@@ -13,7 +13,7 @@ from prom3e_index.tables.text import open_text
 _NO_TABLES = ("citations.txt", "rights.txt")
 
 
-def open_zip(path: Path) -> Source:
+def open_zip(path: Path, encoding: str | None = None) -> Source:
     """Open the table in a zip: `occurrence` where there is one, else the largest."""
     keep = tempfile.TemporaryDirectory(prefix="prom3e-")
     folder = unpack(path, Path(keep.name))
@@ -22,6 +22,6 @@ def open_zip(path: Path) -> Source:
     if not tables:
         raise TableError(f"{path} holds no table (.csv, .tsv, .txt).")
     named = [t for t in tables if t.stem in ("occurrence", "occurrences")]
-    source = open_text((named or tables)[0], "gbif")
+    source = open_text((named or tables)[0], "gbif", encoding)
     source.media, source.keep = path.parent, [*source.keep, keep]
     return source

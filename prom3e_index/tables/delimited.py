@@ -1,0 +1,349 @@
+"""Blocks of delimited lines to Arrow batches of text: a line that does not split costs no other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from prom3e_index.tables.heading import is_number
+from prom3e_index.tables.lines import Block, Tally
+from prom3e_index.tables.quotes import STYLES, Record, read_record
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Bytes = npt.NDArray[np.uint8]
+Places = npt.NDArray[np.int64]
+
+MOST_AHEAD = 1 << 20
+"""Characters in which a quoted cell must end."""
+_BARE = "\x01"
+"""The quotation mark of tables that have none, around cells that the reader puts together."""
+_FEW = 10
+_NAMED = 40
+
+
+@dataclass
+class Splitter:
+    """Splits the lines of one table.
+
+    A record is lines whose quotes are those of RFC 4180. Where they are not, the record is read by the first of
+    `STYLES` that gives it the right number of cells, else with its quotation marks as they stand. A quoted cell that
+    does not end within `MOST_AHEAD` characters, or whose record then has another number of cells, is none.
+
+    Attributes:
+        columns: Names, one per cell.
+        delimiter: One character.
+        quote: One character; empty where quotation marks are text.
+        quoting: Whether cells are known to be quoted in this table.
+        numeric: Positions of columns that hold numbers.
+        rows: Records so far, rejected ones included.
+        lines: Lines so far.
+        rejected: (line, reason) of records that have more cells than columns.
+        odd: Lines whose quotes follow another rule and were read by it.
+        literal: Lines whose quotes were read as text.
+        short: Records whose last cells are absent, read as empty.
+        joined: Records broken over two lines without quotes.
+        comments: Lines that begin with `#` and are no records.
+        empty: Lines without any cell filled.
+    """
+
+    columns: list[str]
+    delimiter: str
+    quote: str
+    quoting: bool = False
+    numeric: tuple[int, ...] = ()
+    rows: int = 0
+    lines: int = 0
+    rejected: list[tuple[int | None, str]] = field(default_factory=list)
+    odd: Tally = field(default_factory=Tally)
+    literal: Tally = field(default_factory=Tally)
+    short: Tally = field(default_factory=Tally)
+    joined: Tally = field(default_factory=Tally)
+    comments: Tally = field(default_factory=Tally)
+    empty: Tally = field(default_factory=Tally)
+
+    def batches(self, blocks: Iterator[Block], skip: int = 0) -> Iterator[pa.RecordBatch]:
+        """Cells of the blocks in their order, without the first `skip` lines; an empty cell is null."""
+        rest = b""
+        for block in blocks:
+            data, first = rest + block.data, self.lines + 1
+            if not self.quote and _BARE.encode() in data:
+                data = data.replace(_BARE.encode(), b" ")
+            if skip:
+                data, skipped = _without(data, skip)
+                self.lines += skipped
+                first, skip = first + skipped, skip - skipped
+            lines = _Lines(data, self.delimiter, self.quote)
+            parts, used = self._parts(lines, first, block.last)
+            self.lines += used
+            rest = data[lines.next[used - 1] :] if used else data
+            batch = self._arrow(parts)
+            if batch is not None:
+                yield batch
+
+    def _parts(self, lines: _Lines, first: int, last: bool) -> tuple[list[bytes], int]:
+        """Pieces of strict text that hold the records of some lines, and how many lines they are."""
+        n = len(self.columns)
+        good = lines.strict & (lines.cells == n) & ~lines.blank
+        if self.delimiter != "\t":  # what people write into tab-separated cells looks quoted too
+            self.quoting = self.quoting or bool((good & (lines.quotes > 0)).any())
+        parts: list[bytes] = []
+        at = 0
+        for i in np.flatnonzero(~good).tolist():
+            if i < at:
+                continue
+            if i > at:
+                parts.append(lines.data[lines.start[at] : lines.next[i - 1]])
+                self.rows += i - at
+            if lines.blank[i]:
+                if lines.end[i] > lines.start[i]:
+                    self.empty.add(first + i)
+                at = i + 1
+                continue
+            found = self._careful(lines, i, first + i, last)
+            if found is None:
+                return parts, i
+            cells, at = found
+            if cells is not None:
+                parts.append(_strictly(cells, self.delimiter, self.quote or _BARE))
+        if at < len(lines.start):
+            parts.append(lines.data[lines.start[at] :])
+            self.rows += len(lines.start) - at
+        return parts, len(lines.start)
+
+    def _careful(
+        self, lines: _Lines, i: int, line: int, last: bool
+    ) -> tuple[list[str] | None, int] | None:
+        """The record that begins with a line: its cells, or None where it is no record, and the line after it.
+
+        None where the block does not hold enough to tell.
+        """
+        n = len(self.columns)
+        text = lines.text(i)
+        cells, after, rule = text.split(self.delimiter), i + 1, ""
+        if self.quote and lines.quotes[i]:
+            whole = self._quoted(lines, i, last)
+            if whole is None:
+                return None
+            cells, after, rule = whole
+        if len(cells) != n and text.startswith("#"):
+            self.comments.add(line)
+            return None, i + 1
+        while len(cells) > n and not cells[-1].strip():
+            cells.pop()
+        if len(cells) < n and after == i + 1:
+            if after >= len(lines.start) and not last:
+                return None
+            joint = self._with_next(lines, i, cells)
+            if joint is not None:
+                self.rows += 1
+                self.joined.add(line)
+                return joint, i + 2
+        self.rows += 1
+        if len(cells) > n or len(cells) == 1 < n - 1:
+            self.rejected.append((line, _unfit(cells, n, rule)))
+            return None, after
+        if len(cells) < n:
+            self.short.add(line)
+            cells += [""] * (n - len(cells))
+        if rule:
+            (self.odd if rule == "odd" else self.literal).add(line)
+        return cells, after
+
+    def _with_next(self, lines: _Lines, i: int, cells: list[str]) -> list[str] | None:
+        """A record whose line was broken inside a cell: what it lacks is what the next line has."""
+        n, j = len(self.columns), i + 1
+        if n < 6 or j >= len(lines.start) or lines.quotes[i] or lines.quotes[j]:
+            return None
+        if len(cells) + int(lines.cells[j]) - 1 != n or int(lines.cells[j]) == len(cells):
+            return None
+        rest = lines.text(j).split(self.delimiter)
+        return [*cells[:-1], f"{cells[-1]}\n{rest[0]}", *rest[1:]]
+
+    def _quoted(self, lines: _Lines, i: int, last: bool) -> tuple[list[str], int, str] | None:
+        """Cells of a record with quotes, the line after it, and by which rule where it is not of RFC 4180."""
+        n = len(self.columns)
+        text = lines.text(i)
+        literal = text.split(self.delimiter)
+        ragged: tuple[list[str], int, str] | None = None
+        for style in ("strict", *STYLES):
+            found = read_record(text, self.delimiter, self.quote, style)
+            rule = "" if style == "strict" else "odd"
+            if isinstance(found, Record):
+                if style == "strict":
+                    return found.cells, i + 1, ""
+                if len(found.cells) == n:
+                    return found.cells, i + 1, "literal" if found.cells == literal else rule
+            elif found == -1 and style in ("strict", "backslash"):
+                over = self._over_lines(lines, i, last, style)
+                if over == "more":
+                    return None
+                if isinstance(over, tuple) and len(over[0]) == n:
+                    return *over, rule
+                if isinstance(over, tuple) and len(over[0]) < n:
+                    ragged = ragged or (*over, rule)
+        if len(literal) != n and ragged is not None:
+            return ragged
+        return literal, i + 1, "literal"
+
+    def _over_lines(
+        self, lines: _Lines, i: int, last: bool, style: str
+    ) -> tuple[list[str], int] | str | None:
+        """A record with a quoted cell of several lines and the line after it; `more` where the block ends too soon."""
+        window, whole = lines.ahead(i, MOST_AHEAD)
+        found = read_record(window, self.delimiter, self.quote, style)  # type: ignore[arg-type]
+        if isinstance(found, Record) and found.end == len(window) and not (whole and last):
+            found = -1
+        if found == -1 and whole and not last:
+            return "more"
+        if not isinstance(found, Record):
+            return None
+        after = lines.line_at(i, window, found.end) + 1
+        if len(self.columns) > 1 and self._are_records(lines, i, after):
+            return None
+        return found.cells, after
+
+    def _are_records(self, lines: _Lines, i: int, after: int) -> bool:
+        """Whether lines that one quoted cell could join are records by themselves."""
+        if (lines.delimiters[i:after] + 1 != len(self.columns)).any():
+            return False
+        if after - i > _FEW or not self.numeric:
+            return after - i > 2 or not self.quoting
+        cells = (lines.text(j).split(self.delimiter) for j in range(i, after))
+        return all(is_number(row[k]) for row in cells for k in self.numeric)
+
+    def _arrow(self, parts: list[bytes]) -> pa.RecordBatch | None:
+        import pyarrow as pa
+        from pyarrow import csv
+
+        data = b"".join(parts)
+        if not data:
+            return None
+        mark = self.quote or (_BARE if _BARE.encode() in data else "")
+        table = csv.read_csv(
+            pa.BufferReader(data),
+            csv.ReadOptions(use_threads=False, block_size=len(data) + 1, column_names=self.columns),
+            csv.ParseOptions(
+                delimiter=self.delimiter,
+                quote_char=mark if mark and mark.encode() in data else False,
+                newlines_in_values=True,
+            ),
+            csv.ConvertOptions(
+                check_utf8=False,
+                column_types=dict.fromkeys(self.columns, pa.string()),
+                strings_can_be_null=True,
+                null_values=[""],
+            ),
+        )
+        return table.combine_chunks().to_batches()[0] if table.num_rows else None
+
+
+def _without(data: bytes, skip: int) -> tuple[bytes, int]:
+    """Text without its first lines, and how many those were."""
+    at = done = 0
+    while done < skip and at < len(data):
+        ends = [p for p in (data.find(b"\n", at), data.find(b"\r", at)) if p >= 0]
+        end = min(ends, default=len(data))
+        at = end + (2 if data[end : end + 2] == b"\r\n" else 1)
+        done += 1
+    return data[at:], done
+
+
+def _unfit(cells: list[str], n: int, rule: str) -> str:
+    """Why a record is none."""
+    quote = "; a quotation mark does not close" if rule == "literal" else ""
+    if len(cells) < n:
+        return f"one cell, {cells[0][:_NAMED]!r}, where the header has {n}{quote}"
+    extra = ", ".join(repr(c[:_NAMED]) for c in cells[n : n + 2])
+    return f"{len(cells)} cells where the header has {n}: {extra} too many{quote}"
+
+
+def _strictly(cells: list[str], delimiter: str, quote: str) -> bytes:
+    """A record as RFC 4180 writes it."""
+    marked = [
+        quote + c.replace(quote, quote + quote) + quote
+        if quote in c or delimiter in c or "\n" in c or "\r" in c
+        else c
+        for c in cells
+    ]
+    return (delimiter.join(marked) + "\n").encode("utf-8")
+
+
+class _Lines:
+    """The lines of a block by their numbers: where they begin and end, and what marks they hold.
+
+    Attributes:
+        start, end, next: Where each line begins, where its text ends and where the next one begins.
+        delimiters, quotes: How many a line has.
+        cells: How many cells a line has when its quotes are strict.
+        strict: Whether its quotes are those of RFC 4180, all within the line.
+        blank: Whether it holds nothing but delimiters.
+    """
+
+    def __init__(self, data: bytes, delimiter: str, quote: str) -> None:
+        if data and not data.endswith((b"\n", b"\r")):
+            data += b"\n"
+        self.data = data
+        a = np.frombuffer(data, np.uint8)
+        if b"\r" in data:
+            cr = np.flatnonzero(a == 13)
+            alone = cr[a[np.minimum(cr + 1, len(a) - 1)] != 10]
+            lf = np.flatnonzero(a == 10)
+            ends = np.sort(np.concatenate([lf, alone]))
+            self.end = ends - ((a[ends] == 10) & (ends > 0) & (a[ends - 1] == 13))
+        else:
+            ends = self.end = np.flatnonzero(a == 10)
+        self.next = ends + 1
+        self.start = np.concatenate([[0], self.next[:-1]]) if len(ends) else ends
+        marks = np.flatnonzero(a == ord(delimiter))
+        before = np.searchsorted(marks, self.start)
+        self.delimiters = np.searchsorted(marks, self.end) - before
+        self.blank = self.end - self.start == self.delimiters
+        self.cells = self.delimiters + 1
+        self.quotes = np.zeros(len(ends), np.int64)
+        self.strict = np.ones(len(ends), bool)
+        at = np.flatnonzero(a == ord(quote)) if quote else ends[:0]
+        if len(at):
+            self._weigh_quotes(a, at, marks, ord(delimiter))
+
+    def _weigh_quotes(self, a: Bytes, at: Places, marks: Places, delimiter: int) -> None:
+        """Count quotes, tell which lines are strict, and leave delimiters inside quotes out of `cells`."""
+        first = np.searchsorted(at, self.start)
+        self.quotes = np.searchsorted(at, self.end) - first
+        line = np.searchsorted(self.start, at, "right") - 1
+        rank = np.arange(len(at)) - first[line]
+        opens = rank % 2 == 0
+        left = a[np.maximum(at - 1, 0)]
+        right = a[np.minimum(at + 1, len(a) - 1)]
+        mark = a[at[0]]
+        good = np.where(
+            opens,
+            (at == self.start[line]) | (left == delimiter) | ((left == mark) & (rank > 0)),
+            (at + 1 == self.end[line]) | (right == delimiter) | (right == mark),
+        )
+        bad = np.bincount(line[~good], minlength=len(self.start)) > 0
+        self.strict = ~bad & (self.quotes % 2 == 0)
+        of = np.searchsorted(self.start, marks, "right") - 1
+        inside = (np.searchsorted(at, marks) - first[of]) % 2 == 1
+        hidden = np.bincount(of[inside], minlength=len(self.start))
+        self.cells = self.delimiters + 1 - hidden
+
+    def text(self, i: int) -> str:
+        """One line without its end."""
+        return self.data[self.start[i] : self.end[i]].decode("utf-8")
+
+    def ahead(self, i: int, most: int) -> tuple[str, bool]:
+        """A line and what follows it, at most so many bytes of it, and whether that is all."""
+        begin = int(self.start[i])
+        cut = self.data[begin : begin + most]
+        return cut.decode("utf-8", "ignore"), begin + most >= len(self.data)
+
+    def line_at(self, i: int, window: str, end: int) -> int:
+        """The line of a place in what `ahead` gave."""
+        at = int(self.start[i]) + len(window[:end].encode("utf-8"))
+        return int(np.searchsorted(self.next, at, "right"))
