@@ -58,6 +58,8 @@ def test_media_are_told_by_kind_and_empty_links_are_none(tmp_path):
         "core,link,type\n1,,StillImage\n1,one.wav,Sound\n1,one.jpg,StillImage\n2,film.mp4,Video\n1,late.jpg,\n"
     )
     (tmp_path / "a.csv").write_text("core,link,type\n1,other.jpg,\n2,two.jpg,StillImage\n")
+    for name in ("one.wav", "one.jpg", "film.mp4", "late.jpg", "other.jpg", "two.jpg"):
+        (tmp_path / name).touch()
     rows = [r for b in read_observations(tmp_path).batches() for r in b.to_pylist()]
 
     assert [(r["id"], r["image"], r["audio"]) for r in rows] == [
@@ -74,6 +76,8 @@ def test_a_core_with_pictures_of_its_own_keeps_them_where_media_have_none(tmp_pa
     (tmp_path / "meta.xml").write_text(core)
     (tmp_path / "occurrence.csv").write_text("id,lat,lon,img\n1,1,2,own1.jpg\n2,1,2,own2.jpg\n")
     (tmp_path / "m.csv").write_text("core,link,type\n2,two.jpg,StillImage\n")
+    for name in ("own1.jpg", "own2.jpg", "two.jpg"):
+        (tmp_path / name).touch()
     rows = [r for b in read_observations(tmp_path).batches() for r in b.to_pylist()]
 
     assert [r["image"] for r in rows] == ["own1.jpg", "two.jpg"]
