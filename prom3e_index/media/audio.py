@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 
 from prom3e_index.errors import MediaError
 from prom3e_index.media.files import check_file
+from prom3e_index.media.formats import instead, is_text
+from prom3e_index.media.wav import open_sound
 
 MAX_SECONDS = 600
 """Longer recordings are read up to here; a day-long file must not fill the memory."""
@@ -71,13 +73,14 @@ def read_mono(path: Path) -> tuple[NDArray[np.float32], int]:
     return wave, rate
 
 
-def _read(path: Path) -> tuple[NDArray[np.float32], int, bool]:
-    """As `read_mono`, and whether the file goes on beyond what was read."""
+def _read(path: Path) -> tuple[NDArray[np.float32], int, list[str]]:
+    """As `read_mono`, and what is to be said: that the file goes on beyond what was read, that its header is wrong."""
     import soundfile
 
     check_file(path)
+    notes: list[str] = []
     try:
-        with soundfile.SoundFile(path) as f:
+        with open_sound(path) as (f, note):
             if f.channels > MAX_CHANNELS:
                 raise MediaError(f"{path} has {f.channels} channels, more than {MAX_CHANNELS}")
             rate = int(f.samplerate)
@@ -86,8 +89,11 @@ def _read(path: Path) -> tuple[NDArray[np.float32], int, bool]:
             )
             mono = [block.mean(axis=1, dtype=np.float32) for block in blocks]
             more = len(f.read(1)) > 0
-    except soundfile.LibsndfileError:
+            notes += [] if note is None else [note]
+    except (soundfile.LibsndfileError, soundfile.SoundFileRuntimeError):
         mono, rate, more = _read_with_ffmpeg(path)
+    if more:
+        notes.append(f"longer than {MAX_SECONDS} s: only the first {MAX_SECONDS} s are read")
     wave = np.concatenate(mono) if mono else np.zeros(0, np.float32)
     if wave.size == 0:
         raise MediaError(f"{path} holds no samples")
@@ -95,16 +101,18 @@ def _read(path: Path) -> tuple[NDArray[np.float32], int, bool]:
         raise MediaError(f"{path} holds samples that are not numbers (NaN or infinite)")
     if not wave.any():
         raise MediaError(f"{path} is silent: every sample is zero")
-    return wave, rate, more
+    return wave, rate, notes
 
 
 def _read_with_ffmpeg(path: Path) -> tuple[list[NDArray[np.float32]], int, bool]:
     import av
 
+    if is_text(check_file(path)):  # a playlist would have FFmpeg read other files
+        raise MediaError(f"{path} is no sound file: {instead(path)}")
     try:
         with av.open(str(path), mode="r", options={"protocol_whitelist": "file"}) as container:
             if not container.streams.audio:
-                raise MediaError(f"{path} has no sound track")
+                raise MediaError(f"{path} has no sound track{_which(path)}")
             stream = container.streams.audio[0]
             rate = int(stream.rate or 0)
             if rate <= 0:
@@ -122,8 +130,14 @@ def _read_with_ffmpeg(path: Path) -> tuple[list[NDArray[np.float32]], int, bool]
     except MediaError:
         raise
     except (av.FFmpegError, OSError, ValueError) as e:
-        raise MediaError(f"{path} is no sound file that can be decoded: {e}") from e
+        way = instead(path) or "save it as WAV, FLAC or MP3"
+        raise MediaError(f"{path} is no sound file that can be decoded ({e}): {way}") from e
     return mono, rate, False
+
+
+def _which(path: Path) -> str:
+    what = instead(path)
+    return f": {what}" if what else ""
 
 
 def resample(wave: NDArray[np.float32], rate_hz: int, to_hz: int) -> NDArray[np.float32]:
@@ -236,9 +250,9 @@ def audio_features(path: Path, spec: AudioSpec) -> NDArray[np.float32]:
 
 
 def audio_features_and_note(path: Path, spec: AudioSpec) -> tuple[NDArray[np.float32], str | None]:
-    """As `audio_features`, and what to say of a recording that is longer than `MAX_SECONDS`."""
-    wave, rate, more = _read(path)
-    note = f"longer than {MAX_SECONDS} s: only the first {MAX_SECONDS} s are read" if more else None
+    """As `audio_features`, and what to say of a recording that is longer than `MAX_SECONDS` or has a wrong header."""
+    wave, rate, notes = _read(path)
+    note = "; ".join(notes) or None
     wave = resample(wave, rate, spec.sample_rate_hz)
     if not spec.every_window or len(wave) <= spec.window:
         return fusion_views(wave, spec)[0][None], note

@@ -13,7 +13,7 @@ _LFS = b"version https://git-lfs"
 
 
 def check_file(path: Path) -> bytes:
-    """Get the first 64 bytes of a media file.
+    """Get the first 512 bytes of a media file.
 
     Raises:
         MediaError: Missing, a folder, empty, or a git-LFS pointer instead of the file.
@@ -24,7 +24,7 @@ def check_file(path: Path) -> bytes:
                 f"{path} does not exist" if not path.exists() else f"{path} is no file"
             )
         with path.open("rb") as f:
-            head = f.read(64)
+            head = f.read(512)
     except OSError as e:
         raise MediaError(f"{path} cannot be read: {e.strerror}") from e
     if not head:

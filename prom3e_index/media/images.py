@@ -16,11 +16,13 @@ from numpy.typing import NDArray
 
 from prom3e_index.errors import MediaError
 from prom3e_index.media.files import MAX_PIXELS, check_file
+from prom3e_index.media.formats import family, instead
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "TGA", "PPM", "JPEG2000")
+_READ = "JPEG, PNG, WebP, GIF, TIFF, HEIC, AVIF, JPEG 2000, BMP, TGA, PPM, camera raws, a frame of a video"
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _DARK = 16
 """Of 255: a 16-bit picture whose brightest channel stays below is black to the eye and to the encoder."""
@@ -46,20 +48,48 @@ class ImageSpec:
 
 
 def open_rgb(path: Path, *, exif_transpose: bool = False) -> Image:
-    """Decode a photo to 8-bit RGB; of an animation the first frame, 16-bit channels scaled to 8.
+    """Decode a photo to 8-bit RGB; of an animation or pages the first, of a video a frame, 16-bit channels scaled to 8.
+
+    HEIC is always upright: its turn is a part of the format. A camera's raw is developed in full, never its
+    thumbnail; see `media.raw`. The format is told by content, whatever the name's ending.
 
     Raises:
         MediaError: Not an image of a known format, truncated, empty, larger than `MAX_PIXELS`, or with
             values that would show as nothing but black or white: floating-point ones, 32-bit ones beyond
             65,535, 16-bit colours that reach only the darkest of 8 bits.
     """
+    return open_rgb_and_note(path, exif_transpose=exif_transpose)[0]
+
+
+def open_rgb_and_note(path: Path, *, exif_transpose: bool = False) -> tuple[Image, str | None]:
+    """As `open_rgb`, and what to say of a file of which only a part is seen."""
+    kind = family(path, check_file(path))
+    if kind == "raw":
+        from prom3e_index.media.raw import develop
+
+        return develop(path, upright=exif_transpose), None
+    if kind == "video":
+        from prom3e_index.media.video import one_frame
+
+        return one_frame(path, upright=exif_transpose)
+    return _open_with_pillow(path, kind, exif_transpose), None
+
+
+def _open_with_pillow(path: Path, kind: str, exif_transpose: bool) -> Image:
     from PIL import Image, ImageOps, UnidentifiedImageError
 
-    check_file(path)
+    formats: tuple[str, ...] = _FORMATS
+    if kind == "heif":
+        import pillow_heif
+
+        pillow_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
+        formats = ("HEIF",)
+    elif kind == "avif":
+        formats = ("AVIF",)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(path, formats=_FORMATS) as image:
+            with Image.open(path, formats=formats) as image:
                 if image.width * image.height > MAX_PIXELS:
                     raise MediaError(
                         f"{path} has {image.width} × {image.height} pixels, "
@@ -83,7 +113,13 @@ def open_rgb(path: Path, *, exif_transpose: bool = False) -> Image:
     except MediaError:
         raise
     except UnidentifiedImageError as e:
-        raise MediaError(f"{path} is no image of a known format ({', '.join(_FORMATS)})") from e
+        what = instead(path)
+        if what and kind == "other":
+            raise MediaError(f"{path} is no image: {what}") from e
+        raise MediaError(
+            f"{path} is no image of a known format ({_READ}), or damaged from its first bytes on; "
+            "save it as JPEG or PNG"
+        ) from e
     except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as e:
         raise MediaError(
             f"{path} cannot be decoded: {str(e).splitlines()[0] if str(e) else e!r}"
@@ -139,12 +175,22 @@ def image_pixels(path: Path, spec: ImageSpec, *, tile: bool = False) -> NDArray[
     Returns:
         (crop, crop, 3) uint8, RGB.
     """
+    return image_pixels_and_note(path, spec, tile=tile)[0]
+
+
+def image_pixels_and_note(
+    path: Path, spec: ImageSpec, *, tile: bool = False
+) -> tuple[NDArray[np.uint8], str | None]:
+    """As `image_pixels`, and what to say of a file of which only a part is seen."""
     from PIL import Image
 
-    opened = (open_tile if tile else open_rgb)(path, exif_transpose=spec.exif_transpose)
+    if tile:
+        opened, note = open_tile(path, exif_transpose=spec.exif_transpose), None
+    else:
+        opened, note = open_rgb_and_note(path, exif_transpose=spec.exif_transpose)
     squashed = opened.resize((spec.resize, spec.resize), Image.Resampling.BILINEAR)
     edge = int(round((spec.resize - spec.crop) / 2.0))
-    return np.asarray(squashed)[edge : edge + spec.crop, edge : edge + spec.crop].copy()
+    return np.asarray(squashed)[edge : edge + spec.crop, edge : edge + spec.crop].copy(), note
 
 
 def thumbnail_pixels(path: Path, side: int, *, tile: bool = False) -> NDArray[np.uint8]:

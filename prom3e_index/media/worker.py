@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from prom3e_index.errors import MediaError
 from prom3e_index.media.audio import AudioSpec, audio_features_and_note, first_seconds
-from prom3e_index.media.images import ImageSpec, image_pixels, thumbnail_pixels
+from prom3e_index.media.images import ImageSpec, image_pixels_and_note, thumbnail_pixels
 
 MEMORY_BYTES = 6 << 30
 """Address space of a decode process; a file that needs more fails alone."""
@@ -36,7 +36,7 @@ def decode(kind: str, path: Path, spec: dict[str, Any]) -> tuple[NDArray[Any], s
         values: dict[str, Any] = {
             k: tuple(v) if isinstance(v, list) else v for k, v in spec.items()
         }
-        return image_pixels(path, ImageSpec(**values), tile=kind == "sat"), None
+        return image_pixels_and_note(path, ImageSpec(**values), tile=kind == "sat")
     if kind == "thumbnail":
         return thumbnail_pixels(path, **spec), None
     if kind == "spectrogram":
