@@ -49,10 +49,7 @@ class Finder:
         self._root = media.resolve()
         self._listing = Listing(media, allow_outside)
         self._copies = Copies(self._listing)
-        self.begin()
-
-    def begin(self) -> None:
-        """Forget what was counted, as before a table is read from its start."""
+        self._counted: set[int] = set()
         self._counts: dict[str, int] = {}
         self._first: dict[str, tuple[str, str]] = {}
         self._claims: dict[str, str] = {}
@@ -110,7 +107,9 @@ class Finder:
         return f"{_quoted(text)} lies outside {self.media}; pass --allow-outside to read it"
 
     def _took(self, how: str, text: str, path: str) -> Found:
-        self._counts[how] = self._counts.get(how, 0) + 1
+        if hash(text) not in self._counted:  # however often a table is read
+            self._counted.add(hash(text))
+            self._counts[how] = self._counts.get(how, 0) + 1
         self._first.setdefault(how, (text, path))
         return path, None
 
@@ -218,7 +217,9 @@ class Finder:
         """
         if repeats(parts[-1]):
             here, there = path.rpartition("/")[0], "/".join(parts[:-1])
-            return here not in self._used and self._folders.setdefault(here, there) == there
+            if here not in self._folders and here not in self._used:
+                self._folders[here] = there
+            return self._folders.get(here) == there
         return self._claims.setdefault(path, text) == text
 
     def _missing(self, text: str, path: str) -> str:

@@ -123,7 +123,6 @@ class Observations:
             TableError: The table is damaged.
         """
         at = 0
-        self._layout.rules.finder.begin()
         for raw in self._source.batches(rows):
             yield self._layout.batch(raw, at)
             at += raw.num_rows
