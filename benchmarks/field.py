@@ -97,7 +97,9 @@ class Index:
         """Rows of a taxon."""
         from prom3e_index import Filter
 
-        return self.search(text=name, target="loc", k=1, filter=Filter(taxon=name)).search["eligible"]
+        return self.search(text=name, target="loc", k=1, filter=Filter(taxon=name)).search[
+            "eligible"
+        ]
 
 
 class Trial:

@@ -14,8 +14,42 @@ def open_parquet(path: Path) -> Source:
     con, keep = connect(path)
     with readable(f"{path}, as Parquet,"):
         described = con.execute(f"DESCRIBE {query}", [checked(path)]).fetchall()
+        rows = con.execute(
+            "SELECT num_rows FROM parquet_file_metadata(?)", [checked(path)]
+        ).fetchall()
     columns = [str(d[0]) for d in described]
-    return from_query("parquet", con, query, [checked(path)], columns, path.parent, keep)
+    source = from_query("parquet", con, query, [checked(path)], columns, path.parent, keep)
+    source.facts["rows"] = int(rows[0][0])
+    return source
+
+
+def open_parquets(folder: Path, names: list[str]) -> Source:
+    """Open Parquet files as one table, in the order of their names; columns are matched by name.
+
+    Names of folders such as `year=2023` are columns. Raises `TableError` where the files are different tables.
+    """
+    from pyarrow import parquet
+
+    from prom3e_index.tables.parts import check_shared
+
+    columns: dict[str, list[str]] = {}
+    rows = 0
+    for name in names:
+        with readable(f"{folder / name}, as Parquet,"):
+            about = parquet.read_metadata(folder / name)
+        columns[name] = list(about.schema.to_arrow_schema().names)
+        rows += about.num_rows
+    said = check_shared(folder, columns)
+    files = [checked(folder / n) for n in names]
+    hive = str(any("=" in n for n in names)).lower()
+    query = f"SELECT * FROM read_parquet(?, hive_partitioning={hive}, hive_types_autocast=false, union_by_name=true)"
+    con, keep = connect(*(folder / n for n in names))
+    with readable(f"{folder}, as Parquet,"):
+        described = con.execute(f"DESCRIBE {query}", [files]).fetchall()
+    source = from_query("parts", con, query, [files], [str(d[0]) for d in described], folder, keep)
+    source.facts.update(rows=rows, parts=len(names))
+    source.said += [said] if said else []
+    return source
 
 
 def open_duckdb(path: Path, table: str | None) -> Source:

@@ -7,16 +7,31 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from prom3e_index.tables import camtrap, dwca, folders, imagefolder, insights, open_data, taxabench
+from prom3e_index.errors import TableError
+from prom3e_index.tables import (
+    camtrap,
+    dwca,
+    folders,
+    imagefolder,
+    insights,
+    open_data,
+    spatial,
+    taxabench,
+)
 from prom3e_index.tables.archives import is_zip
+from prom3e_index.tables.arrow_files import is_arrow, open_arrow
 from prom3e_index.tables.databases import open_duckdb, open_parquet
 from prom3e_index.tables.encoding import is_text
+from prom3e_index.tables.geojson import open_geojson
 from prom3e_index.tables.json_tables import open_json
 from prom3e_index.tables.looks import Look
 from prom3e_index.tables.meta_xml import read_meta
+from prom3e_index.tables.parts import is_parts, open_parts, part_files
+from prom3e_index.tables.sheets import open_sheet
 from prom3e_index.tables.source import Source
+from prom3e_index.tables.sqlite_tables import open_sqlite, sqlite_files
 from prom3e_index.tables.text import open_text
-from prom3e_index.tables.zips import open_zip
+from prom3e_index.tables.zips import open_zip, table_names
 
 
 @dataclass(frozen=True)
@@ -77,16 +92,77 @@ def _tar(look: Look) -> bool:
     )
 
 
+_FEATURE = re.compile(r'"type"\s*:\s*"Feature(?:Collection)?"')
+
+
 def _json(look: Look) -> bool:
-    return (
-        not (look.folder or look.zipped)
-        and re.match(r'\x1e?\s*(?:\{\s*["}]|\[\s*[\[{"\]\d])', look.text) is not None
+    opens = r'\x1e?\s*(?:\{\s*["}]|\[\s*[\[{"\]\d])'
+    return not (look.folder or look.zipped) and re.match(opens, look.text) is not None
+
+
+def _geojson(look: Look) -> bool:
+    return _json(look) and _FEATURE.search(look.text[:4096]) is not None
+
+
+def _lines(look: Look) -> bool:
+    first, _, second = look.text.partition("\n")
+    return _json(look) and first.rstrip().endswith("}") and second.lstrip().startswith("{")
+
+
+def _xlsx(look: Look) -> bool:
+    return look.zipped and any(n.lower().startswith("xl/workbook.") for n in look.names)
+
+
+def _ods(look: Look) -> bool:
+    return look.zipped and b"application/vnd.oasis.opendocument.spreadsheet" in look.head[:200]
+
+
+def _xls(look: Look) -> bool:
+    return look.head.startswith(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")
+
+
+def _sqlite(look: Look) -> bool:
+    return look.head.startswith(b"SQLite format 3\0")
+
+
+def _zip_of_others(look: Look) -> bool:
+    """A zip that holds more than one text table."""
+    if not look.zipped:
+        return False
+    names = table_names(look)
+    return bool(names) and not (
+        len(names) == 1 and names[0].lower().endswith((".csv", ".tsv", ".txt"))
     )
+
+
+def _open_in_zip(path: Path, member: str | None, encoding: str | None = None) -> Source:
+    def opening(file: Path) -> Source:
+        look = Look(file)
+        if look.folder:
+            return open_parts(file)
+        kind = next((f for f in KNOWN if f.found(look)), None)
+        if kind is None or kind.open is None or (look.zipped and kind.name not in ("xlsx", "ods")):
+            raise TableError(
+                f"{path} holds {file.name}, which is no table; unpack it and name what is."
+            )
+        if encoding is not None and kind.encoded is not None:
+            return kind.encoded(file, encoding)
+        return kind.open(file, None)
+
+    return open_zip(path, member, opening)
+
+
+def _open_gbif(path: Path, member: str | None, encoding: str | None = None) -> Source:
+    if is_zip(path):
+        return _open_in_zip(path, member, encoding)
+    if member is not None:
+        raise TableError(f"{path} (gbif) is one table; name it without ::{member}.")
+    return open_text(path, "gbif", encoding)
 
 
 def _delimited(look: Look) -> bool:
     """Whether it is a text file, for all that its first bytes tell."""
-    return not (look.folder or look.zipped or _json(look)) and (is_text(look.inner))
+    return not (look.folder or look.zipped or _xls(look) or _json(look)) and is_text(look.inner)
 
 
 def _multinat(look: Look) -> bool:
@@ -147,8 +223,20 @@ def _taxabench_names(path: Path) -> list[str]:
     ]
 
 
-def _open_gbif(path: Path, encoding: str | None = None) -> Source:
-    return open_zip(path, encoding) if is_zip(path) else open_text(path, "gbif", encoding)
+def _spatial(kind: str, parts: str = "layer") -> Format:
+    """A format that pyogrio reads."""
+    return Format(
+        kind,
+        lambda look: spatial.spatial_kind(look) == kind,
+        lambda path, layer: spatial.open_spatial(path, kind, layer),
+        spatial.shape_files if kind == "shapefile" else _all_files,
+        parts=parts,
+    )
+
+
+def _all_files(path: Path) -> list[Path]:
+    """A file, or what lies in a folder that is one database."""
+    return sorted(p for p in path.iterdir() if p.is_file()) if path.is_dir() else [path]
 
 
 KNOWN: tuple[Format, ...] = (
@@ -162,19 +250,30 @@ KNOWN: tuple[Format, ...] = (
            lambda p: list(open_data.open_data_files(p).values())),
     Format("imagefolder", lambda look: look.folder and imagefolder.is_imagefolder(look), imagefolder.open_imagefolder,
            imagefolder.metadata_files, folders.listing),
+    *map(_spatial, ("filegdb", "shapefile", "geopackage", "flatgeobuf", "kml", "gpx")),
     Format("media-folder", lambda look: look.folder and folders.holds_media(look.path), folders.open_folder,
            lambda p: [], folders.listing),
+    Format("parts", is_parts, open_parts, lambda p: [p / n for n in part_files(p)], parts="file"),
     Format("npz", lambda look: look.zipped and any(n.endswith(".npy") for n in look.names)),
     Format("multinat", _multinat),
     Format("npy", lambda look: look.head.startswith(b"\x93NUMPY")),
+    Format("geoparquet", lambda look: look.head.startswith(b"PAR1") and bool(spatial.geoparquet_columns(look.path)),
+           spatial.open_geoparquet),
     Format("parquet", lambda look: look.head.startswith(b"PAR1"), lambda p, _: open_parquet(p)),
+    Format("arrow", is_arrow, open_arrow),
     Format("duckdb", lambda look: look.head[8:12] == b"DUCK", open_duckdb, _duckdb_files, parts="table"),
-    Format("jsonl", lambda look: False, open_json),
+    Format("sqlite", _sqlite, open_sqlite, sqlite_files, parts="table"),
+    Format("xlsx", _xlsx, open_sheet, parts="sheet"),
+    Format("ods", _ods, open_sheet, parts="sheet"),
+    Format("xls", _xls, open_sheet, parts="sheet"),
+    Format("zip", _zip_of_others, _open_in_zip, parts="member"),
+    Format("geojson", _geojson, open_geojson),
+    Format("jsonl", _lines, open_json),
     Format("json", _json, open_json),
     Format("inaturalist", lambda look: _delimited(look) and look.columns >= {"observed_on_string", "quality_grade"},
            lambda p, _: open_text(p, "inaturalist"), encoded=lambda p, e: open_text(p, "inaturalist", e)),
-    Format("gbif", lambda look: look.zipped or (_delimited(look) and "gbifid" in look.columns),
-           lambda p, _: _open_gbif(p), encoded=lambda p, e: _open_gbif(p, e)),
+    Format("gbif", lambda look: look.zipped or (_delimited(look) and "gbifid" in look.columns), _open_gbif,
+           parts="member", encoded=lambda p, e: _open_gbif(p, None, e)),
     Format("tsv", lambda look: _delimited(look) and look.delimiter == "\t", lambda p, _: open_text(p, "tsv"),
            encoded=lambda p, e: open_text(p, "tsv", e)),
     Format("csv", _delimited, lambda p, _: open_text(p, "csv"), encoded=lambda p, e: open_text(p, "csv", e)),

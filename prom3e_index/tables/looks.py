@@ -98,7 +98,7 @@ def is_hidden(name: str) -> bool:
     parts = name.replace("\\", "/").split("/")
     last = parts[-1].lower()
     return (
-        any(p.startswith(".") or p == "__MACOSX" for p in parts)
+        any((p.startswith(".") and p not in (".", "..")) or p == "__MACOSX" for p in parts)
         or last in ("thumbs.db", "desktop.ini", "ehthumbs.db", "_success")
         or last.startswith(("_started", "_committed", "_metadata", "_common_metadata"))
     )
