@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 from prom3e_index.errors import TableError, near_names
 from prom3e_index.tables.archives import unpack
 from prom3e_index.tables.camtrap import beside, said_inside, zipped_media
-from prom3e_index.tables.looks import Look, is_hidden
+from prom3e_index.tables.looks import Look
 from prom3e_index.tables.source import Source
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 TABLE_ENDINGS = tuple(
     ".csv .tsv .txt .tab .csv.gz .tsv.gz .txt.gz .parquet .json .jsonl .ndjson .geojson .geojsonl .xlsx .xlsm .xls "
@@ -80,13 +84,27 @@ def open_zip(path: Path, member: str | None, opening: Callable[[Path], Source]) 
     except TableError as e:
         raise TableError(str(e).replace(str(folder), str(path))) from e
     source.media, source.keep = path.parent, [*source.keep, keep]
+    own = []
     if len(wanted) < len(names):
         others = [n for n in names if n not in chosen]
-        source.said.append(
+        own.append(
             f"{wanted[0]} is read, not {', '.join(others[:8])}; to read another name PATH::MEMBER."
         )
-    inside = sum(not is_hidden(n) for n in look.names) - len(names) and zipped_media(path)
+    inside = zipped_media(path)
     if inside:
         source.media = beside(path)
-        source.said.append(said_inside(inside, path, source.media))
+        own.append(said_inside(inside, path, source.media))
+    _also_said(source, own)
     return source
+
+
+def _also_said(source: Source, own: list[str]) -> None:
+    """Say this too, also once the table is read, when what it says of itself is complete."""
+    plain = source.read
+
+    def read(rows: int) -> Iterator[pa.RecordBatch]:
+        yield from plain(rows)
+        source.said.extend(s for s in own if s not in source.said)
+
+    source.said.extend(own)
+    source.read = read
