@@ -174,10 +174,10 @@ def understand(
     kept = _count(con, "true")
     rejected = _reasons(con, "SELECT id, reason, coalesce(row_in, line) AS n FROM rejected")
     rows, said = kept + sum(r.rows for r in rejected), list(table.said)
-    counted = table.facts.get("rows")
-    if isinstance(counted, int) and counted != rows:
+    records = table.facts.get("rows")
+    if isinstance(records, int) and records != rows:
         said.append(
-            f"The file has {counted:,} records, and {rows:,} are accounted for: this is a fault of the program."
+            f"The file has {records:,} records, and {rows:,} are accounted for: this is a fault of the program."
         )
     return Understood(
         table=name,
