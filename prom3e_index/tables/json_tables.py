@@ -14,6 +14,13 @@ from prom3e_index.tables.source import MOST_COLUMNS, Source
 if TYPE_CHECKING:
     import pyarrow as pa
 
+_LAID = {
+    "lines": "one record a line",
+    "values": "one record after another",
+    "array": "an array of records",
+    "wrapped": "an array of records in {!r}",
+    "whole": "one object",
+}
 _PAGES = (("numPages", "page"), ("endOfRecords", "offset"), ("total_results", "page"))
 
 
@@ -67,7 +74,11 @@ def from_records(
         if part:
             yield _batch(part, columns, names)
 
-    facts = {"rows": rows + len(rejected), "shape": shape.kind, "encoding": "utf-8"}
+    facts = {
+        "rows": rows + len(rejected),
+        "shape": _LAID[shape.kind].format(shape.key),
+        "encoding": "utf-8",
+    }
     return Source(format, list(names.values()), path.parent, read, facts, said, rejected)
 
 

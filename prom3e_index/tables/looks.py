@@ -83,14 +83,18 @@ class Look:
         return self.inner.decode("utf-8", "replace").removeprefix("\ufeff").lstrip()
 
     @cached_property
-    def columns(self) -> set[str]:
-        """The column names of a text table, in lower case."""
-        return {n.lower() for n in header(self.path)[0]}
+    def _header(self) -> tuple[list[str], str, str]:
+        return header(self.path)
 
     @cached_property
+    def columns(self) -> set[str]:
+        """The column names of a text table, in lower case."""
+        return {n.lower() for n in self._header[0]}
+
+    @property
     def delimiter(self) -> str:
         """What stands between the columns of a text table."""
-        return header(self.path)[1]
+        return self._header[1]
 
 
 def is_hidden(name: str) -> bool:
