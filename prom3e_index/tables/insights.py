@@ -210,6 +210,7 @@ def _query(tables: Joined, core: str) -> str:
         "latitude",
         "longitude",
         "commonname",
+        "filename",
         "species",
     }
     used |= {"location", "timestamp"} if core == "images" else {"location"}

@@ -80,7 +80,9 @@ class Look:
     @cached_property
     def text(self) -> str:
         """The first characters of a text file, without byte order mark and leading blanks."""
-        return self.inner.decode("utf-8", "replace").removeprefix("\ufeff").lstrip()
+        wide = self.inner[:2] in (b"\xff\xfe", b"\xfe\xff")
+        text = self.inner.decode("utf-16" if wide else "utf-8", "replace")
+        return text.removeprefix("\ufeff").lstrip()
 
     @cached_property
     def _header(self) -> tuple[list[str], str, str]:

@@ -209,6 +209,7 @@ def _features(
     def read(rows: int) -> Iterator[pa.RecordBatch]:
 
         geometries.begin()
+        count = 0
         with open_arrow(
             given[0],
             layer=given[1],
@@ -219,7 +220,9 @@ def _features(
         ) as (meta, reader):
             column = (meta["geometry_name"] or "wkb_geometry") if shaped and not own else None
             for batch in reader:
+                count += batch.num_rows
                 yield with_places(_renamed(batch, fields, names, column), column, geometries, own)
+        facts["rows"] = count
         geometries.finish()
 
     columns = [*names, *(PLACE if shaped and not own else ())]
