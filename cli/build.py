@@ -21,7 +21,7 @@ from prom3e_index.cli.options import (
     grouped,
     wishes,
 )
-from prom3e_index.cli.screen import progress, say
+from prom3e_index.cli.screen import plural, progress, say
 
 
 @grouped
@@ -57,6 +57,7 @@ def build(
     from prom3e_index.bundle.faiss.kinds import Wish
     from prom3e_index.cli.understood import write_understood
     from prom3e_index.indexer.build import build as run
+    from prom3e_index.indexer.expand import said_of
     from prom3e_index.search.meaning import MEANINGLESS
 
     config = config_from(
@@ -79,6 +80,10 @@ def build(
         f"{c['rows_in']:,} rows in = {c['rows_indexed']:,} indexed + {c['rows_rejected']:,} rejected; "
         f"{c['files_lost']:,} files or values lost; {manifest['seconds']:.1f} s"
     )
+    if c["rows"] > c["observations"]:
+        say(f"{plural(c['observations'], 'observation')} = {plural(c['rows'], 'row')}")
+    for sentence in said_of(manifest["source"]["expanded"], manifest["windows"]):
+        say(sentence)
     have = ", ".join(f"{m} {n:,}" for m, n in manifest["observed"].items())
     say(f"observed: {have}; the rest is completed and marked")
     if c["rows_rejected"] or c["files_lost"]:

@@ -23,7 +23,7 @@ from prom3e_index.cli.options import (
     wishes,
 )
 from prom3e_index.cli.render import write_certificate, write_state
-from prom3e_index.cli.screen import progress, say
+from prom3e_index.cli.screen import plural, progress, say
 
 if TYPE_CHECKING:
     from prom3e_index.indexer.work import BuildConfig
@@ -66,11 +66,14 @@ def _take(update: bool, index: Path, config: BuildConfig) -> None:
 
     with progress() as show:
         done = run(index, config, show, update, write_understood)
-    said = [f"{done.added:,} {'written anew' if update else 'added'}"]
+    rows = f" in {done.added:,} rows" if done.added > done.observations else ""
+    said = [f"{done.observations:,} {'written anew' if update else 'added'}{rows}"]
     if not update:
         said.append(f"{done.known:,} were there already")
     lost = f"; {done.lost:,} files or values lost" if done.added else ""
     say(f"{', '.join(said)}, {done.rejected:,} rejected{lost}")
+    for sentence in done.said:
+        say(sentence)
     for reason in done.reasons:
         say(f"  {reason}")
     if (done.rejected or done.lost) and done.added:
@@ -100,7 +103,12 @@ def remove(
     wanted = None if ids is None else _lines(ids)
     with progress() as show:
         done = run(index, Filter(where=where), wanted, show)
-    say(f"{done.removed:,} removed" if done.removed else "nothing to remove")
+    rows = (
+        f"rows of {plural(done.observations, 'observation')} "
+        if done.removed > done.observations
+        else ""
+    )
+    say(f"{done.removed:,} {rows}removed" if done.removed else "nothing to remove")
     write_state(index, done.manifest)
     if done.unknown:
         shown = ", ".join(repr(i[:80]) for i in done.unknown[:5])

@@ -50,6 +50,8 @@ def encode(
     if done["planet"] is False:
         say(f"warning: {MEANINGLESS}", err=True)
     have = ", ".join(f"{m} {n:,}" for m, n in done["observed"].items())
+    for sentence in done["said"]:
+        say(sentence)
     say(f"{done['rows']:,} rows written, {done['rejected']:,} rejected; observed: {have}")
 
 

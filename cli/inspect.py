@@ -9,7 +9,7 @@ import typer
 
 from prom3e_index.cli.options import DEFAULT_INDEX, Index
 from prom3e_index.cli.render import write_certificate
-from prom3e_index.cli.screen import put_data, say, speaks_utf8
+from prom3e_index.cli.screen import holdings, put_data, say, speaks_utf8
 from prom3e_index.show.escapes import json_text, shown
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ def info(
     ] = False,
 ) -> None:
     """Say what an index holds, who made it, and how good its search is."""
+    from prom3e_index.indexer.expand import said_of
     from prom3e_index.search.meaning import MEANINGLESS, means_nothing
     from prom3e_index.search.run import Bundle
 
@@ -41,13 +42,15 @@ def info(
     c = m["counts"]
     size = sum(f["bytes"] for f in m["files"].values())
     say(
-        f"{index}: {m['rows']:,} observations, {size / 1e6:.1f} MB, format {m['format_version']}, "
+        f"{index}: {holdings(m)}, {size / 1e6:.1f} MB, format {m['format_version']}, "
         f"generation {m['generation']}, made {m['created']} by {m['program']}"
     )
     say(
         f"rows: {c['rows_in']:,} in = {c['rows_indexed']:,} indexed + {c['rows_rejected']:,} rejected; "
         f"{c['files_lost']:,} files or values lost"
     )
+    for sentence in said_of(m["source"].get("expanded") or {}, m.get("windows")):
+        say(sentence)
     for name, count in m["observed"].items():
         say(f"  {name:6s} {count:>9,} observed  {m['rows'] - count:>9,} completed")
     s = m["source"]
@@ -58,7 +61,7 @@ def info(
         f"hub correction {m.get('hubs', {}).get('method', 'none')}"
     )
     say("fingerprints: " + ", ".join(f"{k} {v}" for k, v in m["fingerprints"].items()))
-    gone = c.get("rows_removed", 0)
+    gone = int(m["deleted"]["rows"]) if m["deleted"] else 0
     if len(m["segments"]) > 1 or gone:
         say(f"segments: {len(m['segments'])}, {gone:,} removed rows until compact")
     for target, point in m["segments"][0]["index"].items():

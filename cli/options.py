@@ -129,6 +129,16 @@ class RowOptions(LookOptions):
     """How a table is read to be encoded."""
 
     climate: Climate = None
+    windows: Annotated[
+        str | None,
+        typer.Option(
+            help="Seconds of the windows that longer recordings become, a row each; none: one row a recording, by "
+            "the published crops; auto: windows of 10 s above 30 s. An index keeps its choice."
+        ),
+    ] = None
+    hop: Annotated[
+        float | None, typer.Option(help="Seconds from one window to the next; half a window.")
+    ] = None
     batch_size: Annotated[
         int | None, typer.Option("--batch-size", min=1, help="Items per encoder call.")
     ] = None

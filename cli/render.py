@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from prom3e_index.cli.screen import colours, put, put_data, say, speaks_utf8
+from prom3e_index.cli.screen import colours, holdings, put, put_data, say, speaks_utf8
 
 if TYPE_CHECKING:
     from prom3e_index.search.query import Answer
@@ -80,8 +80,13 @@ def table(answer: Answer, bold: bool = False, width: int | None = FILE_WIDTH) ->
     w = q["weights"]
     advice = q["add_next"]
     lines = [f"note: {note}" for note in s["notes"] if note != MEANINGLESS]
+    observations = (
+        f" ({s['eligible_observations']:,} of {s['observations']:,} observations)"
+        if "observations" in s
+        else ""
+    )
     lines.append(
-        f"{s['eligible']:,} of {s['rows']:,} rows eligible; {s['path']}; "
+        f"{s['eligible']:,} of {s['rows']:,} rows eligible{observations}; {s['path']}; "
         f"{sum(s['milliseconds'].values()):.0f} ms"
     )
     lines.append(
@@ -136,16 +141,20 @@ def _print_hits(console: Any, rows: list[list[str]]) -> None:
 
 
 def _cells(h: Any) -> list[str]:
+    from prom3e_index.search.spans import span_text
     from prom3e_index.show.escapes import shown
 
     f = h.fields
     place = "" if f.get("latitude") is None else f"{f['latitude']:.3f}, {f['longitude']:.3f}"
+    where = f["id"]
+    if f.get("start_s") is not None:
+        where = f"{f.get('observation') or where} {span_text(f['start_s'], f['end_s'])}"
     cells = (
         h.rank,
         f"{h.score:.4f}",
         "completed" if h.completed else "observed",
         f.get("scientific_name") or f.get("common_name") or "—",
-        f["id"],
+        where,
         place + (" (obscured)" if f.get("obscured") else ""),
         *("" if f.get(k) is None else f[k] for k in ("event_date", "license", "rights_holder")),
     )
@@ -154,9 +163,9 @@ def _cells(h: Any) -> list[str]:
 
 def write_state(index: Path, manifest: dict[str, Any]) -> None:
     """What an index holds after a change."""
-    gone = manifest["counts"].get("rows_removed", 0)
+    gone = int(manifest["deleted"]["rows"]) if manifest["deleted"] else 0
     more = f"; {gone:,} removed rows stay in its files until compact" if gone else ""
-    say(f"{index}: generation {manifest['generation']}, {manifest['rows']:,} observations{more}")
+    say(f"{index}: generation {manifest['generation']}, {holdings(manifest)}{more}")
 
 
 def write_certificate(manifest: dict[str, Any]) -> None:

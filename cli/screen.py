@@ -142,3 +142,16 @@ def progress() -> Iterator[Display]:
         console=Console(stderr=True, no_color=not colours(sys.stderr)),
     ) as bar:
         yield Display(bar)
+
+
+def plural(n: int, noun: str) -> str:
+    """`1 row`, `2 rows`."""
+    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
+
+
+def holdings(manifest: dict[str, Any]) -> str:
+    """How many observations an index holds, and in how many rows where these are more."""
+    rows = int(manifest["rows"])
+    observations = int(manifest["counts"].get("observations", rows))
+    said = f"{observations:,} observations"
+    return said if rows == observations else f"{said} in {rows:,} rows"

@@ -28,6 +28,7 @@ from prom3e_index.indexer.beside import STAGE_FILES, WORK_FILES, real_path, take
 from prom3e_index.indexer.certify import certified
 from prom3e_index.indexer.disk import full_disk_said
 from prom3e_index.indexer.encode import encode_table, some_kept
+from prom3e_index.indexer.expand import expanded
 from prom3e_index.indexer.generation import summarise
 from prom3e_index.indexer.lock import locked
 from prom3e_index.indexer.plan import Progress, silent
@@ -128,6 +129,7 @@ def _manifest(
             "audio_windows": config.audio_windows,
         },
         "fingerprints": {**loaded, "mvae": model.mvae_fingerprint},
+        "windows": facts["windowing"],
         "weights": model.settings.get("weights", {}),
         "epsilon": {m: model.weights((), m).epsilon for m in model.modalities},
         "source": {
@@ -137,6 +139,7 @@ def _manifest(
             "fields": facts["fields"],
             "duplicates": config.duplicates,
             "understood": facts["understood"],
+            "expanded": expanded(facts),
             "climate": str(config.climate.resolve()) if config.climate else None,
         },
         "machine": {

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from prom3e_index.bundle.filters import Filter
 from prom3e_index.bundle.opened import BundleFolder
+from prom3e_index.bundle.segment_views import observation_cells
 from prom3e_index.errors import (
     BundleError,
     InputError,
@@ -31,6 +32,7 @@ from prom3e_index.indexer.beside import (
 from prom3e_index.indexer.certify import certified, is_stale, tuned, wish_of
 from prom3e_index.indexer.disk import full_disk_said
 from prom3e_index.indexer.encode import encode_table
+from prom3e_index.indexer.expand import expanded, said_of
 from prom3e_index.indexer.generation import (
     changing,
     commit,
@@ -59,9 +61,11 @@ class Changed:
     Attributes:
         manifest: Of the index as it is now; the old one's where nothing was to be done.
         added: Rows written.
-        removed: Observations found no more.
+        removed: Rows found no more.
         known: Rows passed over because the index holds their ids.
         lost: Files and values that the rows written are without.
+        observations: Observations that the rows written, or removed, belong to.
+        said: Sentences on the rows that observations became.
         rejected: Rows refused, with reasons in the new segment's `rejected.parquet`.
         unknown: Ids to be removed that no observation has.
         reasons: Why rows were refused, at most 20, where no new segment keeps the reasons.
@@ -73,6 +77,8 @@ class Changed:
     known: int = 0
     rejected: int = 0
     lost: int = 0
+    observations: int = 0
+    said: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
     reasons: tuple[str, ...] = ()
 
@@ -115,7 +121,8 @@ def add(
                     f"{config.table} has no ids, so its rows cannot be told from the index's; name the column "
                     "that holds them (--map COLUMN=id), or give embeddings an array `ids`."
                 )
-            with bundle.reader("SELECT id FROM observations", 65_536) as ids:
+            cells = observation_cells(bundle.columns)
+            with bundle.reader(f"SELECT {cells} FROM observations", 65_536) as ids:
                 noted = sift_known(con, ids, update)
             with bundle.reader("SELECT id, reason FROM rejected WHERE id IS NOT NULL") as told:
                 return noted | sift_told(con, told)
@@ -141,7 +148,7 @@ def add(
         if planet is not None and "planet" in old:
             new["planet"] = planet
         removed = removed_rows(bundle)
-        again = _rows_of_ids(bundle, _ids_of(stage)) if update else np.zeros(0, np.int64)
+        again = _rows_of(bundle, _observations_of(stage)) if update else np.zeros(0, np.int64)
         removed[again] = True
         new["history"][-1]["removed"] = len(again)
         take_segment(index, stage, new, entry)
@@ -151,8 +158,16 @@ def add(
             remove_rows(index, new, removed)
         new = _settle(index, old, new, model, progress)
         take_away(work, WORK_FILES)
-        lost = entry["counts"]["files_lost"]
-        return Changed(new, entry["rows"], len(again), **done, lost=lost)
+        counts = entry["counts"]
+        return Changed(
+            new,
+            entry["rows"],
+            len(again),
+            **done,
+            lost=counts["files_lost"],
+            observations=counts["observations"],
+            said=tuple(said_of(expanded(facts), facts["windowing"])),
+        )
 
 
 def _work_folder(
@@ -170,7 +185,7 @@ def _work_folder(
 
 @full_disk_said
 def remove(index: Path, where: Filter | None, ids: list[str] | None, progress: Progress) -> Changed:
-    """Remove the observations that satisfy a filter, or those of some ids.
+    """Remove the rows that satisfy a filter, or the observations of some ids with all their rows.
 
     They are found no more from the next opening on; their data leave the files with `compact`. Damaged vectors and
     FAISS files do not stand in the way.
@@ -180,8 +195,8 @@ def remove(index: Path, where: Filter | None, ids: list[str] | None, progress: P
         bundle = BundleFolder(index, there(index, old))
         unknown: list[str] = []
         if ids is not None:
-            rows = _rows_of_ids(bundle, ids)
-            held = {str(r[0]) for r in _ids_at(bundle, rows)}
+            rows = _rows_of(bundle, ids)
+            held = {name for names in _names_at(bundle, rows) for name in names}
             unknown = [i for i in ids if i not in held]
         else:
             found = bundle.eligible(where or Filter())
@@ -190,12 +205,13 @@ def remove(index: Path, where: Filter | None, ids: list[str] | None, progress: P
             rows = found
         if not len(rows):
             return Changed(old, unknown=tuple(unknown))
+        touched = len({observation for _, observation in _names_at(bundle, rows)})
         new = successor(old, "remove", removed=len(rows))
         removed = removed_rows(bundle)
         removed[rows] = True
         remove_rows(index, new, removed)
         new = _settle(index, old, new, None, progress)
-        return Changed(new, removed=len(rows), unknown=tuple(unknown))
+        return Changed(new, removed=len(rows), observations=touched, unknown=tuple(unknown))
 
 
 def _settle(
@@ -222,6 +238,14 @@ def _as_built(
 ) -> tuple[Model, BuildConfig]:
     """The index's model, checked, and a configuration with its settings."""
     made = manifest["model"]
+    kept = manifest.get("windows")
+    if config.windows is None and config.hop is None:
+        config = replace(config, windows="none")
+        if kept is not None:
+            auto = kept["longer_than"] > kept["seconds"]
+            config = replace(
+                config, windows="auto" if auto else f"{kept['seconds']:g}", hop=kept["hop"]
+            )
     config = replace(
         config,
         out=index,
@@ -285,24 +309,31 @@ def _same_correction(index: Path, manifest: dict[str, Any], model: Model) -> Non
         )
 
 
-def _ids_of(segment: Path) -> list[str]:
+def _observations_of(segment: Path) -> list[str]:
     import duckdb
 
     con = duckdb.connect(str(segment / "metadata.duckdb"), read_only=True)
     try:
-        return [str(r[0]) for r in con.execute("SELECT id FROM observations").fetchall()]
+        found = con.execute("SELECT DISTINCT observation FROM observations").fetchall()
+        return [str(r[0]) for r in found]
     finally:
         con.close()
 
 
-def _rows_of_ids(bundle: BundleFolder, ids: list[str]) -> Ints:
+def _rows_of(bundle: BundleFolder, ids: list[str]) -> Ints:
+    """Rows, ascending, of some observations, or with some ids."""
     found = bundle.sql(
-        "SELECT row FROM observations WHERE id IN (SELECT unnest(?::VARCHAR[])) ORDER BY row", [ids]
+        f"SELECT row FROM (SELECT row, {observation_cells(bundle.columns)} FROM observations) "
+        "WHERE id IN (SELECT unnest(?::VARCHAR[])) OR observation IN (SELECT unnest(?::VARCHAR[])) ORDER BY row",
+        [ids, ids],
     )
     return np.array([r[0] for r in found], np.int64)
 
 
-def _ids_at(bundle: BundleFolder, rows: Ints) -> list[tuple[Any, ...]]:
+def _names_at(bundle: BundleFolder, rows: Ints) -> list[tuple[Any, ...]]:
+    """Id of each of some rows, and of its observation."""
     return bundle.sql(
-        "SELECT id FROM observations WHERE row IN (SELECT unnest(?::BIGINT[]))", [rows.tolist()]
+        f"SELECT id, observation FROM (SELECT row, {observation_cells(bundle.columns)} FROM observations) "
+        "WHERE row IN (SELECT unnest(?::BIGINT[]))",
+        [rows.tolist()],
     )

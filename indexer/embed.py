@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,11 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prom3e_index.bundle.filters import quoted
-from prom3e_index.bundle.memory_maps import release
 from prom3e_index.errors import MediaError
 from prom3e_index.indexer.losses import Losses, missing
-from prom3e_index.indexer.new_array import new_array
 from prom3e_index.indexer.plan import Progress
+from prom3e_index.indexer.spans import decoded_spans
+from prom3e_index.indexer.store import ABSENT, PENDING, Store
 from prom3e_index.media.climate import ClimateRaster
 from prom3e_index.media.pool import DecodePool, Task
 from prom3e_index.models.folder import Model
@@ -31,34 +32,6 @@ from prom3e_index.schema import MEDIA
 if TYPE_CHECKING:
     import duckdb
 
-PENDING, ENCODED, ABSENT = 0, 1, 2
-
-
-class Store:
-    """The arrays of one modality under `folder`, made on first use."""
-
-    def __init__(self, folder: Path, modality: str, n: int, width: int) -> None:
-        self.values = _stored(folder / f"{modality}.npy", (n, width), np.float16)
-        self.state = _stored(folder / f"{modality}.state.npy", (n,), np.uint8)
-
-    def put(self, rows: list[NDArray[np.int64]], embeddings: NDArray[np.float32]) -> None:
-        """Write embeddings, each to all of its rows, then mark them."""
-        every = np.concatenate(rows)
-        self.values[every] = np.repeat(embeddings, [len(r) for r in rows], axis=0)
-        release(self.values)
-        self.state[every] = ENCODED
-        self.state.flush()
-
-
-def _stored(path: Path, shape: tuple[int, ...], dtype: type) -> Any:
-    if not path.is_file():
-        temporary = path.with_suffix(".making")
-        new_array(temporary, shape, dtype)
-        temporary.replace(path)
-    if 0 in shape:
-        return np.zeros(shape, dtype)
-    return np.lib.format.open_memmap(path, mode="r+")
-
 
 def _groups(
     con: duckdb.DuckDBPyConnection, column: str, state: NDArray[np.uint8]
@@ -66,7 +39,8 @@ def _groups(
     """Distinct values of a column with the pending rows that hold them, in the table's order."""
     query = (
         f"SELECT {quoted(column)} AS value, list(seq ORDER BY seq) AS seqs FROM planned "
-        f"WHERE {quoted(column)} IS NOT NULL GROUP BY 1 ORDER BY min(seq)"
+        f"WHERE {quoted(column)} IS NOT NULL{' AND start_s IS NULL' if column == 'audio' else ''} "
+        "GROUP BY 1 ORDER BY min(seq)"
     )
     for batch in con.cursor().sql(query).to_arrow_reader(4096):
         values, seqs = batch.column(0), batch.column(1)
@@ -135,7 +109,9 @@ def embed(
         spec = asdict(model.media_spec(modality))
         with DecodePool(workers, timeout_s) as pool:
             ahead = 2 * size + 2 * workers
-            files = _decoded(groups, pool, modality, spec, media, work, store, ahead)
+            files: Iterable[Any] = _decoded(groups, pool, modality, spec, media, work, store, ahead)
+            if modality == "audio":
+                files = chain(files, decoded_spans(con, pool, spec, media, work, store))
             _encode(files, encoder, store, size, report)
 
 

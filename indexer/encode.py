@@ -12,9 +12,11 @@ import numpy as np
 from prom3e_index.bundle.memory_maps import release
 from prom3e_index.errors import InputError
 from prom3e_index.indexer.answering import open_table, planned_names_of_planet, table_kind
-from prom3e_index.indexer.embed import ABSENT, ENCODED, Store, embed
+from prom3e_index.indexer.embed import embed
+from prom3e_index.indexer.expand import expand
 from prom3e_index.indexer.losses import read_lost
 from prom3e_index.indexer.plan import DUPLICATES, Progress, open_plan, plan
+from prom3e_index.indexer.store import ABSENT, ENCODED, Store
 from prom3e_index.indexer.understood import (
     Heard,
     Understood,
@@ -22,6 +24,7 @@ from prom3e_index.indexer.understood import (
     understand,
     unheard,
 )
+from prom3e_index.indexer.windows import windows_of
 from prom3e_index.indexer.work import BuildConfig, unchanged, write_note
 from prom3e_index.indexer.write_segment import kept_rows
 from prom3e_index.media.climate import ClimateRaster
@@ -59,11 +62,12 @@ def encode_table(
         climate = default if default.is_file() else None
     if climate is not None and "env" in model.settings.get("encoder", {}):
         raster = ClimateRaster.open(climate, model.encoder("env").inputs)  # type: ignore[attr-defined]
+    windows = windows_of(config, kind, model)
     con = open_plan(work)
     try:
         if not done.is_file():
             table = open_table(config, kind, model.modalities, model.width)
-            facts = {
+            facts: dict[str, Any] = {
                 "rows": plan(con, table, config.duplicates, progress),
                 "planet": planned_names_of_planet(con),
                 "format": table.format,
@@ -72,7 +76,22 @@ def encode_table(
             }
             unchanged(config, work)
             facts["understood"] = understand(con, config.table, table).as_json()
-            _finish(con, facts, done, sift)
+            if sift is not None:
+                facts |= sift(con, facts)
+            facts["windowing"] = windows.as_json() if windows else None
+            if kind not in EMBEDDINGS:
+                facts |= expand(
+                    con,
+                    work,
+                    Path(facts["media"]),
+                    windows,
+                    config.further_media,
+                    config.workers,
+                    config.timeout_s,
+                    progress,
+                )
+            con.execute("CHECKPOINT")
+            write_note(done, facts)
         facts = json.loads(done.read_text())
         understood = Understood.from_json(facts["understood"])
         heard(understood)
@@ -140,14 +159,6 @@ def some_kept(config: BuildConfig, work: Path, model: Model, rows: int) -> None:
     if len(kept) == 0:
         reason = next((f"{m}: {r}" for _, m, r in read_lost(work)), "no modality could be encoded")
         raise InputError(f"Nothing of {config.table} is left to index; the first reason: {reason}.")
-
-
-def _finish(con: Any, facts: dict[str, Any], done: Path, sift: Sift | None) -> None:
-    """Note that the plan is whole."""
-    if sift is not None:
-        facts |= sift(con, facts)
-    con.execute("CHECKPOINT")
-    write_note(done, facts)
 
 
 def _some_left(con: Any, config: BuildConfig, rows: int, needed: bool) -> None:

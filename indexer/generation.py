@@ -39,6 +39,7 @@ from prom3e_index.bundle.own_files import OWNED, entries, refuse_links
 from prom3e_index.indexer.beside import STAGE_FILES, stage_of, take_away
 from prom3e_index.indexer.lock import locked
 from prom3e_index.indexer.new_array import save_array
+from prom3e_index.indexer.parts import counted
 from prom3e_index.indexer.plan import Progress, silent
 from prom3e_index.indexer.publish import set_aside, settle
 from prom3e_index.indexer.work import read_note
@@ -64,9 +65,11 @@ def summarise(folder: Path, manifest: dict[str, Any]) -> None:
         first["counts"] = manifest["counts"]
         parts = [s["counts"] for s in segments]
     counts = {k: sum(int(p.get(k, 0)) for p in parts) for k in _COUNTS}
-    counts["rows_indexed"] = manifest["rows"]
-    manifest["counts"] = counts | ({"rows_removed": removed} if removed else {})
     bundle = BundleFolder(folder, there(folder, manifest))
+    observations, of_table = counted(bundle.metadata.cursor(), "observations")
+    gone = counts["rows_indexed"] - of_table
+    counts |= {"rows_indexed": of_table, "observations": observations, "rows": manifest["rows"]}
+    manifest["counts"] = counts | ({"rows_removed": gone} if gone else {})
     manifest["columns"] = dict(bundle.metadata.metadata_columns)
     held = bundle.present[bundle.live].sum(axis=0)
     manifest["observed"] = {m: int(n) for m, n in zip(bundle.modalities, held, strict=True)}

@@ -10,9 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prom3e_index.bundle.column_types import chosen_type, number, reproduced
-from prom3e_index.bundle.segment_views import Columns
+from prom3e_index.bundle.segment_views import IS_PART, Columns
 from prom3e_index.bundle.taxa import (
-    CANONICAL,
     GENUS,
     SPECIES,
     add_species,
@@ -20,6 +19,7 @@ from prom3e_index.bundle.taxa import (
     quoted,
     taxon_columns,
 )
+from prom3e_index.indexer.parts import REPLACED, counted, part_cells, tell_of_parts
 from prom3e_index.schema import FIELDS, RECORDS, SHOWN
 
 if TYPE_CHECKING:
@@ -49,8 +49,9 @@ def write_metadata(
         columns: Metadata columns that the index has already, with their types.
 
     Returns:
-        Counts: `rows_in`, `rows_indexed`, `rows_rejected`; the first is the sum of the next two. `files_lost`:
-        files, and values of fields such as dates, that rows are indexed without.
+        Counts: rows of the table, `rows_in`, `rows_indexed`, `rows_rejected`; the first is the sum of the next two.
+        `files_lost`: files, and values of fields such as dates, that rows are indexed without. `rows` of the index,
+        and the `observations` that they belong to.
     """
     import pyarrow as pa
 
@@ -67,18 +68,23 @@ def write_metadata(
     written: dict[str, Any] = {"row": np.arange(len(kept)), "seq": kept, "sigma_l1": sigma_l1}
     written |= {f"has_{m}": present[:, i] for i, m in enumerate(modalities)}
     con.register("kept", pa.table({k: pa.array(v) for k, v in written.items()}))
+    names = [str(r[0]) for r in con.execute("DESCRIBE planned").fetchall()]
+    several = IS_PART in names
+    if several:
+        tell_of_parts(con)
     con.execute(
         "INSERT INTO all_rejected SELECT p.row_in, NULL, p.id, 'nothing left: ' || coalesce("
         "(SELECT string_agg(l.modality || ': ' || l.reason, '; ') FROM all_lost l WHERE l.seq = p.seq), '') "
         "FROM planned p WHERE p.seq NOT IN (SELECT seq FROM kept)"
+        + (" AND NOT p.is_part AND p.row_in NOT IN (SELECT row_in FROM firsts)" if several else "")
     )
     con.execute(f"ATTACH '{str(stage / 'metadata.duckdb').replace(chr(39), chr(39) * 2)}' AS out")
-    names = [str(r[0]) for r in con.execute("DESCRIBE planned").fetchall()]
     plain = [n for n in names if n not in ("seq", "row_in", "env", "more", "is_part")]
     extra = [n for n in plain if n not in FIELDS]
     cells = ", ".join(
         [
-            *(f"p.{quoted(n)}" for n in plain if n in FIELDS),
+            *(f"p.{quoted(n)}" for n in plain if n in FIELDS and not (several and n in REPLACED)),
+            *(part_cells(modalities) if several else ("false AS is_part",)),
             *_metadata_cells(con, extra, columns),
         ]
     )
@@ -86,7 +92,8 @@ def write_metadata(
     named = add_species(con, "planned", names, "p")
     con.execute(
         f"CREATE TABLE out.observations AS SELECT CAST(k.row AS BIGINT) AS row, {cells}, {has}, k.sigma_l1, "
-        f"n.{SPECIES} FROM kept k JOIN planned p ON p.seq = k.seq {named} ORDER BY k.row"
+        f"n.{SPECIES} FROM kept k JOIN planned p ON p.seq = k.seq {named} "
+        f"{'JOIN firsts f ON f.row_in = p.row_in ' if several else ''}ORDER BY k.row"
     )
     con.execute(
         "CREATE TABLE out.lost AS SELECT CAST(k.row AS BIGINT) AS row, l.modality, l.reason FROM all_lost l "
@@ -112,11 +119,14 @@ def finish_tables(con: duckdb.DuckDBPyConnection, folder: Path, rows: int) -> di
         f"SELECT count(*) FROM out.lost WHERE modality IN ({fields}) OR modality IN ({modalities})"
     )
     files = int(found.fetchall()[0][0])
+    observations, of_table = counted(con, "out.observations")
     return {
-        "rows_in": rows + rejected,
-        "rows_indexed": rows,
+        "rows_in": of_table + rejected,
+        "rows_indexed": of_table,
         "rows_rejected": rejected,
         "files_lost": files,
+        "observations": observations,
+        "rows": rows,
     }
 
 
@@ -177,12 +187,7 @@ def sort_tables(con: duckdb.DuckDBPyConnection, database: str) -> None:
     named = add_species(con, "lineages", names)
     each = " UNION ".join(
         f"SELECT taxon, {key(c)} AS name, {c} AS written FROM lineages e {named} WHERE {c} IS NOT NULL"
-        for c in (
-            *(f"e.{quoted(c)}" for c in names),
-            f"n.{SPECIES}",
-            f"n.{GENUS}",
-            f"n.{CANONICAL}",
-        )
+        for c in (*(f"e.{quoted(c)}" for c in names), f"n.{SPECIES}", f"n.{GENUS}")
     )
     con.execute(
         f"CREATE TABLE {database}.taxa AS SELECT *, true AS named FROM ({each}) ORDER BY name, taxon, written"

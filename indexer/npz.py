@@ -13,13 +13,16 @@ import torch
 from numpy.typing import NDArray
 
 from prom3e_index.bundle.filters import quoted
+from prom3e_index.bundle.segment_views import IS_PART
 from prom3e_index.errors import InputError, ShapeError, near_names
 from prom3e_index.indexer.answering import model_of_embeddings, speaks_of_planet, with_model
 from prom3e_index.indexer.beside import WORK_FILES, real_path, take_away
 from prom3e_index.indexer.disk import full_disk_said
 from prom3e_index.indexer.encode import encode_table
+from prom3e_index.indexer.expand import expanded, said_of
 from prom3e_index.indexer.lock import locked
 from prom3e_index.indexer.new_array import new_array
+from prom3e_index.indexer.parts import rows_left_out
 from prom3e_index.indexer.plan import Progress, open_plan
 from prom3e_index.indexer.understood import Heard, unheard
 from prom3e_index.indexer.work import (
@@ -52,10 +55,14 @@ def encode_to_npz(
     when None; empty where unknown. Beside them stand, each (n,), `genus`, `family`, `order`, `latitude`,
     `longitude`, `obscured` where the table has them, and `columns`: numbers as float64 with NaN where
     unknown, anything else as text, empty where unknown. Of a table without ids they are marked as made up by
-    `ids_invented`. `heard` is told what was understood of the table, before it is encoded.
+    `ids_invented`. Each observation is one row, its first photo and its recording as a whole, unless `config.windows`
+    says otherwise; then `observation`, `start_s` and `end_s` are written too.
+
+    `heard` is told what was understood of the table, before it is encoded.
 
     Returns:
-        `rows`, `rejected`, `observed` per modality, and `planet`: see `speaks_of_planet`.
+        `rows`, `rejected`, `observed` per modality, `planet`: see `speaks_of_planet`, and `said`: sentences on media
+        that became rows, or were left out.
     """
     config = with_model(config)
     model = open_model(config)
@@ -65,6 +72,7 @@ def encode_to_npz(
 
 
 _BESIDE = ("genus", "family", "order", "latitude", "longitude", "obscured")
+_OF_PARTS = ("observation", "start_s", "end_s")
 
 
 def _encode(
@@ -75,6 +83,8 @@ def _encode(
     species: str | None,
     asked: Sequence[str],
 ) -> dict[str, Any]:
+    several = config.windows is not None or config.hop is not None
+    config = replace(config, windows=config.windows if several else "none", further_media=several)
     work = work_folder(config, model)
     n = encode_table(config, work, model, progress, heard=heard)
     facts = json.loads((work / "planned.json").read_text())
@@ -90,11 +100,11 @@ def _encode(
         names = con.execute(
             f"SELECT id, coalesce({quoted(label)}::VARCHAR, '') FROM planned ORDER BY seq"
         ).fetchall()
-        wanted = dict.fromkeys([c for c in _BESIDE if c in columns] + list(asked))
+        made = _OF_PARTS if IS_PART in columns else ()
+        wanted = dict.fromkeys([c for c in (*_BESIDE, *made) if c in columns] + list(asked))
         beside = {c: _column(con, c)[kept] for c in wanted}
-        rejected = (
-            int(con.execute("SELECT count(*) FROM rejected").fetchall()[0][0]) + n - len(kept)
-        )
+        rejected = int(con.execute("SELECT count(*) FROM rejected").fetchall()[0][0])
+        rejected += rows_left_out(work, n, kept)
     finally:
         con.close()
     if len(kept) == 0:
@@ -124,6 +134,7 @@ def _encode(
         "rejected": rejected,
         "observed": observed,
         "planet": speaks_of_planet(model, facts),
+        "said": said_of(expanded(facts), facts["windowing"]),
     }
 
 

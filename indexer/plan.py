@@ -211,15 +211,21 @@ def sift_known(con: duckdb.DuckDBPyConnection, known: Any, update: bool) -> dict
 
     Args:
         con: The plan's connection.
-        known: Arrow reader of the index's `id`s.
+        known: Arrow reader of the index's rows: `id`, `observation`, and whether each `is_part` of an observation.
         update: Keep rows whose ids are known, and reject others; else keep the new ones.
 
     Returns:
         `rows` left and, when not updating, `known` rows passed over.
     """
     con.register("incoming_ids", known)
-    con.execute("CREATE OR REPLACE TEMP TABLE known AS SELECT id FROM incoming_ids")
+    con.execute("CREATE OR REPLACE TEMP TABLE known AS SELECT * FROM incoming_ids")
     con.unregister("incoming_ids")
+    con.execute(
+        "INSERT INTO rejected SELECT p.row_in, NULL, p.id, chr(39) || p.id || chr(39) || ' is the index''s name of a "
+        "further photo or window of observation ' || k.observation || '; give the row another id' "
+        "FROM planned p JOIN known k ON k.id = p.id AND k.is_part ORDER BY p.row_in"
+    )
+    con.execute("DELETE FROM planned WHERE id IN (SELECT id FROM known WHERE is_part)")
     held = "EXISTS (SELECT 1 FROM known k WHERE k.id = p.id)"
     passed = int(con.execute(f"SELECT count(*) FROM planned p WHERE {held}").fetchall()[0][0])
     if update:

@@ -173,19 +173,13 @@ def understand(
     fields += [Field(m, [], 0, _lost(con, m)) for m in sorted(noted - used)]
     kept = _count(con, "true")
     rejected = _reasons(con, "SELECT id, reason, coalesce(row_in, line) AS n FROM rejected")
-    rows, said = kept + sum(r.rows for r in rejected), list(table.said)
-    records = table.facts.get("rows")
-    if isinstance(records, int) and records != rows:
-        said.append(
-            f"The file has {records:,} records, and {rows:,} are accounted for: this is a fault of the program."
-        )
     return Understood(
         table=name,
         format=table.format,
         facts=dict(table.facts),
-        said=said,
+        said=list(table.said),
         media=str(table.media),
-        rows=rows,
+        rows=kept + sum(r.rows for r in rejected),
         kept=kept,
         rejected=rejected,
         fields=fields,

@@ -12,9 +12,11 @@ import numpy as np
 from prom3e_index.bundle.faiss.operating_point import found_share
 from prom3e_index.bundle.filters import quoted
 from prom3e_index.bundle.manifest import checksum
+from prom3e_index.bundle.segment_views import observation_cells
 from prom3e_index.errors import MediaError, Prom3eError
 from prom3e_index.indexer.generation import strays, unreadable
-from prom3e_index.media.pool import DecodePool, Task
+from prom3e_index.media.pool import DecodePool
+from prom3e_index.media.spans import media_task, whole_views
 from prom3e_index.mvae.completion import infer
 from prom3e_index.schema import MEDIA, RECORDS
 from prom3e_index.search.hubness import Bank, by_segment, same_centres
@@ -99,15 +101,20 @@ def _checksums(bundle: Bundle) -> tuple[bool, str]:
 def _counts(bundle: Bundle) -> tuple[bool, str]:
     c = bundle.manifest["counts"]
     rejected = bundle.sql("SELECT count(*) FROM rejected")[0][0]
-    indexed = bundle.sql("SELECT count(*) FROM observations")[0][0]
+    cells = observation_cells(bundle.columns)
+    rows, parts = bundle.sql(
+        f"SELECT count(*), count(*) FILTER (is_part) FROM (SELECT {cells} FROM observations)"
+    )[0]
+    indexed = rows - parts
     removed = int(c.get("rows_removed", 0))
     good = (
         c["rows_in"] == c["rows_indexed"] + c["rows_rejected"] + removed
         and (indexed, rejected) == (c["rows_indexed"], c["rows_rejected"])
-        and indexed == bundle.rows
+        and rows == bundle.rows
     )
     gone = f" + {removed} removed" if removed else ""
-    return good, f"{c['rows_in']} in = {indexed} indexed + {rejected} rejected{gone}"
+    several = f"; {rows} rows with further photos and windows" if parts else ""
+    return good, f"{c['rows_in']} in = {indexed} indexed + {rejected} rejected{gone}{several}"
 
 
 def _keys(bundle: Bundle) -> tuple[bool, str]:
@@ -233,14 +240,19 @@ def _records(bundle: Bundle) -> tuple[bool, str]:
 def _reencode(
     bundle: Bundle, modality: str, sample: int, media: Path | None
 ) -> tuple[bool, str, bool]:
+    spans = (
+        "start_s, end_s" if modality == "audio" and "start_s" in bundle.columns else "NULL, NULL"
+    )
     found = bundle.sql(
-        f'SELECT row, "{modality}" FROM observations WHERE has_{modality} AND "{modality}" IS NOT NULL '
+        f'SELECT row, "{modality}", {spans} FROM observations WHERE has_{modality} AND "{modality}" IS NOT NULL '
         f"USING SAMPLE reservoir({int(sample)} ROWS) REPEATABLE (0)"
     )
     if not found:
         return True, "no row has a file", False
-    paths = [(int(r), (media or bundle.segment_of(int(r))[0].media) / p) for r, p in found]
-    there = [(r, p) for r, p in paths if p.is_file()]
+    paths = [
+        (int(r), (media or bundle.segment_of(int(r))[0].media) / p, span) for r, p, *span in found
+    ]
+    there = [(r, p, span) for r, p, span in paths if p.is_file()]
     if not there:
         lacking = (
             f"none of {len(paths)} files is there, as {paths[0][1]}; where they have moved: verify --media "
@@ -252,10 +264,16 @@ def _reencode(
     spec = asdict(model.media_spec(modality))
     lowest = 1.0
     with DecodePool(2) as pool:
-        for row, result in pool.map([(row, Task(modality, path, spec)) for row, path in there]):
+        tasks = [
+            (row, media_task(modality, path, spec, None if span[0] is None else span))
+            for row, path, span in there
+        ]
+        for row, result in pool.map(tasks):
             if isinstance(result, MediaError):
                 return False, f"row {row}: {result}", True
             stored = np.asarray(bundle.embeddings(modality)[row], np.float32)
-            lowest = min(lowest, float(model.encoder(modality).encode([result])[0] @ stored))
+            lowest = min(
+                lowest, float(model.encoder(modality).encode([whole_views(result)])[0] @ stored)
+            )
     said = f"{len(there)} of {len(paths)} files are there, lowest cosine {lowest:.6f}"
     return lowest > 0.999, said, True

@@ -34,6 +34,9 @@ class BuildConfig:
         device: `cpu`, `cuda`, `cuda:1`, …
         exif_transpose: Turn photos upright first.
         audio_windows: Embed every window of a long recording and average.
+        windows: Seconds of the windows that a long recording becomes, `auto` or `none`; see `asked_windows`.
+        hop: Seconds from one window to the next; half a window when None.
+        further_media: Make further photos and sounds of an observation rows of their own; else they are lost.
         batch_size: Items per encoder call; the encoder's own when None.
         workers: Decode processes.
         timeout_s: Seconds for one file.
@@ -57,6 +60,9 @@ class BuildConfig:
     device: str = "cpu"
     exif_transpose: bool = False
     audio_windows: bool = False
+    windows: str | None = None
+    hop: float | None = None
+    further_media: bool = True
     batch_size: int | None = None
     workers: int = field(default_factory=lambda: os.cpu_count() or 2)
     timeout_s: float = 120.0

@@ -16,12 +16,13 @@ from prom3e_index.bundle.faiss.search import Point
 from prom3e_index.bundle.faiss.write import build as write_index
 from prom3e_index.bundle.memory_maps import release
 from prom3e_index.bundle.segment_views import Columns
-from prom3e_index.indexer.embed import ENCODED
 from prom3e_index.indexer.losses import lost_tables
 from prom3e_index.indexer.metadata import write_metadata
 from prom3e_index.indexer.new_array import new_array, save_array
+from prom3e_index.indexer.parts import heard_rows
 from prom3e_index.indexer.plan import Progress, open_plan
 from prom3e_index.indexer.statistics import write_statistics
+from prom3e_index.indexer.store import ENCODED
 from prom3e_index.models.folder import NO_HUBS, Model
 from prom3e_index.mvae.completion import hidden_width, infer
 from prom3e_index.search.hubness import Bank
@@ -31,12 +32,12 @@ BLOCK = 2048
 
 
 def kept_rows(work: Path, model: Model, n: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Rows with at least one modality left, and their presence (rows, m)."""
+    """Rows with at least one modality left, and their presence (rows, m); see `heard_rows`."""
     states = [
         np.load(work / "embeddings" / f"{m}.state.npy", mmap_mode="r") for m in model.modalities
     ]
     present = np.stack([np.asarray(s) == ENCODED for s in states], axis=1).reshape(n, len(states))
-    kept = np.flatnonzero(present.any(axis=1))
+    kept = heard_rows(work, model.modalities, states, present)
     return kept, present[kept]
 
 

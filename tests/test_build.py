@@ -124,6 +124,8 @@ def test_every_row_is_indexed_or_rejected_with_its_reason(tmp_path, world, monke
         "rows_indexed": 3,
         "rows_rejected": 4,
         "files_lost": 2,
+        "observations": 3,
+        "rows": 3,
     }
     assert [r[0] for r in bundle.sql("SELECT id FROM observations ORDER BY row")] == ["a", "b", "f"]
     assert "truncated" in rejected["c"] and "nothing to search by" in rejected["d"]

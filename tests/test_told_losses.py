@@ -39,7 +39,14 @@ def index(tmp_path_factory):
 
 def test_a_lost_date_counts_as_a_lost_file_does(index):
     counts = Bundle.open(index).manifest["counts"]
-    assert counts == {"rows_in": 2, "rows_indexed": 2, "rows_rejected": 0, "files_lost": 3}
+    assert counts == {
+        "rows_in": 2,
+        "rows_indexed": 2,
+        "rows_rejected": 0,
+        "files_lost": 3,
+        "observations": 2,
+        "rows": 2,
+    }
 
 
 def test_losses_are_told_with_the_id(index):

@@ -146,6 +146,12 @@ def _anything(value: Any, where: str) -> None:
     return
 
 
+def _seconds(value: Any, where: str) -> None:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not (number and math.isfinite(value) and 0 < value <= 86_400):
+        raise _no(value, where, "seconds")
+
+
 _NAME = _matching(r"[A-Za-z][A-Za-z0-9_-]{0,63}", "a modality's name")
 _POINT = _object(
     {"kind": _matching("|".join(KINDS), f"one of {', '.join(KINDS)}")},
@@ -172,6 +178,9 @@ _PARTS: dict[str, Check] = {
     "model": _object(
         {"name": _text},
         {"hub": _optional(_text), "exif_transpose": _flag, "audio_windows": _flag},
+    ),
+    "windows": _optional(
+        _object({"seconds": _seconds, "hop": _seconds, "longer_than": _seconds})
     ),
     "epsilon": _table(_share),
     "planet": _flag,

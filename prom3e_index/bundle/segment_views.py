@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from prom3e_index.bundle.column_types import TEXT, TYPES, as_text, beside, number, reproduced
@@ -15,6 +15,21 @@ if TYPE_CHECKING:
 
 Columns = Mapping[str, Mapping[str, str]]
 """Metadata columns, those that are no fields: the `type` of each, and the column of `text`s that do not fit it."""
+
+IS_PART = "is_part"
+"""Whether a row is a further photo, sound or window of an observation, and not the row of a table."""
+LATER = ("observation", "start_s", "end_s")
+"""Fields that earlier indexes do not have."""
+
+
+def observation_cells(columns: Collection[str]) -> str:
+    """SQL of each row's `id`, the `observation` it belongs to, and whether it `is_part` of one."""
+    if IS_PART not in columns:
+        return "id, id AS observation, false AS is_part"
+    return (
+        f"id, CASE WHEN {IS_PART} IS NULL THEN id ELSE observation END AS observation, "
+        f"coalesce({IS_PART}, false) AS is_part"
+    )
 
 
 def create_views(
@@ -96,6 +111,8 @@ def held_columns(con: duckdb.DuckDBPyConnection) -> dict[str, dict[str, str]]:
             )
         for name, kind in columns.items():
             want = _fixed_type(name)
+            if name in LATER and IS_PART not in columns:
+                want = None  # metadata of an earlier index, which happen to have this name
             if kind != want if want else not TYPES.fullmatch(kind):
                 raise BundleError(
                     f"The metadata's column {name!r} is {kind}, an index has {want or 'text or numbers'} there. "
@@ -106,7 +123,7 @@ def held_columns(con: duckdb.DuckDBPyConnection) -> dict[str, dict[str, str]]:
 
 def _fixed_type(column: str) -> str | None:
     """The type of a column that is no metadata; None of one that is."""
-    fixed = {"row": "BIGINT", "sigma_l1": "FLOAT", SPECIES: "VARCHAR"} | FIELDS
+    fixed = {"row": "BIGINT", "sigma_l1": "FLOAT", SPECIES: "VARCHAR", IS_PART: "BOOLEAN"} | FIELDS
     return "BOOLEAN" if column.startswith("has_") else fixed.get(column)
 
 

@@ -33,7 +33,8 @@ _MAX_HEAD = 1 << 17
 class Task:
     """One file to decode: modality, path, and the fields of its `ImageSpec` or `AudioSpec`.
 
-    `thumbnail` and `spectrogram` are decoded to be looked at; see `worker.decode`.
+    `thumbnail` and `spectrogram` are decoded to be looked at, `duration` and `spans` are of recordings; see
+    `worker.decode`.
     """
 
     kind: str

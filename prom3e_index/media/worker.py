@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from prom3e_index.errors import MediaError
 from prom3e_index.media.audio import AudioSpec, audio_features_and_note, first_seconds
 from prom3e_index.media.images import ImageSpec, image_pixels_and_note, thumbnail_pixels
+from prom3e_index.media.spans import duration_and_note, span_features
 
 MEMORY_BYTES = 6 << 30
 """Address space of a decode process; a file that needs more fails alone."""
@@ -28,7 +29,8 @@ def decode(kind: str, path: Path, spec: dict[str, Any]) -> tuple[NDArray[Any], s
     """Decode one file, and say what is to be known about it.
 
     `image` and `sat` give (crop, crop, 3) uint8, `audio` features. `thumbnail` gives (h, w, 3) uint8, at most
-    `side` pixels, of a photo or `tile`; `spectrogram` (frames, mels) decibels of the first `seconds`.
+    `side` pixels, of a photo or `tile`; `spectrogram` (frames, mels) decibels of the first `seconds`; `duration`
+    (1,) seconds of a recording; `spans` the features of some of its `spans`.
     """
     if kind == "audio":
         return audio_features_and_note(path, AudioSpec(**spec))
@@ -39,6 +41,12 @@ def decode(kind: str, path: Path, spec: dict[str, Any]) -> tuple[NDArray[Any], s
         return image_pixels_and_note(path, ImageSpec(**values), tile=kind == "sat")
     if kind == "thumbnail":
         return thumbnail_pixels(path, **spec), None
+    if kind == "duration":
+        seconds, note = duration_and_note(path)
+        return np.array([seconds]), note
+    if kind == "spans":
+        own = {k: v for k, v in spec.items() if k != "spans"}
+        return span_features(path, AudioSpec(**own), spec["spans"]), None
     if kind == "spectrogram":
         return first_seconds(path, **spec), None
     raise MediaError(f"no decoder for {kind!r}")

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from prom3e_index.bundle.filters import Filter
 from prom3e_index.bundle.opened import BundleFolder
 from prom3e_index.bundle.predicate import cut
+from prom3e_index.search.groups import eligible_observations
 from prom3e_index.search.hubness import by_segment
 from prom3e_index.search.meaning import MEANINGLESS, means_nothing
 from prom3e_index.search.query import Answer, Hit, Query
@@ -84,12 +85,23 @@ def answer_of(
     how = {
         "rows": bundle.rows,
         "eligible": eligible,
+        **_observations(bundle, asked),
         "path": path,
         "milliseconds": milliseconds,
         "model": model.name,
         "notes": notes,
     }
     return Answer(said, tuple(hits), how)
+
+
+def _observations(bundle: BundleFolder, asked: Asked) -> dict[str, int]:
+    """Observations that the rows belong to, where some have several."""
+    if not bundle.several:
+        return {}
+    return {
+        "observations": eligible_observations(bundle, None),
+        "eligible_observations": eligible_observations(bundle, asked.rows),
+    }
 
 
 def default_target(bundle: BundleFolder, query: Query) -> str:

@@ -23,7 +23,7 @@ from prom3e_index.errors import InputError, MediaError, Prom3eError, ShapeError
 from prom3e_index.media.pool import Decoded, DecodePool, Task
 from prom3e_index.schema import modality_name
 from prom3e_index.search.answer import answer_of, default_target
-from prom3e_index.search.groups import Found, check_column
+from prom3e_index.search.groups import Found, usual_group
 from prom3e_index.search.hits import hits_of
 from prom3e_index.search.query import Answer, Query
 from prom3e_index.search.query_embedding import embed_queries, media_tasks
@@ -176,8 +176,7 @@ def _begin(
         query = asked.query
         try:
             query.check(bundle.modalities)
-            if query.group_by is not None:
-                check_column(bundle, query.group_by)
+            query = asked.query = usual_group(bundle, query)
             asked.target = modality_name(
                 query.target or default_target(bundle, query), bundle.modalities
             )

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -18,12 +19,16 @@ from prom3e_index.bundle.opened import BundleFolder
 from prom3e_index.bundle.taxa import NAMED_BY, SPECIES, quoted, species_of
 from prom3e_index.errors import InputError, near_names
 from prom3e_index.search.hits import values_of
+from prom3e_index.search.query import Query
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 Found = tuple[Floats, Ints, str]
 PER_GROUP = 4
 """Rows that are taken first for each group that is wanted."""
+
+OBSERVATION = "observation"
+"""What answers are grouped by where an observation has several rows; `id` gives each row by itself."""
 
 _kept: WeakKeyDictionary[BundleFolder, tuple[str, NDArray[np.int32]]] = WeakKeyDictionary()
 _lock = threading.Lock()
@@ -41,6 +46,28 @@ def check_column(bundle: BundleFolder, column: str) -> None:
         raise InputError(
             f"The observations have no column {column!r}{near_names(column, bundle.columns)}."
         )
+
+
+def usual_group(bundle: BundleFolder, query: Query) -> Query:
+    """The query grouped by observations, where it says nothing else and some have several rows.
+
+    Raises:
+        InputError: It groups by what is no column.
+    """
+    if query.group_by is not None:
+        check_column(bundle, query.group_by)
+        return query
+    return replace(query, group_by=OBSERVATION) if bundle.several else query
+
+
+def eligible_observations(bundle: BundleFolder, rows: Ints | None) -> int:
+    """How many observations some rows belong to; all of the index when None."""
+    if not bundle.several:
+        return bundle.rows if rows is None else len(rows)
+    if rows is None:
+        return int(bundle.manifest["counts"]["observations"])
+    held = group_codes(bundle, OBSERVATION)[rows]
+    return len(np.unique(held[held >= 0])) + int((held < 0).sum())
 
 
 def best_of_groups(

@@ -31,7 +31,8 @@ def hits_of(
         observed = tuple(m for m, h in zip(bundle.modalities, has, strict=True) if h)
         files = {m: values.pop(m, None) for m in MEDIA}
         order = (target, *MEDIA) if target in MEDIA else MEDIA
-        file = next((files[m] for m in order if files.get(m) and m in observed), None)
+        shown = next((m for m in order if files.get(m) and m in observed), None)
+        file = None if shown is None else files[shown]
         completed = target not in observed
         hits.append(
             Hit(
@@ -42,6 +43,7 @@ def hits_of(
                 observed,
                 str(segment.media / file) if file else None,
                 values,
+                shown == "audio",
             )
         )
     return hits

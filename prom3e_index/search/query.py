@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from prom3e_index.bundle.filters import Filter, check_place, finite
 from prom3e_index.errors import InputError
 from prom3e_index.schema import MEDIA, SPACES, modality_name
+from prom3e_index.search.spans import media_fragment
 
 if TYPE_CHECKING:
     from prom3e_index.schema import Space
@@ -28,7 +29,8 @@ class Query:
     Attributes:
         image: Photo file, or several: their embeddings are averaged.
         sat: Satellite tile file, or several.
-        audio: Sound file, or several.
+        audio: Sound file, or several; `FILE@7:00-7:10` is that span of it.
+        audio_span: First and last second within the sound file; None hears it by the published crops.
         location: Latitude, longitude in degrees, within ±90 and ±180.
         env: Climate values, scaled as the model's raster: 20 in the published models.
         text: Taxonomic name, or several.
@@ -45,7 +47,7 @@ class Query:
         observed_only: Leave out observations whose target was completed.
         filter: What the observations must satisfy.
         group_by: Column of which each value gives at most one hit, the best; `species` is the species of a row
-            however the table names it.
+            however the table names it. When None, `observation` where observations have several rows.
         exact: Score every eligible row, whatever the index; to check an answer.
         model: Model folder or name, when not the bundle's own.
         hub: Local copy of hub repositories.
@@ -55,6 +57,7 @@ class Query:
     image: str | Path | Sequence[str | Path] | None = None
     sat: str | Path | Sequence[str | Path] | None = None
     audio: str | Path | Sequence[str | Path] | None = None
+    audio_span: tuple[float, float] | None = None
     location: tuple[float, float] | None = None
     env: Sequence[float] | None = None
     text: str | Sequence[str] | None = None
@@ -161,7 +164,9 @@ class Hit:
         completed: Whether the target was completed by the model; False means observed.
         observed: Modalities that the observation has.
         media: Its file in the target modality, else of another one; None without files.
-        fields: id, names, place, date, licence, rights holder and so on.
+        fields: id, observation, names, place, date, licence, rights holder and so on; `start_s` and `end_s` in seconds
+            where the row is a window of a recording.
+        heard: Whether its file is a recording.
     """
 
     rank: int
@@ -171,6 +176,14 @@ class Hit:
     observed: tuple[str, ...]
     media: str | None
     fields: dict[str, Any]
+    heard: bool = False
+
+    @property
+    def media_fragment(self) -> str | None:
+        """Where in its file a sound was heard, `t=420,430`, as players read it at the end of an address after `#`."""
+        if not self.heard:
+            return None
+        return media_fragment(self.fields.get("start_s"), self.fields.get("end_s"))
 
     def to_dict(self) -> dict[str, Any]:
         """A flat, JSON-ready dictionary: rank, id, score, completed, names, place, date, rights, media."""
@@ -187,6 +200,7 @@ class Hit:
             **out,
             **rest,
             "media": self.media,
+            "media_fragment": self.media_fragment,
             "observed": list(self.observed),
             "row": self.row,
         }

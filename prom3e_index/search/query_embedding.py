@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from prom3e_index.bundle.opened import BundleFolder
 from prom3e_index.errors import InputError, MediaError, ShapeError
 from prom3e_index.media.pool import Task
+from prom3e_index.media.spans import media_task, refusal, whole_views
 from prom3e_index.search.query import Query
-from prom3e_index.search.query_names import read_text
+from prom3e_index.search.spans import checked_span, split_span
 
 if TYPE_CHECKING:
     from prom3e_index.models.folder import Model
@@ -26,11 +27,20 @@ _AT_ONCE = 64
 
 
 def media_tasks(model: Model, query: Query) -> dict[str, list[Task]]:
-    """What has to be decoded for a query, by modality."""
+    """What has to be decoded for a query, by modality; of a recording the span that is asked for."""
     return {
-        m: [Task(m, Path(f).absolute(), asdict(model.media_spec(m))) for f in files]
+        m: [_task(query, m, f, asdict(model.media_spec(m))) for f in files]
         for m, files in query.media().items()
     }
+
+
+def _task(query: Query, modality: str, file: str | Path, spec: dict[str, Any]) -> Task:
+    if modality != "audio":
+        return Task(modality, Path(file).absolute(), spec)
+    path, span = split_span(file)
+    if query.audio_span is not None:
+        span = checked_span(query.audio_span, str(file))
+    return media_task(modality, path.absolute(), spec, span)
 
 
 def embed_queries(
@@ -51,7 +61,7 @@ def embed_queries(
     items: dict[str, list[tuple[int, Any]]] = {}
     for i, asked in enumerate(part):
         try:
-            own = {m: _items(bundle, asked, m) for m in asked.query.given()}
+            own = {m: _items(asked, m) for m in asked.query.given()}
             vector = _vector(bundle, model, asked.query)
             if vector is not None:
                 column, values = vector
@@ -80,19 +90,25 @@ def embed_queries(
     return x, present
 
 
-def _items(bundle: BundleFolder, asked: Asked, modality: str) -> list[Any]:
+def _items(asked: Asked, modality: str) -> list[Any]:
     """What the encoder of a modality takes for a query: one, or several to be averaged."""
     if modality in asked.decoded:
-        found = [f.result() for f in asked.decoded[modality]]
-        for result in found:
-            if isinstance(result, MediaError):
-                raise InputError(f"The query's {modality}: {result}.") from result
-        return found
+        files = zip(asked.query.media()[modality], asked.decoded[modality], strict=True)
+        return [_heard(modality, file, f.result()) for file, f in files]
     if modality == "text":
-        read = [read_text(bundle, text) for text in asked.query.several()["text"]]
-        asked.notes += [said for _, said in read if said is not None]
-        return [text for text, _ in read]
+        return list(asked.query.several()["text"])
     return [asked.query.given()[modality]]
+
+
+def _heard(modality: str, file: str | Path, result: Any) -> Any:
+    if isinstance(result, MediaError):
+        raise InputError(f"The query's {modality}: {result}.") from result
+    if modality != "audio":
+        return result
+    reason = refusal(result)
+    if reason is not None:
+        raise InputError(f"The query's audio: {file} {reason}.")
+    return whole_views(result)
 
 
 def _encoded(

@@ -29,7 +29,18 @@ def hit_columns(bundle: Bundle) -> list[str]:
     """Columns of a hit's record, in order; also those of an answer without hits."""
     own = [c for c in SHOWN if c in bundle.columns and c not in MEDIA and c != "id"]
     warned = ["warning"] if means_nothing(bundle) else []
-    return ["rank", "id", "score", "completed", *own, "media", "observed", "row", *warned]
+    return [
+        "rank",
+        "id",
+        "score",
+        "completed",
+        *own,
+        "media",
+        "media_fragment",
+        "observed",
+        "row",
+        *warned,
+    ]
 
 
 def records(hits: Iterable[Hit], notes: Sequence[str] = ()) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ import numpy as np
 from prom3e_index.search.meaning import MEANINGLESS, means_nothing
 from prom3e_index.search.query import Answer, Hit
 from prom3e_index.search.run import Bundle
+from prom3e_index.search.spans import span_text
 from prom3e_index.show.escapes import html, on_earth
 from prom3e_index.show.files import write_text
 from prom3e_index.show.pictures import land_map, picture, plain_map
@@ -138,11 +139,15 @@ def _hit(h: Hit) -> str:
     image = (
         f"<img alt='{html(name)}' src='{source}'>" if source else "<div class='none'>no file</div>"
     )
+    if h.media_fragment and h.media:
+        when = span_text(f["start_s"], f["end_s"])
+        address = html(f"{Path(h.media).absolute().as_uri()}#{h.media_fragment}")
+        image += f"<audio controls preload='none' src='{address}'></audio>{html(when)}"
     rights = " · ".join(html(v) for v in (f.get("license"), f.get("rights_holder")) if v)
     obscured = " (place obscured)" if f.get("obscured") else ""
     return (
         f"<figure>{image}<figcaption><b>{h.rank}.</b> {h.score:.3f} <span class='mark {kind}'>{kind}</span><br>"
-        f"<i>{html(name)}</i><br>{html(f['id'])}{obscured}<br>"
+        f"<i>{html(name)}</i><br>{html(f.get('observation') or f['id'])}{obscured}<br>"
         f"<span class='soft'>{html(f.get('event_date') or '')} {rights}</span></figcaption></figure>"
     )
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prom3e_index.errors import TableError
-from prom3e_index.tables.encoding import find_encoding
 from prom3e_index.tables.json_records import Cells, flat
 from prom3e_index.tables.json_stream import Shape, records, shape_of
 from prom3e_index.tables.source import MOST_COLUMNS, Source
@@ -16,15 +14,6 @@ from prom3e_index.tables.source import MOST_COLUMNS, Source
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_LONE = re.compile("[\ud800-\udfff]")
-_ODD = " hold bytes that are no characters; they stand as \ufffd."
-_LAID = {
-    "lines": "one record a line",
-    "values": "one record after another",
-    "array": "an array of records",
-    "wrapped": "an array of records in {!r}",
-    "whole": "one object",
-}
 _PAGES = (("numPages", "page"), ("endOfRecords", "offset"), ("total_results", "page"))
 
 
@@ -66,28 +55,19 @@ def from_records(
     if not rows:
         raise TableError(f"{path} holds no record.")
     names = _spelled(list(columns))
-    odd: list[None] = []
 
     def read(size: int) -> Iterator[pa.RecordBatch]:
         rejected.clear()
-        odd.clear()
         part: list[Cells] = []
         for record in records(path, shape, rejected):
             part.append(cells(record))
             if len(part) == size:
-                yield _batch(part, columns, names, odd)
+                yield _batch(part, columns, names)
                 part = []
         if part:
-            yield _batch(part, columns, names, odd)
-        said[:] = [s for s in said if not s.endswith(_ODD)]
-        if odd:
-            said.append(f"{len(odd):,} cells{_ODD}")
+            yield _batch(part, columns, names)
 
-    facts = {
-        "rows": rows + len(rejected),
-        "shape": _LAID[shape.kind].format(shape.key),
-        "encoding": find_encoding(path).name,
-    }
+    facts = {"rows": rows + len(rejected), "shape": shape.kind, "encoding": "utf-8"}
     return Source(format, list(names.values()), path.parent, read, facts, said, rejected)
 
 
@@ -95,20 +75,10 @@ def _spelled(columns: list[str]) -> dict[str, str]:
     """Key → column name; keys that differ by case only get `_` at their end."""
     from prom3e_index.tables.source import unique_names
 
-    return dict(zip(columns, unique_names(_sound(c, []) or "column" for c in columns), strict=True))
+    return dict(zip(columns, unique_names(c or "column" for c in columns), strict=True))
 
 
-def _sound(cell: str, odd: list[None]) -> str:
-    """A text that can be written: what is no character stands as U+FFFD, and is counted."""
-    if cell.isascii() or not _LONE.search(cell):
-        return cell
-    odd.append(None)
-    return _LONE.sub("\ufffd", cell)
-
-
-def _batch(
-    part: list[Cells], columns: dict[str, bool], names: dict[str, str], odd: list[None]
-) -> pa.RecordBatch:
+def _batch(part: list[Cells], columns: dict[str, bool], names: dict[str, str]) -> pa.RecordBatch:
     import pyarrow as pa
 
     arrays = []
@@ -116,11 +86,9 @@ def _batch(
         cells = [row.get(key) for row in part]
         if listed:
             kind = pa.list_(pa.string())
-            lists = [[c] if isinstance(c, str) else c for c in cells]
-            arrays.append(pa.array([c and [_sound(p, odd) for p in c] for c in lists], kind))
+            arrays.append(pa.array([[c] if isinstance(c, str) else c for c in cells], kind))
         else:
-            texts = [c if c is None else _sound(c, odd) for c in cells]
-            arrays.append(pa.array(texts, pa.string()))
+            arrays.append(pa.array(cells, pa.string()))
     return pa.RecordBatch.from_arrays(arrays, names=list(names.values()))
 
 
