@@ -204,8 +204,8 @@ def ragged(t: Trial) -> str:
     same(t.built("43/inches_300.csv").counts["rows_indexed"], 300)
     same(t.built("43/backslash_escape.csv").column("id"), ["a1", "a2", "a3"])
     i = t.built("43/ragged_300.csv")
-    same(i.counts["rows_in"], 300)
-    return f"ragged: {i.counts['rows_indexed']} + {i.counts['rows_rejected']} = 300"
+    same(i.counts["rows_in"], 299)  # and one line is empty
+    return f"ragged: {i.counts['rows_indexed']} + {i.counts['rows_rejected']} = 299"
 
 
 @case("44", "J/C", "archives: unmapped columns, windows-1252, constants, CRLF; one tab more")
@@ -290,7 +290,7 @@ def elevation(t: Trial) -> str:
     same(
         i.search(
             text="Parus major", target="loc", filter=Filter(where="elevation > 1"), k=5
-        ).eligible,
+        ).search["eligible"],
         2,
     )
     same(i.observed["env"], 3)

@@ -19,8 +19,7 @@ def write_understood(u: Understood, *, err: bool = True) -> None:
     def line(text: str) -> None:
         say(text, err=err)
 
-    facts = [u.format, *(f"{v:,}" if isinstance(v, int) else str(v) for v in _facts(u))]
-    line(f"{u.table}: {', '.join(facts)}")
+    line(f"{u.table}: {', '.join([u.format, *_facts(u)])}")
     line(f"  {u.rows:,} rows = {u.kept:,} read + {u.refused:,} rejected; media in {u.media}")
     for sentence in u.said:
         line(f"  {sentence}")
@@ -45,14 +44,17 @@ def write_understood(u: Understood, *, err: bool = True) -> None:
         line(f"  kept as they are: {_listed(u.metadata, 12)}")
 
 
-def _facts(u: Understood) -> list[object]:
-    named = {"delimiter": {"\t": "tab", ",": "comma", ";": "semicolon", "|": "pipe"}}
-    out: list[object] = []
+def _facts(u: Understood) -> list[str]:
+    """What is known of the file, short."""
+    out = []
     for key, value in u.facts.items():
-        if key == "rows" or value is None:
+        if key == "rows" or value is None or isinstance(value, bool):
             continue
-        text = named.get(key, {}).get(str(value), value)
-        out.append(f"{text:,} {key}" if isinstance(text, int) else text)
+        if isinstance(value, list | tuple):
+            out.append(_listed([str(v) for v in value], _COLUMNS))
+        else:
+            number = isinstance(value, int)
+            out.append(f"{value:,} {key.replace('_', ' ')}" if number else str(value))
     return out
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from prom3e_index.bundle.column_types import chosen_type, number, reproduced
 from prom3e_index.bundle.segment_views import IS_PART, Columns
 from prom3e_index.bundle.taxa import (
+    CANONICAL,
     GENUS,
     SPECIES,
     add_species,
@@ -187,7 +188,12 @@ def sort_tables(con: duckdb.DuckDBPyConnection, database: str) -> None:
     named = add_species(con, "lineages", names)
     each = " UNION ".join(
         f"SELECT taxon, {key(c)} AS name, {c} AS written FROM lineages e {named} WHERE {c} IS NOT NULL"
-        for c in (*(f"e.{quoted(c)}" for c in names), f"n.{SPECIES}", f"n.{GENUS}")
+        for c in (
+            *(f"e.{quoted(c)}" for c in names),
+            f"n.{SPECIES}",
+            f"n.{GENUS}",
+            f"n.{CANONICAL}",
+        )
     )
     con.execute(
         f"CREATE TABLE {database}.taxa AS SELECT *, true AS named FROM ({each}) ORDER BY name, taxon, written"

@@ -173,13 +173,19 @@ def understand(
     fields += [Field(m, [], 0, _lost(con, m)) for m in sorted(noted - used)]
     kept = _count(con, "true")
     rejected = _reasons(con, "SELECT id, reason, coalesce(row_in, line) AS n FROM rejected")
+    rows, said = kept + sum(r.rows for r in rejected), list(table.said)
+    records = table.facts.get("rows")
+    if isinstance(records, int) and records != rows:
+        said.append(
+            f"The file has {records:,} records, and {rows:,} are accounted for: this is a fault of the program."
+        )
     return Understood(
         table=name,
         format=table.format,
         facts=dict(table.facts),
-        said=list(table.said),
+        said=said,
         media=str(table.media),
-        rows=kept + sum(r.rows for r in rejected),
+        rows=rows,
         kept=kept,
         rejected=rejected,
         fields=fields,

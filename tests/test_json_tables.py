@@ -159,3 +159,20 @@ def test_what_is_no_table_is_refused_in_a_line(tmp_path, text, says):
         rows(tmp_path / "t.json")
 
     assert "\n" not in str(caught.value)
+
+
+def test_other_encodings_are_read_and_what_is_no_character_is_counted(tmp_path):
+    (tmp_path / "wide.json").write_bytes(
+        json.dumps([{"id": "é"}], ensure_ascii=False).encode("utf-16")
+    )
+    (tmp_path / "lone.json").write_text('[{"id": "a\\ud800b", "\\udc00": "x"}, {"id": "ü"}]')
+    (tmp_path / "odd.jsonl").write_bytes(
+        '{"id": "é"}\n{"id": "ü"}\n{"id": "ö"}\n'.encode() + b'{"id": "\xff"}\n'
+    )
+
+    assert rows(tmp_path / "wide.json")[0] == [{"id": "é"}]
+    found, source = rows(tmp_path / "lone.json")
+    assert found == [{"id": "a\ufffdb", "\ufffd": "x"}, {"id": "ü", "\ufffd": None}]
+    assert source.said == ["1 cells hold bytes that are no characters; they stand as \ufffd."]
+    found, source = rows(tmp_path / "odd.jsonl")
+    assert [r["id"] for r in found] == ["é", "ü", "ö", "\ufffd"] and len(source.said) == 1

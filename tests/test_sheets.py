@@ -159,7 +159,7 @@ def test_the_sheet_of_observations_is_read_below_its_title_with_values_as_meant(
         "false",
         None,
     ]
-    assert source.facts == {"rows": 2, "sheet": "Data", "header_line": 3}
+    assert source.facts == {"rows": 2, "sheet": "Data", "header": "header in row 3"}
     assert source.said == ["Sheet 'Data' is read, not 'Legend'; to read another name PATH::SHEET.",
                            "2 rows above the column names were passed over ('Survey of 2023')."]  # fmt: skip
 

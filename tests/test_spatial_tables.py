@@ -246,3 +246,28 @@ def test_a_table_with_places_of_its_own_keeps_them(tmp_path):
 
     assert found == [{"decimalLatitude": "50", "decimalLongitude": "5"}]
     assert any("its geometries are not used" in s for s in source.said)
+
+
+def test_waypoints_and_placemarks_have_a_time_and_no_column_of_the_device(tmp_path):
+    (tmp_path / "w.gpx").write_text(
+        '<?xml version="1.0"?><gpx version="1.1" creator="x" xmlns="http://www.topografix.com/GPX/1/1">'
+        '<wpt lat="51.5" lon="4.25"><time>2023-05-23T10:00:00Z</time><name>Parus major</name><sat>7</sat></wpt>'
+        '<trk><name>walk</name><trkseg><trkpt lat="1" lon="2"/></trkseg></trk></gpx>'
+    )
+    (tmp_path / "k.kml").write_text(
+        '<?xml version="1.0"?><kml xmlns="http://www.opengis.net/kml/2.2"><Document><Placemark><name>Parus major</name>'
+        "<TimeStamp><when>2023-05-23T10:00:00Z</when></TimeStamp><ExtendedData><Data name='count'><value>3</value></Data>"
+        "</ExtendedData><Point><coordinates>4.25,51.5,0</coordinates></Point></Placemark></Document></kml>"
+    )
+    with zipfile.ZipFile(tmp_path / "k.kmz", "w") as z:
+        z.write(tmp_path / "k.kml", "doc.kml")
+
+    for name in ("w.gpx", "k.kml", "k.kmz"):
+        found, source = rows(tmp_path / name)
+
+        assert places(found) == [(51.5, 4.25)] and str(found[0]["eventDate"]).startswith(
+            "2023-05-23 10:00:00"
+        )
+        assert found[0].get("Name", found[0].get("name")) == "Parus major"
+        assert not {"sat", "id", "icon"} & set(source.columns)
+    assert any("not routes, tracks" in s for s in rows(tmp_path / "w.gpx")[1].said)

@@ -203,7 +203,10 @@ def test_a_long_name_is_no_taxon_and_is_cut(index):
 
 def test_names_that_are_looked_for():
     assert searched_names("Pica hudsonia (Sabine, 1823)")[1:] == ["Pica hudsonia"]
-    assert searched_names("Felis silvestris subsp. catus") == ["Felis silvestris subsp. catus"]
+    assert searched_names("Felis silvestris subsp. catus")[1:] == ["Felis silvestris catus"]
+    assert searched_names("Corvidae Leach, 1820")[1:] == ["Corvidae"]
+    assert searched_names("Pallas’s Gull")[1:] == ["Pallas's Gull"]
+    assert searched_names("Parus cf. major") == ["Parus cf. major"]
     assert searched_names("Corvidae") == ["Corvidae"]
     assert species_of("Quercus", "robur", None) == "Quercus robur"
     assert species_of(None, None, "Quercus sp.") is None

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from prom3e_index.bundle.eligible import eligible_rows
 from prom3e_index.bundle.filters import Filter
 from prom3e_index.bundle.held_files import free_descriptors
+from prom3e_index.bundle.known_taxa import KnownTaxon, known_taxa
 from prom3e_index.bundle.segment_views import (
     Columns,
     create_views,
@@ -37,6 +38,7 @@ OURS = ("observations", "lost", "rejected", "by_place", "by_taxon", "taxa")
 ATTACHED = 128
 """Most databases that one connection keeps attached, if half of what the process may open suffices for them; the
 smallest of further ones are copied into memory, without the tables sorted by place and taxon."""
+_NAMES_KEPT = 4096
 _LIMITS = {
     "autoload_known_extensions": "false",
     "autoinstall_known_extensions": "false",
@@ -202,6 +204,7 @@ class MetadataDatabase:
         self._places, self._removed = places, removed
         self._lock = threading.Lock()
         self._checked: set[str] = set()
+        self._known: dict[str, list[KnownTaxon]] = {}
         self._connection, self.metadata_columns = connect_segments(
             databases, firsts, columns=columns
         )
@@ -256,6 +259,14 @@ class MetadataDatabase:
     def unknown_taxon(self, name: str) -> str:
         """Advice for a taxon that no observation has: the nearest names, or an empty string."""
         return unknown_taxon(self.cursor(), name, self.columns, self.sorted_tables)
+
+    def known_taxa(self, name: str) -> list[KnownTaxon]:
+        """The taxa that a name is of, those of most observations first; see `known_taxa`."""
+        if name not in self._known:
+            if len(self._known) >= _NAMES_KEPT:
+                self._known.clear()
+            self._known[name] = known_taxa(self.cursor(), name, self.columns, self.sorted_tables)
+        return self._known[name]
 
     def close(self) -> None:
         """Close the databases."""

@@ -2,7 +2,8 @@
 
 A species is made once, when rows are written, from the columns that name it: `Pica hudsonia` of a `species` of that
 name, of the bare epithet beside a genus, or of `Pica hudsonia (Sabine, 1823)` alone. `--group-by species` and
-`--taxon` both go by it. Names are compared in lower case, with composed accents and single spaces.
+`--taxon` both go by it. Names are compared in lower case, with composed accents and single spaces. A subspecies is
+also known by its three words without authors, so `Parus major minor` finds `Parus major minor Temminck & Schlegel`.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from prom3e_index.bundle.predicate import bounded, cut
 from prom3e_index.errors import InputError, near_names
 from prom3e_index.schema import RANKS
-from prom3e_index.tables.names import taxon_text
+from prom3e_index.tables.names import name_kind, read_name, taxon_text
 
 if TYPE_CHECKING:
     import duckdb
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 SPECIES = "taxon_species"
 """Column of the observations: the species as one name, NULL where none is known."""
 GENUS = "taxon_genus"
+CANONICAL = "taxon_canonical"
+"""A name of three words without authors, where a row has one."""
 NAMED_BY = ("genus", "species", "scientific_name")
 """Columns that a species is made of."""
 LETTERS = 100
@@ -53,21 +56,28 @@ def species_of(genus: str | None, species: str | None, scientific_name: str | No
 def searched_names(name: str) -> list[str]:
     """The spellings that a name is looked for by: as given, and without author, subgenus or sign of a hybrid.
 
-    The name of a subspecies or variety is looked for as it is given.
+    The name of a subspecies or variety keeps its three words; one in doubt (`cf.`, `sp.`) is looked for as given.
     """
-    out = [name]
-    plain = species_of(None, None, name)
-    if plain is None:
-        return out
-    epithet = plain.split()[-1]
-    words = [w for w in name.split() if w.lower() not in ("×", "x")]
-    after: list[str] = []
-    for at, word in enumerate(words):
-        if at and word.strip("×,;").lower() == epithet:
-            after = words[at + 1 :]
-            break
-    infraspecific = bool(after) and (name.isupper() or after[0][:1].islower())
-    return out if infraspecific else [*out, plain]
+    above = lineage_end(name)
+    if above is not None:
+        return [name, above]
+    out = dict.fromkeys((name, name.replace("’", "'"), name.replace("'", "’")))
+    found = read_name(name)
+    after = [w for w in name.split()[1:] if w not in ("×", "x")]
+    whole = not after or name[:1].isupper() and not after[0][:1].islower()  # no epithet is wanting
+    if (found.epithet or whole) and not found.doubtful and name_kind(name) == "scientific":
+        out[found.canonical] = None
+    return list(out)
+
+
+def lineage_end(text: str) -> str | None:
+    """The taxon that a lineage ends with (`Animalia Chordata Aves Pica pica` → `Pica pica`); None if it is none."""
+    words = text.split()
+    *higher, last = words if words else [""]
+    capitals = all(w.isalpha() and w.istitle() for w in higher)
+    if len(words) < 4 or not capitals or not last.isalpha() or name_kind(text) == "common":
+        return None
+    return last if last[0].isupper() else " ".join(words[-2:])
 
 
 def taxon_columns(columns: Collection[str]) -> list[str]:
@@ -92,7 +102,7 @@ def add_species(
     import pyarrow as pa
 
     held = [c for c in NAMED_BY if c in columns]
-    kinds = ", ".join(f"{quoted(c)} VARCHAR" for c in (*held, SPECIES, GENUS))
+    kinds = ", ".join(f"{quoted(c)} VARCHAR" for c in (*held, SPECIES, GENUS, CANONICAL))
     con.execute(f"CREATE OR REPLACE TEMP TABLE species_names ({kinds})")
     if held:
         cells = ", ".join(map(quoted, held))
@@ -103,8 +113,10 @@ def add_species(
             ]
             names = [_names(*row) for row in zip(*given, strict=True)]
             arrays = [*(batch.column(c) for c in held)]
-            arrays += [pa.array([n[i] for n in names], pa.string()) for i in (0, 1)]
-            con.register("named", pa.Table.from_arrays(arrays, names=[*held, SPECIES, GENUS]))
+            arrays += [pa.array([n[i] for n in names], pa.string()) for i in (0, 1, 2)]
+            con.register(
+                "named", pa.Table.from_arrays(arrays, names=[*held, SPECIES, GENUS, CANONICAL])
+            )
             con.execute("INSERT INTO species_names SELECT * FROM named")
             con.unregister("named")
     same = " AND ".join(f"n.{quoted(c)} IS NOT DISTINCT FROM {row}.{quoted(c)}" for c in held)
@@ -113,11 +125,14 @@ def add_species(
 
 def _names(
     genus: str | None, species: str | None, scientific_name: str | None
-) -> tuple[str | None, str | None]:
-    """Species and genus of a row."""
+) -> tuple[str | None, str | None, str | None]:
+    """Species and genus of a row, and its name below the species."""
     words = taxon_text({"genus": genus, "species": species}, scientific_name).split()
     first = words[0] if words and words[0][:1].isupper() else None
-    return " ".join(words) if len(words) > 1 else None, first
+    below = next(
+        (n.canonical for n in map(read_name, (scientific_name, species)) if n.infraspecific), None
+    )
+    return " ".join(words) if len(words) > 1 else None, first, below
 
 
 def taxon_lookup(

@@ -15,6 +15,7 @@ from prom3e_index.errors import InputError, MediaError, ShapeError
 from prom3e_index.media.pool import Task
 from prom3e_index.media.spans import media_task, refusal, whole_views
 from prom3e_index.search.query import Query
+from prom3e_index.search.query_names import read_text
 from prom3e_index.search.spans import checked_span, split_span
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def embed_queries(
     items: dict[str, list[tuple[int, Any]]] = {}
     for i, asked in enumerate(part):
         try:
-            own = {m: _items(asked, m) for m in asked.query.given()}
+            own = {m: _items(bundle, asked, m) for m in asked.query.given()}
             vector = _vector(bundle, model, asked.query)
             if vector is not None:
                 column, values = vector
@@ -90,13 +91,15 @@ def embed_queries(
     return x, present
 
 
-def _items(asked: Asked, modality: str) -> list[Any]:
+def _items(bundle: BundleFolder, asked: Asked, modality: str) -> list[Any]:
     """What the encoder of a modality takes for a query: one, or several to be averaged."""
     if modality in asked.decoded:
         files = zip(asked.query.media()[modality], asked.decoded[modality], strict=True)
         return [_heard(modality, file, f.result()) for file, f in files]
     if modality == "text":
-        return list(asked.query.several()["text"])
+        read = [read_text(bundle, text) for text in asked.query.several()["text"]]
+        asked.notes += [said for _, said in read if said is not None]
+        return [text for text, _ in read]
     return [asked.query.given()[modality]]
 
 

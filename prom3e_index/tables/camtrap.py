@@ -90,7 +90,7 @@ def open_camtrap(path: Path, table: str | None = None) -> Source:
     _of_observations(tables)
     facts = {
         "rows": tables.count("observations"),
-        "tables": [p.name for f in files.values() for p in f],
+        "tables": ", ".join(p.name for f in files.values() for p in f),
     }
     return tables.source("camtrap-dp", _query(tables, stated), media, facts, keep)
 
@@ -258,7 +258,7 @@ def _query(tables: Joined, stated: Any) -> str:
     out: dict[str, str] = {
         "id": cell("observations", "o", "observationID"),
         "image": "s.image",
-        "audio": "s.audio",
+        **({"audio": "s.audio"} if tables.count("shown", "audio IS NOT NULL") else {}),
         "decimalLatitude": cell("deployments", "d", "latitude"),
         "decimalLongitude": cell("deployments", "d", "longitude"),
         "coordinateUncertaintyInMeters": cell("deployments", "d", "coordinateUncertainty"),
@@ -271,10 +271,15 @@ def _query(tables: Joined, stated: Any) -> str:
     out["license"] = (
         f"CASE WHEN s.n IS NOT NULL THEN {_literal(media or data)} ELSE {_literal(data)} END"
     )
-    out["dataLicense"], out["mediaLicense"] = _literal(data), _literal(media)
-    title = stated.get("title") or stated.get("name") if isinstance(stated, dict) else None
-    out["datasetName"] = _literal(title)
-    out["rightsHolder"] = _literal(stated.get("rightsHolder") if isinstance(stated, dict) else None)
+    about = stated if isinstance(stated, dict) else {}
+    for column, value in (
+        ("dataLicense", data),
+        ("mediaLicense", media),
+        ("datasetName", about.get("title") or about.get("name")),
+        ("rightsHolder", about.get("rightsHolder")),
+    ):
+        if isinstance(value, str) and value:
+            out[column] = _literal(value)
     used = {c.lower().replace("_", "") for c in (*out, "observationID", "coordinateUncertainty")}
     used |= {"latitude", "longitude"}
     for table, alias in (("observations", "o"), ("deployments", "d")):

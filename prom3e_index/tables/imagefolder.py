@@ -82,7 +82,7 @@ def open_imagefolder(path: Path, table: str | None = None) -> Source:
         "imagefolder",
         query,
         path,
-        {"rows": rows, "tables": [str(f.relative_to(path)) for f in files]},
+        {"rows": rows, "tables": ", ".join(str(f.relative_to(path)) for f in files)},
         [],
     )
     _typed(source, [columns[k] for k in files_of], tables, query, path)

@@ -102,7 +102,10 @@ def open_insights(path: Path, table: str | None = None) -> Source:
     _places(tables, core)
     _shown(tables, core)
     query = _query(tables, core)
-    facts = {"rows": tables.count(core), "tables": [p.name for f in files.values() for p in f]}
+    facts = {
+        "rows": tables.count(core),
+        "tables": ", ".join(p.name for f in files.values() for p in f),
+    }
     return tables.source("wildlife-insights", query, media, facts, keep)
 
 
@@ -207,6 +210,7 @@ def _query(tables: Joined, core: str) -> str:
         "latitude",
         "longitude",
         "commonname",
+        "filename",
         "species",
     }
     used |= {"location", "timestamp"} if core == "images" else {"location"}

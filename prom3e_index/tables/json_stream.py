@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import gzip
 import io
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from prom3e_index.errors import TableError
 from prom3e_index.tables.aliases import match_columns
+from prom3e_index.tables.compressed import plain
+from prom3e_index.tables.encoding import find_encoding
 from prom3e_index.tables.looks import MOST_JSON
 
 _CHUNK = 1 << 20
@@ -110,15 +112,13 @@ class Cursor:
                 )
 
 
-def open_stream(path: Path) -> io.TextIOWrapper:
-    """The text of a JSON file, unpacked where it is gzipped; bytes that are no UTF-8 become U+FFFD."""
-    with path.open("rb") as f:
-        head = f.read(4)
-    raw: Any = gzip.open(path, "rb") if head[:2] == b"\x1f\x8b" else path.open("rb")  # noqa: SIM115
-    sixteen = head[:2] in (b"\xff\xfe", b"\xfe\xff")
-    return io.TextIOWrapper(
-        raw, encoding="utf-16" if sixteen else "utf-8", errors="replace", newline=""
-    )
+@contextmanager
+def open_stream(path: Path) -> Iterator[io.TextIOBase]:
+    """The text of a JSON file, decompressed; bytes that are not of its encoding become lone surrogates."""
+    with plain(path) as raw:
+        yield io.TextIOWrapper(
+            raw, encoding=find_encoding(path).python, errors="surrogateescape", newline=""
+        )
 
 
 def shape_of(path: Path) -> Shape:

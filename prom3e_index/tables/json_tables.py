@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prom3e_index.errors import TableError
+from prom3e_index.tables.encoding import find_encoding
 from prom3e_index.tables.json_records import Cells, flat
 from prom3e_index.tables.json_stream import Shape, records, shape_of
 from prom3e_index.tables.source import MOST_COLUMNS, Source
@@ -14,6 +16,15 @@ from prom3e_index.tables.source import MOST_COLUMNS, Source
 if TYPE_CHECKING:
     import pyarrow as pa
 
+_LONE = re.compile("[\ud800-\udfff]")
+_ODD = " hold bytes that are no characters; they stand as \ufffd."
+_LAID = {
+    "lines": "one record a line",
+    "values": "one record after another",
+    "array": "an array of records",
+    "wrapped": "an array of records in {!r}",
+    "whole": "one object",
+}
 _PAGES = (("numPages", "page"), ("endOfRecords", "offset"), ("total_results", "page"))
 
 
@@ -55,19 +66,28 @@ def from_records(
     if not rows:
         raise TableError(f"{path} holds no record.")
     names = _spelled(list(columns))
+    odd: list[None] = []
 
     def read(size: int) -> Iterator[pa.RecordBatch]:
         rejected.clear()
+        odd.clear()
         part: list[Cells] = []
         for record in records(path, shape, rejected):
             part.append(cells(record))
             if len(part) == size:
-                yield _batch(part, columns, names)
+                yield _batch(part, columns, names, odd)
                 part = []
         if part:
-            yield _batch(part, columns, names)
+            yield _batch(part, columns, names, odd)
+        said[:] = [s for s in said if not s.endswith(_ODD)]
+        if odd:
+            said.append(f"{len(odd):,} cells{_ODD}")
 
-    facts = {"rows": rows + len(rejected), "shape": shape.kind, "encoding": "utf-8"}
+    facts = {
+        "rows": rows + len(rejected),
+        "shape": _LAID[shape.kind].format(shape.key),
+        "encoding": find_encoding(path).name,
+    }
     return Source(format, list(names.values()), path.parent, read, facts, said, rejected)
 
 
@@ -75,10 +95,20 @@ def _spelled(columns: list[str]) -> dict[str, str]:
     """Key → column name; keys that differ by case only get `_` at their end."""
     from prom3e_index.tables.source import unique_names
 
-    return dict(zip(columns, unique_names(c or "column" for c in columns), strict=True))
+    return dict(zip(columns, unique_names(_sound(c, []) or "column" for c in columns), strict=True))
 
 
-def _batch(part: list[Cells], columns: dict[str, bool], names: dict[str, str]) -> pa.RecordBatch:
+def _sound(cell: str, odd: list[None]) -> str:
+    """A text that can be written: what is no character stands as U+FFFD, and is counted."""
+    if cell.isascii() or not _LONE.search(cell):
+        return cell
+    odd.append(None)
+    return _LONE.sub("\ufffd", cell)
+
+
+def _batch(
+    part: list[Cells], columns: dict[str, bool], names: dict[str, str], odd: list[None]
+) -> pa.RecordBatch:
     import pyarrow as pa
 
     arrays = []
@@ -86,9 +116,11 @@ def _batch(part: list[Cells], columns: dict[str, bool], names: dict[str, str]) -
         cells = [row.get(key) for row in part]
         if listed:
             kind = pa.list_(pa.string())
-            arrays.append(pa.array([[c] if isinstance(c, str) else c for c in cells], kind))
+            lists = [[c] if isinstance(c, str) else c for c in cells]
+            arrays.append(pa.array([c and [_sound(p, odd) for p in c] for c in lists], kind))
         else:
-            arrays.append(pa.array(cells, pa.string()))
+            texts = [c if c is None else _sound(c, odd) for c in cells]
+            arrays.append(pa.array(texts, pa.string()))
     return pa.RecordBatch.from_arrays(arrays, names=list(names.values()))
 
 

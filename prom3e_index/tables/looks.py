@@ -80,17 +80,23 @@ class Look:
     @cached_property
     def text(self) -> str:
         """The first characters of a text file, without byte order mark and leading blanks."""
-        return self.inner.decode("utf-8", "replace").removeprefix("\ufeff").lstrip()
+        wide = self.inner[:2] in (b"\xff\xfe", b"\xfe\xff")
+        text = self.inner.decode("utf-16" if wide else "utf-8", "replace")
+        return text.removeprefix("\ufeff").lstrip()
+
+    @cached_property
+    def _header(self) -> tuple[list[str], str, str]:
+        return header(self.path)
 
     @cached_property
     def columns(self) -> set[str]:
         """The column names of a text table, in lower case."""
-        return {n.lower() for n in header(self.path)[0]}
+        return {n.lower() for n in self._header[0]}
 
-    @cached_property
+    @property
     def delimiter(self) -> str:
         """What stands between the columns of a text table."""
-        return header(self.path)[1]
+        return self._header[1]
 
 
 def is_hidden(name: str) -> bool:

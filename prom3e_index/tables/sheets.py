@@ -93,7 +93,9 @@ def open_sheet(path: Path, sheet: str | None = None) -> Source:
                 names=columns,
             )
 
-    facts = {"rows": len(body), "sheet": chosen, "header_line": at + 1}
+    facts: dict[str, Any] = {"rows": len(body), "sheet": chosen}
+    if at:
+        facts["header"] = f"header in row {at + 1:,}"
     return Source(sheet_format(path), columns, path.parent, read, facts, said)
 
 

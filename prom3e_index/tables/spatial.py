@@ -30,6 +30,17 @@ _CUT = {
     "observatio": "observation_id", "specificep": "specificEpithet", "datasetnam": "datasetName",
 }  # fmt: skip
 """Shapefiles cut column names at ten letters."""
+_DEVICE = {
+    "kml": frozenset(
+        "id altitudeMode tessellate extrude visibility drawOrder icon snippet".split()
+    ),
+    "gpx": frozenset(
+        "magvar geoidheight fix sat hdop vdop pdop ageofdgpsdata dgpsid link1_href link1_text link1_type link2_href "
+        "link2_text link2_type".split()
+    ),
+}
+"""What the format says of drawing and of satellites in view, under names that mean other things in a table."""
+_TIMES = {"kml": "timestamp", "gpx": "time"}
 
 
 def _pyogrio() -> Any:
@@ -174,7 +185,7 @@ def _features(
 ) -> Source:
     from pyogrio.raw import open_arrow
 
-    fields = [str(f) for f in info["fields"]]
+    fields = [str(f) for f in info["fields"] if str(f) not in _DEVICE.get(kind, ())]
     whole = {
         f: _CUT[f.lower()]
         for f in fields
@@ -184,7 +195,7 @@ def _features(
     if whole:
         cut = ", ".join(f"{f} → {n}" for f, n in whole.items())
         said.append(f"Column names that the format cut at ten letters are read as whole: {cut}.")
-    names = unique_names(whole.get(f, f) for f in fields)
+    names = unique_names("eventDate" if f == _TIMES.get(kind) else whole.get(f, f) for f in fields)
     own = {n.lower() for n in names} >= {p.lower() for p in PLACE}
     shaped = bool(info["geometry_type"])
     geometries = Geometries(info["crs"], said)
@@ -198,16 +209,20 @@ def _features(
     def read(rows: int) -> Iterator[pa.RecordBatch]:
 
         geometries.begin()
+        count = 0
         with open_arrow(
             given[0],
             layer=given[1],
             batch_size=rows,
+            columns=fields,
             use_pyarrow=True,
             read_geometry=shaped and not own,
         ) as (meta, reader):
             column = (meta["geometry_name"] or "wkb_geometry") if shaped and not own else None
             for batch in reader:
+                count += batch.num_rows
                 yield with_places(_renamed(batch, fields, names, column), column, geometries, own)
+        facts["rows"] = count
         geometries.finish()
 
     columns = [*names, *(PLACE if shaped and not own else ())]
