@@ -287,12 +287,19 @@ def wav_zero(t: Trial) -> str:
 
 @case("20a", "H", "a call at minute 7 of 12")
 def call(t: Trial) -> str:
+    import numpy as np
+    import soundfile
+
+    call, rate = soundfile.read(t.files / "20/call.flac", dtype="float32", always_2d=True)
+    noise = np.random.default_rng(0).normal(0, 0.004, 720 * rate).astype(np.float32)
+    soundfile.write(t.work / "no_call_12min.flac", noise, rate)
+    noise[420 * rate : 420 * rate + len(call)] += call.mean(axis=1)
+    soundfile.write(t.work / "call_at_7min.flac", noise, rate)
+    shutil.copy(t.files / "20/recorder_muted_until_11min.flac", t.work)
     table = t.work / "t.csv"
     table.write_text(
         "id,audio\ncalls,call_at_7min.flac\nnone,no_call_12min.flac\nmuted,recorder_muted_until_11min.flac\n"
     )
-    for p in (t.files / "20").glob("*.flac"):
-        shutil.copy(p, t.work)
     i = t.built(str(table))
     answer = i.search(audio=t.files / "20/call.flac", target="audio", k=3)
     first = answer.hits[0]
