@@ -25,7 +25,7 @@ from prom3e_index.cli import (
     train,
     world,
 )
-from prom3e_index.cli.screen import ClosedOutput, prepare, say
+from prom3e_index.cli.screen import ClosedOutput, kept, prepare, say
 
 app = typer.Typer(
     name="prom3e-index",
@@ -43,6 +43,7 @@ app.command("update")(change.update)
 app.command("remove")(change.remove)
 app.command("compact")(change.compact)
 app.command("rebuild")(change.rebuild)
+app.command("relocate")(change.relocate)
 app.command("certify")(certify.certify)
 app.command("history")(change.history)
 app.command("info")(inspect.info)
@@ -97,11 +98,9 @@ def main() -> None:
         code = _run()
     except _Interrupted:
         words = [w for w in sys.argv[1:] if not w.startswith("-")]
-        more = (
-            "; the same command goes on where it stopped"
-            if words[:1] and words[0] in _GO_ON
-            else ""
-        )
+        goes_on = words[:1] and words[0] in _GO_ON
+        more = f"; {kept()}" if kept() else ""
+        more = more or ("; the same command goes on where it stopped" if goes_on else "")
         _fail(f"interrupted{more}", 130)
     except ClosedOutput:
         _forget_output()

@@ -1,4 +1,4 @@
-"""`prom3e-index add`, `update`, `remove`, `compact`, `rebuild`, `history`."""
+"""`prom3e-index add`, `update`, `remove`, `compact`, `rebuild`, `relocate`, `history`."""
 
 from __future__ import annotations
 
@@ -134,6 +134,24 @@ def compact(index: Index = DEFAULT_INDEX) -> None:
     with progress() as show:
         manifest = run(index, show)
     write_state(index, manifest)
+
+
+def relocate(
+    media: Annotated[
+        Path, typer.Option("--media", help="The folder that the media paths start from now.")
+    ],
+    index: Index = DEFAULT_INDEX,
+) -> None:
+    """Note in the index that its photos, recordings and tiles have moved; nothing is encoded again.
+
+    An index that is moved together with them finds them by itself.
+    """
+    from prom3e_index.indexer.relocate import relocate as run
+
+    with progress() as show:
+        done = run(index, media, show)
+    say(f"of {done.looked_at:,} files looked for {done.there:,} are in {media.resolve()}")
+    write_state(index, done.manifest)
 
 
 def rebuild(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from prom3e_index.cli.options import DEFAULT_INDEX, Index
+from prom3e_index.cli.options import DEFAULT_INDEX, Index, MovedMedia
 from prom3e_index.cli.render import write_certificate
 from prom3e_index.cli.screen import holdings, put_data, say, speaks_utf8
 from prom3e_index.show.escapes import json_text, shown
@@ -20,12 +20,14 @@ if TYPE_CHECKING:
 def info(
     index: Index = DEFAULT_INDEX,
     as_json: Annotated[bool, typer.Option("--json", help="The whole manifest.")] = False,
+    media: MovedMedia = None,
     lost: Annotated[
         bool, typer.Option("--lost", help="What rows lost and which were refused, and why.")
     ] = False,
 ) -> None:
     """Say what an index holds, who made it, and how good its search is."""
     from prom3e_index.indexer.expand import said_of
+    from prom3e_index.indexer.relocate import media_there
     from prom3e_index.search.meaning import MEANINGLESS, means_nothing
     from prom3e_index.search.run import Bundle
 
@@ -55,6 +57,14 @@ def info(
         say(f"  {name:6s} {count:>9,} observed  {m['rows'] - count:>9,} completed")
     s = m["source"]
     say(f"source: {s['table']} ({s['format']}), media in {s['media']}")
+    there, looked_at, lacking = media_there(bundle, media)
+    if looked_at:
+        more = (
+            ""
+            if lacking is None
+            else f"; {lacking} is not: --media FOLDER, or prom3e-index relocate"
+        )
+        say(f"media: of {looked_at:,} files looked for {there:,} are there{more}")
     say(
         f"model: {m['model']['name']}, decode {m['model']['decode']}, hidden {m['model']['hidden']}, "
         f"EXIF rotation {'applied' if m['model']['exif_transpose'] else 'not applied'}, "
@@ -92,9 +102,7 @@ def _write_lost(bundle: Bundle) -> None:
 def verify(
     index: Index = DEFAULT_INDEX,
     sample: Annotated[int, typer.Option(min=1, help="Rows and files compared.")] = 20,
-    media: Annotated[
-        Path | None, typer.Option("--media", help="Where the files are now, if they have moved.")
-    ] = None,
+    media: MovedMedia = None,
 ) -> None:
     """Check checksums, counts, keys, and a sample encoded again. Exit code 1 if anything differs.
 

@@ -67,6 +67,15 @@ def _device(name: str) -> str:
 
 Device = Annotated[str, typer.Option("--device", callback=_device, help="cpu, cuda, cuda:1, …")]
 Climate = Annotated[Path | None, typer.Option("--climate", help="Climate raster, .npy or GeoTIFF.")]
+MovedMedia = Annotated[
+    Path | None,
+    typer.Option(
+        "--media",
+        exists=True,
+        file_okay=False,
+        help="Where the observations' files are now, if they have moved.",
+    ),
+]
 Where = Annotated[str | None, typer.Option("--where", help="SQL predicate over the observations.")]
 Recall = Annotated[
     float | None, typer.Option(help="Share of the ten nearest to be found; 1 is exact. 0.99.")

@@ -3,23 +3,35 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from prom3e_index.cli.options import DEFAULT_INDEX, Device, Hub, Index, Where, filled
+from prom3e_index.cli.options import (
+    DEFAULT_INDEX,
+    Device,
+    Hub,
+    Index,
+    MovedMedia,
+    Where,
+    filled,
+    pairs,
+)
 
 
 def query(
     index: Index = DEFAULT_INDEX,
-    image: Annotated[Path | None, typer.Option(help="Photo.")] = None,
-    sat: Annotated[Path | None, typer.Option(help="Satellite tile.")] = None,
-    audio: Annotated[Path | None, typer.Option(help="Recording.")] = None,
+    image: Annotated[
+        list[Path],
+        typer.Option(help="Photo; - is stdin. Several, each with --image, are averaged."),
+    ] = [],  # noqa: B006 - Typer copies it
+    sat: Annotated[list[Path], typer.Option(help="Satellite tile, or several.")] = [],  # noqa: B006
+    audio: Annotated[list[Path], typer.Option(help="Recording, or several.")] = [],  # noqa: B006
     location: Annotated[str | None, typer.Option(help="LATITUDE,LONGITUDE in degrees.")] = None,
     env: Annotated[
         str | None, typer.Option(help="20 scaled climate values, or a .npy of them.")
     ] = None,
-    text: Annotated[str | None, typer.Option(help="Taxonomic name.")] = None,
+    text: Annotated[list[str], typer.Option(help="Taxonomic name, or several.")] = [],  # noqa: B006
     embedding: Annotated[Path | None, typer.Option(help="A .npy vector, with --as.")] = None,
     embedding_of: Annotated[
         str | None, typer.Option("--as", help="Modality of --embedding.")
@@ -68,15 +80,42 @@ def query(
         bool, typer.Option("--exact", help="Score every eligible row, whatever the index.")
     ] = False,
     at: Annotated[int | None, typer.Option(help="An earlier generation; see history.")] = None,
+    queries: Annotated[
+        Path | None,
+        typer.Option(
+            help="A table of queries, as build reads tables: any modalities in each row, `target` too. With -o FILE "
+            "an interrupted run goes on."
+        ),
+    ] = None,
+    map: Annotated[
+        list[str], typer.Option("--map", help="COLUMN=FIELD of --queries; repeat.")
+    ] = [],  # noqa: B006
+    media: MovedMedia = None,
+    queries_media: Annotated[
+        Path | None, typer.Option(help="Folder of the relative paths in --queries; the table's.")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Decode processes for --queries; one per core.")
+    ] = None,
+    restart: Annotated[
+        bool, typer.Option("--restart", help="Discard unfinished answers to other queries.")
+    ] = False,
     format: Annotated[
-        str, typer.Option("--format", "-f", help="table, json, jsonl, csv, geojson or parquet.")
-    ] = "table",
+        str | None,
+        typer.Option(
+            "--format",
+            "-f",
+            help="table, json, jsonl, csv, geojson or parquet; of --queries jsonl, csv or parquet.",
+        ),
+    ] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write there.")] = None,
     model: Annotated[str | None, typer.Option(help="When not the index's own.")] = None,
     hub: Hub = None,
     device: Device = "cpu",
 ) -> None:
     """Search by any set of modalities; --target says what to look for."""
+    from dataclasses import replace
+
     from prom3e_index.bundle.filters import (
         Filter,
         parse_bbox,
@@ -85,26 +124,23 @@ def query(
         parse_place,
     )
     from prom3e_index.cli.render import FORMATS, write_answer
+    from prom3e_index.cli.stdin import piped
     from prom3e_index.errors import InputError, near_names
     from prom3e_index.search.query import Query
     from prom3e_index.search.run import Bundle
     from prom3e_index.show.export import hit_columns
 
-    if format not in FORMATS:
+    if format is not None and format not in FORMATS:
         raise InputError(
             f"Unknown format {format!r}; known: {', '.join(FORMATS)}{near_names(format, FORMATS)}."
         )
-    if format == "parquet" and output is None:
+    if format == "parquet" and output is None and queries is None:
         raise InputError("--format parquet needs --output FILE.")
     if (embedding is None) != (embedding_of is None):
         raise InputError("--embedding FILE.npy and --as MODALITY go together.")
     asked = Query(
-        image=image,
-        sat=sat,
-        audio=audio,
         location=parse_place(location) if location is not None else None,
         env=_climate(env) if env is not None else None,
-        text=text,
         embedding=_vector(embedding) if embedding is not None else None,
         embedding_of=embedding_of,
         target=filled("--target", target),
@@ -131,8 +167,37 @@ def query(
     first, last = asked.filter.since, asked.filter.until
     if first is not None and last is not None and first > last:
         raise InputError(f"--from {since} lies after --to {until}; no day is both.")
-    bundle = Bundle.open(index, gpu=device.startswith("cuda") and device, at=at)
-    write_answer(bundle.search(asked), format, output, hit_columns(bundle))
+    own = asked.given() or asked.embedding is not None or image or sat or audio or text
+    if queries is not None and own:
+        raise InputError(
+            "--queries says what is given in each row; leave out --image, --text and the others."
+        )
+    if queries is None and (map or queries_media or workers or restart):
+        raise InputError("--map, --queries-media, --workers and --restart go with --queries TABLE.")
+    bundle = Bundle.open(index, gpu=device.startswith("cuda") and device, at=at, media=media)
+    if queries is not None:
+        from prom3e_index.cli.query_many import query_many
+
+        with piped([queries]) as (table,):
+            query_many(
+                bundle, asked, table, pairs(map, "--map", "COLUMN=FIELD"), queries_media, output, format, workers,
+                restart,
+            )  # fmt: skip
+        return
+    with piped([*image, *sat, *audio]) as files:
+        given = iter(files)
+        several: dict[str, list[Any]] = {
+            "image": [next(given) for _ in image],
+            "sat": [next(given) for _ in sat],
+        }
+        several |= {"audio": list(given), "text": text}
+        asked = replace(asked, **{m: _one_or_all(v) for m, v in several.items()})
+        write_answer(bundle.search(asked), format or "table", output, hit_columns(bundle))
+
+
+def _one_or_all(given: list[Any]) -> Any:
+    """What a query takes: None, one, or a list."""
+    return (given[0] if len(given) == 1 else given) if given else None
 
 
 def _vector(path: Path) -> list[float]:

@@ -103,7 +103,7 @@ def table(answer: Answer, bold: bool = False, width: int | None = FILE_WIDTH) ->
             console.print(f"warning: {MEANINGLESS}")
         console.print(
             shown(
-                f"{' + '.join(q['given'])} → {q['target']}   space {q['space']}  "
+                f"{' + '.join(map(_given, q['given'].items()))} → {q['target']}   space {q['space']}  "
                 f"δ {w['delta']:g}  γ {w['gamma']:g}  ε {w['epsilon']:g}"
                 + (f"  against hubs {q['hubs']}" if q["hubs"] != "none" else "")
             )
@@ -113,6 +113,13 @@ def table(answer: Answer, bold: bool = False, width: int | None = FILE_WIDTH) ->
         for line in lines:
             console.print(shown(line))
     return captured.get()
+
+
+def _given(part: tuple[str, Any]) -> str:
+    """A modality of the question; how many, where several files were averaged."""
+    name, value = part
+    several = isinstance(value, list) and value and isinstance(value[0], str)
+    return f"{name} (mean of {len(value)})" if several and len(value) > 1 else name
 
 
 def _print_hits(console: Any, rows: list[list[str]]) -> None:

@@ -14,6 +14,20 @@ class ClosedOutput(BaseException):
     """The reader of stdout went away, as `| head` does; no error, and nothing more to do."""
 
 
+_kept = ""
+
+
+def keeps(words: str) -> None:
+    """Note what is kept if the command is interrupted from here on; an empty text: nothing more than is said anyway."""
+    global _kept
+    _kept = words
+
+
+def kept() -> str:
+    """What a command that was interrupted keeps, in words; empty if nothing was noted."""
+    return _kept
+
+
 def prepare() -> None:
     """Let stdout and stderr take any text: signs that their encoding lacks are written as words."""
     from prom3e_index.show.escapes import WORDS

@@ -23,6 +23,7 @@ from prom3e_index.bundle.manifest import (
     read_manifest,
     write_manifest,
 )
+from prom3e_index.bundle.media_folders import beside
 from prom3e_index.indexer.answering import speaks_of_planet, with_model
 from prom3e_index.indexer.beside import STAGE_FILES, WORK_FILES, real_path, take_away
 from prom3e_index.indexer.certify import certified
@@ -78,6 +79,7 @@ def _build(
     take_away(stage, STAGE_FILES)
     hubs = chosen_method(model, config.hubs)
     entry = write_segment(work, stage, model, hubs, config.wish, progress)
+    entry["beside"] = beside(config.out, Path(entry["media"]))
     facts = json.loads((work / "planned.json").read_text())
     manifest = _manifest(config, model, facts, hubs)
     planet = speaks_of_planet(model, facts)

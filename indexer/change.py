@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prom3e_index.bundle.filters import Filter
+from prom3e_index.bundle.media_folders import beside
 from prom3e_index.bundle.opened import BundleFolder
 from prom3e_index.bundle.segment_views import observation_cells
 from prom3e_index.errors import (
@@ -134,6 +135,7 @@ def add(
         columns = dict(bundle.metadata.metadata_columns)
         hubs = old["hubs"]["method"]
         entry = write_segment(work, stage, model, hubs, wish_of(old), progress, columns)
+        entry["beside"] = beside(index, Path(entry["media"]))
         told = entry["counts"]["rows_rejected"]
         done = {"known": facts.get("known", 0), "rejected": told + facts.get("told", 0)}
         if not entry["rows"]:  # the index stays as it is, however often this is repeated

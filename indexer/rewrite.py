@@ -62,9 +62,11 @@ def rewrite(
         (stage / name).mkdir(parents=True)
     _copy_arrays(bundle, live, model, stage, repaired, progress)
     counts = _copy_metadata(bundle, live, stage)
+    first = bundle.manifest["segments"][0]
     return {
         "rows": len(live),
         "media": str(bundle.segments[0].media),
+        **{k: first[k] for k in ("beside", "built_media") if k in first},
         "counts": counts,
         "index": write_indexes(stage, bundle.modalities, wish, progress),
     }

@@ -12,6 +12,7 @@ import numpy as np
 from prom3e_index.bundle.faiss.operating_point import found_share
 from prom3e_index.bundle.filters import quoted
 from prom3e_index.bundle.manifest import checksum
+from prom3e_index.bundle.media_folders import MediaFolders
 from prom3e_index.bundle.segment_views import observation_cells
 from prom3e_index.errors import MediaError, Prom3eError
 from prom3e_index.indexer.generation import strays, unreadable
@@ -249,9 +250,14 @@ def _reencode(
     )
     if not found:
         return True, "no row has a file", False
-    paths = [
-        (int(r), (media or bundle.segment_of(int(r))[0].media) / p, span) for r, p, *span in found
-    ]
+    entries = {
+        s.first: e for s, e in zip(bundle.segments, bundle.manifest["segments"], strict=True)
+    }
+    paths = []
+    for r, p, *span in found:
+        first = bundle.segment_of(int(r))[0].first
+        file = MediaFolders(entries[first], bundle.path, media).file(str(p))
+        paths.append((int(r), Path(file), span))
     there = [(r, p, span) for r, p, span in paths if p.is_file()]
     if not there:
         lacking = (

@@ -196,7 +196,7 @@ _PARTS: dict[str, Check] = {
                 "media": _text,
                 "index": _table(_POINT),
             },
-            {"counts": _COUNTS},
+            {"counts": _COUNTS, "beside": _optional(_text), "built_media": _text},
         )
     ),
     "deleted": _optional(_object({"file": _inside, "rows": _whole()})),

@@ -41,7 +41,13 @@ class BundleFolder:
         metadata: Their metadata as one database.
     """
 
-    def __init__(self, path: Path, manifest: dict[str, Any], gpu: bool | str = False) -> None:
+    def __init__(
+        self,
+        path: Path,
+        manifest: dict[str, Any],
+        gpu: bool | str = False,
+        media: Path | None = None,
+    ) -> None:
         self.path, self.manifest = path, manifest
         self.modalities: tuple[str, ...] = tuple(manifest["modalities"])
         self.rows = int(manifest["rows"])
@@ -52,7 +58,7 @@ class BundleFolder:
         first = 0
         self.segments: list[Segment] = []
         for entry in manifest["segments"]:
-            self.segments.append(Segment(self._files, entry, first, manifest, gpu))
+            self.segments.append(Segment(self._files, entry, first, manifest, gpu, media))
             first += int(entry["rows"])
         self._removed = self._read_removed()
         self.metadata = MetadataDatabase(
@@ -64,13 +70,21 @@ class BundleFolder:
         )
 
     @classmethod
-    def open(cls, path: str | Path, *, gpu: bool | str = False, at: int | None = None) -> Self:
+    def open(
+        cls,
+        path: str | Path,
+        *,
+        gpu: bool | str = False,
+        at: int | None = None,
+        media: str | Path | None = None,
+    ) -> Self:
         """Open a bundle.
 
         Args:
             path: Its folder.
             gpu: Search unfiltered queries on a GPU where FAISS finds one: True, or which as `cuda:1`.
             at: An earlier generation; the current one when None.
+            media: Folder where the observations' files are now, if they have moved.
 
         Raises:
             BundleError: No bundle, incomplete, damaged or of a later format; no such generation.
@@ -79,7 +93,8 @@ class BundleFolder:
         while True:
             seen = _state(folder)
             try:
-                bundle = cls(folder, read_manifest(folder, at), gpu)
+                moved = None if media is None else Path(media)
+                bundle = cls(folder, read_manifest(folder, at), gpu, moved)
                 break
             except (FileNotFoundError, BundleError) as e:
                 if _state(folder) != seen:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prom3e_index.bundle.held_files import HeldFiles
+from prom3e_index.bundle.media_folders import MediaFolders
 from prom3e_index.bundle.memory_maps import stored_array
 from prom3e_index.errors import BundleError
 from prom3e_index.schema import RECORDS
@@ -27,7 +28,8 @@ class Segment:
         name: Folder relative to the index; `.` for the rows of the build.
         rows: Rows, removed ones included.
         first: Row number of its first row in the index.
-        media: Folder that its media paths start from.
+        media: Folder that its media paths start from, as it was last known.
+        folders: Where its files are now.
     """
 
     def __init__(
@@ -37,9 +39,11 @@ class Segment:
         first: int,
         manifest: Mapping[str, Any],
         gpu: bool | str = False,
+        media: Path | None = None,
     ) -> None:
         self.name, self.rows, self.first = str(entry["name"]), int(entry["rows"]), first
         self.media = Path(entry["media"])
+        self.folders = MediaFolders(entry, files.folder, media)
         self._points: dict[str, dict[str, Any]] = entry["index"]
         self._files, self._manifest, self._gpu = files, manifest, gpu
         self._prefix = "" if self.name == "." else self.name + "/"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prom3e_index.bundle.filters import Filter
+from prom3e_index.bundle.media_folders import is_remote
 from prom3e_index.bundle.opened import BundleFolder
 from prom3e_index.bundle.predicate import cut
 from prom3e_index.search.groups import eligible_observations
@@ -56,6 +58,7 @@ def answer_of(
             notes.append(f"taxon {cut(f.taxon)}{near or ': no such name'}")
     elif len(hits) < query.k:
         notes.append(f"{len(hits)} of {query.k} hits: no more are eligible")
+    notes += _moved(hits)
     if asked.corrected and len(bundle.segments) > 1 and by_segment(bundle.manifest):
         notes.append(
             "the correction against hubs was made segment by segment by an earlier version: scores of two "
@@ -102,6 +105,19 @@ def _observations(bundle: BundleFolder, asked: Asked) -> dict[str, int]:
         "observations": eligible_observations(bundle, None),
         "eligible_observations": eligible_observations(bundle, asked.rows),
     }
+
+
+def _moved(hits: list[Hit]) -> list[str]:
+    """What is to be said of files that are not where they should be."""
+    files = [h.media for h in hits if h.media and not is_remote(h.media)]
+    lacking = [f for f in files if not os.path.lexists(f)]
+    if not lacking:
+        return []
+    many = "none" if len(lacking) == len(files) else f"{len(files) - len(lacking)}"
+    return [
+        f"{many} of the {len(files)} files of these hits is there, as {lacking[0]} is not; where they have moved: "
+        "--media FOLDER, or prom3e-index relocate --media FOLDER"
+    ]
 
 
 def default_target(bundle: BundleFolder, query: Query) -> str:

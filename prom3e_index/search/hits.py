@@ -41,7 +41,7 @@ def hits_of(
                 float(score),
                 completed,
                 observed,
-                str(segment.media / file) if file else None,
+                segment.folders.file(file) if file else None,
                 values,
                 shown == "audio",
             )

@@ -102,7 +102,8 @@ def write_report(
 def _answer(a: Answer, background: str) -> str:
     q, s = a.query, a.search
     shown = []
-    for modality, value in q["given"].items():
+    each = ((m, v) for m, given in q["given"].items() for v in _each(given))
+    for modality, value in each:
         source = picture(str(value)) if modality in ("image", "sat", "audio") else None
         label = (
             f"<b>{html(modality)}</b> {html(Path(str(value)).name if source else _value(value))}"
@@ -123,6 +124,12 @@ def _answer(a: Answer, background: str) -> str:
         f"{a.standing}{more}.</p>{notes}</div></div>"
         f"<div class='hits'>{''.join(_hit(h) for h in a.hits)}</div></section>"
     )
+
+
+def _each(given: Any) -> list[Any]:
+    """The files or names of a modality, one by one; a place or a climate is one."""
+    several = isinstance(given, list) and any(isinstance(v, str) for v in given)
+    return given if several else [given]
 
 
 def _value(value: Any) -> str:

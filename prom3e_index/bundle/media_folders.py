@@ -1,0 +1,57 @@
+"""Where the files of observations are: where they were when the index was built, or where they have moved since."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+_REMOTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+
+
+def is_remote(cell: str) -> bool:
+    """Whether a media cell is an address and no file."""
+    return _REMOTE.match(cell) is not None
+
+
+def beside(index: Path, media: Path) -> str | None:
+    """A media folder as seen from the index, for both to be moved together; None where only `/` holds both."""
+    media, index = media.resolve(), index.resolve()
+    if os.path.commonpath([media, index]) == os.path.sep:
+        return None
+    return os.path.relpath(media, index)
+
+
+class MediaFolders:
+    """The folders that the media paths of a segment may start from.
+
+    Args:
+        entry: The segment in the manifest: `media` is the folder as it was last known, `beside` the same seen from the
+            index, `built_media` that of the build where `relocate` has noted another since.
+        index: The index's folder.
+        given: Where the files are now, as a user says.
+    """
+
+    def __init__(self, entry: Mapping[str, Any], index: Path, given: Path | None = None) -> None:
+        self._known = Path(str(entry["media"]))
+        self._built = Path(str(entry.get("built_media") or entry["media"]))
+        seen = entry.get("beside")
+        together = [Path(os.path.normpath(index.absolute() / str(seen)))] if seen else []
+        self._folders = [*([given.absolute()] if given else []), self._known, *together]
+
+    def file(self, cell: str) -> str:
+        """The path of a medium: the first that is there, else where it would be; an address stays as it is.
+
+        Paths that were written whole, of files in the folder of the build, move with that folder.
+        """
+        if is_remote(cell):
+            return cell
+        inside = Path(cell)
+        if inside.is_absolute():
+            if not inside.is_relative_to(self._built):
+                return cell
+            inside = inside.relative_to(self._built)
+        paths = [folder / inside for folder in self._folders]
+        return str(next((p for p in paths if os.path.lexists(p)), paths[0]))
