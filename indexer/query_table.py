@@ -85,8 +85,8 @@ class QueryTable:
             if files:
                 paths = [str(table.media / f) for f in files]
                 given[m] = paths if len(paths) > 1 else paths[0]
-        if "audio" in given and isinstance(given["audio"], str):
-            given["audio"] += _span(cells.get("start_s"), cells.get("end_s"))
+        if "audio" in given and cells.get("start_s") is not None:
+            given["audio_span"] = (cells["start_s"], cells.get("end_s"))
         if cells["latitude"] is not None:
             given["location"] = (cells["latitude"], cells["longitude"])
         if cells["env"] is not None:
@@ -101,10 +101,3 @@ class QueryTable:
         except InputError as e:
             return Row(name, None, str(e))
         return Row(name, replace(self._like, **given))
-
-
-def _span(start: float | None, end: float | None) -> str:
-    """Seconds within a recording, as a query's path is followed by them."""
-    if start is None and end is None:
-        return ""
-    return f"@{start or 0:g}-{'' if end is None else f'{end:g}'}"
