@@ -108,6 +108,9 @@ class TableOptions:
     allow_outside: Annotated[
         bool, typer.Option("--allow-outside", help="Accept media elsewhere.")
     ] = False
+    encoding: Annotated[
+        str | None, typer.Option("--encoding", help="Of a text table, as gbk; told by its bytes.")
+    ] = None
 
     @property
     def columns(self) -> dict[str, str]:

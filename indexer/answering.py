@@ -51,6 +51,7 @@ def open_table(
         format=config.format,
         media=config.media,
         allow_outside=config.allow_outside,
+        encoding=config.encoding,
     )
 
 

@@ -38,6 +38,7 @@ def look(config: BuildConfig, urls: Path | None = None, progress: Progress = sil
                 format=config.format,
                 media=config.media,
                 allow_outside=config.allow_outside,
+                encoding=config.encoding,
             )
             plan(con, table, config.duplicates, progress)
             note_missing(con, table.media)

@@ -13,6 +13,7 @@ from prom3e_index.bundle.manifest import write_manifest
 from prom3e_index.errors import InputError
 from prom3e_index.indexer.beside import WORK_FILES, building_of, refuse_others, take_away
 from prom3e_index.models.folder import Model
+from prom3e_index.tables import is_piped
 from prom3e_index.tables.content import content, digest
 
 
@@ -29,6 +30,7 @@ class BuildConfig:
         columns: Column → field.
         media: Folder of relative media paths; the table's when None.
         allow_outside: Accept media outside it.
+        encoding: Of a text table; told by its bytes when None.
         climate: Raster for observations without climate values.
         duplicates: `error`, `first` or `last`.
         device: `cpu`, `cuda`, `cuda:1`, …
@@ -55,6 +57,7 @@ class BuildConfig:
     columns: dict[str, str] = field(default_factory=dict)
     media: Path | None = None
     allow_outside: bool = False
+    encoding: str | None = None
     climate: Path | None = None
     duplicates: str = "error"
     device: str = "cpu"
@@ -102,7 +105,9 @@ def identity(config: BuildConfig, model: Model) -> dict[str, Any]:
     )  # fmt: skip
     keep: dict[str, Any] = {k: str(v) for k, v in asdict(config).items() if k not in left_out}
     file, _, name = config.table.partition("::")
-    keep["table"] = str(Path(file).resolve()) + (f"::{name}" if name else "")
+    keep["table"] = ("-" if is_piped(Path(file)) else str(Path(file).resolve())) + (
+        f"::{name}" if name else ""
+    )
     keep["table_content"] = table_content(config)
     keep["model"] = str(model.folder.resolve())
     for folder in ("media", "hub", "climate"):

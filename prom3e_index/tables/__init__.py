@@ -11,6 +11,7 @@ from prom3e_index.tables.aliases import match_columns
 from prom3e_index.tables.content import content, source_files
 from prom3e_index.tables.normalise import MOST_SCALED, Rules, not_scaled, number
 from prom3e_index.tables.observations import Observations
+from prom3e_index.tables.piped import is_piped, settled
 from prom3e_index.tables.source import Source
 from prom3e_index.tables.sources import EMBEDDINGS, FORMATS, open_source, recognise
 
@@ -20,7 +21,9 @@ __all__ = [
     "Observations",
     "content",
     "read_observations",
+    "is_piped",
     "recognise",
+    "settled",
     "source_files",
 ]
 
@@ -35,16 +38,19 @@ def read_observations(
     keep: tuple[str, ...] | None = None,
     media: str | Path | None = None,
     allow_outside: bool = False,
+    encoding: str | None = None,
 ) -> Observations:
     """Open an observation table.
 
     Args:
-        path: A file or folder; `PATH::TABLE` names a table of a DuckDB file.
+        path: A file or folder; `PATH::TABLE` names a table of a DuckDB file. `-`, `/dev/stdin` or a named pipe is
+            copied to a temporary file first.
         columns: Column → field, where the names alone do not tell.
         format: One of `FORMATS`; recognised by content when None.
         keep: Metadata columns to keep; all when None.
         media: Folder that relative media paths start from; the table's own when None.
         allow_outside: Accept media paths outside that folder.
+        encoding: Of a text file, such as `windows-1252` or `gbk`; told by its bytes when None.
 
     Returns:
         The table; `batches()` reads it.
@@ -54,7 +60,7 @@ def read_observations(
         InputError: A mapped or kept column does not exist; names the nearest.
     """
     file, _, table = str(path).partition("::")
-    source = open_source(Path(file), format, table or None)
+    source = open_source(Path(file), format, table or None, encoding)
     found = match_columns(source.columns, columns or {})
     for name in keep or ():
         if name not in source.columns:

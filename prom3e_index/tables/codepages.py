@@ -191,9 +191,7 @@ def _usual(codec: str, first: int, last: int) -> frozenset[str]:
     return frozenset(out)
 
 
-def _weigh_east(
-    data: bytes, name: str, codec: str, standard: str, first: int, last: int
-) -> float:
+def _weigh_east(data: bytes, name: str, codec: str, standard: str, first: int, last: int) -> float:
     """How many characters of a reading are usual in the language of its standard."""
     text = data.decode(codec, "replace")[:_MOST]
     usual = _usual(standard, first, last)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from prom3e_index.errors import TableError
 from prom3e_index.tables.archives import is_zip
+from prom3e_index.tables.piped import settled
 from prom3e_index.tables.sources import format_of
 
 
@@ -18,7 +19,7 @@ def source_files(path: Path, format: str | None = None) -> list[Path]:
     Raises:
         TableError: It does not exist, or is no known format.
     """
-    return format_of(path, format).files(path)
+    return format_of(path, format).files(settled(path))
 
 
 def content(path: Path, format: str | None = None) -> list[str]:
@@ -31,6 +32,7 @@ def content(path: Path, format: str | None = None) -> list[str]:
         TableError: It does not exist, or is no known format.
     """
     kind = format_of(path, format)
+    path = settled(path)
     lines = [f"{p.name} {digest(p)}" for p in kind.files(path)]
     names = kind.listed(path)
     if names:

@@ -16,6 +16,7 @@ from prom3e_index.schema import NAMES, modality_name
 from prom3e_index.tables.aliases import ALIASES
 from prom3e_index.tables.npz_members import Npz
 from prom3e_index.tables.pickled import read_array_dict
+from prom3e_index.tables.piped import settled
 from prom3e_index.tables.source import readable
 
 MULTINAT_COLUMNS = ("image", "sat", "loc", "env", "text", "audio", "sound")
@@ -101,6 +102,7 @@ def open_embeddings(path: Path, format: str, modalities: tuple[str, ...], width:
         TableError: Not such a file.
         ShapeError: Another width or number of modalities; both are in the message.
     """
+    path = settled(path)
     kinds: dict[str, Callable[[Path, tuple[str, ...], int], Embeddings]] = {
         "npz": _NpzEmbeddings,
         "multinat": _Multinat,

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from prom3e_index.errors import TableError, near_names
 from prom3e_index.tables.formats import BY_NAME, EMBEDDINGS, FORMATS, KNOWN, Format
 from prom3e_index.tables.looks import Look
+from prom3e_index.tables.piped import is_piped, settled
 from prom3e_index.tables.source import Source, readable
 from prom3e_index.tables.unread import refuse
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 __all__ = ["EMBEDDINGS", "FORMATS", "format_of", "open_source", "recognise"]
 
@@ -19,7 +25,7 @@ def recognise(path: Path) -> str:
     Raises:
         TableError: It does not exist, is empty, or is no known format.
     """
-    look = Look(path)
+    look = Look(settled(path))
     refuse(look)
     found = next((f.name for f in KNOWN if f.found(look)), None)
     if found is None:
@@ -64,7 +70,25 @@ def open_source(
         raise TableError(f"{path} ({kind.name}) is one table; name it without ::{table}.")
     if encoding is not None and kind.encoded is None:
         raise TableError(f"{path} ({kind.name}) says its own encoding; leave --encoding out.")
+    file = settled(path)
     with readable(f"{path} ({kind.name})"):
         if encoding is not None and kind.encoded is not None:
-            return kind.encoded(path, encoding)
-        return kind.open(path, table)
+            source = kind.encoded(file, encoding)
+        else:
+            source = kind.open(file, table)
+    if is_piped(path):
+        _of_pipe(source, path, file)
+    return source
+
+
+def _of_pipe(source: Source, path: Path, copy: Path) -> None:
+    """Media of a table that came through a pipe lie under the working folder."""
+    sentence = f"{path} was copied to a temporary file ({copy.stat().st_size:,} bytes)."
+    plain = source.read
+
+    def read(rows: int) -> Iterator[pa.RecordBatch]:
+        yield from plain(rows)
+        source.said.insert(0, sentence)
+
+    source.media, source.read = Path(), read
+    source.said.insert(0, sentence)
