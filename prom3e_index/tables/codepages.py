@@ -68,6 +68,8 @@ _EAST = (
     ("EUC-JP", "euc_jp", "euc_jp", 0xB0, 0xCF),
     ("EUC-KR", "cp949", "euc_kr", 0xB0, 0xC8),
 )
+EASTERN = tuple(codec for _, codec, *_ in _EAST)
+"""Codecs of code pages whose characters are of two bytes and more."""
 _INSIDE = "’'·-‐\xad"
 _OPENING = "“„‘‚«»‹¿¡’–"
 _CLOSING = "”“’‘»«›…°™®ºª"

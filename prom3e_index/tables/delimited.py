@@ -24,6 +24,7 @@ MOST_AHEAD = 1 << 20
 _BARE = "\x01"
 """The quotation mark of tables that have none, around cells that the reader puts together."""
 _FEW = 10
+_MOST_MERGED = 5
 _NAMED = 40
 
 
@@ -49,7 +50,8 @@ class Splitter:
         short: Records whose last cells are absent, read as empty.
         joined: Records broken over two lines without quotes.
         comments: Lines that begin with `#` and are no records.
-        empty: Lines without any cell filled.
+        merged: Records with a delimiter too many, in the only cell that can hold it for the numbers to stand right.
+        empty: Lines without any cell filled, those at the end left out.
     """
 
     columns: list[str]
@@ -65,7 +67,9 @@ class Splitter:
     short: Tally = field(default_factory=Tally)
     joined: Tally = field(default_factory=Tally)
     comments: Tally = field(default_factory=Tally)
+    merged: Tally = field(default_factory=Tally)
     empty: Tally = field(default_factory=Tally)
+    _blank: list[int] = field(default_factory=list)
 
     def batches(self, blocks: Iterator[Block], skip: int = 0) -> Iterator[pa.RecordBatch]:
         """Cells of the blocks in their order, without the first `skip` lines; an empty cell is null."""
@@ -98,23 +102,31 @@ class Splitter:
             if i < at:
                 continue
             if i > at:
+                self._note_empty()
                 parts.append(lines.data[lines.start[at] : lines.next[i - 1]])
                 self.rows += i - at
             if lines.blank[i]:
-                if lines.end[i] > lines.start[i]:
-                    self.empty.add(first + i)
+                self._blank.append(first + i)
                 at = i + 1
                 continue
             found = self._careful(lines, i, first + i, last)
             if found is None:
                 return parts, i
             cells, at = found
+            self._note_empty()
             if cells is not None:
                 parts.append(_strictly(cells, self.delimiter, self.quote or _BARE))
         if at < len(lines.start):
+            self._note_empty()
             parts.append(lines.data[lines.start[at] :])
             self.rows += len(lines.start) - at
         return parts, len(lines.start)
+
+    def _note_empty(self) -> None:
+        """Count the empty lines before a record; those at the end of a file are none."""
+        for line in self._blank:
+            self.empty.add(line)
+        self._blank.clear()
 
     def _careful(
         self, lines: _Lines, i: int, line: int, last: bool
@@ -145,6 +157,10 @@ class Splitter:
                 self.joined.add(line)
                 return joint, i + 2
         self.rows += 1
+        whole = self._merged(cells)
+        if whole is not None:
+            self.merged.add(line)
+            return whole, after
         if len(cells) > n or len(cells) == 1 < n - 1:
             self.rejected.append((line, _unfit(cells, n, rule)))
             return None, after
@@ -154,6 +170,21 @@ class Splitter:
         if rule:
             (self.odd if rule == "odd" else self.literal).add(line)
         return cells, after
+
+    def _merged(self, cells: list[str]) -> list[str] | None:
+        """A record of too many cells, put together where only one cell can hold the delimiters that are too many."""
+        n, more = len(self.columns), len(cells) - len(self.columns)
+        if not 0 < more <= _MOST_MERGED or not self.numeric:
+            return None
+        found = []
+        for j in range(n):
+            if j in self.numeric:
+                continue
+            whole = [*cells[:j], self.delimiter.join(cells[j : j + more + 1]), *cells[j + more + 1 :]]
+            numbers = [whole[k] for k in self.numeric]
+            if any(c.strip() for c in numbers) and all(is_number(c) for c in numbers):
+                found.append(whole)
+        return found[0] if len(found) == 1 else None
 
     def _with_next(self, lines: _Lines, i: int, cells: list[str]) -> list[str] | None:
         """A record whose line was broken inside a cell: what it lacks is what the next line has."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from prom3e_index.errors import InputError, TableError
-from prom3e_index.tables.codepages import guess
+from prom3e_index.tables.codepages import EASTERN, guess
 from prom3e_index.tables.compressed import plain
 
 _SNIFF = 16 << 20
@@ -22,9 +22,9 @@ _MARKS = (
 )
 _WIDE = ("utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be", "utf-7", "hz")
 _SEQUENCE = re.compile(rb"[\xc2-\xf4][\x80-\xbf]")
-_SHARE_UTF8 = 0.25
+_SHARE_UTF8, _SHARE_BY_CHANCE = 0.25, 0.4
 """Lines that are valid UTF-8, of those that are not ASCII, in a file that is UTF-8 with some lines of another
-encoding. Of short Chinese cells one in six is valid by chance, of Western text hardly any."""
+encoding. Of Western text hardly any is valid by chance, of Chinese cells of one character one in six."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,8 @@ def settle(data: bytes) -> Encoding:
     if not others:
         return Encoding("UTF-8", "utf-8")
     name, python = guess(b"".join(others)[:_SAMPLE])
-    if len(lines) - len(others) >= max(1.0, _SHARE_UTF8 * len(lines)):
+    share = _SHARE_BY_CHANCE if python in EASTERN else _SHARE_UTF8
+    if len(lines) - len(others) >= max(1.0, share * len(lines)):
         return Encoding("UTF-8", "utf-8", other=python)
     return Encoding(name, python, guessed=True)
 

@@ -47,11 +47,15 @@ class Heading:
 
 @dataclass(frozen=True)
 class Row:
-    """A record of the first lines: its cells, its first line and the line after it, from 0; whether quotes matter."""
+    """A record of the first lines: its cells, its first line and the line after it, from 0.
+
+    `strict` tells whether its quotes are those of RFC 4180, `quoted` whether a cell would be another without them.
+    """
 
     cells: list[str]
     line: int
     after: int
+    strict: bool
     quoted: bool
 
     def filled(self) -> int:
@@ -191,7 +195,7 @@ def _rows(lines: list[str], delimiter: str, quote: str, first: int) -> list[Row]
             found, after = read_record(line, delimiter, quote, "inner"), i + 1
         cells = found.cells if isinstance(found, Record) else line.split(delimiter)
         proof = any(quote in c or delimiter in c or "\n" in c for c in cells)
-        out.append(Row(cells, first + i, first + after, strict and proof))
+        out.append(Row(cells, first + i, first + after, strict, strict and proof))
         i = after
     return out
 
@@ -199,22 +203,23 @@ def _rows(lines: list[str], delimiter: str, quote: str, first: int) -> list[Row]
 def _best(lines: list[str], quote: str) -> str:
     """The delimiter that gives the most lines one and the same number of cells, the first line among them."""
 
-    def alike(delimiter: str) -> tuple[float, int]:
-        widths = [len(r.cells) for r in _rows(lines, delimiter, quote, 0)]
-        if not widths:
-            return 0.0, 0
+    def alike(delimiter: str) -> tuple[float, float, int]:
+        rows = _rows(lines, delimiter, quote, 0)
+        widths = [len(r.cells) for r in rows]
         wide = Counter(w for w in widths if w > 1).most_common(1)
         if not wide:
-            return 0.0, 0
+            return 0.0, 0.0, 0
         width, count = wide[0]
-        count += widths[0] == width - 1  # the header of R has no name for the row names
-        return count / len(widths) * (1.0 if widths[0] > 1 else 0.7), width
+        # The header of R has no name for the row names.
+        score = count + (0.99 if widths[0] == width - 1 else 0.0)
+        score *= 1.0 if widths[0] > 1 else 0.7
+        return score / len(rows), sum(r.strict for r in rows) / len(rows), width
 
     found = {d: alike(d) for d in DELIMITERS}
     best = max(DELIMITERS, key=lambda d: found[d])
-    if found[best][1] < 2:
+    if found[best][2] < 2:
         spaces = alike(" ")
-        return " " if spaces[0] == 1.0 and spaces[1] > 2 and quote in lines[0] else ","
+        return " " if spaces[0] > 0.9 and spaces[2] > 2 and quote in lines[0] else ","
     return best
 
 

@@ -123,17 +123,17 @@ def _report(source: Source, head: Heading, lines: Lines, splitter: Splitter) -> 
     said = list(head.said)
     if lines.encoding.guessed:
         said.append(_guessed(name))
-    for tally, one, many, what in (
-        (lines.odd, "is", "are", f"not {name}; what is none was read as {lines.encoding.other}"),
-        (splitter.literal, "has", "have", "quotation marks that do not close; read as they stand"),
-        (splitter.odd, "has", "have", "quotation marks inside quoted cells that are not doubled; read all the same"),
-        (splitter.joined, "goes", "go", "on in the next line inside a cell; joined with it"),
-        (splitter.short, "has", "have", "fewer cells than the header; the last ones are read as empty"),
-        (splitter.comments, "begins", "begin", "with # and is no row; passed over"),
-        (splitter.empty, "holds", "hold", "delimiters and no cell; passed over"),
-    ):  # fmt: skip
+    for tally, what in (
+        (lines.odd, f"not {name}, read as {lines.encoding.other} where {name} fails"),
+        (splitter.literal, "with quotation marks that do not close, read as they stand"),
+        (splitter.odd, "with quotation marks inside quotes that are not doubled, read all the same"),
+        (splitter.joined, "broken inside a cell, joined with the next line"),
+        (splitter.merged, "with a delimiter inside a cell, which only one cell can hold; read so"),
+        (splitter.short, "with fewer cells than the header, the last ones read as empty"),
+        (splitter.comments, "that begin with # and are no rows, passed over"),
+        (splitter.empty, "without any cell filled, passed over"),
+    ):
         if tally.count:
-            verb = one if tally.count == 1 else many
-            number = f"{tally.count:,} line{'s' * (tally.count > 1)}"
-            said.append(f"{number} ({tally}) {verb} {what}.")
+            plural = "s" * (tally.count > 1)
+            said.append(f"{tally.count:,} line{plural} {what}: line{plural} {tally}.")
     source.said[:] = said
