@@ -143,6 +143,10 @@ class Splitter:
             if whole is None:
                 return None
             cells, after, rule = whole
+        elif len(cells) > n and "\\" + self.delimiter in text:
+            escaped = read_record(text, self.delimiter, self.quote, "escapes")
+            if isinstance(escaped, Record) and len(escaped.cells) == n:
+                cells, rule = escaped.cells, "odd"
         if len(cells) != n and text.startswith("#"):
             self.comments.add(line)
             return None, i + 1
@@ -180,7 +184,11 @@ class Splitter:
         for j in range(n):
             if j in self.numeric:
                 continue
-            whole = [*cells[:j], self.delimiter.join(cells[j : j + more + 1]), *cells[j + more + 1 :]]
+            whole = [
+                *cells[:j],
+                self.delimiter.join(cells[j : j + more + 1]),
+                *cells[j + more + 1 :],
+            ]
             numbers = [whole[k] for k in self.numeric]
             if any(c.strip() for c in numbers) and all(is_number(c) for c in numbers):
                 found.append(whole)

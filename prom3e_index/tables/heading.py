@@ -160,11 +160,14 @@ def _line(row: Row) -> str:
 
 def _first_lines(path: Path, encoding: Encoding) -> tuple[list[str], bool]:
     """Lines of the first megabyte, with their ends, and whether there are more."""
+    data, whole = b"", False
     for block in Lines(path, encoding).blocks(_HEAD):
-        text = block.data[: 4 * _HEAD].decode("utf-8", "replace")
-        lines = [x for x in re.split(r"(?<=\n)|(?<=\r)(?!\n)", text) if x]
-        return lines, not block.last or len(block.data) > _HEAD
-    return [], False
+        data, whole = data + block.data, block.last
+        if len(data) >= _HEAD:
+            break
+    text = data[: 4 * _HEAD].decode("utf-8", "replace")
+    lines = [x for x in re.split(r"(?<=\n)|(?<=\r)(?!\n)", text) if x]
+    return lines, not whole or len(data) > _HEAD
 
 
 def _quote(lines: list[str]) -> str:

@@ -126,7 +126,10 @@ def _report(source: Source, head: Heading, lines: Lines, splitter: Splitter) -> 
     for tally, what in (
         (lines.odd, f"not {name}, read as {lines.encoding.other} where {name} fails"),
         (splitter.literal, "with quotation marks that do not close, read as they stand"),
-        (splitter.odd, "with quotation marks inside quotes that are not doubled, read all the same"),
+        (
+            splitter.odd,
+            "with blanks, backslashes or single marks about its quotation marks, read all the same",
+        ),
         (splitter.joined, "broken inside a cell, joined with the next line"),
         (splitter.merged, "with a delimiter inside a cell, which only one cell can hold; read so"),
         (splitter.short, "with fewer cells than the header, the last ones read as empty"),
