@@ -139,10 +139,10 @@ class Splitter:
         text = lines.text(i)
         cells, after, rule = text.split(self.delimiter), i + 1, ""
         if self.quote and lines.quotes[i]:
-            whole = self._quoted(lines, i, last)
-            if whole is None:
+            quoted = self._quoted(lines, i, last)
+            if quoted is None:
                 return None
-            cells, after, rule = whole
+            cells, after, rule = quoted
         elif len(cells) > n and "\\" + self.delimiter in text:
             escaped = read_record(text, self.delimiter, self.quote, "escapes")
             if isinstance(escaped, Record) and len(escaped.cells) == n:
@@ -181,18 +181,15 @@ class Splitter:
         if not 0 < more <= _MOST_MERGED or not self.numeric:
             return None
         found = []
-        for j in range(n):
-            if j in self.numeric:
+        for j in range(n + 1):
+            # The last way: what is behind the columns belongs to none.
+            way = [*cells[:j], self.delimiter.join(cells[j : j + more + 1]), *cells[j + more + 1 :]]
+            numbers = [way[k] for k in self.numeric]
+            if j in self.numeric or (j == n and j - 1 not in self.numeric):
                 continue
-            whole = [
-                *cells[:j],
-                self.delimiter.join(cells[j : j + more + 1]),
-                *cells[j + more + 1 :],
-            ]
-            numbers = [whole[k] for k in self.numeric]
             if any(c.strip() for c in numbers) and all(is_number(c) for c in numbers):
-                found.append(whole)
-        return found[0] if len(found) == 1 else None
+                found.append(way)
+        return found[0] if len(found) == 1 and len(found[0]) == n else None
 
     def _with_next(self, lines: _Lines, i: int, cells: list[str]) -> list[str] | None:
         """A record whose line was broken inside a cell: what it lacks is what the next line has."""
