@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import zipfile
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from prom3e_index.errors import TableError
@@ -233,3 +235,38 @@ def test_wildlife_insights_sequences_have_all_their_images(tmp_path):
         "2023-05-11 06:30:00",
     ]
     assert any("1 images belong to no sequence" in s for s in source.said)
+
+
+def test_media_of_an_event_are_those_of_its_deployment_within_its_time(tmp_path):
+    """As every medium compared with every event; events of seconds, of months, and of none."""
+    rng = np.random.default_rng(4)
+    start = datetime(2024, 1, 1, tzinfo=UTC)
+    taken = [(f"m{i}", f"d{rng.integers(3)}", int(rng.integers(40_000_000))) for i in range(300)]
+    events = []
+    for i in range(60):
+        since = int(rng.integers(-1_000_000, 41_000_000))
+        events.append(
+            (
+                f"o{i}",
+                f"d{rng.integers(3)}",
+                since,
+                since + int(rng.choice([0, 5, 90_000, 9_000_000])),
+            )
+        )
+    at = lambda s: (start + timedelta(seconds=s)).isoformat()  # noqa: E731
+    media = "mediaID,deploymentID,timestamp,filePath,fileName,fileMediatype\n" + "".join(
+        f"{m},{d},{at(s)},{m}.jpg,{m}.jpg,image/jpeg\n" for m, d, s in taken
+    )
+    observations = (
+        OBSERVATIONS.splitlines()[0]
+        + "\n"
+        + "".join(
+            f"{o},{d},,,{at(a)},{at(b)},event,animal,Vulpes vulpes,1\n" for o, d, a, b in events
+        )
+    )
+
+    found, _ = rows(package(tmp_path / "p", None, media=media, observations=observations))
+
+    for row, (_, deployment, since, till) in zip(found, events, strict=True):
+        expected = sorted((s, m) for m, d, s in taken if d == deployment and since <= s <= till)
+        assert row["image"] == ([f"{m}.jpg" for _, m in expected] or None)

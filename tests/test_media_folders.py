@@ -150,3 +150,23 @@ def test_metadata_of_an_image_folder_names_files_relative_to_itself(tmp_path, ki
         (["train/fox/1.png"], None),
     ]
     assert any("1 media files are named by no metadata" in s for s in source.said)
+
+
+def test_a_table_that_names_the_media_of_its_folder_is_read_instead(tmp_path):
+    put(tmp_path, "photos/A.JPG", "photos/b.jpg", "sounds/c.wav")
+    (tmp_path / "obs.csv").write_text("id,image,latitude\nx,photos\\a.jpg,51.5\ny,,50.5\n")
+    (tmp_path / "codes.csv").write_text("code,meaning\n1,rare\n")
+
+    found, source = rows(tmp_path, 1)
+
+    assert [(r["id"], r["latitude"]) for r in found] == [("x", "51.5"), ("y", "50.5")]
+    assert source.said[0].startswith("obs.csv in the folder names its media, so it is read")
+    assert (
+        "2 of 3 media in the folder are named by no row of the table and give no row."
+        in source.said
+    )
+    before = content(tmp_path)
+    (tmp_path / "obs.csv").write_text("id,image,latitude\nx,photos/a.jpg,51.25\n")
+    assert content(tmp_path) != before
+    (tmp_path / "more.csv").write_text("id,audio\nz,sounds/c.wav\n")
+    assert len(rows(tmp_path)[0]) == 3  # two tables name media, so neither is chosen

@@ -163,7 +163,7 @@ def _media(tables: Joined, folder: Path) -> None:
         f"CREATE TEMP TABLE taken AS SELECT m.{NUMBER} AS n, {cell('media', 'm', 'mediaID', 'multimediaID')} AS id, "
         f"{cell('media', 'm', 'deploymentID')} AS deployment, "
         f"{cell('media', 'm', 'sequenceID', 'eventID')} AS sequence, "
-        f"{_moment(cell('media', 'm', 'timestamp'))} AS at, "
+        f"{_moment(cell('media', 'm', 'timestamp'))} AS moment, "
         f"CASE WHEN {path} LIKE '%://%' THEN coalesce(l.path, {path}) ELSE coalesce({path}, {name}) END AS path, "
         f"{path} LIKE '%://%' AND l.path IS NOT NULL AS found, "
         f"lower(coalesce({cell('media', 'm', 'fileMediatype')}, '')) AS kind "
@@ -197,6 +197,7 @@ def _of_observations(tables: Joined) -> None:
         f"{cell('observations', 'o', 'deploymentID')} AS deployment, {_moment(start)} AS since, "
         f"coalesce({_moment(end)}, {_moment(start)}) AS till FROM observations o"
     )
+    _slices(tables, interval)
     tables.con.execute(
         "CREATE TEMP TABLE links AS "
         "SELECT o.n, t.n AS medium FROM noted o JOIN taken t ON o.media = t.id "
@@ -204,13 +205,13 @@ def _of_observations(tables: Joined) -> None:
         "AND o.deployment IS NOT DISTINCT FROM p.deployment JOIN taken t ON p.media = t.id WHERE o.media IS NULL "
         "UNION SELECT o.n, t.n FROM noted o JOIN taken t ON o.sequence = t.sequence "
         "AND o.deployment IS NOT DISTINCT FROM t.deployment WHERE o.media IS NULL "
-        "UNION SELECT o.n, t.n FROM noted o JOIN taken t ON o.deployment = t.deployment "
-        f"AND t.at BETWEEN o.since AND o.till WHERE o.media IS NULL AND {interval}"
+        "UNION SELECT o.n, t.n FROM spans o JOIN slices t ON o.deployment = t.deployment AND o.slice = t.slice "
+        "AND t.moment BETWEEN o.since AND o.till"
     )
     tables.con.execute(
         "CREATE TEMP TABLE shown AS SELECT l.n, "
-        "list(t.path ORDER BY t.at, t.n) FILTER (t.kind NOT LIKE 'audio/%') AS image, "
-        "list(t.path ORDER BY t.at, t.n) FILTER (t.kind LIKE 'audio/%') AS audio "
+        "list(t.path ORDER BY t.moment, t.n) FILTER (t.kind NOT LIKE 'audio/%') AS image, "
+        "list(t.path ORDER BY t.moment, t.n) FILTER (t.kind LIKE 'audio/%') AS audio "
         "FROM links l JOIN taken t ON t.n = l.medium WHERE t.path IS NOT NULL GROUP BY l.n"
     )
     deployment = cell("deployments", "d", "deploymentID")
@@ -231,6 +232,22 @@ def _of_observations(tables: Joined) -> None:
         tables.said.append(
             f"{count:,} observations are of {level} level; all levels are rows (column observationLevel)."
         )
+
+
+def _slices(tables: Joined, interval: str) -> None:
+    """`slices` and `spans`: media and events by slices of time, so that few media are compared with an event."""
+    first, last = tables.con.execute("SELECT min(moment), max(moment) FROM taken").fetchall()[0]
+    first, last = first or 0, last or 0
+    width = max(3_600_000_000, (last - first) // 10_000)
+    tables.con.execute(
+        "CREATE TEMP TABLE slices AS SELECT n, deployment, moment, "
+        f"moment // {width} AS slice FROM taken WHERE moment IS NOT NULL"
+    )
+    tables.con.execute(
+        "CREATE TEMP TABLE spans AS SELECT n, deployment, since, till, unnest(generate_series("
+        f"greatest(since, {first}) // {width}, least(till, {last}) // {width})) AS slice FROM noted "
+        f"WHERE media IS NULL AND {interval} AND since <= {last} AND till >= {first}"
+    )
 
 
 def _moment(sql: str) -> str:

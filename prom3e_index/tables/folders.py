@@ -91,7 +91,7 @@ def listing(folder: Path) -> list[str]:
     return walk(folder).files
 
 
-def open_folder(path: Path, table: str | None = None) -> Source:
+def open_folder(path: Path) -> Source:
     """A row for each photo, recording and video under a folder, in the order of their paths.
 
     Its id is the path; date, archive number and names come from the file's name, a name from its folder where that

@@ -20,6 +20,7 @@ from prom3e_index.tables import (
 )
 from prom3e_index.tables.archives import is_zip
 from prom3e_index.tables.arrow_files import is_arrow, open_arrow
+from prom3e_index.tables.beside import open_beside, table_of
 from prom3e_index.tables.databases import open_duckdb, open_parquet
 from prom3e_index.tables.encoding import is_text
 from prom3e_index.tables.geojson import open_geojson
@@ -135,19 +136,33 @@ def _zip_of_others(look: Look) -> bool:
     )
 
 
+def _opened(file: Path, encoding: str | None = None) -> Source:
+    """Open one file that is a table by itself."""
+    look = Look(file)
+    kind = next((f for f in KNOWN if f.found(look)), None)
+    if kind is None or kind.open is None or (look.zipped and kind.name not in ("xlsx", "ods")):
+        raise TableError(f"{file.name} is no table of observations; unpack it and name what is.")
+    if encoding is not None and kind.encoded is not None:
+        return kind.encoded(file, encoding)
+    return kind.open(file, None)
+
+
+def _open_folder(path: Path, encoding: str | None = None) -> Source:
+    """A folder of media: the table that names them, where there is one, else a row for each."""
+    table = table_of(Look(path), _opened)
+    if table is None:
+        return folders.open_folder(path)
+    return open_beside(path, table, lambda file: _opened(file, encoding))
+
+
+def _folder_files(path: Path) -> list[Path]:
+    table = table_of(Look(path), _opened)
+    return [] if table is None else [table]
+
+
 def _open_in_zip(path: Path, member: str | None, encoding: str | None = None) -> Source:
     def opening(file: Path) -> Source:
-        look = Look(file)
-        if look.folder:
-            return open_parts(file)
-        kind = next((f for f in KNOWN if f.found(look)), None)
-        if kind is None or kind.open is None or (look.zipped and kind.name not in ("xlsx", "ods")):
-            raise TableError(
-                f"{path} holds {file.name}, which is no table; unpack it and name what is."
-            )
-        if encoding is not None and kind.encoded is not None:
-            return kind.encoded(file, encoding)
-        return kind.open(file, None)
+        return open_parts(file) if file.is_dir() else _opened(file, encoding)
 
     return open_zip(path, member, opening)
 
@@ -251,8 +266,8 @@ KNOWN: tuple[Format, ...] = (
     Format("imagefolder", lambda look: look.folder and imagefolder.is_imagefolder(look), imagefolder.open_imagefolder,
            imagefolder.metadata_files, folders.listing),
     *map(_spatial, ("filegdb", "shapefile", "geopackage", "flatgeobuf", "kml", "gpx")),
-    Format("media-folder", lambda look: look.folder and folders.holds_media(look.path), folders.open_folder,
-           lambda p: [], folders.listing),
+    Format("media-folder", lambda look: look.folder and folders.holds_media(look.path),
+           lambda p, _: _open_folder(p), _folder_files, folders.listing, encoded=_open_folder),
     Format("parts", is_parts, open_parts, lambda p: [p / n for n in part_files(p)], parts="file"),
     Format("npz", lambda look: look.zipped and any(n.endswith(".npy") for n in look.names)),
     Format("multinat", _multinat),
