@@ -87,7 +87,8 @@ def plan(
     fields = ", ".join(f"{quoted(f)} {kind}" for f, kind in FIELDS.items())
     con.execute(
         f"CREATE OR REPLACE TABLE incoming (row_in BIGINT, {fields}{', ' + extra if extra else ''}, "
-        "more STRUCT(modality VARCHAR, path VARCHAR)[], problems STRUCT(modality VARCHAR, reason VARCHAR)[])"
+        "more STRUCT(modality VARCHAR, path VARCHAR)[], refused VARCHAR, "
+        "problems STRUCT(modality VARCHAR, reason VARCHAR)[])"
     )
     done = 0
     for batch in table.batches():
@@ -174,7 +175,7 @@ def _settle(
     order = "ASC" if duplicates == "first" else "DESC"
     con.execute(
         "CREATE OR REPLACE TABLE verdict AS SELECT row_in, CASE "
-        "WHEN id IS NULL THEN 'the row has no id' "
+        "WHEN refused IS NOT NULL THEN refused WHEN id IS NULL THEN 'the row has no id' "
         f"WHEN row_number() OVER (PARTITION BY id ORDER BY row_in {order}) > 1 "
         f"THEN 'duplicate id; the {duplicates} row with it is kept' "
         f"WHEN NOT ({searchable}) THEN 'nothing to search by' || "
@@ -202,7 +203,8 @@ def _settle(
     )
     con.execute("DROP TABLE incoming")
     con.execute("DROP TABLE verdict")
-    con.execute("ALTER TABLE planned DROP COLUMN problems")
+    for name in ("problems", "refused"):
+        con.execute(f"ALTER TABLE planned DROP COLUMN {name}")
     return int(con.execute("SELECT count(*) FROM planned").fetchall()[0][0])
 
 

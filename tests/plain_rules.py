@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from datetime import date
 from itertools import zip_longest
 from typing import Any
 
@@ -13,16 +14,19 @@ from prom3e_index.tables.dates import date_of_parts, read_days
 from prom3e_index.tables.names import taxon_text
 from prom3e_index.tables.normalise import (
     MOST_SCALED,
-    NAMED,
+    PLAIN,
     Rules,
     clean,
-    coordinates,
     is_obscured,
     not_scaled,
     number,
 )
+from prom3e_index.tables.places import read_place
+from prom3e_index.tables.vernacular import says_nothing
 
 Row = Mapping[str, Any]
+NAMES = ("scientific_name", "common_name")
+SENTINELS = ("-9999", "999.9")
 
 
 def value(rules: Rules, row: Row, name: str) -> str | None:
@@ -42,40 +46,67 @@ def observation(rules: Rules, row: Row) -> tuple[dict[str, Any], list[tuple[str,
         if reason:
             problems.append((modality, reason))
         out[modality] = text
-    out["latitude"], out["longitude"], reason = coordinates(*_place(rules, row))
+    out["latitude"], out["longitude"], reason = _place(rules, row)
     if reason:
         problems.append(("loc", reason))
     out["coordinate_uncertainty_m"] = _uncertainty(rules, row, problems)
     out["obscured"] = is_obscured(row, rules.columns.get("obscured", ()))
-    when = value(rules, row, "event_date")
-    if when is None and "date_parts" in rules.columns:
-        when = date_of_parts(*(clean(row.get(c)) for c in rules.columns["date_parts"]))
-    if when is None and "date_span" in rules.columns:
-        span = (clean(row.get(c)) for c in rules.columns["date_span"])
-        when = "/".join(dict.fromkeys(d for d in span if d is not None)) or None
-    out["event_date"] = when
-    out["event_start"], out["event_end"], reason = read_days(when) if when else (None, None, None)
+    out["event_date"], out["event_start"], out["event_end"], reason = _days(rules, row)
     if reason:
         problems.append(("event_date", reason))
-    for name in (*RANKS, *NAMED):
+    for name in (*RANKS, *NAMES, *PLAIN):
         out[name] = value(rules, row, name)
     written = value(rules, row, "text")
-    out["text"] = written or taxon_text(out, out["scientific_name"]) or None
-    if out["text"] is None and (out["scientific_name"] or out["species"]):
-        name = str(out["scientific_name"] or out["species"])
-        problems.append(("text", f"{name[:60]!r} is not the name of one taxon"))
+    scientific, species, common = (out[n] for n in ("scientific_name", "species", "common_name"))
+    reason = None
+    if scientific and says_nothing(scientific):
+        scientific, reason = None, f"{scientific!r} names no taxon"
+    out["scientific_name"] = scientific or species
+    out["text"] = taxon_text(out, out["scientific_name"]) or None
+    if out["text"] is None and out["scientific_name"]:
+        reason = f"{out['scientific_name'][:60]!r} is not the name of one taxon"
+    out["text"] = written or out["text"] or common
+    if reason and not written:
+        problems.append(("text", reason))
     out["env"] = _climate(rules, row, problems)
     return out, problems
 
 
-def _place(rules: Rules, row: Row) -> tuple[str | None, str | None]:
-    if "latlon" in rules.columns:
-        parts = (value(rules, row, "latlon") or "").strip("[]() ").split(",")
-        return (parts[0], parts[1]) if len(parts) == 2 else (None, None)
+def _place(rules: Rules, row: Row) -> tuple[float | None, float | None, str | None]:
     columns = (rules.columns.get(n, ()) for n in ("latitude", "longitude"))
-    pairs = [(clean(row.get(a)), clean(row.get(b))) for a, b in zip_longest(*columns, fillvalue="")]
-    whole = (p for p in pairs if None not in p)
-    return next(whole, next((p for p in pairs if p != (None, None)), (None, None)))
+    why = None
+    for a, b in zip_longest(*columns, fillvalue=""):
+        lat, lon = clean(row.get(a)), clean(row.get(b))
+        if lat in SENTINELS or lon in SENTINELS:
+            found, reason = (
+                None,
+                f"'{lat if lat in SENTINELS else lon}' stands for an unknown place",
+            )
+        else:
+            found = read_place(lat, lon)
+            reason = found.reason
+        if found is not None and found.latitude == found.longitude == 0:
+            reason = "'0, 0' stands for an unknown place"
+        elif found is not None and found.latitude is not None:
+            return found.latitude, found.longitude, None
+        why = why or reason
+    return None, None, why
+
+
+def _days(rules: Rules, row: Row) -> tuple[str | None, date | None, date | None, str | None]:
+    texts = [clean(row.get(c)) for c in rules.columns.get("event_date", ())]
+    if "date_parts" in rules.columns:
+        texts.append(date_of_parts(*(clean(row.get(c)) for c in rules.columns["date_parts"])))
+    if "date_span" in rules.columns:
+        span = (clean(row.get(c)) for c in rules.columns["date_span"])
+        texts.append("/".join(dict.fromkeys(d for d in span if d is not None)) or None)
+    why, first = None, None
+    for text in (t for t in texts if t is not None):
+        start, end, reason = read_days(text)
+        if start is not None:
+            return text, start, end, None
+        why, first = why or reason, first or text
+    return first, None, None, why
 
 
 def _uncertainty(rules: Rules, row: Row, problems: list[tuple[str, str]]) -> float | None:

@@ -22,10 +22,10 @@ POOLS: dict[str, tuple[Any, ...]] = {
     "image": ("p/1.jpg", "p/2.jpg", "../out.jpg", "https://e.org/x.jpg", "a\0b"),
     "photo": ("q/1.png", "q/2.png"),
     "audio": ("s/1.wav", "\u3000s/2.wav\t", "ftp://e.org/a.mp3"),
-    "decimalLatitude": ("51.5", "-33", "+7.25", ".5", "91", "1e400", "x", "-90.0", "4e1", "1_0"),
+    "decimalLatitude": ("51.5", "-33", "+7.25", ".5", "91", "1e400", "x", "-90.0", "4e1", "1_0", "-9999", "0"),
     "decimalLongitude": ("4.25", "-181", "180", "5.", "0", "y", "-0", "1e-3"),
-    "lat": ("1", "2.5", "95"),
-    "lon": ("3", "4.75"),
+    "lat": ("1", "2.5", "95", "0", "999.9"),
+    "lon": ("3", "4.75", "0.0"),
     "coordinateUncertaintyInMeters": ("10", "-1", "about 5", "2.5e3"),
     "obscured": ("true", "FALSE", "private", "0", "obscured"),
     "informationWithheld": ("Coordinates generalised", "no"),
@@ -38,7 +38,7 @@ POOLS: dict[str, tuple[Any, ...]] = {
     "kingdom": ("Animalia", "Plantae"),
     "family": ("Paridae", "Corvidae"),
     "genus": ("Parus", "Pica"),
-    "scientificName": ("Parus major Linnaeus, 1758", "Pica pica", "???", "Anas × Branta", "12"),
+    "scientificName": ("Parus major Linnaeus, 1758", "Pica pica", "???", "Anas × Branta", "12", "Blank"),
     "vernacularName": ("Great Tit",),
     "license": ("CC-BY", "CC0"),
     "recordedBy": ("Ada", "Björn \u2019"),
@@ -69,7 +69,7 @@ def compare(layout: Layout, raw: pa.RecordBatch, first: int) -> None:
         )
         extra = {name: plain_rules.kept(row[column]) for name, column in layout.extra.items()}
         told = [{"modality": m, "reason": r} for m, r in problems]
-        fields |= dict.fromkeys(("observation", "start_s", "end_s"))
+        fields |= dict.fromkeys(("start_s", "end_s", "refused"))
         assert found == {"row_in": first + i, **fields, **extra, "more": [], "problems": told}
 
 

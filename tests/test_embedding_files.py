@@ -195,7 +195,10 @@ def test_rows_are_read_by_the_rules_of_tables(tmp_path):
     assert [r["koppen"] for r in rows] == ["Dfb", None, "nan", "Cfb", None]
     assert [r["bio"] for r in rows] == ["1.5", None, "2.0", "3.0", "4.0"]
     said = {(r["id"], p["modality"]): p["reason"] for r in rows for p in r["problems"]}
-    assert "999 is outside" in said["c", "loc"] and "longitude is missing" in said["d", "loc"]
+    assert (
+        "999.0' stands for an unknown place" in said["c", "loc"]
+        and "longitude is missing" in said["d", "loc"]
+    )
     assert "'soon'" in said["c", "event_date"] and "outside" in said["c", "image"]
     assert table.fields["id"] == ("ids",) and json.dumps(rows[1], default=str, allow_nan=False)
 

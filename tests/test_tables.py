@@ -140,7 +140,7 @@ def test_duckdb_table(tmp_path):
 def test_encodings_delimiters_and_ragged_lines(tmp_path):
     latin = write(tmp_path / "l.csv", "id;name;lat;lon\n1;Grünspecht;48.1;16.3\n", "latin-1")
     rows, _ = rows_of(latin)
-    assert rows[0]["scientific_name"] == "Grünspecht" and rows[0]["latitude"] == 48.1
+    assert rows[0]["common_name"] == "Grünspecht" and rows[0]["latitude"] == 48.1
     utf16 = write(tmp_path / "u.csv", "id\tname\n1\tGrünspecht\n", "utf-16")
     assert rows_of(utf16)[0][0]["scientific_name"] == "Grünspecht"
     bom = write(tmp_path / "b.csv", "id,name\n1,x\n", "utf-8-sig")

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from prom3e_index.errors import InputError, TableError, near_names
-from prom3e_index.tables.aliases import match_columns
+from prom3e_index.tables.aliases import match
 from prom3e_index.tables.content import content, source_files
+from prom3e_index.tables.day_order import Order
 from prom3e_index.tables.normalise import MOST_SCALED, Rules, not_scaled, number
 from prom3e_index.tables.observations import Observations
 from prom3e_index.tables.piped import is_piped, settled
-from prom3e_index.tables.source import Source
+from prom3e_index.tables.sample import Sample
+from prom3e_index.tables.sniff import sniff
 from prom3e_index.tables.sources import EMBEDDINGS, FORMATS, open_source, recognise
 
 __all__ = [
@@ -27,7 +28,11 @@ __all__ = [
     "source_files",
 ]
 
-_SAMPLE = 10_000
+SEARCHABLE = (
+    "image", "sat", "audio", "media", "latitude", "latlon", "grid", "scientific_name", "common_name", "text", "env",
+    "genus",
+)  # fmt: skip
+"""A table has a column of at least one of these."""
 
 
 def read_observations(
@@ -39,6 +44,7 @@ def read_observations(
     media: str | Path | None = None,
     allow_outside: bool = False,
     encoding: str | None = None,
+    date_order: Order | None = None,
 ) -> Observations:
     """Open an observation table.
 
@@ -51,6 +57,7 @@ def read_observations(
         media: Folder that relative media paths start from; the table's own when None.
         allow_outside: Accept media paths outside that folder.
         encoding: Of a text file, such as `windows-1252` or `gbk`; told by its bytes when None.
+        date_order: Whether the day or the month comes first in dates of numbers; seen in the column when None.
 
     Returns:
         The table; `batches()` reads it.
@@ -61,51 +68,43 @@ def read_observations(
     """
     file, _, table = str(path).partition("::")
     source = open_source(Path(file), format, table or None, encoding)
-    found = match_columns(source.columns, columns or {})
+    matched = match(source.columns, columns or {})
+    if matched.convention is not None and matched.convention.refused is not None:
+        raise TableError(f"{file} is a {matched.convention.name}: {matched.convention.refused}.")
     for name in keep or ():
         if name not in source.columns:
             raise InputError(f"The table has no column {name!r}{near_names(name, source.columns)}.")
-    searchable = (
-        "image",
-        "sat",
-        "audio",
-        "latitude",
-        "latlon",
-        "scientific_name",
-        "text",
-        "env",
-        "genus",
-    )
-    if not any(f in found for f in searchable):
+    base = Path(media) if media is not None else source.media
+    if not base.is_dir():
+        raise InputError(f"The media folder {base} does not exist.")
+    sample = Sample(source)
+    check = Rules({}, base, allow_outside).media_path
+    found = sniff(matched, source.columns, sample, check)
+    if not any(f in found.fields for f in SEARCHABLE):
         near = near_names("image", source.columns) or near_names("latitude", source.columns)
         raise TableError(
             f"{file} ({source.format}) has no column for a photo, tile, recording, place, climate or name "
             f"among {', '.join(source.columns[:12])}{near}. Name one: --map COLUMN=image."
         )
-    base = Path(media) if media is not None else source.media
-    if not base.is_dir():
-        raise InputError(f"The media folder {base} does not exist.")
-    raw = _raw_climate(source, found.get("env", ()))
-    return Observations(source, Rules(found, base, allow_outside, raw_climate=raw), keep)
+    raw = _raw_climate(sample, found.fields.get("env", ()))
+    rules = Rules(
+        found.fields, base, allow_outside, raw_climate=raw, sample=sample, date_order=date_order
+    )
+    if matched.convention is not None:
+        found.said.insert(0, f"The columns are those of {matched.convention.name}")
+    return Observations(source, rules, keep, sample, found)
 
 
-def _raw_climate(source: Source, names: tuple[str, ...]) -> str | None:
+def _raw_climate(sample: Sample, names: tuple[str, ...]) -> str | None:
     """Why a table's climate columns are not scaled: more than one in ten of its first rows says so.
 
     Of a table in degrees and millimetres a row or two may look scaled; none of it is.
     """
-    if not names:
-        return None
-    rows: list[dict[str, Any]] = []
-    for batch in source.batches(_SAMPLE):
-        rows += batch.select(list(names)).to_pylist()
-        if len(rows) >= _SAMPLE:
-            break
     known = beyond = 0
     first: str | None = None
-    for row in rows:
+    for cells in zip(*(sample.column(n) for n in names), strict=True):
         values: list[tuple[str, float]] = []
-        for name, cell in row.items():
+        for name, cell in zip(names, cells, strict=True):
             try:
                 values.append((name, number(cell)))
             except ValueError:

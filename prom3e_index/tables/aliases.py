@@ -1,136 +1,223 @@
-"""Which columns of which conventions mean which field; matched case-insensitively, first wins."""
+"""Which columns mean which field; names are compared without case, blanks, signs, units and prefixes, first wins."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from prom3e_index.errors import InputError, near_names
 from prom3e_index.schema import CLIMATE_COLUMNS, FIELDS, RANKS
+from prom3e_index.tables.cells import Joined
+from prom3e_index.tables.conventions import Convention, convention
 
 ALIASES: dict[str, tuple[str, ...]] = {
-    "id": ("occurrenceid", "gbifid", "id", "uuid", "observation_uuid", "observation_id", "coreid"),
-    "image": ("image", "image_path", "photo", "photo_path", "picture", "image_url"),
-    "sat": ("sat", "satellite", "sat_image", "satellite_image", "sat_path", "sat_url", "tile"),
-    "audio": ("audio", "sound", "audio_path", "sound_path", "recording", "song", "sound_url"),
-    "latitude": ("decimallatitude", "latitude", "lat"),
-    "longitude": ("decimallongitude", "longitude", "lon", "lng", "long"),
-    "coordinate_uncertainty_m": (
-        "coordinateuncertaintyinmeters",
-        "coordinate_uncertainty_m",
-        "public_positional_accuracy",
-        "positional_accuracy",
-    ),
-    "obscured": (
-        "coordinates_obscured",
-        "obscured",
-        "geoprivacy",
-        "taxon_geoprivacy",
-        "informationwithheld",
-    ),
-    "event_date": ("eventdate", "event_date", "observed_on", "date"),
-    **{rank: (rank, f"taxon_{rank}_name") for rank in RANKS},
-    "scientific_name": (
-        "scientificname",
-        "scientific_name",
-        "species",
-        "taxon_species_name",
-        "taxon.name",
-        "name",
-    ),
-    "common_name": ("vernacularname", "common_name", "common", "taxon.preferred_common_name"),
+    "id": ("occurrenceid", "gbifid", "id", "uuid", "observationuuid", "observationid", "coreid", "recordid"),
+    "image": ("image", "imagepath", "photo", "photopath", "picture", "imagefile", "photofile", "imageurl",
+              "photourl"),
+    "sat": ("sat", "satellite", "satimage", "satelliteimage", "satpath", "saturl", "tile"),
+    "audio": ("audio", "sound", "audiopath", "soundpath", "recording", "song", "audiofile", "soundfile",
+              "soundfiles", "wav", "wavfile", "soundurl", "audiourl"),
+    "latitude": ("decimallatitude", "latitude", "lat", "declat", "locationlat", "gpslatitude"),
+    "longitude": ("decimallongitude", "longitude", "lon", "lng", "long", "declong", "locationlong", "gpslongitude"),
+    "coordinate_uncertainty_m": ("coordinateuncertaintyinmeters", "coordinateuncertaintym", "publicpositionalaccuracy",
+                                 "positionalaccuracy"),
+    "obscured": ("coordinatesobscured", "obscured", "geoprivacy", "taxongeoprivacy", "informationwithheld"),
+    "event_date": ("eventdate", "observedon", "observationdate", "dateobserved", "date", "obsdt", "datetimeoriginal",
+                   "datetime", "timestamp", "timeobservedat", "recordingdate", "collectiondate", "datecollected"),
+    "verbatim_date": ("verbatimeventdate", "verbatimdate", "observedonstring"),
+    **{rank: (rank, f"taxon{rank}name") for rank in RANKS},
+    "epithet": ("specificepithet", "speciesepithet"),
+    "infraspecific": ("infraspecificepithet", "subspeciesepithet"),
+    "scientific_name": ("scientificname", "sciname", "species", "taxonspeciesname", "taxonname", "canonicalname",
+                        "taxoncanonicalname", "individualtaxoncanonicalname", "speciesname", "latinname", "name"),
+    "common_name": ("vernacularname", "commonname", "common", "taxonpreferredcommonname", "preferredcommonname",
+                    "comname", "englishname"),
     "text": ("text",),
-    "license": ("license", "licence", "license_code"),
-    "rights_holder": (
-        "rightsholder",
-        "rights_holder",
-        "recordedby",
-        "user_name",
-        "user_login",
-        "user.login",
-    ),
-    "source": ("source", "datasetname", "dataset_name", "datasetkey"),
-}
+    "license": ("license", "licence", "licensecode", "licencecode", "usageterms"),
+    "rights_holder": ("rightsholder", "recordedby", "username", "userlogin", "recordist", "photographer", "author",
+                      "recorder", "observer", "creator", "collector"),
+    "source": ("source", "datasetname", "datasetkey"),
+    "observation": (),
+    "start_s": ("starts", "startseconds"),
+    "end_s": ("ends", "endseconds"),
+    "status": ("occurrencestatus", "presence", "presenceabsence", "speciesobserved"),
+    "count": ("individualcount", "observationcount", "howmany", "count"),
+    "datum": ("geodeticdatum", "datum", "verbatimsrs", "srs", "epsg", "crs"),
+    "utm_zone": ("utmzone", "zone"),
+    "media_kind": (),
+}  # fmt: skip
+"""Field → plain names of its columns. Fields that are none of `FIELDS` serve one that is."""
 
-LATLON = ("location", "latlon")
-"""A single column that holds `latitude,longitude`; used where the two columns are absent."""
+LATLON = ("latlon", "latlong", "coordinates", "coords", "location", "geopoint", "position", "geolocation", "gps",
+          "mgrs", "geometry", "geom", "wkt", "verbatimcoordinates", "footprintwkt")  # fmt: skip
+"""Single columns that may hold a place; used where most of their cells do, after the columns of two."""
 
 DATE_PARTS = ("year", "month", "day")
-DATE_SPAN = ("event_start", "event_end")
+DATE_SPANS = (("eventstart", "eventend"), ("startdate", "enddate"), ("begandate", "endeddate"))
 """First and last day, where no column holds the date itself."""
 
 _PLACES = (
     ("decimallatitude", ("decimallongitude",)),
     ("latitude", ("longitude",)),
     ("lat", ("lon", "lng", "long")),
+    ("declat", ("declong",)),
+    ("locationlat", ("locationlong",)),
+    ("gpslatitude", ("gpslongitude",)),
+    ("verbatimlatitude", ("verbatimlongitude",)),
 )
 """Latitude with the longitudes of the same naming; a place takes both from one pair."""
 
-_CLIMATE_NAMES = (
-    tuple(CLIMATE_COLUMNS),
-    ("elevation", *(f"bio{i}" for i in range(1, 20))),
-    ("elevation", *(f"bio{i:02d}" for i in range(1, 20))),
-    tuple(f"env_{i}" for i in range(20)),
+_GRIDS = (
+    ("utmeasting", "utmnorthing"),
+    ("easting", "northing"),
+    ("utme", "utmn"),
+    ("utmx", "utmy"),
 )
+
+_CLIMATE_NAMES = (
+    tuple(c.replace("_", "") for c in CLIMATE_COLUMNS),
+    ("elevation", *(f"bio{i:02d}" for i in range(1, 20))),
+    tuple(f"env{i}" for i in range(20)),
+)
+
+_BRACKETED = re.compile(r"\([^()]*\)|\[[^\[\]]*\]")
+_PREFIX = re.compile(r"\A[a-z]{2,9}:(?=[^\W\d_])")
+_SIGNS = re.compile(r"[\W_]+")
+_TOGETHER = {"env", "latitude", "longitude", "grid", "date_parts", "date_span", "day_of_year"}
+"""Fields whose columns belong together by their places."""
+MAPPABLE = (*(f for f in FIELDS if f != "env"), "media")
+"""Fields that a column can be said to be; of `media` the ending says whether it is a photo or a recording."""
+
+
+def plain(name: str) -> str:
+    """A column's name as it is compared: `Start (s)` as `start`, `dwc:decimalLatitude` as `decimallatitude`."""
+    text = name.strip().strip("\ufeff").lower()
+    if "://" in text:  # a term's address
+        text = re.split(r"[/#]", text.rstrip("/#"))[-1]
+    text = _PREFIX.sub("", text)
+    return _SIGNS.sub("", _BRACKETED.sub(" ", text)) or _SIGNS.sub("", text) or text
+
+
+@dataclass(frozen=True)
+class Matched:
+    """The columns of a table by field.
+
+    Attributes:
+        fields: Field → columns in order of preference; fields without a column are left out. `env` has all 20 or is
+            absent; `latitude` and `longitude` are pairs, position by position.
+        singles: Columns that may hold a whole place.
+        convention: The export that the table is, where it is a known one.
+        by: Plain name → column.
+    """
+
+    fields: dict[str, tuple[str, ...]]
+    singles: tuple[str, ...] = ()
+    convention: Convention | None = None
+    by: dict[str, str] = field(default_factory=dict)
 
 
 def match_columns(columns: Sequence[str], given: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+    """The columns of each field by their names alone; see `match`. A single column is a place by its name."""
+    found = match(columns, given)
+    singles = tuple(c for c in found.singles if plain(c) in ("latlon", "location"))
+    if singles and "latitude" not in found.fields:
+        return {**found.fields, "latlon": singles}
+    return found.fields
+
+
+def match(columns: Sequence[str], given: Mapping[str, str]) -> Matched:
     """Find the columns of each field.
 
     Args:
         columns: The table's column names.
-        given: `--map` entries, column → field; they replace the aliases of that field.
-
-    Returns:
-        Field → its columns in order of preference; fields without a column are left out. `env` has
-        all 20 or is absent; `latitude` and `longitude` are pairs, position by position.
+        given: `--map` entries, column → field; they replace the names of that field.
 
     Raises:
         InputError: A mapped column or field does not exist; names the nearest.
     """
-    lower = {c.lower(): c for c in reversed(columns)}
+    by = {plain(c): c for c in reversed(columns)}
+    known = convention(by)
+    names = {**ALIASES, **(known.fields if known else {})}
+    left = set(known.leave) if known else set()
     found: dict[str, tuple[str, ...]] = {}
-    for field, names in ALIASES.items():
-        have = tuple(lower[n] for n in names if n in lower)
-        if have:
-            found[field] = have
-    for names in _CLIMATE_NAMES:
-        if all(n in lower for n in names):
-            found["env"] = tuple(lower[n] for n in names)
+    for name, wanted in names.items():
+        own = known is not None and name in known.fields
+        have = (_column(w, by) for w in wanted if own or w not in left)
+        found[name] = tuple(dict.fromkeys(c for c in have if c is not None))
+    for climate in _CLIMATE_NAMES:
+        if all(n in by for n in climate):
+            found["env"] = tuple(by[n] for n in climate)
             break
-    for name in LATLON:
-        if name in lower and "latitude" not in found:
-            found["latlon"] = (lower[name],)
-    _pair_places(found, lower)
-    if all(p in lower for p in DATE_PARTS):
-        found["date_parts"] = tuple(lower[p] for p in DATE_PARTS)
-    if all(p in lower for p in DATE_SPAN):
-        found["date_span"] = tuple(lower[p] for p in DATE_SPAN)
-    for column, field in given.items():
-        if column.lower() not in lower:
+    _pair_places(found, by)
+    grid = next((g for g in _GRIDS if all(n in by for n in g)), None)
+    if grid is not None:
+        found["grid"] = tuple(by[n] for n in grid)
+    if all(p in by for p in DATE_PARTS):
+        found["date_parts"] = tuple(by[p] for p in DATE_PARTS)
+    if "year" in by and "startdayofyear" in by:
+        found["day_of_year"] = (by["year"], by["startdayofyear"])
+    if not found.get("date_span"):
+        span = next((s for s in DATE_SPANS if s[0] in by), ())
+        found["date_span"] = tuple(by[s] for s in span if s in by)
+    singles = [by[n] for n in LATLON if n in by and n not in left]
+    _map(found, columns, by, given)
+    taken = {c for cs in found.values() for c in cs}
+    return Matched(
+        {name: cs for name, cs in found.items() if cs},
+        tuple(c for c in singles if c not in taken),
+        known,
+        by,
+    )
+
+
+def _map(
+    found: dict[str, tuple[str, ...]],
+    columns: Sequence[str],
+    by: Mapping[str, str],
+    given: Mapping[str, str],
+) -> None:
+    """Let the user's columns replace those of their fields."""
+    lower = {c.lower(): c for c in reversed(columns)}
+    for column, name in given.items():
+        own = lower.get(column.lower()) or by.get(plain(column))
+        if own is None:
             raise InputError(
                 f"The table has no column {column!r}{near_names(column, list(columns))}."
             )
-        if field not in FIELDS or field == "env":
-            known = [f for f in FIELDS if f != "env"]
+        if name not in MAPPABLE:
             raise InputError(
-                f"There is no field {field!r}{near_names(field, known)}. "
-                f"Fields: {', '.join(known)}."
+                f"There is no field {name!r}{near_names(name, MAPPABLE)}. "
+                f"Fields: {', '.join(MAPPABLE)}."
             )
-        found[field] = (lower[column.lower()],)
+        for other in found.keys() - _TOGETHER:  # what a column is said to be, it is alone
+            found[other] = tuple(c for c in found[other] if c != own)
+        found[name] = (own,)
     if {"latitude", "longitude"} & set(given.values()):
-        for field in ("latitude", "longitude"):
-            found[field] = found.get(field, ())[:1]
-    return {field: names for field, names in found.items() if names}
+        for side in ("latitude", "longitude"):
+            found[side] = found.get(side, ())[:1]
 
 
-def _pair_places(found: dict[str, tuple[str, ...]], lower: Mapping[str, str]) -> None:
+def _column(wanted: str, by: Mapping[str, str]) -> str | None:
+    """The column of a plain name, or the columns of a name made of several; None where one is missing."""
+    for between in ("/", " "):
+        parts = wanted.split(between)
+        if len(parts) > 1:
+            own = [by[p] for p in parts if p in by]
+            return Joined(own, between) if len(own) == len(parts) else None
+    return by.get(wanted)
+
+
+def _pair_places(found: dict[str, tuple[str, ...]], by: Mapping[str, str]) -> None:
     """Put latitudes and longitudes of one naming side by side."""
-    if not ("latitude" in found and "longitude" in found):
-        return
     pairs = [
-        (lower[a], next(lower[b] for b in others if b in lower))
+        (by[a], next(by[b] for b in others if b in by))
         for a, others in _PLACES
-        if a in lower and any(b in lower for b in others)
-    ] or [(found["latitude"][0], found["longitude"][0])]
-    found["latitude"] = tuple(a for a, _ in pairs)
-    found["longitude"] = tuple(b for _, b in pairs)
+        if a in by and any(b in by for b in others)
+    ]
+    sides = (found["latitude"], found["longitude"])
+    if not pairs and all(sides):
+        pairs = [(sides[0][0], sides[1][0])]
+    if pairs:
+        found["latitude"] = tuple(a for a, _ in pairs)
+        found["longitude"] = tuple(b for _, b in pairs)

@@ -35,6 +35,15 @@ def modality_of(path: str) -> str | None:
     return "image" if kind == "video" else kind
 
 
+def _stated(text: str | None) -> str | None:
+    """The modality that words such as `Photo`, `StillImage` or `audio/mpeg` say."""
+    words = (text or "").lower()
+    if any(w in words for w in ("audio", "sound", "record", "wav", "mp3")):
+        return "audio"
+    pictures = ("photo", "image", "picture", "video", "film", "jpg", "jpeg", "png")
+    return "image" if any(w in words for w in pictures) else None
+
+
 def several(text: str) -> list[str]:
     """The media that one cell names.
 
@@ -68,14 +77,15 @@ class Attached:
         check: Callable[[str], tuple[str | None, str | None]],
     ) -> None:
         self._columns = {f: columns.get(f, ()) for f in _KINDS}
+        self._kind = columns.get("media_kind", ())
         self._check = check
         self._memo = {f: Memo(self._parts_of(f)) for f in self._columns}
 
-    def _parts_of(self, field: str) -> Callable[[str], list[Part]]:
-        def parts(text: str) -> list[Part]:
+    def _parts_of(self, field: str) -> Callable[[str, str | None], list[Part]]:
+        def parts(text: str, stated: str | None) -> list[Part]:
             found: list[Part] = []
             for path in several(text):
-                kind = modality_of(path) if field == UNSTATED else field
+                kind = field if field != UNSTATED else modality_of(path) or _stated(stated)
                 if kind is None:
                     reason = f"{path[:120]!r} ends as no photo or sound does; map its column"
                     found.append((UNSTATED, None, reason))
@@ -95,7 +105,9 @@ class Attached:
 
         taken = np.zeros((len(_KINDS), cells.rows), bool)
         found = [
-            self._items(f, _named(cells, c), taken) for f, cs in self._columns.items() for c in cs
+            self._items(cells, f, _named(cells, c), taken)
+            for f, cs in self._columns.items()
+            for c in cs
         ]
         out: dict[str, pa.Array] = {}
         if not found:
@@ -126,13 +138,18 @@ class Attached:
         return out
 
     def _items(
-        self, field: str, named: tuple[NDArray[np.int64], pa.Array], taken: NDArray[np.bool_]
+        self,
+        cells: Cells,
+        field: str,
+        named: tuple[NDArray[np.int64], pa.Array],
+        taken: NDArray[np.bool_],
     ) -> tuple[NDArray[np.int64], NDArray[np.int64], pa.Array, pa.Array]:
         """Row, kind, path and reason of each medium of a column, of those kinds that its row has not yet."""
         import pyarrow as pa
 
         rows, texts = named
-        answers, own = self._memo[field].over(texts)
+        stated = cells.first(self._kind if field == UNSTATED else ()).take(pa.array(rows))
+        answers, own = self._memo[field].over(texts, stated)
         counts = np.array([len(a) for a in answers], np.int64)
         many = counts[own]
         starts = (np.cumsum(counts) - counts)[own] - (np.cumsum(many) - many)

@@ -119,6 +119,40 @@ def _written(value: Any) -> str | None:
     return str(value)
 
 
+class Joined(str):
+    """A name for several columns read as one: the parts of a path, or of an id.
+
+    Attributes:
+        columns: Their names.
+        between: What is put between their cells: `/` or a blank.
+    """
+
+    columns: tuple[str, ...]
+    between: str
+
+    def __new__(cls, columns: Sequence[str], between: str) -> Joined:
+        """The columns as one text, such as `Directory/FileName`."""
+        made = super().__new__(cls, (between if between == "/" else " + ").join(columns))
+        made.columns, made.between = tuple(columns), between
+        return made
+
+
+def _join(parts: list[pa.Array], between: str) -> pa.Array:
+    """The cells of some columns as one text each; a path needs its last part, an id all of them."""
+    from pyarrow import compute as pc
+
+    if between != "/":
+        return pc.binary_join_element_wise(*parts, between)
+    folders = [pc.utf8_rtrim(p, characters="/\\") for p in parts[:-1]]
+    skip = pc.JoinOptions("skip")
+    whole = pc.binary_join_element_wise(*folders, parts[-1], between, options=skip)
+    alone = pc.match_substring_regex(
+        parts[-1], r"^([A-Za-z][A-Za-z0-9+.-]*://|[/\\]|[A-Za-z]:[/\\])"
+    )
+    whole = pc.if_else(pc.fill_null(alone, False), parts[-1], whole)
+    return but(pc.or_(parts[-1].is_null(), pc.equal(whole, "")), whole)
+
+
 class Cells:
     """The cells of some raw rows.
 
@@ -144,6 +178,8 @@ class Cells:
         import pyarrow as pa
         from pyarrow import compute as pc
 
+        if name not in self._clean and isinstance(name, Joined):
+            self._clean[name] = _join([self.text(c) for c in name.columns], name.between)
         if name not in self._clean:
             column = self.raw(name)
             if not _is_text(column.type):
@@ -152,6 +188,10 @@ class Cells:
             unknown = pc.is_in(texts, value_set=_spellings())
             self._clean[name] = but(unknown, texts)
         return self._clean[name]
+
+    def there(self, name: str) -> NDArray[np.bool_]:
+        """Which cells of a column are not empty."""
+        return np.asarray(self.text(name).is_valid().to_numpy(zero_copy_only=False), bool)
 
     def first(self, names: Iterable[str]) -> pa.Array:
         """Of each row the first cell of these columns that is not empty."""

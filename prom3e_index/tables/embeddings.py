@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from prom3e_index.errors import ShapeError, TableError
 from prom3e_index.schema import NAMES, modality_name
-from prom3e_index.tables.aliases import ALIASES
+from prom3e_index.tables.aliases import ALIASES, plain
 from prom3e_index.tables.npz_members import Npz
 from prom3e_index.tables.pickled import read_array_dict
 from prom3e_index.tables.piped import settled
@@ -144,7 +144,7 @@ def _numbers(path: Path, name: str, dtype: np.dtype[Any]) -> None:
 
 
 def _id_column(names: list[str]) -> str | None:
-    return next((n for a in ("ids", *ALIASES["id"]) for n in names if n.lower() == a), None)
+    return next((n for a in ("ids", *ALIASES["id"]) for n in names if plain(n) == a), None)
 
 
 class _NpzEmbeddings(Embeddings):

@@ -7,26 +7,21 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from prom3e_index.schema import RANKS
 from prom3e_index.tables.attached import Attached
-from prom3e_index.tables.cells import (
-    NUMBER,
-    Cells,
-    Memo,
-    Problems,
-    but,
-    clean,
-    numbers,
-)
-from prom3e_index.tables.dates import date_of_parts, event_days, read_days
+from prom3e_index.tables.cells import NUMBER, Cells, Memo, Problems, clean, numbers
+from prom3e_index.tables.dated import Dated
+from prom3e_index.tables.dates import event_days
+from prom3e_index.tables.day_order import Order
 from prom3e_index.tables.finding import Finder
-from prom3e_index.tables.names import taxon_text
+from prom3e_index.tables.located import Located
+from prom3e_index.tables.named import Named
+from prom3e_index.tables.records import Spans, absent
+from prom3e_index.tables.sample import Sample
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -36,10 +31,9 @@ __all__ = ["Rules", "clean", "coordinates", "event_days", "is_true", "number"]
 MOST_SCALED = 50.0
 """A climate value beyond this, either way, is not scaled. The wettest cell of WorldClim is 13 deviations from the
 mean; of raw values, temperature seasonality or annual precipitation are beyond it nearly everywhere."""
-NAMED = ("scientific_name", "common_name", "license", "rights_holder", "source")
+PLAIN = ("license", "rights_holder", "source", "observation")
+"""Fields that are the text of their cells."""
 _NUMBER = re.compile(NUMBER + r"\Z")
-_MOMENT = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?(Z|[+-][0-9]{2}:?[0-9]{2})?$"
-"""A day and a time of it, which is left out."""
 
 
 def number(value: Any) -> float:
@@ -96,32 +90,18 @@ def _hidden(name: str, text: str | None) -> bool:
     return name.lower() == "informationwithheld" and "oordinate" in flag
 
 
-def _halves(text: str | None) -> tuple[str | None, str | None]:
-    """`51.2,4.4` as two texts."""
-    parts = (text or "").strip("[]() ").split(",")
-    return (clean(parts[0]), clean(parts[1])) if len(parts) == 2 else (None, None)
-
-
-def _taxon(*names: str | None) -> tuple[str | None, str | None]:
-    """The text of a taxon, or None and why there is none, from `RANKS` and the scientific name."""
-    ranks, whole = dict(zip(RANKS, names, strict=False)), names[-1]
-    text = taxon_text(ranks, whole) or None
-    name = whole or ranks["species"]
-    if text is None and name:
-        return None, f"{name[:60]!r} is not the name of one taxon"
-    return text, None
-
-
 @dataclass
 class Rules:
     """How the rows of one table are read.
 
     Attributes:
-        columns: Field → columns, from `aliases.match_columns`.
+        columns: Field → columns, from `aliases.match`.
         media: Folder that relative media paths start from.
         allow_outside: Accept media outside that folder.
-        encoded: The rows come with embeddings: a remote address of a medium is kept, for no file is read.
+        encoded: The rows come with embeddings: a remote address of a medium is kept, for nothing is fetched.
         raw_climate: Why no climate value of the table is one, where its values are not scaled.
+        sample: The first rows, from which it is learned how dates, places and names are written.
+        date_order: What comes first in a date of numbers, where the user says so.
     """
 
     columns: dict[str, tuple[str, ...]]
@@ -129,26 +109,37 @@ class Rules:
     allow_outside: bool = False
     encoded: bool = False
     raw_climate: str | None = None
+    sample: Sample | None = None
+    date_order: Order | None = None
     finder: Finder = field(init=False)
-    _attached: Attached = field(init=False)
-    _memo: dict[str, Memo] = field(init=False)
 
     def __post_init__(self) -> None:
         self.finder = Finder(self.media, self.allow_outside)
         self._attached = Attached(self.columns, self.media_path)
-        self._memo = {
-            "latlon": Memo(_halves),
-            "place": Memo(coordinates),
-            "date_parts": Memo(lambda *parts: (date_of_parts(*parts),)),
-            "date_span": Memo(
-                lambda *days: ("/".join(dict.fromkeys(d for d in days if d)) or None,)
-            ),
-            "event_date": Memo(lambda text: read_days(text) if text else (None, None, None)),
-            "text": Memo(_taxon),
-            **{
-                f"obscured {c}": Memo(partial(_hidden, c)) for c in self.columns.get("obscured", ())
-            },
-        }
+        self._located = Located(self.columns, self.sample)
+        self._dated = Dated(self.columns, self.sample, self.date_order)
+        self._named = Named(self.columns, self.sample)
+        self._spans = Spans(self.columns)
+        self._absent = Memo(partial(absent, *(self._name(f) for f in ("status", "count"))))
+        self._flags = [(c, Memo(partial(_hidden, c))) for c in self.columns.get("obscured", ())]
+
+    def _name(self, name: str) -> str:
+        return next(iter(self.columns.get(name, ())), "")
+
+    def begin(self) -> None:
+        """Start counting anew, as before a table is read from its start."""
+        self._located.begin()
+        self._named.begin()
+
+    @property
+    def changed(self) -> set[str]:
+        """Columns whose cells differ from what their fields are given."""
+        return self._named.changed
+
+    @property
+    def said(self) -> list[str]:
+        """Sentences on how cells were read; complete once the table is read."""
+        return [*self.finder.said, *self._dated.said, *self._located.said, *self._named.said]
 
     def media_path(self, text: str) -> tuple[str | None, str | None]:
         """A media cell as (path, None) or (None, reason); see `Finder`."""
@@ -165,62 +156,39 @@ class Rules:
             more: Type of a row's further media.
 
         Returns:
-            A column of each field, `more` and `problems`.
+            A column of each field, `more`, `refused` and `problems`.
         """
+        import pyarrow as pa
+        from pyarrow import compute as pc
+
         lost = Problems(cells.rows)
-        out = {"id": cells.first(self.columns.get("id", ()))}
+        out = {"id": self._id(cells)}
         out |= self._attached.read(cells, lost, more)
-        out |= self._place(cells, lost)
-        out["coordinate_uncertainty_m"] = self._uncertainty(cells, lost)
+        out |= self._located.read(cells, lost)
+        uncertainty = self._uncertainty(cells, lost)
+        out["coordinate_uncertainty_m"] = pc.coalesce(uncertainty, out.pop("square_m"))
         out["obscured"] = self._obscured(cells)
-        out |= self._date(cells, lost)
-        for name in (*RANKS, *NAMED):
-            out[name] = cells.first(self.columns.get(name, ()))
-        out["text"] = self._text(cells, out, lost)
+        out |= self._dated.read(cells, lost)
+        out |= self._named.read(cells, lost)
+        out |= {name: cells.first(self.columns.get(name, ())) for name in PLAIN}
+        out |= self._spans.read(cells, lost)
         out["env"] = self._climate(cells, lost)
+        told = [cells.first(self.columns.get(f, ())[:1]) for f in ("status", "count")]
+        (gone,) = self._absent.arrays(told, [pa.string()])
+        out["refused"] = pc.if_else(out["text"].is_valid(), gone, pa.nulls(cells.rows, pa.string()))
         out["problems"] = lost.column(problem)
         return out
 
-    def _place(self, cells: Cells, lost: Problems) -> dict[str, pa.Array]:
-        """Latitude and longitude of one pair of columns: the first with both, else the first with either."""
+    def _id(self, cells: Cells) -> pa.Array:
+        """Ids as text; a number that its file types with decimals has none."""
         import pyarrow as pa
-
-        if "latlon" in self.columns:
-            kinds = [pa.string(), pa.string()]
-            texts = self._memo["latlon"].arrays([cells.first(self.columns["latlon"])], kinds)
-        else:
-            texts = self._pair(cells)
-        lat, lon = (numbers(t) for t in texts)
-        plain = (np.abs(lat) <= 90) & (np.abs(lon) <= 180)
-        if not plain.all():
-            rest = np.flatnonzero(~plain)
-            answers, own = self._memo["place"].over(*(t.take(rest) for t in texts))
-            read = np.array([(np.nan, np.nan) if a is None else (a, b) for a, b, _ in answers])
-            lat[rest], lon[rest] = read.reshape(-1, 2)[own].T
-            reasons = pa.array([r for *_, r in answers], pa.string())
-            lost.note("loc", reasons.take(pa.array(own)), rest)
-        return {
-            name: pa.array(values, mask=np.isnan(values))
-            for name, values in (("latitude", lat), ("longitude", lon))
-        }
-
-    def _pair(self, cells: Cells) -> list[pa.Array]:
         from pyarrow import compute as pc
 
-        names = zip_longest(
-            self.columns.get("latitude", ()), self.columns.get("longitude", ()), fillvalue=""
-        )
-        pairs = [(cells.text(a), cells.text(b)) for a, b in names]
-        if not pairs:
-            return [cells.first(()), cells.first(())]
-        out = list(pairs[0])
-        if len(pairs) > 1:
-            either = [pc.or_(a.is_valid(), b.is_valid()) for a, b in pairs]
-            whole = [pc.and_(a.is_valid(), b.is_valid()) for a, b in pairs]
-            for side in (0, 1):
-                texts = [p[side] for p in pairs]
-                out[side] = pc.case_when(pc.make_struct(*whole, *either), *texts, *texts)
-        return out
+        names = self.columns.get("id", ())
+        ids = cells.first(names)
+        if any(pa.types.is_floating(cells.raw(n).type) for n in names):
+            ids = pc.replace_substring_regex(ids, r"^([0-9]+)\.0+$", r"\1")
+        return ids
 
     def _uncertainty(self, cells: Cells, lost: Problems) -> pa.Array:
         import pyarrow as pa
@@ -239,40 +207,10 @@ class Rules:
         import pyarrow as pa
 
         found = np.zeros(cells.rows, bool)
-        for name in self.columns.get("obscured", ()):
-            flag = self._memo[f"obscured {name}"]
+        for name, flag in self._flags:
             answers, own = flag.over(cells.text(name))
             found |= np.array(answers, bool)[own]
         return pa.array(found)
-
-    def _date(self, cells: Cells, lost: Problems) -> dict[str, pa.Array]:
-        import pyarrow as pa
-        from pyarrow import compute as pc
-
-        when = cells.first(self.columns.get("event_date", ()))
-        for name in ("date_parts", "date_span"):
-            if name in self.columns and when.null_count:
-                parts = [cells.text(c) for c in self.columns[name]]
-                when = pc.coalesce(when, self._memo[name].arrays(parts, [pa.string()])[0])
-        timed = pc.match_substring_regex(when, _MOMENT)
-        days = pc.if_else(timed, pc.utf8_slice_codeunits(when, 0, 10), when)
-        kinds = [pa.date32(), pa.date32(), pa.string()]
-        start, end, reason = self._memo["event_date"].arrays([days], kinds)
-        if reason.null_count < len(reason):  # said of the whole cell
-            whole = but(reason.is_null(), when)
-            reason = self._memo["event_date"].arrays([whole], kinds)[2]
-        lost.note("event_date", reason)
-        return {"event_date": when, "event_start": start, "event_end": end}
-
-    def _text(self, cells: Cells, out: Mapping[str, pa.Array], lost: Problems) -> pa.Array:
-        import pyarrow as pa
-        from pyarrow import compute as pc
-
-        names = [out[name] for name in (*RANKS, "scientific_name")]
-        written = cells.first(self.columns.get("text", ()))
-        text, reason = self._memo["text"].arrays(names, [pa.string(), pa.string()])
-        lost.note("text", but(written.is_valid(), reason))
-        return pc.coalesce(written, text)
 
     def _climate(self, cells: Cells, lost: Problems) -> pa.Array:
         """The 20 values of each row that has any; one that is not known is the mean, 0."""

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from prom3e_index.schema import FIELDS
 from prom3e_index.tables.cells import Cells, kept
 from prom3e_index.tables.normalise import Rules
+from prom3e_index.tables.sample import Sample
+from prom3e_index.tables.sniff import Sniffed
 from prom3e_index.tables.source import Source
 
 if TYPE_CHECKING:
@@ -20,6 +22,10 @@ _KINDS = {
     "BOOLEAN": "bool_",
     "DATE": "date32",
 }
+
+
+_WHOLE = tuple(f for f in FIELDS if f not in ("env", "obscured", "start_s", "end_s"))
+"""Fields that hold what their first column does. All other columns are metadata too."""
 
 
 class Layout:
@@ -34,8 +40,7 @@ class Layout:
         self, columns: Sequence[str], rules: Rules, keep: tuple[str, ...] | None = None
     ) -> None:
         self.rules = rules
-        used = {c for names in rules.columns.values() for c in names[:1]}
-        used -= {c for c in rules.columns.get("obscured", ())}
+        used = {c for f in _WHOLE for c in rules.columns.get(f, ())[:1]} - rules.changed
         self.extra: dict[str, str] = {}
         taken = {f.lower() for f in FIELDS} | {
             "row",
@@ -43,7 +48,10 @@ class Layout:
             "seq",
             "is_part",
             "more",
+            "refused",
             "problems",
+            "modality",
+            "reason",
             "completed",
             "sigma_l1",
             "taxon_species",
@@ -59,7 +67,7 @@ class Layout:
 
     @cached_property
     def schema(self) -> pa.Schema:
-        """Arrow schema of the batches: `row_in`, the fields, the metadata columns, `more`, `problems`."""
+        """Arrow schema of the batches: `row_in`, the fields, the metadata columns, `more`, `refused`, `problems`."""
         import pyarrow as pa
 
         kinds = {k: getattr(pa, name)() for k, name in _KINDS.items()}
@@ -72,6 +80,7 @@ class Layout:
                 *((f, kinds[k]) for f, k in FIELDS.items()),
                 *((name, pa.string()) for name in self.extra),
                 ("more", pa.list_(medium)),
+                ("refused", pa.string()),
                 ("problems", pa.list_(problem)),
             ]
         )
@@ -102,13 +111,22 @@ class Observations:
         media: Folder that relative media paths start from.
         extra: Source columns that are kept as metadata, by their name in the batches.
         schema: Arrow schema of the batches.
+        unused: Column that no field is read from → the field that it looks like.
         embedded: Whether embeddings come with the rows; here they do not.
     """
 
     embedded = False
 
-    def __init__(self, source: Source, rules: Rules, keep: tuple[str, ...] | None) -> None:
-        self._source = source
+    def __init__(
+        self,
+        source: Source,
+        rules: Rules,
+        keep: tuple[str, ...] | None,
+        sample: Sample,
+        found: Sniffed,
+    ) -> None:
+        self._source, self._sample, self._found = source, sample, found
+        self.unused = found.unused
         self._layout = Layout(source.columns, rules, keep)
         self.format, self.columns, self.fields = source.format, source.columns, rules.columns
         self.media, self.extra, self.schema = rules.media, self._layout.extra, self._layout.schema
@@ -123,7 +141,8 @@ class Observations:
             TableError: The table is damaged.
         """
         at = 0
-        for raw in self._source.batches(rows):
+        self._layout.rules.begin()
+        for raw in self._sample.batches(rows):
             yield self._layout.batch(raw, at)
             at += raw.num_rows
 
@@ -139,5 +158,5 @@ class Observations:
 
     @property
     def said(self) -> list[str]:
-        """Sentences on how the file was read and its media were found; complete once it is read."""
-        return [*self._source.said, *self._layout.rules.finder.said]
+        """Sentences on how the file and its cells were read; complete once it is read."""
+        return [*self._source.said, *self._found.said, *self._layout.rules.said]

@@ -1,0 +1,130 @@
+"""The taxa of rows: of which columns each name is read, what is common and what is none."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from prom3e_index.schema import RANKS
+from prom3e_index.tables.cells import Cells, Memo, Problems, but
+from prom3e_index.tables.names import name_kind, names_kind, taxon_text
+from prom3e_index.tables.sample import Sample
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_HIGHER = RANKS[:-2]
+_READ = (*RANKS, "scientific_name", "common_name", "epithet", "infraspecific")
+_GIVEN = ("species", "scientific_name", "common_name", "text")
+_COMMON_KNOWN = 20_000
+
+
+class Named:
+    """The columns of a table that name taxa.
+
+    Args:
+        columns: Field → its columns in order of preference.
+        sample: The first rows, from which it is learned what a column of names holds.
+
+    Attributes:
+        changed: Columns of which some cells are no scientific names; they are worth keeping as they are.
+    """
+
+    def __init__(self, columns: dict[str, tuple[str, ...]], sample: Sample | None = None) -> None:
+        self._columns = columns
+        self._memo = Memo(self._taxon)
+        self._known: frozenset[str] = frozenset()
+        self._common: set[str] = set()
+        self.changed: set[str] = set()
+        self.begin()
+        if sample is None:
+            return
+        common = (t.lower() for c in columns.get("common_name", ()) for t in sample.texts(c))
+        self._known = frozenset(sorted(set(common))[:_COMMON_KNOWN])
+        for field in ("species", "scientific_name"):
+            for column in columns.get(field, ())[:1]:
+                texts = set(sample.texts(column))
+                if names_kind(texts, self._known) == "common":
+                    self._common.add(field)
+                kinds = {self._kind(field, t, None) for t in texts}
+                if kinds & {"common", "nothing"}:
+                    self.changed.add(column)
+
+    def begin(self) -> None:
+        """Start counting anew."""
+        self._counted = 0
+        self._example: str | None = None
+
+    @property
+    def said(self) -> list[str]:
+        """How many rows have a common name alone."""
+        if not self._counted:
+            return []
+        return [
+            f"{self._counted:,} rows have no scientific name; their text is the common name as it is written, such as "
+            f"{self._example!r}"
+        ]
+
+    def _kind(self, field: str, text: str, genus: str | None) -> str:
+        kind = name_kind(text, genus, self._known)
+        alone = kind in ("scientific", "none") and " " not in text.strip()
+        return "common" if alone and genus is None and field in self._common else kind
+
+    def _taxon(self, *cells: str | None) -> tuple[str | None, ...]:
+        """Species, scientific and common name, text, why there is none, and the common name that the text is."""
+        given = dict(zip(_READ, cells, strict=True))
+        genus, common, epithet = given["genus"], given["common_name"], given["epithet"]
+        reason: str | None = None
+        names: dict[str, str | None] = {}
+        for field in ("scientific_name", "species"):
+            text = names[field] = given[field]
+            kind = None if text is None else self._kind(field, text, genus)
+            if text is not None and kind == "nothing":
+                names[field], reason = None, f"{text[:60]!r} names no taxon"
+            elif text is not None and kind == "common":
+                names[field], common = None, common or text
+        species, scientific = names["species"], names["scientific_name"]
+        if genus and species and species.islower() and " " not in species:
+            epithet, species = species, None
+        if genus and scientific and scientific.islower() and " " not in scientific:
+            epithet, scientific = epithet or scientific, None
+        if genus and epithet and species is None:
+            species = f"{genus} {epithet}"
+        if scientific is None and species is not None:
+            scientific = " ".join(filter(None, (species, given["infraspecific"])))
+        ranks = {**{r: given[r] for r in (*_HIGHER, "genus")}, "species": species}
+        text = taxon_text(ranks, scientific) or None
+        name = scientific or species
+        if text is not None:
+            return species, scientific, common, text, reason, None
+        if name and reason is None:
+            reason = f"{name[:60]!r} is not the name of one taxon"
+        if common and self._kind("common_name", common, None) != "nothing":
+            return species, scientific, common, common, reason, common
+        return species, scientific, common, None, reason, None
+
+    def read(self, cells: Cells, lost: Problems) -> dict[str, pa.Array]:
+        """The ranks, `scientific_name`, `common_name` and `text`.
+
+        A common name in a column of scientific ones goes to `common_name`. Where no scientific name is known the
+        text is the common one, as it is written. Words that say that there is no taxon are no names.
+        """
+        import pyarrow as pa
+        from pyarrow import compute as pc
+
+        out = {name: cells.first(self._columns.get(name, ())) for name in _READ}
+        written = cells.first(self._columns.get("text", ()))
+        kinds = [pa.string()] * 6
+        columns = self._memo.arrays([out[name] for name in _READ], kinds)
+        *given, reason, alone = columns
+        out |= dict(zip(_GIVEN, given, strict=True))
+        lost.note("text", but(written.is_valid(), reason))
+        alone = but(written.is_valid(), alone)
+        if alone.null_count < len(alone):
+            there = alone.is_valid().to_numpy(zero_copy_only=False)
+            self._counted += int(np.count_nonzero(there))
+            self._example = self._example or str(alone[int(np.argmax(there))])
+        out["text"] = pc.coalesce(written, out["text"])
+        del out["epithet"], out["infraspecific"]
+        return out

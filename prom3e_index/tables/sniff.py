@@ -1,0 +1,176 @@
+"""What the cells of a column tell of it where its name does not: media, places, and what it could be mapped to."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from prom3e_index.tables.addresses import is_address
+from prom3e_index.tables.aliases import Matched, plain
+from prom3e_index.tables.attached import UNSTATED, modality_of, several
+from prom3e_index.tables.dates import read_days
+from prom3e_index.tables.names import names_kind
+from prom3e_index.tables.places import read_pair
+from prom3e_index.tables.sample import Sample
+
+_CELLS = 1000
+"""Cells of a column that are looked at."""
+_MOST = 0.8
+"""Share of them that has to be of one sort."""
+_FILES = 20
+"""Files that are looked for."""
+_NOT_OF_THE_ROW = re.compile(
+    r"icon|avatar|logo|defaultphoto|thumb|sono|osci|spectrogram|profile|flag"
+)
+"""Names of columns of pictures that do not show what was observed."""
+_NAMES = re.compile(
+    r"species|taxon|scientific|latin|vernacular|common|art\b|espece|especie|naam|nombre|nom\b"
+)
+_LICENCE = re.compile(
+    r"creative ?commons|\bcc[ -]?(?:by|0)|public domain|all rights", re.IGNORECASE
+)
+_DIGITS = re.compile(r"[0-9]")
+
+Check = Callable[[str], tuple[str | None, str | None]]
+
+
+@dataclass
+class Sniffed:
+    """What was learned from the cells of a table.
+
+    Attributes:
+        fields: Field → columns, those of the names among them.
+        said: What was decided by the cells.
+        unused: Column that no field is read from → the field that it looks like.
+    """
+
+    fields: dict[str, tuple[str, ...]]
+    said: list[str] = field(default_factory=list)
+    unused: dict[str, str] = field(default_factory=dict)
+
+
+def sniff(matched: Matched, columns: Iterable[str], sample: Sample, check: Check) -> Sniffed:
+    """Look at the cells of the columns that no field is read from.
+
+    Args:
+        matched: What the names tell.
+        columns: All columns of the table.
+        sample: Its first rows.
+        check: Looks for a medium's file; see `Rules.media_path`.
+
+    Returns:
+        The fields; a column of media is read where the table has none of that kind and one of its files is there or
+        is an address, a single column as place where most of its cells are one, and the id is one that tells rows
+        apart.
+    """
+    out = Sniffed(dict(matched.fields))
+    left = set(matched.convention.leave) if matched.convention else set()
+    filled = {f for f, names in out.fields.items() if any(sample.texts(c) for c in names)}
+    _choose_id(out, matched, sample)
+    places = tuple(c for c in matched.singles if _share(sample.texts(c), _is_place) >= _MOST)
+    if places:
+        out.fields["latlon"] = places
+    used = {c for names in out.fields.values() for c in names}
+    for name in columns:
+        if name in used:
+            continue
+        texts = sample.texts(name)[:_CELLS]
+        kinds = _media_kinds(texts)
+        if kinds and not _NOT_OF_THE_ROW.search(plain(name)):
+            free = not (filled & kinds) and plain(name) not in left and UNSTATED not in filled
+            if free and _are_there(texts, check):
+                target = next(iter(kinds)) if len(kinds) == 1 else UNSTATED
+                out.fields[target] = (*out.fields.get(target, ()), name)
+                filled |= kinds
+                what = {"image": "photos", "audio": "recordings"}.get(
+                    target, "photos and recordings"
+                )
+                out.said.append(
+                    f"{name!r} is read as the column of {what}, for what its cells hold"
+                )
+            else:
+                out.unused[name] = next(iter(sorted(kinds))) if len(kinds) == 1 else UNSTATED
+            continue
+        looks = _looks_like(name, texts, filled)
+        if looks is not None:
+            out.unused[name] = looks
+    return out
+
+
+def _share(texts: list[str], holds: Callable[[str], bool]) -> float:
+    some = list(dict.fromkeys(texts[:_CELLS]))
+    return sum(map(holds, some)) / len(some) if some else 0.0
+
+
+def _is_place(text: str) -> bool:
+    return read_pair(text).latitude is not None
+
+
+def _media_kinds(texts: list[str]) -> set[str]:
+    """The modalities of a column most of whose cells end as media do; none of another column."""
+    kinds: list[set[str | None]] = [{modality_of(p) for p in several(t)} for t in texts]
+    known = [k for k in kinds if k and None not in k]
+    if not known or len(known) < _MOST * len(kinds):
+        return set()
+    return {m for k in known for m in k if m is not None}
+
+
+def _are_there(texts: list[str], check: Check) -> bool:
+    paths = list(dict.fromkeys(p for t in texts for p in several(t)))
+    step = max(1, len(paths) // _FILES)
+    return any(is_address(p) or check(p)[0] is not None for p in paths[::step])
+
+
+def _looks_like(name: str, texts: list[str], filled: set[str]) -> str | None:
+    """A field without a column that this one could be."""
+    if not texts:
+        return None
+    known = plain(name)
+    if "license" not in filled and _share(texts, lambda t: bool(_LICENCE.search(t))) >= _MOST:
+        return "license"
+    if not filled & {"event_date", "date_parts", "date_span", "verbatim_date"} and (
+        re.search(r"date|time|day|dato|datum|fecha|jour", known)
+        and _share(texts, lambda t: read_days(t)[0] is not None) >= _MOST
+    ):
+        return "event_date"
+    if not filled & {"scientific_name", "species", "common_name"} and _NAMES.search(known):
+        kind = names_kind(texts)
+        if kind is not None:
+            return "scientific_name" if kind == "scientific" else "common_name"
+    if not filled & {"latitude", "latlon", "grid"}:
+        side = next(
+            (s for s in ("latitude", "longitude") if known.startswith((s[:3], s[:4]))), None
+        )
+        if side is not None and _share(texts, lambda t: bool(_DIGITS.search(t))) >= _MOST:
+            return side
+    if "rights_holder" not in filled and re.search(
+        r"observer|recordist|photograph|recorder", known
+    ):
+        return "rights_holder"
+    return None
+
+
+def _choose_id(out: Sniffed, matched: Matched, sample: Sample) -> None:
+    """Put the id first that tells rows apart, as far as the first rows show."""
+    names = out.fields.get("id", ())
+    if len(names) < 2:
+        return
+    sets = matched.by.get("datasetkey")
+    several_sets = sets is not None and len(set(sample.texts(sets))) > 1
+    gbif = matched.by.get("gbifid")
+    cells = {c: sample.column(c) for c in names}
+    rows = len(cells[names[0]])
+    whole = [c for c in names if None not in cells[c] and len(set(cells[c])) == rows]
+    if several_sets and gbif in whole and names[0] != gbif:
+        chosen, why = gbif, f"the table is of several data sets ({sets})"
+    elif (
+        whole
+        and names[0] not in whole
+        and len(set(sample.texts(names[0]))) < len(sample.texts(names[0]))
+    ):
+        chosen, why = whole[0], "it repeats"
+    else:
+        return
+    out.fields["id"] = (chosen, *(c for c in names if c != chosen))
+    out.said.append(f"{chosen!r} is the id, not {names[0]!r}: {why}")
