@@ -64,7 +64,7 @@ def test_a_place_takes_both_numbers_from_one_pair_of_columns(tmp_path):
 
 def test_an_uncertainty_that_is_none_is_said(tmp_path):
     (tmp_path / "t.csv").write_text(
-        "id,lat,lon,coordinateUncertaintyInMeters\n1,1,2,30\n2,1,2,-5\n3,1,2,5 km\n4,1,2,\n"
+        "id,lat,lon,coordinateUncertaintyInMeters\n1,1,2,30\n2,1,2,-5\n3,1,2,5 leagues\n4,1,2,\n"
     )
     rows = rows_of(tmp_path / "t.csv")
 

@@ -142,7 +142,7 @@ def test_encodings_delimiters_and_ragged_lines(tmp_path):
     rows, _ = rows_of(latin)
     assert rows[0]["common_name"] == "Grünspecht" and rows[0]["latitude"] == 48.1
     utf16 = write(tmp_path / "u.csv", "id\tname\n1\tGrünspecht\n", "utf-16")
-    assert rows_of(utf16)[0][0]["scientific_name"] == "Grünspecht"
+    assert rows_of(utf16)[0][0]["common_name"] == "Grünspecht"
     bom = write(tmp_path / "b.csv", "id,name\n1,x\n", "utf-8-sig")
     assert rows_of(bom)[0][0]["id"] == "1"
     ragged = write(tmp_path / "r.csv", 'id,name,lat\n1,a,2\n2,b\n3,c,4,5\n4,"d, e",6\n')

@@ -136,6 +136,10 @@ class Joined(str):
         made.columns, made.between = tuple(columns), between
         return made
 
+    def __reduce__(self) -> tuple[type[Joined], tuple[tuple[str, ...], str]]:
+        """What a copy is made of."""
+        return type(self), (self.columns, self.between)
+
 
 def _join(parts: list[pa.Array], between: str) -> pa.Array:
     """The cells of some columns as one text each; a path needs its last part, an id all of them."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from prom3e_index.tables.cells import Cells, Memo, Problems, but
 from prom3e_index.tables.dates import DateRules, date_of_parts, learn_dates, read_days
@@ -15,6 +18,10 @@ if TYPE_CHECKING:
 
 _MOMENT = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?(Z|[+-][0-9]{2}:?[0-9]{2})?$"
 """A day and a time of it, which is left out."""
+
+_NUMERIC = r"^[0-9]{1,2}[/.\- ][0-9]{1,2}[/.\- ][0-9]{2,4}\b"
+"""A date of numbers, its year last."""
+_A_NUMERIC = re.compile(_NUMERIC)
 
 
 def learned(column: str, sample: Sample | None, order: Order | None) -> DateRules:
@@ -42,6 +49,7 @@ class Dated:
 
     Attributes:
         said: How dates are read, where the column had to tell.
+        changed: Columns of which some cells are no date, or give way to year, month and day.
     """
 
     def __init__(
@@ -51,9 +59,11 @@ class Dated:
         order: Order | None = None,
     ) -> None:
         self.said: list[str] = []
+        self.changed: set[str] = set()
         self._ways: list[tuple[tuple[str, ...], Callable[..., str | None] | None, DateRules]] = []
         for column in columns.get("event_date", ()):
             self._add(column, sample, order)
+        self._parts = columns.get("date_parts", ())
         plain = learn_dates((), order)
         for name, text in (
             ("date_parts", date_of_parts),
@@ -68,13 +78,17 @@ class Dated:
 
     def _add(self, column: str, sample: Sample | None, order: Order | None) -> None:
         rules = learned(column, sample, order)
+        texts = set(sample.texts(column)) if sample is not None else set()
+        if any(read_days(t, rules)[0] is None or _A_NUMERIC.match(t) for t in texts):
+            self.changed.add(column)
         self.said += [f"{column}: {sentence}" for sentence in rules.said]
         self._ways.append(((column,), None, rules))
 
     def read(self, cells: Cells, lost: Problems) -> dict[str, pa.Array]:
         """`event_date` as it is written, its first and last day.
 
-        Of the columns the first that gives a date counts, row by row. A row without a date has the first text, and
+        Of the columns the first that gives a date counts, row by row; year, month and day go before a date of numbers
+        that could have either first. A row without a date has the first text, and
         its reason.
         """
         import pyarrow as pa
@@ -83,12 +97,17 @@ class Dated:
         kinds = [pa.date32(), pa.date32(), pa.string()]
         when, why = pa.nulls(cells.rows, pa.string()), pa.nulls(cells.rows, pa.string())
         start, end = pa.nulls(cells.rows, pa.date32()), pa.nulls(cells.rows, pa.date32())
+        parts = np.zeros(cells.rows, bool)
+        if self._parts:
+            parts = np.all([cells.there(c) for c in self._parts], axis=0)
         for (columns, text, _), (texts, days) in zip(self._ways, self._memos, strict=True):
             if start.null_count == 0:
                 break
             given = [cells.text(c) for c in columns]
             here = texts.arrays(given, [pa.string()])[0] if text else given[0]
             here = but(start.is_valid(), here)
+            if text is None and parts.any():  # the parts say which number is the month
+                here = but(pc.and_(pc.match_substring_regex(here, _NUMERIC), pa.array(parts)), here)
             if here.null_count == cells.rows:
                 continue
             timed = pc.match_substring_regex(here, _MOMENT)

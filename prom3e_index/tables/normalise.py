@@ -34,6 +34,7 @@ mean; of raw values, temperature seasonality or annual precipitation are beyond 
 PLAIN = ("license", "rights_holder", "source", "observation")
 """Fields that are the text of their cells."""
 _NUMBER = re.compile(NUMBER + r"\Z")
+_METRES = re.compile(r"([0-9]+(?:[.,][0-9]+)?)\s*(k?m)?\Z", re.ASCII | re.IGNORECASE)
 
 
 def number(value: Any) -> float:
@@ -75,6 +76,16 @@ def coordinates(latitude: Any, longitude: Any) -> tuple[float | None, float | No
     if abs(lon) > 180:
         return None, None, f"longitude {lon:g} is outside -180..180"
     return lat, lon, None
+
+
+def _distance(text: str) -> tuple[float | None, str | None]:
+    """Metres, or why a text is none: `12,5`, `30 m` and `1.5 km` are some."""
+    found = _METRES.match(text)
+    if found is None:
+        return None, f"{text[:40]!r} is no distance in metres"
+    return float(found[1].replace(",", ".")) * (
+        1000 if (found[2] or "").lower() == "km" else 1
+    ), None
 
 
 def is_obscured(columns: Mapping[str, Any], names: tuple[str, ...]) -> bool:
@@ -120,6 +131,7 @@ class Rules:
         self._dated = Dated(self.columns, self.sample, self.date_order)
         self._named = Named(self.columns, self.sample)
         self._spans = Spans(self.columns)
+        self._metres = Memo(_distance)
         self._absent = Memo(partial(absent, *(self._name(f) for f in ("status", "count"))))
         self._flags = [(c, Memo(partial(_hidden, c))) for c in self.columns.get("obscured", ())]
 
@@ -134,7 +146,7 @@ class Rules:
     @property
     def changed(self) -> set[str]:
         """Columns whose cells differ from what their fields are given."""
-        return self._named.changed
+        return self._named.changed | self._dated.changed
 
     @property
     def said(self) -> list[str]:
@@ -194,14 +206,14 @@ class Rules:
         import pyarrow as pa
 
         texts = cells.first(self.columns.get("coordinate_uncertainty_m", ()))
-        metres = numbers(texts)
-        metres[~(metres >= 0)] = np.nan
-        bad = np.isnan(metres) & texts.is_valid().to_numpy(zero_copy_only=False)
-        if bad.any():
-            rows = np.flatnonzero(bad)
-            reasons = [f"{t[:40]!r} is no distance in metres" for t in texts.take(rows).to_pylist()]
-            lost.note("coordinate_uncertainty_m", pa.array(reasons, pa.string()), rows)
-        return pa.array(metres, mask=np.isnan(metres))
+        values = numbers(texts)
+        rest = np.flatnonzero(~(values >= 0) & texts.is_valid().to_numpy(zero_copy_only=False))
+        if len(rest):
+            answers, own = self._metres.over(texts.take(pa.array(rest)))
+            values[rest] = np.array([np.nan if m is None else m for m, _ in answers])[own]
+            reasons = pa.array([reason for _, reason in answers], pa.string())
+            lost.note("coordinate_uncertainty_m", reasons.take(pa.array(own)), rest)
+        return pa.array(values, mask=np.isnan(values))
 
     def _obscured(self, cells: Cells) -> pa.Array:
         import pyarrow as pa
