@@ -287,30 +287,37 @@ def wav_zero(t: Trial) -> str:
     return "read to its end; the 44-byte file is refused with its reason"
 
 
-@case("20a", "H", "a call at minute 7 of 12")
+@case(
+    "20a",
+    "H",
+    "a call at minute 7 of 12, and one at minute 11 of a recorder muted until then (20c)",
+)
 def call(t: Trial) -> str:
     import numpy as np
     import soundfile
 
-    call, rate = soundfile.read(t.files / "20/call.flac", dtype="float32", always_2d=True)
-    noise = np.random.default_rng(0).normal(0, 0.004, 720 * rate).astype(np.float32)
-    soundfile.write(t.work / "no_call_12min.flac", noise, rate)
-    noise[420 * rate : 420 * rate + len(call)] += call.mean(axis=1)
-    soundfile.write(t.work / "call_at_7min.flac", noise, rate)
-    shutil.copy(t.files / "20/recorder_muted_until_11min.flac", t.work)
+    sound, rate = soundfile.read(t.files / "20/call.flac", dtype="float32")
+    wind = (0.003 * np.random.default_rng(0).normal(size=(2, 720 * rate))).astype(np.float32)
+    wind[0, 420 * rate : 420 * rate + len(sound)] += sound
+    for name, wave in zip(("calls", "wind"), wind, strict=True):
+        soundfile.write(t.work / f"{name}.flac", wave, rate)
+    shutil.copy(t.files / "20/recorder_muted_until_11min.flac", t.work / "muted.flac")
     table = t.work / "t.csv"
-    table.write_text(
-        "id,audio\ncalls,call_at_7min.flac\nnone,no_call_12min.flac\nmuted,recorder_muted_until_11min.flac\n"
-    )
+    table.write_text("id,audio\ncalls,calls.flac\nwind,wind.flac\nmuted,muted.flac\n")
     i = t.built(str(table))
     answer = i.search(audio=t.files / "20/call.flac", target="audio", k=3)
-    first = answer.hits[0]
-    same(first.fields.get("observation") or first.id, "calls")
-    start, end = first.fields["start_s"], first.fields["end_s"]
-    same(start <= 423 and end >= 420, True, f"window {start}-{end}")
-    same(len({h.fields.get("observation") for h in answer.hits}), len(answer.hits), "grouped")
-    same(set(i.column("observation")), {"calls", "none", "muted"}, "the muted one is there")
-    return f"first of 3 by its window {start:g}-{end:g} s, score {first.score:.2f} against {answer.hits[1].score:.2f}"
+    found = {h.fields["observation"]: h for h in answer.hits}
+    same(list(found)[2], "wind", "the recording without the call comes last")
+    for name, at in (("calls", 420), ("muted", 660)):
+        start, end = found[name].fields["start_s"], found[name].fields["end_s"]
+        same(start <= at and end >= at + 3, True, f"{name}: window {start}-{end}")
+    for name in ("wind", "calls"):
+        same(i.column("observation").count(name), 143, f"windows of {name}")
+    same(i.column("observation").count("muted"), 2, "windows of muted that are not silent")
+    again = i.search(audio=f"{t.work / 'calls.flac'}@7:00-7:10", target="audio", k=1)
+    same(again.hits[0].fields["start_s"], 420.0, "a span of the recording finds itself")
+    scores = ", ".join(f"{n} {h.score:.2f}" for n, h in found.items())
+    return f"found at 7:00 and 11:00 by its clip ({scores}); 141 silent windows left out"
 
 
 @case("22", "F", "Windows paths")

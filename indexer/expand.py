@@ -60,7 +60,7 @@ def expand(
         are rows now, or `media_left_out`.
     """
     con.execute(
-        "CREATE TABLE IF NOT EXISTS durations (path VARCHAR, state VARCHAR, seconds DOUBLE)"
+        "CREATE TABLE IF NOT EXISTS durations (path VARCHAR, state VARCHAR, seconds DOUBLE, note VARCHAR)"
     )
     left = 0
     if not further:
@@ -190,18 +190,18 @@ def _measure(
     todo = [p for p, state in states.items() if state is not None and known.get(p) != state]
     if not todo:
         return
-    noted: list[tuple[str, str | None, float | None]] = []
+    noted: list[tuple[str, str | None, float | None, str | None]] = []
 
     def note() -> None:
         con.executemany("DELETE FROM durations WHERE path = ?", [[n[0]] for n in noted])
-        con.executemany("INSERT INTO durations VALUES (?, ?, ?)", [list(n) for n in noted])
+        con.executemany("INSERT INTO durations VALUES (?, ?, ?, ?)", [list(n) for n in noted])
         noted.clear()
 
     tasks = ((p, Task("duration", media / p, {})) for p in todo)
     with DecodePool(workers, timeout_s) as pool:
         for done, (path, result) in enumerate(pool.map(tasks), start=1):
             length = None if isinstance(result, MediaError) else float(result[0])
-            noted.append((path, states[path], length))
+            noted.append((path, states[path], length, pool.notes.pop(media / path, None)))
             if len(noted) == _NOTED:
                 note()
                 progress("measure recordings", done, len(todo))
@@ -241,5 +241,9 @@ def _cut(con: duckdb.DuckDBPyConnection, windows: Windows) -> int:
         f"round(nth * {hop} + {w}, 3) AS b FROM (SELECT path, unnest(range(n)) AS nth FROM long) UNION ALL "
         f"SELECT path, n, floor((seconds - {w}) * 1000) / 1000, floor((seconds - {w}) * 1000) / 1000 + {w} FROM long "
         f"WHERE seconds - ((n - 1) * {hop} + {w}) > 0.01"
+    )
+    con.execute(  # of a shorter one it is said when it is decoded
+        "INSERT INTO lost SELECT DISTINCT r.seq, 'audio', d.path || ': ' || d.note FROM media_rows r "
+        "JOIN durations d ON d.path = r.sound JOIN long l ON l.path = d.path WHERE NOT r.spanned AND d.note IS NOT NULL"
     )
     return int(con.execute("SELECT count(*) FROM long").fetchall()[0][0])

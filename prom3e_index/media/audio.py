@@ -259,11 +259,3 @@ def audio_features_and_note(path: Path, spec: AudioSpec) -> tuple[NDArray[np.flo
     parts = [wave[i : i + spec.window] for i in range(0, len(wave), spec.window)]
     parts = [p for p in parts if len(p) >= spec.sample_rate_hz]
     return np.stack([fusion_views(p, spec)[0] for p in parts]), note
-
-
-def first_seconds(path: Path, seconds: int) -> NDArray[np.float32]:
-    """Log-mel energy of a recording's beginning, to be looked at: (frames, mels) decibels, float32."""
-    spec = AudioSpec()
-    wave, rate = read_mono(path)
-    wave = resample(wave[: rate * seconds], rate, spec.sample_rate_hz)
-    return log_mel(wave if len(wave) > spec.n_fft else np.pad(wave, (0, spec.n_fft)), spec)

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prom3e_index.errors import MediaError
-from prom3e_index.media.audio import MAX_CHANNELS, AudioSpec, fusion_views, resample
+from prom3e_index.media.audio import MAX_CHANNELS, AudioSpec, fusion_views, log_mel, resample
 from prom3e_index.media.files import check_file
 from prom3e_index.media.formats import instead, is_text
 from prom3e_index.media.pool import Task
@@ -66,6 +66,17 @@ def media_task(modality: str, path: Path, spec: dict[str, Any], span: Sequence[A
     start, end = span
     whole = (float(start), float(start + spec["window_s"] if end is None else end))
     return Task("spans", path, {**spec, "spans": [whole]})
+
+
+def heard_of(seconds: float, note: str | None, spec: AudioSpec) -> str | None:
+    """What to say of a recording that is heard as a whole: what its decoding said, and how little a long one tells."""
+    if seconds <= 3 * spec.window_s or spec.every_window:
+        return note
+    said = (
+        f"{seconds:.0f} s long, heard as a whole and in three crops of {spec.window_s} s; a call in it is found by its "
+        "span, as @7:00-7:10 after the file's name"
+    )
+    return said if note is None else f"{note}; {said}"
 
 
 def duration_and_note(path: Path) -> tuple[float, str | None]:
@@ -164,6 +175,17 @@ def span_features(path: Path, spec: AudioSpec, spans: Sequence[Span]) -> Floats:
         else:
             out[i] = fusion_views(part, spec)[0][:views]
     return out
+
+
+def energy(path: Path, seconds: float, start_s: float = 0.0) -> Floats:
+    """Log-mel energy of some seconds of a recording, to be looked at: (frames, mels) decibels, float32."""
+    spec = AudioSpec()
+    wave, rate, begins = read_span(path, start_s, start_s + seconds, spec.sample_rate_hz)
+    wave = wave[max(0, round(start_s * rate) - begins) :][: round(seconds * rate)]
+    if not len(wave):
+        raise MediaError(f"{path} holds no samples at {start_s:g} s")
+    wave = resample(wave, rate, spec.sample_rate_hz)
+    return log_mel(wave if len(wave) > spec.n_fft else np.pad(wave, (0, spec.n_fft)), spec)
 
 
 def read_span(path: Path, start_s: float, end_s: float, to_hz: int) -> tuple[Floats, int, int]:

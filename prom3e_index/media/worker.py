@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prom3e_index.errors import MediaError
-from prom3e_index.media.audio import AudioSpec, audio_features_and_note, first_seconds
+from prom3e_index.media.audio import AudioSpec, audio_features_and_note
 from prom3e_index.media.images import ImageSpec, image_pixels_and_note, thumbnail_pixels
-from prom3e_index.media.spans import duration_and_note, span_features
+from prom3e_index.media.spans import duration_and_note, energy, heard_of, span_features
 
 MEMORY_BYTES = 6 << 30
 """Address space of a decode process; a file that needs more fails alone."""
@@ -29,8 +29,9 @@ def decode(kind: str, path: Path, spec: dict[str, Any]) -> tuple[NDArray[Any], s
     """Decode one file, and say what is to be known about it.
 
     `image` and `sat` give (crop, crop, 3) uint8, `audio` features. `thumbnail` gives (h, w, 3) uint8, at most
-    `side` pixels, of a photo or `tile`; `spectrogram` (frames, mels) decibels of the first `seconds`; `duration`
-    (1,) seconds of a recording; `spans` the features of some of its `spans`.
+    `side` pixels, of a photo or `tile`; `spectrogram` (frames, mels) decibels of some `seconds`; `duration`
+    (1,) seconds of a recording; `spans` the features of some of its `spans`; `heard` is `audio`, and says what was
+    heard of a long recording.
     """
     if kind == "audio":
         return audio_features_and_note(path, AudioSpec(**spec))
@@ -41,6 +42,10 @@ def decode(kind: str, path: Path, spec: dict[str, Any]) -> tuple[NDArray[Any], s
         return image_pixels_and_note(path, ImageSpec(**values), tile=kind == "sat")
     if kind == "thumbnail":
         return thumbnail_pixels(path, **spec), None
+    if kind == "heard":
+        features, note = audio_features_and_note(path, AudioSpec(**spec))
+        seconds = duration_and_note(path)[0]
+        return features, heard_of(seconds, note, AudioSpec(**spec))
     if kind == "duration":
         seconds, note = duration_and_note(path)
         return np.array([seconds]), note
@@ -48,7 +53,7 @@ def decode(kind: str, path: Path, spec: dict[str, Any]) -> tuple[NDArray[Any], s
         own = {k: v for k, v in spec.items() if k != "spans"}
         return span_features(path, AudioSpec(**own), spec["spans"]), None
     if kind == "spectrogram":
-        return first_seconds(path, **spec), None
+        return energy(path, **spec), None
     raise MediaError(f"no decoder for {kind!r}")
 
 

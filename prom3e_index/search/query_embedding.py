@@ -41,6 +41,8 @@ def _task(query: Query, modality: str, file: str | Path, spec: dict[str, Any]) -
     path, span = split_span(file)
     if query.audio_span is not None:
         span = checked_span(query.audio_span, str(file))
+    if span is None:
+        return Task("heard", path.absolute(), spec)
     return media_task(modality, path.absolute(), spec, span)
 
 

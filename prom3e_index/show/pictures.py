@@ -51,11 +51,11 @@ def thumbnail(path: Path, side: int = 240, *, tile: bool = False) -> str:
     return data_address(Image.fromarray(_decoded("thumbnail", path, side=side, tile=tile)))
 
 
-def spectrogram(path: Path, width: int = 240, height: int = 150) -> str:
-    """The first ten seconds of a recording as log-mel energy, low notes at the bottom."""
+def spectrogram(path: Path, start_s: float = 0.0, width: int = 240, height: int = 150) -> str:
+    """Ten seconds of a recording as log-mel energy, low notes at the bottom."""
     from PIL import Image
 
-    mel = _decoded("spectrogram", path, seconds=_SPECTROGRAM_S).T[::-1]
+    mel = _decoded("spectrogram", path, seconds=_SPECTROGRAM_S, start_s=start_s).T[::-1]
     top = float(mel.max())
     level = np.clip((mel - (top - 70)) / 70, 0, 1) * (len(_HEAT) - 1)
     low = np.minimum(level.astype(int), len(_HEAT) - 2)
@@ -64,8 +64,8 @@ def spectrogram(path: Path, width: int = 240, height: int = 150) -> str:
     return data_address(Image.fromarray(colour.astype(np.uint8)).resize((width, height)), "PNG")
 
 
-def picture(path: str | None) -> str | None:
-    """A thumbnail or spectrogram by the file's kind; None when there is no file that can be shown.
+def picture(path: str | None, start_s: float | None = None) -> str | None:
+    """A thumbnail, or a spectrogram from a second on, by the file's kind; None when no file can be shown.
 
     The file is decoded in a process of its own, with limits of time and memory.
     """
@@ -74,7 +74,7 @@ def picture(path: str | None) -> str | None:
     file = Path(path)
     try:
         if file.suffix.lower() in (".wav", ".flac", ".mp3", ".ogg", ".m4a", ".opus"):
-            return spectrogram(file)
+            return spectrogram(file, start_s or 0.0)
         return thumbnail(file, tile=file.suffix.lower() in (".tif", ".tiff"))
     except MediaError:
         return None

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from prom3e_index.schema import MEDIA
 from prom3e_index.search.meaning import MEANINGLESS, means_nothing
 from prom3e_index.search.query import Answer, Hit
 from prom3e_index.search.run import Bundle
-from prom3e_index.search.spans import span_text
+from prom3e_index.search.spans import span_text, split_span
 from prom3e_index.show.escapes import html, on_earth
 from prom3e_index.show.files import write_text
 from prom3e_index.show.pictures import land_map, picture, plain_map
@@ -104,7 +105,7 @@ def _answer(a: Answer, background: str) -> str:
     shown = []
     each = ((m, v) for m, given in q["given"].items() for v in _each(given))
     for modality, value in each:
-        source = picture(str(value)) if modality in ("image", "sat", "audio") else None
+        source = _asked_picture(modality, value)
         label = (
             f"<b>{html(modality)}</b> {html(Path(str(value)).name if source else _value(value))}"
         )
@@ -132,6 +133,16 @@ def _each(given: Any) -> list[Any]:
     return given if several else [given]
 
 
+def _asked_picture(modality: str, value: Any) -> str | None:
+    """A picture of what a query gives, of a recording from the second on that it asks for."""
+    if modality not in MEDIA:
+        return None
+    if modality != "audio":
+        return picture(str(value))
+    file, span = split_span(str(value))
+    return picture(str(file), None if span is None else span[0])
+
+
 def _value(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(f"{v:.3f}" for v in value[:4])
@@ -140,7 +151,7 @@ def _value(value: Any) -> str:
 
 def _hit(h: Hit) -> str:
     f = h.fields
-    source = picture(h.media)
+    source = picture(h.media, f.get("start_s") if h.heard else None)
     kind = "completed" if h.completed else "observed"
     name = f.get("scientific_name") or "no name"
     image = (
