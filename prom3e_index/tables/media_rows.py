@@ -107,9 +107,7 @@ def medium_kind(link: str, words: str = "") -> str:
     ending = kind_of(link)
     if stated == "other" and ending is not None:
         stated = None
-    return stated or {"audio": "audio", "image": "image", "video": "image"}.get(
-        ending or "", "image"
-    )
+    return stated or ending or "image"
 
 
 def split_links(cell: str | None) -> tuple[list[str], list[str]]:

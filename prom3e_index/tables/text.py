@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from prom3e_index.errors import TableError
 from prom3e_index.tables.compressed import compression
 from prom3e_index.tables.delimited import Splitter
 from prom3e_index.tables.encoding import find_encoding
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _NAMES = {"\t": "tab", ",": "comma", ";": "semicolon", "|": "pipe", " ": "space"}
+_SPECIES_LIST = frozenset(("taxonkey", "scientificname", "numberofoccurrences"))
 _UNIT = "\x1f"
 """Stands for a delimiter of several bytes while lines are split."""
 
@@ -55,6 +57,10 @@ def open_text(
     """
     found = find_encoding(path, encoding)
     head = read_heading(path, found, delimiter or ("\t" if kind == "tsv" else None))
+    if {c.lower() for c in head.columns} >= _SPECIES_LIST:
+        raise TableError(
+            f"{path} is a species list of GBIF: names and counts, no observations. Ask GBIF for SIMPLE_CSV or DWCA."
+        )
     if quote is not None:
         head.quote = quote
     elif kind == "gbif" and head.delimiter == "\t" and not head.quoting:
