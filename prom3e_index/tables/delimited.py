@@ -351,7 +351,8 @@ class _Lines:
         """Count quotes, tell which lines are strict, and leave delimiters inside quotes out of `cells`."""
         first = np.searchsorted(at, self.start)
         self.quotes = np.searchsorted(at, self.end) - first
-        line = np.searchsorted(self.start, at, "right") - 1
+        lines = np.arange(len(self.start))
+        line = np.repeat(lines, self.quotes)
         rank = np.arange(len(at)) - first[line]
         opens = rank % 2 == 0
         left = a[np.maximum(at - 1, 0)]
@@ -364,10 +365,11 @@ class _Lines:
         )
         bad = np.bincount(line[~good], minlength=len(self.start)) > 0
         self.strict = ~bad & (self.quotes % 2 == 0)
-        of = np.searchsorted(self.start, marks, "right") - 1
-        inside = (np.searchsorted(at, marks) - first[of]) % 2 == 1
-        hidden = np.bincount(of[inside], minlength=len(self.start))
-        self.cells = self.delimiters + 1 - hidden
+        of = np.repeat(lines, self.delimiters)
+        so_far = np.cumsum(a == mark, dtype=np.int32)[marks]
+        inside = (so_far - first[of]) % 2 == 1
+        if inside.any():
+            self.cells = self.cells - np.bincount(of[inside], minlength=len(self.start))
 
     def text(self, i: int) -> str:
         """One line without its end."""
