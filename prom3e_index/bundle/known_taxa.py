@@ -7,7 +7,14 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from prom3e_index.bundle.taxa import SPECIES, quoted, searched_names, species_of, taxon_lookup
+from prom3e_index.bundle.taxa import (
+    SPECIES,
+    named_test,
+    quoted,
+    searched_names,
+    species_of,
+    taxon_lookup,
+)
 from prom3e_index.schema import RANKS
 from prom3e_index.tables.names import binomial, read_name, taxon_text
 
@@ -53,14 +60,21 @@ def known_taxa(
         columns: Of the observations.
         sorted_tables: See `taxon_lookup`; indexes of earlier versions are scanned.
     """
-    query, params = taxon_lookup(name, columns, sorted_tables)
     held = [c for c in (*RANKS, "scientific_name", "common_name", SPECIES, "text") if c in columns]
     shown = ", ".join(map(quoted, held))
-    rows = con.execute(
-        f"SELECT {shown}, count(*) FROM observations SEMI JOIN ({query}) USING (row) GROUP BY ALL "
-        f"ORDER BY count(*) DESC, {shown}",
-        params,
-    ).fetchall()
+    order = f"ORDER BY count DESC, {shown}"
+    if {"by_taxon", "species"} <= set(sorted_tables):
+        query, params = taxon_lookup(name, columns, sorted_tables)
+        rows = con.execute(
+            f"SELECT {shown}, count(*) AS count FROM observations SEMI JOIN ({query}) USING (row) GROUP BY ALL {order}",
+            params,
+        ).fetchall()
+    else:  # each combination of names is compared once
+        test, params = named_test(name, columns)
+        # by way of a table, for DuckDB would test the rows before it groups them
+        grouped = f"SELECT {shown}, count(*) AS count FROM observations GROUP BY ALL"
+        con.execute(f"CREATE OR REPLACE TEMP TABLE named_rows AS {grouped}")
+        rows = con.execute(f"SELECT * FROM named_rows WHERE {test} {order}", params).fetchall()
     wanted = {folded(n) for n in searched_names(name)}
     found: dict[tuple[str, str], KnownTaxon] = {}
     for *cells, count in rows:

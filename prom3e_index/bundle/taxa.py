@@ -161,16 +161,32 @@ def taxon_lookup(
     return " UNION ALL ".join(parts), params
 
 
+def named_test(name: str, columns: Collection[str]) -> tuple[str, list[str]]:
+    """SQL, with parameters, of whether a row has a name at any rank, by its cells alone."""
+    names = searched_names(name)
+    keys = ", ".join(key("?") for _ in names)
+    tests, params = [], []
+    for column in taxon_columns(columns):
+        tests.append(f"{key(quoted(column))} IN ({keys})")
+        params += names
+    for column in (c for c in NAMED_BY if c in columns):
+        tests.append(_begins(column, len(names)))
+        params += names
+    return " OR ".join(tests) or "false", params
+
+
+def _begins(column: str, count: int) -> str:
+    """SQL of whether a cell begins with one of so many names."""
+    plain = key(f"regexp_replace({quoted(column)}, {_PLAIN})")
+    return " OR ".join(f"starts_with({plain} || ' ', {key('?')} || ' ')" for _ in range(count))
+
+
 def _by_scan(columns: Collection[str], keys: str, count: int) -> str:
     tests = [f"{key(quoted(c))} IN ({keys})" for c in taxon_columns(columns)]
     for column in (c for c in NAMED_BY if c in columns):
-        plain = key(f"regexp_replace({quoted(column)}, {_PLAIN})")
-        begins = " OR ".join(
-            f"starts_with({plain} || ' ', {key('?')} || ' ')" for _ in range(count)
-        )
         tests.append(
             f"{quoted(column)} IN (SELECT {quoted(column)} FROM (SELECT DISTINCT {quoted(column)} FROM every) "
-            f"WHERE {begins})"
+            f"WHERE {_begins(column, count)})"
         )
     return f"SELECT row FROM every WHERE {' OR '.join(tests) or 'false'}"
 
