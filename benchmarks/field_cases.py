@@ -22,7 +22,7 @@ def camtrap(t: Trial) -> str:
     same(i.counts["rows_in"] >= 7, True, "seven observations")
     same({"Vulpes vulpes", "Anas platyrhynchos", "Rattus norvegicus"} <= set(names), True, "names")
     same(i.observed["image"] >= 5, True, "photos")
-    same(i.observed["loc"], i.counts["rows_indexed"], "places from deployments")
+    same(i.observed["loc"], i.counts["rows"], "places from deployments, also of further photos")
     same(i.taxon("Vulpes vulpes") >= 3, True)
     return f"{i.counts['rows_indexed']} rows, {i.observed['image']} photos, places and dates of the deployments"
 

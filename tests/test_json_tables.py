@@ -176,3 +176,46 @@ def test_other_encodings_are_read_and_what_is_no_character_is_counted(tmp_path):
     assert source.said == ["1 cells hold bytes that are no characters; they stand as \ufffd."]
     found, source = rows(tmp_path / "odd.jsonl")
     assert [r["id"] for r in found] == ["é", "ü", "ö", "\ufffd"] and len(source.said) == 1
+
+
+def test_annotated_images_are_rows_by_image_and_category(tmp_path):
+    stated = {
+        "info": {"version": 1}, "licenses": [{"id": 1, "url": "https://cc/by"}],
+        "categories": [{"id": 0, "name": "empty"}, {"id": 1, "name": "vulpes vulpes", "common_name": "Red Fox", "family": "Canidae"},
+                       {"id": 2, "name": "red_deer"}],
+        "images": [{"id": "a", "file_name": "c1/a.jpg", "location": 7, "datetime": "2023-05-23 10:00:00", "license": 1, "latitude": 51.5},
+                   {"id": "b", "file_name": "c1/b.jpg"}, {"id": "c", "file_name": "c1/c.jpg"}],
+        "annotations": [{"id": 1, "image_id": "a", "category_id": 1, "bbox": [0, 0, 1, 1]}, {"id": 2, "image_id": "a", "category_id": 1},
+                        {"id": 3, "image_id": "a", "category_id": 2}, {"id": 4, "image_id": "b", "category_id": 0},
+                        {"id": 5, "image_id": "zz", "category_id": 1}],
+    }  # fmt: skip
+    (tmp_path / "t.json").write_text(json.dumps(stated))
+
+    found, source = rows(tmp_path / "t.json")
+
+    assert recognise(tmp_path / "t.json") == source.format == "coco"
+    assert [(r["id"], r["image"], r["scientificName"], r["vernacularName"], r["observationType"], r["annotations"]) for r in found] == [
+        ("a:1", ["c1/a.jpg"], "Vulpes vulpes", "Red Fox", None, "2"), ("a:2", ["c1/a.jpg"], None, "red_deer", None, "1"),
+        ("b", ["c1/b.jpg"], None, None, "blank", "1"), ("c", ["c1/c.jpg"], None, None, None, "0")]  # fmt: skip
+    assert [found[0][k] for k in ("eventDate", "locationID", "license", "latitude", "family")] == [
+        "2023-05-23 10:00:00", "7", "https://cc/by", "51.5", "Canidae"]  # fmt: skip
+    assert (
+        source.said == ["1 annotations name no image of the file and give no row."]
+        and source.facts["rows"] == 4
+    )
+
+
+def test_detections_say_what_an_image_shows(tmp_path):
+    images = [{"file": "a/1.jpg", "detections": [{"category": "2", "conf": 0.3}, {"category": "1", "conf": 0.9}]},
+              {"file": "a/2.jpg", "detections": []}, {"file": "a/3.jpg", "failure": "Failure image access"}]  # fmt: skip
+    (tmp_path / "t.json").write_text(
+        json.dumps(
+            {"images": images, "detection_categories": {"1": "animal", "2": "person"}, "info": {}}
+        )
+    )
+
+    found, source = rows(tmp_path / "t.json")
+
+    assert [(r["id"], r["image"], r["observationType"], r["confidence"], r["detections"], r["failure"]) for r in found] == [
+        ("a/1.jpg", ["a/1.jpg"], "animal", "0.9", "2", None), ("a/2.jpg", ["a/2.jpg"], "blank", None, "0", None),
+        ("a/3.jpg", ["a/3.jpg"], "unclassified", None, "0", "Failure image access")]  # fmt: skip

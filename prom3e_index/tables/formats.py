@@ -21,6 +21,7 @@ from prom3e_index.tables import (
 from prom3e_index.tables.archives import is_zip
 from prom3e_index.tables.arrow_files import is_arrow, open_arrow
 from prom3e_index.tables.beside import open_beside, table_of
+from prom3e_index.tables.coco import is_coco, open_coco
 from prom3e_index.tables.databases import open_duckdb, open_parquet
 from prom3e_index.tables.encoding import is_text
 from prom3e_index.tables.geojson import open_geojson
@@ -282,6 +283,7 @@ KNOWN: tuple[Format, ...] = (
     Format("ods", _ods, open_sheet, parts="sheet"),
     Format("xls", _xls, open_sheet, parts="sheet"),
     Format("zip", _zip_of_others, _open_in_zip, parts="member"),
+    Format("coco", lambda look: _json(look) and is_coco(look), open_coco),
     Format("geojson", _geojson, open_geojson),
     Format("jsonl", _lines, open_json),
     Format("json", _json, open_json),

@@ -75,10 +75,10 @@ def from_records(
         for record in records(path, shape, rejected):
             part.append(cells(record))
             if len(part) == size:
-                yield _batch(part, columns, names, odd)
+                yield cells_batch(part, columns, names, odd)
                 part = []
         if part:
-            yield _batch(part, columns, names, odd)
+            yield cells_batch(part, columns, names, odd)
         said[:] = [s for s in said if not s.endswith(_ODD)]
         if odd:
             said.append(f"{len(odd):,} cells{_ODD}")
@@ -106,9 +106,17 @@ def _sound(cell: str, odd: list[None]) -> str:
     return _LONE.sub("\ufffd", cell)
 
 
-def _batch(
+def cells_batch(
     part: list[Cells], columns: dict[str, bool], names: dict[str, str], odd: list[None]
 ) -> pa.RecordBatch:
+    """Some rows of cells as a batch.
+
+    Args:
+        part: The rows.
+        columns: Key → whether its cells are lists.
+        names: Key → column name.
+        odd: Gets an entry for each cell with what is no character.
+    """
     import pyarrow as pa
 
     arrays = []
