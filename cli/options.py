@@ -151,6 +151,13 @@ class RowOptions(LookOptions):
     hop: Annotated[
         float | None, typer.Option(help="Seconds from one window to the next; half a window.")
     ] = None
+    file_facts: Annotated[
+        bool,
+        typer.Option(
+            "--file-facts/--no-file-facts",
+            help="Take place, date and name from EXIF, GUANO and tags, where the table has none.",
+        ),
+    ] = True
     batch_size: Annotated[
         int | None, typer.Option("--batch-size", min=1, help="Items per encoder call.")
     ] = None

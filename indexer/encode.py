@@ -14,6 +14,7 @@ from prom3e_index.errors import InputError
 from prom3e_index.indexer.answering import open_table, planned_names_of_planet, table_kind
 from prom3e_index.indexer.embed import embed
 from prom3e_index.indexer.expand import expand
+from prom3e_index.indexer.file_facts import take_file_facts
 from prom3e_index.indexer.losses import read_lost
 from prom3e_index.indexer.plan import DUPLICATES, Progress, open_plan, plan
 from prom3e_index.indexer.store import ABSENT, ENCODED, Store
@@ -80,6 +81,10 @@ def encode_table(
                 facts |= sift(con, facts)
             facts["windowing"] = windows.as_json() if windows else None
             if kind not in EMBEDDINGS:
+                if config.file_facts:
+                    facts["understood"]["said"] += take_file_facts(
+                        con, Path(facts["media"]), config.workers, config.timeout_s, progress
+                    )
                 facts |= expand(
                     con,
                     work,

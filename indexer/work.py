@@ -34,6 +34,7 @@ class BuildConfig:
         climate: Raster for observations without climate values.
         duplicates: `error`, `first` or `last`.
         device: `cpu`, `cuda`, `cuda:1`, …
+        file_facts: Take place, date and name from what files say, where the table has none.
         exif_transpose: Turn photos upright first.
         audio_windows: Embed every window of a long recording and average.
         windows: Seconds of the windows that a long recording becomes, `auto` or `none`; see `asked_windows`.
@@ -61,6 +62,7 @@ class BuildConfig:
     climate: Path | None = None
     duplicates: str = "error"
     device: str = "cpu"
+    file_facts: bool = True
     exif_transpose: bool = False
     audio_windows: bool = False
     windows: str | None = None

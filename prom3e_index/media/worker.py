@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from prom3e_index.errors import MediaError
 from prom3e_index.media.audio import AudioSpec, audio_features_and_note
+from prom3e_index.media.facts import facts_of
 from prom3e_index.media.images import ImageSpec, image_pixels_and_note, thumbnail_pixels
 from prom3e_index.media.spans import duration_and_note, energy, heard_of, span_features
 
@@ -31,7 +32,8 @@ def decode(kind: str, path: Path, spec: dict[str, Any]) -> tuple[NDArray[Any], s
     `image` and `sat` give (crop, crop, 3) uint8, `audio` features. `thumbnail` gives (h, w, 3) uint8, at most
     `side` pixels, of a photo or `tile`; `spectrogram` (frames, mels) decibels of some `seconds`; `duration`
     (1,) seconds of a recording; `spans` the features of some of its `spans`; `heard` is `audio`, and says what was
-    heard of a long recording.
+    heard of a long recording. `facts` gives no array: what the file says of
+    itself is the note, as JSON.
     """
     if kind == "audio":
         return audio_features_and_note(path, AudioSpec(**spec))
@@ -52,6 +54,8 @@ def decode(kind: str, path: Path, spec: dict[str, Any]) -> tuple[NDArray[Any], s
     if kind == "spans":
         own = {k: v for k, v in spec.items() if k != "spans"}
         return span_features(path, AudioSpec(**own), spec["spans"]), None
+    if kind == "facts":
+        return np.zeros(0, np.uint8), json.dumps(facts_of(path).as_json())
     if kind == "spectrogram":
         return energy(path, **spec), None
     raise MediaError(f"no decoder for {kind!r}")

@@ -52,6 +52,7 @@ class Layout:
             "problems",
             "modality",
             "reason",
+            "from_file",
             "completed",
             "sigma_l1",
             "taxon_species",
