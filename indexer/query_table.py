@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,9 @@ from typing import Any
 from prom3e_index.errors import InputError
 from prom3e_index.schema import MEDIA, NAMES, modality_name
 from prom3e_index.search.query import Query
+from prom3e_index.search.spans import seconds_of, split_span
 from prom3e_index.tables import EMBEDDINGS, Observations, read_observations, recognise
+from prom3e_index.tables.finding import Found
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,9 @@ class QueryTable:
         self._open()
 
     def _open(self) -> Observations:
-        return read_observations(self._table, self._columns, media=self._media, allow_outside=True)
+        table = read_observations(self._table, self._columns, media=self._media, allow_outside=True)
+        table.finder.find = _with_spans(table.finder.find)  # type: ignore[method-assign, assignment]
+        return table
 
     def __iter__(self) -> Iterator[Row]:
         table = self._open()
@@ -85,8 +89,11 @@ class QueryTable:
             if files:
                 paths = [str(table.media / f) for f in files]
                 given[m] = paths if len(paths) > 1 else paths[0]
-        if "audio" in given and cells.get("start_s") is not None:
-            given["audio_span"] = (cells["start_s"], cells.get("end_s"))
+        if "audio" in given:
+            try:
+                given |= _span(table, cells)
+            except ValueError as e:
+                return Row(name, None, f"audio: {e}")
         if cells["latitude"] is not None:
             given["location"] = (cells["latitude"], cells["longitude"])
         if cells["env"] is not None:
@@ -101,3 +108,44 @@ class QueryTable:
         except InputError as e:
             return Row(name, None, str(e))
         return Row(name, replace(self._like, **given))
+
+
+_START = {"start_s", "start", "start (s)", "start_time", "begin", "begin_time", "begin time (s)"}
+_END = {"end_s", "end", "end (s)", "end_time", "end time (s)"}
+
+
+def _span(table: Observations, cells: dict[str, Any]) -> dict[str, Any]:
+    """The span of a row's recording, by its start and end; seconds, or minutes and seconds as 7:10.
+
+    Raises:
+        ValueError: A start or an end is none.
+    """
+    bounds: list[float | None] = []
+    for field, names in (("start_s", _START), ("end_s", _END)):
+        column = next((c for c in table.extra if c.strip().lower() in names and cells[c]), None)
+        value = cells.get(field)
+        if value is None and column is not None:
+            try:
+                value = seconds_of(str(cells[column]))
+            except ValueError:
+                raise ValueError(f"{column} {cells[column]!r:.60} is no time in seconds") from None
+        bounds.append(value)
+    return {} if bounds == [None, None] else {"audio_span": (bounds[0] or 0.0, bounds[1])}
+
+
+def _with_spans(find: Callable[[str], Found]) -> Callable[[str], Found]:
+    """A finder of media that also knows `x.wav@7:00-7:10`, as a query on the command line does."""
+
+    def found(text: str) -> Found:
+        path, reason = find(text)
+        name, at, span = text.rpartition("@")
+        if path is None and at and name:
+            try:
+                asked = split_span(text)[1]
+            except InputError as e:
+                return None, str(e)
+            whole = find(name)[0] if asked is not None else None
+            return (f"{whole}@{span}", None) if whole is not None else (None, reason)
+        return path, reason
+
+    return found

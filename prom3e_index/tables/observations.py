@@ -16,6 +16,8 @@ from prom3e_index.tables.source import Source
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from prom3e_index.tables.finding import Finder
+
 _KINDS = {
     "VARCHAR": "string",
     "DOUBLE": "float64",
@@ -151,6 +153,11 @@ class Observations:
     def rejected(self) -> list[tuple[int | None, str]]:
         """(Line, reason) of records that gave no row; complete once the table is read."""
         return self._source.rejected
+
+    @property
+    def finder(self) -> Finder:
+        """What finds the table's media."""
+        return self._layout.rules.finder
 
     @property
     def facts(self) -> dict[str, Any]:
