@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import signal
 import sys
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -26,6 +25,7 @@ from prom3e_index.cli import (
     world,
 )
 from prom3e_index.cli.screen import ClosedOutput, kept, prepare, say
+from prom3e_index.cli.start import CODES, SIGNALS, WORDS, Interrupted, deaf
 
 app = typer.Typer(
     name="prom3e-index",
@@ -76,36 +76,35 @@ def _root(
         os.environ["PROM3E_DEBUG"] = "1"
 
 
-class _Interrupted(BaseException):
-    """Ctrl-C; not a KeyboardInterrupt, which Typer would swallow without a word."""
-
-
-def _interrupt(*_: object) -> None:
-    raise _Interrupted
-
-
-_GO_ON = ("build", "add", "update", "encode", "train", "evaluate")
-"""Commands that find what they had done when they are run again."""
+_GO_ON = "the same command goes on where it stopped"
+_WHOLE = "the index is whole: as it was, or as it was to become"
+_KEPT = {
+    **dict.fromkeys(("build", "add", "update", "encode", "train", "evaluate"), _GO_ON),
+    **dict.fromkeys(("remove", "compact", "rebuild", "relocate", "certify"), _WHOLE),
+    "world": "its folder holds only a part; remove it",
+    "demo": "its folder holds what was made; remove it and begin anew",
+    "models": "what was downloaded is kept",
+}
+"""What a command that is interrupted keeps; the others change nothing."""
 _UsageError: type[Exception] = typer.BadParameter.__bases__[0]
 """Click's error of a command line that is wrong, wherever Typer keeps its Click."""
 
 
 def main() -> None:
     """Run the program: an error is one line on stderr and exit code 2; Ctrl-C is 130."""
-    signal.signal(signal.SIGINT, _interrupt)
+    SIGNALS.watch()
     prepare()
     try:
+        SIGNALS.raises()
         code = _run()
-    except _Interrupted:
-        words = [w for w in sys.argv[1:] if not w.startswith("-")]
-        goes_on = words[:1] and words[0] in _GO_ON
-        more = f"; {kept()}" if kept() else ""
-        more = more or ("; the same command goes on where it stopped" if goes_on else "")
-        _fail(f"interrupted{more}", 130)
+    except Interrupted:
+        _end_interrupted()
     except ClosedOutput:
         _forget_output()
         sys.exit(141)
     except Exception as e:
+        if SIGNALS.caught is not None:  # a library made an error of its own of it
+            _end_interrupted()
         if os.environ.get("PROM3E_DEBUG"):
             raise
         if type(e).__name__ == "NoArgsIsHelpError":  # the help says which commands there are
@@ -113,6 +112,16 @@ def main() -> None:
             sys.exit(2)
         _fail(_sentence(e), 2)
     sys.exit(code)
+
+
+def _end_interrupted() -> NoReturn:
+    """Say what is kept, and end."""
+    caught = SIGNALS.caught or signal.SIGINT
+    words = [w for w in sys.argv[1:] if not w.startswith("-")]
+    more = kept() or _KEPT.get(words[0] if words else "", "nothing was changed")
+    if SIGNALS.caught is not None:
+        deaf()
+    _fail(f"{WORDS[caught]}; {more}", CODES[caught])
 
 
 def _run() -> int:
@@ -137,7 +146,12 @@ def _forget_output() -> None:
 def _sentence(e: Exception) -> str:
     """What went wrong, for one line."""
     from prom3e_index.errors import Prom3eError
+    from prom3e_index.indexer.disk import FULL, full_disk
 
+    full = full_disk(e)
+    if full is not None:
+        where = f" ({full})" if full else ""
+        return f"{FULL}{where}; free some space, then run the same command to go on"
     if isinstance(e, Prom3eError):
         return str(e)
     if isinstance(e, _UsageError):
@@ -148,9 +162,9 @@ def _sentence(e: Exception) -> str:
         return "the memory is full; close other programs, or give less at a time"
     if isinstance(e, OSError):
         where = f" ({e.filename})" if e.filename else ""
-        if e.errno == errno.ENOSPC:
-            return f"the disk is full{where}; free some space, then run the same command to go on"
         return f"{e.strerror or e}{where}"
+    if type(e).__module__.partition(".")[0] in ("duckdb", "_duckdb", "pyarrow"):
+        return " ".join(str(e).split("\n\n")[0].split())
     return f"unexpected {type(e).__name__}: {e}. This is a fault of the program; `prom3e-index --debug …` shows where"
 
 
@@ -158,7 +172,7 @@ _MOST = 600
 """Characters of an error; what repeats a whole file or query is cut in the middle."""
 
 
-def _fail(message: str, code: int) -> None:
+def _fail(message: str, code: int) -> NoReturn:
     text = " ".join(message.split())
     if len(text) > _MOST:
         gone = len(text) - _MOST

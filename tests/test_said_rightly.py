@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from prom3e_index import Query
-from prom3e_index.cli import app
+from prom3e_index.cli import app, start
 from prom3e_index.indexer.npz import infer_npz
 from prom3e_index.models.folder import Model
 from prom3e_index.search.uncertainty import add_next
@@ -52,7 +52,7 @@ def test_infer_decodes_as_the_model_does(tmp_path):
 )
 def test_ctrl_c_promises_no_more_than_is_kept(command, goes_on, monkeypatch, capsys):
     def interrupted():
-        raise app._Interrupted
+        raise start.Interrupted
 
     monkeypatch.setattr(sys, "argv", ["prom3e-index", command])
     monkeypatch.setattr(app, "_run", interrupted)
