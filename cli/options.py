@@ -128,6 +128,10 @@ class TableOptions:
 class LookOptions(TableOptions):
     """What is done about rows and values of a table."""
 
+    date_order: Annotated[
+        str | None,
+        typer.Option("--date-order", help="Of 04/05/2023: dmy or mdy; told by the column."),
+    ] = None
     duplicates: Annotated[
         str, typer.Option("--duplicates", help="Rows of one id: error, first or last.")
     ] = "error"

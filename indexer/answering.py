@@ -52,6 +52,7 @@ def open_table(
         media=config.media,
         allow_outside=config.allow_outside,
         encoding=config.encoding,
+        date_order=config.date_order,
     )
 
 

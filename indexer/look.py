@@ -39,6 +39,7 @@ def look(config: BuildConfig, urls: Path | None = None, progress: Progress = sil
                 media=config.media,
                 allow_outside=config.allow_outside,
                 encoding=config.encoding,
+                date_order=config.date_order,
             )
             plan(con, table, config.duplicates, progress)
             note_missing(con, table.media)

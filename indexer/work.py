@@ -31,6 +31,7 @@ class BuildConfig:
         media: Folder of relative media paths; the table's when None.
         allow_outside: Accept media outside it.
         encoding: Of a text table; told by its bytes when None.
+        date_order: Of dates such as 04/05/2023: `dmy` or `mdy`; told by the column when None.
         climate: Raster for observations without climate values.
         duplicates: `error`, `first` or `last`.
         device: `cpu`, `cuda`, `cuda:1`, …
@@ -59,6 +60,7 @@ class BuildConfig:
     media: Path | None = None
     allow_outside: bool = False
     encoding: str | None = None
+    date_order: str | None = None
     climate: Path | None = None
     duplicates: str = "error"
     device: str = "cpu"

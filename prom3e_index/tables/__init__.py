@@ -8,7 +8,7 @@ from pathlib import Path
 from prom3e_index.errors import InputError, TableError, near_names
 from prom3e_index.tables.aliases import match
 from prom3e_index.tables.content import content, source_files
-from prom3e_index.tables.day_order import Order
+from prom3e_index.tables.day_order import order_named
 from prom3e_index.tables.normalise import MOST_SCALED, Rules, not_scaled, number
 from prom3e_index.tables.observations import Observations
 from prom3e_index.tables.piped import is_piped, settled
@@ -44,7 +44,7 @@ def read_observations(
     media: str | Path | None = None,
     allow_outside: bool = False,
     encoding: str | None = None,
-    date_order: Order | None = None,
+    date_order: str | None = None,
 ) -> Observations:
     """Open an observation table.
 
@@ -57,15 +57,16 @@ def read_observations(
         media: Folder that relative media paths start from; the table's own when None.
         allow_outside: Accept media paths outside that folder.
         encoding: Of a text file, such as `windows-1252` or `gbk`; told by its bytes when None.
-        date_order: Whether the day or the month comes first in dates of numbers; seen in the column when None.
+        date_order: `dmy` or `mdy`, what comes first in dates of numbers; seen in the column when None.
 
     Returns:
         The table; `batches()` reads it.
 
     Raises:
         TableError: Unreadable, of no known format, or without any column that could be searched.
-        InputError: A mapped or kept column does not exist; names the nearest.
+        InputError: A mapped or kept column does not exist; names the nearest. No such order of dates.
     """
+    order = order_named(date_order)
     file, _, table = str(path).partition("::")
     source = open_source(Path(file), format, table or None, encoding)
     matched = match(source.columns, columns or {})
@@ -88,7 +89,7 @@ def read_observations(
         )
     raw = _raw_climate(sample, found.fields.get("env", ()))
     rules = Rules(
-        found.fields, base, allow_outside, raw_climate=raw, sample=sample, date_order=date_order
+        found.fields, base, allow_outside, raw_climate=raw, sample=sample, date_order=order
     )
     if matched.convention is not None:
         found.said.insert(0, f"The columns are those of {matched.convention.name}")

@@ -13,8 +13,11 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Literal
 
+from prom3e_index.errors import InputError
+
 Days = tuple[date, date]
 Order = Literal["dmy", "mdy"]
+ORDERS: tuple[Order, ...] = ("dmy", "mdy")
 
 _NUMERIC = re.compile(
     r"(?<![\d.,:-])(?<!\b\d/)(?<!\b\d\d/)(\d{1,2})([/.\- ])(\d{1,2})\2(\d{4}(?!\d)|\d{2}(?![\d/.-]))",
@@ -104,6 +107,22 @@ def learn_dates(texts: Iterable[str | None], order: Order | None = None) -> Date
             f"1900); a file that counts from 1904 would mean {day + timedelta(days=_FOUR_YEARS)}"
         )
     return DateRules(found, dotted, order is not None, span, tuple(said))
+
+
+def order_named(name: str | None) -> Order | None:
+    """The order that a user names.
+
+    Raises:
+        InputError: It is neither `dmy` nor `mdy`.
+    """
+    if name is None:
+        return None
+    for order in ORDERS:
+        if name == order:
+            return order
+    raise InputError(
+        f"--date-order is {name[:40]!r}; it must be dmy (day first) or mdy (month first)."
+    )
 
 
 def _order(
