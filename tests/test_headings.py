@@ -114,3 +114,26 @@ def test_a_header_alone_is_a_table_without_rows(tmp_path):
     rows, source = read(tmp_path / "t.csv", "id,lat,lon\n")
 
     assert rows == [] and source.columns == ["id", "lat", "lon"] and source.facts["rows"] == 0
+
+
+def test_a_header_that_is_repeated_is_no_row(tmp_path):
+    """Tables that were put together with `cat`."""
+    text = "id,name,lat\n" + DATA
+    rows, source = read(tmp_path / "t.csv", text * 3 + 'id,"name",lat\n')
+
+    assert rows[:-1] == ROWS * 3 and rows[-1] == ("id", "name", "lat")
+    assert source.said == ["2 lines repeating the header, passed over: lines 5 and 9."]
+
+
+def test_titles_of_as_many_cells_as_a_header_without_row_names(tmp_path):
+    rows, source = read(
+        tmp_path / "t.txt", "Date: 2024-01-01\tSite A\n\nid\tname\tlat\n1\ta\t2\n2\tb\t3\n"
+    )
+
+    assert source.columns == ["id", "name", "lat"] and rows == [("1", "a", "2"), ("2", "b", "3")]
+
+
+def test_a_quote_in_the_header_and_zero_bytes(tmp_path):
+    rows, source = read(tmp_path / "t.csv", 'id,"name,lat\n1,a\0b,2\n2,c,3\n')
+
+    assert source.columns == ["id", "name", "lat"] and rows == [("1", "ab", "2"), ("2", "c", "3")]

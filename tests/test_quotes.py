@@ -142,7 +142,7 @@ def test_lines_that_are_no_records_are_refused_by_number_or_said(tmp_path):
     assert "4 cells where the header has 3: 'e' too many" in source.rejected[0][1]
     said = " ".join(source.said)
     assert "fewer cells than the header, the last ones read as empty: line 8." in said
-    assert "begin with #" in said and "line 6." in said
+    assert "beginning with #" in said and "line 6." in said
     assert "without any cell filled, passed over: lines 3 and 5." in said
     assert source.facts["lines"] == 9
 

@@ -109,7 +109,13 @@ def _part(table: ArchiveTable, path: Path) -> Source:
         )
     quoting = any(r.quoted for r in rows)
     heading = Heading(
-        unique_names(names), delimiter, quote, skip, quoting, numeric_columns(body, width), said
+        unique_names(names),
+        delimiter,
+        quote,
+        skip,
+        quoting,
+        numeric_columns(body, width),
+        said=said,
     )
     source = text_source(path, "dwca", Lines(path, encoding), heading)
     source.media = path

@@ -42,6 +42,7 @@ class Splitter:
         quote: One character; empty where quotation marks are text.
         quoting: Whether cells are known to be quoted in this table.
         numeric: Positions of columns that hold numbers.
+        header: A line that is no record wherever it stands; none when empty.
         rows: Records so far, rejected ones included.
         lines: Lines so far.
         rejected: (line, reason) of records that have more cells than columns.
@@ -51,6 +52,7 @@ class Splitter:
         joined: Records broken over two lines without quotes.
         comments: Lines that begin with `#` and are no records.
         merged: Records with a delimiter too many, in the only cell that can hold it for the numbers to stand right.
+        headers: Lines that repeat the header.
         empty: Lines without any cell filled, those at the end left out.
     """
 
@@ -59,6 +61,7 @@ class Splitter:
     quote: str
     quoting: bool = False
     numeric: tuple[int, ...] = ()
+    header: str = ""
     rows: int = 0
     lines: int = 0
     rejected: list[tuple[int | None, str]] = field(default_factory=list)
@@ -68,6 +71,7 @@ class Splitter:
     joined: Tally = field(default_factory=Tally)
     comments: Tally = field(default_factory=Tally)
     merged: Tally = field(default_factory=Tally)
+    headers: Tally = field(default_factory=Tally)
     empty: Tally = field(default_factory=Tally)
     _blank: list[int] = field(default_factory=list)
 
@@ -96,6 +100,8 @@ class Splitter:
         good = lines.strict & (lines.cells == n) & ~lines.blank
         if self.delimiter != "\t":  # what people write into tab-separated cells looks quoted too
             self.quoting = self.quoting or bool((good & (lines.quotes > 0)).any())
+        again = lines.equal(self.header.encode("utf-8"))
+        good[again] = False
         parts: list[bytes] = []
         at = 0
         for i in np.flatnonzero(~good).tolist():
@@ -107,6 +113,10 @@ class Splitter:
                 self.rows += i - at
             if lines.blank[i]:
                 self._blank.append(first + i)
+                at = i + 1
+                continue
+            if i in again:
+                self.headers.add(first + i)
                 at = i + 1
                 continue
             found = self._careful(lines, i, first + i, last)
@@ -231,10 +241,13 @@ class Splitter:
         self, lines: _Lines, i: int, last: bool, style: str
     ) -> tuple[list[str], int] | str | None:
         """A record with a quoted cell of several lines and the line after it; `more` where the block ends too soon."""
-        window, whole = lines.ahead(i, MOST_AHEAD)
-        found = read_record(window, self.delimiter, self.quote, style)  # type: ignore[arg-type]
-        if isinstance(found, Record) and found.end == len(window) and not (whole and last):
-            found = -1
+        for most in (1 << 12, 1 << 16, MOST_AHEAD):
+            window, whole = lines.ahead(i, most)
+            found = read_record(window, self.delimiter, self.quote, style)  # type: ignore[arg-type]
+            if isinstance(found, Record) and found.end == len(window) and not (whole and last):
+                found = -1
+            if found != -1 or whole:
+                break
         if found == -1 and whole and not last:
             return "more"
         if not isinstance(found, Record):
@@ -370,6 +383,17 @@ class _Lines:
         inside = (so_far - first[of]) % 2 == 1
         if inside.any():
             self.cells = self.cells - np.bincount(of[inside], minlength=len(self.start))
+
+    def equal(self, line: bytes) -> list[int]:
+        """The lines that are exactly this one."""
+        out: list[int] = []
+        at = self.data.find(line) if line else -1
+        while at >= 0:
+            i = int(np.searchsorted(self.start, at, "right")) - 1
+            if self.start[i] == at and self.end[i] == at + len(line):
+                out.append(i)
+            at = self.data.find(line, at + len(line))
+        return out
 
     def text(self, i: int) -> str:
         """One line without its end."""

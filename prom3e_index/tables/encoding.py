@@ -21,6 +21,9 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _WIDE = ("utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be", "utf-7", "hz")
+_CONTROLS = bytes((*range(8), *range(14, 27), *range(28, 32)))
+_MOST_CONTROLS = 0.01
+"""Share of control characters in text: a broken export holds a zero byte now and then."""
 _SEQUENCE = re.compile(rb"[\xc2-\xf4][\x80-\xbf]")
 _SHARE_UTF8, _SHARE_BY_CHANCE = 0.25, 0.4
 """Lines that are valid UTF-8, of those that are not ASCII, in a file that is UTF-8 with some lines of another
@@ -92,7 +95,7 @@ def find_encoding(path: Path, given: str | None = None) -> Encoding:
         wide = _without_mark(data)
         if wide is not None:
             return Encoding(wide.upper(), wide, guessed=True)
-        if b"\0" in data[:4096]:
+        if not is_text(data):
             raise TableError(f"{path} is a binary file of no known format.")
         sample: list[bytes] = []
         held = seen = 0
@@ -135,7 +138,11 @@ def _strange(data: bytes) -> list[bytes]:
 def is_text(data: bytes) -> bool:
     """Whether the first bytes of a file are text, for all that they tell."""
     marked = any(data.startswith(mark) for mark, _ in _MARKS)
-    return marked or b"\0" not in data[:4096] or _without_mark(data) is not None
+    head = data[:4096]
+    controls = len(head) - len(head.translate(None, _CONTROLS))
+    return (
+        marked or controls <= max(2, _MOST_CONTROLS * len(head)) or _without_mark(data) is not None
+    )
 
 
 def _without_mark(data: bytes) -> str | None:

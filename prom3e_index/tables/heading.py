@@ -33,6 +33,7 @@ class Heading:
         skip: Lines up to the first record.
         quoting: Whether the first lines show that cells are quoted: the header is, or a cell holds a delimiter.
         numeric: Positions of columns whose cells in the first records are numbers.
+        line: The header as it stands, where it is one line.
         said: Sentences on what stands above the header.
     """
 
@@ -42,6 +43,7 @@ class Heading:
     skip: int
     quoting: bool
     numeric: tuple[int, ...] = ()
+    line: str = ""
     said: list[str] = field(default_factory=list)
 
 
@@ -125,7 +127,9 @@ def read_heading(path: Path, encoding: Encoding, delimiter: str | None = None) -
         )
     names = _names(path, head.cells, rows, said)
     quoting = lines[head.line].lstrip("\ufeff#").startswith(quote) or any(r.quoted for r in rows)
-    return Heading(names, given, quote, skip, quoting, numeric_columns(rows, len(names)), said)
+    own = lines[head.line].strip("\r\n\ufeff") if head.after == head.line + 1 else ""
+    numeric = numeric_columns(rows, len(names))
+    return Heading(names, given, quote, skip, quoting, numeric, own, said)
 
 
 def numeric_columns(rows: list[Row], width: int) -> tuple[int, ...]:
@@ -150,8 +154,9 @@ def first_rows(path: Path, encoding: Encoding, delimiter: str, quote: str) -> li
 
 
 def tidy(name: str) -> str:
-    """A column name in one line."""
-    return " ".join(name.split())
+    """A column name in one line, without a quotation mark that does not close."""
+    name = " ".join(name.split())
+    return name.strip('"') if name.count('"') % 2 else name
 
 
 def _line(row: Row) -> str:
@@ -244,9 +249,13 @@ def _header(rows: list[Row], width: int) -> int:
     if width < 2:
         return 0
     first = rows[0]
-    if len(first.cells) >= width - 1 and first.filled() > width / 2:
+    whole = len(first.cells) >= width - 1 and first.filled() > width / 2
+    if whole and len(first.cells) != width - 1:
         return 0
     for i, row in enumerate(rows[:20]):
+        after = rows[i + 1] if i + 1 < len(rows) else None
+        if whole and (len(row.cells) != width or after is None or after.names()):
+            continue  # the first may be R's, which names no row names
         if len(row.cells) >= width - 1 and row.filled() > width / 2 and row.names():
             return i
     return 0

@@ -116,6 +116,8 @@ class Lines:
 
     def _text(self, data: bytes) -> bytes:
         """Lines in UTF-8; those that are not what the file is are read one by one."""
+        if b"\0" in data:
+            data = data.replace(b"\0", b"")
         if self.encoding.wide or data.isascii():
             return data
         if not self.encoding.settled:

@@ -83,6 +83,7 @@ def text_source(path: Path, kind: str, lines: Lines, head: Heading) -> Source:
             head.quote,
             head.quoting,
             head.numeric,
+            head.line if single else "",
         )
         splitter.rejected = source.rejected
         source.rejected.clear()
@@ -139,7 +140,8 @@ def _report(source: Source, head: Heading, lines: Lines, splitter: Splitter) -> 
         (splitter.joined, "broken inside a cell, joined with the next line"),
         (splitter.merged, "with a delimiter inside a cell, which only one cell can hold; read so"),
         (splitter.short, "with fewer cells than the header, the last ones read as empty"),
-        (splitter.comments, "that begin with # and are no rows, passed over"),
+        (splitter.comments, "beginning with # and of other cells, passed over"),
+        (splitter.headers, "repeating the header, passed over"),
         (splitter.empty, "without any cell filled, passed over"),
     ):
         if tally.count:
