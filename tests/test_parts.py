@@ -167,3 +167,16 @@ def test_a_cut_parquet_part_is_named(tmp_path):
 
     with pytest.raises(TableError, match=r"b\.parquet"):
         rows(tmp_path)
+
+
+@pytest.mark.parametrize("parts", [False, True])
+def test_pictures_within_a_parquet_file_stand_as_their_names_and_that_is_said(tmp_path, parts):
+    for i in range(1 + parts):
+        table = pa.table({"image": [{"bytes": b"\xff\xd8", "path": f"{i}.jpg"}], "label": [i]})
+        (tmp_path / "t").mkdir(exist_ok=True)
+        parquet.write_table(table, tmp_path / f"t/{i}.parquet")
+
+    found, source = rows(tmp_path / "t" if parts else tmp_path / "t/0.parquet")
+
+    assert [r["image"] for r in found] == [f"{i}.jpg" for i in range(1 + parts)]
+    assert any("lie in the table itself" in s for s in source.said)

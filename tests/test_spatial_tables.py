@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import struct
+import sys
 import zipfile
 
 import numpy as np
@@ -271,3 +272,11 @@ def test_waypoints_and_placemarks_have_a_time_and_no_column_of_the_device(tmp_pa
         assert found[0].get("Name", found[0].get("name")) == "Parus major"
         assert not {"sat", "id", "icon"} & set(source.columns)
     assert any("not routes, tracks" in s for s in rows(tmp_path / "w.gpx")[1].said)
+
+
+def test_without_the_extra_the_message_has_the_line_that_installs_it(tmp_path, monkeypatch):
+    write(tmp_path / "t.gpkg", [point(1, 2)])
+    monkeypatch.setitem(sys.modules, "pyogrio", None)
+
+    with pytest.raises(TableError, match=r"pip install 'prom3e-index\[formats\]'"):
+        rows(tmp_path / "t.gpkg")

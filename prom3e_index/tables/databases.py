@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from prom3e_index.errors import TableError, near_names
+from prom3e_index.tables.joined import quoted
 from prom3e_index.tables.source import Source, checked, connect, from_query, readable
 
 
@@ -18,8 +20,10 @@ def open_parquet(path: Path) -> Source:
             "SELECT num_rows FROM parquet_file_metadata(?)", [checked(path)]
         ).fetchall()
     columns = [str(d[0]) for d in described]
+    query, said = _paths_of_embedded(query, described)
     source = from_query("parquet", con, query, [checked(path)], columns, path.parent, keep)
     source.facts["rows"] = int(rows[0][0])
+    source.said += said
     return source
 
 
@@ -46,10 +50,32 @@ def open_parquets(folder: Path, names: list[str]) -> Source:
     con, keep = connect(*(folder / n for n in names))
     with readable(f"{folder}, as Parquet,"):
         described = con.execute(f"DESCRIBE {query}", [files]).fetchall()
-    source = from_query("parts", con, query, [files], [str(d[0]) for d in described], folder, keep)
+    columns_read = [str(d[0]) for d in described]
+    query, embedded = _paths_of_embedded(query, described)
+    source = from_query("parts", con, query, [files], columns_read, folder, keep)
+    source.said += embedded
     source.facts.update(rows=rows, parts=len(names))
     source.said += [said] if said else []
     return source
+
+
+def _paths_of_embedded(query: str, described: list[Any]) -> tuple[str, list[str]]:
+    """A query that gives the paths of media that lie in the table itself, as `datasets` of Hugging Face writes them."""
+    inside = [
+        str(name)
+        for name, kind, *_ in described
+        if str(kind).upper().startswith("STRUCT")
+        and "bytes BLOB" in str(kind)
+        and "path VARCHAR" in str(kind)
+    ]
+    if not inside:
+        return query, []
+    cells = ", ".join(f"struct_extract({quoted(n)}, 'path') AS {quoted(n)}" for n in inside)
+    said = (
+        f"The media of {', '.join(inside)} lie in the table itself, where they are not read; their names are taken as "
+        "paths. Write them to files of these names beside the table (datasets: image.save(path))."
+    )
+    return f"SELECT * REPLACE ({cells}) FROM ({query})", [said]
 
 
 def open_duckdb(path: Path, table: str | None) -> Source:
