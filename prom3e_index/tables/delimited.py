@@ -7,17 +7,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from prom3e_index.tables.heading import is_number
 from prom3e_index.tables.lines import Block, Tally
+from prom3e_index.tables.marks import MarkedLines, without_lines
 from prom3e_index.tables.quotes import STYLES, Record, read_record
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-Bytes = npt.NDArray[np.uint8]
-Places = npt.NDArray[np.int64]
 
 MOST_AHEAD = 1 << 20
 """Characters in which a quoted cell must end."""
@@ -83,10 +80,10 @@ class Splitter:
             if not self.quote and _BARE.encode() in data:
                 data = data.replace(_BARE.encode(), b" ")
             if skip:
-                data, skipped = _without(data, skip)
+                data, skipped = without_lines(data, skip)
                 self.lines += skipped
                 first, skip = first + skipped, skip - skipped
-            lines = _Lines(data, self.delimiter, self.quote)
+            lines = MarkedLines(data, self.delimiter, self.quote)
             parts, used = self._parts(lines, first, block.last)
             self.lines += used
             rest = data[lines.next[used - 1] :] if used else data
@@ -94,7 +91,7 @@ class Splitter:
             if batch is not None:
                 yield batch
 
-    def _parts(self, lines: _Lines, first: int, last: bool) -> tuple[list[bytes], int]:
+    def _parts(self, lines: MarkedLines, first: int, last: bool) -> tuple[list[bytes], int]:
         """Pieces of strict text that hold the records of some lines, and how many lines they are."""
         n = len(self.columns)
         good = lines.strict & (lines.cells == n) & ~lines.blank
@@ -139,7 +136,7 @@ class Splitter:
         self._blank.clear()
 
     def _careful(
-        self, lines: _Lines, i: int, line: int, last: bool
+        self, lines: MarkedLines, i: int, line: int, last: bool
     ) -> tuple[list[str] | None, int] | None:
         """The record that begins with a line: its cells, or None where it is no record, and the line after it.
 
@@ -201,7 +198,7 @@ class Splitter:
                 found.append(way)
         return found[0] if len(found) == 1 and len(found[0]) == n else None
 
-    def _with_next(self, lines: _Lines, i: int, cells: list[str]) -> list[str] | None:
+    def _with_next(self, lines: MarkedLines, i: int, cells: list[str]) -> list[str] | None:
         """A record whose line was broken inside a cell: what it lacks is what the next line has."""
         n, j = len(self.columns), i + 1
         if n < 6 or j >= len(lines.start) or lines.quotes[i] or lines.quotes[j]:
@@ -211,7 +208,7 @@ class Splitter:
         rest = lines.text(j).split(self.delimiter)
         return [*cells[:-1], f"{cells[-1]}\n{rest[0]}", *rest[1:]]
 
-    def _quoted(self, lines: _Lines, i: int, last: bool) -> tuple[list[str], int, str] | None:
+    def _quoted(self, lines: MarkedLines, i: int, last: bool) -> tuple[list[str], int, str] | None:
         """Cells of a record with quotes, the line after it, and by which rule where it is not of RFC 4180."""
         n = len(self.columns)
         text = lines.text(i)
@@ -238,7 +235,7 @@ class Splitter:
         return literal, i + 1, "literal"
 
     def _over_lines(
-        self, lines: _Lines, i: int, last: bool, style: str
+        self, lines: MarkedLines, i: int, last: bool, style: str
     ) -> tuple[list[str], int] | str | None:
         """A record with a quoted cell of several lines and the line after it; `more` where the block ends too soon."""
         for most in (1 << 12, 1 << 16, MOST_AHEAD):
@@ -257,7 +254,7 @@ class Splitter:
             return None
         return found.cells, after
 
-    def _are_records(self, lines: _Lines, i: int, after: int) -> bool:
+    def _are_records(self, lines: MarkedLines, i: int, after: int) -> bool:
         """Whether lines that one quoted cell could join are records by themselves."""
         if (lines.delimiters[i:after] + 1 != len(self.columns)).any():
             return False
@@ -292,17 +289,6 @@ class Splitter:
         return table.combine_chunks().to_batches()[0] if table.num_rows else None
 
 
-def _without(data: bytes, skip: int) -> tuple[bytes, int]:
-    """Text without its first lines, and how many those were."""
-    at = done = 0
-    while done < skip and at < len(data):
-        ends = [p for p in (data.find(b"\n", at), data.find(b"\r", at)) if p >= 0]
-        end = min(ends, default=len(data))
-        at = end + (2 if data[end : end + 2] == b"\r\n" else 1)
-        done += 1
-    return data[at:], done
-
-
 def _unfit(cells: list[str], n: int, rule: str) -> str:
     """Why a record is none."""
     quote = "; a quotation mark does not close" if rule == "literal" else ""
@@ -321,91 +307,3 @@ def _strictly(cells: list[str], delimiter: str, quote: str) -> bytes:
         for c in cells
     ]
     return (delimiter.join(marked) + "\n").encode("utf-8")
-
-
-class _Lines:
-    """The lines of a block by their numbers: where they begin and end, and what marks they hold.
-
-    Attributes:
-        start, end, next: Where each line begins, where its text ends and where the next one begins.
-        delimiters, quotes: How many a line has.
-        cells: How many cells a line has when its quotes are strict.
-        strict: Whether its quotes are those of RFC 4180, all within the line.
-        blank: Whether it holds nothing but delimiters.
-    """
-
-    def __init__(self, data: bytes, delimiter: str, quote: str) -> None:
-        if data and not data.endswith((b"\n", b"\r")):
-            data += b"\n"
-        self.data = data
-        a = np.frombuffer(data, np.uint8)
-        if b"\r" in data:
-            cr = np.flatnonzero(a == 13)
-            alone = cr[a[np.minimum(cr + 1, len(a) - 1)] != 10]
-            lf = np.flatnonzero(a == 10)
-            ends = np.sort(np.concatenate([lf, alone]))
-            self.end = ends - ((a[ends] == 10) & (ends > 0) & (a[ends - 1] == 13))
-        else:
-            ends = self.end = np.flatnonzero(a == 10)
-        self.next = ends + 1
-        self.start = np.concatenate([[0], self.next[:-1]]) if len(ends) else ends
-        marks = np.flatnonzero(a == ord(delimiter))
-        before = np.searchsorted(marks, self.start)
-        self.delimiters = np.searchsorted(marks, self.end) - before
-        self.blank = self.end - self.start == self.delimiters
-        self.cells = self.delimiters + 1
-        self.quotes = np.zeros(len(ends), np.int64)
-        self.strict = np.ones(len(ends), bool)
-        at = np.flatnonzero(a == ord(quote)) if quote else ends[:0]
-        if len(at):
-            self._weigh_quotes(a, at, marks, ord(delimiter))
-
-    def _weigh_quotes(self, a: Bytes, at: Places, marks: Places, delimiter: int) -> None:
-        """Count quotes, tell which lines are strict, and leave delimiters inside quotes out of `cells`."""
-        first = np.searchsorted(at, self.start)
-        self.quotes = np.searchsorted(at, self.end) - first
-        lines = np.arange(len(self.start))
-        line = np.repeat(lines, self.quotes)
-        rank = np.arange(len(at)) - first[line]
-        opens = rank % 2 == 0
-        left = a[np.maximum(at - 1, 0)]
-        right = a[np.minimum(at + 1, len(a) - 1)]
-        mark = a[at[0]]
-        good = np.where(
-            opens,
-            (at == self.start[line]) | (left == delimiter) | ((left == mark) & (rank > 0)),
-            (at + 1 == self.end[line]) | (right == delimiter) | (right == mark),
-        )
-        bad = np.bincount(line[~good], minlength=len(self.start)) > 0
-        self.strict = ~bad & (self.quotes % 2 == 0)
-        of = np.repeat(lines, self.delimiters)
-        so_far = np.cumsum(a == mark, dtype=np.int32)[marks]
-        inside = (so_far - first[of]) % 2 == 1
-        if inside.any():
-            self.cells = self.cells - np.bincount(of[inside], minlength=len(self.start))
-
-    def equal(self, line: bytes) -> list[int]:
-        """The lines that are exactly this one."""
-        out: list[int] = []
-        at = self.data.find(line) if line else -1
-        while at >= 0:
-            i = int(np.searchsorted(self.start, at, "right")) - 1
-            if self.start[i] == at and self.end[i] == at + len(line):
-                out.append(i)
-            at = self.data.find(line, at + len(line))
-        return out
-
-    def text(self, i: int) -> str:
-        """One line without its end."""
-        return self.data[self.start[i] : self.end[i]].decode("utf-8")
-
-    def ahead(self, i: int, most: int) -> tuple[str, bool]:
-        """A line and what follows it, at most so many bytes of it, and whether that is all."""
-        begin = int(self.start[i])
-        cut = self.data[begin : begin + most]
-        return cut.decode("utf-8", "ignore"), begin + most >= len(self.data)
-
-    def line_at(self, i: int, window: str, end: int) -> int:
-        """The line of a place in what `ahead` gave."""
-        at = int(self.start[i]) + len(window[:end].encode("utf-8"))
-        return int(np.searchsorted(self.next, at, "right"))
