@@ -89,7 +89,7 @@ def test_the_column_tells_what_comes_first():
     assert (dmy.order, mdy.order) == (
         "dmy",
         "mdy",
-    ) and "'23/05/2021 10:11' has it (1 such" in dmy.said[0]
+    ) and "'23/05/2021 10:11' has it (1 date of" in dmy.said[0]
     assert (
         days_of("04/05/2021", dmy)[0] == "2021-05-04"
         and days_of("04/05/2021", mdy)[0] == "2021-04-05"
@@ -154,7 +154,7 @@ def test_years_of_two_digits_turn_at_thirty():
     assert [
         days_of(t, rules)[0][:4] for t in ("31/12/29", "31-Dec-30", "31.12.99", "31/12/00")
     ] == ["2029", "1930", "1999", "2000"]
-    assert "2 dates have a year of two digits" in rules.said[-1]
+    assert "2 dates with a year of two digits" in rules.said[-1]
 
 
 def test_parts_of_a_date_may_be_named():

@@ -64,20 +64,13 @@ def _cited(name: str) -> bool:
 def _what(typed: str, taxa: list[KnownTaxon]) -> str:
     """What the first of some taxa is to the index, and which others have the same name."""
     first, *others = taxa
-    if (
-        first.rank not in RANKS[:6]
-        and not first.common
-        and folded(first.name) == folded(typed)
-        and not others
-    ):
+    higher = first.rank in RANKS[:6]
+    if not others and not higher and folded(first.name) == folded(typed):
         return f"in this index ({_count(first)})"
-    of = f" of {first.name}" if first.common or first.rank not in RANKS[:6] else ""
-    what = (
-        ("the common name" if first.common else "a name")
-        if of
-        else f"the {first.rank} {first.name}"
-    )
-    out = f"{what}{of} in this index ({_count(first)})"
+    what = f"the {first.rank} {first.name}" if higher else f"a name of {first.name}"
+    if first.common:
+        what = f"the common name of {first.name}"
+    out = f"{what} in this index ({_count(first)})"
     if others:
         names = ", ".join(f"{t.name} ({_count(t)})" for t in others[:_TOLD])
         more = f" and {len(others) - _TOLD:,} more" if len(others) > _TOLD else ""

@@ -96,15 +96,15 @@ def learn_dates(texts: Iterable[str | None], order: Order | None = None) -> Date
         said += [sentence] if sentence else []
     if counts["short"]:
         said.append(
-            f"{counts['short']:,} dates have a year of two digits, as {first['short']!r}: 00 to 29 are read as 2000 to "
+            f"{_dates(counts['short'])} with a year of two digits, as {first['short']!r}: 00 to 29 are read as 2000 to "
             "2029, 30 to 99 as 1930 to 1999, as spreadsheets do"
         )
     span = _span(serials, others, years)
     if serials and span is not None:
         day = serial_day(serials[0])
         said.append(
-            f"{len(serials):,} numbers such as {serials[0]!r} are read as days of a spreadsheet ({day}, counted from "
-            f"1900); a file that counts from 1904 would mean {day + timedelta(days=_FOUR_YEARS)}"
+            f"{_dates(len(serials), 'number')} such as {serials[0]!r}: read as days of a spreadsheet ({day}, counted "
+            f"from 1900); a file that counts from 1904 would mean {day + timedelta(days=_FOUR_YEARS)}"
         )
     return DateRules(found, dotted, order is not None, span, tuple(said))
 
@@ -140,14 +140,18 @@ def _order(
         which = "the day first" if dmy else "the month first"
         return (
             found,
-            f"dates are read with {which}, as {first[mark + found]!r} has it ({dmy or mdy:,} such dates tell)",
+            f"dates are read with {which}, as {first[mark + found]!r} has it ({_dates(dmy or mdy)} of this kind)",
         )
     if either:
         return None, (
-            f"{either:,} dates such as {first[mark + 'either']!r} may have the day or the month first and no date of "
-            "the column tells: they are not read; say --date-order dmy or mdy"
+            f"{_dates(either)} such as {first[mark + 'either']!r} may have the day or the month first, and no date of "
+            "the column tells: not read; say --date-order dmy or mdy"
         )
     return None, None
+
+
+def _dates(count: int, what: str = "date") -> str:
+    return f"{count:,} {what}{'s' if count != 1 else ''}"
 
 
 def _tells(a: int, b: int, mark: str) -> str | None:
