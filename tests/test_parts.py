@@ -180,3 +180,17 @@ def test_pictures_within_a_parquet_file_stand_as_their_names_and_that_is_said(tm
 
     assert [r["image"] for r in found] == [f"{i}.jpg" for i in range(1 + parts)]
     assert any("lie in the table itself" in s for s in source.said)
+
+
+def test_the_encoding_that_a_user_names_holds_for_every_part(tmp_path):
+    for name, text in (("a.csv", "id,locality\n1,Ré\n"), ("b.csv", "id,locality\n2,Ül\n")):
+        (tmp_path / "t").mkdir(exist_ok=True)
+        (tmp_path / "t" / name).write_bytes(text.encode("mac_roman"))
+    with zipfile.ZipFile(tmp_path / "t.zip", "w") as z:
+        for p in sorted((tmp_path / "t").iterdir()):
+            z.write(p, p.name)
+
+    for path in (tmp_path / "t", tmp_path / "t.zip"):
+        source = open_source(path, None, None, "mac_roman")
+
+        assert [r["locality"] for b in source.batches() for r in b.to_pylist()] == ["Ré", "Ül"]

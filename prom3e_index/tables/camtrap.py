@@ -62,7 +62,7 @@ def _within(folder: Path, name: Any) -> Path:
     return folder / pure
 
 
-def open_camtrap(path: Path, table: str | None = None) -> Source:
+def open_camtrap(path: Path, table: str | None = None, encoding: str | None = None) -> Source:
     """Open a package: its folder, its zip, or its datapackage.json.
 
     A row is an observation, in the order of observations.csv, with all media of it: the one it names, else those of
@@ -82,7 +82,7 @@ def open_camtrap(path: Path, table: str | None = None) -> Source:
     stated = json_file(folder / PACKAGE) if (folder / PACKAGE).is_file() else {}
     tables = Joined()
     for name, paths in files.items():
-        tables.add(name, {p.name: open_text(p, "csv") for p in paths})
+        tables.add(name, {p.name: open_text(p, "csv", encoding) for p in paths})
     if inside:
         tables.said.append(said_inside(inside, path, media))
     _taxa(tables, stated)

@@ -163,7 +163,7 @@ def _folder_files(path: Path) -> list[Path]:
 
 def _open_in_zip(path: Path, member: str | None, encoding: str | None = None) -> Source:
     def opening(file: Path) -> Source:
-        return open_parts(file) if file.is_dir() else _opened(file, encoding)
+        return open_parts(file, None, encoding) if file.is_dir() else _opened(file, encoding)
 
     return open_zip(path, member, opening)
 
@@ -258,8 +258,10 @@ def _all_files(path: Path) -> list[Path]:
 KNOWN: tuple[Format, ...] = (
     Format("dwca", lambda look: "meta.xml" in look.bare or _tar(look), lambda p, _: dwca.open_archive(p),
            _archive_files),
-    Format("camtrap-dp", _package, camtrap.open_camtrap, _package_files),
-    Format("wildlife-insights", _insights, insights.open_insights, _insights_files),
+    Format("camtrap-dp", _package, camtrap.open_camtrap, _package_files,
+           encoded=lambda p, e: camtrap.open_camtrap(p, None, e)),
+    Format("wildlife-insights", _insights, insights.open_insights, _insights_files,
+           encoded=lambda p, e: insights.open_insights(p, None, e)),
     Format("taxabench", lambda look: look.folder and "test_df.csv" in look.bare,
            lambda p, _: taxabench.open_taxabench(p), _taxabench_files, _taxabench_names),
     Format("inaturalist-open-data", _open_data, lambda p, _: open_data.open_inaturalist_open_data(p),
@@ -269,7 +271,8 @@ KNOWN: tuple[Format, ...] = (
     *map(_spatial, ("filegdb", "shapefile", "geopackage", "flatgeobuf", "kml", "gpx")),
     Format("media-folder", lambda look: look.folder and folders.holds_media(look.path),
            lambda p, _: _open_folder(p), _folder_files, folders.listing, encoded=_open_folder),
-    Format("parts", is_parts, open_parts, lambda p: [p / n for n in part_files(p)], parts="file"),
+    Format("parts", is_parts, open_parts, lambda p: [p / n for n in part_files(p)], parts="file",
+           encoded=lambda p, e: open_parts(p, None, e)),
     Format("npz", lambda look: look.zipped and any(n.endswith(".npy") for n in look.names)),
     Format("multinat", _multinat),
     Format("npy", lambda look: look.head.startswith(b"\x93NUMPY")),
@@ -282,7 +285,7 @@ KNOWN: tuple[Format, ...] = (
     Format("xlsx", _xlsx, open_sheet, parts="sheet"),
     Format("ods", _ods, open_sheet, parts="sheet"),
     Format("xls", _xls, open_sheet, parts="sheet"),
-    Format("zip", _zip_of_others, _open_in_zip, parts="member"),
+    Format("zip", _zip_of_others, _open_in_zip, parts="member", encoded=lambda p, e: _open_in_zip(p, None, e)),
     Format("coco", lambda look: _json(look) and is_coco(look), open_coco),
     Format("geojson", _geojson, open_geojson),
     Format("jsonl", _lines, open_json),

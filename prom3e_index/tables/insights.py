@@ -74,7 +74,7 @@ def table_kind(name: str) -> str | None:
     return next((k for k in _KINDS if stem == k or stem.startswith(k + "_")), None)
 
 
-def open_insights(path: Path, table: str | None = None) -> Source:
+def open_insights(path: Path, table: str | None = None, encoding: str | None = None) -> Source:
     """Open a download: its folder, its zip, or its images.csv or sequences.csv with the others beside it.
 
     A row is an image, or a sequence with all its images where the download tells of sequences; place comes from the
@@ -95,7 +95,7 @@ def open_insights(path: Path, table: str | None = None) -> Source:
     tables = Joined()
     for kind, paths in files.items():
         if paths:
-            tables.add(kind, {p.name: open_text(p, "csv") for p in paths})
+            tables.add(kind, {p.name: open_text(p, "csv", encoding) for p in paths})
     if inside:
         tables.said.append(said_inside(inside, path, media))
     core = "sequences" if files["sequences"] else "images"

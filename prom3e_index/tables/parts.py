@@ -75,7 +75,7 @@ def is_parts(look: Look) -> bool:
     return len(kinds) == 1 and None not in kinds
 
 
-def open_parts(path: Path, table: str | None = None) -> Source:
+def open_parts(path: Path, table: str | None = None, encoding: str | None = None) -> Source:
     """The rows of all parts, in the order of their paths; columns are matched by name.
 
     Names of folders such as `year=2023` are columns.
@@ -95,18 +95,16 @@ def open_parts(path: Path, table: str | None = None) -> Source:
     kind = kinds[names[0]]
     if kind == "parquet":
         return open_parquets(path, names)
-    opened = {n: _open(path / n, str(kind)) for n in names}
+    opened = {n: _open(path / n, str(kind), encoding) for n in names}
     return joined_parts(path, "parts", opened)
 
 
-def _open(path: Path, kind: str) -> Source:
+def _open(path: Path, kind: str, encoding: str | None) -> Source:
     if kind == "arrow":
         return open_arrow(path)
-    return (
-        open_json(path)
-        if kind == "json"
-        else open_text(path, "csv" if path.suffix.lower() != ".tsv" else "tsv")
-    )
+    if kind == "json":
+        return open_json(path)
+    return open_text(path, "tsv" if path.suffix.lower() == ".tsv" else "csv", encoding)
 
 
 def check_shared(path: Path, columns: dict[str, list[str]]) -> str | None:
