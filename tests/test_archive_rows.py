@@ -244,3 +244,22 @@ def test_a_species_list_is_refused(tmp_path):
     for name in ("0001.csv", "0001.zip"):
         with pytest.raises(TableError, match="species list.*SIMPLE_CSV"):
             open_source(tmp_path / name, None)
+
+
+def test_a_gbif_download_without_its_meta_xml(tmp_path):
+    (tmp_path / "occurrence.txt").write_text(
+        'gbifID\tscientificName\tdecimalLatitude\n7\tPica "x\t1\n8\tParus major\t2\n'
+    )
+    (tmp_path / "multimedia.txt").write_text(
+        "gbifID\ttype\tidentifier\n8\tStillImage\ta.jpg\n8\tSound\tb.mp3\n8\t\tc.jpg\n"
+    )
+    (tmp_path / "verbatim.txt").write_text("gbifID\tx\n7\ty\n")
+    found, source = rows(tmp_path)
+
+    assert source.format == "dwca" and found == [
+        {"gbifID": "7", "scientificName": 'Pica "x', "decimalLatitude": "1", "image": None, "audio": None},
+        {"gbifID": "8", "scientificName": "Parus major", "decimalLatitude": "2", "image": ["a.jpg", "c.jpg"],
+         "audio": ["b.mp3"]},
+    ]  # fmt: skip
+    found, source = rows(tmp_path / "occurrence.txt")
+    assert len(found) == 2 and "name the folder to have its media" in source.said[0]

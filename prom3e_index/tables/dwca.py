@@ -14,6 +14,7 @@ from prom3e_index.tables.linked import Linked
 from prom3e_index.tables.media_rows import MediaTable, split_links
 from prom3e_index.tables.meta_xml import ArchiveTable, read_meta
 from prom3e_index.tables.source import Source, connect
+from prom3e_index.tables.text import header
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -43,12 +44,34 @@ def open_archive(path: Path) -> Source:
         folder = unpack(path, Path(temporary.name))
         if not (folder / "meta.xml").is_file():
             raise TableError(f"{path} holds no meta.xml; it is no Darwin Core Archive.")
-    core, extensions = read_meta(folder)
+    core, extensions = archive_tables(folder)
     con, spill = connect()
     source = _joined(core, extensions, con)
     source.media = path if path.is_dir() else path.parent
     source.keep = [*keep, *spill, con]
     return source
+
+
+UNPACKED = ("occurrence.txt", "multimedia.txt")
+"""Files of a GBIF download that are an archive without their `meta.xml` too."""
+
+
+def archive_tables(folder: Path) -> tuple[ArchiveTable, list[ArchiveTable]]:
+    """The core and the extensions of an unpacked archive; of a GBIF download without `meta.xml` by their headers.
+
+    Raises:
+        TableError: See `read_meta`.
+    """
+    if (folder / "meta.xml").is_file() or not all((folder / n).is_file() for n in UNPACKED):
+        return read_meta(folder)
+    tables = []
+    for name, kind in zip(UNPACKED, ("Occurrence", "Multimedia"), strict=True):
+        columns, _, encoding = header(folder / name, "\t")
+        key = next((i for i, c in enumerate(columns) if c.lower() in ("gbifid", "id", "coreid")), 0)
+        tables.append(
+            ArchiveTable((folder / name,), tuple(columns), {}, {}, key, "\t", "", 1, encoding, kind)
+        )
+    return tables[0], tables[1:]
 
 
 def _joined(core: ArchiveTable, extensions: list[ArchiveTable], con: Any) -> Source:

@@ -27,7 +27,6 @@ from prom3e_index.tables.encoding import is_text
 from prom3e_index.tables.geojson import open_geojson
 from prom3e_index.tables.json_tables import open_json
 from prom3e_index.tables.looks import Look
-from prom3e_index.tables.meta_xml import read_meta
 from prom3e_index.tables.parts import is_parts, open_parts, part_files
 from prom3e_index.tables.sheets import open_sheet
 from prom3e_index.tables.source import Source
@@ -83,6 +82,14 @@ def _insights(look: Look) -> bool:
 def _open_data(look: Look) -> bool:
     return look.folder and all(
         {n, n + ".gz"} & set(look.bare) for n in ("observations.csv", "photos.csv")
+    )
+
+
+def _archive(look: Look) -> bool:
+    return (
+        "meta.xml" in look.bare
+        or (look.folder and set(dwca.UNPACKED) <= set(look.bare))
+        or _tar(look)
     )
 
 
@@ -202,8 +209,9 @@ def _multinat(look: Look) -> bool:
 def _archive_files(path: Path) -> list[Path]:
     if not path.is_dir():
         return [path]
-    core, extensions = read_meta(path)
-    return [path / "meta.xml", *(p for t in (core, *extensions) for p in t.paths)]
+    core, extensions = dwca.archive_tables(path)
+    stated = [path / "meta.xml"] if (path / "meta.xml").is_file() else []
+    return [*stated, *(p for t in (core, *extensions) for p in t.paths)]
 
 
 def _package_files(path: Path) -> list[Path]:
@@ -256,7 +264,7 @@ def _all_files(path: Path) -> list[Path]:
 
 
 KNOWN: tuple[Format, ...] = (
-    Format("dwca", lambda look: "meta.xml" in look.bare or _tar(look), lambda p, _: dwca.open_archive(p),
+    Format("dwca", _archive, lambda p, _: dwca.open_archive(p),
            _archive_files),
     Format("camtrap-dp", _package, camtrap.open_camtrap, _package_files,
            encoded=lambda p, e: camtrap.open_camtrap(p, None, e)),

@@ -67,6 +67,9 @@ def open_text(
         head.quote = (
             ""  # GBIF's tab-separated files do not quote; copies saved by other programs do
         )
+    media = path.with_name("multimedia.txt")
+    if kind == "gbif" and path.name == "occurrence.txt" and media.is_file():
+        head.said.append(f"{media.name} beside it is not read; name the folder to have its media.")
     return text_source(path, kind, Lines(path, found), head)
 
 
