@@ -62,6 +62,7 @@ class Copies:
         self._listing = listing
         self._stems: dict[str, list[str]] | None = None
         self._numbered: dict[tuple[str, str], list[str]] = {}
+        self._sized: dict[str, list[tuple[int, str]]] = {}
 
     def of(self, address: str) -> tuple[list[str], bool]:
         """Files that may be the copy of an address, and whether one is known by its name alone.
@@ -88,11 +89,13 @@ class Copies:
             paths = self._listing.named(parts[-1])
             if paths:
                 return paths, True
-        values = [v for _, v in parse_qsl(split.query)]
+        values, stems = [v for _, v in parse_qsl(split.query)], self._by_stem()
         for word in [*reversed(values), *reversed(parts[1:])]:
-            if len(word) >= 5 and any(c.isdigit() for c in word) and not repeats(word):
-                stem = folded(word).rpartition(".")[0] or folded(word)
-                if paths := _media(self._by_stem().get(stem, []), wanted):
+            stem = folded(word)
+            stem = stem.rpartition(".")[0] or stem
+            if stem in stems and len(word) >= 5 and any(map(str.isdigit, word)):
+                paths = [] if repeats(word) else _media(stems[stem], wanted)
+                if paths:
                     return paths, True
         return [], False
 
@@ -104,13 +107,9 @@ class Copies:
             return self._of_number("ml", found[1], wanted) if found else []
         if found := _PHOTO.search(address):
             kind = "image" if found[1].lower() == "photos" else "audio"
-            sizes = [
-                path
-                for size in SIZES
-                for ending in ("jpg", "png", "gif", "webp")
-                for path in self._listing.named(found[2], f"{size}.{ending}")
-            ]
-            return sizes[:1] or self._of_number("", found[2], kind)
+            self._by_stem()
+            sizes = self._sized.get(found[2], [])
+            return [min(sizes)[1]] if sizes else self._of_number("", found[2], kind)
         return []
 
     def _of_number(self, of: str, number: str, kind: str | None) -> list[str]:
@@ -126,6 +125,9 @@ class Copies:
             self._stems = {}
             for stem, path in self._listing.stems():
                 self._stems.setdefault(stem, []).append(path)
+                if stem in SIZES and kind_of(path) == "image":
+                    above = path.rpartition("/")[0].rpartition("/")[2]
+                    self._sized.setdefault(above, []).append((SIZES.index(stem), path))
                 found = _NUMBERED.match(stem)
                 if found and (found["of"] or found["rest"].strip(" _-") in ("", *SIZES)):
                     key = (found["of"] or "", found["id"])
