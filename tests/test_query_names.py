@@ -136,6 +136,6 @@ def test_removed_observations_are_no_longer_known(index, tmp_path):
     shutil.copytree(index.path, copy)
     with without_measuring():
         remove(copy, Filter(taxon="Erithacus"), None, lambda *_: None)
-    found = Bundle.open(copy).known_taxa("robin")
+    found = Bundle.open(copy).metadata.known_taxa("robin")
 
     assert [(t.name, t.rows, t.common) for t in found] == [("Turdus migratorius", 1, True)]

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from prom3e_index.bundle.filters import Filter
 from prom3e_index.bundle.held_files import HeldFiles
-from prom3e_index.bundle.known_taxa import KnownTaxon
 from prom3e_index.bundle.manifest import checksum, manifest_path, read_manifest
 from prom3e_index.bundle.memory_maps import Stacked, stacked, stored_array
 from prom3e_index.bundle.metadata_database import MetadataDatabase
@@ -297,10 +296,6 @@ class BundleFolder:
     def unknown_taxon(self, name: str) -> str:
         """Advice for a taxon that no observation has: the nearest names, or an empty string."""
         return self.metadata.unknown_taxon(name)
-
-    def known_taxa(self, name: str) -> list[KnownTaxon]:
-        """The taxa that a name is of, scientific or common, those of most observations first."""
-        return self.metadata.known_taxa(name)
 
     def model(
         self, name: str | None = None, hub: str | Path | None = None, device: str = "cpu"

@@ -34,18 +34,18 @@ def read_text(bundle: BundleFolder, text: str) -> tuple[str, str | None]:
     if lineage_end(typed) is not None:
         return text, None
     shown = repr(typed[:60])
-    taxa = bundle.known_taxa(typed)
+    taxa = bundle.metadata.known_taxa(typed)
     if taxa:
         return taxa[0].text, f"{shown} is {_what(typed, taxa)}; asked as {taxa[0].text!r}"
     kind = name_kind(typed)
     name = read_name(typed)
     if kind == "scientific" and name.infraspecific:
-        above = bundle.known_taxa(f"{name.genus} {name.epithet}")
+        above = bundle.metadata.known_taxa(f"{name.genus} {name.epithet}")
         if above:
             asked = above[0].text
             return asked, f"{shown} is not in this index, its species is; asked as {asked!r}"
     if kind == "scientific" and name.epithet:
-        genus = next((t for t in bundle.known_taxa(name.genus) if t.rank == "genus"), None)
+        genus = next((t for t in bundle.metadata.known_taxa(name.genus) if t.rank == "genus"), None)
         if genus is not None:
             asked = f"{genus.text} {name.epithet}"
             near = bundle.unknown_taxon(typed)
