@@ -194,3 +194,24 @@ def test_the_encoding_that_a_user_names_holds_for_every_part(tmp_path):
         source = open_source(path, None, None, "mac_roman")
 
         assert [r["locality"] for b in source.batches() for r in b.to_pylist()] == ["Ré", "Ül"]
+
+
+@pytest.mark.parametrize("name", ["t.feather", "t.arrows"])
+def test_a_damaged_arrow_file_is_refused_in_a_line(tmp_path, name):
+    table = pa.table({"id": ["aé"] * 20, "latitude": [1.5] * 20})
+    if name == "t.feather":
+        feather.write_feather(table, str(tmp_path / name), compression="uncompressed")
+    else:
+        with pa.OSFile(str(tmp_path / name), "wb") as f, pa.ipc.new_stream(f, table.schema) as w:
+            w.write_table(table)
+    whole = (tmp_path / name).read_bytes()
+
+    for data in (
+        whole[: len(whole) // 2],
+        whole[:-30] + b"\xff" * 30,
+        whole.replace("aé".encode(), b"a\xff\xff"),
+    ):
+        (tmp_path / name).write_bytes(data)
+        with pytest.raises(TableError, match="cannot be read") as caught:
+            rows(tmp_path / name)
+        assert "\n" not in str(caught.value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
@@ -67,7 +68,7 @@ def unpack(
                     if handle is not None:
                         with _target(into, m.name, flat).open("wb") as out:
                             shutil.copyfileobj(handle, out, 1 << 20)
-    except (zipfile.BadZipFile, tarfile.TarError, EOFError, OSError, RuntimeError) as e:
+    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, OSError, RuntimeError) as e:
         if isinstance(e, OSError) and e.errno == 28:
             raise
         raise TableError(f"{path} is a damaged archive: {e}.") from e

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,19 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _STREAM = b"\xff\xff\xff\xff"
+
+
+@contextmanager
+def undamaged(what: str) -> Iterator[None]:
+    """Turn what Arrow and GDAL raise on damaged files into `TableError`s of one line."""
+    try:
+        with readable(what):
+            yield
+    except TableError:
+        raise
+    except (OSError, ValueError, KeyError, RuntimeError) as e:
+        reason = (str(e).splitlines() or [type(e).__name__])[0]
+        raise TableError(f"{what} cannot be read: {reason[:200]}") from e
 
 
 def is_arrow(look: Look) -> bool:
@@ -36,16 +50,18 @@ def open_arrow(path: Path, table: str | None = None) -> Source:
         raise TableError(
             f"{path} is a Feather file of version 1; write it again with pyarrow.feather.write_feather."
         )
-    with readable(f"{path}, as Arrow,"):
+    with undamaged(f"{path}, as Arrow,"):
         schema = _schema(path, head)
     columns = unique_names(schema.names)
 
     def read(rows: int) -> Iterator[pa.RecordBatch]:
-        for batch in _batches(path, head):
-            for at in range(0, batch.num_rows, rows):
-                yield _plain(batch.slice(at, rows), columns)
+        with undamaged(f"{path}, as Arrow,"):
+            for batch in _batches(path, head):
+                batch.validate(full=True)
+                for at in range(0, batch.num_rows, rows):
+                    yield _plain(batch.slice(at, rows), columns)
 
-    with readable(f"{path}, as Arrow,"):
+    with undamaged(f"{path}, as Arrow,"):
         total = sum(b.num_rows for b in _batches(path, head))
     return Source("arrow", columns, path.parent, read, {"rows": total})
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import zipfile
+import zlib
 from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
@@ -162,7 +163,7 @@ def _check(path: Path) -> None:
                         f"{path} spans {area:,} cells in one sheet; at most {MOST_CELLS:,} are read. Is a stray value "
                         f"far below or beside the table? Remove it, or {_SAVE}."
                     )
-    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError) as e:
+    except (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError, OSError) as e:
         raise TableError(f"{path} is no readable spreadsheet: {e}.") from e
 
 

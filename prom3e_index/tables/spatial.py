@@ -15,6 +15,7 @@ from prom3e_index.errors import TableError, near_names
 from prom3e_index.schema import MEDIA
 from prom3e_index.tables.aliases import match_columns
 from prom3e_index.tables.archives import unpack
+from prom3e_index.tables.arrow_files import undamaged
 from prom3e_index.tables.looks import Look
 from prom3e_index.tables.places_of import PIP, PLACE, Geometries, said_crs, with_places
 from prom3e_index.tables.source import Source, unique_names
@@ -130,13 +131,11 @@ def open_spatial(path: Path, kind: str, layer: str | None) -> Source:
         if kind == "shapefile" and file.is_dir()
         else {}
     )
-    try:
+    with undamaged(f"{path} ({kind})"):
         layers = list(shapes) or [str(n) for n, _ in pyogrio.list_layers(file)]
         chosen = _choose(path, [n for n in layers if n not in views], views, layer, kind)
         given: tuple[Path, str | None] = (shapes[chosen], None) if shapes else (file, chosen)
         info = pyogrio.read_info(given[0], layer=given[1])
-    except pyogrio.errors.DataSourceError as e:
-        raise TableError(f"{path} ({kind}) cannot be read: {str(e).splitlines()[0]}.") from e
     said: list[str] = []
     if len(layers) > 1:
         others = ", ".join(n for n in layers if n != chosen)
@@ -170,7 +169,7 @@ def _views(path: Path) -> set[str]:
             sqlite3.connect(f"file:{quote(str(path.absolute()))}?mode=ro&immutable=1", uri=True)
         ) as con:
             found = con.execute("SELECT name FROM sqlite_master WHERE type = 'view'").fetchall()
-    except sqlite3.Error as e:
+    except (sqlite3.Error, UnicodeError) as e:
         raise TableError(f"{path} cannot be read as a GeoPackage: {e}.") from e
     return {str(n) for (n,) in found}
 
@@ -207,21 +206,24 @@ def _features(
         )
 
     def read(rows: int) -> Iterator[pa.RecordBatch]:
-
         geometries.begin()
         count = 0
-        with open_arrow(
-            given[0],
-            layer=given[1],
-            batch_size=rows,
-            columns=fields,
-            use_pyarrow=True,
-            read_geometry=shaped and not own,
-        ) as (meta, reader):
-            column = (meta["geometry_name"] or "wkb_geometry") if shaped and not own else None
-            for batch in reader:
-                count += batch.num_rows
-                yield with_places(_renamed(batch, fields, names, column), column, geometries, own)
+        with undamaged(f"{path} ({kind})"):
+            with open_arrow(
+                given[0],
+                layer=given[1],
+                batch_size=rows,
+                columns=fields,
+                use_pyarrow=True,
+                read_geometry=shaped and not own,
+            ) as (meta, reader):
+                column = (meta["geometry_name"] or "wkb_geometry") if shaped and not own else None
+                for batch in reader:
+                    batch.validate(full=True)
+                    count += batch.num_rows
+                    yield with_places(
+                        _renamed(batch, fields, names, column), column, geometries, own
+                    )
         facts["rows"] = count
         geometries.finish()
 
@@ -304,8 +306,9 @@ def open_geoparquet(path: Path, table: str | None = None) -> Source:
 
     def read(rows: int) -> Iterator[pa.RecordBatch]:
         geometries.begin()
-        for batch in file.iter_batches(batch_size=rows):
-            yield with_places(batch, column, geometries, own)
+        with undamaged(f"{path} (geoparquet)"):
+            for batch in file.iter_batches(batch_size=rows):
+                yield with_places(batch, column, geometries, own)
         geometries.finish()
 
     facts = {"rows": file.metadata.num_rows, "crs": str(crs or "")[:200]}

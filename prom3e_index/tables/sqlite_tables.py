@@ -41,7 +41,7 @@ def open_sqlite(path: Path, table: str | None = None) -> Source:
             str(r[1]) for r in con.execute(f"PRAGMA table_info({quoted(wanted)})").fetchall()
         ]
         rows = int(con.execute(f"SELECT count(*) FROM {quoted(wanted)}").fetchone()[0])
-    except sqlite3.Error as e:
+    except (sqlite3.Error, UnicodeError) as e:
         raise TableError(f"{path} cannot be read as SQLite: {e}.") from e
     finally:
         con.close()
@@ -68,7 +68,7 @@ def open_sqlite(path: Path, table: str | None = None) -> Source:
                     ],
                     names=names,
                 )
-        except sqlite3.Error as e:
+        except (sqlite3.Error, UnicodeError) as e:
             raise TableError(f"{path}, table {wanted!r}, cannot be read: {e}.") from e
         finally:
             con.close()
