@@ -69,7 +69,7 @@ class Finder:
                 )
         if not self._listing.whole:
             out.append(
-                f"{self.media} holds more than {MOST_FOUND:,} files; of paths that begin elsewhere only those "
+                f"{self.media.absolute()} holds more than {MOST_FOUND:,} files; of paths that begin elsewhere only those "
                 "among the first were found"
             )
         return out
@@ -104,7 +104,9 @@ class Finder:
         return None, self._lies_outside(text)
 
     def _lies_outside(self, text: str) -> str:
-        return f"{_quoted(text)} lies outside {self.media}; pass --allow-outside to read it"
+        return (
+            f"{_quoted(text)} lies outside {self.media.absolute()}; pass --allow-outside to read it"
+        )
 
     def _took(self, how: str, text: str, path: str) -> Found:
         if hash(text) not in self._counted:  # however often a table is read
@@ -224,7 +226,7 @@ class Finder:
 
     def _missing(self, text: str, path: str) -> str:
         """Why there is nothing, with what comes nearest."""
-        begin = f"{_quoted(text)} does not exist under {self.media}"
+        begin = f"{_quoted(text)} does not exist under {self.media.absolute()}"
         parts = [p for p in path.split("/") if p not in ("", ".", "..")]
         if not parts:
             return f"{_quoted(text)} is no path"
