@@ -69,8 +69,8 @@ class Finder:
                 )
         if not self._listing.whole:
             out.append(
-                f"{self.media.absolute()} holds more than {MOST_FOUND:,} files; of paths that begin elsewhere only those "
-                "among the first were found"
+                f"{self.media.absolute()} holds more than {MOST_FOUND:,} files; of paths that begin elsewhere only "
+                "those among the first were found"
             )
         return out
 
