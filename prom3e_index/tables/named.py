@@ -18,6 +18,11 @@ _HIGHER = RANKS[:-2]
 _READ = (*RANKS, "scientific_name", "common_name", "epithet", "infraspecific")
 _GIVEN = ("species", "scientific_name", "common_name", "text")
 _COMMON_KNOWN = 20_000
+_OF_CAMERAS = frozenset(
+    "human humans person people vehicle vehicles car misfire setup pickup setup/pickup set-up setup_pickup staff "
+    "calibration timelapse unidentifiable unclassified".split()
+)
+"""What camera-trap platforms sort photos into beside taxa."""
 
 
 class Named:
@@ -67,6 +72,8 @@ class Named:
         ]
 
     def _kind(self, field: str, text: str, genus: str | None) -> str:
+        if text.lower() in _OF_CAMERAS:
+            return "nothing"
         kind = name_kind(text, genus, self._known)
         alone = kind in ("scientific", "none") and " " not in text.strip()
         return "common" if alone and genus is None and field in self._common else kind
