@@ -18,10 +18,7 @@ _HIGHER = RANKS[:-2]
 _READ = (*RANKS, "scientific_name", "common_name", "epithet", "infraspecific")
 _GIVEN = ("species", "scientific_name", "common_name", "text")
 _COMMON_KNOWN = 20_000
-_OF_CAMERAS = frozenset(
-    "human humans person people vehicle vehicles car misfire setup pickup setup/pickup set-up setup_pickup staff "
-    "calibration timelapse unidentifiable unclassified".split()
-)
+_OF_CAMERAS = frozenset("human humans person people vehicle vehicles car staff timelapse".split())
 """What camera-trap platforms sort photos into beside taxa."""
 
 
