@@ -14,7 +14,7 @@ fox wolf dog coyote jackal bear raccoon badger otter marten weasel stoat polecat
 lion tiger cheetah jaguar ocelot cougar mongoose civet genet hyena deer moose elk reindeer antelope gazelle
 wildebeest buffalo cattle cow bull goat sheep boar pig hog peccary horse donkey elephant giraffe hippo
 squirrel chipmunk marmot beaver mouse mice rat vole shrew hedgehog mole bat rabbit hare possum kangaroo wallaby
-koala wombat monkey baboon ape chimpanzee human person vehicle car whale dolphin porpoise seal walrus
+koala wombat monkey baboon ape chimpanzee whale dolphin porpoise seal walrus
 bird tit chickadee nuthatch treecreeper wren robin thrush redstart wheatear warbler flycatcher starling crow raven
 magpie jay jackdaw rook sparrow finch bunting lark pipit wagtail swallow martin swift kingfisher woodpecker owl hawk
 eagle buzzard kite falcon harrier osprey vulture kestrel hobby duck goose swan teal mallard pochard grebe loon heron
@@ -51,7 +51,8 @@ _NOTHING = {
     "misfire", "noise", "background", "no species", "no detection", "no detections", "nocall", "no call", "setup",
     "set up", "setup pickup", "pickup", "calibration", "test", "leer", "vide", "vacío", "vacio", "leeg", "tom", "vuoto",
     "unbekannt", "inconnu", "desconocido", "onbekend", "animal", "other", "na", "n/a", "cv needed", "cv failed",
-    "problem", "bad image", "no image", "ignore", "incertae sedis",
+    "problem", "bad image", "no image", "ignore", "incertae sedis", "human", "humans", "person", "people", "staff",
+    "human camera trapper", "human-camera trapper", "vehicle", "vehicles", "car", "truck", "motorcycle", "bicycle",
 }  # fmt: skip
 _UNKNOWN = re.compile(
     r"(?:unidentified|unknown|undetermined|indeterminate|unid\.?|unbestimmte[rs]?|non identifiée?)\b",
