@@ -133,7 +133,7 @@ def test_a_filter_that_is_slow_is_stopped_where_it_is_asked(golden, monkeypatch)
 def test_an_error_names_the_filter_that_it_is_of(golden):
     bundle = Bundle.open(golden)
     for f, words in (
-        (Filter(where="CAST(id AS INTEGER) = 1"), "^--where .*cannot be applied: Conversion Error"),
+        (Filter(where="CAST(id AS INTEGER) = 1"), "^--where .*cannot be applied: 'a' is no number"),
         (Filter(observed="smell"), "'smell'"),
         (Filter(near=(91.0, 0.0, 1.0)), "^near has the latitude 91"),
         (Filter(bbox=(0.0, 10.0, 1.0, 5.0)), "^bbox is 0,10,1,5"),

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from prom3e_index.bundle.predicate_words import in_words
 from prom3e_index.errors import InputError, near_names
 
 if TYPE_CHECKING:
@@ -118,7 +119,8 @@ def _check_kind(con: duckdb.DuckDBPyConnection, where: str) -> None:
     try:
         rows = con.execute(f"DESCRIBE SELECT ({where}\n) FROM observations").fetchall()
     except duckdb.Error as e:
-        raise InputError(f"--where {cut(where)} cannot be applied: {reason_of(e)}") from e
+        said = in_words(con, where, reason_of(e))
+        raise InputError(f"--where {cut(where)} cannot be applied: {said.rstrip('.')}.") from e
     if rows[0][1] != "BOOLEAN":
         kind = str(rows[0][1]).strip('"')
         raise InputError(
@@ -238,6 +240,7 @@ def bounded(
             ) from e
         if not isinstance(e, duckdb.Error):
             raise
-        raise InputError(f"{what} cannot be applied: {reason_of(e)}") from e
+        said = in_words(con, what, reason_of(e))
+        raise InputError(f"{what} cannot be applied: {said.rstrip('.')}.") from e
     finally:
         timer.cancel()
