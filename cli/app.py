@@ -24,6 +24,7 @@ from prom3e_index.cli import (
     train,
     world,
 )
+from prom3e_index.cli.once import Once
 from prom3e_index.cli.screen import ClosedOutput, kept, prepare, say
 from prom3e_index.cli.start import CODES, SIGNALS, WORDS, Interrupted, deaf
 
@@ -37,7 +38,7 @@ app = typer.Typer(
 )
 app.command("look")(look.look)
 app.command("build")(build.build)
-app.command("query")(query.query)
+app.command("query", cls=Once)(query.query)
 app.command("add")(change.add)
 app.command("update")(change.update)
 app.command("remove")(change.remove)
