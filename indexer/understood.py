@@ -28,21 +28,23 @@ REASONS = 50
 
 SHOWN: dict[str, tuple[tuple[str, ...], str, str]] = {
     "id": (("id",), "id", "id"),
-    "image": (("image",), "image", "image"),
-    "audio": (("audio",), "audio", "audio"),
-    "span": (("start_s", "end_s"), "start_s", "span"),
+    "image": (("image", "media"), "image", "image"),
+    "audio": (("audio", "media"), "audio", "audio"),
+    "span": (("start_s", "end_s"), "start_s", "start_s"),
     "sat": (("sat",), "sat", "sat"),
-    "place": (("latitude", "longitude", "latlon"), "latitude", "loc"),
+    "place": (("latitude", "longitude", "grid", "utm_zone", "latlon", "datum"), "latitude", "loc"),
     "uncertainty": (
         ("coordinate_uncertainty_m",),
         "coordinate_uncertainty_m",
         "coordinate_uncertainty_m",
     ),
-    "date": (("event_date", "date_parts", "date_span"), "event_start", "event_date"),
+    "date": (
+        ("event_date", "date_parts", "date_span", "day_of_year", "verbatim_date"),
+        "event_start", "event_date"),
     "name": (
         (
             "scientific_name", "common_name", "species", "genus", "text",
-            "kingdom", "phylum", "class", "order", "family",
+            "epithet", "infraspecific", "kingdom", "phylum", "class", "order", "family",
         ),
         "text",
         "text",

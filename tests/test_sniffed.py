@@ -175,3 +175,11 @@ def test_an_order_of_days_is_dmy_or_mdy(tmp_path: Path) -> None:
     assert row["event_start"] is None and any("--date-order" in s for s in table.said)
     with pytest.raises(InputError, match="'ymd'"):
         read(tmp_path, text, date_order="ymd")
+
+
+def test_a_column_that_is_named_for_places_is_read_whatever_share_are(tmp_path: Path) -> None:
+    text = 'name,coordinates\nPica pica,"51.5, 4.25"\nPica pica,by the pond\nPica pica,unclear\n'
+    rows, _ = read(tmp_path, text)
+
+    assert [r["latitude"] for r in rows] == [51.5, None, None]
+    assert ["'by the pond'" in p["reason"] for p in rows[1]["problems"]] == [True]

@@ -51,7 +51,17 @@ ALIASES: dict[str, tuple[str, ...]] = {
 
 LATLON = ("latlon", "latlong", "coordinates", "coords", "location", "geopoint", "position", "geolocation", "gps",
           "mgrs", "geometry", "geom", "wkt", "verbatimcoordinates", "footprintwkt")  # fmt: skip
-"""Single columns that may hold a place; used where most of their cells do, after the columns of two."""
+"""Single columns that may hold a place, read after the columns of two; of others than `PLACE_NAMES` most cells must."""
+
+PLACE_NAMES = frozenset(LATLON) - {
+    "location",
+    "position",
+    "geolocation",
+    "geometry",
+    "geom",
+    "geopoint",
+}
+"""Those whose name says that they hold places: a cell that is none is a loss."""
 
 DATE_PARTS = ("year", "month", "day")
 DATE_SPANS = (("eventstart", "eventend"), ("startdate", "enddate"), ("begandate", "endeddate"))

@@ -85,9 +85,5 @@ class Spans:
         reasons = [
             f"{t[:40]!r} is no number of seconds" for t in texts.take(pa.array(rows)).to_pylist()
         ]
-        lost.note(
-            field if field in ("start_s", "end_s") else "start_s",
-            pa.array(reasons, pa.string()),
-            rows,
-        )
+        lost.note("start_s", pa.array(reasons, pa.string()), rows)
         return values

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from prom3e_index.tables.addresses import is_address
-from prom3e_index.tables.aliases import Matched, plain
+from prom3e_index.tables.aliases import PLACE_NAMES, Matched, plain
 from prom3e_index.tables.attached import UNSTATED, modality_of, several
 from prom3e_index.tables.dates import read_days
 from prom3e_index.tables.names import names_kind
@@ -61,14 +61,19 @@ def sniff(matched: Matched, columns: Iterable[str], sample: Sample, check: Check
 
     Returns:
         The fields; a column of media is read where the table has none of that kind and one of its files is there or
-        is an address, a single column as place where most of its cells are one, and the id is one that tells rows
-        apart.
+        is an address, a single column as place where its name says so or most of its cells are one, and the id
+        is one that tells rows apart.
     """
     out = Sniffed(dict(matched.fields))
     left = set(matched.convention.leave) if matched.convention else set()
     filled = {f for f, names in out.fields.items() if any(sample.texts(c) for c in names)}
     _choose_id(out, matched, sample)
-    places = tuple(c for c in matched.singles if _share(sample.texts(c), _is_place) >= _MOST)
+    places = tuple(
+        c
+        for c in matched.singles
+        if (plain(c) in PLACE_NAMES and sample.texts(c))
+        or _share(sample.texts(c), _is_place) >= _MOST
+    )
     if places:
         out.fields["latlon"] = places
     used = {c for names in out.fields.values() for c in names}
