@@ -210,7 +210,7 @@ def align(
     )
     run = AlignRun(
         name, table, out, init, anchor, config, options.columns, options.format, options.media,
-        options.allow_outside, climate, label, hub, device, half, cache,
+        options.allow_outside, climate, label, hub, device, half, cache, options.encoding,
     )  # fmt: skip
     with progress() as show:
         done = run_align(run, show, show.run)
@@ -246,6 +246,7 @@ def patch(
         format=options.format,
         media=options.media,
         allow_outside=options.allow_outside,
+        encoding=options.encoding,
     )
     with progress() as show:
         done = run_patch(before, after, rows, out, show, points, device)

@@ -6,10 +6,11 @@ import tempfile
 from pathlib import Path
 
 from prom3e_index.errors import InputError
+from prom3e_index.indexer.answering import open_table, table_kind
 from prom3e_index.indexer.plan import Progress, open_plan, plan, silent
 from prom3e_index.indexer.understood import Understood, note_missing, remote, understand
 from prom3e_index.indexer.work import BuildConfig
-from prom3e_index.tables import EMBEDDINGS, read_observations, recognise
+from prom3e_index.tables import EMBEDDINGS
 
 
 def look(config: BuildConfig, urls: Path | None = None, progress: Progress = silent) -> Understood:
@@ -24,7 +25,7 @@ def look(config: BuildConfig, urls: Path | None = None, progress: Progress = sil
         InputError: A bad option, a file of embeddings, or ids that stand in several rows.
         TableError: The table cannot be read.
     """
-    kind = config.format or recognise(Path(config.table.partition("::")[0]))
+    kind = table_kind(config)
     if kind in EMBEDDINGS:
         raise InputError(
             f"{config.table} holds embeddings ({kind}), not observations with media; `evaluate` and `build` read it."
@@ -32,15 +33,7 @@ def look(config: BuildConfig, urls: Path | None = None, progress: Progress = sil
     with tempfile.TemporaryDirectory(prefix="prom3e-look-") as folder:
         con = open_plan(Path(folder))
         try:
-            table = read_observations(
-                config.table,
-                config.columns,
-                format=config.format,
-                media=config.media,
-                allow_outside=config.allow_outside,
-                encoding=config.encoding,
-                date_order=config.date_order,
-            )
+            table = open_table(config, kind, (), 0)
             plan(con, table, config.duplicates, progress)
             note_missing(con, table.media)
             if urls is not None:

@@ -163,7 +163,8 @@ def _settle(
     """Turn `incoming` into `planned`, `rejected` and `lost`."""
     _create_notes(con)
     twice = con.execute(
-        "SELECT id, count(*), min(row_in) + 1, count(*) OVER () FROM incoming WHERE id IS NOT NULL GROUP BY id "
+        "SELECT id, count(*), min(row_in) + 1, count(*) OVER () FROM incoming "
+        "WHERE id IS NOT NULL AND refused IS NULL GROUP BY id "
         "HAVING count(*) > 1 ORDER BY min(row_in) LIMIT 1"
     ).fetchall()
     if twice and duplicates == "error":
@@ -176,7 +177,7 @@ def _settle(
     con.execute(
         "CREATE OR REPLACE TABLE verdict AS SELECT row_in, CASE "
         "WHEN refused IS NOT NULL THEN refused WHEN id IS NULL THEN 'the row has no id' "
-        f"WHEN row_number() OVER (PARTITION BY id ORDER BY row_in {order}) > 1 "
+        f"WHEN row_number() OVER (PARTITION BY id, refused IS NULL ORDER BY row_in {order}) > 1 "
         f"THEN 'duplicate id; the {duplicates} row with it is kept' "
         f"WHEN NOT ({searchable}) THEN 'nothing to search by' || "
         "CASE WHEN len(problems) > 0 THEN ': ' || array_to_string("

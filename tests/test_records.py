@@ -198,3 +198,29 @@ def test_spans_that_are_none_are_said(tmp_path: Path) -> None:
         ["'-1' is no number of seconds"],
     ]
     assert [r["end_s"] for r in rows] == [3, 3]
+
+
+def test_an_absence_is_no_second_row_of_its_id_and_trains_nothing(tmp_path):
+    from prom3e_index.indexer.look import look
+    from prom3e_index.indexer.work import BuildConfig
+    from prom3e_index.training.stage_one.observations import read_rows
+
+    table = tmp_path / "t.csv"
+    table.write_text(
+        "id,species,lat,lon,occurrenceStatus\n"
+        "a,Parus major,1,2,ABSENT\na,Parus major,3,4,PRESENT\nb,Pica pica,5,6,PRESENT\n"
+    )
+    found = look(BuildConfig(table=str(table), out=tmp_path / "none"))
+    rows = read_rows(str(table))
+
+    assert (found.kept, found.refused) == (2, 1)
+    assert rows.place.tolist() == [[3, 4], [5, 6]]
+
+
+def test_training_reads_a_table_in_the_encoding_that_is_named(tmp_path):
+    from prom3e_index.training.stage_one.observations import read_rows
+
+    table = tmp_path / "t.csv"
+    table.write_bytes("id,text,lat,lon\na,Жук,1,2\nb,Жаба,3,4\n".encode("cp866"))
+
+    assert read_rows(str(table), encoding="cp866").text == ["Жук", "Жаба"]

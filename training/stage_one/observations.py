@@ -65,10 +65,11 @@ def read_rows(
     format: str | None = None,
     media: Path | None = None,
     allow_outside: bool = False,
+    encoding: str | None = None,
     climate: Path | None = None,
     label: str | None = None,
 ) -> Rows:
-    """Read a table for training.
+    """Read a table for training; records of absence are passed over, as an index refuses them.
 
     Args:
         table: As `read_observations` takes it.
@@ -76,6 +77,7 @@ def read_rows(
         format: Of the table; recognised when None.
         media: Folder of relative media paths.
         allow_outside: Accept media outside it.
+        encoding: Of a text table; told by its bytes when None.
         climate: Raster for rows without climate values of their own.
         label: Column that tells species apart; the taxonomic name when None.
 
@@ -83,7 +85,12 @@ def read_rows(
         InputError: No such column, or fewer than two rows.
     """
     observations = read_observations(
-        table, columns, format=format, media=media, allow_outside=allow_outside
+        table,
+        columns,
+        format=format,
+        media=media,
+        allow_outside=allow_outside,
+        encoding=encoding,
     )
     if label is not None and label not in observations.columns:
         near = near_names(label, observations.columns)
@@ -92,7 +99,7 @@ def read_rows(
     place: list[tuple[float, float]] = []
     own = next((k for k, v in observations.extra.items() if v == label), label)
     for batch in observations.batches():
-        values = batch.to_pydict()
+        values = batch.filter(batch.column("refused").is_null()).to_pydict()
         for key in kept:
             kept[key] += values["text" if own is None else own] if key == "label" else values[key]
         for latitude, longitude, obscured in zip(

@@ -47,6 +47,7 @@ class AlignRun:
         format: Of the table.
         media: Folder of relative media paths.
         allow_outside: Accept media outside it.
+        encoding: Of a text table; told by its bytes when None.
         climate: Raster for rows without climate values.
         label: Column that tells species apart.
         hub: Local copy of hub repositories.
@@ -71,6 +72,7 @@ class AlignRun:
     device: str = "cpu"
     half: bool = False
     cache: Path | None = None
+    encoding: str | None = None
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,7 @@ def run_align(run: AlignRun, show: Progress, report: Report) -> Aligned | None:
         format=run.format,
         media=run.media,
         allow_outside=run.allow_outside,
+        encoding=run.encoding,
         climate=run.climate,
         label=run.label,
     )
