@@ -14,6 +14,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Literal
 
 from prom3e_index.errors import InputError
+from prom3e_index.tables.short_years import full_year, year_first
 
 Days = tuple[date, date]
 Order = Literal["dmy", "mdy"]
@@ -46,6 +47,7 @@ class DateRules:
         order: Whether the day or the month comes first; None where nothing tells.
         dotted: The same of dates with dots, which are of languages that put the day first.
         given: The order was given by the user, not seen in the column.
+        year_first: Of dates of two digits thrice: whether the year comes first; None where nothing tells.
         serials: First and last day that a number of a spreadsheet's count may mean; None where numbers are no dates.
         said: What a user should see of it, each a sentence without the column's name.
     """
@@ -53,6 +55,7 @@ class DateRules:
     order: Order | None = None
     dotted: Order | None = "dmy"
     given: bool = False
+    year_first: bool | None = False
     serials: Days | None = None
     said: tuple[str, ...] = ()
 
@@ -71,6 +74,8 @@ def learn_dates(texts: Iterable[str | None], order: Order | None = None) -> Date
     first: dict[str, str] = {}
     counts = dict.fromkeys(("dmy", "mdy", "either", ".dmy", ".mdy", ".either", "short"), 0)
     serials, others, years = [], 0, []
+    numeric: list[str] = []
+    short: list[str] = []
     for text in texts:
         cell = (text or "")[:200].strip()
         if not cell:
@@ -80,12 +85,26 @@ def learn_dates(texts: Iterable[str | None], order: Order | None = None) -> Date
             continue
         others += 1
         years += [int(y) for y in _YEAR.findall(cell)]
+        found_years = [year for *_, year in _NUMERIC.findall(cell)]
+        if found_years:
+            (short if any(len(y) == 2 for y in found_years) else numeric).append(cell)
+        if _short_year(cell):
+            counts["short"] += 1
+            first.setdefault("short", cell[:40])
+    years_first = False if order else year_first(short)
+    for cell in numeric if years_first is not False else [*numeric, *short]:
         kinds = [_tells(int(a), int(b), mark) for a, mark, b, _ in _NUMERIC.findall(cell)]
-        kinds.append("short" if _short_year(cell) else None)
         for kind in filter(None, kinds):
             counts[kind] += 1
             first.setdefault(kind, cell[:40])
     said = []
+    if years_first:
+        said.append(f"dates are read with the year first, as {short[0][:40]!r} has it")
+    elif years_first is None:
+        said.append(
+            f"{_dates(len(short))} such as {short[0][:40]!r} may have the year first or last, and no date of the "
+            "column tells: not read; write years with four digits, or say --date-order dmy or mdy"
+        )
     found, dotted = order, order
     if order is None:
         found, sentence = _order(counts, first, "")
@@ -106,7 +125,7 @@ def learn_dates(texts: Iterable[str | None], order: Order | None = None) -> Date
             f"{_dates(len(serials), 'number')} such as {serials[0]!r}: read as days of a spreadsheet ({day}, counted "
             f"from 1900); a file that counts from 1904 would mean {day + timedelta(days=_FOUR_YEARS)}"
         )
-    return DateRules(found, dotted, order is not None, span, tuple(said))
+    return DateRules(found, dotted, order is not None, years_first, span, tuple(said))
 
 
 def order_named(name: str | None) -> Order | None:
@@ -221,12 +240,6 @@ def _valid(year: int, month: int, day: int) -> bool:
     except ValueError:
         return False
     return True
-
-
-def full_year(digits: str) -> int:
-    """A year of four digits or two: 00 to 29 are 2000 to 2029, 30 to 99 are 1930 to 1999."""
-    year = int(digits)
-    return year if len(digits) > 2 else year + (2000 if year < 30 else 1900)
 
 
 def counted(text: str, rules: DateRules, shown: str) -> Days | None:

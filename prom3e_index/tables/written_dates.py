@@ -7,7 +7,8 @@ import unicodedata
 from datetime import date, timedelta
 from functools import lru_cache
 
-from prom3e_index.tables.day_order import DateRules, Days, Doubt, day_month, full_year
+from prom3e_index.tables.day_order import DateRules, Days, Doubt, day_month
+from prom3e_index.tables.short_years import full_year
 
 _LANGUAGES = """
 january february march april may june july august september october november december
@@ -23,7 +24,38 @@ jaenner feber mrz apr mai jun jul aug sept okt nov dez
 jan feb mrt apr mei jun jul aug setiembre okt nov des
 """
 """Months in English, German, French, Spanish, Portuguese, Dutch, Italian, Swedish, Danish and Norwegian; others."""
+_WHOLE_WORDS = """
+stycznia lutego marca kwietnia maja czerwca lipca sierpnia września października - grudnia
+styczeń luty marzec kwiecień maj czerwiec lipiec sierpień wrzesień październik - grudzień
+ledna února března dubna května června července srpna září října listopadu prosince
+leden únor březen duben květen červen červenec srpen září říjen - prosinec
+januára februára marca apríla mája júna júla augusta septembra októbra novembra decembra
+ocak şubat mart nisan mayıs haziran temmuz ağustos eylül ekim kasım aralık
+tammikuuta helmikuuta maaliskuuta huhtikuuta toukokuuta kesäkuuta heinäkuuta elokuuta syyskuuta lokakuuta marraskuuta joulukuuta
+január február március április május június július augusztus szeptember október november december
+ianuarie februarie martie aprilie mai iunie iulie august septembrie octombrie noiembrie decembrie
+января февраля марта апреля мая июня июля августа сентября октября ноября декабря
+январь февраль март апрель май июнь июль август сентябрь октябрь ноябрь декабрь
+січня лютого березня квітня травня червня липня серпня вересня жовтня листопада грудня
+ιανουαρίου φεβρουαρίου μαρτίου απριλίου μαΐου ιουνίου ιουλίου αυγούστου σεπτεμβρίου οκτωβρίου νοεμβρίου δεκεμβρίου
+"""
+"""Months in Polish, Czech, Slovak, Turkish, Finnish, Hungarian, Romanian, Russian, Ukrainian and Greek; written in full,
+for their first letters are of other months elsewhere. `listopada` is November in Polish and October in Croatian.
+"""
 _NAMES = [(name, i) for line in _LANGUAGES.split("\n") for i, name in enumerate(line.split(), 1)]
+
+
+def _folded(word: str) -> str:
+    key = unicodedata.normalize("NFKD", word.casefold().replace("ä", "ae").strip("."))
+    return "".join(c for c in key if not unicodedata.combining(c))
+
+
+_WHOLE = {
+    _folded(name): i
+    for line in _WHOLE_WORDS.split("\n")
+    for i, name in enumerate(line.split(), 1)
+    if name != "-"
+}
 _ROMAN = {r: i for i, r in enumerate("i ii iii iv v vi vii viii ix x xi xii".split(), 1)}
 _WEEKDAYS = set(
     """
@@ -74,7 +106,7 @@ _ZONE = re.compile(
 )
 _NUMBERS = re.compile(r"(\d{1,2})([/.\- ])\s?(\d{1,2})\2\s?(\d{4}|\d{2})", re.ASCII)
 _MONTH_YEAR = re.compile(r"(\d{1,2})[/.\-](\d{4})", re.ASCII)
-_CHINESE = re.compile(r"(\d{4})\s*年(?:\s*(\d{1,2})\s*月(?:\s*(\d{1,2})\s*日?)?)?")
+_CHINESE = re.compile(r"(\d{4})\s*[年년](?:\s*(\d{1,2})\s*[月월](?:\s*(\d{1,2})\s*[日일]?)?)?")
 _WORD = re.compile(r"\d+(?:st|nd|rd|th|er|º|ª|e)(?![^\W\d_])|\d+|[^\W\d_]+")
 _DECADE = re.compile(r"(\d{3})0(?:'?s|er)|(\d{3})[xX]|(\d\d)[xX]{2}")
 
@@ -82,10 +114,11 @@ _DECADE = re.compile(r"(\d{3})0(?:'?s|er)|(\d{3})[xX]|(\d\d)[xX]{2}")
 @lru_cache(1 << 12)
 def month_number(word: str) -> int | None:
     """The month of a name, of its first three letters or more, or of a Roman numeral; None where it is none."""
-    key = unicodedata.normalize("NFKD", word.casefold().replace("ä", "ae").strip("."))
-    plain = "".join(c for c in key if not unicodedata.combining(c))
+    plain = _folded(word)
     if plain in _ROMAN:
         return _ROMAN[plain]
+    if plain in _WHOLE:
+        return _WHOLE[plain]
     short = plain.replace("maer", "mar") if plain.startswith("maer") and len(plain) < 5 else plain
     found = {i for name, i in _NAMES if len(short) > 2 and name.startswith(short)}
     return found.pop() if len(found) == 1 else None
@@ -138,6 +171,12 @@ def written(text: str, rules: DateRules) -> Days | None:
     numbers = _NUMBERS.fullmatch(plain)
     if numbers:
         a, b, year = int(numbers[1]), int(numbers[3]), full_year(numbers[4])
+        if len(numbers[4]) == 2 and rules.year_first is not False:
+            if rules.year_first is None:
+                raise Doubt(
+                    f"{shown} may have the year first or last; write it with four digits, or say --date-order dmy or mdy"
+                )
+            return span(full_year(numbers[1]), b, int(numbers[4]))
         found = day_month(a, b, year, numbers[2], rules, shown)
         return span(*found) if found else None
     month_year = _MONTH_YEAR.fullmatch(plain)
