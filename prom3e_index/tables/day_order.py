@@ -14,7 +14,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Literal
 
 from prom3e_index.errors import InputError
-from prom3e_index.tables.short_years import full_year, year_first
+from prom3e_index.tables.short_years import year_first
 
 Days = tuple[date, date]
 Order = Literal["dmy", "mdy"]

@@ -42,8 +42,7 @@ class Named:
         self.begin()
         if sample is None:
             return
-        common = (t.lower() for c in columns.get("common_name", ()) for t in sample.texts(c))
-        self._known = frozenset(sorted(set(common))[:_COMMON_KNOWN])
+        self._known = frozenset(sorted(self._commons(sample))[:_COMMON_KNOWN])
         for field in ("species", "scientific_name"):
             for column in columns.get(field, ())[:1]:
                 texts = set(sample.texts(column))
@@ -52,6 +51,21 @@ class Named:
                 kinds = {self._kind(field, t, None) for t in texts}
                 if kinds & {"common", "nothing"}:
                     self.changed.add(column)
+
+    def _commons(self, sample: Sample) -> set[str]:
+        """The common names of the first rows, in lower case; one that the row gives as scientific too tells nothing."""
+        own = [
+            sample.column(c)
+            for field in ("scientific_name", "species")
+            for c in self._columns.get(field, ())[:1]
+        ]
+        found = set()
+        for column in self._columns.get("common_name", ()):
+            cells = sample.column(column)
+            for row, text in enumerate(cells):
+                if text is not None and not any(o[row] == text for o in own):
+                    found.add(text.lower())
+        return found
 
     def begin(self) -> None:
         """Start counting anew."""

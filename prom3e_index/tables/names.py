@@ -20,6 +20,8 @@ _LONGEST = 300
 _INVISIBLE = re.compile(r"[\u00ad\u200b-\u200f\u2060\ufeff]|</?[a-zA-Z]{1,3}>")
 _QUOTES = "\"'`´‘’‚‛“”„‟«»"
 _QUOTED = re.compile(rf"\A[{_QUOTES}]([^\W\d_]+)[{_QUOTES}]\s")
+_WHOLLY = re.compile(r"\[[^\[\]]*\]\Z|\([^\W\d_]+ [a-z][^(),\d]*\)\Z")
+"""A name all in brackets; `(Sabine, 1823)` is an author."""
 _CROSSES = re.compile(r"\s*[×✕✖⨯╳]\s*")
 _SIGNS = {"×", "x", "X", "+"}
 _EPITHET = re.compile(r"(?:\d{1,2}-?)?[^\W\d_]+(?:[-'][^\W\d_]+)*\Z")
@@ -90,7 +92,7 @@ def _quieter(words: list[str]) -> list[str]:
 def _spelt(name: str, authors: bool) -> str:
     """A name as the parser reads it: quotes off, one sign of hybrids, capitals where they belong."""
     text = _QUOTED.sub(r"\1 ", name.lstrip("†‡*") + " ").strip()
-    if text[:1] in _QUOTES and text[-1:] in _QUOTES:
+    if text[:1] in _QUOTES and text[-1:] in _QUOTES or _WHOLLY.match(text):
         text = text[1:-1]
     text = _CROSSES.sub(" × ", text)
     text = re.sub(r"(?<=\w)[’‘`´ʼ](?=\w)", "'", text)

@@ -7,6 +7,7 @@ them is a genus or an epithet; what they miss is told by the column (`names.name
 from __future__ import annotations
 
 import re
+import unicodedata
 
 _HEADS = set(
     """
@@ -52,7 +53,8 @@ _NOTHING = {
     "set up", "setup pickup", "pickup", "calibration", "test", "leer", "vide", "vacío", "vacio", "leeg", "tom", "vuoto",
     "unbekannt", "inconnu", "desconocido", "onbekend", "animal", "other", "na", "n/a", "cv needed", "cv failed",
     "problem", "bad image", "no image", "ignore", "incertae sedis", "human", "humans", "person", "people", "staff",
-    "human camera trapper", "human-camera trapper", "vehicle", "vehicles", "car", "truck", "motorcycle", "bicycle",
+    "human camera trapper", "human-camera trapper", "no id", "no bird", "no birds", "mystery mystery",
+    "identity unknown", "sonus naturalis", "soundscape", "vehicle", "vehicles", "car", "truck", "motorcycle", "bicycle",
 }  # fmt: skip
 _UNKNOWN = re.compile(
     r"(?:unidentified|unknown|undetermined|indeterminate|unid\.?|unbestimmte[rs]?|non identifiée?)\b",
@@ -68,8 +70,17 @@ def says_nothing(text: str) -> bool:
     return plain in _NOTHING or bool(_UNKNOWN.match(plain))
 
 
+def _foreign(text: str) -> bool:
+    """Whether a name begins with a word of another script than Latin; look-alikes within a Latin word do not count."""
+    words = text.split()
+    letters = [c for c in words[0] if c.isalpha()] if words else []
+    return bool(letters) and not any("LATIN" in unicodedata.name(c, "") for c in letters)
+
+
 def looks_common(text: str) -> bool:
     """Whether a name is a common one by its words: `Red Fox`, `Pallas's Gull`, `Black-headed Gull`, `Rotfuchs`."""
+    if _foreign(text[:200]):
+        return True
     if re.search(r"\d|:", text[:200]):
         return False
     plain = re.sub(r"\([^()]*\)?|\[[^\[\]]*\]?", " ", text[:200].replace("_", " "))

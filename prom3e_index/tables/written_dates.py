@@ -31,7 +31,8 @@ ledna února března dubna května června července srpna září října listo
 leden únor březen duben květen červen červenec srpen září říjen - prosinec
 januára februára marca apríla mája júna júla augusta septembra októbra novembra decembra
 ocak şubat mart nisan mayıs haziran temmuz ağustos eylül ekim kasım aralık
-tammikuuta helmikuuta maaliskuuta huhtikuuta toukokuuta kesäkuuta heinäkuuta elokuuta syyskuuta lokakuuta marraskuuta joulukuuta
+tammikuuta helmikuuta maaliskuuta huhtikuuta toukokuuta kesäkuuta heinäkuuta elokuuta syyskuuta lokakuuta marraskuuta \
+joulukuuta
 január február március április május június július augusztus szeptember október november december
 ianuarie februarie martie aprilie mai iunie iulie august septembrie octombrie noiembrie decembrie
 января февраля марта апреля мая июня июля августа сентября октября ноября декабря
@@ -39,8 +40,8 @@ ianuarie februarie martie aprilie mai iunie iulie august septembrie octombrie no
 січня лютого березня квітня травня червня липня серпня вересня жовтня листопада грудня
 ιανουαρίου φεβρουαρίου μαρτίου απριλίου μαΐου ιουνίου ιουλίου αυγούστου σεπτεμβρίου οκτωβρίου νοεμβρίου δεκεμβρίου
 """
-"""Months in Polish, Czech, Slovak, Turkish, Finnish, Hungarian, Romanian, Russian, Ukrainian and Greek; written in full,
-for their first letters are of other months elsewhere. `listopada` is November in Polish and October in Croatian.
+"""Months in Polish, Czech, Slovak, Turkish, Finnish, Hungarian, Romanian, Russian, Ukrainian and Greek; written in
+full, for their first letters are of other months elsewhere. `listopada` is November in Polish and October in Croatian.
 """
 _NAMES = [(name, i) for line in _LANGUAGES.split("\n") for i, name in enumerate(line.split(), 1)]
 
@@ -174,7 +175,8 @@ def written(text: str, rules: DateRules) -> Days | None:
         if len(numbers[4]) == 2 and rules.year_first is not False:
             if rules.year_first is None:
                 raise Doubt(
-                    f"{shown} may have the year first or last; write it with four digits, or say --date-order dmy or mdy"
+                    f"{shown} may have the year first or last; write it with four digits, or say --date-order dmy or "
+                    "mdy"
                 )
             return span(full_year(numbers[1]), b, int(numbers[4]))
         found = day_month(a, b, year, numbers[2], rules, shown)
