@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -224,3 +225,15 @@ def test_training_reads_a_table_in_the_encoding_that_is_named(tmp_path):
     table.write_bytes("id,text,lat,lon\na,Жук,1,2\nb,Жаба,3,4\n".encode("cp866"))
 
     assert read_rows(str(table), encoding="cp866").text == ["Жук", "Жаба"]
+
+
+@pytest.mark.parametrize(
+    "text, found",
+    [("2,5", 2.5), ("0,25", 0.25), ("1.5", 1.5), ("1:30", 90.0), ("12,0000", 12.0)],
+)
+def test_seconds_with_a_decimal_comma(text, found):
+    assert seconds(text) == found
+
+
+def test_a_comma_before_three_digits_may_be_of_thousands():
+    assert math.isnan(seconds("1,500")) and math.isnan(seconds("1,5,2"))

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from prom3e_index.errors import InputError
+from prom3e_index.errors import InputError, TableError
 from prom3e_index.tables import read_observations
 
 
@@ -183,3 +183,40 @@ def test_a_column_that_is_named_for_places_is_read_whatever_share_are(tmp_path: 
 
     assert [r["latitude"] for r in rows] == [51.5, None, None]
     assert ["'by the pond'" in p["reason"] for p in rows[1]["problems"]] == [True]
+
+
+def test_a_date_called_datum_is_a_date_and_a_datum_is_none(tmp_path: Path) -> None:
+    rows, table = read(tmp_path, "name,lat,lon,Datum\nPica pica,52,13,3.5.2021\nPica pica,52,13,\n")
+    assert [str(r["event_start"]) for r in rows] == ["2021-05-03", "None"]
+    assert [r["latitude"] for r in rows] == [52.0, 52.0]
+    assert table.said == ["'Datum' is read as the column of dates, for what its cells hold"]
+
+    for datum in ("WGS84", "EPSG:4326", "WGS 84"):
+        rows, table = read(tmp_path, f"name,lat,lon,Datum\nPica pica,52,13,{datum}\n")
+        assert table.fields["datum"] == ("Datum",) and "event_date" not in table.fields
+
+
+def test_a_date_called_datum_beside_another_date_is_kept_as_it_is(tmp_path: Path) -> None:
+    rows, table = read(
+        tmp_path, "name,lat,lon,datum,eventDate\nPica pica,52,13,2020-01-01,2021-05-03\n"
+    )
+    assert str(rows[0]["event_start"]) == "2021-05-03" and rows[0]["datum"] == "2020-01-01"
+
+
+def test_what_is_no_advice(tmp_path: Path) -> None:
+    _, table = read(
+        tmp_path,
+        "name,image,photo_file,Number of Observers\nPica pica,a.jpg,a.jpg,2\n",
+        ("a.jpg",),
+    )
+    assert table.unused == {}
+
+
+def test_a_label_may_be_a_name(tmp_path: Path) -> None:
+    _, table = read(tmp_path, "image,label\na.jpg,Pica pica\nb.jpg,Turdus merula\n")
+    assert table.unused == {"label": "scientific_name"}
+
+
+def test_a_table_without_the_names_of_its_columns_is_refused_for_that(tmp_path: Path) -> None:
+    with pytest.raises(TableError, match="no line with the names of its columns.*51.5, -0.1"):
+        read(tmp_path, "a,Pica pica,51.5,-0.1\nb,Turdus merula,52,1\n")

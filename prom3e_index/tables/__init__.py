@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
 from prom3e_index.errors import InputError, TableError, near_names
 from prom3e_index.tables.aliases import match
+from prom3e_index.tables.cells import NUMBER
 from prom3e_index.tables.content import content, source_files
+from prom3e_index.tables.dates import read_days
 from prom3e_index.tables.day_order import order_named
 from prom3e_index.tables.normalise import MOST_SCALED, Rules, not_scaled, number
 from prom3e_index.tables.observations import Observations
@@ -82,6 +85,12 @@ def read_observations(
     check = Rules({}, base, allow_outside).media_path
     found = sniff(matched, source.columns, sample, check)
     if not any(f in found.fields for f in SEARCHABLE):
+        data = [c for c in source.columns if re.fullmatch(NUMBER, c) or read_days(c)[0]]
+        if len(data) > 1:
+            raise TableError(
+                f"{file} ({source.format}) has no line with the names of its columns: its first line holds "
+                f"{', '.join(data[:4])}. Put one above it, such as id,species,latitude,longitude."
+            )
         near = near_names("image", source.columns) or near_names("latitude", source.columns)
         raise TableError(
             f"{file} ({source.format}) has no column for a photo, tile, recording, place, climate or name "

@@ -19,6 +19,8 @@ _NO = frozenset(
 _YES = frozenset("present presence true t yes y 1 1.0 detected".split())
 _ZERO = re.compile(r"0+(?:\.0+)?\Z")
 _NUMBER = re.compile(NUMBER + r"\Z")
+_COMMA = re.compile(r"[0-9]+,(?:[0-9]{1,2}|[0-9]{4,})\Z")
+"""A decimal comma; one before three digits may be of thousands."""
 _CLOCK = re.compile(r"(?:([0-9]{1,3}):)?([0-9]{1,3}):([0-9]{1,2}(?:\.[0-9]+)?)\Z")
 
 
@@ -37,6 +39,8 @@ def absent(
 def seconds(text: str | None) -> float:
     """Seconds as a number or as `hours:minutes:seconds`; NaN for any other text."""
     cell = text or ""
+    if _COMMA.match(cell):
+        cell = cell.replace(",", ".")
     if _NUMBER.match(cell):
         return float(cell)
     found = _CLOCK.match(cell)

@@ -25,12 +25,14 @@ _NOT_OF_THE_ROW = re.compile(
 )
 """Names of columns of pictures that do not show what was observed."""
 _NAMES = re.compile(
-    r"species|taxon|scientific|latin|vernacular|common|art\b|espece|especie|naam|nombre|nom\b"
+    r"species|taxon|scientific|latin|vernacular|common|label\b|art\b|espece|especie|naam|nombre|nom\b"
 )
 _LICENCE = re.compile(
     r"creative ?commons|\bcc[ -]?(?:by|0)|public domain|all rights", re.IGNORECASE
 )
 _DIGITS = re.compile(r"[0-9]")
+_DATED = re.compile(r"[0-9][./-][0-9]|[0-9]\.?\s+[^\W\d_]+\.?\s+[0-9]{4}")
+"""What dates have and no geodetic datum: `3.5.2021`, `3. Mai 2021`."""
 
 Check = Callable[[str], tuple[str | None, str | None]]
 
@@ -68,6 +70,7 @@ def sniff(matched: Matched, columns: Iterable[str], sample: Sample, check: Check
     left = set(matched.convention.leave) if matched.convention else set()
     filled = {f for f, names in out.fields.items() if any(sample.texts(c) for c in names)}
     _choose_id(out, matched, sample)
+    _dates_called_datum(out, sample, filled)
     places = tuple(
         c
         for c in matched.singles
@@ -77,6 +80,13 @@ def sniff(matched: Matched, columns: Iterable[str], sample: Sample, check: Check
     if places:
         out.fields["latlon"] = places
     used = {c for names in out.fields.values() for c in names}
+    media = {
+        p
+        for f in ("image", "audio", "sat", UNSTATED)
+        for c in out.fields.get(f, ())
+        for t in sample.texts(c)[:_CELLS]
+        for p in several(t)
+    }
     for name in columns:
         if name in used:
             continue
@@ -94,7 +104,7 @@ def sniff(matched: Matched, columns: Iterable[str], sample: Sample, check: Check
                 out.said.append(
                     f"{name!r} is read as the column of {what}, for what its cells hold"
                 )
-            else:
+            elif not all(p in media for t in texts for p in several(t)):
                 out.unused[name] = next(iter(sorted(kinds))) if len(kinds) == 1 else UNSTATED
             continue
         looks = _looks_like(name, texts, filled)
@@ -149,11 +159,25 @@ def _looks_like(name: str, texts: list[str], filled: set[str]) -> str | None:
         )
         if side is not None and _share(texts, lambda t: bool(_DIGITS.search(t))) >= _MOST:
             return side
-    if "rights_holder" not in filled and re.search(
-        r"observer|recordist|photograph|recorder", known
+    if (
+        "rights_holder" not in filled
+        and re.search(r"observer|recordist|photograph|recorder", known)
+        and not all(t.isdecimal() for t in texts)
     ):
         return "rights_holder"
     return None
+
+
+def _dates_called_datum(out: Sniffed, sample: Sample, filled: set[str]) -> None:
+    """Read as dates what German, Dutch and Scandinavian tables call `Datum`."""
+    for name in out.fields.get("datum", ()):
+        if _share(sample.texts(name), lambda t: bool(_DATED.search(t))) < _MOST:
+            continue
+        out.fields["datum"] = tuple(c for c in out.fields["datum"] if c != name)
+        if not filled & {"event_date", "date_parts", "date_span", "verbatim_date"}:
+            out.fields["event_date"] = (*out.fields.get("event_date", ()), name)
+            filled.add("event_date")
+            out.said.append(f"{name!r} is read as the column of dates, for what its cells hold")
 
 
 def _choose_id(out: Sniffed, matched: Matched, sample: Sample) -> None:
