@@ -134,6 +134,7 @@ def export(
 ) -> None:
     """Write the observations, or the encoder embeddings, for other software."""
     from prom3e_index.errors import InputError
+    from prom3e_index.search.meaning import MEANINGLESS, means_nothing
     from prom3e_index.search.run import Bundle
     from prom3e_index.show.export import export_embeddings, export_metadata
 
@@ -148,6 +149,8 @@ def export(
     else:
         raise InputError(f"--what is {what!r}; known: metadata, embeddings.")
     say(f"{rows:,} rows in {output}")
+    if means_nothing(bundle):
+        say(f"warning: {MEANINGLESS}", err=True)
 
 
 def doctor(

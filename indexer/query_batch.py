@@ -118,11 +118,20 @@ def answer_table(bundle: Bundle, batch: QueryBatch, progress: Progress) -> Done:
         raise InputError(
             f"--queries writes {', '.join(FORMATS)}, not {batch.format!r}; the file's ending or --format says which."
         )
+    if batch.out.exists() and not (batch.out.is_file() or batch.out.is_dir()):
+        raise InputError(
+            f"{batch.out} is no file that could be replaced when every answer is there; leave --output out, and "
+            "-f jsonl or csv goes to stdout."
+        )
     out = real_path(batch.out)
     if out.is_dir():
         raise InputError(f"{batch.out} is a folder; name a file to write.")
     if not out.parent.is_dir():
         raise InputError(f"{batch.out} cannot be written: there is no folder {out.parent}.")
+    if out.exists() and out == real_path(Path(batch.table.partition("::")[0])):
+        raise InputError(
+            f"{batch.out} holds the queries, and would be replaced by their answers; name another file."
+        )
     table = QueryTable(batch.table, batch.like, batch.columns, batch.media)
     with locked(out, "query"):
         return _answer_table(bundle, batch, table, out, progress)

@@ -77,8 +77,11 @@ def write_parquet(found: Sequence[dict[str, Any]], columns: Sequence[str], path:
         return made.cast(pa.string()) if pa.types.is_null(made.type) else made
 
     arrays = [array([r.get(c) for r in found]) for c in columns]
-    with replacing(path) as new:
-        parquet.write_table(pa.Table.from_arrays(arrays, names=list(columns)), new)
+    table = pa.Table.from_arrays(arrays, names=list(columns))
+    with replacing(path) as new, parquet.ParquetWriter(new, table.schema) as writer:
+        writer.write_table(
+            table
+        )  # parquet.write_table removes what cannot be written, also a device or a pipe
 
 
 def export_metadata(bundle: Bundle, path: Path, format: str) -> int:
