@@ -94,7 +94,7 @@ def read_observations(
         near = near_names("image", source.columns) or near_names("latitude", source.columns)
         raise TableError(
             f"{file} ({source.format}) has no column for a photo, tile, recording, place, climate or name "
-            f"among {', '.join(source.columns[:12])}{near}. Name one: --map COLUMN=image."
+            f"among {', '.join(source.columns[:12])}{near}. Name one: {_advice(found.unused)}."
         )
     raw = _raw_climate(sample, found.fields.get("env", ()))
     rules = Rules(
@@ -103,6 +103,12 @@ def read_observations(
     if matched.convention is not None:
         found.said.insert(0, f"The columns are those of {matched.convention.name}")
     return Observations(source, rules, keep, sample, found)
+
+
+def _advice(unused: Mapping[str, str]) -> str:
+    """What a user may write, of the columns that look like fields."""
+    ways = [f"--map '{column}={name}'" for column, name in list(unused.items())[:3]]
+    return " ".join(ways) or "--map COLUMN=image"
 
 
 def _raw_climate(sample: Sample, names: tuple[str, ...]) -> str | None:

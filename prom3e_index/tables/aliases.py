@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -18,21 +19,27 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "sat": ("sat", "satellite", "satimage", "satelliteimage", "satpath", "saturl", "tile"),
     "audio": ("audio", "sound", "audiopath", "soundpath", "recording", "song", "audiofile", "soundfile",
               "soundfiles", "wav", "wavfile", "soundurl", "audiourl"),
-    "latitude": ("decimallatitude", "latitude", "lat", "declat", "locationlat", "gpslatitude"),
-    "longitude": ("decimallongitude", "longitude", "lon", "lng", "long", "declong", "locationlong", "gpslongitude"),
+    "latitude": ("decimallatitude", "latitude", "lat", "declat", "locationlat", "gpslatitude",
+                 "latitud", "latitudine", "breitengrad", "breedtegraad", "breddegrad", "breddgrad"),
+    "longitude": ("decimallongitude", "longitude", "lon", "lng", "long", "declong", "locationlong", "gpslongitude",
+                  "longitud", "longitudine", "langengrad", "laengengrad", "lengtegraad", "lengdegrad", "langdgrad"),
     "coordinate_uncertainty_m": ("coordinateuncertaintyinmeters", "coordinateuncertaintym", "publicpositionalaccuracy",
                                  "positionalaccuracy"),
     "obscured": ("coordinatesobscured", "obscured", "geoprivacy", "taxongeoprivacy", "informationwithheld"),
     "event_date": ("eventdate", "observedon", "observationdate", "dateobserved", "date", "obsdt", "datetimeoriginal",
-                   "datetime", "timestamp", "timeobservedat", "recordingdate", "collectiondate", "datecollected"),
+                   "datetime", "timestamp", "timeobservedat", "recordingdate", "collectiondate", "datecollected",
+                   "fecha", "fechaobservacion", "observationsdatum"),
     "verbatim_date": ("verbatimeventdate", "verbatimdate", "observedonstring"),
     **{rank: (rank, f"taxon{rank}name") for rank in RANKS},
     "epithet": ("specificepithet", "speciesepithet"),
     "infraspecific": ("infraspecificepithet", "subspeciesepithet"),
     "scientific_name": ("scientificname", "sciname", "species", "taxonspeciesname", "taxonname", "canonicalname",
-                        "taxoncanonicalname", "individualtaxoncanonicalname", "speciesname", "latinname", "name"),
+                        "taxoncanonicalname", "individualtaxoncanonicalname", "speciesname", "latinname",
+                        "wissenschaftlichername", "nomscientifique", "nombrecientifico", "nomecientifico",
+                        "nomescientifico", "wetenschappelijkenaam", "vetenskapligtnamn", "vitenskapelignavn", "latinskenavn", "name"),
     "common_name": ("vernacularname", "commonname", "common", "taxonpreferredcommonname", "preferredcommonname",
-                    "comname", "englishname"),
+                    "comname", "englishname", "deutschername", "nomvernaculaire", "nomcommun", "nombrecomun",
+                    "nomecomum", "nederlandsenaam", "svensktnamn", "norsknavn"),
     "text": ("text",),
     "license": ("license", "licence", "licensecode", "licencecode", "usageterms"),
     "rights_holder": ("rightsholder", "recordedby", "username", "userlogin", "recordist", "photographer", "author",
@@ -42,7 +49,8 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "start_s": ("starts", "startseconds"),
     "end_s": ("ends", "endseconds"),
     "status": ("occurrencestatus", "presence", "presenceabsence", "speciesobserved"),
-    "count": ("individualcount", "observationcount", "howmany", "count"),
+    "count": ("individualcount", "observationcount", "howmany", "count", "anzahl", "aantal", "antal", "antall",
+              "cantidad", "effectif"),
     "datum": ("geodeticdatum", "datum", "verbatimsrs", "srs", "epsg", "crs"),
     "utm_zone": ("utmzone", "zone"),
     "media_kind": (),
@@ -74,6 +82,12 @@ _PLACES = (
     ("declat", ("declong",)),
     ("locationlat", ("locationlong",)),
     ("gpslatitude", ("gpslongitude",)),
+    ("latitud", ("longitud",)),
+    ("latitudine", ("longitudine",)),
+    ("breitengrad", ("langengrad", "laengengrad")),
+    ("breedtegraad", ("lengtegraad",)),
+    ("breddegrad", ("lengdegrad",)),
+    ("breddgrad", ("langdgrad",)),
     ("verbatimlatitude", ("verbatimlongitude",)),
 )
 """Latitude with the longitudes of the same naming; a place takes both from one pair."""
@@ -101,8 +115,16 @@ MAPPABLE = (*(f for f in FIELDS if f != "env"), "media")
 
 
 def plain(name: str) -> str:
-    """A column's name as it is compared: `Start (s)` as `start`, `dwc:decimalLatitude` as `decimallatitude`."""
+    """A column's name as it is compared: `Start (s)` as `start`, `dwc:decimalLatitude` as `decimallatitude`.
+
+    Accents do not count: `Espèce` is `espece`.
+    """
     text = name.strip().strip("\ufeff").lower()
+    if not text.isascii():
+        marked = unicodedata.normalize("NFKD", text)
+        text = unicodedata.normalize(
+            "NFC", "".join(c for c in marked if not "\u0300" <= c <= "\u036f")
+        )
     if "://" in text:  # a term's address
         text = re.split(r"[/#]", text.rstrip("/#"))[-1]
     text = _PREFIX.sub("", text)

@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 from prom3e_index.tables.addresses import is_address
 from prom3e_index.tables.aliases import PLACE_NAMES, Matched, plain
 from prom3e_index.tables.attached import UNSTATED, modality_of, several
+from prom3e_index.tables.cells import NUMBER
 from prom3e_index.tables.dates import read_days
-from prom3e_index.tables.names import names_kind
+from prom3e_index.tables.names import binomial, names_kind
 from prom3e_index.tables.places import read_pair
 from prom3e_index.tables.sample import Sample
+from prom3e_index.tables.vernacular import latin_shaped
 
 _CELLS = 1000
 """Cells of a column that are looked at."""
@@ -25,11 +27,15 @@ _NOT_OF_THE_ROW = re.compile(
 )
 """Names of columns of pictures that do not show what was observed."""
 _NAMES = re.compile(
-    r"species|taxon|scientific|latin|vernacular|common|label\b|art\b|espece|especie|naam|nombre|nom\b"
+    r"species|taxon|scienti|cientif|latin|vernacular|common|label\b|art\b|espece|especie|naam|nombre|nom\b"
 )
 _LICENCE = re.compile(
     r"creative ?commons|\bcc[ -]?(?:by|0)|public domain|all rights", re.IGNORECASE
 )
+_SIDES = {
+    "latitude": ("breite", "breedte", "bredde"),
+    "longitude": ("lange", "laenge", "lengte", "lengde", "langd"),
+}
 _DIGITS = re.compile(r"[0-9]")
 _DATED = re.compile(r"[0-9][./-][0-9]|[0-9]\.?\s+[^\W\d_]+\.?\s+[0-9]{4}")
 """What dates have and no geodetic datum: `3.5.2021`, `3. Mai 2021`."""
@@ -110,12 +116,35 @@ def sniff(matched: Matched, columns: Iterable[str], sample: Sample, check: Check
         looks = _looks_like(name, texts, filled)
         if looks is not None:
             out.unused[name] = looks
+    _taxa_as_columns(out, [c for c in columns if c not in used], sample, filled)
     return out
+
+
+def _taxa_as_columns(out: Sniffed, columns: list[str], sample: Sample, filled: set[str]) -> None:
+    """Say that a table has a column for each taxon, of which none is read."""
+    if filled & {"scientific_name", "species", "common_name", "genus", "text"}:
+        return
+    taxa = [
+        c
+        for c in columns
+        if binomial(c)[1]
+        and latin_shaped(binomial(c)[0])
+        and _share(sample.texts(c), _is_number) == 1
+    ]
+    if len(taxa) > 1:
+        out.said.append(
+            f"{len(taxa):,} columns are named like taxa, such as {taxa[0]!r}; no name is read of them: write a row for "
+            "each taxon of a place, with its name in a column"
+        )
 
 
 def _share(texts: list[str], holds: Callable[[str], bool]) -> float:
     some = list(dict.fromkeys(texts[:_CELLS]))
     return sum(map(holds, some)) / len(some) if some else 0.0
+
+
+def _is_number(text: str) -> bool:
+    return re.fullmatch(NUMBER, text) is not None
 
 
 def _is_place(text: str) -> bool:
@@ -145,7 +174,7 @@ def _looks_like(name: str, texts: list[str], filled: set[str]) -> str | None:
     if "license" not in filled and _share(texts, lambda t: bool(_LICENCE.search(t))) >= _MOST:
         return "license"
     if not filled & {"event_date", "date_parts", "date_span", "verbatim_date"} and (
-        re.search(r"date|time|day|dato|datum|fecha|jour", known)
+        re.search(r"date|time|day|dato|datum|fecha|jour|\bdata\b|\btag\b", known)
         and _share(texts, lambda t: read_days(t)[0] is not None) >= _MOST
     ):
         return "event_date"
@@ -155,13 +184,21 @@ def _looks_like(name: str, texts: list[str], filled: set[str]) -> str | None:
             return "scientific_name" if kind == "scientific" else "common_name"
     if not filled & {"latitude", "latlon", "grid"}:
         side = next(
-            (s for s in ("latitude", "longitude") if known.startswith((s[:3], s[:4]))), None
+            (
+                s
+                for s, words in _SIDES.items()
+                if known.startswith((s[:3], s[:4])) or known in words
+            ),
+            None,
         )
         if side is not None and _share(texts, lambda t: bool(_DIGITS.search(t))) >= _MOST:
             return side
     if (
         "rights_holder" not in filled
-        and re.search(r"observer|recordist|photograph|recorder", known)
+        and re.search(
+            r"observ(?:er|ator|ateur|ador)|recordist|photograph|recorder|beobachter|waarnemer",
+            known,
+        )
         and not all(t.isdecimal() for t in texts)
     ):
         return "rights_holder"
