@@ -171,3 +171,16 @@ def test_what_the_user_maps_is_that_field_alone(tmp_path: Path) -> None:
     assert table.fields["common_name"] == ("species",)
     with pytest.raises(InputError, match="no field 'imag'; did you mean 'image'|imag"):
         match(["a"], {"a": "imag"})
+
+
+def test_one_table_of_a_package_names_the_folder(tmp_path: Path) -> None:
+    table = tmp_path / "observations.csv"
+    table.write_text(
+        "observationID,deploymentID,observationType,scientificName\no1,d1,animal,Sus scrofa\n"
+    )
+    assert read_observations(table).said == ["The columns are those of Camtrap DP observations"]
+
+    (tmp_path / "deployments.csv").write_text("deploymentID,latitude,longitude\nd1,1,2\n")
+    assert read_observations(table).said[1] == (
+        f"deployments.csv beside it has the places: name the folder {tmp_path} to read all tables"
+    )

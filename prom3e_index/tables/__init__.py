@@ -102,6 +102,12 @@ def read_observations(
     )
     if matched.convention is not None:
         found.said.insert(0, f"The columns are those of {matched.convention.name}")
+        beside = matched.convention.beside
+        if beside is not None and (Path(file).parent / beside).is_file():
+            found.said.insert(
+                1,
+                f"{beside} beside it has the places: name the folder {Path(file).parent} to read all tables",
+            )
     return Observations(source, rules, keep, sample, found)
 
 

@@ -19,6 +19,7 @@ class Convention:
         fields: Field → its columns in order of preference, in place of the general names. `a/b` is a path in two
             columns, `a b` an id of two.
         leave: Columns that mean something else here than their name says elsewhere: no field is read from them.
+        beside: A table that lies beside it, where the whole is read by naming the folder.
         refused: Why no observation can be read from such a table; None where they can.
     """
 
@@ -26,6 +27,7 @@ class Convention:
     marks: tuple[str, ...]
     fields: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     leave: tuple[str, ...] = ()
+    beside: str | None = None
     refused: str | None = None
 
 
@@ -153,11 +155,13 @@ CONVENTIONS: tuple[Convention, ...] = (
         "Camtrap DP observations",
         ("observationid", "deploymentid", "observationtype"),
         {"id": ("observationid",), "date_span": ("eventstart", "eventend")},
+        beside="deployments.csv",
     ),
     Convention(
         "Camtrap DP media",
         ("mediaid", "deploymentid", "filepath"),
         {"id": ("mediaid",), "media": ("filepath",), "event_date": ("timestamp",)},
+        beside="deployments.csv",
     ),
     Convention(
         "Wildlife Insights images",
