@@ -198,7 +198,18 @@ def test_spans_that_are_none_are_said(tmp_path: Path) -> None:
         ["'x' is no number of seconds"],
         ["'-1' is no number of seconds"],
     ]
-    assert [r["end_s"] for r in rows] == [3, 3]
+    # an end alone would be the first three seconds, which no row says: the whole recording is heard
+    assert [r["end_s"] for r in rows] == [None, None]
+
+
+def test_an_end_that_cannot_be_told_from_the_files_begin_is_none(tmp_path: Path) -> None:
+    rows, _ = read(
+        tmp_path,
+        "Selection,File Offset (s),Begin Time (s),End Time (s),Begin File,Species\n"
+        "1,5,605,608,a.wav,Pica pica\n2,5,x,608,a.wav,Pica pica\n",
+    )
+
+    assert [(r["start_s"], r["end_s"]) for r in rows] == [(5, 8), (5, None)]
 
 
 def test_an_absence_is_no_second_row_of_its_id_and_trains_nothing(tmp_path):

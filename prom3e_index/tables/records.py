@@ -63,21 +63,31 @@ class Spans:
         self._memo = Memo(lambda text: (seconds(text),))
 
     def read(self, cells: Cells, lost: Problems) -> dict[str, pa.Array]:
-        """`start_s` and `end_s`, seconds within the recording."""
+        """`start_s` and `end_s`, seconds within the recording; none of a row whose start cannot be read."""
         import pyarrow as pa
 
         if not self._columns.get("start_s") and not self._columns.get("end_s"):
             return {}
-        start, end = (self._seconds(cells, f, lost) for f in ("start_s", "end_s"))
+        start, unread = self._seconds(cells, "start_s", lost)
+        end, _ = self._seconds(cells, "end_s", lost)
         if "duration_s" in self._columns:
-            end = np.where(np.isnan(end), start + self._seconds(cells, "duration_s", lost), end)
+            lasts, _ = self._seconds(cells, "duration_s", lost)
+            end = np.where(np.isnan(end), start + lasts, end)
         if "begin_s" in self._columns:
-            moved = start - self._seconds(cells, "begin_s", lost)
+            begin, unread_begin = self._seconds(cells, "begin_s", lost)
+            moved = start - begin
             end += np.where(np.isnan(moved), 0, moved)
+            end[unread_begin] = np.nan
+        end[unread] = (
+            np.nan
+        )  # an end alone is a span from the beginning, which the row does not say
         named = (("start_s", start), ("end_s", end))
         return {name: pa.array(values, mask=np.isnan(values)) for name, values in named}
 
-    def _seconds(self, cells: Cells, field: str, lost: Problems) -> NDArray[np.float64]:
+    def _seconds(
+        self, cells: Cells, field: str, lost: Problems
+    ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """Seconds of a field, NaN where there are none, and where they could not be read."""
         import pyarrow as pa
 
         texts = cells.first(self._columns.get(field, ()))
@@ -90,4 +100,4 @@ class Spans:
             f"{t[:40]!r} is no number of seconds" for t in texts.take(pa.array(rows)).to_pylist()
         ]
         lost.note("start_s", pa.array(reasons, pa.string()), rows)
-        return values
+        return values, bad
