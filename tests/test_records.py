@@ -248,3 +248,18 @@ def test_seconds_with_a_decimal_comma(text, found):
 
 def test_a_comma_before_three_digits_may_be_of_thousands():
     assert math.isnan(seconds("1,500")) and math.isnan(seconds("1,5,2"))
+
+
+@pytest.mark.parametrize(
+    "column, text, hidden",
+    [
+        ("dataGeneralizations", "Coordinates rounded to 0.1 degree", True),
+        ("dataGeneralizations", "names of the collectors shortened", False),
+        ("informationWithheld", "precise location withheld", True),
+        ("informationWithheld", "the photographer's name is replaced", False),
+    ],
+)
+def test_a_place_that_a_remark_calls_coarse_or_withheld_is_obscured(tmp_path, column, text, hidden):
+    rows, _ = read(tmp_path, f"species,lat,lon,{column}\nPica pica,1,2,{text}\n")
+
+    assert [r["obscured"] for r in rows] == [hidden]

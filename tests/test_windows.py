@@ -204,3 +204,17 @@ def test_silent_windows_are_left_out_and_counted(tmp_path):
 def test_what_a_plan_says_is_what_stands_in_the_index(heard):
     note = json.loads((heard / "manifest.json").read_text())
     assert note["rows"] == note["counts"]["rows"] == 25
+
+
+def test_windows_are_not_counted_as_observations_of_their_taxon(heard):
+    bundle = Bundle.open(heard)
+    ((name, rows, observations),) = bundle.sql(
+        "SELECT scientific_name, count(*), count(DISTINCT observation) FROM observations "
+        "WHERE observation = 'long' GROUP BY 1"
+    )
+    (same,) = bundle.sql(
+        f"SELECT count(DISTINCT observation) FROM observations WHERE scientific_name = '{name}'"
+    )
+    assert rows > 1 and observations == 1
+    notes = bundle.search(Query(text=name, target="audio", k=1)).notes
+    assert any(f"({same[0]} observation{'s' if same[0] > 1 else ''})" in n for n in notes), notes

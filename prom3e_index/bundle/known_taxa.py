@@ -7,6 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from prom3e_index.bundle.segment_views import observation_of
 from prom3e_index.bundle.taxa import (
     SPECIES,
     named_test,
@@ -51,6 +52,7 @@ def known_taxa(
     name: str,
     columns: Collection[str],
     sorted_tables: Collection[str],
+    several: bool = False,
 ) -> list[KnownTaxon]:
     """The taxa that a name is of, those of most observations first.
 
@@ -59,20 +61,22 @@ def known_taxa(
         name: Scientific or common, of any rank, in any spelling of `searched_names`.
         columns: Of the observations.
         sorted_tables: See `taxon_lookup`; indexes of earlier versions are scanned.
+        several: Whether some observation has several rows, of which one is counted.
     """
+    counted = f"count({f'DISTINCT {observation_of(columns)}' if several else '*'}) AS count"
     held = [c for c in (*RANKS, "scientific_name", "common_name", SPECIES, "text") if c in columns]
     shown = ", ".join(map(quoted, held))
     order = f"ORDER BY count DESC, {shown}"
     if {"by_taxon", "species"} <= set(sorted_tables):
         query, params = taxon_lookup(name, columns, sorted_tables)
         rows = con.execute(
-            f"SELECT {shown}, count(*) AS count FROM observations SEMI JOIN ({query}) USING (row) GROUP BY ALL {order}",
+            f"SELECT {shown}, {counted} FROM observations SEMI JOIN ({query}) USING (row) GROUP BY ALL {order}",
             params,
         ).fetchall()
     else:  # each combination of names is compared once
         test, params = named_test(name, columns)
         # by way of a table, for DuckDB would test the rows before it groups them
-        grouped = f"SELECT {shown}, count(*) AS count FROM observations GROUP BY ALL"
+        grouped = f"SELECT {shown}, {counted} FROM observations GROUP BY ALL"
         con.execute(f"CREATE OR REPLACE TEMP TABLE named_rows AS {grouped}")
         rows = con.execute(f"SELECT * FROM named_rows WHERE {test} {order}", params).fetchall()
     wanted = {folded(n) for n in searched_names(name)}

@@ -260,12 +260,14 @@ class MetadataDatabase:
         """Advice for a taxon that no observation has: the nearest names, or an empty string."""
         return unknown_taxon(self.cursor(), name, self.columns, self.sorted_tables)
 
-    def known_taxa(self, name: str) -> list[KnownTaxon]:
+    def known_taxa(self, name: str, several: bool = False) -> list[KnownTaxon]:
         """The taxa that a name is of, those of most observations first; see `known_taxa`."""
         if name not in self._known:
             if len(self._known) >= _NAMES_KEPT:
                 self._known.clear()
-            self._known[name] = known_taxa(self.cursor(), name, self.columns, self.sorted_tables)
+            self._known[name] = known_taxa(
+                self.cursor(), name, self.columns, self.sorted_tables, several
+            )
         return self._known[name]
 
     def close(self) -> None:

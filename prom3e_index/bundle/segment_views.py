@@ -24,12 +24,15 @@ LATER = ("observation", "start_s", "end_s")
 
 def observation_cells(columns: Collection[str]) -> str:
     """SQL of each row's `id`, the `observation` it belongs to, and whether it `is_part` of one."""
+    part = f"coalesce({IS_PART}, false)" if IS_PART in columns else "false"
+    return f"id, {observation_of(columns)} AS observation, {part} AS is_part"
+
+
+def observation_of(columns: Collection[str]) -> str:
+    """SQL of the observation that a row belongs to; a row of an earlier index is one of its own."""
     if IS_PART not in columns:
-        return "id, id AS observation, false AS is_part"
-    return (
-        f"id, CASE WHEN {IS_PART} IS NULL THEN id ELSE observation END AS observation, "
-        f"coalesce({IS_PART}, false) AS is_part"
-    )
+        return "id"
+    return f"CASE WHEN {IS_PART} IS NULL THEN id ELSE observation END"
 
 
 def create_views(

@@ -34,7 +34,7 @@ def read_text(bundle: BundleFolder, text: str) -> tuple[str, str | None]:
     if lineage_end(typed) is not None:
         return text, None
     shown = repr(typed[:60])
-    taxa = bundle.metadata.known_taxa(typed)
+    taxa = bundle.metadata.known_taxa(typed, bundle.several)
     if taxa:
         return taxa[0].text, f"{shown} is {_what(typed, taxa)}; asked as {taxa[0].text!r}"
     kind = name_kind(typed)

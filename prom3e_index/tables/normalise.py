@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from prom3e_index.tables.aliases import plain
 from prom3e_index.tables.attached import Attached
 from prom3e_index.tables.cells import NUMBER, Cells, Memo, Problems, clean, numbers
 from prom3e_index.tables.dated import Dated
@@ -33,6 +34,11 @@ MOST_SCALED = 50.0
 mean; of raw values, temperature seasonality or annual precipitation are beyond it nearly everywhere."""
 PLAIN = ("license", "rights_holder", "source", "observation")
 """Fields that are the text of their cells."""
+_WITHHELD = ("informationwithheld", "datageneralizations")
+_OF_PLACES = re.compile(
+    r"coordinate|\b(?:lat|long|loc|georef|position|place|site|grid)", re.IGNORECASE
+)
+"""What a remark on withheld or coarsened information is about, where it is about the place."""
 _NUMBER = re.compile(NUMBER + r"\Z")
 _METRES = re.compile(r"([0-9]+(?:[.,][0-9]+)?)\s*(k?m)?\Z", re.ASCII | re.IGNORECASE)
 
@@ -98,7 +104,7 @@ def _hidden(name: str, text: str | None) -> bool:
     flag = (text or "").lower()
     if is_true(flag) or flag in ("obscured", "private"):
         return True
-    return name.lower() == "informationwithheld" and "oordinate" in flag
+    return plain(name) in _WITHHELD and _OF_PLACES.search(flag) is not None
 
 
 @dataclass
