@@ -80,7 +80,7 @@ def test_the_end_of_a_zip_inside_a_table_makes_it_none(tmp_path):
     cells = open_source(path, "gbif")
     assert cells.columns[:2] == ["id", "species"]
     whole = tmp_path / "t.csv"
-    whole.write_bytes(plain + b"c,Parus major,,5,6,\n" + mark)
+    whole.write_bytes(plain + b"c,Parus major,,5,6,\n" * 400 + mark)
     assert zipfile.is_zipfile(whole) and content(whole)
 
 
