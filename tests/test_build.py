@@ -153,7 +153,7 @@ def test_duplicate_ids_by_policy(tmp_path, policy, kept):
 
 @pytest.mark.parametrize("n", [1, 2])
 def test_smallest_tables(tmp_path, n):
-    path = table(tmp_path, ["id,lat,lon", *(f"i{k},{k},{k}" for k in range(n))])
+    path = table(tmp_path, ["id,lat,lon", *(f"i{k},{k + 1},{k}" for k in range(n))])
     build(BuildConfig(table=path, out=tmp_path / "i.p3i", model="mini"))
     assert Bundle.open(tmp_path / "i.p3i").rows == n
 

@@ -78,7 +78,7 @@ def test_csv_keeps_every_text_and_runs_none(index, tmp_path):  # noqa: F811
             row["note"][:1] not in "=+@＝" and row["note"] != "-2+3"
         )
     assert [r["note"][:2] for r in rows[:4]] == ["'-", "-2", "'＝", "sa"]
-    assert [float(r["latitude"]) for r in rows] == list(range(40))
+    assert [float(r["latitude"]) for r in rows] == list(range(1, 41))
 
 
 def test_geojson_lines_are_those_of_the_table(index, tmp_path):  # noqa: F811

@@ -30,7 +30,7 @@ BIRDS = ["Pica pica", "Parus major", "Turdus merula", "Strix aluco"]
 
 
 def table(path, names) -> str:
-    lines = [f"n{i},{i % 80},{i % 90},{name}" for i, name in enumerate(names)]
+    lines = [f"n{i},{i % 80 + 1},{i % 90},{name}" for i, name in enumerate(names)]
     path.write_text("\n".join(["id,lat,lon,scientificName", *lines]) + "\n")
     return str(path)
 

@@ -36,6 +36,7 @@ def of_segments(source, out, count):
             manifest["files"][f"{name}/{file}"] = entry
         manifest["segments"].append({**first, "name": name})
     manifest["rows"] = manifest["places"] = first["rows"] * count
+    manifest["counts"]["rows"] = manifest["counts"]["observations"] = manifest["rows"]
     (out / "manifest.json").write_text(json.dumps(manifest))
     return out
 

@@ -65,7 +65,7 @@ def test_files_that_are_not_there_are_not_compared_and_not_called_ok(bundle_path
     shutil.copytree(world, moved)
     segments = manifest_of(index)["segments"]
     gone = tmp_path / "gone"
-    rewrite_manifest(index, segments=[{**s, "media": str(gone)} for s in segments])
+    rewrite_manifest(index, segments=[{**s, "media": str(gone), "beside": None} for s in segments])
     names = [f"re-encode {m}" for m in ("image", "sat", "audio")]
     checks = checks_of(index, *names, sample=3)
     assert [c.compared for c in checks.values()] == [False] * 3

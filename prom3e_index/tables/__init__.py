@@ -48,6 +48,7 @@ def read_observations(
     allow_outside: bool = False,
     encoding: str | None = None,
     date_order: str | None = None,
+    keep_missing: bool = False,
 ) -> Observations:
     """Open an observation table.
 
@@ -61,6 +62,7 @@ def read_observations(
         allow_outside: Accept media paths outside that folder.
         encoding: Of a text file, such as `windows-1252` or `gbk`; told by its bytes when None.
         date_order: `dmy` or `mdy`, what comes first in dates of numbers; seen in the column when None.
+        keep_missing: Keep the path of a medium that has no file, for its reader to say so; else the row has lost it.
 
     Returns:
         The table; `batches()` reads it.
@@ -98,7 +100,13 @@ def read_observations(
         )
     raw = _raw_climate(sample, found.fields.get("env", ()))
     rules = Rules(
-        found.fields, base, allow_outside, raw_climate=raw, sample=sample, date_order=order
+        found.fields,
+        base,
+        allow_outside,
+        raw_climate=raw,
+        sample=sample,
+        date_order=order,
+        keep_missing=keep_missing,
     )
     if matched.convention is not None:
         found.said.insert(0, f"The columns are those of {matched.convention.name}")

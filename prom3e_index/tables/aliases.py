@@ -45,7 +45,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "text": ("text",),
     "license": ("license", "licence", "licensecode", "licencecode", "usageterms"),
     "rights_holder": ("rightsholder", "recordedby", "username", "userlogin", "recordist", "photographer", "author",
-                      "recorder", "observer", "creator", "collector"),
+                      "recorder", "creator"),
     "source": ("source", "datasetname", "datasetkey"),
     "observation": (),
     "start_s": ("starts", "startseconds"),

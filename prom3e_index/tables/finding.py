@@ -44,7 +44,10 @@ class Finder:
         allow_outside: Accept files elsewhere; also what links lead to.
     """
 
-    def __init__(self, media: Path, allow_outside: bool = False) -> None:
+    def __init__(
+        self, media: Path, allow_outside: bool = False, keep_missing: bool = False
+    ) -> None:
+        self._keep_missing = keep_missing
         self.media, self._outside = media, allow_outside
         self._root = media.resolve()
         self._listing = Listing(media, allow_outside)
@@ -137,6 +140,8 @@ class Finder:
             found = self._moved(text, path)
             if found is not None:
                 return found
+        if self._keep_missing and self.unread(text)[0] is not None:
+            return text, None
         return None, self._missing(text, readings[-1][1])
 
     def _at(self, how: str, text: str, path: str) -> Found | None:

@@ -119,6 +119,7 @@ class Rules:
         raw_climate: Why no climate value of the table is one, where its values are not scaled.
         sample: The first rows, from which it is learned how dates, places and names are written.
         date_order: What comes first in a date of numbers, where the user says so.
+        keep_missing: A path without a file is kept, for its reader says what is missing.
     """
 
     columns: dict[str, tuple[str, ...]]
@@ -128,10 +129,11 @@ class Rules:
     raw_climate: str | None = None
     sample: Sample | None = None
     date_order: Order | None = None
+    keep_missing: bool = False
     finder: Finder = field(init=False)
 
     def __post_init__(self) -> None:
-        self.finder = Finder(self.media, self.allow_outside)
+        self.finder = Finder(self.media, self.allow_outside, self.keep_missing)
         self._attached = Attached(self.columns, self.media_path)
         self._located = Located(self.columns, self.sample)
         self._dated = Dated(self.columns, self.sample, self.date_order)

@@ -91,6 +91,7 @@ def read_rows(
         media=media,
         allow_outside=allow_outside,
         encoding=encoding,
+        keep_missing=True,
     )
     if label is not None and label not in observations.columns:
         near = near_names(label, observations.columns)
