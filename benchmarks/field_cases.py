@@ -55,7 +55,7 @@ def stray(t: Trial) -> str:
 @case("03a", "OK", "GBIF Darwin Core Archive")
 def gbif_archive(t: Trial) -> str:
     i = t.built("03/0001234-240101000000000.zip")
-    same(i.lost("place"), 0)
+    same(i.lost("place"), 1, "the place 0, 0")
     refused = [r["text"] for r in i.understood["rejected"]]
     same(all("absent" in r.lower() for r in refused), True, str(refused))
     return f"{i.counts['rows_indexed']} rows, {i.counts['rows_rejected']} absence refused"
@@ -77,7 +77,7 @@ def five_photos(t: Trial) -> str:
 @case("03d", "OK", "GBIF SIMPLE_CSV zip")
 def simple(t: Trial) -> str:
     i = t.built("03/0001235-240101000000000.zip")
-    same(i.lost("place"), 0)
+    same(i.lost("place"), 1, "the place 0, 0")
     refused = [r["text"] for r in i.understood["rejected"]]
     same(all("absent" in r.lower() for r in refused), True, str(refused))
     return f"{i.counts['rows_indexed']} rows, {i.counts['rows_rejected']} absence refused"
