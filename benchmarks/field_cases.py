@@ -4,14 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
-from field import PLACE, Trial, case, holds, near, same
-
-
-def load() -> None:
-    """The situations are noted when this file and its second half are imported."""
-    import field_files  # noqa: F401
-    import field_more  # noqa: F401
-    import field_own  # noqa: F401
+from field_trial import PLACE, Trial, case, holds, near, same
 
 
 @case("01a", "I", "Camtrap DP folder")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 
-from field import PLACE, Trial, case, holds, same
+from field_trial import PLACE, Trial, case, holds, same
 
 
 @case("14", "F", "GUANO in recordings; the table has only paths")

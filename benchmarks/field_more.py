@@ -9,7 +9,7 @@ import subprocess
 import sys
 from datetime import date
 
-from field import PLACE, ROOT, Trial, case, holds, near, same
+from field_trial import PLACE, ROOT, Trial, case, holds, near, same
 
 
 def _names(t: Trial) -> dict[str, str | None]:

@@ -10,7 +10,7 @@ from datetime import date
 from pathlib import Path
 
 import numpy as np
-from field import PLACE, Trial, case, holds, near, same
+from field_trial import PLACE, Trial, case, holds, near, same
 from PIL import Image
 
 

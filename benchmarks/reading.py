@@ -35,6 +35,35 @@ _BIRDS = (
     ("Piciformes", "Picidae", "Picus", "viridis", "Linnaeus, 1758"),
     ("Accipitriformes", "Accipitridae", "Buteo", "buteo", "(Linnaeus, 1758)"),
 )
+_EPITHETS = tuple(
+    f"{first}{middle}{last}"
+    for first in (
+        "albi",
+        "nigri",
+        "rubri",
+        "flavi",
+        "viridi",
+        "longi",
+        "brevi",
+        "lati",
+        "parvi",
+        "macro",
+    )
+    for middle in (
+        "rostr",
+        "caud",
+        "cept",
+        "capill",
+        "ven",
+        "pect",
+        "fasci",
+        "macul",
+        "lin",
+        "punct",
+    )
+    for last in ("is", "us", "a", "um", "atus", "ata", "ifer", "ensis", "icola", "oides")
+)
+"""A thousand, so that the table has five thousand names of species, as many as a large download has of birds."""
 _PLACES = (
     "Wienerwald",
     "Forêt de Soignes",
@@ -62,6 +91,8 @@ def write_table(path: Path, rows: int, form: str) -> None:
 
 def _row(i: int, chosen: random.Random) -> list[str]:
     order, family, genus, epithet, author = _BIRDS[i % len(_BIRDS)]
+    if i % 10:  # one in ten is of five common species
+        epithet = _EPITHETS[chosen.randrange(len(_EPITHETS))]
     name, day, month, year = f"{genus} {epithet}", 1 + i % 28, 1 + i % 12, 1990 + i % 34
     person = f"Observer {i % 5000}"
     return [

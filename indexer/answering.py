@@ -45,6 +45,11 @@ def open_table(
             config.media,
             config.allow_outside,
         )
+    return observations_of(config)
+
+
+def observations_of(config: BuildConfig) -> Observations:
+    """A table of observations, read as the configuration says."""
     return read_observations(
         config.table,
         config.columns,

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import duckdb
 
 DUPLICATES = ("error", "first", "last")
+TWICE = "duplicate id"
+"""How the reason of a row begins that is refused for its id."""
 Progress = Callable[[str, int, int | None], None]
 """Called with the stage's name, items done, and items in all where known."""
 
@@ -178,7 +180,7 @@ def _settle(
         "CREATE OR REPLACE TABLE verdict AS SELECT row_in, CASE "
         "WHEN refused IS NOT NULL THEN refused WHEN id IS NULL THEN 'the row has no id' "
         f"WHEN row_number() OVER (PARTITION BY id, refused IS NULL ORDER BY row_in {order}) > 1 "
-        f"THEN 'duplicate id; the {duplicates} row with it is kept' "
+        f"THEN '{TWICE}; the {duplicates} row with it is kept' "
         f"WHEN NOT ({searchable}) THEN 'nothing to search by' || "
         "CASE WHEN len(problems) > 0 THEN ': ' || array_to_string("
         "list_transform(problems, lambda p: p.modality || ': ' || p.reason), '; ') ELSE '' END "

@@ -7,13 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prom3e_index.bundle.filters import quoted
 from prom3e_index.errors import InputError
-from prom3e_index.indexer.losses import missing
-from prom3e_index.schema import MEDIA
 
 if TYPE_CHECKING:
     import duckdb
@@ -192,7 +189,7 @@ def understand(
         rejected=rejected,
         fields=fields,
         metadata=list(table.extra.values()),
-        unused=list(getattr(table, "unused", {}).items()),
+        unused=list(table.unused.items()),
         remote=sum(1 for _ in remote(con)),
     )
 
@@ -239,29 +236,6 @@ def remote(con: duckdb.DuckDBPyConnection) -> Iterator[str]:
     while rows := found.fetchmany(4096):
         for (url,) in rows:
             yield str(url)
-
-
-def note_missing(con: duckdb.DuckDBPyConnection, media: Path) -> None:
-    """Add to a plan's losses the files that are not there."""
-    import pyarrow as pa
-
-    for modality in MEDIA:
-        values = con.execute(
-            f"SELECT DISTINCT {modality} FROM planned WHERE {modality} IS NOT NULL"
-        ).fetchall()
-        reasons = ((str(v), missing(media / str(v))) for (v,) in values)
-        gone = [(v, f"'{v}' does not exist") for v, reason in reasons if reason is not None]
-        if not gone:
-            continue
-        paths, why = zip(*gone, strict=True)
-        con.register("gone", pa.table({"path": list(paths), "reason": list(why)}))
-        con.execute(
-            f"INSERT INTO lost SELECT seq, '{modality}', g.reason FROM planned JOIN gone g ON g.path = {modality}"
-        )
-        con.execute(
-            f"UPDATE planned SET {modality} = NULL WHERE {modality} IN (SELECT path FROM gone)"
-        )
-        con.unregister("gone")
 
 
 def refuse_losses(understood: Understood) -> None:

@@ -39,3 +39,13 @@ def test_a_small_run_in_an_empty_folder(words, key, tmp_path):
         ours, other = lines
         assert ours["at 0.99"]["recall@10"] == 1.0 and not any(f["short"] for f in ours["filters"])
         assert other["failed"].startswith("KeyError")
+
+
+def test_a_situation_of_the_field_is_told_with_its_outcome(tmp_path):
+    command = [sys.executable, ROOT / "benchmarks/field.py", tmp_path, "own 3", "02a"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    lines = done.stdout.splitlines()
+
+    assert done.returncode == 1, done.stderr  # the folder lacks the second one's files
+    assert "| own 3 | E |" in lines[1] and "OK: three names, three dates" in lines[1]
+    assert "FAIL: TableError" in lines[0] and lines[2] == "1 of 2 as they must be"

@@ -102,3 +102,17 @@ def test_strict_refuses_a_file_that_cannot_be_decoded(tmp_path):
     run = program("build", tmp_path / "t.csv", "--model", "mini", "--index", out, "--strict")
     assert run.returncode == 2 and "1 files or values" in run.stderr and not out.exists()
     assert program("look", tmp_path / "t.csv", "--strict").returncode == 0
+
+
+def test_ids_in_several_rows_are_counted_and_what_build_asks_is_said(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("id,species\na,Parus major\na,Pica pica\nb,Pica pica\n")
+    found = looked(path)
+
+    assert (found.rows, found.kept, found.refused) == (3, 2, 1)
+    assert any("--duplicates first" in s for s in found.said)
+    assert not any("--duplicates" in s for s in looked_with(path, "last").said)
+
+
+def looked_with(path, duplicates):
+    return look(BuildConfig(table=str(path), out=path.parent / "none.p3i", duplicates=duplicates))

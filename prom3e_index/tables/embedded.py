@@ -62,6 +62,7 @@ class EmbeddedObservations:
         self.rejected: list[tuple[int | None, str]] = []
         self.facts: dict[str, object] = {}
         self.said: list[str] = []
+        self.unused: dict[str, str] = {}
 
     def batches(self, rows: int = 4096) -> Iterator[pa.RecordBatch]:
         """Read what is said of the rows, in their order; embeddings are not read."""
