@@ -14,7 +14,7 @@ import pytest
 from pyarrow import parquet
 
 from prom3e_index.errors import TableError
-from prom3e_index.tables import recognise, source_files
+from prom3e_index.tables import read_observations, recognise, source_files
 from prom3e_index.tables.geometry import centre, from_wkb
 from prom3e_index.tables.sources import open_source
 
@@ -163,6 +163,33 @@ def test_lines_and_polygons_have_a_point_and_are_counted(tmp_path, name):
     said = [s for s in source.said if s.startswith("Geometries: ")]
     assert said == ["Geometries: 1 LineString, 1 Polygon: the place of each is a point within it (centroid or half way along).",
                     "Geometries: 1 rows have none, so they have no place."]  # fmt: skip
+
+
+@pytest.mark.parametrize("size", [1, 2, 7])
+def test_a_geometry_that_gives_no_place_is_a_loss_of_its_row_with_the_reason(tmp_path, size):
+    cut, curve = point(1, 2)[:9], struct.pack("<BII", 1, 8, 0)
+    about = {"version": "1.0.0", "primary_column": "geometry", "columns": {"geometry": {"encoding": "WKB"}}}  # fmt: skip
+    cells = [point(4, 51), cut, None, point(5, 52), curve]
+    table = pa.table({"id": list("abcde"), "geometry": cells})
+    parquet.write_table(
+        table.replace_schema_metadata({"geo": json.dumps(about)}), tmp_path / "t.parquet"
+    )
+    shapes = [{"type": "Point", "coordinates": p} for p in ([4, 51], ["x", "y"], [], [5, 52])]
+    features = [{"type": "Feature", "id": i, "geometry": g} for i, g in zip("abcd", shapes, strict=True)]  # fmt: skip
+    features.append({"type": "Feature", "id": "e", "geometry": {"type": "Arc", "coordinates": []}})
+    (tmp_path / "t.geojson").write_text("\n".join(map(json.dumps, features)))
+
+    for name, why in (("t.parquet", ("the geometry is cut off", "a geometry of type 8 has no point")),
+                      ("t.geojson", ("the coordinates are no numbers", "a geometry of type Arc has no point"))):  # fmt: skip
+        read = read_observations(tmp_path / name)
+        found = [r for batch in read.batches(size) for r in batch.to_pylist()]
+
+        assert [(r["id"], r["latitude"], r["longitude"]) for r in found] == [
+            ("a", 51, 4), ("b", None, None), ("c", None, None), ("d", 52, 5), ("e", None, None)]  # fmt: skip
+        lost = {r["id"]: [p["reason"] for p in r["problems"]] for r in found if r["problems"]}
+        assert list(lost) == ["b", "e"]
+        assert why[0] in lost["b"][0] and why[1] in lost["e"][0]
+        assert "Geometries: 1 rows have none, so they have no place." in read.said
 
 
 def test_the_point_of_a_shape_lies_within_it():

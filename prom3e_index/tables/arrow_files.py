@@ -38,7 +38,7 @@ def is_arrow(look: Look) -> bool:
     )
 
 
-def open_arrow(path: Path, table: str | None = None) -> Source:
+def open_arrow(path: Path) -> Source:
     """A row for each row of an Arrow file, in its order; one batch of it is in memory.
 
     Raises:

@@ -62,7 +62,7 @@ def _within(folder: Path, name: Any) -> Path:
     return folder / pure
 
 
-def open_camtrap(path: Path, table: str | None = None, encoding: str | None = None) -> Source:
+def open_camtrap(path: Path, encoding: str | None = None) -> Source:
     """Open a package: its folder, its zip, or its datapackage.json.
 
     A row is an observation, in the order of observations.csv, with all media of it: the one it names, else those of

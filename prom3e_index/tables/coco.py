@@ -43,7 +43,7 @@ def is_coco(look: Look) -> bool:
     return b'"images"' in data and (b'"annotations"' in data or b'"detection_categories"' in data)
 
 
-def open_coco(path: Path, table: str | None = None) -> Source:
+def open_coco(path: Path) -> Source:
     """A row for each image and category that it is annotated with, in the order of the images.
 
     An image without annotation is a row without a name; of MegaDetector's output each image is a row.

@@ -29,7 +29,7 @@ from prom3e_index.tables.json_tables import open_json
 from prom3e_index.tables.looks import Look
 from prom3e_index.tables.parts import is_parts, open_parts, part_files
 from prom3e_index.tables.sheets import open_sheet
-from prom3e_index.tables.source import Source
+from prom3e_index.tables.source import Source, check_encoding
 from prom3e_index.tables.sqlite_tables import open_sqlite, sqlite_files
 from prom3e_index.tables.text import open_text
 from prom3e_index.tables.zips import open_zip, table_names
@@ -42,20 +42,21 @@ class Format:
     Attributes:
         name: As `--format` takes it and a source says it.
         found: Whether what was looked at is of it; asked in the order of `KNOWN`.
-        open: Opens it; gets the name after `PATH::` where there is one. None for formats of embeddings.
+        open: Opens it; gets the name after `PATH::` and the encoding, where they are given. None for formats of
+            embeddings.
         files: Every file that reading it opens, in a fixed order; photos and recordings are none of them.
         listed: Names of files that rows are made of, in order, where a folder is looked through for them.
-        encoded: Opens it as text of a given encoding; None where the format says its own.
         parts: What a name after `PATH::` chooses; None where there is nothing to choose.
+        encoded: Whether it is text whose encoding a user may name; other formats say their own.
     """
 
     name: str
     found: Callable[[Look], bool]
-    open: Callable[[Path, str | None], Source] | None = None
+    open: Callable[[Path, str | None, str | None], Source] | None = None
     files: Callable[[Path], list[Path]] = lambda path: [path]
     listed: Callable[[Path], list[str]] = lambda path: []
-    encoded: Callable[[Path, str], Source] | None = None
     parts: str | None = None
+    encoded: bool = False
 
 
 def _package(look: Look) -> bool:
@@ -150,15 +151,16 @@ def _opened(file: Path, encoding: str | None = None) -> Source:
     kind = next((f for f in KNOWN if f.found(look)), None)
     if kind is None or kind.open is None or (look.zipped and kind.name not in ("xlsx", "ods")):
         raise TableError(f"{file.name} is no table of observations; unpack it and name what is.")
-    if encoding is not None and kind.encoded is not None:
-        return kind.encoded(file, encoding)
-    return kind.open(file, None)
+    if not kind.encoded:
+        check_encoding(f"{file.name} ({kind.name})", encoding)
+    return kind.open(file, None, encoding)
 
 
-def _open_folder(path: Path, encoding: str | None = None) -> Source:
+def _open_folder(path: Path, encoding: str | None) -> Source:
     """A folder of media: the table that names them, where there is one, else a row for each."""
     table = table_of(Look(path), _opened)
     if table is None:
+        check_encoding(f"{path}, a folder of media without a table,", encoding)
         return folders.open_folder(path)
     return open_beside(path, table, lambda file: _opened(file, encoding))
 
@@ -168,14 +170,14 @@ def _folder_files(path: Path) -> list[Path]:
     return [] if table is None else [table]
 
 
-def _open_in_zip(path: Path, member: str | None, encoding: str | None = None) -> Source:
+def _open_in_zip(path: Path, member: str | None, encoding: str | None) -> Source:
     def opening(file: Path) -> Source:
         return open_parts(file, None, encoding) if file.is_dir() else _opened(file, encoding)
 
     return open_zip(path, member, opening)
 
 
-def _open_gbif(path: Path, member: str | None, encoding: str | None = None) -> Source:
+def _open_gbif(path: Path, member: str | None, encoding: str | None) -> Source:
     if is_zip(path):
         return _open_in_zip(path, member, encoding)
     if member is not None:
@@ -247,14 +249,14 @@ def _taxabench_names(path: Path) -> list[str]:
     ]
 
 
-def _spatial(kind: str, parts: str = "layer") -> Format:
+def _spatial(kind: str) -> Format:
     """A format that pyogrio reads."""
     return Format(
         kind,
         lambda look: spatial.spatial_kind(look) == kind,
-        lambda path, layer: spatial.open_spatial(path, kind, layer),
+        lambda path, layer, _: spatial.open_spatial(path, kind, layer),
         spatial.shape_files if kind == "shapefile" else _all_files,
-        parts=parts,
+        parts="layer",
     )
 
 
@@ -263,48 +265,66 @@ def _all_files(path: Path) -> list[Path]:
     return sorted(p for p in path.iterdir() if p.is_file()) if path.is_dir() else [path]
 
 
+def _alone(opening: Callable[[Path], Source]) -> Callable[[Path, str | None, str | None], Source]:
+    """Opens what is one table that says its own encoding."""
+    return lambda path, part, encoding: opening(path)
+
+
+def _parted(
+    opening: Callable[[Path, str | None], Source],
+) -> Callable[[Path, str | None, str | None], Source]:
+    """Opens one of the tables of what says its own encoding."""
+    return lambda path, part, encoding: opening(path, part)
+
+
+def _encoded(
+    opening: Callable[[Path, str | None], Source],
+) -> Callable[[Path, str | None, str | None], Source]:
+    """Opens what is one table as text of an encoding."""
+    return lambda path, part, encoding: opening(path, encoding)
+
+
+def _text(name: str, found: Callable[[Look], bool]) -> Format:
+    """A format of delimited text."""
+    return Format(name, found, _encoded(lambda p, e: open_text(p, name, e)), encoded=True)
+
+
 KNOWN: tuple[Format, ...] = (
-    Format("dwca", _archive, lambda p, _: dwca.open_archive(p),
-           _archive_files),
-    Format("camtrap-dp", _package, camtrap.open_camtrap, _package_files,
-           encoded=lambda p, e: camtrap.open_camtrap(p, None, e)),
-    Format("wildlife-insights", _insights, insights.open_insights, _insights_files,
-           encoded=lambda p, e: insights.open_insights(p, None, e)),
-    Format("taxabench", lambda look: look.folder and "test_df.csv" in look.bare,
-           lambda p, _: taxabench.open_taxabench(p), _taxabench_files, _taxabench_names),
-    Format("inaturalist-open-data", _open_data, lambda p, _: open_data.open_inaturalist_open_data(p),
+    Format("dwca", _archive, _alone(dwca.open_archive), _archive_files),
+    Format("camtrap-dp", _package, _encoded(camtrap.open_camtrap), _package_files, encoded=True),
+    Format("wildlife-insights", _insights, _encoded(insights.open_insights), _insights_files, encoded=True),
+    Format("taxabench", lambda look: look.folder and "test_df.csv" in look.bare, _alone(taxabench.open_taxabench),
+           _taxabench_files, _taxabench_names),
+    Format("inaturalist-open-data", _open_data, _alone(open_data.open_inaturalist_open_data),
            lambda p: list(open_data.open_data_files(p).values())),
-    Format("imagefolder", lambda look: look.folder and imagefolder.is_imagefolder(look), imagefolder.open_imagefolder,
-           imagefolder.metadata_files, folders.listing),
+    Format("imagefolder", lambda look: look.folder and imagefolder.is_imagefolder(look),
+           _alone(imagefolder.open_imagefolder), imagefolder.metadata_files, folders.listing),
     *map(_spatial, ("filegdb", "shapefile", "geopackage", "flatgeobuf", "kml", "gpx")),
-    Format("media-folder", lambda look: look.folder and folders.holds_media(look.path),
-           lambda p, _: _open_folder(p), _folder_files, folders.listing, encoded=_open_folder),
-    Format("parts", is_parts, open_parts, lambda p: [p / n for n in part_files(p)], parts="file",
-           encoded=lambda p, e: open_parts(p, None, e)),
+    Format("media-folder", lambda look: look.folder and folders.holds_media(look.path), _encoded(_open_folder),
+           _folder_files, folders.listing, encoded=True),
+    Format("parts", is_parts, open_parts, lambda p: [p / n for n in part_files(p)], parts="file", encoded=True),
     Format("npz", lambda look: look.zipped and any(n.endswith(".npy") for n in look.names)),
     Format("multinat", _multinat),
     Format("npy", lambda look: look.head.startswith(b"\x93NUMPY")),
     Format("geoparquet", lambda look: look.head.startswith(b"PAR1") and bool(spatial.geoparquet_columns(look.path)),
-           spatial.open_geoparquet),
-    Format("parquet", lambda look: look.head.startswith(b"PAR1"), lambda p, _: open_parquet(p)),
-    Format("arrow", is_arrow, open_arrow),
-    Format("duckdb", lambda look: look.head[8:12] == b"DUCK", open_duckdb, _duckdb_files, parts="table"),
-    Format("sqlite", _sqlite, open_sqlite, sqlite_files, parts="table"),
-    Format("xlsx", _xlsx, open_sheet, parts="sheet"),
-    Format("ods", _ods, open_sheet, parts="sheet"),
-    Format("xls", _xls, open_sheet, parts="sheet"),
-    Format("zip", _zip_of_others, _open_in_zip, parts="member", encoded=lambda p, e: _open_in_zip(p, None, e)),
-    Format("coco", lambda look: _json(look) and is_coco(look), open_coco),
-    Format("geojson", _geojson, open_geojson),
-    Format("jsonl", _lines, open_json),
-    Format("json", _json, open_json),
-    Format("inaturalist", lambda look: _delimited(look) and look.columns >= {"observed_on_string", "quality_grade"},
-           lambda p, _: open_text(p, "inaturalist"), encoded=lambda p, e: open_text(p, "inaturalist", e)),
+           _alone(spatial.open_geoparquet)),
+    Format("parquet", lambda look: look.head.startswith(b"PAR1"), _alone(open_parquet)),
+    Format("arrow", is_arrow, _alone(open_arrow)),
+    Format("duckdb", lambda look: look.head[8:12] == b"DUCK", _parted(open_duckdb), _duckdb_files, parts="table"),
+    Format("sqlite", _sqlite, _parted(open_sqlite), sqlite_files, parts="table"),
+    Format("xlsx", _xlsx, _parted(open_sheet), parts="sheet"),
+    Format("ods", _ods, _parted(open_sheet), parts="sheet"),
+    Format("xls", _xls, _parted(open_sheet), parts="sheet"),
+    Format("zip", _zip_of_others, _open_in_zip, parts="member", encoded=True),
+    Format("coco", lambda look: _json(look) and is_coco(look), _alone(open_coco)),
+    Format("geojson", _geojson, _alone(open_geojson)),
+    Format("jsonl", _lines, _alone(open_json)),
+    Format("json", _json, _alone(open_json)),
+    _text("inaturalist", lambda look: _delimited(look) and look.columns >= {"observed_on_string", "quality_grade"}),
     Format("gbif", lambda look: look.zipped or (_delimited(look) and "gbifid" in look.columns), _open_gbif,
-           parts="member", encoded=lambda p, e: _open_gbif(p, None, e)),
-    Format("tsv", lambda look: _delimited(look) and look.delimiter == "\t", lambda p, _: open_text(p, "tsv"),
-           encoded=lambda p, e: open_text(p, "tsv", e)),
-    Format("csv", _delimited, lambda p, _: open_text(p, "csv"), encoded=lambda p, e: open_text(p, "csv", e)),
+           parts="member", encoded=True),
+    _text("tsv", lambda look: _delimited(look) and look.delimiter == "\t"),
+    _text("csv", _delimited),
 )  # fmt: skip
 """Every format, in the order in which they are asked."""
 FORMATS: tuple[str, ...] = tuple(f.name for f in KNOWN)

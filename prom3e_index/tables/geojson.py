@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-def open_geojson(path: Path, table: str | None = None) -> Source:
+def open_geojson(path: Path) -> Source:
     """A row for each feature of a GeoJSON file, in its order; its place is that of its geometry, in WGS84.
 
     Raises:
@@ -37,7 +37,7 @@ def open_geojson(path: Path, table: str | None = None) -> Source:
         if all(p not in out for p in PLACE):
             place = geometries.geojson([feature.get("geometry")])[0]
             for name, value in zip(PLACE, place, strict=True):
-                out[name] = None if value is None else repr(value)
+                out[name] = repr(value) if isinstance(value, float) else value
         return out
 
     source = from_records(path, "geojson", shape, cells, said)

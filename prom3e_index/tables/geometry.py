@@ -111,8 +111,8 @@ def centre(kind: str, coordinates: Coordinates) -> tuple[float, float] | None:
             rings = [[_array(r) for r in p] for p in polygons if p]
             return _within(max(rings, key=lambda r: abs(_area(r[0])), default=[]))
         else:
-            raise ValueError(f"a {kind} has no point")
-    except (TypeError, IndexError) as e:
+            raise ValueError(f"a geometry of type {kind[:40]} has no point")
+    except TypeError as e:
         raise ValueError("the coordinates are no numbers") from e
     if not len(points) or not np.isfinite(points).all():
         return None
@@ -121,7 +121,10 @@ def centre(kind: str, coordinates: Coordinates) -> tuple[float, float] | None:
 
 
 def _array(points: Any) -> np.ndarray[Any, np.dtype[np.float64]]:
-    return np.array([[float(p[0]), float(p[1])] for p in points], np.float64).reshape(-1, 2)
+    try:
+        return np.array([[float(p[0]), float(p[1])] for p in points], np.float64).reshape(-1, 2)
+    except (TypeError, ValueError, IndexError, OverflowError) as e:
+        raise ValueError("the coordinates are no numbers") from e
 
 
 def _length(points: np.ndarray[Any, Any]) -> float:

@@ -48,7 +48,7 @@ def _open(path: Path) -> Source:
     return open_parquet(path) if path.suffix == ".parquet" else open_text(path, "csv")
 
 
-def open_imagefolder(path: Path, table: str | None = None) -> Source:
+def open_imagefolder(path: Path) -> Source:
     """A row for each row of the metadata files, in their order; a file is named relative to its metadata file.
 
     Media that no metadata names are counted, and give no row.

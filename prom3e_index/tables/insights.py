@@ -74,7 +74,7 @@ def table_kind(name: str) -> str | None:
     return next((k for k in _KINDS if stem == k or stem.startswith(k + "_")), None)
 
 
-def open_insights(path: Path, table: str | None = None, encoding: str | None = None) -> Source:
+def open_insights(path: Path, encoding: str | None = None) -> Source:
     """Open a download: its folder, its zip, or its images.csv or sequences.csv with the others beside it.
 
     A row is an image, or a sequence with all its images where the download tells of sequences; place comes from the

@@ -28,7 +28,7 @@ _LAID = {
 _PAGES = (("numPages", "page"), ("endOfRecords", "offset"), ("total_results", "page"))
 
 
-def open_json(path: Path, table: str | None = None) -> Source:
+def open_json(path: Path) -> Source:
     """A row for each record of a JSON file, whose columns are those of all its records.
 
     The file is read twice: for its columns, and for its rows; one record at a time is in memory.

@@ -13,7 +13,7 @@ from prom3e_index.tables.databases import open_parquets
 from prom3e_index.tables.folders import walk
 from prom3e_index.tables.json_tables import open_json
 from prom3e_index.tables.looks import Look
-from prom3e_index.tables.source import Source, unique_names
+from prom3e_index.tables.source import Source, check_encoding, unique_names
 from prom3e_index.tables.text import open_text
 
 if TYPE_CHECKING:
@@ -93,6 +93,8 @@ def open_parts(path: Path, table: str | None = None, encoding: str | None = None
     if not names or len(set(kinds.values())) > 1 or None in kinds.values():
         raise TableError(f"{path} holds files of several kinds ({', '.join(names[:8])}); name one.")
     kind = kinds[names[0]]
+    if kind != "text":
+        check_encoding(f"{path} ({kind} files)", encoding)
     if kind == "parquet":
         return open_parquets(path, names)
     opened = {n: _open(path / n, str(kind), encoding) for n in names}

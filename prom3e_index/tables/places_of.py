@@ -18,10 +18,17 @@ PLACE = ("decimalLatitude", "decimalLongitude")
 PIP = "pip install 'prom3e-index[formats]'"
 _WGS84 = ("EPSG:4326", "OGC:CRS84", "CRS84", "WGS84", "WGS 84")
 _POINT = 21
+Found = tuple[float, float] | str | None
+"""x and y of a geometry, why there are none, or None where there is no geometry."""
+Degrees = tuple[float | str | None, float | str | None]
+"""Latitude and longitude of a geometry, or twice why there are none."""
 
 
 class Geometries:
     """The geometries of one table, read batch by batch.
+
+    A geometry that gives no place though it is there has the reason in place of its degrees, so that it is told
+    with the row, as degrees that cannot be read are.
 
     Attributes:
         crs: As the file names it; None where it names none.
@@ -31,79 +38,62 @@ class Geometries:
     def __init__(self, crs: Any, said: list[str]) -> None:
         self.crs, self.said = crs, said
         self._counts: Counter[str] = Counter()
-        self._bad: list[int] = []
-        self._seen = 0
         self._to_degrees = _projection(crs)
 
     def begin(self) -> None:
         """Count from the start again."""
         self._counts.clear()
-        self._bad.clear()
-        self._seen = 0
 
-    def wkb(self, cells: Sequence[bytes | None]) -> list[tuple[float | None, float | None]]:
+    def wkb(self, cells: Sequence[bytes | None]) -> list[Degrees]:
         """(Latitude, longitude) of geometries in well-known binary."""
-        points = _plain(cells)
+        points: Sequence[Found] | None = _plain(cells)
         if points is None:
             points = [None if c is None else self._one(from_wkb, c) for c in cells]
         return self._degrees(points)
 
-    def geojson(self, cells: Sequence[Any]) -> list[tuple[float | None, float | None]]:
+    def geojson(self, cells: Sequence[Any]) -> list[Degrees]:
         """(Latitude, longitude) of GeoJSON geometries."""
         return self._degrees([self._one(_geojson, c) if c else None for c in cells])
 
-    def _one(
-        self, read: Callable[[Any], tuple[str, Coordinates]], cell: Any
-    ) -> tuple[float, float] | None:
+    def _one(self, read: Callable[[Any], tuple[str, Coordinates]], cell: Any) -> Found:
         try:
             kind, coordinates = read(cell)
             found = centre(kind, coordinates)
-        except ValueError:
-            self._bad.append(self._seen + 1)
-            return None
+        except ValueError as e:
+            return str(e)
         if found is not None and kind != "Point":
             self._counts[kind] += 1
         return found
 
-    def _degrees(
-        self, points: list[tuple[float, float] | None]
-    ) -> list[tuple[float | None, float | None]]:
+    def _degrees(self, points: Sequence[Found]) -> list[Degrees]:
         self._counts["none"] += sum(p is None for p in points)
-        self._seen += len(points)
-        have = [p for p in points if p is not None]
+        have = [p for p in points if isinstance(p, tuple)]
         if self._to_degrees is not None and have:
             x, y = self._to_degrees(*np.array(have, np.float64).T)
             moved = iter(zip(x.tolist(), y.tolist(), strict=True))
-            points = [None if p is None else next(moved) for p in points]
-            lost = [p is not None and not np.isfinite(p).all() for p in points]
-            self._counts["beyond"] += sum(lost)
-            points = [None if gone else p for p, gone in zip(points, lost, strict=True)]
-        return [(None, None) if p is None else (p[1], p[0]) for p in points]
+            points = [_moved(p, next(moved)) if isinstance(p, tuple) else p for p in points]
+        return [(p[1], p[0]) if isinstance(p, tuple) else (p, p) for p in points]
 
     def finish(self) -> None:
         """Say what was counted."""
         self.said[:] = [s for s in self.said if not s.startswith(_MARK)]
-        other = {k: c for k, c in self._counts.items() if k not in ("none", "beyond") and c}
+        other = {k: c for k, c in self._counts.items() if k != "none" and c}
         if other:
             kinds = ", ".join(f"{c:,} {k}" for k, c in sorted(other.items()))
             self.said.append(
                 f"{_MARK}{kinds}: the place of each is a point within it (centroid or half way along)."
             )
-        if self._bad:
-            rows = ", ".join(str(n) for n in self._bad[:5])
-            self.said.append(
-                f"{_MARK}{len(self._bad):,} cannot be read, so those rows have no place (row {rows})."
-            )
-        empty = self._counts["none"] - len(self._bad)
-        if empty > 0:
+        if empty := self._counts["none"]:
             self.said.append(f"{_MARK}{empty:,} rows have none, so they have no place.")
-        if self._counts["beyond"]:
-            self.said.append(
-                f"{_MARK}{self._counts['beyond']:,} lie outside their projection; those rows have no place."
-            )
 
 
 _MARK = "Geometries: "
+
+
+def _moved(given: tuple[float, float], degrees: tuple[float, float]) -> Found:
+    if np.isfinite(degrees).all():
+        return degrees
+    return f"{given[0]:.10g}, {given[1]:.10g} lies outside the projection"
 
 
 def _plain(cells: Sequence[bytes | None]) -> list[tuple[float, float] | None] | None:
@@ -178,6 +168,15 @@ def said_crs(geometries: Geometries) -> None:
         geometries.said.append(f"Places were brought from {name} to degrees in WGS84.")
 
 
+def _cells(values: list[float | str | None]) -> pa.Array:
+    """Numbers; as text where a reason stands among them."""
+    import pyarrow as pa
+
+    if any(isinstance(v, str) for v in values):
+        return pa.array([repr(v) if isinstance(v, float) else v for v in values], pa.string())
+    return pa.array(values, pa.float64())
+
+
 def with_places(
     batch: pa.RecordBatch, column: str | None, geometries: Geometries, own: bool
 ) -> pa.RecordBatch:
@@ -193,6 +192,6 @@ def with_places(
     if not own:
         places = geometries.wkb(cells)
         for i, name in enumerate(PLACE):
-            arrays.append(pa.array([p[i] for p in places], pa.float64()))
+            arrays.append(_cells([p[i] for p in places]))
             names.append(name)
     return pa.RecordBatch.from_arrays(arrays, names=names)

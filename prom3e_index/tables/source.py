@@ -151,6 +151,12 @@ def unique_names(names: Iterable[str]) -> list[str]:
     return out
 
 
+def check_encoding(what: str, encoding: str | None) -> None:
+    """Refuse an encoding that a user names for what says its own."""
+    if encoding is not None:
+        raise TableError(f"{what} says its own encoding; leave --encoding out.")
+
+
 @contextmanager
 def readable(what: str) -> Iterator[None]:
     """Turn DuckDB's and Arrow's complaints about `what` into `TableError`s of one line."""

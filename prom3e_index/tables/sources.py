@@ -10,7 +10,7 @@ from prom3e_index.errors import TableError, near_names
 from prom3e_index.tables.formats import BY_NAME, EMBEDDINGS, FORMATS, KNOWN, Format
 from prom3e_index.tables.looks import Look
 from prom3e_index.tables.piped import is_piped, settled
-from prom3e_index.tables.source import Source, readable
+from prom3e_index.tables.source import Source, check_encoding, readable
 from prom3e_index.tables.unread import refuse
 
 if TYPE_CHECKING:
@@ -68,14 +68,11 @@ def open_source(
         raise TableError(f"{path} holds embeddings ({kind.name}), not observations with media.")
     if table and kind.parts is None:
         raise TableError(f"{path} ({kind.name}) is one table; name it without ::{table}.")
-    if encoding is not None and kind.encoded is None:
-        raise TableError(f"{path} ({kind.name}) says its own encoding; leave --encoding out.")
+    if not kind.encoded:
+        check_encoding(f"{path} ({kind.name})", encoding)
     file = settled(path)
     with readable(f"{path} ({kind.name})"):
-        if encoding is not None and kind.encoded is not None:
-            source = kind.encoded(file, encoding)
-        else:
-            source = kind.open(file, table)
+        source = kind.open(file, table, encoding)
     if is_piped(path):
         _of_pipe(source, path, file)
     return source

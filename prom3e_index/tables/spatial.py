@@ -288,7 +288,7 @@ def geoparquet_columns(path: Path) -> tuple[str, Any] | None:
     return primary, crs
 
 
-def open_geoparquet(path: Path, table: str | None = None) -> Source:
+def open_geoparquet(path: Path) -> Source:
     """A row for each row of a GeoParquet file, its place in WGS84."""
     from pyarrow import parquet
 
