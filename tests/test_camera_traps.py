@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from prom3e_index.errors import TableError
-from prom3e_index.tables import content, recognise, source_files
+from prom3e_index.tables import content, read_observations, recognise, source_files
 from prom3e_index.tables.sources import open_source
 
 DEPLOYMENTS = """deploymentID,locationName,latitude,longitude,coordinateUncertainty
@@ -202,7 +202,8 @@ def test_wildlife_insights_images_take_place_from_deployments_and_taxa_only_wher
     assert [(r["decimalLatitude"], r["decimalLongitude"]) for r in found] == [
         ("51.5", "4.5"), ("50.5", "5.5"), ("51.5", "4.5"), (None, None), ("51.5", "4.5")]  # fmt: skip
     assert [r["scientificName"] for r in found] == ["Vulpes vulpes", "Felidae", None, None, None]
-    assert [r["vernacularName"] for r in found] == ["Red Fox", "Felidae Family", None, None, None]
+    assert [r["vernacularName"] for r in found] == [
+        "Red Fox", "Felidae Family", "Blank", "No CV Result", "Human"]  # fmt: skip
     assert [r["observationType"] for r in found] == [
         "animal",
         "animal",
@@ -212,6 +213,35 @@ def test_wildlife_insights_images_take_place_from_deployments_and_taxa_only_wher
     ]
     assert "location" not in source.columns
     assert any("1 rows name no deployment" in s for s in source.said)
+
+
+def test_what_camera_traps_say_instead_of_a_taxon_is_no_name_and_is_told_of_its_row(tmp_path):
+    (tmp_path / "images.csv").write_text(
+        IMAGES + "1,A,i6,f.jpg,u,0,,,,,,Time Lapse,2023-05-14 06:31:00,CC0\n"
+        "1,A,i7,g.jpg,u,0,,,,,,Cannot Identify,2023-05-14 06:31:00,CC0\n"
+        "1,A,i8,h.jpg,u,0,Blank,,,,,,2023-05-14 06:31:00,CC0\n"
+    )
+    (tmp_path / "deployments.csv").write_text(PLACES)
+    (tmp_path / "coco.json").write_text(
+        json.dumps(
+            {"images": [{"id": n, "file_name": f"{n}.jpg"} for n in ("a", "b")], "info": {},
+             "categories": [{"id": 0, "name": "empty"}, {"id": 1, "name": "red_deer"}],
+             "annotations": [{"id": i, "image_id": n, "category_id": i} for i, n in enumerate("ab")]}
+        )
+    )  # fmt: skip
+
+    told = {}
+    for path in (tmp_path / "images.csv", tmp_path / "coco.json"):
+        for batch in read_observations(path).batches(3):
+            for r in batch.to_pylist():
+                reasons = [p["reason"] for p in r["problems"] if p["modality"] == "text"]
+                told[r["id"]] = (r["text"], reasons)
+
+    words = {"i3": "Blank", "i4": "No CV Result", "i5": "Human", "i6": "Time Lapse", "i7": "Cannot Identify",
+             "i8": "Blank", "a": "empty"}  # fmt: skip
+    for key, word in words.items():
+        assert told[key] == (None, [f"{word!r} names no taxon"])
+    assert told["i1"][1] == told["i2"][1] == told["b"][1] == [] and told["b"][0] == "red_deer"
 
 
 def test_wildlife_insights_sequences_have_all_their_images(tmp_path):

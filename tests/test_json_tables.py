@@ -196,7 +196,7 @@ def test_annotated_images_are_rows_by_image_and_category(tmp_path):
     assert recognise(tmp_path / "t.json") == source.format == "coco"
     assert [(r["id"], r["image"], r["scientificName"], r["vernacularName"], r["observationType"], r["annotations"]) for r in found] == [
         ("a:1", ["c1/a.jpg"], "Vulpes vulpes", "Red Fox", None, "2"), ("a:2", ["c1/a.jpg"], None, "red_deer", None, "1"),
-        ("b", ["c1/b.jpg"], None, None, "blank", "1"), ("c", ["c1/c.jpg"], None, None, None, "0")]  # fmt: skip
+        ("b", ["c1/b.jpg"], None, "empty", "blank", "1"), ("c", ["c1/c.jpg"], None, None, None, "0")]  # fmt: skip
     assert [found[0][k] for k in ("eventDate", "locationID", "license", "latitude", "family")] == [
         "2023-05-23 10:00:00", "7", "https://cc/by", "51.5", "Canidae"]  # fmt: skip
     assert (

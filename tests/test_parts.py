@@ -144,6 +144,44 @@ def test_a_zip_of_parts_of_members_by_name_and_of_nothing(tmp_path):
         rows(tmp_path / "slip.zip")
 
 
+@pytest.mark.parametrize("place", ["zip", "folder", "gbif"])
+def test_the_part_that_is_named_is_read_in_the_encoding_that_is_named(tmp_path, place):
+    key = "gbifID" if place == "gbif" else "id"
+    (tmp_path / "t").mkdir()
+    for name, text in (("occurrence.csv", "Бук"), ("other.csv", "Сосна")):
+        line = f"{key},vernacularName,latitude\n{name[:2]},{text},1.5\n"
+        (tmp_path / "t" / name).write_bytes(line.encode("koi8-r"))
+    given = tmp_path / "t"
+    if place != "folder":
+        given = tmp_path / "t.zip"
+        with zipfile.ZipFile(given, "w") as z:
+            for p in sorted((tmp_path / "t").iterdir()):
+                z.write(p, p.name)
+
+    source = open_source(given, "gbif" if place == "gbif" else None, "other.csv", "koi8-r")
+
+    found = [r for b in source.batches() for r in b.to_pylist()]
+    assert [(r[key], r["vernacularName"]) for r in found] == [("ot", "Сосна")]
+
+
+@pytest.mark.parametrize("place", ["zip", "folder", "media"])
+def test_an_encoding_is_never_passed_over(tmp_path, place):
+    (tmp_path / "t").mkdir()
+    if place == "media":
+        (tmp_path / "t/a.jpg").write_bytes(b"x")
+    else:
+        put(tmp_path / "t/a.parquet", [{"id": "a", "latitude": 1.5}], "parquet")
+        put(tmp_path / "t/b.parquet", [{"id": "b", "latitude": 1.5}], "parquet")
+    given = tmp_path / "t"
+    if place == "zip":
+        given = tmp_path / "t.zip"
+        with zipfile.ZipFile(given, "w") as z:
+            z.write(tmp_path / "t/a.parquet", "a.parquet")
+
+    with pytest.raises(TableError, match="says its own encoding; leave --encoding out"):
+        open_source(given, None, None, "koi8-r")
+
+
 def test_an_arrow_file_gives_categories_as_values_in_small_batches(tmp_path):
     table = pa.table(
         {"id": [f"r{i}" for i in range(10)], "name": pa.array(["a", "b"] * 5).dictionary_encode()}

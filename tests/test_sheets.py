@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import zipfile
+import zlib
 from xml.sax.saxutils import escape
 
 import pytest
@@ -16,6 +18,20 @@ STYLES = (
     '<fills count="1"><fill/></fills><borders count="1"><border/></borders><cellStyleXfs count="1"><xf/></cellStyleXfs>'
     '<cellXfs count="4"><xf numFmtId="0"/><xf numFmtId="14" applyNumberFormat="1"/><xf numFmtId="22" applyNumberFormat="1"/>'
     '<xf numFmtId="21" applyNumberFormat="1"/></cellXfs></styleSheet>'
+)
+XLS = (
+    # Written by xlwt 1.3: the sheet "Notes" with a text, "Data" with a merged title, a header and two rows; zlib, base 85.
+    "c-rk)NoW&c6#o8M(xj$oQd_YVLlCTMQR_v7Hnl|S!IWALE(kg{V~yIROjB_I_ktHe@T7<!xL^gBiwkb`=0Q;OAP8cs=*5EwDjsU%``=7rtr09}p)"
+    "zmy-~4a+xA)%v{(t7l<52&ZYgGdn0rgNZl=Z<gj3=o0azqd$&t_#c_x4iBx-hQ5=Ossablfg^R3v>U{XGB$SG5O(f!9>lqZ7^Plo=UAXyiE<Le8O"
+    "1XcT)2PEiS<lIK;%xQ+2d##dPP4&w&q9A#Wby8U7u9!HyJFLL5|jWUg80m1?|xXlaZEI<Vw$~fM4OxU_QmRLz+`~M;cYkr&s`MSwWnU<tWaSp}6T"
+    "7sH*ye1Y4YZW*zH+U>IFCL#K1(D^;7suoMD5n59i_h5z@F|xG`XVlWZ21Dj|N1k(=r?>XdAAVXM=l=8KdxxNeq=Waxh;B7f)ARM=(PPaW>*jVXy*"
+    "e#L(Iq+gSbR0;6ee_Y8r`1hv^4W>CBd7sy(vBw9E;>s%~qCxhqmTzjh&Qv1B3ubhRbTR3^DO+16}ym~^O^JBX%E%~Bv?wk11^?JJB-GSi(fgFiUw"
+    "R6DbD+WP74RE9clF|6*cNQbdCZK*(GO|1{22^PNK6--*+AeGM3v<G$;%j1jFUGS%LSHelaPdI^6u7@}k1j%-T7e79YZ)%BdV9tI%;_QQPy0jItI3"
+    "Qb4;{Z#PynHs-=P*9Vy-wkJ72|TUDZQ&(DxAu)L#%U{rPVafLWXD28N=!`sowK`<;`%<o9Ha6Uv3)MU4Hp_^bDqvKNHkmK8G+@%oQh3NVpZvy@iu"
+    "9Uox)zC4G98pfmTZbJ~~Uo6HLYA;wZe6wnZ?A#uG@hU;vChGEx+v9P<2T(9HR?s`GHOO1O7@Y+Mpqvbu}Dd-8>1`Z`yJ4Y!*>3K>e%9E!wqKfjAP"
+    "L$V~n=)dYy-G3jLI^whw&&!<@Gd43rO=AY`s8SPTBP0uk4zZ4;w6dBks|w53#?h?ev6%cRqmIzI8^eoO06g2Qg3hX5xi@#IdTn7q};b#$aVOgnQJ"
+    "3r)q|<bvn?dAs<x;IVS%s$^{rz<JHv4>qfjur;DQS-xZuKg2jN^=RX+3Vi<HN{&+~tsZ&Zfd-z5Jnv?5JUhCY&(B1LZtyG9j1lc0-SU*Zqj<o*{*"
+    "SWTl_*oI9!k8PulU%Fh2;p_S1hQYtLg+@F6&}ioQkH`NGjR{l7"
 )
 DATE, MOMENT, TIME = 1, 2, 3
 
@@ -271,3 +287,23 @@ def test_a_far_cell_without_a_value_does_no_harm(tmp_path):
     )
 
     assert rows(tmp_path / "t.xlsx")[0] == [{"id": "a", "latitude": "1.5"}]
+
+
+def test_an_xls_file_of_before_2007_is_read_and_one_that_is_cut_is_said_to_be(tmp_path):
+    data = zlib.decompress(base64.b85decode("".join(XLS)))
+    (tmp_path / "t.xls").write_bytes(data)
+    (tmp_path / "cut.xls").write_bytes(data[: len(data) // 2])
+
+    source = open_source(tmp_path / "t.xls", None)
+    found = [r for b in source.batches(1) for r in b.to_pylist()]
+
+    assert recognise(tmp_path / "t.xls") == source.format == "xls" and source.facts["rows"] == 2
+    assert [tuple(r.values()) for r in found] == [
+        ("7", "Parus major", "2023-05-14", "51.5", "4.25", "true"),
+        ("B-2", "Größe ü 鹰", "2023-05-14T06:30:00", "-0.001", "x", None)]  # fmt: skip
+    assert any("'Data' is read, not 'Notes'" in s for s in source.said)
+    assert any("passed over ('Survey 2023')" in s for s in source.said)
+    with pytest.raises(TableError, match="Notes, Data, not 'Dat'"):
+        open_source(tmp_path / "t.xls", None, "Dat")
+    with pytest.raises(TableError, match="no readable spreadsheet|cannot be read"):
+        open_source(tmp_path / "cut.xls", None)

@@ -123,7 +123,7 @@ def _category(kind: dict[str, Any]) -> Cells:
     name = str(kind.get("name") or "")
     text = (name[:1].upper() + name[1:]).replace("_", " ")
     if not name or name.lower() in _NOTHING:
-        return {"observationType": "blank" if name else None}
+        return {"vernacularName": name, "observationType": "blank"} if name else {}
     ranks: Cells = {r: kind[r] for r in RANKS[:-1] if isinstance(kind.get(r), str)}
     if reads_as_taxon(text):
         common = kind.get("common_name")

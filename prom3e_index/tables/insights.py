@@ -78,7 +78,8 @@ def open_insights(path: Path, encoding: str | None = None) -> Source:
     """Open a download: its folder, its zip, or its images.csv or sequences.csv with the others beside it.
 
     A row is an image, or a sequence with all its images where the download tells of sequences; place comes from the
-    deployment. What the columns of the taxonomy say instead of a taxon is the `observationType`.
+    deployment. What the columns of the taxonomy say instead of a taxon is the `observationType`, and stays the
+    common name, so that a row without a taxon says why.
     """
     keep: list[Any] = []
     source_path, media, inside = path, path if path.is_dir() else path.parent, 0
@@ -197,7 +198,7 @@ def _query(tables: Joined, core: str) -> str:
         "eventDate": f"CASE WHEN {end} IS NULL OR {end} = {start} THEN {start} "
         f"ELSE replace({start}, ' ', 'T') || '/' || replace({end}, ' ', 'T') END",
         "scientificName": named(lowest),
-        "vernacularName": named(common),
+        "vernacularName": f"coalesce({common}, CASE WHEN {kind} != 'animal' THEN {cell(core, 'o', 'class')} END)",
         "observationType": kind,
         **{r: named(sql) for r, sql in taxon.items()},
         "specificEpithet": named(epithet),

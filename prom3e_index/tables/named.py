@@ -18,8 +18,6 @@ _HIGHER = RANKS[:-2]
 _READ = (*RANKS, "scientific_name", "common_name", "epithet", "infraspecific")
 _GIVEN = ("species", "scientific_name", "common_name", "text")
 _COMMON_KNOWN = 20_000
-_OF_CAMERAS = frozenset("human humans person people vehicle vehicles car staff timelapse".split())
-"""What camera-trap platforms sort photos into beside taxa."""
 
 
 class Named:
@@ -83,8 +81,6 @@ class Named:
         ]
 
     def _kind(self, field: str, text: str, genus: str | None) -> str:
-        if text.lower() in _OF_CAMERAS:
-            return "nothing"
         kind = name_kind(text, genus, self._known)
         alone = kind in ("scientific", "none") and " " not in text.strip()
         return "common" if alone and genus is None and field in self._common else kind
@@ -120,6 +116,8 @@ class Named:
             reason = f"{name[:60]!r} is not the name of one taxon"
         if common and self._kind("common_name", common, None) != "nothing":
             return species, scientific, common, common, reason, common
+        if common and reason is None:
+            reason = f"{common[:60]!r} names no taxon"
         return species, scientific, common, None, reason, None
 
     def read(self, cells: Cells, lost: Problems) -> dict[str, pa.Array]:

@@ -55,6 +55,7 @@ _NOTHING = {
     "problem", "bad image", "no image", "ignore", "incertae sedis", "human", "humans", "person", "people", "staff",
     "human camera trapper", "human-camera trapper", "no id", "no bird", "no birds", "mystery mystery",
     "identity unknown", "sonus naturalis", "soundscape", "vehicle", "vehicles", "car", "truck", "motorcycle", "bicycle",
+    "timelapse", "time lapse", "cannot identify",
 }  # fmt: skip
 _UNKNOWN = re.compile(
     r"(?:unidentified|unknown|undetermined|indeterminate|unid\.?|unbestimmte[rs]?|non identifiée?)\b",
