@@ -214,7 +214,8 @@ def test_what_is_no_advice(tmp_path: Path) -> None:
 
 def test_a_label_may_be_a_name(tmp_path: Path) -> None:
     _, table = read(tmp_path, "image,label\na.jpg,Pica pica\nb.jpg,Turdus merula\n")
-    assert table.unused == {"label": "scientific_name"}
+    assert table.fields["scientific_name"] == ("label",) and not table.unused
+    assert any("'label' is read as the column of names" in s for s in table.said)
 
 
 def test_a_table_without_the_names_of_its_columns_is_refused_for_that(tmp_path: Path) -> None:

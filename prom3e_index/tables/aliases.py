@@ -219,6 +219,7 @@ def _map(
             raise InputError(
                 f"The table has no column {column!r}{near_names(column, list(columns))}."
             )
+        name = _field_named(name)
         if name not in MAPPABLE:
             raise InputError(
                 f"There is no field {name!r}{near_names(name, MAPPABLE)}. "
@@ -227,9 +228,15 @@ def _map(
         for other in found.keys() - _TOGETHER:  # what a column is said to be, it is alone
             found[other] = tuple(c for c in found[other] if c != own)
         found[name] = (own,)
-    if {"latitude", "longitude"} & set(given.values()):
+    if {"latitude", "longitude"} & {_field_named(name) for name in given.values()}:
         for side in ("latitude", "longitude"):
             found[side] = found.get(side, ())[:1]
+
+
+def _field_named(name: str) -> str:
+    """The field that a user means: by its own name, or as the trade's tables call it (`scientificName`)."""
+    known = (f for f, names in ALIASES.items() if f in MAPPABLE and plain(name) in names)
+    return name if name in MAPPABLE else next(known, name)
 
 
 def _column(wanted: str, by: Mapping[str, str]) -> str | None:

@@ -31,6 +31,12 @@ _FOUR_YEARS = 1462
 """Days between the counts of 1900 and 1904."""
 
 
+_SLIPS = 0.1
+"""Of the dates that tell their order, so many may be against it: a slip costs its own cell, not the column."""
+_DOTTED = 0.4
+"""Dates with dots are of languages that put the day first. With the month first three in five would have a day above
+12; where fewer than this share have one, it is a slip."""
+
 _MONTHS = ("", "January", "February", "March", "April", "May", "June", "July", "August", "September", "October",
            "November", "December")  # fmt: skip
 
@@ -110,7 +116,7 @@ def learn_dates(texts: Iterable[str | None], order: Order | None = None) -> Date
         found, sentence = _order(counts, first, "")
         said += [sentence] if sentence else []
         dotted, sentence = _order(counts, first, ".")
-        if not counts[".mdy"]:
+        if counts[".mdy"] <= _DOTTED * (counts[".mdy"] + counts[".dmy"] + counts[".either"]):
             dotted, sentence = "dmy", None
         said += [sentence] if sentence else []
     if counts["short"]:
@@ -149,17 +155,17 @@ def _order(
 ) -> tuple[Order | None, str | None]:
     """The order that the dates of a column tell, and what is said of it."""
     dmy, mdy, either = (counts[mark + k] for k in ("dmy", "mdy", "either"))
-    if dmy and mdy:
+    if dmy and mdy and min(dmy, mdy) > _SLIPS * (dmy + mdy):
         return None, (
             f"{first[mark + 'dmy']!r} has the day first and {first[mark + 'mdy']!r} the month ({dmy:,} and {mdy:,} "
             "such dates): dates that could be either are not read; say --date-order dmy or mdy"
         )
     if dmy or mdy:
-        found: Order = "dmy" if dmy else "mdy"
+        found: Order = "dmy" if dmy > mdy else "mdy"
         which = "the day first" if dmy else "the month first"
         return (
             found,
-            f"dates are read with {which}, as {first[mark + found]!r} has it ({_dates(dmy or mdy)} of this kind)",
+            f"dates are read with {which}, as {first[mark + found]!r} has it ({_dates(max(dmy, mdy))} of this kind)",
         )
     if either:
         return None, (

@@ -40,6 +40,14 @@ _DIGITS = re.compile(r"[0-9]")
 _DATED = re.compile(r"[0-9][./-][0-9]|[0-9]\.?\s+[^\W\d_]+\.?\s+[0-9]{4}")
 """What dates have and no geodetic datum: `3.5.2021`, `3. Mai 2021`."""
 
+_LATIN = re.compile(r"(?:us|a|um|is|i|ae|orum|ens|ans|ex|ix|ax|or|oides|er|os|ops)\Z")
+_NO_NAMES = re.compile(
+    r"local|site|place|area|region|town|\bort|lieu|lugar|observ|person|note|comment|remark|habitat|host|prey|plant"
+)
+"""Columns whose words are of places, people and remarks, or of what else was there."""
+_NAMED = {"scientific_name", "species", "common_name", "genus", "text"}
+"""Fields that name what was seen."""
+
 Check = Callable[[str], tuple[str | None, str | None]]
 
 
@@ -85,6 +93,7 @@ def sniff(matched: Matched, columns: Iterable[str], sample: Sample, check: Check
     )
     if places:
         out.fields["latlon"] = places
+    _names_by_their_cells(out, columns, sample, filled)
     used = {c for names in out.fields.values() for c in names}
     media = {
         p
@@ -120,9 +129,38 @@ def sniff(matched: Matched, columns: Iterable[str], sample: Sample, check: Check
     return out
 
 
+def _names_by_their_cells(
+    out: Sniffed, columns: Iterable[str], sample: Sample, filled: set[str]
+) -> None:
+    """Read the first column whose cells are nearly all names of species, where no column is called so."""
+    if filled & _NAMED:
+        return
+    used = {c for names in out.fields.values() for c in names}
+    free = (
+        c
+        for c in columns
+        if c not in used and not _NO_NAMES.search(plain(c)) and not binomial(c)[1]
+    )
+    found = next((c for c in free if _holds_species(sample.texts(c))), None)
+    if found is not None:
+        out.fields["scientific_name"] = (*out.fields.get("scientific_name", ()), found)
+        filled.add("scientific_name")
+        out.said.append(f"{found!r} is read as the column of names, for what its cells hold")
+
+
+def _holds_species(texts: list[str]) -> bool:
+    """Whether cells are names of species, most of whose epithets end as Latin ones do."""
+    some = list(dict.fromkeys(texts[:_CELLS]))
+    epithets = [(t, binomial(t)[1]) for t in some]
+    known = [e for t, e in epithets if e and (e in t or t.isupper())]  # `Sierra Nevada` is a place
+    if len(known) < _MOST * len(some) or names_kind(texts[:_CELLS]) != "scientific":
+        return False
+    return sum(bool(_LATIN.search(e)) for e in known) >= _MOST * len(known) > 0
+
+
 def _taxa_as_columns(out: Sniffed, columns: list[str], sample: Sample, filled: set[str]) -> None:
     """Say that a table has a column for each taxon, of which none is read."""
-    if filled & {"scientific_name", "species", "common_name", "genus", "text"}:
+    if filled & _NAMED:
         return
     taxa = [
         c
@@ -208,7 +246,7 @@ def _looks_like(name: str, texts: list[str], filled: set[str]) -> str | None:
 def _dates_called_datum(out: Sniffed, sample: Sample, filled: set[str]) -> None:
     """Read as dates what German, Dutch and Scandinavian tables call `Datum`."""
     for name in out.fields.get("datum", ()):
-        if _share(sample.texts(name), lambda t: bool(_DATED.search(t))) < _MOST:
+        if not any(_DATED.search(t) for t in sample.texts(name)):
             continue
         out.fields["datum"] = tuple(c for c in out.fields["datum"] if c != name)
         if not filled & {"event_date", "date_parts", "date_span", "verbatim_date"}:
