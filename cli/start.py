@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 from contextlib import suppress
+from importlib.machinery import ExtensionFileLoader
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -21,7 +22,7 @@ class Interrupted(BaseException):
 
 
 class Signals:
-    """Turns the first signal into `Interrupted`; the second ends the program at once.
+    """Turns the first signal into `Interrupted`; the second, and one while a library loads, ends the program at once.
 
     Attributes:
         caught: The first signal. Libraries may lose the exception that it raises, or make another of it: what fails
@@ -52,11 +53,22 @@ class Signals:
         """From now on let the first signal be an exception, so that what was begun is put in order."""
         self._raises = True
 
-    def _answer(self, number: int, _: FrameType | None) -> None:
+    def _answer(self, number: int, frame: FrameType | None) -> None:
         first, self.caught = self.caught is None, self.caught or signal.Signals(number)
-        if first and self._raises:
+        if first and self._raises and not _in_compiled_import(frame):
             raise Interrupted
         leave(self.caught)
+
+
+def _in_compiled_import(frame: FrameType | None) -> bool:
+    """Whether a compiled module is being loaded: C++ that runs Python then aborts of an exception, or swallows it."""
+    while frame is not None:
+        if frame.f_code.co_name in ("create_module", "exec_module") and isinstance(
+            frame.f_locals.get("self"), ExtensionFileLoader
+        ):
+            return True
+        frame = frame.f_back
+    return False
 
 
 SIGNALS = Signals()
