@@ -30,7 +30,8 @@ PER_GROUP = 4
 OBSERVATION = "observation"
 """What answers are grouped by where an observation has several rows; `id` gives each row by itself."""
 
-_kept: WeakKeyDictionary[BundleFolder, tuple[str, NDArray[np.int32]]] = WeakKeyDictionary()
+_kept: WeakKeyDictionary[BundleFolder, dict[str, NDArray[np.int32]]] = WeakKeyDictionary()
+_observing: WeakKeyDictionary[BundleFolder, dict[str, NDArray[np.bool_]]] = WeakKeyDictionary()
 _lock = threading.Lock()
 
 
@@ -66,36 +67,79 @@ def eligible_observations(bundle: BundleFolder, rows: Ints | None) -> int:
         return bundle.rows if rows is None else len(rows)
     if rows is None:
         return int(bundle.manifest["counts"]["observations"])
-    held = group_codes(bundle, OBSERVATION)[rows]
-    return len(np.unique(held[held >= 0])) + int((held < 0).sum())
+    return _groups(group_codes(bundle, OBSERVATION)[rows])
 
 
 def best_of_groups(
-    bundle: BundleFolder, take: Callable[[int], Found], column: str, wanted: int, eligible: Ints
+    bundle: BundleFolder,
+    take: Callable[[int], Found],
+    column: str,
+    wanted: int,
+    eligible: Ints,
+    target: str,
 ) -> Found:
     """The best row of each value, best first.
+
+    Where an observation has eligible rows that observe the target, its others do not answer: a window of its recording
+    would be shown as completed beside the very photo. Grouped by `id`, every row does.
 
     Args:
         bundle: Whose column it is.
         take: Gives the k best rows.
         column: `species`, or a column of the observations.
         wanted: Groups, at most.
-        eligible: Row numbers that `take` takes from.
+        eligible: Row numbers that `take` takes from, ascending.
+        target: Modality searched for.
     """
+    whole = bundle.several and column != "id"
+
+    def answering(rows: Ints) -> Ints:
+        """Where in some rows those are that answer."""
+        if not whole:
+            return np.arange(len(rows))
+        lacks = ~bundle.present[rows, bundle.modalities.index(target)]
+        if not lacks.any():
+            return np.arange(len(rows))
+        observing = _observing_of(bundle, target, eligible)
+        return np.flatnonzero(~(lacks & observing[group_codes(bundle, OBSERVATION)[rows]]))
+
     k = PER_GROUP * wanted
     scores, found, path = take(k)
-    keep = _first_of_each(_values(bundle, found, column))
+    kept = answering(found)
+    keep = kept[_first_of_each(_values(bundle, found[kept], column))]
     if len(keep) < wanted and len(found) < len(eligible):
         codes = group_codes(bundle, column)
-        held = codes[eligible]
-        groups = len(np.unique(held[held >= 0])) + int((held < 0).sum())
-        wanted = min(wanted, groups)
+        wanted = min(wanted, _groups(codes[eligible[answering(eligible)]]))
         while len(keep) < wanted and len(found) < len(eligible):
             k *= 16
             scores, found, path = take(k)
-            keep = _first_of_codes(codes[found])
+            kept = answering(found)
+            keep = kept[_first_of_codes(codes[found[kept]])]
     chosen = keep[:wanted]
     return scores[chosen], found[chosen], path
+
+
+def _groups(codes: NDArray[np.int32]) -> int:
+    """How many groups some rows are of; those without a value are one each."""
+    known = codes[codes >= 0]
+    return int(np.count_nonzero(np.bincount(known))) + len(codes) - len(known)
+
+
+def _observing_of(bundle: BundleFolder, target: str, eligible: Ints) -> NDArray[np.bool_]:
+    """By code, whether an eligible row of the observation observes the target; False at the end, for rows of none."""
+    every = eligible is bundle.live
+    with _lock:
+        kept = _observing.get(bundle, {}).get(target)
+    if every and kept is not None:
+        return kept
+    codes = group_codes(bundle, OBSERVATION)
+    observing = np.zeros(int(codes.max(initial=-1)) + 2, bool)
+    observing[codes[eligible[bundle.present[eligible, bundle.modalities.index(target)]]]] = True
+    observing[-1] = False
+    if every:
+        with _lock:
+            _observing.setdefault(bundle, {})[target] = observing
+    return observing
 
 
 def _first_of_each(values: list[Any]) -> Ints:
@@ -143,11 +187,14 @@ def _species_columns(bundle: BundleFolder) -> list[str]:
 
 
 def group_codes(bundle: BundleFolder, column: str) -> NDArray[np.int32]:
-    """(places,) a number for each value of a column, −1 where there is none; the last column's are kept."""
+    """(places,) a number for each value of a column, −1 where there is none.
+
+    Those of observations are kept, and the last other column's.
+    """
     with _lock:
-        kept = _kept.get(bundle)
-    if kept is not None and kept[0] == column:
-        return kept[1]
+        kept = _kept.get(bundle, {}).get(column)
+    if kept is not None:
+        return kept
     codes = np.full(bundle.places, -1, np.int32)
     if column == "species":
         columns = _species_columns(bundle) + [c for c in NAMED_BY if c in bundle.columns]
@@ -161,36 +208,42 @@ def group_codes(bundle: BundleFolder, column: str) -> NDArray[np.int32]:
                 code[i] = numbers.setdefault(name, len(numbers))
         codes[rows] = code[combination] if len(parts) else -1
     else:
-        rows, combination, parts = _coded(bundle, [column])
-        unknown = np.array([p[0] is None for p in parts], bool)
-        codes[rows] = np.where(unknown[combination], -1, combination) if len(parts) else -1
+        rows, (column_codes,), _ = _encoded(bundle, [column])
+        codes[rows] = column_codes
     with _lock:
-        _kept[bundle] = (column, codes)
+        held = _kept.setdefault(bundle, {})
+        for other in held.keys() - {OBSERVATION}:
+            del held[other]
+        held[column] = codes
     return codes
+
+
+def _encoded(
+    bundle: BundleFolder, columns: list[str]
+) -> tuple[Ints, list[NDArray[np.int64]], list[Any]]:
+    """Row numbers; by column a number for each row's value, −1 where there is none; and the values as Arrow arrays."""
+    import pyarrow as pa
+
+    names = ", ".join(quoted(c) for c in ("row", *columns))
+    with bundle.reader(f"SELECT {names} FROM observations", 65_536) as batches:
+        table = pa.Table.from_batches(list(batches), batches.schema)
+    made = [table.column(c).combine_chunks().dictionary_encode() for c in columns]
+    codes = [m.indices.fill_null(-1).to_numpy().astype(np.int64) for m in made]
+    return table.column("row").to_numpy().astype(np.int64), codes, [m.dictionary for m in made]
 
 
 def _coded(
     bundle: BundleFolder, columns: list[str]
 ) -> tuple[Ints, NDArray[np.int64], list[tuple[Any, ...]]]:
     """Row numbers, the number of each one's combination of values, and those combinations."""
-    import pyarrow as pa
-
-    names = ", ".join(quoted(c) for c in ("row", *columns))
-    with bundle.reader(f"SELECT {names} FROM observations", 65_536) as batches:
-        parts = [
-            [b.column(0), *(b.column(i).dictionary_encode() for i in range(1, b.num_columns))]
-            for b in batches
-        ]
-    if not parts:
-        return np.zeros(0, np.int64), np.zeros(0, np.int64), []
-    rows = np.concatenate([np.asarray(p[0], np.int64) for p in parts])
+    rows, encoded, dictionaries = _encoded(bundle, columns)
     code = np.zeros(len(rows), np.int64)
     combinations: list[tuple[Any, ...]] = [()]
-    for i in range(1, len(columns) + 1):
-        column = pa.chunked_array([p[i] for p in parts]).unify_dictionaries().combine_chunks()
-        values = [*column.dictionary.to_pylist(), None]
-        index = column.indices.fill_null(len(values) - 1).to_numpy(zero_copy_only=False)
-        held, code = np.unique(code * len(values) + index, return_inverse=True)
+    for column, dictionary in zip(encoded, dictionaries, strict=True):
+        values = [*dictionary.to_pylist(), None]
+        held, code = np.unique(
+            code * len(values) + np.where(column < 0, len(values) - 1, column), return_inverse=True
+        )
         combinations = [
             (*combinations[h // len(values)], values[h % len(values)]) for h in held.tolist()
         ]

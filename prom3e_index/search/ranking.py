@@ -94,7 +94,7 @@ def find(
 
     if query.group_by is None:
         return take(query.k)
-    return best_of_groups(bundle, take, query.group_by, query.k, every)
+    return best_of_groups(bundle, take, query.group_by, query.k, every, target)
 
 
 def _remixed(
