@@ -60,9 +60,10 @@ def update(
 
 
 def _take(update: bool, index: Path, config: BuildConfig) -> None:
+    from prom3e_index.bundle.opened import BundleFolder
     from prom3e_index.cli.understood import write_understood
     from prom3e_index.indexer.change import add as run
-    from prom3e_index.search.meaning import MEANINGLESS
+    from prom3e_index.search.meaning import MEANINGLESS, means_nothing
 
     with progress() as show:
         done = run(index, config, show, update, write_understood)
@@ -80,7 +81,7 @@ def _take(update: bool, index: Path, config: BuildConfig) -> None:
         name = done.manifest["segments"][-1]["name"]
         refused = f"{index / name / 'rejected.parquet'}; " if done.rejected else ""
         say(f"reasons: {refused}prom3e-index info --lost --index {index}")
-    if done.manifest.get("planet") is False:
+    if means_nothing(BundleFolder(index, done.manifest)):
         say(f"warning: {MEANINGLESS}", err=True)
     write_state(index, done.manifest)
 

@@ -84,14 +84,14 @@ def info(
 
 
 def _write_lost(bundle: Bundle) -> None:
-    """What rows lost, then the rows that were refused, a line each."""
+    """What rows of the index lost, then the rows of tables that were refused, a line each."""
     lost = (
         "SELECT l.row, o.id, l.modality, l.reason FROM lost l JOIN observations o ON o.row = l.row"
     )
     with bundle.reader(f"{lost} ORDER BY l.row, l.modality") as reader:
         for batch in reader:
             for row, key, modality, reason in zip(*batch.to_pydict().values(), strict=True):
-                say(f"row {row}\t{shown(key)}\t{shown(modality)}\t{shown(reason)}")
+                say(f"index row {row}\t{shown(key)}\t{shown(modality)}\t{shown(reason)}")
     with bundle.reader("SELECT row_in, line, id, reason FROM rejected") as reader:
         for batch in reader:
             for row, line, key, reason in zip(*batch.to_pydict().values(), strict=True):

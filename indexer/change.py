@@ -51,6 +51,7 @@ from prom3e_index.indexer.work import BuildConfig, identity, open_model, read_no
 from prom3e_index.indexer.write_segment import write_segment
 from prom3e_index.models.folder import Model
 from prom3e_index.search.hubness import bias_centres, by_segment, same_centres
+from prom3e_index.search.meaning import means_nothing
 
 Ints = NDArray[np.int64]
 
@@ -146,8 +147,8 @@ def add(
             old, action, added=entry["rows"], known=done["known"], rejected=done["rejected"]
         )
         new["columns"] = columns
-        planet = speaks_of_planet(model, facts, old.get("planet"))
-        if planet is not None and "planet" in old:
+        planet = speaks_of_planet(model, facts, not means_nothing(bundle))
+        if planet is not None:
             new["planet"] = planet
         removed = removed_rows(bundle)
         again = _rows_of(bundle, _observations_of(stage)) if update else np.zeros(0, np.int64)

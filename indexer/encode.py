@@ -90,6 +90,7 @@ def encode_table(
                     work,
                     Path(facts["media"]),
                     windows,
+                    model.audio_spec() if "audio" in model.settings.get("encoder", {}) else None,
                     config.further_media,
                     config.workers,
                     config.timeout_s,

@@ -21,7 +21,8 @@ import numpy as np
 from prom3e_index.errors import InputError, MediaError
 from prom3e_index.indexer.parts import TABLE_ROW
 from prom3e_index.indexer.plan import Progress, span_name
-from prom3e_index.indexer.windows import Windows
+from prom3e_index.indexer.windows import CROPS, Windows
+from prom3e_index.media.audio import MAX_SECONDS, AudioSpec
 from prom3e_index.media.pool import DecodePool, Task
 from prom3e_index.schema import MEDIA
 
@@ -38,6 +39,7 @@ def expand(
     work: Path,
     media: Path,
     windows: Windows | None,
+    heard: AudioSpec | None,
     further: bool,
     workers: int,
     timeout_s: float,
@@ -50,6 +52,7 @@ def expand(
         work: Its folder; what was measured of recordings is kept there, so that a plan begun anew goes on.
         media: Folder of relative media paths.
         windows: Of long recordings; None leaves each one row.
+        heard: What the model's tower hears of a recording that stays one row; None where it has none for sounds.
         further: Whether further media become rows; else they are noted as lost.
         workers: Decode processes.
         timeout_s: Seconds for one file.
@@ -57,7 +60,7 @@ def expand(
 
     Returns:
         `rows` planned; and where there are any, `long_recordings` and the `windows` they became, `further_media` that
-        are rows now, or `media_left_out`.
+        are rows now, or `media_left_out`; and what `_heard_in_part` counts.
     """
     con.execute(
         "CREATE TABLE IF NOT EXISTS durations (path VARCHAR, state VARCHAR, seconds DOUBLE, note VARCHAR)"
@@ -73,16 +76,17 @@ def expand(
     con.execute("CREATE OR REPLACE TEMP VIEW media_rows AS " + _MEDIA_ROWS)
     con.execute("CREATE OR REPLACE TEMP TABLE spans (path VARCHAR, nth BIGINT, a DOUBLE, b DOUBLE)")
     long = 0
-    if windows is not None:
+    if windows is not None or heard is not None:
         _measure(con, media, workers, timeout_s, progress)
+    if windows is not None:
         long = _cut(con, windows)
     planned, more = con.execute(
         "SELECT count(*), coalesce(sum(len(more)), 0) FROM planned"
     ).fetchall()[0]
     if not (more or long):
-        return {"rows": int(planned), "media_left_out": left}
+        return {"rows": int(planned), "media_left_out": left} | _heard_in_part(con, heard)
     con.execute("CREATE OR REPLACE TEMP TABLE parts AS " + _PARTS)
-    rows, files, heard = con.execute(
+    rows, files, of_windows = con.execute(
         "SELECT count(*), count(*) FILTER (k > 1 AND coalesce(nth, 0) = 0), count(nth) FROM parts"
     ).fetchall()[0]
     _replace_planned(con)
@@ -92,12 +96,21 @@ def expand(
     (work / "embeddings").mkdir(exist_ok=True)
     np.save(work / "embeddings" / TABLE_ROW, np.asarray(own, np.int64))
     facts = {"rows": int(rows), "media_left_out": left, "further_media": int(files)}
-    return facts | {"long_recordings": long, "windows": int(heard)}
+    facts |= {"long_recordings": long, "windows": int(of_windows)}
+    return facts | _heard_in_part(con, heard)
 
 
 def expanded(facts: dict[str, Any]) -> dict[str, int]:
     """What a plan says of the rows that it made; nothing where each observation is one."""
-    names = ("further_media", "media_left_out", "long_recordings", "windows")
+    names = (
+        "further_media",
+        "media_left_out",
+        "long_recordings",
+        "windows",
+        "in_crops",
+        "crop_s",
+        "beyond",
+    )
     return {k: int(facts[k]) for k in names if facts.get(k)}
 
 
@@ -118,7 +131,39 @@ def said_of(made: Mapping[str, int], windows: Mapping[str, float] | None) -> lis
         out.append(
             f"{n:,} further photos and sounds are left out: here each observation is one row"
         )
+    if n := made.get("in_crops"):
+        crop = made["crop_s"]
+        which = "recording or span" if n == 1 else "recordings or spans"
+        out.append(
+            f"{n:,} {which} longer than {CROPS * crop} s, one row each, heard as a whole and in {CROPS} crops of "
+            f"{crop} s: what lies between may be missed; --windows {crop} makes rows of recordings"
+        )
+    if n := made.get("beyond"):
+        which = "recording" if n == 1 else "recordings"
+        out.append(
+            f"{n:,} {which} longer than {MAX_SECONDS} s, one row each, heard up to there; what follows is not"
+        )
     return out
+
+
+def _heard_in_part(con: duckdb.DuckDBPyConnection, heard: AudioSpec | None) -> dict[str, int]:
+    """How much of planned sounds the tower does not hear.
+
+    Returns:
+        `in_crops` recordings and spans that are longer than the crops of `crop_s` seconds that it hears of them, and
+        `beyond` the recordings that go on after the last second that is read of one row; nothing where there are none.
+    """
+    if heard is None:
+        return {}
+    lasts = f"CASE WHEN start_s IS NULL THEN d.seconds ELSE coalesce(end_s - start_s, {heard.window_s}) END"
+    averaged = "AND start_s IS NOT NULL" if heard.every_window else ""
+    crops, beyond = con.execute(
+        f"SELECT count(DISTINCT (audio, start_s, end_s)) FILTER ({lasts} > {CROPS * heard.window_s} {averaged}), "
+        f"count(DISTINCT audio) FILTER (start_s IS NULL AND d.seconds > {MAX_SECONDS}) "
+        "FROM planned LEFT JOIN durations d ON d.path = audio"
+    ).fetchall()[0]
+    found = {"in_crops": int(crops), "crop_s": heard.window_s} if crops else {}
+    return found | ({"beyond": int(beyond)} if beyond else {})
 
 
 _MEDIA_ROWS = (
@@ -181,7 +226,9 @@ def _name(con: duckdb.DuckDBPyConnection) -> None:
 def _measure(
     con: duckdb.DuckDBPyConnection, media: Path, workers: int, timeout_s: float, progress: Progress
 ) -> None:
-    """Note how long each recording is that may become windows; one that cannot be read has no length."""
+    """Note how long each recording is that has no span; one that cannot be read has no length."""
+    import pyarrow as pa
+
     found = con.execute(
         "SELECT DISTINCT sound FROM media_rows WHERE sound IS NOT NULL AND NOT spanned ORDER BY 1"
     ).fetchall()
@@ -190,11 +237,16 @@ def _measure(
     todo = [p for p, state in states.items() if state is not None and known.get(p) != state]
     if not todo:
         return
+    text = pa.string()
+    kinds = {"path": text, "state": text, "seconds": pa.float64(), "note": text}
     noted: list[tuple[str, str | None, float | None, str | None]] = []
 
     def note() -> None:
-        con.executemany("DELETE FROM durations WHERE path = ?", [[n[0]] for n in noted])
-        con.executemany("INSERT INTO durations VALUES (?, ?, ?, ?)", [list(n) for n in noted])
+        columns = dict(zip(kinds, zip(*noted, strict=True), strict=True))
+        con.register("measured", pa.table(columns, pa.schema(kinds)))
+        con.execute("DELETE FROM durations WHERE path IN (SELECT path FROM measured)")
+        con.execute("INSERT INTO durations BY NAME SELECT * FROM measured")
+        con.unregister("measured")
         noted.clear()
 
     tasks = ((p, Task("duration", media / p, {})) for p in todo)

@@ -78,6 +78,8 @@ def _read(
     progress: Progress,
 ) -> None:
     """Note what each file says in the plan's table `file_facts`, some at a time."""
+    import pyarrow as pa
+
     con.execute("CREATE TABLE IF NOT EXISTS file_facts (path VARCHAR, facts VARCHAR)")
     paths = (
         "SELECT path FROM (SELECT unnest([image, audio]) AS path, min(seq) AS seq FROM planned WHERE "
@@ -86,7 +88,7 @@ def _read(
     left = int(con.execute(f"SELECT count(*) FROM ({paths})").fetchall()[0][0])
     if not left:
         return
-    noted: list[list[str]] = []
+    noted: list[tuple[str, str]] = []
     done = 0
 
     def tasks() -> Iterator[tuple[str, Task]]:
@@ -95,14 +97,17 @@ def _read(
                 yield path, Task("facts", media / path, {})
 
     def note() -> None:
-        con.executemany("INSERT INTO file_facts VALUES (?, ?)", noted)
+        paths, facts = zip(*noted, strict=True)
+        con.register("noted", pa.table({"path": paths, "facts": facts}))
+        con.execute("INSERT INTO file_facts BY NAME SELECT * FROM noted")
+        con.unregister("noted")
         noted.clear()
         progress("read what files say", done, left)
 
     with DecodePool(workers, timeout_s) as pool:
         for path, result in pool.map(tasks(), ahead=4 * workers + 64):
             text = pool.notes.pop(media / path, "{}")
-            noted.append([path, "{}" if isinstance(result, MediaError) else text])
+            noted.append((path, "{}" if isinstance(result, MediaError) else text))
             done += 1
             if len(noted) == _BATCH:
                 note()

@@ -114,12 +114,23 @@ def plan(
 def _settle_spans(con: duckdb.DuckDBPyConnection, ids: bool) -> None:
     """Rows that hear spans of one recording: those of one id are one observation, and get names of their own.
 
-    Of a table without ids all rows with a span of the same recording are one observation, named by its path.
+    Of a table without ids all rows with a span of the same recording are one observation, named by its path. A row
+    whose span cannot be told has lost its recording: the whole of it is not what the row names. Where other rows of its
+    id have theirs, it is refused.
     """
     con.execute(
         "UPDATE incoming SET start_s = NULL, end_s = NULL, problems = list_append(coalesce(problems, []), "
         "{'modality': 'start_s', 'reason': chr(39) || format('{} to {}', start_s, end_s) || chr(39) || "
         "' is no span of seconds'}) WHERE start_s < 0 OR end_s <= coalesce(start_s, 0)"
+    )
+    con.execute(
+        "CREATE OR REPLACE TEMP TABLE unheard AS SELECT row_in FROM incoming WHERE audio IS NOT NULL "
+        "AND start_s IS NULL AND list_contains(list_transform(problems, lambda p: p.modality), 'start_s')"
+    )
+    con.execute(
+        "UPDATE incoming SET end_s = NULL, audio = NULL, problems = list_append(problems, {'modality': 'audio', "
+        "'reason': chr(39) || audio || chr(39) || ' is not heard: which span of it is meant cannot be told'}) "
+        "WHERE row_in IN (SELECT row_in FROM unheard)"
     )
     con.execute("UPDATE incoming SET start_s = 0 WHERE start_s IS NULL AND end_s IS NOT NULL")
     spanned = "audio IS NOT NULL AND start_s IS NOT NULL"
@@ -131,9 +142,15 @@ def _settle_spans(con: duckdb.DuckDBPyConnection, ids: bool) -> None:
         )
         return
     con.execute(
+        "UPDATE incoming SET refused = list_last(problems).reason WHERE refused IS NULL "
+        "AND row_in IN (SELECT row_in FROM unheard) "
+        f"AND id IN (SELECT id FROM incoming WHERE refused IS NULL AND {spanned})"
+    )
+    con.execute(
         "CREATE OR REPLACE TEMP TABLE several AS SELECT row_in, row_number() OVER (PARTITION BY id ORDER BY row_in) "
-        "AS nth FROM incoming WHERE id IN (SELECT id FROM incoming GROUP BY id HAVING count(*) > 1 "
-        f"AND bool_and({spanned}) AND count(DISTINCT (audio, start_s, end_s)) = count(*))"
+        "AS nth FROM incoming WHERE refused IS NULL AND id IN (SELECT id FROM incoming WHERE refused IS NULL "
+        f"GROUP BY id HAVING count(*) > 1 AND bool_and({spanned}) "
+        "AND count(DISTINCT (audio, start_s, end_s)) = count(*))"
     )
     con.execute(
         "UPDATE incoming i SET observation = coalesce(observation, id), "

@@ -9,6 +9,7 @@ import shutil
 import numpy as np
 import pytest
 from changes import places, quiet
+from processes import program
 from pyarrow import parquet
 
 from prom3e_index import Bundle, Query
@@ -163,3 +164,19 @@ def test_embeddings_are_told_by_their_names_too(tmp_path):
 def test_places_alone_are_nobodys(tmp_path):
     config = BuildConfig(table=places(tmp_path / "p.csv", ["a"]), out=tmp_path / "i", model="mini")
     assert build(config)["planet"] is False
+
+
+@pytest.mark.parametrize("names", [BIRDS, own(2)])
+def test_add_says_it_of_an_index_that_does_not(birds, tmp_path, names):
+    """One made before manifests had it: rows that come, or were there already, are told by its names."""
+    index = tmp_path / "i.p3i"
+    shutil.copytree(birds, index)
+    manifest = json.loads((index / "manifest.json").read_text())
+    del manifest["planet"]
+    (index / "manifest.json").write_text(json.dumps(manifest))
+    path = tmp_path / "more.csv"
+    path.write_text(table(path, names) and path.read_text().replace("\nn", "\nmore"))
+    for added in (len(names), 0):
+        done = program("add", path, "--index", index)
+        assert f"\n{added} added" in "\n" + done.stdout and f"warning: {MEANINGLESS}" in done.stderr
+    assert json.loads((index / "manifest.json").read_text())["planet"] is False
