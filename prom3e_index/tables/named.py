@@ -10,6 +10,7 @@ from prom3e_index.schema import RANKS
 from prom3e_index.tables.cells import Cells, Memo, Problems, but
 from prom3e_index.tables.names import name_kind, names_kind, taxon_text
 from prom3e_index.tables.sample import Sample
+from prom3e_index.tables.vernacular import are_codes, two_names
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -36,6 +37,7 @@ class Named:
         self._memo = Memo(self._taxon)
         self._known: frozenset[str] = frozenset()
         self._common: set[str] = set()
+        self._codes: set[str] = set()
         self.changed: set[str] = set()
         self.begin()
         if sample is None:
@@ -44,10 +46,12 @@ class Named:
         for field in ("species", "scientific_name"):
             for column in columns.get(field, ())[:1]:
                 texts = set(sample.texts(column))
-                if names_kind(texts, self._known) == "common":
+                if are_codes(texts):
+                    self._codes.add(field)
+                elif names_kind(texts, self._known) == "common":
                     self._common.add(field)
                 kinds = {self._kind(field, t, None) for t in texts}
-                if kinds & {"common", "nothing"}:
+                if kinds & {"common", "nothing", "code"} or any(map(two_names, texts)):
                     self.changed.add(column)
 
     def _commons(self, sample: Sample) -> set[str]:
@@ -81,9 +85,14 @@ class Named:
         ]
 
     def _kind(self, field: str, text: str, genus: str | None) -> str:
+        words = text.split()
+        if field in self._codes and len(words) == 1:
+            return "code"
         kind = name_kind(text, genus, self._known)
-        alone = kind in ("scientific", "none") and " " not in text.strip()
-        return "common" if alone and genus is None and field in self._common else kind
+        if genus is not None or field not in self._common or kind not in ("scientific", "none"):
+            return kind
+        titled = all(w[:1].isupper() for w in words)  # `Rotfuchs`, `Gemeines Leinkraut`
+        return "common" if len(words) == 1 or titled and two_names(text) is None else kind
 
     def _taxon(self, *cells: str | None) -> tuple[str | None, ...]:
         """Species, scientific and common name, text, why there is none, and the common name that the text is."""
@@ -91,13 +100,27 @@ class Named:
         genus, common, epithet = given["genus"], given["common_name"], given["epithet"]
         reason: str | None = None
         names: dict[str, str | None] = {}
+        held = two_names(common) if common else None
+        if held is not None:
+            common = held[1]
         for field in ("scientific_name", "species"):
             text = names[field] = given[field]
+            both = two_names(text) if text else None
+            if both is not None:
+                names[field], common = both[0], common or both[1]
+                continue
             kind = None if text is None else self._kind(field, text, genus)
             if text is not None and kind == "nothing":
                 names[field], reason = None, f"{text[:60]!r} names no taxon"
+            elif text is not None and kind == "code":
+                names[field], reason = (
+                    None,
+                    f"{text[:60]!r} is a code, as the cells of its column are, and no name",
+                )
             elif text is not None and kind == "common":
                 names[field], common = None, common or text
+        if held is not None and not epithet and not any(names.values()):
+            names["scientific_name"] = held[0]
         species, scientific = names["species"], names["scientific_name"]
         if genus and species and species.islower() and " " not in species:
             epithet, species = species, None

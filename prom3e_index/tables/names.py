@@ -14,7 +14,14 @@ from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from prom3e_index.schema import RANKS
-from prom3e_index.tables.vernacular import latin_shaped, looks_common, says_nothing
+from prom3e_index.tables.vernacular import (
+    NO_EPITHET,
+    is_code,
+    latin_shaped,
+    looks_common,
+    says_nothing,
+    two_names,
+)
 
 _LONGEST = 300
 _INVISIBLE = re.compile(r"[\u00ad\u200b-\u200f\u2060\ufeff]|</?[a-zA-Z]{1,3}>")
@@ -33,8 +40,6 @@ _NO_NAME = {
     "unknown", "unidentified", "undetermined", "indetermined", "indet", "undet", "unassigned", "unclassified", "sp",
     "spp", "incertae", "biota", "life", "none", "cf", "aff", "blank", "empty", "nothing",
 }  # fmt: skip
-_NO_EPITHET = {"cf", "aff", "nr", "sp", "spp", "spec", "species", "indet", "undet", "agg", "sensu", "x", "hybrid",
-               "hybr", "hort", "cultivar"}  # fmt: skip
 _NOT_BELOW = {"juv", "imm", "ad", "male", "female"}
 _DOUBT = re.compile(r"\?|\b(?:cf|cfr|aff|nr|near|prob)\b", re.IGNORECASE)
 _RANK_AFTER = re.compile(r"\s+(?:family|order|class|genus|phylum)\Z", re.IGNORECASE)
@@ -105,7 +110,7 @@ def _spelt(name: str, authors: bool) -> str:
         words[lead:] = _quieter(words[lead:])
     at = 1 if words[0] in _SIGNS else 0
     first = words[at].strip(_QUOTES) if len(words) > at else ""
-    if first.isalpha() and first.islower() and first not in _NO_EPITHET | _NO_NAME | {"candidatus"}:
+    if first.isalpha() and first.islower() and first not in NO_EPITHET | _NO_NAME | {"candidatus"}:
         words[at] = words[at].capitalize()
     if len(words) > at + 1:
         second = words[at + 1]
@@ -123,7 +128,7 @@ def _spelt(name: str, authors: bool) -> str:
 def _titled(words: list[str], authors: bool) -> bool:
     """Whether a capitalised word is an epithet (`Felis Catus`) and no author (`Lactarius Persoon`)."""
     word = words[0].lower()
-    if word in _NO_EPITHET or word in (
+    if word in NO_EPITHET or word in (
         "linnaeus",
         "fabricius",
         "retzius",
@@ -158,9 +163,10 @@ def read_name(name: str | None, authors: bool = True) -> Name:
     """
     from nameparser import Informal, UnparsableNameError, parse
 
-    given = _RANK_AFTER.sub("", _clean(name))
-    if given.isupper() and given.isalpha() and len(given) <= 4 and not latin_shaped(given):
-        return NO_NAME  # a code, as GRTI
+    both = two_names(name or "")
+    given = _RANK_AFTER.sub("", _clean(both[0] if both else name))
+    if is_code(given):
+        return NO_NAME
     text = _spelt(given, authors)
     if not text:
         return NO_NAME
@@ -189,7 +195,7 @@ def read_name(name: str | None, authors: bool = True) -> Name:
     )
     if not epithet and below:  # no species is named: the epithet that is
         epithet, below = below, ""
-    if doubtful or len(epithet) < 2 or epithet in _NO_EPITHET:
+    if doubtful or len(epithet) < 2 or epithet in NO_EPITHET:
         epithet = below = ""
     return Name(genus.capitalize(), epithet, "" if below in _NOT_BELOW else below, doubtful)
 
@@ -247,6 +253,8 @@ def name_kind(text: str | None, genus: str | None = None, known: Collection[str]
         return "nothing"
     if genus and name.lower().startswith(_clean(genus).lower()):
         return "scientific"
+    if two_names(text or "") is not None:
+        return "scientific"
     if name.lower() in known or looks_common(name):
         return "common"
     if genus and name.islower() and " " not in name:
@@ -262,7 +270,11 @@ def names_kind(texts: Iterable[str | None], known: Collection[str] = ()) -> Kind
     counts = dict.fromkeys(("scientific", "common", "latin", "other"), 0)
     for text in {t for t in texts if t}:
         kind = name_kind(text, known=known)
-        if kind == "scientific" and len(text.split()) == 1:
+        if (
+            kind in ("scientific", "common")
+            and len(text.split()) == 1
+            and text.lower() not in known
+        ):
             kind_of_one = "latin" if latin_shaped(text) else "other"
             counts[kind_of_one] += 1
         elif kind in counts:
@@ -333,4 +345,4 @@ def _scientific(name: str | None, genus: str) -> str:
 def _epithet(word: str) -> str:
     """An epithet in small letters, empty where a word is none."""
     known = _EPITHET.match(word) and word == word.lower() and len(word) > 1
-    return word if known and word not in _NO_EPITHET and word not in _NO_NAME else ""
+    return word if known and word not in NO_EPITHET and word not in _NO_NAME else ""
