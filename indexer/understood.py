@@ -78,7 +78,7 @@ class Field:
 
     Attributes:
         name: A key of `SHOWN`, or the name that losses are noted under.
-        columns: It is read from.
+        columns: It is read from, as the user's file names them.
         rows: That have it.
         lost: Why others lost it.
     """
@@ -164,6 +164,7 @@ def understand(
     used: set[str] = set()
     for what, (sources, counted, lost_as) in SHOWN.items():
         columns = list(dict.fromkeys(c for f in sources for c in table.fields.get(f, ())))
+        columns = list(dict.fromkeys(table.origin.get(c, c) for c in columns))
         rows = _count(con, f"{quoted(counted)} IS NOT NULL") if counted in known else 0
         lost = _lost(con, lost_as) if lost_as in noted else []
         used.add(lost_as)

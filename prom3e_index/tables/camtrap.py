@@ -16,7 +16,7 @@ from prom3e_index.tables.archives import unpack
 from prom3e_index.tables.joined import NUMBER, Joined, quoted
 from prom3e_index.tables.kinds import kind_of
 from prom3e_index.tables.looks import is_hidden, json_file
-from prom3e_index.tables.source import Source
+from prom3e_index.tables.source import Source, text_literal
 from prom3e_index.tables.text import open_text
 
 PACKAGE = "datapackage.json"
@@ -304,6 +304,18 @@ def _query(tables: Joined, stated: Any) -> str:
             if key not in used:
                 used.add(key)
                 out[column] = f"{alias}.{quoted(column)}"
+    for column, *sources in (
+        ("id", "observations", "observationID"),
+        ("image", "media", "filePath", "fileName"),
+        ("audio", "media", "filePath", "fileName"),
+        ("decimalLatitude", "deployments", "latitude"),
+        ("decimalLongitude", "deployments", "longitude"),
+        ("coordinateUncertaintyInMeters", "deployments", "coordinateUncertainty"),
+        ("eventDate", "observations", "eventStart", "timestamp", "eventEnd"),
+    ):
+        tables.comes(column, *sources)
+    if data or media:
+        tables.origin["license"] = f"licenses ({PACKAGE})"
     cells = ", ".join(f"{sql} AS {quoted(c)}" for c, sql in out.items())
     deployment = cell("deployments", "d", "deploymentID")
     return (
@@ -330,4 +342,4 @@ def _licences(stated: Any) -> tuple[str | None, str | None]:
 
 def _literal(value: Any) -> str:
     text = str(value) if isinstance(value, str) else ""
-    return "'" + text.replace("'", "''") + "'" if text else "CAST(NULL AS VARCHAR)"
+    return text_literal(text) if text else "CAST(NULL AS VARCHAR)"

@@ -31,6 +31,14 @@ _RENAMED = {
     "date": "eventDate",
     "location": "locationID",
 }
+_ORIGIN = {
+    "id": "id (images)",
+    "image": "file_name (images)",
+    "eventDate": "datetime, date_captured or date (images)",
+    "scientificName": "name (categories)",
+    "vernacularName": "name or common_name (categories)",
+    "license": "license (images)",
+}
 _TYPES = {"animal": "animal", "person": "human", "vehicle": "vehicle"}
 _NOTHING = ("empty", "blank")
 
@@ -78,6 +86,8 @@ def open_coco(path: Path) -> Source:
         read,
         {"rows": len(rows), "images": len(images)},
         said,
+        origin=_ORIGIN
+        | ({"id": "file", "image": "file"} if "detection_categories" in stated else {}),
     )
 
 

@@ -62,6 +62,7 @@ class EmbeddedObservations:
         self.rejected: list[tuple[int | None, str]] = []
         self.facts: dict[str, object] = {}
         self.said: list[str] = []
+        self.origin: dict[str, str] = {}
         self.unused: dict[str, str] = {}
 
     def batches(self, rows: int = 4096) -> Iterator[pa.RecordBatch]:

@@ -32,6 +32,10 @@ COLUMNS = (
     "catalogNumber",
     "folder",
 )
+_ORIGIN = dict.fromkeys(COLUMNS, "file names") | {
+    "scientificName": "folder and file names",
+    "vernacularName": "folder and file names",
+}
 
 
 @dataclass
@@ -129,7 +133,7 @@ def open_folder(path: Path) -> Source:
             )
 
     facts = {"rows": len(rows), "files": len(walked.files)}
-    return Source("media-folder", columns, path, read, facts, said)
+    return Source("media-folder", columns, path, read, facts, said, origin=_ORIGIN)
 
 
 def _raw(path: str) -> bool:

@@ -25,22 +25,24 @@ def open_geojson(path: Path) -> Source:
     shape = shape_of(path)
     said: list[str] = []
     crs = _crs(shape)
+    origin: dict[str, str] = {}
     geometries = Geometries(crs, said)
     if crs != "OGC:CRS84":
         said_crs(geometries)
 
     def cells(feature: dict[str, Any]) -> Cells:
         properties = feature.get("properties") if feature.get("type") == "Feature" else feature
-        out = flat(properties) if isinstance(properties, dict) else {}
+        out = flat(properties, origin) if isinstance(properties, dict) else {}
         if feature.get("id") is not None and not any(k.lower() == "id" for k in out):
             out["id"] = str(feature["id"])
         if all(p not in out for p in PLACE):
+            origin.update(dict.fromkeys(PLACE, "geometry"))
             place = geometries.geojson([feature.get("geometry")])[0]
             for name, value in zip(PLACE, place, strict=True):
                 out[name] = repr(value) if isinstance(value, float) else value
         return out
 
-    source = from_records(path, "geojson", shape, cells, said)
+    source = from_records(path, "geojson", shape, cells, said, origin)
     plain = source.read
 
     def read(rows: int) -> Iterator[pa.RecordBatch]:

@@ -136,5 +136,7 @@ def _typed(source: Source, files: list[str], tables: Joined, query: str, folder:
                 out[labels] = pa.array(names, pa.string())
             yield pa.RecordBatch.from_pydict(out)
 
+    made = dict.fromkeys(added, " + ".join(files)) | ({labels: "folder"} if labels else {})
+    source.origin.update(made)
     source.read = read
     source.columns = [*source.columns, *added, *([labels] if labels else [])]

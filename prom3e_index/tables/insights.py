@@ -221,6 +221,17 @@ def _query(tables: Joined, core: str) -> str:
             if key not in used:
                 used.add(key)
                 out[column] = f"{alias}.{quoted(column)}"
+    for column, table, *names in (
+        ("id", core, "image_id" if core == "images" else "sequence_id"),
+        ("image", "images", "filename", "location"),
+        ("decimalLatitude", "deployments", "latitude"),
+        ("decimalLongitude", "deployments", "longitude"),
+        ("eventDate", core, "timestamp", "start_time", "end_time"),
+        ("scientificName", core, "species", *reversed(_RANKS)),
+        ("vernacularName", core, "common_name"),
+        ("specificEpithet", core, "species"),
+    ):
+        tables.comes(column, table, *names)
     cells = ", ".join(f"{sql} AS {quoted(c)}" for c, sql in out.items())
     return (
         f"SELECT {cells} FROM {core} o LEFT JOIN shown s ON s.n = o.{NUMBER} "

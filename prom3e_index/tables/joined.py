@@ -27,6 +27,7 @@ class Joined:
         said: Sentences on the tables that were stored, each with its name before it.
         rejected: (line or None, reason) of their records that gave no row.
         columns: Table → its columns by their name in lower case without `_`.
+        origin: See `Source`.
     """
 
     def __init__(self) -> None:
@@ -34,6 +35,7 @@ class Joined:
         self.said: list[str] = []
         self.rejected: list[tuple[int | None, str]] = []
         self.columns: dict[str, dict[str, str]] = {}
+        self.origin: dict[str, str] = {}
 
     def add(self, name: str, sources: Mapping[str, Source]) -> None:
         """Store the cells of some sources as one table; columns are matched by name, rows numbered in their order.
@@ -98,6 +100,13 @@ class Joined:
         found = self.has(table, *names)
         return f"nullif(trim({alias}.{found}), '')" if found else "CAST(NULL AS VARCHAR)"
 
+    def comes(self, column: str, table: str, *names: str) -> None:
+        """Note that a column of the rows is made of those of some columns that a table has."""
+        known = self.columns.get(table, {})
+        own = [known[k] for n in names if (k := n.lower().replace("_", "")) in known]
+        if own:
+            self.origin[column] = f"{' + '.join(own)} ({table})"
+
     def count(self, table: str, where: str = "true") -> int:
         """How many rows of a table are so."""
         found = self.con.execute(f"SELECT count(*) FROM {quoted(table)} WHERE {where}").fetchall()
@@ -112,8 +121,9 @@ class Joined:
         def read(rows: int) -> Iterator[pa.RecordBatch]:
             yield from self.con.sql(query).to_arrow_reader(rows)
 
+        kept = [*self.keep, *keep, self]
         return Source(
-            format, columns, media, read, facts, self.said, self.rejected, [*self.keep, *keep, self]
+            format, columns, media, read, facts, self.said, self.rejected, self.origin, kept
         )
 
 

@@ -29,9 +29,14 @@ _SQUARE = re.compile(r"/square(?=\.\w+(?:\?|$))")
 Cells = dict[str, Any]
 
 
-def flat(record: dict[str, Any]) -> Cells:
-    """The cells of one record: text, or a list of paths under `image` and `audio`."""
-    record = dict(record)
+def flat(record: dict[str, Any], origin: dict[str, str] | None = None) -> Cells:
+    """The cells of one record: text, or a list of paths under `image` and `audio`.
+
+    Args:
+        record: The record.
+        origin: Gets the keys that cells of other names are made of.
+    """
+    record, origin = dict(record), {} if origin is None else origin
     media: dict[str, list[str]] = {"image": [], "audio": []}
     for key in _MEDIA_KEYS:
         listed = record.get(key)
@@ -39,15 +44,17 @@ def flat(record: dict[str, Any]) -> Cells:
             for kind, path in paths:
                 if path not in media[kind]:
                     media[kind].append(path)
+                origin.setdefault(kind, key)
             del record[key]
     taxon = record.get("taxon")
     if isinstance(taxon, dict):
         record["taxon"] = {k: v for k, v in taxon.items() if k not in _OF_TAXA}
         for rank, name in _lineage(taxon).items():
             record.setdefault(rank, name)
+            origin.setdefault(rank, "taxon")
     out: Cells = {}
     _flatten(record, "", out, 0)
-    _place(record, out)
+    _place(record, out, origin)
     for kind, found in media.items():
         if found:
             out[kind] = found
@@ -117,14 +124,16 @@ def _lineage(taxon: dict[str, Any]) -> dict[str, str]:
     return found
 
 
-def _place(record: dict[str, Any], out: Cells) -> None:
+def _place(record: dict[str, Any], out: Cells, origin: dict[str, str]) -> None:
     """Latitude and longitude of an iNaturalist observation, from its `location` or its GeoJSON point."""
     text, geometry = record.get("location"), record.get("geojson")
     at: list[Any] = []
+    key = "location"
     if isinstance(text, str) and _PAIR.match(text):
         at = text.replace(" ", "").split(",")
     elif isinstance(geometry, dict) and geometry.get("type", "Point") == "Point":
-        at = geometry.get("coordinates") or []
+        key, at = "geojson", geometry.get("coordinates") or []
         at = at[1::-1] if isinstance(at, list) else []
     if len(at) == 2 and not any(out.get(n) for n in ("latitude", "decimalLatitude")):
         out["decimalLatitude"], out["decimalLongitude"] = _text(at[0]), _text(at[1])
+        origin.update(dict.fromkeys(("decimalLatitude", "decimalLongitude"), key))

@@ -38,17 +38,19 @@ def open_json(path: Path) -> Source:
     """
     shape = shape_of(path)
     lines = shape.kind == "lines"
-    return from_records(
-        path,
-        "jsonl" if lines else "json",
-        shape,
-        flat,
-        [said] if (said := _pages(shape)) else [],
-    )
+    said = [page] if (page := _pages(shape)) else []
+    origin: dict[str, str] = {}
+    kind = "jsonl" if lines else "json"
+    return from_records(path, kind, shape, lambda r: flat(r, origin), said, origin)
 
 
 def from_records(
-    path: Path, format: str, shape: Shape, cells: Callable[[dict[str, Any]], Cells], said: list[str]
+    path: Path,
+    format: str,
+    shape: Shape,
+    cells: Callable[[dict[str, Any]], Cells],
+    said: list[str],
+    origin: dict[str, str],
 ) -> Source:
     """A source of the records of a JSON file, each made into cells."""
     columns: dict[str, bool] = {}
@@ -88,7 +90,7 @@ def from_records(
         "shape": _LAID[shape.kind].format(shape.key),
         "encoding": find_encoding(path).name,
     }
-    return Source(format, list(names.values()), path.parent, read, facts, said, rejected)
+    return Source(format, list(names.values()), path.parent, read, facts, said, rejected, origin)
 
 
 def _spelled(columns: list[str]) -> dict[str, str]:

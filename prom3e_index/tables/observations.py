@@ -165,6 +165,11 @@ class Observations:
         return self._source.facts
 
     @property
+    def origin(self) -> dict[str, str]:
+        """Where the cells of columns stand that the reader made of others; see `Source`."""
+        return self._source.origin
+
+    @property
     def said(self) -> list[str]:
         """Sentences on how the file and its cells were read; complete once it is read."""
         return [*self._source.said, *self._found.said, *self._layout.rules.said]

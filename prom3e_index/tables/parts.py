@@ -170,9 +170,9 @@ def joined_parts(path: Path, format: str, parts: dict[str, Source]) -> Source:
         facts["rows"] = total
 
     keep = [k for p in parts.values() for k in p.keep]
-    return Source(
-        format, names, path if path.is_dir() else path.parent, read, facts, said, rejected, keep
-    )
+    origin = {c: own for p in parts.values() for c, own in p.origin.items()}
+    base = path if path.is_dir() else path.parent
+    return Source(format, names, base, read, facts, said, rejected, origin, keep)
 
 
 def _aligned(

@@ -32,6 +32,7 @@ class Source:
             that were rejected included; filled by reading to the end).
         said: Sentences on how the file was read that a user should see; complete once it is read.
         rejected: (line or None, reason) of records that gave no row; complete once it is read.
+        origin: Column → where its cells stand in the file, of columns that the reader makes of others.
         keep: What must live as long as the source (a connection, a temporary folder).
     """
 
@@ -42,6 +43,7 @@ class Source:
     facts: dict[str, Any] = field(default_factory=dict)
     said: list[str] = field(default_factory=list)
     rejected: list[tuple[int | None, str]] = field(default_factory=list)
+    origin: dict[str, str] = field(default_factory=dict)
     keep: list[Any] = field(default_factory=list)
 
     def batches(self, rows: int = 4096) -> Iterator[pa.RecordBatch]:

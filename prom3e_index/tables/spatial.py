@@ -234,7 +234,8 @@ def _features(
         "layer": given[1],
     }
     base = path if path.is_dir() else path.parent
-    source = Source(kind, columns, base, read, facts, said, keep=keep)
+    origin = {p: "geometry" for p in PLACE if shaped and not own}
+    source = Source(kind, columns, base, read, facts, said, origin=origin, keep=keep)
     if kind == "shapefile":
         _media_above(source)
     return source
@@ -312,6 +313,6 @@ def open_geoparquet(path: Path) -> Source:
         geometries.finish()
 
     facts = {"rows": file.metadata.num_rows, "crs": str(crs or "")[:200]}
-    return Source(
-        "geoparquet", [*names, *(() if own else PLACE)], path.parent, read, facts, said, keep=[file]
-    )
+    columns = [*names, *(() if own else PLACE)]
+    origin = {p: column for p in PLACE if not own}
+    return Source("geoparquet", columns, path.parent, read, facts, said, origin=origin, keep=[file])
