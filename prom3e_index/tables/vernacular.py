@@ -143,7 +143,7 @@ def is_code(text: str) -> bool:
 
 
 def are_codes(texts: Iterable[str]) -> bool:
-    """Whether a column holds codes: three or more words of one length, of which not most end as Latin (`houspa`, `AMRO`)."""
+    """Whether a column holds codes: three or more words of one length, few of which end as Latin (`AMRO`)."""
     words = {t.strip() for t in texts}
     some = [w for w in words if _CODE.fullmatch(w)]
     lengths = {len(w.rstrip("0123456789")) for w in some}
@@ -165,8 +165,9 @@ def two_names(text: str) -> tuple[str, str] | None:
     for mark in _BETWEEN:
         parts = mark.split(name)
         if len(parts) == 2:
-            return _sorted(*parts)
-    return _sorted(*name.split(", "), cited=True) if name.count(", ") == 1 else None
+            return _sorted(parts[0], parts[1])
+    one, _, other = name.partition(", ")
+    return _sorted(one, other, cited=True) if other and ", " not in other else None
 
 
 def _sorted(one: str, other: str, cited: bool = False) -> tuple[str, str] | None:
