@@ -24,8 +24,8 @@ from prom3e_index.cli import (
     train,
     world,
 )
-from prom3e_index.cli.once import Once
 from prom3e_index.cli.screen import ClosedOutput, kept, prepare, say
+from prom3e_index.cli.spelling import Command
 from prom3e_index.cli.start import CODES, SIGNALS, WORDS, Interrupted, deaf
 
 app = typer.Typer(
@@ -38,7 +38,7 @@ app = typer.Typer(
 )
 app.command("look")(look.look)
 app.command("build")(build.build)
-app.command("query", cls=Once)(query.query)
+app.command("query")(query.query)
 app.command("add")(change.add)
 app.command("update")(change.update)
 app.command("remove")(change.remove)
@@ -58,6 +58,9 @@ app.command("demo")(demo.demo)
 app.add_typer(models.app, name="models")
 app.add_typer(train.app, name="train")
 app.add_typer(evaluate.app, name="evaluate")
+for part in (app, models.app, train.app, evaluate.app):
+    for registered in part.registered_commands:
+        registered.cls = Command
 
 
 def _version(show: bool) -> None:

@@ -13,7 +13,7 @@ from prom3e_index.cli.screen import progress
 
 def certify(
     index: Index = DEFAULT_INDEX,
-    queries: Annotated[int, typer.Option(min=1, help="Per target.")] = 128,
+    sample: Annotated[int, typer.Option(min=1, help="Queries per target.")] = 128,
     store: Annotated[bool, typer.Option("--store", help="Put it into the manifest.")] = False,
 ) -> None:
     """Measure again what the search finds of the exact answer, and how fast, on this machine."""
@@ -25,7 +25,7 @@ def certify(
 
     bundle = Bundle.open(index)
     with progress() as show:
-        made = measure(bundle, bundle.model(), show, queries)
+        made = measure(bundle, bundle.model(), show, sample)
     write_certificate({**bundle.manifest, "certificate": made})
     if store:
         index = real_path(index)

@@ -22,7 +22,7 @@ Data = Annotated[
 ModelOf = Annotated[
     str | None, typer.Option("--model", "-m", help="mini, taxabind or a folder; an index's own.")
 ]
-Out = Annotated[Path, typer.Option("--out", "-o", help="Folder of the results.")]
+Out = Annotated[Path, typer.Option("--output", "-o", help="Folder of the results.")]
 Species = Annotated[str | None, typer.Option(help="Column that labels the species.")]
 Rows = Annotated[int, typer.Option(min=1, help="At most this many rows, drawn with --seed.")]
 Seed = Annotated[int, typer.Option(min=0, help="Of draws and bootstrap.")]

@@ -125,11 +125,17 @@ def _line(check: Check) -> str:
 
 
 def export(
-    output: Annotated[Path, typer.Argument(help="The file to write.")],
+    file: Annotated[
+        Path | None, typer.Argument(metavar="OUTPUT", help="The file to write.", show_default=False)
+    ] = None,
     index: Index = DEFAULT_INDEX,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="The file to write, also so.")
+    ] = None,
     what: Annotated[str, typer.Option(help="metadata or embeddings.")] = "metadata",
     format: Annotated[
-        str | None, typer.Option(help="parquet, csv or geojson; by the file's ending.")
+        str | None,
+        typer.Option("--format", "-f", help="parquet, csv or geojson; by the file's ending."),
     ] = None,
 ) -> None:
     """Write the observations, or the encoder embeddings, for other software."""
@@ -138,6 +144,10 @@ def export(
     from prom3e_index.search.run import Bundle
     from prom3e_index.show.export import export_embeddings, export_metadata
 
+    if (file is None) == (output is None):
+        raise InputError("Name one file to write: export FILE, or export --output FILE.")
+    output = file or output
+    assert output is not None  # one of them is given
     kind = format or output.suffix.lstrip(".")
     bundle = Bundle.open(index)
     if what == "embeddings":

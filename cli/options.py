@@ -35,6 +35,10 @@ ModelName = Annotated[
     str | None,
     typer.Option("--model", "-m", help="taxabind, mini, or a model folder; the one that fits."),
 ]
+OtherModel = Annotated[
+    str | None,
+    typer.Option("--model", "-m", help="Where the index's model is now; the one it was made with."),
+]
 Hub = Annotated[
     Path | None,
     typer.Option(
@@ -98,7 +102,10 @@ Kind = Annotated[
 class TableOptions:
     """How a table of observations is read."""
 
-    format: Annotated[str | None, typer.Option("--format", help="Force a table format.")] = None
+    table_format: Annotated[
+        str | None,
+        typer.Option("--table-format", help="What kind of table it is; told by its content."),
+    ] = None
     map: Annotated[list[str], typer.Option("--map", help="COLUMN=FIELD; repeat.")] = field(
         default_factory=list
     )
@@ -190,7 +197,12 @@ class EncodeOptions(RowOptions):
     ] = False
 
 
-_FIELDS = {"map": "columns", "timeout": "timeout_s", "audio_window": "audio_windows"}
+_FIELDS = {
+    "table_format": "format",
+    "map": "columns",
+    "timeout": "timeout_s",
+    "audio_window": "audio_windows",
+}
 """Options whose field of a configuration has another name; the others' is their own."""
 
 

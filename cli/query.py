@@ -13,6 +13,7 @@ from prom3e_index.cli.options import (
     Hub,
     Index,
     MovedMedia,
+    OtherModel,
     Where,
     filled,
     pairs,
@@ -23,23 +24,39 @@ def query(
     index: Index = DEFAULT_INDEX,
     image: Annotated[
         list[Path],
-        typer.Option(help="Photo; - is stdin. Several, each with --image, are averaged."),
+        typer.Option(
+            "--image",
+            "--photo",
+            help="Photo; - is stdin. Several, each with --image, are averaged.",
+        ),
     ] = [],  # noqa: B006 - Typer copies it
-    sat: Annotated[list[Path], typer.Option(help="Satellite tile, or several.")] = [],  # noqa: B006
-    audio: Annotated[list[Path], typer.Option(help="Recording, or several.")] = [],  # noqa: B006
-    location: Annotated[str | None, typer.Option(help="LATITUDE,LONGITUDE in degrees.")] = None,
-    env: Annotated[
-        str | None, typer.Option(help="20 scaled climate values, or a .npy of them.")
+    sat: Annotated[
+        list[Path], typer.Option("--sat", "--tile", help="Satellite tile, or several.")
+    ] = [],  # noqa: B006
+    audio: Annotated[
+        list[Path], typer.Option("--audio", "--sound", help="Recording, or several.")
+    ] = [],  # noqa: B006
+    location: Annotated[
+        str | None,
+        typer.Option("--location", "--place", help="LATITUDE,LONGITUDE in degrees."),
     ] = None,
-    text: Annotated[list[str], typer.Option(help="Taxonomic name, or several.")] = [],  # noqa: B006
+    env: Annotated[
+        str | None,
+        typer.Option(
+            "--env", "--climate-values", help="20 scaled climate values, or a .npy of them."
+        ),
+    ] = None,
+    text: Annotated[
+        list[str], typer.Option("--text", "--name", help="Taxonomic name, or several.")
+    ] = [],  # noqa: B006
     embedding: Annotated[Path | None, typer.Option(help="A .npy vector, with --as.")] = None,
     embedding_of: Annotated[
-        str | None, typer.Option("--as", help="Modality of --embedding.")
+        str | None, typer.Option("--as", "--embedding-of", help="Modality of --embedding.")
     ] = None,
     target: Annotated[
         str | None, typer.Option("--target", "-t", help="Modality searched for.")
     ] = None,
-    k: Annotated[int, typer.Option("-k", help="Hits.")] = 10,
+    k: Annotated[int, typer.Option("-k", "--hits", help="Hits.")] = 10,
     space: Annotated[
         str, typer.Option(help="hybrid, encoder, reconstructed or hidden.")
     ] = "hybrid",
@@ -68,8 +85,8 @@ def query(
             help="A name at any rank: the whole name, not a part of it; authors and capitals do not matter."
         ),
     ] = None,
-    since: Annotated[str | None, typer.Option("--from", help="First day.")] = None,
-    until: Annotated[str | None, typer.Option("--to", help="Last day.")] = None,
+    since: Annotated[str | None, typer.Option("--from", "--since", help="First day.")] = None,
+    until: Annotated[str | None, typer.Option("--to", "--until", help="Last day.")] = None,
     group_by: Annotated[
         str | None,
         typer.Option(
@@ -109,7 +126,7 @@ def query(
         ),
     ] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write there.")] = None,
-    model: Annotated[str | None, typer.Option(help="When not the index's own.")] = None,
+    model: OtherModel = None,
     hub: Hub = None,
     device: Device = "cpu",
 ) -> None:

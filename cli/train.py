@@ -31,11 +31,11 @@ def _out(path: Path) -> Path:
     from prom3e_index.errors import InputError
 
     if (path / "manifest.json").is_file():
-        raise InputError(f"--out {path} is an index; give another folder.")
+        raise InputError(f"--output {path} is an index; give another folder.")
     return path
 
 
-Out = Annotated[Path, typer.Option("--out", "-o", callback=_out, help="The folder to write.")]
+Out = Annotated[Path, typer.Option("--output", "-o", callback=_out, help="The folder to write.")]
 Settings = Annotated[list[str], typer.Option("--set", help="SETTING=VALUE; repeat.")]
 
 
@@ -176,7 +176,7 @@ def align(
         typer.Option("--augment/--no-augment", help="Random crops, flips, blur; rolls, noise."),
     ] = True,
     seed: Seed = 0,
-    label: Annotated[
+    species: Annotated[
         str | None, typer.Option(help="Column that tells species apart; the name.")
     ] = None,
     *,
@@ -209,8 +209,8 @@ def align(
         precision=precision,
     )
     run = AlignRun(
-        name, table, out, init, anchor, config, options.columns, options.format, options.media,
-        options.allow_outside, climate, label, hub, device, half, cache, options.encoding,
+        name, table, out, init, anchor, config, options.columns, options.table_format, options.media,
+        options.allow_outside, climate, species, hub, device, half, cache, options.encoding,
     )  # fmt: skip
     with progress() as show:
         done = run_align(run, show, show.run)
@@ -243,7 +243,7 @@ def patch(
     rows = read_rows(
         table,
         columns=options.columns,
-        format=options.format,
+        format=options.table_format,
         media=options.media,
         allow_outside=options.allow_outside,
         encoding=options.encoding,

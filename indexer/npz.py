@@ -184,7 +184,7 @@ def encoded(
         why = "was encoded from another table, by another model or with other columns"
         if known is None:
             why = f"is there, but {note.name}, which says what it was encoded from, is not or is damaged"
-        raise InputError(f"{config.out} {why}; remove it, or give another --out.")
+        raise InputError(f"{config.out} {why}; remove it, or give another --output.")
     config.out.parent.mkdir(parents=True, exist_ok=True)
     encode_to_npz(config, progress, species, columns)
     write_note(note, made_of)

@@ -86,7 +86,7 @@ WRONG = [
       "good.npz", "dir")),
     # changes
     "add nowhere.csv", "add bin.csv", "add twice.csv", "update dir", "update none.npz", "add one.csv -i dir", "remove",
-    "remove --where x --ids y", "remove --ids nowhere", "remove --ids dir", "remove --ids bin.jpg", "rebuild --kind x", "certify --queries 0",
+    "remove --where x --ids y", "remove --ids nowhere", "remove --ids dir", "remove --ids bin.jpg", "rebuild --kind x", "certify --sample 0", "certify --queries 0",
     *(f"{c} -i {i}" for c in ("compact", "rebuild", "certify", "history", "info", "verify") for i in ("nowhere", "half", "later")),
     # files that are written
     "export x.xlsx", "export dir --format csv", "export nofolder/x.csv", "export one.csv/x.csv", "export x.csv --what y",
@@ -211,7 +211,7 @@ def test_groups_reach_the_configuration(tmp_path):
     from prom3e_index.cli.options import EncodeOptions, RowOptions, config_from
 
     options = EncodeOptions(
-        format="csv", map=["a=id", "b=c=text"], media=Path("m"), allow_outside=True, climate=Path("r.npy"),
+        table_format="csv", map=["a=id", "b=c=text"], media=Path("m"), allow_outside=True, climate=Path("r.npy"),
         duplicates="last", batch_size=3, workers=2, timeout=7.0, restart=True, strict=True, exif_transpose=True,
         audio_window=True,
     )  # fmt: skip
@@ -239,7 +239,7 @@ def test_groups_reach_the_configuration(tmp_path):
     plain = config_from("t.csv", tmp_path, RowOptions())
     assert not plain.exif_transpose and plain.workers == os.cpu_count() and plain.columns == {}
     assert options.given() == [
-        "--format", "--map", "--media", "--allow-outside", "--duplicates", "--strict", "--climate", "--batch-size",
+        "--table-format", "--map", "--media", "--allow-outside", "--duplicates", "--strict", "--climate", "--batch-size",
         "--workers", "--timeout", "--restart", "--exif-transpose", "--audio-window",
     ]  # fmt: skip
     assert RowOptions().given() == []

@@ -75,7 +75,7 @@ def test_embeddings_are_encoded_once_and_never_taken_for_those_of_another_table(
         assert encoded(config, quiet, None) == config.out
     assert made == [config.table]
     other = replace(config, table=places(tmp_path / "u.csv", ["b"]))
-    with pytest.raises(InputError, match="from another table.*remove it, or give another --out"):
+    with pytest.raises(InputError, match="from another table.*remove it, or give another --output"):
         encoded(other, quiet, None)
     for harm in (b"{", None):
         note = Path(tmp_path / "o" / "e.json")

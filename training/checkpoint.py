@@ -104,7 +104,7 @@ def claim(folder: Path, settings: dict[str, Any]) -> None:
         for key in [k for k in {**settings, **before} if before.get(k) != settings.get(k)]:
             raise InputError(
                 f"{folder} holds another run: {key} was {before.get(key)!r}, now {settings.get(key)!r}. "
-                "Give the settings it began with, or another --out."
+                "Give the settings it began with, or another --output."
             )
         return
     folder.mkdir(parents=True, exist_ok=True)

@@ -137,7 +137,7 @@ def diverged(
         kept = f"the weights of step {step}, the last good ones, are in {run / LAST_GOOD}"
     return DivergedError(
         f"Training stopped after step {at}: {what} are no finite numbers (last loss {loss:.4g}). "
-        f"No model was written; {kept}. Begin with a lower rate than --lr {lr:g} and another --out, or "
+        f"No model was written; {kept}. Begin with a lower rate than --lr {lr:g} and another --output, or "
         "go on from good weights with --init."
     )
 

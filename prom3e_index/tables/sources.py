@@ -47,7 +47,7 @@ def format_of(path: Path, format: str | None) -> Format:
     name = format or recognise(path)
     if name not in BY_NAME:
         raise TableError(
-            f"Unknown format {name!r}{near_names(name, FORMATS)}; known: {', '.join(FORMATS)}."
+            f"Unknown table format {name!r}{near_names(name, FORMATS)}; known: {', '.join(FORMATS)}."
         )
     return BY_NAME[name]
 

@@ -95,7 +95,7 @@ def read_rows(
     )
     if label is not None and label not in observations.columns:
         near = near_names(label, observations.columns)
-        raise InputError(f"--label {label!r} is no column of {table}{near}.")
+        raise InputError(f"--species {label!r} is no column of {table}{near}.")
     kept: dict[str, list[Any]] = {k: [] for k in ("image", "sat", "audio", "text", "env", "label")}
     place: list[tuple[float, float]] = []
     own = next((k for k, v in observations.extra.items() if v == label), label)

@@ -76,7 +76,7 @@ def run_patch(
     if points < 2:
         raise InputError(f"--points is {points}; the two ends make 2.")
     if out.resolve() in (before.resolve(), after.resolve()):
-        raise InputError(f"--out {out} is one of the two inputs; it would be overwritten.")
+        raise InputError(f"--output {out} is one of the two inputs; it would be overwritten.")
     media = MediaCache(out / "run", rows, "image", SQUARE, show)
     old, new = read_state(before / WEIGHTS), read_state(after / WEIGHTS)
     if {k: v.shape for k, v in old.items()} != {k: v.shape for k, v in new.items()}:
