@@ -313,6 +313,7 @@ def test_training_commands_train_and_name_what_is_wrong(inside, tmp_path):
     assert sorted(p.name for p in (tmp_path / "own/published").iterdir()) == [
         "config.json",
         "model.safetensors",
+        "seen.npz",
     ]
 
     for more, words in {

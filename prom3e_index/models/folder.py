@@ -254,7 +254,8 @@ class Model:
         return open_encoder(self, self.settings["encoder"][modality]["kind"], path)
 
     @cached_property
-    def _mvae_folder(self) -> Path:
+    def mvae_folder(self) -> Path:
+        """The folder of the MVAE's weights, on this machine."""
         if self.mvae_source is None:
             raise ModelError(
                 f"Model {self.name} has encoders but no MVAE yet; fit one: `prom3e-index train mvae`."
@@ -266,7 +267,7 @@ class Model:
         """The MVAE, loaded on first use."""
         from prom3e_index.mvae.files import read_mvae
 
-        model = read_mvae(self._mvae_folder)
+        model = read_mvae(self.mvae_folder)
         want = (len(self.modalities), self.width)
         have = (model.config.num_modalities, model.config.input_dim)
         widths = tuple(self.widths.get(m, self.width) for m in self.modalities)
@@ -287,8 +288,8 @@ class Model:
         """Equal for MVAEs whose completions are interchangeable."""
         from prom3e_index.models.weights import weights_file
 
-        path = weights_file(self._mvae_folder, ("model.safetensors", "pytorch_model.bin"))
-        config = read_json(self._mvae_folder / "config.json")
+        path = weights_file(self.mvae_folder, ("model.safetensors", "pytorch_model.bin"))
+        config = read_json(self.mvae_folder / "config.json")
         return fingerprint(
             "mvae",
             path,

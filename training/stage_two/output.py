@@ -13,6 +13,7 @@ import torch
 from prom3e_index.errors import InputError, ModelError
 from prom3e_index.models.folder import Model
 from prom3e_index.models.hub_cache import HUB_PREFIX, PACKAGED
+from prom3e_index.models.seen import Seen
 from prom3e_index.mvae.files import read_mvae, write_mvae
 from prom3e_index.mvae.network import MVAE
 from prom3e_index.schema import NAMES
@@ -29,6 +30,7 @@ class Layout:
         widths: Modalities narrower than d.
         encoders: The model that encodes; None when only embeddings are known.
         init: Weights to start from.
+        seen: What those were trained on; None where that is not known.
     """
 
     modalities: tuple[str, ...]
@@ -36,6 +38,7 @@ class Layout:
     widths: dict[str, int]
     encoders: Model | None = None
     init: MVAE | None = None
+    seen: Seen | None = None
 
     @property
     def input_dims(self) -> tuple[int, ...] | None:
@@ -66,12 +69,13 @@ def read_layout(
     """
     opened = Model.open(model, hub=hub) if model else None
     source: MVAE | None = None
+    seen: Seen | None = None
     names, width = NAMES, 512
     widths: dict[str, int] = {}
     if init is not None:
         folder = Path(init)
         if (folder / "config.json").is_file() and not (folder / "model.toml").is_file():
-            source = read_mvae(folder)
+            source, seen = read_mvae(folder), Seen.read(folder)
             if source.config.num_modalities != len(NAMES):
                 raise InputError(
                     f"{folder} has {source.config.num_modalities} modalities and no model.toml that "
@@ -80,6 +84,7 @@ def read_layout(
         else:
             from_model = Model.open(init, hub=hub)
             source, names = from_model.mvae, from_model.modalities
+            seen = Seen.read(from_model.mvae_folder)
             widths = dict(from_model.widths)
         width = source.config.input_dim
     elif opened is not None:
@@ -99,7 +104,7 @@ def read_layout(
         names = (*names, name)
         if wide != width:
             widths[name] = wide
-    layout = Layout(tuple(names), width, widths, opened, source)
+    layout = Layout(tuple(names), width, widths, opened, source, seen)
     return replace(layout, init=extended(source, layout, seed)) if source and add else layout
 
 
@@ -127,8 +132,9 @@ def write_model(
     summary: str,
     half: bool = False,
     hubs: HubChoice | None = None,
+    seen: Seen | None = None,
 ) -> None:
-    """Write `model.toml`, `config.json`, `model.safetensors`, and a copy of local encoders.
+    """Write `model.toml`, `config.json`, `model.safetensors`, `seen.npz`, and a copy of local encoders.
 
     Args:
         out: The folder.
@@ -139,8 +145,10 @@ def write_model(
         summary: A sentence for `models show`.
         half: Store weights in half precision.
         hubs: Correction and bank; none are written when None.
+        seen: Rows trained and chosen on; those of the weights that were started from are added.
     """
     write_mvae(mvae, out, half=half)
+    write_seen(out, seen, layout)
     lines = [
         f"name = {json.dumps(name)}",
         f"summary = {json.dumps(summary, ensure_ascii=False)}",
@@ -170,6 +178,13 @@ def write_model(
     temporary = out / "model.toml.new"
     temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
     temporary.replace(out / "model.toml")
+
+
+def write_seen(out: Path, seen: Seen | None, layout: Layout) -> None:
+    """Write what a model has seen, with what the weights that it began from had."""
+    if seen is not None:
+        whole = seen if layout.seen is None else seen.joined(layout.seen)
+        whole.arranged(layout.modalities).write(out)
 
 
 def hub_lines(out: Path, hubs: HubChoice) -> list[str]:
@@ -225,7 +240,7 @@ def _copy(model: Model, source: str, out: Path) -> None:
 
 
 def export_published(out: Path, mvae: MVAE) -> Path:
-    """Write the MVAE in the published layout alone, `out/published`: two files, float32.
+    """Write the MVAE in the published layout alone, `out/published`: two files, float32, and what it has seen.
 
     Raises:
         ModelError: A modality has a width of its own, which that layout cannot say.
@@ -237,4 +252,7 @@ def export_published(out: Path, mvae: MVAE) -> Path:
     folder = out / "published"
     with torch.no_grad():
         write_mvae(mvae, folder)
+    seen = Seen.read(out)
+    if seen is not None:
+        seen.write(folder)
     return folder

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
 from prom3e_index.errors import InputError
+from prom3e_index.models.seen import Seen
 from prom3e_index.training.checkpoint import Report
 from prom3e_index.training.distributed import join
 from prom3e_index.training.stage_two.choose_use import (
@@ -165,6 +167,7 @@ def run_mvae(run: MVAERun, report: Report) -> Outcome | None:
         summary=run.summary or _summary(run),
         half=run.half,
         hubs=hubs,
+        seen=_seen(sets, validation, layout.modalities),
     )
     published = export_published(run.out, trained.mvae) if run.export else None
     rows, dropped = sum(len(s) for s in sets), sum(s.dropped for s in sets)
@@ -177,6 +180,15 @@ def _validation(run: MVAERun, layout: Layout) -> EmbeddingSet | None:
         return read_set(run.validation, layout.modalities, layout.width, "val")
     split: Sequence[Any] = [p for p in run.sets if has_split(p)]
     return read_set(split[0], layout.modalities, layout.width, "val") if split else None
+
+
+def _seen(
+    sets: Sequence[EmbeddingSet], validation: EmbeddingSet | None, modalities: tuple[str, ...]
+) -> Seen:
+    """Rows trained on, and those that chose weights."""
+    seen = reduce(Seen.joined, (s.seen(modalities) for s in sets))
+    chosen = None if validation is None else validation.seen(modalities)
+    return replace(seen, chosen=chosen)
 
 
 def _summary(run: MVAERun) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from prom3e_index.errors import InputError
+from prom3e_index.models.seen import Seen
 from prom3e_index.models.weights import fingerprint
-from prom3e_index.tables.embeddings import read_embeddings
+from prom3e_index.tables.embeddings import open_embeddings
 
 FORMATS = {".npz": "npz", ".parquet": "multinat", ".npy": "npy"}
 
@@ -30,6 +31,7 @@ class EmbeddingSet:
         path: Where it was read.
         fingerprint: Of the file.
         dropped: Rows left out because they have no modality.
+        ids: (n,) text; None where the file has none, or made them up.
     """
 
     x: Tensor
@@ -38,6 +40,7 @@ class EmbeddingSet:
     path: str
     fingerprint: str
     dropped: int = 0
+    ids: NDArray[Any] | None = None
 
     def __len__(self) -> int:
         return len(self.x)
@@ -45,8 +48,23 @@ class EmbeddingSet:
     def rows(self, keep: NDArray[Any] | Tensor) -> EmbeddingSet:
         """A set of some of the rows."""
         at = torch.as_tensor(np.asarray(keep))
-        species = None if self.species is None else self.species[at.numpy()]
-        return EmbeddingSet(self.x[at], self.present[at], species, self.path, self.fingerprint)
+
+        def of(values: NDArray[Any] | None) -> NDArray[Any] | None:
+            return None if values is None else values[at.numpy()]
+
+        return replace(
+            self,
+            x=self.x[at],
+            present=self.present[at],
+            species=of(self.species),
+            dropped=0,
+            ids=of(self.ids),
+        )
+
+    def seen(self, modalities: Sequence[str]) -> Seen:
+        """Its rows, as a model notes what it was trained on."""
+        ids = None if self.ids is None else self.ids.tolist()
+        return Seen.of(self.x.numpy(), self.present.numpy(), modalities, ids)
 
     def duplicates(self) -> Tensor:
         """Numbers (n, m) int64, equal in a column where two rows have the very same embedding."""
@@ -86,7 +104,8 @@ def read_set(
     """
     if path.suffix not in FORMATS:
         raise InputError(f"{path} is no embedding set; known endings: {', '.join(FORMATS)}.")
-    parts = list(read_embeddings(path, FORMATS[path.suffix], tuple(modalities), width, 1 << 16))
+    file = open_embeddings(path, FORMATS[path.suffix], tuple(modalities), width)
+    parts = list(file.batches(1 << 16))
     if not parts:
         raise InputError(f"{path} holds no rows; training needs at least two.")
     x = np.concatenate([p.embeddings for p in parts])
@@ -109,6 +128,7 @@ def read_set(
         str(path),
         fingerprint(path),
         dropped,
+        np.array([i for p in parts for i in p.ids])[keep] if file.id_column is not None else None,
     )
 
 
