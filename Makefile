@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo test lint types bench install
+.PHONY: demo test lint types docs bench install
 
 install:
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -24,6 +24,9 @@ lint: install
 
 types: install
 	$(BIN)/mypy
+
+docs: install
+	$(BIN)/python -m prom3e_index.cli.reference docs
 
 bench: install
 	HF_HUB_OFFLINE=1 $(BIN)/python benchmarks/throughput.py && HF_HUB_OFFLINE=1 $(BIN)/python benchmarks/memory.py && $(BIN)/python benchmarks/train_speed.py

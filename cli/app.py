@@ -24,8 +24,8 @@ from prom3e_index.cli import (
     train,
     world,
 )
+from prom3e_index.cli.help import WIDEST, dress
 from prom3e_index.cli.screen import ClosedOutput, kept, prepare, say
-from prom3e_index.cli.spelling import Command
 from prom3e_index.cli.start import CODES, SIGNALS, WORDS, Interrupted, deaf
 
 app = typer.Typer(
@@ -34,7 +34,7 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": WIDEST},
 )
 app.command("look")(look.look)
 app.command("build")(build.build)
@@ -58,9 +58,7 @@ app.command("demo")(demo.demo)
 app.add_typer(models.app, name="models")
 app.add_typer(train.app, name="train")
 app.add_typer(evaluate.app, name="evaluate")
-for part in (app, models.app, train.app, evaluate.app):
-    for registered in part.registered_commands:
-        registered.cls = Command
+dress(app)
 
 
 def _version(show: bool) -> None:

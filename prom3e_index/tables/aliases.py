@@ -77,7 +77,7 @@ DATE_PARTS = ("year", "month", "day")
 DATE_SPANS = (("eventstart", "eventend"), ("startdate", "enddate"), ("begandate", "endeddate"))
 """First and last day, where no column holds the date itself."""
 
-_PLACES = (
+PLACE_PAIRS = (
     ("decimallatitude", ("decimallongitude",)),
     ("latitude", ("longitude",)),
     ("lat", ("lon", "lng", "long")),
@@ -94,14 +94,14 @@ _PLACES = (
 )
 """Latitude with the longitudes of the same naming; a place takes both from one pair."""
 
-_GRIDS = (
+GRIDS = (
     ("utmeasting", "utmnorthing"),
     ("easting", "northing"),
     ("utme", "utmn"),
     ("utmx", "utmy"),
 )
 
-_CLIMATE_NAMES = (
+CLIMATE_NAMES = (
     tuple(c.replace("_", "") for c in CLIMATE_COLUMNS),
     ("elevation", *(f"bio{i:02d}" for i in range(1, 20))),
     tuple(f"env{i}" for i in range(20)),
@@ -179,12 +179,12 @@ def match(columns: Sequence[str], given: Mapping[str, str]) -> Matched:
         own = known is not None and name in known.fields
         have = (_column(w, by) for w in wanted if own or w not in left)
         found[name] = tuple(dict.fromkeys(c for c in have if c is not None))
-    for climate in _CLIMATE_NAMES:
+    for climate in CLIMATE_NAMES:
         if all(n in by for n in climate):
             found["env"] = tuple(by[n] for n in climate)
             break
     _pair_places(found, by)
-    grid = next((g for g in _GRIDS if all(n in by for n in g)), None)
+    grid = next((g for g in GRIDS if all(n in by for n in g)), None)
     if grid is not None:
         found["grid"] = tuple(by[n] for n in grid)
     if all(p in by for p in DATE_PARTS):
@@ -253,7 +253,7 @@ def _pair_places(found: dict[str, tuple[str, ...]], by: Mapping[str, str]) -> No
     """Put latitudes and longitudes of one naming side by side."""
     pairs = [
         (by[a], next(by[b] for b in others if b in by))
-        for a, others in _PLACES
+        for a, others in PLACE_PAIRS
         if a in by and any(b in by for b in others)
     ]
     sides = (found["latitude"], found["longitude"])

@@ -1,0 +1,133 @@
+"""Examples of every command, for help pages and the reference; the tests run them in this order, in one folder."""
+
+from __future__ import annotations
+
+SECTIONS: dict[str, tuple[str, ...]] = {
+    "Make and ask": ("look", "build", "query", "report", "info", "export"),
+    "Change": ("add", "update", "remove", "restore", "compact", "rebuild", "relocate", "history"),
+    "Measure and check": ("evaluate", "certify", "verify", "doctor"),
+    "Models": ("models", "train", "encode", "infer"),
+    "Try without data": ("world", "demo"),
+}
+"""Parts of the list of commands: title, and the commands in it."""
+
+EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
+    "world": (
+        ("300 invented observations with photos, songs and tiles", "prom3e-index world planet --observations 300"),
+        ("other observations of the same planet", "prom3e-index world later --observations 50 --seed 1"),
+    ),
+    "look": (
+        ("what is understood of a table, and what is not", "prom3e-index look birds.csv"),
+        ("the addresses of photos that are still to be fetched", "prom3e-index look birds.csv --urls addresses.txt"),
+    ),
+    "build": (
+        ("an index of a table, in index.p3i", "prom3e-index build birds.csv"),
+        ("a column with a name of your own, another index", "prom3e-index build birds.csv --map origin=source -i birds.p3i"),
+    ),
+    "query": (
+        ("photos like this one", "prom3e-index query --photo photo.jpg -t image -k 5"),
+        ("photos for a sound, within 50 km of a place", "prom3e-index query --sound song.mp3 -t image --near 48.2,16.3,50km"),
+        ("places for a name, as a map layer", 'prom3e-index query --name "Ardea cinerea" -t loc --format geojson -o places.geojson'),
+    ),
+    "info": (
+        ("what an index holds", "prom3e-index info"),
+        ("what was lost of which rows, and why", "prom3e-index info --lost"),
+    ),
+    "export": (
+        ("all observations, for a spreadsheet", "prom3e-index export birds-again.csv"),
+        ("what the encoders made of them, for other software", "prom3e-index export vectors.parquet --what embeddings"),
+    ),
+    "add": (
+        ("new observations; those the index has are left alone", "prom3e-index add june.csv"),
+        ("their photos lie elsewhere", "prom3e-index add june.csv --media june-files -i birds.p3i"),
+    ),
+    "update": (
+        ("corrected rows in place of those with the same ids", "prom3e-index update june.csv"),
+        ("the same with sounds that lie elsewhere", "prom3e-index update june.csv --media june-files -i birds.p3i"),
+    ),
+    "remove": (
+        ("by a condition on columns", 'prom3e-index remove --where "event_start < DATE \'2000-01-01\'"'),
+        ("by a list of ids, one a line", "prom3e-index remove --ids gone.txt"),
+    ),
+    "compact": (
+        ("take what was removed out of the files", "prom3e-index compact"),
+        ("of another index", "prom3e-index compact -i birds.p3i"),
+    ),
+    "rebuild": (
+        ("restore damaged search files from what is stored", "prom3e-index rebuild"),
+        ("a smaller index that finds a little less", "prom3e-index rebuild --kind ivf-sq8 -i birds.p3i"),
+    ),
+    "relocate": (
+        ("the photos and sounds have moved", "prom3e-index relocate --media june-files"),
+        ("the same for another index", "prom3e-index relocate --media june-files -i birds.p3i"),
+    ),
+    "history": (
+        ("what changed, and when", "prom3e-index history"),
+        ("of another index", "prom3e-index history -i birds.p3i"),
+    ),
+    "certify": (
+        ("does the search find here what it should, and how fast", "prom3e-index certify --sample 20"),
+        ("measure, and keep the result in the index", "prom3e-index certify --sample 20 --store"),
+    ),
+    "verify": (
+        ("are all files whole, is a sample encoded alike", "prom3e-index verify --sample 3"),
+        ("the photos and sounds lie elsewhere now", "prom3e-index verify --sample 3 --media june-files"),
+    ),
+    "doctor": (
+        ("what is installed, and is there a GPU", "prom3e-index doctor"),
+        ("does every kind of search agree on this machine", "prom3e-index doctor --conformance"),
+    ),
+    "encode": (
+        ("embeddings of a table, to train or to measure with", "prom3e-index encode birds.csv -o birds.npz"),
+        ("with the table's own split, and a column for the species", "prom3e-index encode birds.csv --species true_species --column split -o parted.npz"),
+    ),
+    "infer": (
+        ("what the model makes of embeddings", "prom3e-index infer birds.npz --model mini -o latent.npz"),
+        ("from photo and place alone", "prom3e-index infer birds.npz --model mini --given image,loc -o from-two.npz"),
+    ),
+    "train mvae": (
+        ("fit a small model", "prom3e-index train mvae birds.npz --model mini -o own --steps 20 --embed-dim 32 --mlp-dim 32"),
+        ("the published recipe, validated on other rows", "prom3e-index train mvae train.npz --validation val.npz --recipe published -o published"),
+    ),
+    "train align": (
+        ("an encoder of tiles, from random weights", "prom3e-index train align sat birds.csv --init tiles/ --anchor taxabind -o own-tiles"),
+        ("GeoCLIP's places fitted to your photos", "prom3e-index train align loc birds.csv --init package:geoclip --anchor mini --epochs 1 -o own-places"),
+    ),
+    "train patch": (
+        ("the best mix of weights before and after fine-tuning", "prom3e-index train patch before/ after/ birds.csv -o mixed"),
+        ("fewer mixes", "prom3e-index train patch before/ after/ birds.csv --points 4 -o mixed"),
+    ),
+    "evaluate retrieval": (
+        ("how often the right row or species comes first", "prom3e-index evaluate retrieval birds.npz --model mini -o measured"),
+        ("one direction, as the paper scores it", "prom3e-index evaluate retrieval birds.npz --model mini --direction 'image->text' --paper -o paper"),
+    ),
+    "evaluate probe": (
+        ("can a climate column be read from places", "prom3e-index evaluate probe climate.csv --labels bio1 --task regression --model geoclip"),
+        ("a class, with whole sites held out", "prom3e-index evaluate probe climate.csv --labels koppen --task classification --split site --model geoclip -o koppen"),
+    ),
+    "evaluate uncertainty": (
+        ("does the model know when it is unsure", "prom3e-index evaluate uncertainty birds.npz --model mini --pictures none"),
+        ("with pictures, of fewer rows", "prom3e-index evaluate uncertainty birds.npz --model mini --rows 500"),
+    ),
+    "evaluate redraw": (
+        ("the tables again, without measuring again", "prom3e-index evaluate redraw measured"),
+        ("of another folder of results", "prom3e-index evaluate redraw paper"),
+    ),
+    "models list": (
+        ("the models that come with the program", "prom3e-index models list"),
+        ("the same on a machine without a network", "HF_HUB_OFFLINE=1 prom3e-index models list"),
+    ),
+    "models show": (
+        ("where the parts of a model come from, and which are here", "prom3e-index models show taxabind"),
+        ("of a model of your own", "prom3e-index models show own"),
+    ),
+    "models pull": (
+        ("download the published weights once", "prom3e-index models pull taxabind"),
+        ("a certain version of them", "prom3e-index models pull taxabind --revision main"),
+    ),
+    "demo": (
+        ("a world, an index of it, questions and a report, in demo/", "prom3e-index demo"),
+        ("smaller, elsewhere", "prom3e-index demo small --observations 200"),
+    ),
+}  # fmt: skip
+"""Command → what each example is for, and its line."""

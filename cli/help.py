@@ -1,0 +1,172 @@
+"""What `--help` shows: a whole sentence, examples, what goes in, the values of each option and its default.
+
+Typer writes Python's types (`<list[str]>`), cuts sentences in lists of commands, and knows no examples.
+"""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from typing import Any, get_args
+
+import typer
+from typer.core import TyperGroup
+
+from prom3e_index.cli.examples import EXAMPLES, SECTIONS
+from prom3e_index.cli.spelling import Command as Spelled
+
+WIDEST = 120
+"""Columns of a help page in a terminal that has them, or where COLUMNS says so."""
+_WORDS: dict[Any, str] = {int: "N", float: "NUMBER", Path: "FILE", str: "TEXT"}
+
+
+class Command(Spelled):
+    """A command whose help has examples, and words for what goes in."""
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """`[OPTIONS] TABLE`, without the signs of Python's types."""
+        words = words_of(self)
+        return ["[OPTIONS]", *(_argument(p, words[p.name]) for p in _arguments(self))]
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write the page: usage, sentences, examples, arguments, options."""
+        self.format_usage(ctx, formatter)
+        self.format_help_text(ctx, formatter)
+        examples = EXAMPLES.get(path_of(ctx), ())
+        if examples:
+            with formatter.section("Examples"):
+                for why, line in examples:
+                    formatter.write(f"  # {why}\n  {line}\n")
+        for title, rows in (("Arguments", arguments(self)), ("Options", options(self, ctx))):
+            if rows:
+                with formatter.section(title):
+                    formatter.write_dl(rows)
+
+
+class Commands(TyperGroup):
+    """A group of commands, listed by what they are for, each with its whole first sentence."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write the list of commands."""
+        for title, names in sections(self):
+            with formatter.section(title):
+                formatter.write_dl([(n, sentence(self.commands[n])) for n in names])
+
+
+def dress(app: typer.Typer) -> typer.Typer:
+    """Give every command and group of a program these pages; gives the program."""
+    app.info.cls = Commands
+    for command in app.registered_commands:
+        command.cls = Command
+    for group in app.registered_groups:
+        group.cls = Commands
+        if group.typer_instance is not None:
+            dress(group.typer_instance)
+    return app
+
+
+def path_of(ctx: Any) -> str:
+    """A command's name below the program's, as `evaluate probe`."""
+    names: list[str] = []
+    while ctx.parent is not None:
+        names.insert(0, ctx.info_name)
+        ctx = ctx.parent
+    return " ".join(names)
+
+
+def sentence(command: Any) -> str:
+    """The first sentence of a command's help, on one line."""
+    first = inspect.cleandoc(command.help or "").partition("\n\n")[0]
+    return " ".join(first.split())
+
+
+def sections(group: Any) -> list[tuple[str, list[str]]]:
+    """Title and commands of each part of a list, in order; what stands in no part comes last."""
+    shown = [n for n, c in group.commands.items() if not c.hidden]
+    parts = [(title, [n for n in names if n in shown]) for title, names in SECTIONS.items()]
+    known = {n for _, names in parts for n in names}
+    if not known:
+        return [("Commands", shown)]
+    return [(t, ns) for t, ns in (*parts, ("More", [n for n in shown if n not in known])) if ns]
+
+
+def words_of(command: Any) -> dict[str, str]:
+    """Parameter → the word that stands for its value: its own, or that of its type."""
+    kinds = inspect.signature(command.callback, eval_str=True).parameters
+    return {
+        p.name: p.metavar or (_word(kinds[p.name].annotation) if p.name in kinds else "")
+        for p in command.params
+    }
+
+
+def _word(kind: Any) -> str:
+    """`FILE` for a path, `N` for an integer."""
+    info = next(iter(getattr(kind, "__metadata__", ())), None)
+    while get_args(kind):  # Annotated, optional, a list: what is inside
+        kind = next(k for k in get_args(kind) if k is not type(None))
+    if kind is Path and getattr(info, "file_okay", True) is False:
+        return "FOLDER"
+    return _WORDS.get(kind, "TEXT")
+
+
+def _arguments(command: Any) -> list[Any]:
+    return [p for p in command.params if p.param_type_name == "argument" and not p.hidden]
+
+
+def _argument(parameter: Any, word: str) -> str:
+    several = " ..." if parameter.nargs != 1 else ""
+    return f"{word}{several}" if parameter.required else f"[{word}]{several}"
+
+
+def arguments(command: Any) -> list[tuple[str, str]]:
+    """What stands without an option: the word and what it means."""
+    words = words_of(command)
+    return [(words[p.name], told(p)) for p in _arguments(command)]
+
+
+def options(command: Any, ctx: Any) -> list[tuple[str, str]]:
+    """Each option as it is typed, and what it means; hidden ones are left out."""
+    words = words_of(command)
+    shown = [p for p in command.get_params(ctx) if p.param_type_name == "option" and not p.hidden]
+    return [(typed(p, words.get(p.name, "")), told(p)) for p in shown]
+
+
+def typed(option: Any, word: str) -> str:
+    """An option's names, the short one first, and the word for its value."""
+    names = ", ".join(sorted(option.opts, key=lambda n: n.startswith("--")))
+    if option.secondary_opts:
+        return f"{names} / {', '.join(option.secondary_opts)}"
+    return names if option.is_flag else f"{names} {word}"
+
+
+def told(parameter: Any) -> str:
+    """What a parameter means, and in brackets where else it is taken from, its default and its bounds."""
+    facts = []
+    if parameter.envvar:
+        facts.append(f"env: {parameter.envvar}")
+    default = _default(parameter)
+    if default:
+        facts.append(f"default: {default}")
+    least, most = getattr(parameter, "min", None), getattr(parameter, "max", None)
+    if least is not None and not getattr(parameter, "count", False):
+        facts.append(
+            f"{least:g} or more" if most is None or most > 1e9 else f"{least:g} to {most:g}"
+        )
+    if parameter.required:
+        facts.append("required")
+    if getattr(parameter, "multiple", False):
+        facts.append("may be repeated")
+    help = " ".join((parameter.help or "").split())
+    return f"{help}  [{'; '.join(facts)}]" if facts else help
+
+
+def _default(parameter: Any) -> str:
+    """The default in words; empty where there is none to be told."""
+    if isinstance(parameter.show_default, str):
+        return parameter.show_default
+    value = parameter.default
+    if value is None or value is False or parameter.required or not parameter.show_default:
+        return ""
+    if getattr(parameter, "is_flag", False):
+        return parameter.opts[0] if parameter.secondary_opts else ""
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
