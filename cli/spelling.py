@@ -13,7 +13,7 @@ OLD = (
     ("--species", "--label"),
     ("--sample", "--queries"),
 )
-"""Options and the names they had. A command that has the first takes the second too, where nothing else is called so."""
+"""Options and the names they had. A command that has the first takes the second too, unless another has that name."""
 
 
 class Command(TyperCommand):
