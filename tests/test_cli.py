@@ -324,10 +324,12 @@ def test_training_commands_train_and_name_what_is_wrong(inside, tmp_path):
         ("--init", "taxabind"): "cannot be chosen with --init",
         ("--export", "onnx"): "only `published` is known",
         ("--lr", "0.5"): "now 0.5. Give the settings it began with",
-        ("--heads", "3"): "embed_dim 16 is no multiple of heads 3",
+        ("--heads", "3"): "--heads is given 2 times",
     }.items():
         code, out, err = inside(*train, *more)
         assert code == 2 and words in err and err.count("Error:") == 1, (more, err)
+    code, out, err = inside(*train[:7], "--heads", "3", *train[9:])
+    assert code == 2 and "embed_dim 16 is no multiple of heads 3" in err
     if not torch.cuda.is_available():
         code, _, err = inside(*train, "--device", "cuda")
         assert code == 2 and "torch sees no CUDA device here" in err
