@@ -22,6 +22,7 @@ from prom3e_index.cli import (
     models,
     query,
     train,
+    undo,
     world,
 )
 from prom3e_index.cli.help import WIDEST, dress
@@ -41,12 +42,13 @@ app.command("build")(build.build)
 app.command("query")(query.query)
 app.command("add")(change.add)
 app.command("update")(change.update)
-app.command("remove")(change.remove)
+app.command("remove")(undo.remove)
+app.command("restore")(undo.restore)
 app.command("compact")(change.compact)
 app.command("rebuild")(change.rebuild)
 app.command("relocate")(change.relocate)
 app.command("certify")(certify.certify)
-app.command("history")(change.history)
+app.command("history")(undo.history)
 app.command("info")(inspect.info)
 app.command("verify")(inspect.verify)
 app.command("export")(inspect.export)
@@ -82,7 +84,7 @@ _GO_ON = "the same command goes on where it stopped"
 _WHOLE = "the index is whole: as it was, or as it was to become"
 _KEPT = {
     **dict.fromkeys(("build", "add", "update", "encode", "train", "evaluate"), _GO_ON),
-    **dict.fromkeys(("remove", "compact", "rebuild", "relocate", "certify"), _WHOLE),
+    **dict.fromkeys(("remove", "restore", "compact", "rebuild", "relocate", "certify"), _WHOLE),
     "world": "its folder holds only a part; remove it",
     "demo": "its folder holds what was made; remove it and begin anew",
     "models": "what was downloaded is kept",

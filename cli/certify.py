@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from prom3e_index.cli.options import DEFAULT_INDEX, Index
+from prom3e_index.cli.options import DEFAULT_INDEX, Hub, Index, MovedModel
 from prom3e_index.cli.render import write_certificate, write_state
 from prom3e_index.cli.screen import progress
 
@@ -15,6 +15,8 @@ def certify(
     index: Index = DEFAULT_INDEX,
     sample: Annotated[int, typer.Option(min=1, help="Queries per target.")] = 128,
     store: Annotated[bool, typer.Option("--store", help="Put it into the manifest.")] = False,
+    model: MovedModel = None,
+    hub: Hub = None,
 ) -> None:
     """Measure again what the search finds of the exact answer, and how fast, on this machine."""
     from prom3e_index.errors import BundleError
@@ -23,7 +25,7 @@ def certify(
     from prom3e_index.indexer.generation import changing, commit, successor
     from prom3e_index.search.run import Bundle
 
-    bundle = Bundle.open(index)
+    bundle = Bundle.open(index, model=model, hub=hub)
     with progress() as show:
         made = measure(bundle, bundle.model(), show, sample)
     write_certificate({**bundle.manifest, "certificate": made})

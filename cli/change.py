@@ -1,4 +1,4 @@
-"""`prom3e-index add`, `update`, `remove`, `compact`, `rebuild`, `relocate`, `history`."""
+"""`prom3e-index add`, `update`, `compact`, `rebuild`, `relocate`."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ from prom3e_index.cli.options import (
     Kind,
     Latency,
     Memory,
+    MovedModel,
     Recall,
     RowOptions,
-    Where,
     config_from,
     grouped,
     wishes,
 )
 from prom3e_index.cli.render import write_certificate, write_state
-from prom3e_index.cli.screen import plural, progress, say
+from prom3e_index.cli.screen import progress, say
+from prom3e_index.cli.undo import say_ended, say_way_back
 
 if TYPE_CHECKING:
     from prom3e_index.indexer.work import BuildConfig
@@ -37,26 +38,28 @@ Table = Annotated[
 def add(
     table: Table,
     index: Index = DEFAULT_INDEX,
+    model: MovedModel = None,
     hub: Hub = None,
     *,
     options: RowOptions,
     device: Device = "cpu",
 ) -> None:
     """Add the observations of a table that the index does not hold; only they are encoded."""
-    _take(False, index, config_from(table, index, options, hub=hub, device=device))
+    _take(False, index, config_from(table, index, options, model=model, hub=hub, device=device))
 
 
 @grouped
 def update(
     table: Table,
     index: Index = DEFAULT_INDEX,
+    model: MovedModel = None,
     hub: Hub = None,
     *,
     options: RowOptions,
     device: Device = "cpu",
 ) -> None:
     """Replace the observations that have the ids of a table's rows; the ids stay."""
-    _take(True, index, config_from(table, index, options, hub=hub, device=device))
+    _take(True, index, config_from(table, index, options, model=model, hub=hub, device=device))
 
 
 def _take(update: bool, index: Path, config: BuildConfig) -> None:
@@ -64,6 +67,7 @@ def _take(update: bool, index: Path, config: BuildConfig) -> None:
     from prom3e_index.cli.understood import write_understood
     from prom3e_index.indexer.change import add as run
     from prom3e_index.search.meaning import MEANINGLESS, means_nothing
+    from prom3e_index.show.escapes import shown
 
     with progress() as show:
         done = run(index, config, show, update, write_understood)
@@ -73,6 +77,11 @@ def _take(update: bool, index: Path, config: BuildConfig) -> None:
         said.append(f"{done.known:,} were there already")
     lost = f"; {done.lost:,} files or values lost" if done.added else ""
     say(f"{', '.join(said)}, {done.rejected:,} rejected{lost}")
+    if done.incomplete:
+        say(
+            f"{done.incomplete:,} of those that were there already lack a file that the index had lost; where it can "
+            f"be read now: prom3e-index update {shown(config.table)} --index {index}"
+        )
     for sentence in done.said:
         say(sentence)
     for reason in done.reasons:
@@ -84,79 +93,60 @@ def _take(update: bool, index: Path, config: BuildConfig) -> None:
     if means_nothing(BundleFolder(index, done.manifest)):
         say(f"warning: {MEANINGLESS}", err=True)
     write_state(index, done.manifest)
+    if done.removed:
+        say_way_back(index, int(done.manifest["generation"]) - 1)
 
 
-def remove(
-    index: Index = DEFAULT_INDEX,
-    where: Where = None,
-    ids: Annotated[Path | None, typer.Option(help="A text file with one id per line.")] = None,
-) -> None:
-    """Remove observations from what is found; `compact` takes them out of the files.
-
-    Without --where or --ids nothing is removed. Ids that no observation has are said, and exit code 1.
-    """
-    from prom3e_index.bundle.filters import Filter
-    from prom3e_index.errors import InputError
-    from prom3e_index.indexer.change import remove as run
-
-    if (where is None) == (ids is None):
-        raise InputError("Say what to remove: either --where PREDICATE or --ids FILE.")
-    wanted = None if ids is None else _lines(ids)
-    with progress() as show:
-        done = run(index, Filter(where=where), wanted, show)
-    rows = (
-        f"rows of {plural(done.observations, 'observation')} "
-        if done.removed > done.observations
-        else ""
-    )
-    say(f"{done.removed:,} {rows}removed" if done.removed else "nothing to remove")
-    write_state(index, done.manifest)
-    if done.unknown:
-        shown = ", ".join(repr(i[:80]) for i in done.unknown[:5])
-        say(f"{len(done.unknown):,} ids are not in the index: {shown}", err=True)
-        raise typer.Exit(1)
-
-
-def _lines(path: Path) -> list[str]:
-    from prom3e_index.errors import InputError
-
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as e:
-        raise InputError(f"{path} cannot be read as lines of UTF-8: {e}.") from e
-    ids = list(dict.fromkeys(line.rstrip("\r") for line in text.split("\n")))
-    return [i for i in ids if i]
-
-
-def compact(index: Index = DEFAULT_INDEX) -> None:
-    """Write the index anew without its removed rows; they leave every file, earlier generations go."""
+def compact(index: Index = DEFAULT_INDEX, model: MovedModel = None, hub: Hub = None) -> None:
+    """Write the index anew without its removed rows; they leave every file, earlier generations go for good."""
+    from prom3e_index.bundle.manifest import read_manifest
     from prom3e_index.indexer.compact import compact as run
 
+    before = read_manifest(index, check=False)
     with progress() as show:
-        manifest = run(index, show)
+        manifest = run(index, show, model=model, hub=hub)
     write_state(index, manifest)
+    say_ended(before)
 
 
 def relocate(
     media: Annotated[
-        Path, typer.Option("--media", help="The folder that the media paths start from now.")
-    ],
+        Path | None,
+        typer.Option("--media", help="The folder that the media paths start from now."),
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option("--model", "-m", help="The folder of the index's model now.")
+    ] = None,
+    hub: Hub = None,
     index: Index = DEFAULT_INDEX,
 ) -> None:
-    """Note in the index that its photos, recordings and tiles have moved; nothing is encoded again.
+    """Note in the index where its media or its model have moved; nothing is encoded again.
 
     An index that is moved together with them finds them by itself.
     """
+    from prom3e_index.errors import InputError
     from prom3e_index.indexer.relocate import relocate as run
+    from prom3e_index.indexer.relocate import relocate_model
 
+    if media is None and model is None and hub is None:
+        raise InputError("Say what has moved: --media FOLDER, --model FOLDER or --hub DIR.")
     with progress() as show:
-        done = run(index, media, show)
-    say(f"of {done.looked_at:,} files looked for {done.there:,} are in {media.resolve()}")
-    write_state(index, done.manifest)
+        if model is not None or hub is not None:
+            manifest = relocate_model(index, model, hub, show)
+        if media is not None:
+            done = run(index, media, show)
+            manifest = done.manifest
+    if media is not None:
+        say(f"of {done.looked_at:,} files looked for {done.there:,} are in {media.resolve()}")
+    if model is not None or hub is not None:
+        say(f"model: {manifest['model']['name']}")
+    write_state(index, manifest)
 
 
 def rebuild(
     index: Index = DEFAULT_INDEX,
+    model: MovedModel = None,
+    hub: Hub = None,
     target_recall: Recall = None,
     memory: Memory = None,
     latency: Latency = None,
@@ -173,23 +163,13 @@ def rebuild(
 
     What is not given stays as the index was built. Removed rows and earlier generations go, as with `compact`.
     """
+    from prom3e_index.bundle.manifest import read_manifest
     from prom3e_index.indexer.compact import compact as run
 
     chosen = wishes(target_recall, memory, latency, kind)
+    before = read_manifest(index, check=False)
     with progress() as show:
-        manifest = run(index, show, chosen, "rebuild", accept_removed_rows)
+        manifest = run(index, show, chosen, "rebuild", accept_removed_rows, model, hub)
     write_state(index, manifest)
+    say_ended(before)
     write_certificate(manifest)
-
-
-def history(index: Index = DEFAULT_INDEX) -> None:
-    """Say what changed in each generation, and which can still be looked at with --at."""
-    from prom3e_index.bundle.manifest import read_manifest
-
-    manifest = read_manifest(index)
-    for entry in manifest["history"]:
-        there = manifest.get("oldest", 1) <= entry["generation"]
-        say(
-            f"{entry['generation']:>5}  {entry['created']}  {entry['action']:8s} "
-            f"+{entry['added']:,} −{entry['removed']:,}{'' if there else '  (compacted away)'}"
-        )

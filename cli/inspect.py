@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from prom3e_index.cli.options import DEFAULT_INDEX, Index, MovedMedia
+from prom3e_index.cli.options import DEFAULT_INDEX, Hub, Index, MovedMedia, MovedModel
 from prom3e_index.cli.render import write_certificate
 from prom3e_index.cli.screen import holdings, put_data, say, speaks_utf8
 from prom3e_index.show.escapes import json_text, shown
@@ -103,6 +103,8 @@ def verify(
     index: Index = DEFAULT_INDEX,
     sample: Annotated[int, typer.Option(min=1, help="Rows and files compared.")] = 20,
     media: MovedMedia = None,
+    model: MovedModel = None,
+    hub: Hub = None,
 ) -> None:
     """Check checksums, counts, keys, and a sample encoded again. Exit code 1 if anything differs.
 
@@ -111,7 +113,7 @@ def verify(
     from prom3e_index.indexer.verify import verify as run
     from prom3e_index.search.run import Bundle
 
-    checks = run(Bundle.open(index), sample, media=media)
+    checks = run(Bundle.open(index, model=model, hub=hub), sample, media=media)
     for check in checks:
         say(_line(check))
     if not all(check.ok for check in checks):

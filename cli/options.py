@@ -80,6 +80,10 @@ MovedMedia = Annotated[
         help="Where the observations' files are now, if they have moved.",
     ),
 ]
+MovedModel = Annotated[
+    str | None,
+    typer.Option("--model", "-m", help="Where the index's model is now, if it has moved."),
+]
 Where = Annotated[str | None, typer.Option("--where", help="SQL predicate over the observations.")]
 Recall = Annotated[
     float | None, typer.Option(help="Share of the ten nearest to be found; 1 is exact. 0.99.")

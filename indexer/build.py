@@ -24,6 +24,7 @@ from prom3e_index.bundle.manifest import (
     write_manifest,
 )
 from prom3e_index.bundle.media_folders import beside
+from prom3e_index.bundle.model_place import noted_model
 from prom3e_index.indexer.answering import speaks_of_planet, with_model
 from prom3e_index.indexer.beside import STAGE_FILES, WORK_FILES, real_path, take_away
 from prom3e_index.indexer.certify import certified
@@ -37,7 +38,7 @@ from prom3e_index.indexer.publish import publish, settle
 from prom3e_index.indexer.understood import Heard, unheard
 from prom3e_index.indexer.work import BuildConfig, open_model, work_folder
 from prom3e_index.indexer.write_segment import bias_width, write_segment
-from prom3e_index.models.folder import BUILT_IN, Model
+from prom3e_index.models.folder import Model
 from prom3e_index.mvae.completion import hidden_width
 from prom3e_index.search.hubness import bias_centres, chosen_method
 from prom3e_index.tables import recognise
@@ -103,7 +104,6 @@ def _manifest(
 ) -> dict[str, Any]:
     own = model.settings.get("encoder", {})
     loaded = {m: model.encoder(m).fingerprint for m in model.modalities if m in own}
-    builtin = model.folder.parent == BUILT_IN
     created = datetime.now(UTC).isoformat(timespec="seconds")
     return {
         "format_version": FORMAT_VERSION,
@@ -123,8 +123,7 @@ def _manifest(
             "centre": bias_centres(model, hubs),
         },
         "model": {
-            "name": model.folder.name if builtin else str(model.folder.resolve()),
-            "hub": str(config.hub.resolve()) if config.hub else None,
+            **noted_model(model, config.out),
             "decode": model.decode,
             "hidden": model.hidden,
             "exif_transpose": config.exif_transpose,
@@ -143,6 +142,7 @@ def _manifest(
             "understood": facts["understood"],
             "expanded": expanded(facts),
             "climate": str(config.climate.resolve()) if config.climate else None,
+            "climate_beside": beside(config.out, config.climate) if config.climate else None,
         },
         "machine": {
             "python": platform.python_version(),

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from prom3e_index.bundle.faiss.kinds import Wish
 from prom3e_index.bundle.faiss.operating_point import found_share, tune
 from prom3e_index.bundle.faiss.scan import exact, score_all, score_rows
+from prom3e_index.bundle.manifest import lineage
 from prom3e_index.bundle.memory_maps import release
 from prom3e_index.bundle.opened import BundleFolder
 from prom3e_index.errors import BundleError
@@ -120,7 +121,8 @@ def is_stale(manifest: dict[str, Any]) -> bool:
         generation, rows = int(made.get("generation", 1)), int(made.get("rows", manifest["rows"]))
     except (AttributeError, TypeError, ValueError):
         return True  # no certificate that can be read
-    later = [h for h in manifest["history"] if h["generation"] > generation]
+    led_here = {g for g in lineage(manifest) if g > generation}
+    later = [h for h in manifest["history"] if h["generation"] in led_here and "of" not in h]
     return bool(sum(h["added"] + h["removed"] for h in later) > STALE * rows)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from prom3e_index.bundle.filters import Filter
 from prom3e_index.bundle.media_folders import beside
+from prom3e_index.bundle.model_place import noted_model
 from prom3e_index.bundle.opened import BundleFolder
 from prom3e_index.bundle.segment_views import observation_cells
 from prom3e_index.errors import (
@@ -22,6 +23,7 @@ from prom3e_index.errors import (
     NotCachedError,
 )
 from prom3e_index.indexer.answering import speaks_of_planet
+from prom3e_index.indexer.as_built import as_built
 from prom3e_index.indexer.beside import (
     STAGE_FILES,
     WORK_FILES,
@@ -45,12 +47,12 @@ from prom3e_index.indexer.generation import (
     there,
 )
 from prom3e_index.indexer.merge import join_segments
-from prom3e_index.indexer.plan import Progress, sift_known, sift_told
+from prom3e_index.indexer.plan import Progress, count_incomplete, sift_known, sift_told
+from prom3e_index.indexer.removal import rows_of, selected
 from prom3e_index.indexer.understood import Heard, unheard
-from prom3e_index.indexer.work import BuildConfig, identity, open_model, read_note, resumable
+from prom3e_index.indexer.work import BuildConfig, identity, read_note, resumable
 from prom3e_index.indexer.write_segment import write_segment
 from prom3e_index.models.folder import Model
-from prom3e_index.search.hubness import bias_centres, by_segment, same_centres
 from prom3e_index.search.meaning import means_nothing
 
 Ints = NDArray[np.int64]
@@ -71,6 +73,7 @@ class Changed:
         rejected: Rows refused, with reasons in the new segment's `rejected.parquet`.
         unknown: Ids to be removed that no observation has.
         reasons: Why rows were refused, at most 20, where no new segment keeps the reasons.
+        incomplete: Of the `known` rows, those that the index has without a file that was lost.
     """
 
     manifest: dict[str, Any]
@@ -83,6 +86,7 @@ class Changed:
     said: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
     reasons: tuple[str, ...] = ()
+    incomplete: int = 0
 
 
 @full_disk_said
@@ -111,7 +115,8 @@ def add(
     """
     action, index = "update" if update else "add", real_path(index)
     with changing(index, action, progress) as old:
-        model, config = _as_built(index, old, config)
+        named = config.model is not None or config.hub is not None
+        model, config = as_built(index, old, config)
         bundle = BundleFolder(index, old)
         work = _work_folder(index, old, identity(config, model), config.restart, action)
 
@@ -123,11 +128,13 @@ def add(
                     f"{config.table} has no ids, so its rows cannot be told from the index's; name the column "
                     "that holds them (--map COLUMN=id), or give embeddings an array `ids`."
                 )
+            with bundle.reader(_LOST_FILES, 65_536) as ids:
+                incomplete = 0 if update else count_incomplete(con, ids)
             cells = observation_cells(bundle.columns)
             with bundle.reader(f"SELECT {cells} FROM observations", 65_536) as ids:
                 noted = sift_known(con, ids, update)
             with bundle.reader("SELECT id, reason FROM rejected WHERE id IS NOT NULL") as told:
-                return noted | sift_told(con, told)
+                return noted | sift_told(con, told) | {"incomplete": incomplete}
 
         encode_table(config, work, model, progress, sift, heard)
         facts = json.loads((work / "planned.json").read_text())
@@ -139,6 +146,7 @@ def add(
         entry["beside"] = beside(index, Path(entry["media"]))
         told = entry["counts"]["rows_rejected"]
         done = {"known": facts.get("known", 0), "rejected": told + facts.get("told", 0)}
+        done["incomplete"] = facts.get("incomplete", 0)
         if not entry["rows"]:  # the index stays as it is, however often this is repeated
             reasons = _reasons_of(stage)
             take_away(work, WORK_FILES)
@@ -147,11 +155,13 @@ def add(
             old, action, added=entry["rows"], known=done["known"], rejected=done["rejected"]
         )
         new["columns"] = columns
+        if named:
+            new["model"] = {**old["model"], **noted_model(model, index)}
         planet = speaks_of_planet(model, facts, not means_nothing(bundle))
         if planet is not None:
             new["planet"] = planet
         removed = removed_rows(bundle)
-        again = _rows_of(bundle, _observations_of(stage)) if update else np.zeros(0, np.int64)
+        again = rows_of(bundle, _observations_of(stage)) if update else np.zeros(0, np.int64)
         removed[again] = True
         new["history"][-1]["removed"] = len(again)
         take_segment(index, stage, new, entry)
@@ -159,7 +169,7 @@ def add(
         removed = np.concatenate([removed, np.zeros(entry["rows"], bool)])
         if removed.any():
             remove_rows(index, new, removed)
-        new = _settle(index, old, new, model, progress)
+        new = conclude(index, old, new, model, progress)
         take_away(work, WORK_FILES)
         counts = entry["counts"]
         return Changed(
@@ -171,6 +181,12 @@ def add(
             observations=counts["observations"],
             said=tuple(said_of(expanded(facts), facts["windowing"])),
         )
+
+
+_LOST_FILES = (
+    "SELECT DISTINCT o.id FROM lost l JOIN observations o ON o.row = l.row "
+    "WHERE l.modality IN ('image', 'sat', 'audio')"
+)
 
 
 def _work_folder(
@@ -187,37 +203,50 @@ def _work_folder(
 
 
 @full_disk_said
-def remove(index: Path, where: Filter | None, ids: list[str] | None, progress: Progress) -> Changed:
+def remove(
+    index: Path,
+    where: Filter | None,
+    ids: list[str] | None,
+    progress: Progress,
+    generation: int | None = None,
+) -> Changed:
     """Remove the rows that satisfy a filter, or the observations of some ids with all their rows.
 
-    They are found no more from the next opening on; their data leave the files with `compact`. Damaged vectors and
-    FAISS files do not stand in the way.
+    They are found no more from the next opening on; `restore` puts them back until `compact`, which takes their data
+    out of the files. Damaged vectors and FAISS files do not stand in the way. `removal` says beforehand what is meant.
+
+    Args:
+        index: The index's folder.
+        where: Rows that satisfy it, where no `ids` are given.
+        ids: Of observations, or of single rows.
+        progress: Told of each stage.
+        generation: The one that was looked at before; another is left as it is.
+
+    Raises:
+        BundleError: The index has changed since `generation`.
     """
     index = real_path(index)
     with changing(index, "remove", progress, check=False) as old:
+        if generation not in (None, old["generation"]):
+            raise BundleError(
+                f"{index} became generation {old['generation']} after generation {generation} was looked at; "
+                "nothing was removed. Look again, then remove."
+            )
         bundle = BundleFolder(index, there(index, old))
-        unknown: list[str] = []
-        if ids is not None:
-            rows = _rows_of(bundle, ids)
-            held = {name for names in _names_at(bundle, rows) for name in names}
-            unknown = [i for i in ids if i not in held]
-        else:
-            found = bundle.eligible(where or Filter())
-            if found is None:
-                raise InputError("Say what to remove: --where PREDICATE or --ids FILE.")
-            rows = found
-        if not len(rows):
-            return Changed(old, unknown=tuple(unknown))
-        touched = len({observation for _, observation in _names_at(bundle, rows)})
-        new = successor(old, "remove", removed=len(rows))
+        found = selected(bundle, where, ids)
+        if not len(found.rows):
+            return Changed(old, unknown=found.unknown)
+        new = successor(old, "remove", removed=len(found.rows))
         removed = removed_rows(bundle)
-        removed[rows] = True
+        removed[found.rows] = True
         remove_rows(index, new, removed)
-        new = _settle(index, old, new, None, progress)
-        return Changed(new, removed=len(rows), observations=touched, unknown=tuple(unknown))
+        new = conclude(index, old, new, None, progress)
+        return Changed(
+            new, removed=len(found.rows), observations=found.observations, unknown=found.unknown
+        )
 
 
-def _settle(
+def conclude(
     index: Path, old: dict[str, Any], new: dict[str, Any], model: Model | None, progress: Progress
 ) -> dict[str, Any]:
     """Count, certify where much has changed, and make the new generation current."""
@@ -236,51 +265,6 @@ def _settle(
     return new
 
 
-def _as_built(
-    index: Path, manifest: dict[str, Any], config: BuildConfig
-) -> tuple[Model, BuildConfig]:
-    """The index's model, checked, and a configuration with its settings."""
-    made = manifest["model"]
-    kept = manifest.get("windows")
-    if config.windows is None and config.hop is None:
-        config = replace(config, windows="none")
-        if kept is not None:
-            auto = kept["longer_than"] > kept["seconds"]
-            config = replace(
-                config, windows="auto" if auto else f"{kept['seconds']:g}", hop=kept["hop"]
-            )
-    config = replace(
-        config,
-        out=index,
-        model=made["name"],
-        hub=config.hub or (Path(made["hub"]) if made.get("hub") else None),
-        exif_transpose=bool(made.get("exif_transpose")),
-        audio_windows=bool(made.get("audio_windows")),
-        hubs=manifest.get("hubs", {}).get("method", "none"),
-        wish=wish_of(manifest),
-    )
-    manifest.setdefault("hubs", {"method": "none", "chosen_by": "the model"})
-    raster = manifest["source"].get("climate")
-    if config.climate is None and raster is not None:
-        if not Path(raster).is_file():
-            raise InputError(
-                f"{index} was built with the climate raster {raster}, which is not there; give it: --climate FILE."
-            )
-        config = replace(config, climate=Path(raster))
-    model = open_model(config)
-    now = {"mvae": model.mvae_fingerprint}
-    now |= {m: model.encoder(m).fingerprint for m in model.settings.get("encoder", {})}
-    for part, fingerprint in now.items():
-        stated = manifest["fingerprints"].get(part)
-        if stated != fingerprint:
-            raise MismatchError(
-                f"The {part} of model {model.name} ({fingerprint}) is not the one that {index} was built with "
-                f"({stated}). Restore that model, or build anew."
-            )
-    _same_correction(index, manifest, model)
-    return model, config
-
-
 def _reasons_of(segment: Path, most: int = 20) -> tuple[str, ...]:
     """Why rows were refused, a line each."""
     import duckdb
@@ -297,21 +281,6 @@ def _reasons_of(segment: Path, most: int = 20) -> tuple[str, ...]:
     return tuple(str(r[0]) for r in found)
 
 
-def _same_correction(index: Path, manifest: dict[str, Any], model: Model) -> None:
-    """Refuse to add rows whose bias against hubs could not be compared with the index's."""
-    method = manifest["hubs"]["method"]
-    if by_segment(manifest):
-        raise InputError(
-            f"{index} was corrected against hubs ({method}) by an earlier version, segment by segment: rows "
-            "added now could not be compared with its own. Run prom3e-index rebuild first."
-        )
-    if not same_centres(manifest["hubs"].get("centre", {}), bias_centres(model, method)):
-        raise MismatchError(
-            f"The bank of training queries or the weights of model {model.name} are not those that {index} was "
-            f"corrected against hubs ({method}) with. Restore that model, or build anew."
-        )
-
-
 def _observations_of(segment: Path) -> list[str]:
     import duckdb
 
@@ -321,22 +290,3 @@ def _observations_of(segment: Path) -> list[str]:
         return [str(r[0]) for r in found]
     finally:
         con.close()
-
-
-def _rows_of(bundle: BundleFolder, ids: list[str]) -> Ints:
-    """Rows, ascending, of some observations, or with some ids."""
-    found = bundle.sql(
-        f"SELECT row FROM (SELECT row, {observation_cells(bundle.columns)} FROM observations) "
-        "WHERE id IN (SELECT unnest(?::VARCHAR[])) OR observation IN (SELECT unnest(?::VARCHAR[])) ORDER BY row",
-        [ids, ids],
-    )
-    return np.array([r[0] for r in found], np.int64)
-
-
-def _names_at(bundle: BundleFolder, rows: Ints) -> list[tuple[Any, ...]]:
-    """Id of each of some rows, and of its observation."""
-    return bundle.sql(
-        f"SELECT id, observation FROM (SELECT row, {observation_cells(bundle.columns)} FROM observations) "
-        "WHERE row IN (SELECT unnest(?::BIGINT[]))",
-        [rows.tolist()],
-    )

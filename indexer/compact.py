@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from prom3e_index.bundle.faiss.kinds import Wish
 from prom3e_index.bundle.manifest import checksum
+from prom3e_index.bundle.model_place import noted_model
 from prom3e_index.bundle.opened import BundleFolder
 from prom3e_index.errors import BundleError
 from prom3e_index.indexer.beside import WORK_FILES, adding_of, real_path, stage_of, take_away
@@ -40,6 +41,8 @@ def compact(
     wishes: Mapping[str, Any] | None = None,
     action: str = "compact",
     accept_removed_rows: bool = False,
+    model: str | None = None,
+    hub: Path | None = None,
 ) -> dict[str, Any]:
     """Write an index anew as one segment without its removed rows, then take the old files away.
 
@@ -54,6 +57,8 @@ def compact(
         action: `compact` or `rebuild`, for lock and history.
         accept_removed_rows: Go on where it cannot be read any more which rows were removed. Those that an earlier
             generation says, and all but the latest row of an id, stay removed; the others come back.
+        model: Where the index's model is now, if it has moved; that is noted.
+        hub: The same of its copy of the hub.
 
     Returns:
         The manifest.
@@ -65,8 +70,8 @@ def compact(
     index = real_path(index)
     with changing(index, action, progress, check=False) as old:
         whole, repaired = sound(index, old, accept_removed_rows)
-        bundle = BundleFolder(index, whole)
-        model = bundle.model()
+        bundle = BundleFolder(index, whole, model=model, hub=hub)
+        own = bundle.model()
         live = bundle.live
         if whole["deleted"] is not old["deleted"]:
             live = _not_known_removed(index, old, bundle)
@@ -77,10 +82,12 @@ def compact(
         wish = replace(_wish(old, progress), **(wishes or {}))
         new["wish"] = asdict(wish)
         new["columns"] = dict(bundle.metadata.metadata_columns)
+        if model is not None or hub is not None:
+            new["model"] = {**old["model"], **noted_model(own, index)}
         stage = stage_of(index)
-        entry = rewrite(bundle, live, stage, model, wish, repaired, progress)
+        entry = rewrite(bundle, live, stage, own, wish, repaired, progress)
         if bundle.bias_width and (repaired or by_segment(old)):
-            centre = bias_centres(model, old["hubs"]["method"])
+            centre = bias_centres(own, old["hubs"]["method"])
             new["hubs"] = {**old["hubs"], "centre": centre}
         new["segments"], new["files"], new["deleted"] = [], {}, None
         new["oldest"] = new["generation"]
@@ -88,7 +95,7 @@ def compact(
             line.pop("command", None)  # it may name what was removed
         take_segment(index, stage, new, entry)
         summarise(index, new)
-        new = certified(index, new, model, progress)
+        new = certified(index, new, own, progress)
         commit(index, old, new)
         take_away(adding_of(index), WORK_FILES)  # of no use now, and may hold what was removed
         return new

@@ -29,6 +29,7 @@ from prom3e_index.bundle.manifest import (
     checksum,
     describe_files,
     history_entry,
+    lineage,
     manifest_path,
     read_manifest,
     sync,
@@ -175,10 +176,11 @@ def removed_rows(bundle: BundleFolder) -> NDArray[np.bool_]:
 def known_removals(index: Path, manifest: dict[str, Any]) -> NDArray[np.bool_]:
     """(places,) rows that some generation whose file of them is sound says are removed.
 
-    Rows keep their numbers until an index is compacted, and are never put back.
+    Rows keep their numbers until an index is compacted; generations that a `restore` went back on say nothing.
     """
     out = np.zeros(int(manifest["places"]), bool)
-    for name in _generations(index, manifest):
+    led_here = {manifest_path(index, g).relative_to(index).as_posix() for g in lineage(manifest)}
+    for name in led_here & set(_generations(index, manifest)):
         earlier = read_note(index / name) or {}
         try:
             file = earlier["deleted"]["file"]

@@ -291,3 +291,19 @@ def sift_told(con: duckdb.DuckDBPyConnection, told: Any) -> dict[str, int]:
     ).fetchall()
     con.execute("DROP TABLE told")
     return {"told": int(gone[0][0])}
+
+
+def count_incomplete(con: duckdb.DuckDBPyConnection, lacking: Any) -> int:
+    """How many planned rows have files, and ids of observations that an index has without a file that it lost.
+
+    Args:
+        con: The plan's connection.
+        lacking: Arrow reader of those `id`s.
+    """
+    con.register("lacking", lacking)
+    found = con.execute(
+        "SELECT count(*) FROM planned WHERE id IN (SELECT id FROM lacking) AND "
+        "(image IS NOT NULL OR sat IS NOT NULL OR audio IS NOT NULL)"
+    ).fetchall()
+    con.unregister("lacking")
+    return int(found[0][0])

@@ -1,4 +1,4 @@
-"""Noting where the media of an index are now."""
+"""Noting where the media and the model of an index are now."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from prom3e_index.bundle.media_folders import MediaFolders, beside, is_remote
+from prom3e_index.bundle.model_place import noted_model
 from prom3e_index.bundle.opened import BundleFolder
 from prom3e_index.bundle.segment import Segment
 from prom3e_index.errors import InputError
@@ -96,3 +97,25 @@ def relocate(index: Path, media: Path, progress: Progress) -> Relocated:
         new["source"] = {**new["source"], "media": str(media)}
         commit(index, old, new)
         return Relocated(new, looked_at, found)
+
+
+@full_disk_said
+def relocate_model(
+    index: Path, model: str | None, hub: Path | None, progress: Progress
+) -> dict[str, Any]:
+    """Note in the manifest where the model of an index is now, or the copy of the hub with its weights.
+
+    Raises:
+        MismatchError: It is not the model that the index was built with.
+        ModelError, NotCachedError: No model is there, or its weights are not.
+    """
+    index = real_path(index)
+    with changing(index, "relocate", progress, check=False) as old:
+        bundle = BundleFolder(index, there(index, old), model=model, hub=hub)
+        own = bundle.model()
+        for modality in own.settings.get("encoder", {}):
+            bundle.check_encoder(own, modality)
+        new = successor(old, "relocate")
+        new["model"] = {**old["model"], **noted_model(own, index)}
+        commit(index, old, new)
+        return new

@@ -104,9 +104,9 @@ def mini():
 def fast(monkeypatch, mini):
     """One loaded model, no new certificates and no statistics: none of them decides what is found."""
     from prom3e_index.bundle.opened import BundleFolder
-    from prom3e_index.indexer import change, compact, rewrite, write_segment
+    from prom3e_index.indexer import as_built, change, compact, rewrite, write_segment
 
-    monkeypatch.setattr(change, "open_model", lambda config: mini)
+    monkeypatch.setattr(as_built, "model_of", lambda *_: mini)
     for folder in (Bundle, BundleFolder):
         monkeypatch.setattr(folder, "model", lambda self, *a, **k: mini)
     for module in (change, compact):
@@ -118,3 +118,24 @@ def fast(monkeypatch, mini):
             "write_statistics",
             lambda m, stage, *_: (stage / "statistics.json").write_text("{}"),
         )
+
+
+@pytest.fixture
+def command(monkeypatch, capsys):
+    """Run a command in this process: (exit code, stdout, stderr); with `answer`, as if somebody typed it at a terminal."""
+    import io
+    import sys
+
+    from prom3e_index.cli import app
+
+    def call(*words, answer: str | None = None):
+        stdin = io.StringIO(answer or "")
+        stdin.isatty = lambda: answer is not None
+        monkeypatch.setattr(sys, "stdin", stdin)
+        monkeypatch.setattr(sys, "argv", ["prom3e-index", *map(str, words)])
+        with pytest.raises(SystemExit) as stop:
+            app.main()
+        out = capsys.readouterr()
+        return stop.value.code or 0, out.out, out.err
+
+    return call

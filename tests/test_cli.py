@@ -181,7 +181,8 @@ def test_an_index_is_changed_looked_back_at_and_compacted(inside, bundle_path, w
     code, out, _ = inside("history", "--index", index)
     assert [line.split()[2] for line in out.splitlines()] == ["build", "add", "remove", "certify"]
     code, out, _ = inside("compact", "--index", index)
-    assert code == 0 and "generation 5, 60 observations" in out and "removed" not in out
+    assert code == 0 and "generation 5, 60 observations" in out and "until compact" not in out
+    assert "1 removed row left the files; generations 1 to 4 can no longer be looked at" in out
     assert inside("verify", "--index", index)[0] == 0
     assert "(compacted away)" in inside("history", "--index", index)[1]
 

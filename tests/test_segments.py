@@ -158,9 +158,9 @@ def test_an_index_of_many_segments_is_compacted_with_few_open_files(
 def test_a_joined_segment_with_lists_is_tuned(tmp_path, few, monkeypatch, mini):
     """Rows that were exact apart become lists together; lists have an operating point that was measured."""
     from prom3e_index.bundle.faiss.kinds import Wish
-    from prom3e_index.indexer import change
+    from prom3e_index.indexer import as_built, change
 
-    monkeypatch.setattr(change, "open_model", lambda config: mini)
+    monkeypatch.setattr(as_built, "model_of", lambda *_: mini)
     index = tmp_path / "i.p3i"
     table_of = places(tmp_path / "t.csv", [f"a{i}" for i in range(8)])
     build(

@@ -6,6 +6,7 @@ import glob
 import hashlib
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -207,3 +208,14 @@ def history_entry(
         "added": added,
         "removed": removed,
     }
+
+
+def lineage(manifest: Mapping[str, Any]) -> list[int]:
+    """The generations that led to a manifest's rows, its own first; what a `restore` went back on is left out."""
+    entries = {int(h["generation"]): h for h in manifest["history"]}
+    out, at = [], int(manifest["generation"])
+    while at in entries:
+        out.append(at)
+        of = entries[at].get("of")
+        at = of if isinstance(of, int) and of < at else at - 1
+    return out

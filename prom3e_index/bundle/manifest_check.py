@@ -177,7 +177,10 @@ _PARTS: dict[str, Check] = {
     "fingerprints": _table(_text),
     "model": _object(
         {"name": _text},
-        {"hub": _optional(_text), "exif_transpose": _flag, "audio_windows": _flag},
+        {
+            "beside": _optional(_text), "hub": _optional(_text), "hub_beside": _optional(_text),
+            "exif_transpose": _flag, "audio_windows": _flag,
+        },
     ),
     "windows": _optional(
         _object({"seconds": _seconds, "hop": _seconds, "longer_than": _seconds})
@@ -202,7 +205,8 @@ _PARTS: dict[str, Check] = {
     "deleted": _optional(_object({"file": _inside, "rows": _whole()})),
     "history": _list(
         _object(
-            {"generation": _whole(1), "created": _text, "action": _text, "added": _whole(), "removed": _whole()}
+            {"generation": _whole(1), "created": _text, "action": _text, "added": _whole(), "removed": _whole()},
+            {"of": _whole(1)},
         )
     ),
     "counts": _COUNTS,
@@ -212,7 +216,10 @@ _PARTS: dict[str, Check] = {
     "wish": _table(_anything),
     "weights": _table(_anything),
     "machine": _table(_anything),
-    "source": _object({}, {"media": _text, "climate": _optional(_text), "table": _text}),
+    "source": _object(
+        {},
+        {"media": _text, "climate": _optional(_text), "climate_beside": _optional(_text), "table": _text},
+    ),
     "certificate": _object(
         {}, {"targets": _table(_table(_anything)), "generation": _whole(1), "rows": _whole()}
     ),

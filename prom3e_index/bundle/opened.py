@@ -19,6 +19,7 @@ from prom3e_index.bundle.held_files import HeldFiles
 from prom3e_index.bundle.manifest import checksum, manifest_path, read_manifest
 from prom3e_index.bundle.memory_maps import Stacked, stacked, stored_array
 from prom3e_index.bundle.metadata_database import MetadataDatabase
+from prom3e_index.bundle.model_place import model_of
 from prom3e_index.bundle.segment import Segment
 from prom3e_index.errors import BundleError, MismatchError
 
@@ -46,8 +47,10 @@ class BundleFolder:
         manifest: dict[str, Any],
         gpu: bool | str = False,
         media: Path | None = None,
+        model: str | None = None,
+        hub: str | Path | None = None,
     ) -> None:
-        self.path, self.manifest = path, manifest
+        self.path, self.manifest, self._named = path, manifest, (model, hub)
         self.modalities: tuple[str, ...] = tuple(manifest["modalities"])
         self.rows = int(manifest["rows"])
         self.places = int(manifest["places"])
@@ -76,6 +79,8 @@ class BundleFolder:
         gpu: bool | str = False,
         at: int | None = None,
         media: str | Path | None = None,
+        model: str | Path | None = None,
+        hub: str | Path | None = None,
     ) -> Self:
         """Open a bundle.
 
@@ -84,6 +89,8 @@ class BundleFolder:
             gpu: Search unfiltered queries on a GPU where FAISS finds one: True, or which as `cuda:1`.
             at: An earlier generation; the current one when None.
             media: Folder where the observations' files are now, if they have moved.
+            model: Where the model that made it is now, if that has moved.
+            hub: Where its local copy of hub repositories is now.
 
         Raises:
             BundleError: No bundle, incomplete, damaged or of a later format; no such generation.
@@ -93,7 +100,8 @@ class BundleFolder:
             seen = _state(folder)
             try:
                 moved = None if media is None else Path(media)
-                bundle = cls(folder, read_manifest(folder, at), gpu, moved)
+                own = None if model is None else str(model)
+                bundle = cls(folder, read_manifest(folder, at), gpu, moved, own, hub)
                 break
             except (FileNotFoundError, BundleError) as e:
                 if _state(folder) != seen:
@@ -304,21 +312,13 @@ class BundleFolder:
 
         Raises:
             MismatchError: Another MVAE; encoders are compared when they are used.
+            ModelError: It is not where it was, and none is named.
         """
-        from prom3e_index.models.folder import Model
-
+        name, hub = name or self._named[0], hub or self._named[1]
         key = (name, str(hub) if hub else None, device)
         with self._lock:
             if key not in self._models:
-                made = self.manifest["model"]
-                folder = hub or made.get("hub")
-                model = Model.open(
-                    name or made["name"],
-                    hub=Path(folder) if folder else None,
-                    device=device,
-                    exif_transpose=bool(made.get("exif_transpose")),
-                    audio_windows=bool(made.get("audio_windows")),
-                )
+                model = model_of(self.manifest, self.path, name, hub, device)
                 self._check(model, "mvae", model.mvae_fingerprint)
                 self._models[key] = model
             return self._models[key]
@@ -334,7 +334,7 @@ class BundleFolder:
         if made != fingerprint:
             raise MismatchError(
                 f"The query's {part} ({model.name}, {fingerprint}) is not the one that {self.path} was built "
-                f"with ({Path(self.manifest['model']['name']).name}, {made}). Query with that model, or rebuild."
+                f"with ({Path(self.manifest['model']['name']).name}, {made}). Query with that model, or build anew."
             )
 
 

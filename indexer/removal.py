@@ -1,0 +1,118 @@
+"""What a removal would take away: the rows meant by a predicate or by ids, and how much of the index they are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prom3e_index.bundle.filters import Filter
+from prom3e_index.bundle.manifest import read_manifest
+from prom3e_index.bundle.opened import BundleFolder
+from prom3e_index.bundle.segment_views import observation_cells
+from prom3e_index.errors import InputError
+from prom3e_index.indexer.beside import real_path
+from prom3e_index.indexer.generation import there
+
+Ints = NDArray[np.int64]
+MUCH = 0.1
+"""Share of an index that is not removed without a question."""
+SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Removal:
+    """Rows that are meant, before anything is done.
+
+    Attributes:
+        generation: Of the index that was looked at.
+        rows: Their numbers, ascending.
+        observations: Observations that they belong to.
+        of_rows, of_observations: What the index holds.
+        first: Id and name of the first few.
+        unknown: Ids that were given and that no observation has.
+    """
+
+    generation: int
+    rows: Ints
+    observations: int
+    of_rows: int
+    of_observations: int
+    first: tuple[tuple[str, str | None], ...]
+    unknown: tuple[str, ...]
+
+    @property
+    def share(self) -> float:
+        """Of the index's rows, 0..1."""
+        return len(self.rows) / self.of_rows if self.of_rows else 0.0
+
+
+def removal(index: Path, where: Filter | None, ids: Sequence[str] | None) -> Removal:
+    """What `change.remove` would remove; nothing is changed, and no other writer is kept waiting.
+
+    Raises:
+        InputError: Neither a filter nor ids, or what is no predicate.
+    """
+    index = real_path(index)
+    manifest = read_manifest(index, check=False)
+    with BundleFolder(index, there(index, manifest)) as bundle:
+        return selected(bundle, where, ids)
+
+
+def selected(bundle: BundleFolder, where: Filter | None, ids: Sequence[str] | None) -> Removal:
+    """The rows of an open index that satisfy a filter, or belong to the observations of some ids."""
+    unknown: list[str] = []
+    if ids is not None:
+        rows = rows_of(bundle, ids)
+    else:
+        found = bundle.eligible(where or Filter())
+        if found is None:
+            raise InputError("Say what to remove: --where PREDICATE or --ids FILE.")
+        rows = found
+    names = _names_at(bundle, rows)
+    if ids is not None:
+        held = {name for both in names for name in both}
+        unknown = [i for i in ids if i not in held]
+    counts = bundle.manifest.get("counts", {})
+    return Removal(
+        generation=int(bundle.manifest["generation"]),
+        rows=rows,
+        observations=len({observation for _, observation in names}),
+        of_rows=bundle.rows,
+        of_observations=int(counts.get("observations", bundle.rows)),
+        first=_first(bundle, rows[:SHOWN]),
+        unknown=tuple(unknown),
+    )
+
+
+def rows_of(bundle: BundleFolder, ids: Sequence[str]) -> Ints:
+    """Rows, ascending, of some observations, or with some ids."""
+    found = bundle.sql(
+        f"SELECT row FROM (SELECT row, {observation_cells(bundle.columns)} FROM observations) "
+        "WHERE id IN (SELECT unnest(?::VARCHAR[])) OR observation IN (SELECT unnest(?::VARCHAR[])) ORDER BY row",
+        [list(ids), list(ids)],
+    )
+    return np.array([r[0] for r in found], np.int64)
+
+
+def _names_at(bundle: BundleFolder, rows: Ints) -> list[tuple[Any, ...]]:
+    """Id of each of some rows, and of its observation."""
+    return bundle.sql(
+        f"SELECT id, observation FROM (SELECT row, {observation_cells(bundle.columns)} FROM observations) "
+        "WHERE row IN (SELECT unnest(?::BIGINT[]))",
+        [rows.tolist()],
+    )
+
+
+def _first(bundle: BundleFolder, rows: Ints) -> tuple[tuple[str, str | None], ...]:
+    names = [f'"{c}"' for c in ("scientific_name", "common_name") if c in bundle.columns]
+    found = bundle.sql(
+        f"SELECT id, coalesce({', '.join([*names, 'NULL::VARCHAR'])}) FROM observations "
+        "WHERE row IN (SELECT unnest(?::BIGINT[])) ORDER BY row",
+        [rows.tolist()],
+    )
+    return tuple((str(key), None if name is None else str(name)) for key, name in found)
