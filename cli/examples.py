@@ -46,8 +46,12 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("the same with sounds that lie elsewhere", "prom3e-index update june.csv --media june-files -i birds.p3i"),
     ),
     "remove": (
-        ("by a condition on columns", 'prom3e-index remove --where "event_start < DATE \'2000-01-01\'"'),
-        ("by a list of ids, one a line", "prom3e-index remove --ids gone.txt"),
+        ("look first what a condition on columns means", 'prom3e-index remove --where "event_start < DATE \'2000-01-01\'" --dry-run'),
+        ("by a list of ids, one a line, however many they are", "prom3e-index remove --ids gone.txt --yes"),
+    ),
+    "restore": (
+        ("make the index what it was in generation 1", "prom3e-index restore --at 1"),
+        ("of another index", "prom3e-index restore --at 1 -i birds.p3i"),
     ),
     "compact": (
         ("take what was removed out of the files", "prom3e-index compact"),
