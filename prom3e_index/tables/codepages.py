@@ -18,8 +18,8 @@ class CodePage:
     Attributes:
         name: As a user knows it.
         codec: As Python does.
-        alphabets: Per language its letters that are not ASCII, lower case, and those of foreign places that it
-            writes as they are (São Tomé, Åland); of a script of its own the letters by how often they are written.
+        alphabets: Per language its letters that are not ASCII, lower case; of a script of its own the letters by how
+            often they are written.
         prior: What its reading has ahead of others where the characters tell little.
     """
 
@@ -30,11 +30,11 @@ class CodePage:
 
 
 _WESTERN = (
-    "äöüß", "éèêëàâçîïôùûüœæ", "áéíóúñü", "áâãàçéêíóôõúü", "æøåéöäáíóãçôñü", "äåöéüšžáíóãçôñ", "àèéìíîòóùúåãçü",
-    "éëïóöüèêá", "áéíóúðþæöýåäü", "äõüöšžåáéíóãçôñ", "àèéíïòóúüçñåãô", "éëçïîôâêèûüœáíóúäöß",
+    "äöüß", "éèêëàâçîïôùûüœæ", "áéíóúñü", "áâãàçéêíóôõúü", "æøåéöä", "åäöéü", "àèéìíîòóùú",
+    "éëïóöüèêá", "áéíóúðþæöý", "äõöüšž", "àèéíïóòúüçñ", "éëçïîôâêèûüœáíóúäöß",
 )  # fmt: skip
 _CENTRAL = (
-    "ąćęłńóśźżéáíôãç", "áčďéěíňóřšťúůýž", "áäčďéíĺľňóôŕšťúýž", "áéíóöőúüű", "čćđšžéáíóôãçü", "ăâîşţșțéáíóçöüô", "ëç",
+    "ąćęłńóśźż", "áčďéěíňóřšťúůýž", "áäčďéíĺľňóôŕšťúýž", "áéíóöőúüű", "čćđšž", "ăâîşţșț", "ëç",
 )  # fmt: skip
 _CYRILLIC = ("оеаинтсрвлкмдпуяыьгзбчйхжшюцщэфъёіїєґўјљњћџђѓќ",)
 _GREEK = ("αοιετσνηυρπκμλωςγδχθφβξζψάίόέήύώϊϋΐΰ",)
@@ -47,7 +47,7 @@ PAGES = (
     CodePage("Windows-1250", "cp1250", _CENTRAL, 0.2),
     CodePage("Windows-1251", "cp1251", _CYRILLIC, 0.2),
     CodePage("Windows-1253", "cp1253", _GREEK),
-    CodePage("Windows-1254", "cp1254", ("çğıöşüâîİåéãóáíñ",)),
+    CodePage("Windows-1254", "cp1254", ("çğıöşüâîİ",)),
     CodePage("Windows-1255", "cp1255", _HEBREW, 0.2),
     CodePage("Windows-1256", "cp1256", _ARABIC),
     CodePage("Windows-1257", "cp1257", ("āčēģīķļņšūž", "ąčęėįšųūž", "äõöüšž")),
