@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -15,11 +14,19 @@ app = typer.Typer(help="Models: list, show, pull.", no_args_is_help=True, rich_m
 
 @app.command("list")
 def list_models() -> None:
-    """List the models that come with the program."""
+    """List the models that come with the program: size, licence, whether they are on this machine."""
     from prom3e_index.models.folder import Model, built_in
+    from prom3e_index.models.parts import in_words, licences, parts_of
 
     for name in built_in():
-        say(f"{name:10s} {Model.open(name).summary}")
+        model = Model.open(name)
+        parts = parts_of(model)
+        sizes = [p.size for p in parts]
+        total = in_words(None if None in sizes else sum(s or 0 for s in sizes))
+        here = sum(p.path is not None for p in parts)
+        where = "here" if here == len(parts) else f"{here} of {len(parts)} parts here"
+        say(f"{name:10s} {total}, {where}; licence: {licences(parts)}")
+        say(f"{'':10s} {model.summary}")
 
 
 @app.command()
@@ -27,39 +34,41 @@ def show(
     model: Annotated[str, typer.Argument(help="mini, taxabind, or a model folder.")],
     hub: Hub = None,
 ) -> None:
-    """Say what a model is, where its parts come from, and which are on this machine."""
-    from prom3e_index.errors import Prom3eError
+    """Say what a model is, where its parts come from, how large they are, and which are on this machine."""
     from prom3e_index.models.folder import Model
-    from prom3e_index.models.hub_cache import locate, pinned
+    from prom3e_index.models.hub_cache import pinned
+    from prom3e_index.models.parts import in_words, lacking, parts_of
+    from prom3e_index.models.seen import seen_by
 
     m = Model.open(model, hub=hub)
     say(f"{m.name}: {m.summary}")
     say(
         f"modalities {', '.join(m.modalities)}; width {m.width}; decode {m.decode}; hidden {m.hidden}"
     )
-    bank = m.settings.get("hubs", {}).get("bank")
-    say(f"against hubs: {m.hubs} by default; bank of training queries: {bank or 'none'}")
-    parts = {f"encoder {k}": k for k in m.settings.get("encoder", {})}
-    for label, key in {**parts, "mvae": None}.items():
-        try:
-            source = m.source(key) if key else m.mvae_source
-        except Prom3eError:
-            source = str(m.settings["encoder"][key]["source"])
-        if source is None:
-            say(f"{label:14s} none yet; `prom3e-index train mvae` fits one")
-            continue
-        try:
-            path = locate(source, m.folder, hub)
-            files = (
-                [path]
-                if path.is_file()
-                else [p for p in path.iterdir() if p.is_file() and p.name != bank]
-            )
-            state = f"{sum(p.stat().st_size for p in files) / 1e6:.1f} MB in {path}"
-        except Prom3eError as e:
-            state = str(e)
-        commit = pinned().get(source.removeprefix("hf:"))
-        say(f"{label:14s} {source}{' @ ' + commit[:8] if commit else ''}: {state}")
+    bank = "yes" if m.has_bank else "none"
+    say(f"against hubs: {m.hubs} by default; bank of training queries: {bank}")
+    seen = seen_by(m)
+    if seen is None:
+        say("trained on: not stated")
+    else:
+        chosen = f", its weights chosen on {seen.chosen.n:,}" if seen.chosen else ""
+        say(f"trained on: {seen.n:,} rows{chosen}; `evaluate` tells which rows it has seen")
+    commits = pinned()
+    for part in parts_of(m):
+        commit = commits.get(part.repository or "")
+        source = part.source + (f" @ {commit[:8]}" if commit else "")
+        where = f"in {part.path}" if part.path else "not on this machine"
+        what = "+".join(part.what)
+        say(f"{what:14s} {in_words(part.size)}, licence {part.licence}; {source}: {where}")
+    if m.mvae_source is None and len(m.modalities) == 1:
+        say(
+            f"mvae           none: {m.modalities[0]} alone cannot be completed; for `evaluate probe`"
+        )
+    elif m.mvae_source is None:
+        say("mvae           none yet; `prom3e-index train mvae` fits one")
+    missing = lacking(m)
+    if missing is not None:
+        say(missing)
 
 
 @app.command()
@@ -72,18 +81,22 @@ def pull(
     ] = "main",
 ) -> None:
     """Download a model's weights once, and pin each repository to its commit."""
+    from prom3e_index.errors import NotCachedError
     from prom3e_index.models.folder import Model
-    from prom3e_index.models.hub_cache import HUB_PREFIX, locate
+    from prom3e_index.models.hub_cache import HUB_PREFIX
     from prom3e_index.models.hub_cache import pull as download
+    from prom3e_index.models.parts import not_pulled, parts_of
 
     m = Model.open(model)
     config = m.settings.get("config", "")
-    if config.startswith(HUB_PREFIX):
-        download([config.removeprefix(HUB_PREFIX)], revision)
-        locate(config, Path(m.folder), None)
-    sources = [m.source(k) for k in m.settings.get("encoder", {})] + [m.mvae_source or ""]
-    repos = sorted({s.removeprefix(HUB_PREFIX) for s in sources if s.startswith(HUB_PREFIX)})
-    for repo, commit in download(repos, revision).items():
+    try:
+        if config.startswith(HUB_PREFIX):
+            download([config.removeprefix(HUB_PREFIX)], revision)
+        repos = [p.repository for p in parts_of(m) if p.repository]
+        commits = download(repos, revision)
+    except NotCachedError as e:
+        raise NotCachedError(not_pulled(m, str(e))) from e
+    for repo, commit in commits.items():
         say(f"{repo} @ {commit}")
     if not repos:
         say(f"{m.name} needs nothing from the hub")

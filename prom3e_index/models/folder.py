@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from prom3e_index.errors import ModelError
+from prom3e_index.errors import ModelError, NotCachedError
 from prom3e_index.models.hub_cache import HUB_PREFIX, locate
 from prom3e_index.models.settings import check_settings
 from prom3e_index.models.weights import fingerprint, read_json, whole_number
@@ -36,6 +36,8 @@ KINDS = (
 )
 HIDDEN = ("mean", "sigma", "both")
 NO_HUBS = "none"
+NOT_STATED = "not stated"
+"""Of a licence that nobody states."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,9 @@ class Model:
         sigma_spearman: Rank correlation of ‖σ‖₁ with the reconstruction error on validation rows, where
             training measured it; None elsewhere.
         hubs: Correction against hubs that validation chose, `none` or one of `hubs.METHODS`.
+        called: As it was named when opened.
+        licence: Of its weights, as it states it.
+        repositories: What it states of each hub repository: `bytes`, `licence`.
         planet: Whether it knows only the invented planet of `prom3e-index world`.
         widths: Modalities narrower than `width`, known only by embeddings; stored padded with zeros.
     """
@@ -88,6 +93,7 @@ class Model:
     ) -> None:
         self.folder, self.settings, self.hub, self.device = folder, settings, hub, device
         self._exif, self._windows = exif_transpose, audio_windows
+        self.called = str(folder)
         where = folder / "model.toml"
         check_settings(settings, where)
         mvae = settings["mvae"]
@@ -96,6 +102,8 @@ class Model:
         self.width = whole_number(settings, "width", 1, 1 << 16, where)
         self.summary = str(settings.get("summary", ""))
         self.planet = bool(settings.get("planet", False))
+        self.licence = str(settings.get("licence", NOT_STATED))
+        self.repositories = dict(settings.get("repositories", {}))
         self.decode = str(mvae.get("decode", "expectation"))
         self.nodes = whole_number(mvae, "nodes", 1, 64, where, 2)
         self.hidden = str(mvae.get("hidden", "mean"))
@@ -148,13 +156,26 @@ class Model:
             RecursionError,
         ) as e:  # not UTF-8, not TOML, a number of thousands of digits
             raise ModelError(f"{folder / 'model.toml'} is not TOML: {e}.") from e
-        return cls(folder, settings, **options)
+        model = cls(folder, settings, **options)
+        model.called = str(name)
+        return model
+
+    def _locate(self, source: str) -> Path:
+        """Where weights are; the error names all repositories of the model that are missing, and what to do."""
+        from prom3e_index.models.parts import lacking
+
+        try:
+            return locate(source, self.folder, self.hub)
+        except NotCachedError as e:
+            if not source.startswith(HUB_PREFIX):
+                raise
+            raise NotCachedError(lacking(self) or str(e)) from e
 
     @cached_property
     def shared_config(self) -> dict[str, Any]:
         """The published `taxabind-config`, when the model names one: repositories, preprocessing."""
         source = self.settings.get("config")
-        return read_json(locate(source, self.folder, self.hub) / "config.json") if source else {}
+        return read_json(self._locate(source) / "config.json") if source else {}
 
     def _preprocess(self, key: str, default: Any) -> Any:
         own = self.settings.get("preprocess", {})
@@ -229,7 +250,7 @@ class Model:
         """Folders or files of all weights; an error when one is not on this machine."""
         own = [self.source(m) for m in self.settings.get("encoder", {})]
         wanted = dict.fromkeys([*own, *([self.mvae_source] if self.mvae_source else [])])
-        return [self.folder / "model.toml", *(locate(s, self.folder, self.hub) for s in wanted)]
+        return [self.folder / "model.toml", *map(self._locate, wanted)]
 
     def encoder(self, modality: str) -> Encoder:
         """The encoder of a modality, loaded on first use; needs only that modality's packages."""
@@ -250,17 +271,22 @@ class Model:
     def _load(self, modality: str) -> Encoder:
         from prom3e_index.models.opening import open_encoder
 
-        path = locate(self.source(modality), self.folder, self.hub)
+        path = self._locate(self.source(modality))
         return open_encoder(self, self.settings["encoder"][modality]["kind"], path)
 
     @cached_property
     def mvae_folder(self) -> Path:
         """The folder of the MVAE's weights, on this machine."""
+        if self.mvae_source is None and len(self.modalities) == 1:
+            raise ModelError(
+                f"Model {self.name} knows {self.modalities[0]} alone, so there is nothing to complete or to index; "
+                f"use it with `prom3e-index evaluate probe --model {self.called}`."
+            )
         if self.mvae_source is None:
             raise ModelError(
                 f"Model {self.name} has encoders but no MVAE yet; fit one: `prom3e-index train mvae`."
             )
-        return locate(self.mvae_source, self.folder, self.hub)
+        return self._locate(self.mvae_source)
 
     @cached_property
     def mvae(self) -> MVAE:
@@ -314,7 +340,7 @@ class Model:
 
         if not self.has_bank:
             raise ModelError(f"Model {self.name} has no bank of training queries.")
-        path = locate(str(self._hubs["bank"]), self.folder, self.hub)
+        path = self._locate(str(self._hubs["bank"]))
         try:
             arrays = load_file(path)
             x, present = arrays["x"].astype(np.float32), arrays["present"].astype(bool)

@@ -18,7 +18,9 @@ HUB_PREFIX = "hf:"
 PACKAGED = "package:geoclip"
 """The location weights inside the geoclip package."""
 
-_WANTED = ["*.json", "*.safetensors", "*.bin", "*.txt"]
+_WANTED = ["*.json", "*.safetensors", "*.txt"]
+_PICKLED = ["*.bin"]
+"""Fetched only where a repository has no safetensors: the same weights once more."""
 _REPOSITORY = re.compile(r"[A-Za-z0-9_][\w.-]*/[A-Za-z0-9_][\w.-]*", re.ASCII)
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
@@ -150,22 +152,29 @@ def pull(repos: list[str], revision: str = "main") -> dict[str, str]:
         NotCachedError: The hub cannot be reached or refuses.
     """
     from huggingface_hub import HfApi, snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError
 
     commits = pinned()
     for repo in map(repository, repos):
         try:
             commit = commits.get(repo) or str(HfApi().model_info(repo, revision=revision).sha)
-            snapshot_download(repo, revision=commit, allow_patterns=_WANTED)
-        except (HfHubHTTPError, OSError) as e:
-            reason = str(e).splitlines()[0] if str(e) else type(e).__name__
-            raise NotCachedError(
-                f"The hub cannot give {repo}: {reason} Copy the repository to DIR/{repo} and pass "
-                "`--hub DIR` instead."
-            ) from e
+            folder = Path(snapshot_download(repo, revision=commit, allow_patterns=_WANTED))
+            if not any(folder.glob("*.safetensors")):
+                snapshot_download(repo, revision=commit, allow_patterns=[*_WANTED, *_PICKLED])
+        except Exception as e:  # the hub's client and each of its transports have their own
+            raise NotCachedError(f"The hub cannot give {repo}: {_reason(e)}.") from e
         commits[repo] = commit
         _pin(commits)
     return {repo: commits[repo] for repo in repos}
+
+
+def _reason(error: BaseException) -> str:
+    """What an error of the network or the hub says, in part of a line."""
+    cause = error
+    while cause.__cause__ is not None or cause.__context__ is not None:
+        cause = cause.__cause__ or cause.__context__ or cause
+    said = [next(iter(str(e).strip().splitlines()), "") for e in (error, cause)]
+    said = [s.strip().rstrip(".") for s in said if s.strip()]
+    return ": ".join(dict.fromkeys(said)) or type(error).__name__
 
 
 def geoclip_weights() -> Path:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from prom3e_index.errors import ModelError, NotCachedError, ShapeError
+from prom3e_index.errors import ModelError, ShapeError
 
 if TYPE_CHECKING:
     from prom3e_index.models.folder import Model
@@ -214,17 +214,11 @@ def seen_by(model: Model) -> Seen | None:
     Raises:
         ModelError: See `Seen.read`.
     """
-    from prom3e_index.models.hub_cache import locate
+    from prom3e_index.models.parts import parts_of
 
-    sources = [model.source(m) for m in model.settings.get("encoder", {})]
-    sources += [model.mvae_source] if model.mvae_source else []
     out: Seen | None = None
-    for source in dict.fromkeys(sources):
-        try:
-            folder = locate(source, model.folder, model.hub)
-        except NotCachedError:
-            continue
-        found = Seen.read(folder) if folder.is_dir() else None
+    for part in parts_of(model):
+        found = Seen.read(part.path) if part.path is not None and part.path.is_dir() else None
         if found is not None:
             out = found if out is None else out.joined(found)
     return None if out is None else out.arranged(model.modalities)
@@ -278,6 +272,14 @@ def _all_grids(x: NDArray[np.float32]) -> tuple[Marks, NDArray[np.float32]]:
         mark = (mark ^ numbers[:, :, k]) * _ODD
         mark ^= mark >> np.uint64(29)
     return mark, margin
+
+
+def marks_of(x: NDArray[np.float32], present: NDArray[np.bool_]) -> NDArray[np.uint64]:
+    """Marks (n, m) of unit rows (n, m, d), equal where two embeddings of a column are; 0 where not `present`."""
+    out = np.zeros(present.shape, np.uint64)
+    for i in range(present.shape[1]):
+        out[present[:, i], i] = _own(x[present[:, i], i])
+    return out
 
 
 def _own(x: NDArray[np.float32]) -> Marks:

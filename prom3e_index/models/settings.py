@@ -24,6 +24,8 @@ _TOP = {
     "weights",
     "hubs",
     "planet",
+    "licence",
+    "repositories",
 }
 _MIXED = {"delta", "gamma", "epsilon"}
 
@@ -63,9 +65,15 @@ def check_settings(settings: Mapping[str, Any], where: Path) -> None:
     for key in ("name", "mvae"):
         if key not in settings:
             raise ModelError(f"{where} lacks '{key}'.")
-    for key in ("name", "summary", "config"):
+    for key in ("name", "summary", "config", "licence"):
         if key in settings:
             text(key, settings[key])
+    for name, facts in table("repositories", settings.get("repositories", {})).items():
+        known(table(f"repositories.{name}", facts), {"bytes", "licence"}, f"repositories.{name}.")
+        if "licence" in facts:
+            text(f"repositories.{name}.licence", facts["licence"])
+        if "bytes" in facts:
+            number(f"repositories.{name}.bytes", facts["bytes"])
     if not isinstance(settings.get("planet", False), bool):
         raise wrong("planet", settings["planet"], "true or false")
     for key in ("encoder", "mvae", "preprocess", "weights", "hubs"):

@@ -218,10 +218,13 @@ def _encoders(out: Path, layout: Layout) -> list[str]:
     if "config" in settings:
         lines.append(f"config = {_toml(settings['config'])}")
         _copy(layout.encoders, str(settings["config"]), out)
+    for name, facts in settings.get("repositories", {}).items():
+        lines += ["", f"[repositories.{_toml(name)}]", *_entries(facts)]
     if "preprocess" in settings:
         lines += ["", "[preprocess]", *_entries(settings["preprocess"])]
     for modality, entry in settings.get("encoder", {}).items():
-        lines += ["", f"[encoder.{modality}]", *_entries(entry)]
+        stated = {"licence": layout.encoders.licence} if "licence" in settings else {}
+        lines += ["", f"[encoder.{modality}]", *_entries(stated | entry)]
         _copy(layout.encoders, str(entry["source"]), out)
     return lines
 
