@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from prom3e_index.schema import MEDIA
+from prom3e_index.search.answered import Answer, Hit
 from prom3e_index.search.meaning import MEANINGLESS, means_nothing
-from prom3e_index.search.query import Answer, Hit
 from prom3e_index.search.run import Bundle
 from prom3e_index.search.spans import span_text, split_span
 from prom3e_index.show.escapes import html, on_earth
