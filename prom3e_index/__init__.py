@@ -1,14 +1,16 @@
 """Search ecological observations by anything: photo, recording, place, tile, climate or name.
 
-    from prom3e_index import Bundle, Filter, Query
+    from prom3e_index import Bundle, Filter, Query, build
 
+    built = build("observations.csv")  # shows rows in, indexed, refused, lost
     with Bundle.open("index.p3i") as bundle:
         answer = bundle.search(Query(image="heron.jpg", filter=Filter(near=(48.2, 16.3, 50)), k=5))
-        for hit in answer:
-            print(hit.rank, hit.fields["scientific_name"], hit.score, hit.kind)
+        names = [(hit.rank, hit.fields["scientific_name"], hit.score, hit.kind) for hit in answer]
         table = answer.to_pandas()
 
-Whatever goes wrong on purpose is a `Prom3eError` whose message says what to do. Nothing is printed.
+`look` says beforehand what is understood of a table; `build`, `add` and `update` make and change indexes and `export`
+writes them for other software, each with the options of its command. Whatever goes wrong on purpose is a `Prom3eError`
+whose message says what to do. Nothing is printed.
 """
 
 from __future__ import annotations
@@ -19,6 +21,8 @@ from typing import Any as _Any
 if _TYPE_CHECKING:
     from prom3e_index.bundle.filters import Filter
     from prom3e_index.errors import Prom3eError
+    from prom3e_index.indexer.index_calls import export
+    from prom3e_index.indexer.table_calls import add, build, look, update
     from prom3e_index.search.answered import Answer, Hit
     from prom3e_index.search.frame import to_pandas
     from prom3e_index.search.query import Query
@@ -33,8 +37,13 @@ __all__ = [
     "Hit",
     "Prom3eError",
     "Query",
+    "add",
+    "build",
+    "export",
+    "look",
     "read_observations",
     "to_pandas",
+    "update",
 ]
 
 _HOME = {
@@ -44,8 +53,13 @@ _HOME = {
     "Hit": "search.answered",
     "Prom3eError": "errors",
     "Query": "search.query",
+    "add": "indexer.table_calls",
+    "build": "indexer.table_calls",
+    "export": "indexer.index_calls",
+    "look": "indexer.table_calls",
     "read_observations": "tables",
     "to_pandas": "search.frame",
+    "update": "indexer.table_calls",
 }
 """Where each public name stands; it is imported when it is asked for, so that `import prom3e_index` costs nothing."""
 

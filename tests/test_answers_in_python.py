@@ -124,7 +124,7 @@ def test_an_answer_as_a_table_has_all_that_the_table_said(bundle, world):
     for row in frame.to_dict("records"):
         own = given[row["id"]]
         assert row["true_species"] == own["true_species"] and row["license"] == own["license"]
-        assert str(row["event_start"])[:10] == own["event_date"]
+        assert str(row["event_start"])[:10] == own["eventDate"]
         assert float(row["bio_1"] if own["bio_1"] else 0) == float(own["bio_1"] or 0)
         assert row["has_audio"] is bool(own["audio"])
     sigma = dict(bundle.sql("SELECT id, sigma_l1 FROM observations"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from prom3e_index.bundle.opened import BundleFolder
 from prom3e_index.errors import BundleError, InputError
 from prom3e_index.schema import MEDIA, SHOWN
-from prom3e_index.search.answered import Answer
+from prom3e_index.search.answered import Answer, Hit
 from prom3e_index.search.meaning import MEANINGLESS
 
 if TYPE_CHECKING:
@@ -53,18 +54,23 @@ def frame_of(answers: Sequence[Answer], metadata: bool, *, several: bool) -> pan
         raise InputError(
             "to_pandas needs pandas, which is not installed: pip install pandas. Without it there is to_dict()."
         ) from e
-    parts = [_part(pd, i, answer, metadata) for i, answer in enumerate(answers)]
-    held = [p for p in parts if len(p)] or parts[:1]
-    frame = pd.concat(held, ignore_index=True) if held else pd.DataFrame(columns=["query", *FIRST])
+    numbered = list(enumerate(answers))
+    parts = [
+        _part(pd, list(same), metadata)
+        for _, same in groupby(numbered, key=lambda a: id(a[1].bundle))
+    ]
+    frame = pd.concat(parts, ignore_index=True) if len(parts) > 1 else next(iter(parts), None)
+    if frame is None:
+        frame = pd.DataFrame(columns=["query", *FIRST])
     frame.attrs["notes"] = [list(a.notes) for a in answers] if several else list(answers[0].notes)
     return frame if several else frame.drop(columns="query")
 
 
-def _part(pd: Any, place: int, answer: Answer, metadata: bool) -> pandas.DataFrame:
-    """The table of one answer."""
-    hits = answer.hits
+def _part(pd: Any, answers: list[tuple[int, Answer]], metadata: bool) -> pandas.DataFrame:
+    """The table of answers, with their places, that one index gave: its columns are read once."""
+    hits = [h for _, a in answers for h in a]
     first = {
-        "query": np.full(len(hits), place, np.int64),
+        "query": np.array([i for i, a in answers for _ in a], np.int64),
         "rank": np.array([h.rank for h in hits], np.int64),
         "id": _texts([h.fields.get("id") for h in hits]),
         "score": np.array([h.score for h in hits], np.float64),
@@ -72,10 +78,9 @@ def _part(pd: Any, place: int, answer: Answer, metadata: bool) -> pandas.DataFra
         "media": _texts([h.media for h in hits]),
         "uncertainty": np.array([h.fields.get("sigma_l1", np.nan) for h in hits], np.float64),
     }
-    own = {*first, "warning"}
-    rest = _metadata(answer) if metadata else _shown(pd, answer)
-    rest = {(f"table_{n}" if n in own else n): v for n, v in rest.items()}
-    if MEANINGLESS in answer.notes:
+    rest = _metadata(answers[0][1].bundle, hits) if metadata else _shown(pd, hits)
+    rest = {(f"table_{n}" if n in (*first, "warning") else n): v for n, v in rest.items()}
+    if MEANINGLESS in answers[0][1].notes:
         rest["warning"] = _texts([MEANINGLESS] * len(hits))
     return pd.DataFrame(first | rest)
 
@@ -88,20 +93,19 @@ def _texts(values: list[Any]) -> Any:
     return pa.array(texts, pa.string()).to_pandas()
 
 
-def _shown(pd: Any, answer: Answer) -> dict[str, Any]:
+def _shown(pd: Any, hits: list[Hit]) -> dict[str, Any]:
     """What hits tell by themselves."""
-    names = [n for n in SHOWN if n not in ("id", *_INNER) and any(n in h.fields for h in answer)]
-    return {n: pd.Series([h.fields.get(n) for h in answer]) for n in names}
+    names = [n for n in SHOWN if n not in ("id", *_INNER) and any(n in h.fields for h in hits)]
+    return {n: pd.Series([h.fields.get(n) for h in hits]) for n in names}
 
 
-def _metadata(answer: Answer) -> dict[str, Any]:
+def _metadata(bundle: BundleFolder | None, hits: list[Hit]) -> dict[str, Any]:
     """Every column of the index, in the order of the hits."""
-    bundle = answer.bundle
     if bundle is None:
         raise BundleError(
             "This answer has left the index that gave it; its own columns: to_pandas(metadata=False)."
         )
-    table = _rows(bundle, [h.row for h in answer])
+    table = _rows(bundle, [h.row for h in hits])
     return {n: _column(table.column(n)) for n in table.column_names if n not in ("id", *_INNER)}
 
 
@@ -121,8 +125,9 @@ def _column(values: Any) -> Any:
     import pandas as pd
     import pyarrow as pa
 
-    if pa.types.is_decimal(values.type):
-        values = values.cast(pa.float64())
+    if pa.types.is_decimal(values.type):  # Arrow's own cast is a digit off
+        exact = [None if v is None else float(v) for v in values.to_pylist()]
+        values = pa.chunked_array([pa.array(exact, pa.float64())])
     gaps: dict[Any, Any] = {pa.bool_(): pd.BooleanDtype()}
     gaps |= {
         getattr(pa, n.lower())(): getattr(pd, f"{n}Dtype")()

@@ -21,7 +21,7 @@ class Bundle(BundleFolder):
 
     `len(bundle)` counts its observations; `bundle.columns` names what `Filter(where=...)` can ask for, and
     `bundle.sql("SELECT family, count(*) FROM observations GROUP BY family")` asks it. What is opened stays as it was;
-    `prom3e_index.build`, `add`, `update`, `remove` and `restore` make and change indexes: open them again to see it.
+    `prom3e_index.build`, `add` and `update` make and change indexes: open them again to see it.
     Any number of threads may search.
 
     Attributes:
@@ -90,6 +90,23 @@ class Bundle(BundleFolder):
             if isinstance(found, Prom3eError):
                 raise found
             yield found
+
+    def export(
+        self, output: str | Path, *, what: str = "metadata", format: str | None = None
+    ) -> int:
+        """Write the observations, or the encoder embeddings, for other software; give the number of rows.
+
+        Args:
+            output: The file to write.
+            what: 'metadata' or 'embeddings'.
+            format: 'parquet', 'csv' or 'geojson'; told by the file's ending when None. Embeddings are parquet.
+
+        Raises:
+            InputError: Another format or content, or a path that cannot be written to.
+        """
+        import prom3e_index  # the package's own door: what writes files stands above this room
+
+        return prom3e_index.export(output, self, what=what, format=format)
 
 
 def search(bundle: BundleFolder, query: Query) -> Answer:
