@@ -191,6 +191,12 @@ def _taken(
     done = run(Path(index), config, progress, replacing, heard.append)
     with BundleFolder(Path(index), done.manifest) as bundle:
         nothing = MEANINGLESS if means_nothing(bundle) else None
+    incomplete = []
+    if done.incomplete:
+        incomplete.append(
+            f"{done.incomplete:,} of those that were there already lack a file that the index had lost; where it can "
+            "be read now, `update` takes it"
+        )
     return Outcome(
         "update" if replacing else "add",
         Path(index),
@@ -201,7 +207,7 @@ def _taken(
         refused=done.rejected,
         lost=done.lost,
         removed=done.removed,
-        notes=with_first([*done.said, *done.reasons], nothing),
+        notes=with_first([*incomplete, *done.said, *done.reasons], nothing),
         understood=next(iter(heard), None),
         changed=bool(done.added),
     )

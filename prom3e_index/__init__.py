@@ -8,9 +8,9 @@
         names = [(hit.rank, hit.fields["scientific_name"], hit.score, hit.kind) for hit in answer]
         table = answer.to_pandas()
 
-`look` says beforehand what is understood of a table; `build`, `add` and `update` make and change indexes and `export`
-writes them for other software, each with the options of its command. Whatever goes wrong on purpose is a `Prom3eError`
-whose message says what to do. Nothing is printed.
+`look` says beforehand what is understood of a table; `build`, `add`, `update`, `remove` and `restore` make and change
+indexes and `export` writes them for other software, each with the options of its command. Whatever goes wrong on
+purpose is a `Prom3eError` whose message says what to do. Nothing is printed.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import Any as _Any
 if _TYPE_CHECKING:
     from prom3e_index.bundle.filters import Filter
     from prom3e_index.errors import Prom3eError
-    from prom3e_index.indexer.index_calls import export
+    from prom3e_index.indexer.index_calls import export, remove, restore
     from prom3e_index.indexer.table_calls import add, build, look, update
     from prom3e_index.search.answered import Answer, Hit
     from prom3e_index.search.frame import to_pandas
@@ -42,6 +42,8 @@ __all__ = [
     "export",
     "look",
     "read_observations",
+    "remove",
+    "restore",
     "to_pandas",
     "update",
 ]
@@ -58,6 +60,8 @@ _HOME = {
     "export": "indexer.index_calls",
     "look": "indexer.table_calls",
     "read_observations": "tables",
+    "remove": "indexer.index_calls",
+    "restore": "indexer.index_calls",
     "to_pandas": "search.frame",
     "update": "indexer.table_calls",
 }

@@ -21,7 +21,7 @@ class Bundle(BundleFolder):
 
     `len(bundle)` counts its observations; `bundle.columns` names what `Filter(where=...)` can ask for, and
     `bundle.sql("SELECT family, count(*) FROM observations GROUP BY family")` asks it. What is opened stays as it was;
-    `prom3e_index.build`, `add` and `update` make and change indexes: open them again to see it.
+    `prom3e_index.build`, `add`, `update`, `remove` and `restore` make and change indexes: open them again to see it.
     Any number of threads may search.
 
     Attributes:
