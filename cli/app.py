@@ -21,7 +21,6 @@ from prom3e_index.cli import (
     look,
     models,
     query,
-    report,
     train,
     undo,
     world,
@@ -58,7 +57,6 @@ app.command("encode")(encode.encode)
 app.command("infer")(encode.infer)
 app.command("world")(world.world)
 app.command("demo")(demo.demo)
-app.command("report")(report.report)
 app.add_typer(models.app, name="models")
 app.add_typer(train.app, name="train")
 app.add_typer(evaluate.app, name="evaluate")

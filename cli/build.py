@@ -94,8 +94,9 @@ def build(
     lowest = min((r for r in found if r is not None), default=None)
     for sentence in manifest["certificate"]["unmet"]:
         say(f"unmet: {sentence}")
-    say(
-        f"index: {index} ({', '.join(sorted(kinds))}"
-        + ("" if lowest is None else f"; finds {lowest:.1%} of the ten nearest or more")
-        + ")"
-    )
+    say(f"index: {index} ({', '.join(sorted(kinds))})")
+    if lowest is not None:
+        say(
+            f"its search finds {lowest:.1%} or more of the ten rows of exact search; whether those are right is "
+            "another question: evaluate retrieval"
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, cast
 
@@ -22,35 +23,67 @@ Data = Annotated[
 ModelOf = Annotated[
     str | None, typer.Option("--model", "-m", help="mini, taxabind or a folder; an index's own.")
 ]
-Out = Annotated[Path, typer.Option("--output", "-o", help="Folder of the results.")]
+Out = Annotated[
+    Path | None,
+    typer.Option(
+        "--output", "-o", help="Folder of the results.", show_default="evaluation/DATA-MODEL"
+    ),
+]
+AllowSeen = Annotated[
+    bool,
+    typer.Option(
+        "--allow-seen",
+        help="Report rows that were trained on, or share a photo or sound with such; the results carry a warning.",
+    ),
+]
 Species = Annotated[str | None, typer.Option(help="Column that labels the species.")]
 Rows = Annotated[int, typer.Option(min=1, help="At most this many rows, drawn with --seed.")]
 Seed = Annotated[int, typer.Option(min=0, help="Of draws and bootstrap.")]
 
 
+def results_folder(data: str, model: str | None) -> Path:
+    """Where results go if nobody says: `evaluation/DATA-MODEL`, so that those of other data or models stay."""
+    import json
+    import re
+
+    path, _, table = data.partition("::")
+    name = Path(path).resolve().name if path.strip(".") == "" else Path(path).name
+    manifest = Path(path) / "manifest.json"
+    if model is None and manifest.is_file():
+        try:
+            model = str(json.loads(manifest.read_text())["model"]["name"])
+        except (ValueError, KeyError, TypeError):
+            model = None  # a damaged index: whoever opens it says so
+    parts = (Path(name).stem, table, Path(model).name if model else "")
+    return Path("evaluation") / re.sub(r"[^\w.-]+", "_", "-".join(p for p in parts if p) or "stdin")
+
+
 def embeddings(
-    data: str,
-    out: Path,
-    model: str | None,
-    hub: Path | None,
-    device: str,
+    config: Any,
     options: EncodeOptions,
     species: str | None = None,
     columns: tuple[str, ...] = (),
-) -> Path:
-    """The index or embeddings as given; a table is encoded into the results' folder first."""
+) -> Any:
+    """The configuration with embeddings to read: a table is encoded into the results' folder first.
+
+    Settings that no data can meet are refused before that.
+    """
     from prom3e_index.errors import InputError
+    from prom3e_index.evaluation.opened import open_evaluated
     from prom3e_index.indexer.npz import encoded
 
-    made = out / "embeddings.npz"
-    config = config_from(data, made, options, model=model or "", hub=hub, device=device)
+    open_evaluated(config)
+    made = config.out / "embeddings.npz"
+    build = config_from(
+        config.source, made, options, model=config.model or "", hub=config.hub, device=config.device
+    )
     with progress() as show:
-        path = encoded(config, show, species, columns)
-    if path != made and options.given():
+        path = encoded(build, show, species, columns)
+    if path.parent != made.parent and options.given():
         raise InputError(
-            f"{data} is encoded already; {', '.join(options.given())} is for tables that are encoded first."
+            f"{config.source} is encoded already; {', '.join(options.given())} is for tables that are encoded first."
         )
-    return path
+    return replace(config, data=path)
 
 
 @app.command("retrieval")
@@ -58,7 +91,8 @@ def embeddings(
 def retrieval(
     data: Data,
     model: ModelOf = None,
-    out: Out = Path("evaluation"),
+    output: Out = None,
+    allow_seen: AllowSeen = False,
     validation: Annotated[
         Path | None, typer.Option(help="Rows to choose δ, γ, ε on; the split `val` of DATA.")
     ] = None,
@@ -91,16 +125,15 @@ def retrieval(
     from prom3e_index.evaluation.retrieval.run import RetrievalConfig, evaluate_retrieval
     from prom3e_index.evaluation.retrieval.scoring import BASE_SPACES
 
-    path = embeddings(data, out, model, hub, device, options, species)
     config = RetrievalConfig(
-        data=path,
-        out=out,
+        data=Path(data),
+        out=output or results_folder(data, model),
         model=model,
         hub=hub,
         device=device,
         validation=validation,
         train=train,
-        species=None if path != Path(data) else species,
+        species=species,
         directions=tuple(direction),
         every=all_combinations,
         spaces=cast(Any, tuple(space)) or BASE_SPACES,
@@ -109,11 +142,15 @@ def retrieval(
         taxa=taxa,
         paper=paper,
         source=data,
+        allow_seen=allow_seen,
     )
+    config = embeddings(config, options, species)
+    if config.data != Path(data):
+        config = replace(config, species=None)  # the column is the array `species` now
     with progress() as show:
         results = evaluate_retrieval(config, show)
     say(screen(results).rstrip("\n"))
-    say(f"{out / 'report.html'}, results.json, results.csv, results.md, ranks.npz")
+    say(f"{config.out / 'report.html'}, results.json, results.csv, results.md, ranks.npz")
 
 
 @app.command("probe")
@@ -123,7 +160,8 @@ def probe(
     labels: Annotated[list[str], typer.Option("--labels", help="Column to predict; repeat.")],
     task: Annotated[str, typer.Option(help="classification, regression or single-positive.")],
     model: ModelOf = None,
-    out: Out = Path("evaluation"),
+    output: Out = None,
+    allow_seen: AllowSeen = False,
     given: Annotated[
         str | None, typer.Option(help="Visible modalities, loc or image,loc; those most rows have.")
     ] = None,
@@ -132,7 +170,11 @@ def probe(
         typer.Option(help="encoder, reconstructed, mean, modality, registers, all; repeat."),
     ] = [],  # noqa: B006
     split: Annotated[
-        str | None, typer.Option(help="random, site, or a column with train and test.")
+        str | None,
+        typer.Option(
+            help="random, site (cells of 1° apart), or a column with train and test.",
+            show_default="column split if there is one; else site and random, random without coordinates",
+        ),
     ] = None,
     rows: Rows = 100_000,
     seed: Seed = 0,
@@ -145,10 +187,9 @@ def probe(
     from prom3e_index.evaluation.probe.run import ProbeConfig, evaluate_probe, markdown
 
     columns = (*labels, split) if split and split not in ("random", "site") else tuple(labels)
-    path = embeddings(data, out, model, hub, device, options, None, columns)
     config = ProbeConfig(
-        data=path,
-        out=out,
+        data=Path(data),
+        out=output or results_folder(data, model),
         labels=tuple(labels),
         task=cast(Any, task),
         model=model,
@@ -160,10 +201,13 @@ def probe(
         rows=rows,
         seed=seed,
         source=data,
+        allow_seen=allow_seen,
     )
+    config = embeddings(config, options, None, columns)
     with progress() as show:
         results = evaluate_probe(config, show)
     say(markdown(results).rstrip("\n"))
+    say(f"\n{config.out / 'probe.md'}, probe.json")
 
 
 @app.command("uncertainty")
@@ -171,7 +215,8 @@ def probe(
 def uncertainty(
     data: Data,
     model: ModelOf = None,
-    out: Out = Path("evaluation"),
+    output: Out = None,
+    allow_seen: AllowSeen = False,
     species: Species = None,
     rows: Rows = 3000,
     pictures: Annotated[str, typer.Option(help="umap, pca or none.")] = "umap",
@@ -183,23 +228,28 @@ def uncertainty(
 ) -> None:
     """What the model's uncertainty says: sets, errors, failures, gaps, maps."""
     from prom3e_index.evaluation.pages.output import number
+    from prom3e_index.evaluation.pages.said import said_text
     from prom3e_index.evaluation.uncertainty.run import UncertaintyConfig, evaluate_uncertainty
 
-    path = embeddings(data, out, model, hub, device, options, species)
     config = UncertaintyConfig(
-        data=path,
-        out=out,
+        data=Path(data),
+        out=output or results_folder(data, model),
         model=model,
         hub=hub,
         device=device,
-        species=None if path != Path(data) else species,
+        species=species,
         rows=rows,
         seed=seed,
         pictures=None if pictures == "none" else pictures,
         source=data,
+        allow_seen=allow_seen,
     )
+    config = embeddings(config, options, species)
+    if config.data != Path(data):
+        config = replace(config, species=None)  # the column is the array `species` now
     with progress() as show:
         found = evaluate_uncertainty(config, show)
+    say(said_text(found["facts"]).rstrip("\n"))
     for step in found["adding"]:
         say(
             f"{step['visible']} shown ({step['sets']} sets): ‖σ‖₁ {number(step['sigma_l1'])}, "
@@ -216,7 +266,7 @@ def uncertainty(
             f"{'+'.join(c['given'])}: {c['size']:.1f} of {c['classes']} species hold the right one for "
             f"{c['coverage']:.1%} of {c['test']} held-out rows"
         )
-    say(f"{out / 'uncertainty.html'}, uncertainty.json")
+    say(f"{config.out / 'uncertainty.html'}, uncertainty.json")
 
 
 @app.command("redraw")

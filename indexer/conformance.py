@@ -70,7 +70,9 @@ def _compare(
             share = float(found_share(scores, truth.astype(np.float32), want).mean())
             lowest, worst = (share, label) if share <= lowest else (lowest, worst)
     yield Check(
-        name, lowest >= least, f"finds {lowest:.3f} or more of the ten nearest (lowest: {worst})"
+        name,
+        lowest >= least,
+        f"finds {lowest:.3f} or more of the ten rows of exact search (lowest: {worst})",
     )
 
 

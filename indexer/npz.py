@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -162,10 +163,9 @@ def encoded(
 ) -> Path:
     """Embeddings of a table, encoded once: `config.out`, with what they were made of beside them.
 
-    A bundle's folder or a file of embeddings is given back as it is.
-
-    Raises:
-        InputError: `config.out` was made of another table, model or columns.
+    Where `config.out` was made of another table, by another model or with other columns, it stays, and its place is
+    taken by a file beside it, named after what these are made of. A bundle's folder or a file of embeddings is given
+    back as it is.
     """
     table = Path(config.table.partition("::")[0])
     if (table / "manifest.json").is_file() or (
@@ -174,21 +174,23 @@ def encoded(
         return Path(config.table)
     if not config.model:
         raise InputError(f"{config.table} is a table; give --model to encode it with.")
-    note = config.out.with_suffix(".json")
-    model = open_model(config)
-    made_of = {**identity(config, model), "species": species, "columns": list(columns)}
-    if config.out.exists():
-        known = read_note(note)
-        if known == made_of:
-            return config.out
-        why = "was encoded from another table, by another model or with other columns"
-        if known is None:
-            why = f"is there, but {note.name}, which says what it was encoded from, is not or is damaged"
-        raise InputError(f"{config.out} {why}; remove it, or give another --output.")
+    made_of = {**identity(config, open_model(config)), "species": species, "columns": list(columns)}
+    for out in (config.out, _beside(config.out, made_of)):
+        note = out.with_suffix(".json")
+        if out.exists() and read_note(note) == made_of:
+            return out
+        if not out.exists():
+            break
+    config = replace(config, out=out)
     config.out.parent.mkdir(parents=True, exist_ok=True)
     encode_to_npz(config, progress, species, columns)
     write_note(note, made_of)
     return config.out
+
+
+def _beside(out: Path, made_of: dict[str, Any]) -> Path:
+    text = json.dumps(made_of, sort_keys=True)
+    return out.with_name(f"{out.stem}-{sha256(text.encode()).hexdigest()[:8]}.npz")
 
 
 @full_disk_said

@@ -159,7 +159,7 @@ def _index(bundle: Bundle, target: str, rows: np.ndarray) -> tuple[bool, str]:  
             share = float(found_share(found, truth, 10).mean())
             good &= share > 0.8
             said.append(
-                f"{segment.rows} rows, {gallery.kind.name}, {share:.3f} of the ten nearest found"
+                f"{segment.rows} rows, {gallery.kind.name}, {share:.3f} of the ten rows of exact search found"
             )
     return good, "; ".join(said) or "no rows"
 

@@ -29,7 +29,7 @@ from prom3e_index.search.run import Bundle
 def test_rows_of_no_species_match_nothing_when_weights_are_chosen(monkeypatch):
     """An index gives None for an unknown species; that is no species `None` that many rows share."""
     val = tiny(60, missing=-1)
-    val.columns["species"] = np.array([None] * 60, object)
+    val.columns["species"] = np.array(["alone"] + [None] * 59, object)
     seen = []
     directions = choice.directions
 

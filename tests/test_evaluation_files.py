@@ -127,8 +127,10 @@ def test_a_table_is_encoded_once_and_then_found(world, tmp_path):
     made = (out / "embeddings.npz").stat().st_mtime_ns
     assert CliRunner().invoke(app, ask).exit_code == 0
     assert (out / "embeddings.npz").stat().st_mtime_ns == made
-    again = CliRunner().invoke(app, [*ask[:3], "--model", "mini", "-o", str(out)])
-    assert isinstance(again.exception, InputError) and "other columns" in str(again.exception)
+    other = [*ask[:3], "--model", "mini", "--direction", "image->text", "--species", "family", "-o"]
+    assert CliRunner().invoke(app, [*other, str(out)]).exit_code == 0
+    assert (out / "embeddings.npz").stat().st_mtime_ns == made
+    assert len(list(out.glob("embeddings-*.npz"))) == 1
     again = CliRunner().invoke(app, [*ask[:3], "-o", str(out)])
     assert isinstance(again.exception, InputError) and "give --model" in str(again.exception)
     with np.load(out / "embeddings.npz") as z:

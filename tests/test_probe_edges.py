@@ -83,7 +83,7 @@ def test_few_rows_are_refused_or_probed_but_never_crash(tmp_path):
     write(tmp_path / "d.npz", data)
     config = ProbeConfig(
         tmp_path / "d.npz", tmp_path / "o", "mini", labels=("height",), task="regression",
-        given=("image", "image"), representations=("encoder",),
+        given=("image", "image"), representations=("encoder",), split="random",
     )  # fmt: skip
     found = evaluate_probe(config)["results"]
     assert [(r["representation"], r["train"], r["test"], r["given"]) for r in found] == [

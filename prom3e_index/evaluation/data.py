@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,11 +13,16 @@ from numpy.typing import NDArray
 
 from prom3e_index.bundle.opened import BundleFolder
 from prom3e_index.errors import InputError, near_names
+from prom3e_index.tables.aliases import plain
 from prom3e_index.tables.normalise import is_obscured
 
 Floats = NDArray[np.float32]
 SPECIES = ("species", "scientific_name", "scientificName")
-"""Columns that label a species, in the order in which they are looked for."""
+"""Columns that label a species; that which most rows have is taken, the first of equals."""
+_SPLITS = {
+    "train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "dev": "val",
+    "test": "test", "testing": "test",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -64,18 +70,8 @@ class EvalSet:
         )
 
     def column(self, name: str) -> NDArray[Any]:
-        """A column.
-
-        Raises:
-            InputError: There is none of that name; the nearest are in the message.
-        """
-        if name not in self.columns:
-            known = sorted(self.columns)
-            raise InputError(
-                f"{self.source} has no column {name!r}{near_names(name, known)}; it has "
-                f"{', '.join(known) or 'none'}."
-            )
-        return self.columns[name]
+        """A column, by `column_named`."""
+        return self.columns[column_named(name, self.columns, self.source)]
 
     def codes(self, name: str) -> NDArray[np.int64]:
         """Numbers (n,) of a column's values, equal where the values are; −1 where unknown."""
@@ -85,12 +81,16 @@ class EvalSet:
 
     def texts(self, name: str) -> NDArray[np.str_]:
         """A column as text (n,), empty where unknown."""
-        return np.asarray([_text(v) for v in self.column(name)], str)
+        return np.asarray([text_of(v) for v in self.column(name)], str)
 
     @property
     def species(self) -> str | None:
-        """The first of `SPECIES` that is a column."""
-        return next((c for c in SPECIES if c in self.columns), None)
+        """`species` where that column has a value for any row; `Source.take` puts there what labels the species."""
+        return "species" if self.labelled("species") else None
+
+    def labelled(self, name: str) -> int:
+        """How many rows have a value in a column; 0 without it."""
+        return int((self.texts(name) != "").sum()) if name in self.columns else 0
 
     def embedding(self, modality: str) -> Floats:
         """(n, d) of one modality."""
@@ -101,7 +101,42 @@ class EvalSet:
         return np.asarray(self.present[:, [self.modalities.index(m) for m in names]].all(axis=1))
 
 
-def _text(value: Any) -> str:
+def column_named(name: str, columns: Collection[str], source: str | Path) -> str:
+    """The column that is meant: of that name, else the only one alike but for case, blanks and signs.
+
+    An index keeps `scientificName` of a table as `scientific_name`.
+
+    Raises:
+        InputError: There is none, the nearest are in the message; or there are several.
+    """
+    if name in columns:
+        return name
+    alike = [c for c in columns if plain(c) == plain(name)]
+    if len(alike) == 1:
+        return alike[0]
+    if alike:
+        raise InputError(f"{source} has {' and '.join(sorted(alike))}; say which is {name!r}.")
+    known = sorted(columns)
+    raise InputError(
+        f"{source} has no column {name!r}{near_names(name, known)}; it has "
+        f"{', '.join(known) or 'none'}."
+    )
+
+
+def fullest(filled: Mapping[str, int]) -> str | None:
+    """The column that most rows have, the first of equals; None where no row has any."""
+    best = max(filled, key=lambda c: filled[c], default=None)
+    return best if best is not None and filled[best] else None
+
+
+def split_of(value: Any) -> str:
+    """`train`, `val` or `test` as people write them (`Training`, `valid`); any other text as it is."""
+    text = text_of(value)
+    return _SPLITS.get(text.lower(), text)
+
+
+def text_of(value: Any) -> str:
+    """A cell as text, empty where it is none."""
     if value is None or (isinstance(value, float) and not np.isfinite(value)):
         return ""
     return str(value).strip()

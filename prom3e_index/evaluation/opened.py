@@ -12,7 +12,6 @@ from typing import Any
 
 import prom3e_index
 from prom3e_index.bundle.manifest import NAME
-from prom3e_index.errors import InputError
 from prom3e_index.evaluation.data import EvalSet
 from prom3e_index.models.folder import Model
 
@@ -31,6 +30,8 @@ class EvaluationConfig:
         device: Where the MVAE runs.
         seed: Of draws, splits and bootstrap.
         source: What the data were encoded from, for the record.
+        allow_seen: Report rows that were trained or chosen on, or share a photo or sound with such, all the same;
+            results then carry a warning. See `seen_rows`.
     """
 
     data: Path
@@ -40,19 +41,19 @@ class EvaluationConfig:
     device: str = "cpu"
     seed: int = 0
     source: str | None = None
+    allow_seen: bool = False
+
+    def check(self, model: Model | None) -> Any:
+        """Refuse settings that no data can meet, before any are read."""
 
 
-def open_evaluated(config: EvaluationConfig, without_mvae: str | None = None) -> Model | None:
+def open_evaluated(config: EvaluationConfig) -> Model | None:
     """The model to evaluate: as named, a bundle's own, or none.
 
     Another MVAE may be tried on a bundle's embeddings, with the encoders that made them.
 
-    Args:
-        config: Says which.
-        without_mvae: What is said where there is no MVAE and one is needed.
-
     Raises:
-        InputError: No MVAE, where one is needed.
+        InputError: Settings that no data can meet.
         MismatchError: An encoder of the named model is not the bundle's; both are named.
     """
     bundle = None
@@ -65,8 +66,7 @@ def open_evaluated(config: EvaluationConfig, without_mvae: str | None = None) ->
         model = Model.open(config.model, hub=config.hub, device=config.device)
     elif bundle is not None:
         model = bundle.model(hub=config.hub, device=config.device)
-    if without_mvae and (model is None or model.mvae_source is None):
-        raise InputError(without_mvae)
+    config.check(model)
     if bundle is None or model is None or config.model is None:
         return model
     made_with = bundle.manifest["model"]["name"]
@@ -77,8 +77,10 @@ def open_evaluated(config: EvaluationConfig, without_mvae: str | None = None) ->
     return model
 
 
-def describe(data: EvalSet, model: Model | None, config: EvaluationConfig) -> dict[str, Any]:
-    """What every table states: rows, model, seed, versions, machine."""
+def describe(
+    data: EvalSet, model: Model | None, config: EvaluationConfig, species: str | None = None
+) -> dict[str, Any]:
+    """What every table states: rows, model, column of the species, seed, versions, machine."""
     have: dict[str, str] = {}
     for name in _VERSIONS:
         try:
@@ -92,7 +94,8 @@ def describe(data: EvalSet, model: Model | None, config: EvaluationConfig) -> di
         "rows_in_source": data.of,
         "observed": {m: int(data.present[:, i].sum()) for i, m in enumerate(data.modalities)},
         "modalities": list(data.modalities),
-        "species_column": data.species,
+        "species_column": species or data.species,
+        "species_labelled": data.labelled("species"),
         "model": model.name if model else None,
         "model_fingerprint": model.mvae_fingerprint if model and model.mvae_source else None,
         "seed": config.seed,

@@ -14,8 +14,16 @@ from numpy.typing import NDArray
 from prom3e_index.bundle.filters import quoted
 from prom3e_index.bundle.manifest import NAME
 from prom3e_index.bundle.opened import BundleFolder
-from prom3e_index.errors import InputError, near_names
-from prom3e_index.evaluation.data import SPECIES, EvalSet, obscured
+from prom3e_index.errors import InputError
+from prom3e_index.evaluation.data import (
+    SPECIES,
+    EvalSet,
+    column_named,
+    fullest,
+    obscured,
+    split_of,
+    text_of,
+)
 from prom3e_index.models.weights import fingerprint
 from prom3e_index.tables.embeddings import EmbeddingBatch, read_embeddings
 
@@ -38,7 +46,7 @@ class Source(ABC):
         modalities: m names.
         of: Rows of the source.
         numbers: (n,) numbers of the rows that have an embedding, ascending.
-        splits: (n,) their column `split`; None when there is no such column.
+        splits: (n,) their column `split`, as `split_of` reads it; None when there is no such column.
         columns: Names of the columns.
         species: Column that labels the species; None without one.
     """
@@ -60,17 +68,19 @@ class Source(ABC):
             raise InputError(f"{self.path} has no row with an embedding.")
 
     def label(self, species: str | None) -> None:
-        """Take a column as that of the species; the first of `SPECIES` when None.
+        """Take a column as that of the species; when None that of `SPECIES` which most rows have.
 
         Raises:
-            InputError: There is none of that name; the nearest are in the message.
+            InputError: See `column_named`.
         """
-        if species is not None and species not in self.columns:
-            raise InputError(
-                f"{self.path} has no column {species!r}{near_names(species, self.columns)}; it has "
-                f"{', '.join(sorted(self.columns)) or 'none'}."
-            )
-        self.species = species or next((c for c in SPECIES if c in self.columns), None)
+        if species is not None:
+            self.species = column_named(species, self.columns, self.path)
+        else:
+            self.species = fullest({c: self._filled(c) for c in SPECIES if c in self.columns})
+
+    @abstractmethod
+    def _filled(self, column: str) -> int:
+        """How many rows have a value in one of `SPECIES`."""
 
     def chosen(self, split: str | None) -> Ints:
         """Numbers of the rows of a split; all when None."""
@@ -88,6 +98,17 @@ class Source(ABC):
         if self.species not in (None, "species"):
             out.columns["species"] = out.columns[str(self.species)]
         return out
+
+    def unused(self) -> dict[str, int]:
+        """Rows by what their column `split` says, where that is none of train, val, test and others say so."""
+        if self.splits is None or not any(len(self.chosen(s)) for s in ("train", "val", "test")):
+            return {}
+        told, count = np.unique(self.splits.astype(str), return_counts=True)
+        return {
+            str(t): int(n)
+            for t, n in zip(told, count, strict=True)
+            if t not in ("train", "val", "test")
+        }
 
     def reported(self, most: int | None, seed: int = 0) -> EvalSet:
         """The rows that may be reported: those of split `test`, or all where rows have no split.
@@ -146,12 +167,16 @@ class _Bundle(Source):
                 for batch in batches:
                     found = dict(zip(names, (c.to_pylist() for c in batch.columns), strict=True))
                     hidden.append(obscured(found.get("obscured", [""] * batch.num_rows)))
-                    splits.append(np.array(found.get("split", []), object))
+                    splits.append(np.array([split_of(v) for v in found.get("split", [])], object))
         none = np.zeros(bundle.rows, bool)
         return (
             np.concatenate(hidden) if names else none,
             np.concatenate(splits) if "split" in names else None,
         )
+
+    def _filled(self, column: str) -> int:
+        cell = f"nullif(trim({quoted(column)}::VARCHAR), '')"
+        return int(self._bundle.sql(f"SELECT count({cell}) FROM observations")[0][0])
 
     def read(self, numbers: Ints) -> EvalSet:
         bundle = self._bundle
@@ -185,6 +210,7 @@ class _File(Source):
     def __init__(self, path: Path, modalities: tuple[str, ...], width: int) -> None:
         self.path, self.modalities, self._width = path, modalities, width
         self._held: list[tuple[EmbeddingBatch, NDArray[np.bool_]]] | None = []
+        self._values = dict.fromkeys(SPECIES, 0)
         rows, usable, splits = 0, [np.zeros(0, bool)], [np.zeros(0, object)]
         self.columns = []
         for batch, present in self._batches():
@@ -192,8 +218,9 @@ class _File(Source):
             self.columns = list(batch.metadata)
             usable.append(present.any(axis=1))
             if "split" in batch.metadata:
-                told = ["" if v is None else str(v) for v in batch.metadata["split"]]
-                splits.append(np.array(told, object))
+                splits.append(np.array([split_of(v) for v in batch.metadata["split"]], object))
+            for c in set(SPECIES) & batch.metadata.keys():
+                self._values[c] += sum(text_of(v) != "" for v in batch.metadata[c])
             if self._held is not None:
                 self._held.append((batch, present))
             if rows > _HELD:
@@ -201,6 +228,9 @@ class _File(Source):
         if not rows:
             raise InputError(f"{path} holds no rows.")
         self._settle(np.concatenate(usable), np.concatenate(splits) if len(splits) > 1 else None)
+
+    def _filled(self, column: str) -> int:
+        return self._values[column]
 
     @cached_property
     def _fingerprint(self) -> str:

@@ -205,8 +205,8 @@ class Seen:
             ) from e
 
 
-def seen_by(model: Model) -> Seen | None:
-    """What a model was trained on: its MVAE, and those of its encoders that say so.
+def seen_by(model: Model, *, mvae: bool = True) -> Seen | None:
+    """What a model was trained on: its MVAE, if that is used, and those of its encoders that say so.
 
     Returns:
         Columns in the order of the model's modalities; None where no part of the model says what it has seen.
@@ -218,6 +218,8 @@ def seen_by(model: Model) -> Seen | None:
 
     out: Seen | None = None
     for part in parts_of(model):
+        if not mvae and part.what == ("mvae",):
+            continue
         found = Seen.read(part.path) if part.path is not None and part.path.is_dir() else None
         if found is not None:
             out = found if out is None else out.joined(found)

@@ -8,6 +8,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from prom3e_index.evaluation.pages.said import said_markdown, said_text
 from prom3e_index.evaluation.retrieval.published import published
 from prom3e_index.show.escapes import cell, markdown_cell
 
@@ -84,6 +85,7 @@ def markdown(results: dict[str, Any]) -> str:
         f"{markdown_cell(f['model'] or DASH)} "
         f"({f['model_fingerprint'] or DASH}); δ, γ, ε {f['weights']}; seed {f['seed']}; {f['program']}, "
         f"{f['created']}. Recall@1 with 95 % bootstrap intervals over queries; ties by expected rank.\n",
+        said_markdown(f),
     ]
     for match, rule in RULES.items():
         groups = by_direction(found, match)
@@ -158,10 +160,10 @@ def hub_markdown(hubness: dict[str, Any]) -> str:
 
 
 def screen(results: dict[str, Any]) -> str:
-    """The table on screen: recall@1 by direction and space, per match rule."""
+    """What is said of the rows, and the table on screen: recall@1 by direction and space, per match rule."""
     found = results["results"]
     spaces = spaces_of(found)
-    lines = []
+    lines = [said_text(results["facts"])]
     for match in ("row", "species", "class"):
         groups = by_direction(found, match)
         if not groups:

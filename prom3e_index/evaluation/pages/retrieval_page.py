@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from prom3e_index.evaluation.pages.output import DASH, RULES, by_direction, number, spaces_of
+from prom3e_index.evaluation.pages.said import WARNED, said_html
 from prom3e_index.evaluation.retrieval.published import published
 from prom3e_index.evaluation.retrieval.scoring import Scored
 from prom3e_index.show.escapes import html
-from prom3e_index.show.style import STYLE
+from prom3e_index.show.report import STYLE
 
 _MORE = """
 td.heat { text-align: center } .caption { color: var(--soft); font-size: 13px }
@@ -34,7 +35,7 @@ def page(results: dict[str, Any], scored: Sequence[Scored]) -> str:
     return (
         "<!doctype html><html lang='en'><meta charset='utf-8'>"
         "<meta name='viewport' content='width=device-width'><title>Retrieval</title>"
-        f"<style>{STYLE}{_MORE}</style><main>{''.join(parts)}</main></html>\n"
+        f"<style>{STYLE}{_MORE}{WARNED}</style><main>{''.join(parts)}</main></html>\n"
     )
 
 
@@ -53,7 +54,8 @@ def _facts(f: dict[str, Any]) -> str:
     return (
         "<h1>Retrieval</h1><p class='soft'>Recall@1 of every direction: the share of queries whose first "
         "answer is right, ties counted by expected rank, with 95 % bootstrap intervals over queries. "
-        f"{DASH} was not measured.</p><section class='wide'><table class='narrow'>{cells}</table></section>"
+        f"{DASH} was not measured.</p>{said_html(f)}"
+        f"<section class='wide'><table class='narrow'>{cells}</table></section>"
     )
 
 
@@ -217,7 +219,8 @@ def _lost(results: dict[str, Any]) -> str:
     return (
         "<h2>Where recall is lost</h2><section class='wide'><p class='soft'>Recall@1, stage by stage: the encoders "
         "alone; with completion; with the vectors in half precision, as an index stores them; through the index's "
-        "own search. The last column is the share of the exact ten nearest that the search finds.</p><table><tr>"
+        "own search. The last column is no accuracy: it is the "
+        "share of the ten rows of exact search, right or wrong, that the index finds.</p><table><tr>"
         "<th>direction</th><th>match</th><th>queries</th><th>encoder</th><th>+ completion</th>"
         f"<th>+ half precision</th><th>+ index</th><th>ten found</th></tr>{rows}</table></section>"
     )

@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 from prom3e_index.evaluation.data import EvalSet
 from prom3e_index.evaluation.pages.output import DASH, number
 from prom3e_index.evaluation.pages.retrieval_page import figure_address
+from prom3e_index.evaluation.pages.said import WARNED, said_html
 from prom3e_index.evaluation.uncertainty.calibration import COVERAGE, COVERAGES
 from prom3e_index.evaluation.uncertainty.measures import mean_latent
 from prom3e_index.models.folder import Model
 from prom3e_index.mvae.class_tokens import Tokens
 from prom3e_index.show.escapes import html
 from prom3e_index.show.pictures import picture
-from prom3e_index.show.style import STYLE
+from prom3e_index.show.report import STYLE
 
 Floats = NDArray[np.float32]
 _GRID_DEG = 2.5
@@ -33,6 +34,7 @@ def page(
         "<h1>Uncertainty</h1>",
         f"<p class='soft'>‖σ‖₁ of {html(f['model'])} ({html(f['model_fingerprint'])}) on {f['rows']:,} rows of "
         f"{html(f['source'])}; seed {f['seed']}; {html(f['program'])}, {html(f['created'])}.</p>",
+        said_html(f),
         _sets(out),
         _calibration(out),
         _extremes(out, data),
@@ -45,7 +47,7 @@ def page(
     return (
         "<!doctype html><html lang='en'><meta charset='utf-8'>"
         "<meta name='viewport' content='width=device-width'><title>Uncertainty</title>"
-        f"<style>{STYLE}{_MORE}</style><main>{''.join(parts)}</main></html>\n"
+        f"<style>{STYLE}{_MORE}{WARNED}</style><main>{''.join(parts)}</main></html>\n"
     )
 
 

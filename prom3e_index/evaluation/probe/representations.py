@@ -18,6 +18,18 @@ REPRESENTATIONS = ("encoder", "reconstructed", "mean", "modality", "registers", 
 _ROWS = 1024
 
 
+def known_representation(model: Model, name: str) -> None:
+    """Refuse a representation that there is not, or that a model without an MVAE cannot give."""
+    if name not in REPRESENTATIONS:
+        raise InputError(
+            f"Representation {name!r} is unknown; known: {', '.join(REPRESENTATIONS)}."
+        )
+    if name != "encoder" and model.mvae_source is None:
+        raise InputError(
+            f"Model {model.name} has no MVAE; only the representation encoder is known."
+        )
+
+
 def represent(model: Model, x: Floats, given: Sequence[str], name: str) -> Floats:
     """One representation of observations that all have the given modalities.
 
@@ -37,17 +49,10 @@ def represent(model: Model, x: Floats, given: Sequence[str], name: str) -> Float
 
     Source: ProM3E, supplement 4.1.1, table 5.
     """
-    if name not in REPRESENTATIONS:
-        raise InputError(
-            f"Representation {name!r} is unknown; known: {', '.join(REPRESENTATIONS)}."
-        )
+    known_representation(model, name)
     at = [model.modalities.index(m) for m in given]
     if name == "encoder":
         return np.ascontiguousarray(x[:, at].reshape(len(x), -1))
-    if model.mvae_source is None:
-        raise InputError(
-            f"Model {model.name} has no MVAE; only the representation encoder is known."
-        )
     shown = np.zeros(x.shape[:2], bool)
     shown[:, at] = True
     if name == "reconstructed":

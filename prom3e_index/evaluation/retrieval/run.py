@@ -9,7 +9,7 @@ from typing import Any
 
 from prom3e_index.errors import InputError
 from prom3e_index.evaluation.data import EvalSet
-from prom3e_index.evaluation.directions import pairs
+from prom3e_index.evaluation.directions import Pair, pairs
 from prom3e_index.evaluation.opened import EvaluationConfig, describe, open_evaluated
 from prom3e_index.evaluation.overlap import refuse_overlap
 from prom3e_index.evaluation.pages.write import write_results
@@ -20,6 +20,7 @@ from prom3e_index.evaluation.retrieval.error_split import error_split
 from prom3e_index.evaluation.retrieval.records import hub_table, records, summary
 from prom3e_index.evaluation.retrieval.ridge import Ridge
 from prom3e_index.evaluation.retrieval.scoring import BASE_SPACES, Progress, score
+from prom3e_index.evaluation.seen_rows import SeenRows, refuse_seen
 from prom3e_index.evaluation.sources import MOST_ROWS, Source, open_source
 from prom3e_index.models.folder import Model, Weights
 from prom3e_index.mvae.completion import prepare
@@ -58,6 +59,18 @@ class RetrievalConfig(EvaluationConfig):
     taxa: bool = True
     paper: bool = False
 
+    def check(self, model: Model | None) -> list[Pair]:
+        """Refuse settings that no data can meet; give the directions to evaluate."""
+        for space in self.spaces:
+            if space not in BASE_SPACES:
+                raise InputError(f"--space {space!r} is unknown; known: {', '.join(BASE_SPACES)}.")
+        if self.rows < 2:
+            raise InputError(f"--rows is {self.rows}; at least two are needed.")
+        for path in (self.validation, self.train):
+            if path is not None and not path.exists():
+                raise InputError(f"{path} is not there.")
+        return pairs(model.modalities if model else NAMES, self.directions, self.every)
+
 
 def evaluate_retrieval(
     config: RetrievalConfig, progress: Progress = lambda stage, done, total: None
@@ -68,28 +81,27 @@ def evaluate_retrieval(
         What `results.json` holds: `facts`, `results`, `summary`, `hubness`, `error_split`.
 
     Raises:
-        InputError: Unknown space, direction or column; too few rows; rows that are both reported and
-            chosen on.
+        InputError: Unknown space, direction or column; too few rows; rows that are reported and were trained or
+            chosen on, unless `allow_seen`.
     """
     begun = time.monotonic()
-    for space in config.spaces:
-        if space not in BASE_SPACES:
-            raise InputError(f"--space {space!r} is unknown; known: {', '.join(BASE_SPACES)}.")
-    if config.rows < 2:
-        raise InputError(f"--rows is {config.rows}; at least two are needed.")
     model = open_evaluated(config)
+    asked = config.check(model)
     names = model.modalities if model else NAMES
     whole = open_source(config.data, names, model.width if model else None, config.species)
     data = whole.reported(config.rows, config.seed)
     if len(data) < 2:
         raise InputError(f"{config.data} has {len(data)} row to evaluate; at least two are needed.")
-    asked = pairs(names, config.directions, config.every)
-    val = _other(config.validation, "val", MOST_ROWS, whole, data, model, config)
-    train = _other(config.train, "train", MOST_TRAINING, whole, data, model, config)
+    full = model if set(config.spaces) - {"encoder"} else None
+    seen = SeenRows(data)
+    if model is not None:
+        seen.of_model(model, mvae=full is not None)
+    train = _other(config.train, "train", MOST_TRAINING, whole, data, model, config, seen)
+    val = _other(config.validation, "val", MOST_ROWS, whole, data, model, config, seen)
+    refuse_seen(seen.facts(), config.allow_seen)
     weights, chosen_on = chosen_weights(model, val, asked, config.spaces, config.paper)
     corrections = chosen_corrections(model, val, train, weights, config.spaces, config.seed)
     baseline = Ridge(train, val) if train is not None and val is not None else None
-    full = model if set(config.spaces) - {"encoder"} else None
     tokens = prepare(full, data.x, data.present) if full else None
     progress("rank", 0, None)
     scored = score(
@@ -112,11 +124,13 @@ def evaluate_retrieval(
     scored += [s for s in named if s.space in (*config.spaces, "ridge")]
     progress("error split", 0, None)
     lost = error_split(data, full, asked, weights, config.seed, tokens) if full else []
-    facts = describe(data, model, config) | {
+    facts = describe(data, model, config, whole.species) | {
         "weights": chosen_on,
         "validation": None if val is None else f"{val.source} ({len(val):,} rows)",
         "train": None if train is None else f"{train.source} ({len(train):,} rows)",
         "ridge_penalties": sorted(set(baseline.penalty.values())) if baseline else None,
+        "seen": seen.facts(),
+        "split_unused": whole.unused(),
         "error_split": lost,
         "hubness": corrections[1],
         "seconds": round(time.monotonic() - begun, 1),
@@ -150,12 +164,17 @@ def _other(
     data: EvalSet,
     model: Model | None,
     config: RetrievalConfig,
+    seen: SeenRows,
 ) -> EvalSet | None:
     """Validation or training rows: of their own file, else a split of the data's; never the reported."""
-    if path is None:
-        return whole.take(split, most) if len(whole.chosen(split)) else None
-    found = open_source(path, whole.modalities, model.width if model else None, config.species)
-    part = split if len(found.chosen(split)) else None
     what = {"val": "validation", "train": "training"}[split]
-    refuse_overlap(data, found, part, f"The reported and the {what} rows")
+    found, part = whole, split if path is None else None
+    if path is not None:
+        found = open_source(path, whole.modalities, model.width if model else None, config.species)
+        part = split if len(found.chosen(split)) else None
+        if not config.allow_seen:
+            refuse_overlap(data, found, part, f"The reported and the {what} rows")
+    if not len(found.chosen(part)):
+        return None
+    seen.of_source(f"the {what} rows of {found.path}", found, part)
     return found.take(part, most)

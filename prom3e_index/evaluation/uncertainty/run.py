@@ -10,6 +10,7 @@ from prom3e_index.errors import InputError
 from prom3e_index.evaluation.directions import pairs
 from prom3e_index.evaluation.opened import EvaluationConfig, describe, open_evaluated
 from prom3e_index.evaluation.retrieval.scoring import score
+from prom3e_index.evaluation.seen_rows import SeenRows, refuse_seen
 from prom3e_index.evaluation.sources import open_source
 from prom3e_index.evaluation.uncertainty.calibration import conformal, retrieval_calibration
 from prom3e_index.evaluation.uncertainty.measures import (
@@ -22,6 +23,7 @@ from prom3e_index.evaluation.uncertainty.measures import (
     gap,
     over_rows,
 )
+from prom3e_index.models.folder import Model
 from prom3e_index.mvae.completion import prepare
 from prom3e_index.show.escapes import json_text
 from prom3e_index.show.files import write_text
@@ -43,6 +45,16 @@ class UncertaintyConfig(EvaluationConfig):
     rows: int = MOST
     pictures: str | None = "umap"
 
+    def check(self, model: Model | None) -> Model:
+        """Refuse settings that no data can meet; give the model."""
+        if self.pictures not in (None, "umap", "pca"):
+            raise InputError(f"--pictures is {self.pictures!r}; known: umap, pca, none.")
+        if self.rows < 20:
+            raise InputError(f"--rows is {self.rows}; at least twenty are needed.")
+        if model is None or model.mvae_source is None:
+            raise InputError("Uncertainty is the MVAE's; give --model with one.")
+        return model
+
 
 def evaluate_uncertainty(
     config: UncertaintyConfig,
@@ -55,24 +67,26 @@ def evaluate_uncertainty(
         `calibration`, `conformal`, `gap`; see `measures` and `calibration`.
 
     Raises:
-        InputError: No model, one without an MVAE, or fewer than 20 rows.
+        InputError: No model, one without an MVAE, fewer than 20 rows, or rows that were trained or chosen on, unless
+            `allow_seen`.
 
     Source: ProM3E, uncertainty; figures 4 and 7 to 10.
     """
     from prom3e_index.evaluation.pages.uncertainty_page import page
 
-    if config.pictures not in (None, "umap", "pca"):
-        raise InputError(f"--pictures is {config.pictures!r}; known: umap, pca, none.")
-    if config.rows < 20:
-        raise InputError(f"--rows is {config.rows}; at least twenty are needed.")
-    model = open_evaluated(config, "Uncertainty is the MVAE's; give --model with one.")
-    assert model is not None  # else refused
+    model = config.check(open_evaluated(config))
     source = open_source(config.data, model.modalities, model.width, config.species)
     data = source.reported(config.rows, config.seed)
     if len(data) < 20:
         raise InputError(
             f"{data.source} has {len(data)} rows to report; at least twenty are needed."
         )
+    seen = SeenRows(data)
+    seen.of_model(model)
+    for split, what in (("train", "training"), ("val", "validation")):
+        if len(source.chosen(split)):
+            seen.of_source(f"the {what} rows of {source.path}", source, split)
+    refuse_seen(seen.facts(), config.allow_seen)
     tokens = prepare(model, data.x, data.present)
     sets, rows = by_set(data, model, tokens, config.seed, progress)
     single = {m: alone(data, model, m, tokens) for m in data.modalities}
@@ -96,7 +110,8 @@ def evaluate_uncertainty(
                 )
                 conformal_sets += [record] if record else []
     out = {
-        "facts": describe(data, model, config) | {"sigma_spearman": model.sigma_spearman},
+        "facts": describe(data, model, config) 
+        | {"sigma_spearman": model.sigma_spearman, "seen": seen.facts(), "split_unused": source.unused()},
         "sets": sets,
         "over_sets": agreement([s["sigma_l1"] for s in sets if s["error"] is not None],
                                [s["error"] for s in sets if s["error"] is not None]),

@@ -1,0 +1,113 @@
+"""Which column tells species, by which name a column is meant, where results go, and what is refused before encoding."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from changes import places
+from tiny_set import NAMES, tiny, write
+from typer.testing import CliRunner
+
+from prom3e_index.cli.app import app
+from prom3e_index.cli.evaluate import results_folder
+from prom3e_index.errors import InputError
+from prom3e_index.evaluation.data import column_named, split_of
+from prom3e_index.evaluation.pages.output import screen
+from prom3e_index.evaluation.retrieval.run import RetrievalConfig, evaluate_retrieval
+from prom3e_index.evaluation.sources import open_source
+
+
+def labelled(tmp_path, **columns):
+    data = tiny(40, seed=6, missing=-1)
+    names = data.columns.pop("species")
+    data.columns.pop("genus")
+    data.columns.update({k: v(names) for k, v in columns.items()})
+    write(tmp_path / "d.npz", data)
+    return RetrievalConfig(tmp_path / "d.npz", tmp_path / "o", None, spaces=("encoder",)), names
+
+
+def test_the_column_that_most_rows_have_tells_the_species(tmp_path):
+    """An index has a column `species` also where its table had scientific names only."""
+    config, names = labelled(
+        tmp_path, species=lambda n: np.where(np.arange(40) < 2, n, ""), scientificName=lambda n: n
+    )
+    results = evaluate_retrieval(config)
+    assert results["facts"]["species_column"] == "scientificName"
+    assert results["facts"]["species_labelled"] == int((names != "").sum()) == 39
+    assert {"row", "species", "class"} <= {r["match"] for r in results["results"]}
+    told = "note: species are told by the column scientificName, known of 39 of 40 rows"
+    assert told in screen(results)
+    assert told.removeprefix("note: ") in (tmp_path / "o/results.md").read_text()
+
+
+def test_without_labels_it_is_said_what_is_left_out(tmp_path):
+    config, _ = labelled(tmp_path, species=lambda n: np.full(40, ""))
+    results = evaluate_retrieval(config)
+    assert {r["match"] for r in results["results"]} == {"row"}
+    assert "note: no species labels: " in screen(results) and "--species COLUMN" in screen(results)
+
+
+def test_the_labels_of_an_index_are_counted(bundle_path):
+    source = open_source(bundle_path, NAMES, 512)
+    rows = source.take()
+    filled = {
+        c: sum(v is not None and str(v).strip() != "" for v in rows.columns[c])
+        for c in ("species", "scientific_name")
+    }
+    assert {c: source._filled(c) for c in filled} == filled
+    want = "species" if filled["species"] >= filled["scientific_name"] else "scientific_name"
+    assert source.species == want
+    other = open_source(bundle_path, NAMES, 512, "trueSpecies")
+    assert other.species == "true_species"
+
+
+def test_columns_are_meant_by_names_alike():
+    columns = ["scientific_name", "koppen", "Height (m)", "a b", "a_b"]
+    for typed, want in (
+        ("koppen", "koppen"), ("Koppen", "koppen"), ("scientificName", "scientific_name"),
+        ("Scientific name", "scientific_name"), ("height (m)", "Height (m)"), ("a b", "a b"),
+    ):  # fmt: skip
+        assert column_named(typed, columns, "t") == want
+    with pytest.raises(InputError, match="t has a b and a_b; say which is 'AB'"):
+        column_named("AB", columns, "t")
+    with pytest.raises(InputError, match="t has no column 'kopen'; nearest: koppen"):
+        column_named("kopen", columns, "t")
+    told = ["Train", "validation", " dev", "TEST", "", None, "other", 3]
+    assert [split_of(v) for v in told] == ["train", "val", "val", "test", "", "", "other", "3"]
+
+
+def test_results_of_other_data_or_models_go_elsewhere(bundle_path, tmp_path):
+    assert results_folder("birds/b.csv", "models/own") == Path("evaluation/b-own")
+    assert results_folder("b.xlsx::Sheet 2", "mini") == Path("evaluation/b-Sheet_2-mini")
+    assert results_folder("-", "mini") == Path("evaluation/--mini")
+    assert results_folder(str(bundle_path), None) == Path("evaluation/index-mini")
+    assert results_folder("b.npz", None) == Path("evaluation/b")
+    assert results_folder("..", None).parent == Path("evaluation")
+    assert results_folder("..", None).name not in ("", "..", ".")
+
+
+@pytest.mark.parametrize("line, words", [
+    ("probe {t} --labels a --task nonsense --model mini", "--task 'nonsense' is unknown"),
+    ("probe {t} --labels a --task regression --model mini --representation x", "Representation 'x' is unknown"),
+    ("probe {t} --labels a --task regression --model geoclip --representation mean", "geoclip has no MVAE"),
+    ("probe {t} --labels a --task regression --model mini --given dna", "Unknown modality 'dna'"),
+    ("retrieval {t} --model mini --space x", "--space 'x' is unknown"),
+    ("retrieval {t} --model mini --direction image", "--direction is written"),
+    ("retrieval {t} --model mini --rows 1", "at least two"),
+    ("retrieval {t} --model mini --validation nowhere.npz", "nowhere.npz is not there"),
+    ("uncertainty {t} --model geoclip", "Uncertainty is the MVAE's"),
+    ("uncertainty {t} --model mini --pictures x", "--pictures is 'x'"),
+    ("uncertainty {t} --model mini --rows 3", "at least twenty"),
+])  # fmt: skip
+def test_settings_are_refused_before_anything_is_encoded(tmp_path, monkeypatch, line, words):
+    from prom3e_index.indexer import npz
+
+    monkeypatch.setattr(npz, "encode_to_npz", lambda *a, **k: pytest.fail("encoded first"))
+    table = places(tmp_path / "t.csv", ["a", "b"])
+    done = CliRunner().invoke(
+        app, ["evaluate", *line.format(t=table).split(), "-o", str(tmp_path / "o")]
+    )
+    assert isinstance(done.exception, InputError) and words in str(done.exception), done.exception
+    assert not (tmp_path / "o").exists()
