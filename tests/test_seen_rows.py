@@ -97,7 +97,9 @@ def test_what_is_allowed_says_so_wherever_it_is_shown(own, tmp_path):
     assert f"- **{warning}**" in (tmp_path / "o/results.md").read_text()
     page = (tmp_path / "o/report.html").read_text()
     assert f"<section class='warned'><b>{warning}</b></section>" in page
-    assert screen(results).startswith(warning + "\nnote: of the 40 reported rows so many")
+    assert screen(results).startswith(
+        warning + "\nnote: of 40 reported rows, rows trained or chosen on have the same tile (8),"
+    )
     for name in ("results.md", "report.html"):
         (tmp_path / "o" / name).unlink()
     assert screen(redraw(tmp_path / "o")) == screen(results)
@@ -115,7 +117,7 @@ def test_known_places_and_names_refuse_nothing_and_are_told(own, tmp_path):
         "none of the 31 reported rows is among, or shares a photo or sound with, the rows that model own was trained "
         "on (60) and the rows that model own was adjusted on (20)"
     )
-    assert "tile 3, place 1, climate 1, name 1" in second and not rest
+    assert "the same tile (3), place (1), climate (1), name (1): at known" in second and not rest
 
 
 def test_a_row_of_known_things_alone_is_no_new_row():
@@ -209,7 +211,7 @@ def test_a_probe_is_told_of_the_model_and_of_its_own_training_rows(own, tmp_path
     )  # fmt: skip
     with pytest.raises(
         InputError,
-        match="13 of 19 are, with all they hold, in the rows that the probe is trained on, split part .20.*photo 13 in all",
+        match="13 of 19 are, with all they hold, in the rows that the probe is trained on .20.*photo 13 in all",
     ):
         evaluate_probe(config)
     done = evaluate_probe(replace(config, allow_seen=True))

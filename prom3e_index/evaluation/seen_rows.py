@@ -220,12 +220,12 @@ def seen_sentences(facts: Mapping[str, Any]) -> list[str]:
             f"{_compared(seen)}"
         )
     known = [
-        f"{WORDS[m]} {seen['by_modality'][m]:,}" for m in RECURRING if m in seen["by_modality"]
+        f"{WORDS[m]} ({seen['by_modality'][m]:,})" for m in RECURRING if m in seen["by_modality"]
     ]
     if known:
         out.append(
-            f"of the {seen['reported']:,} reported rows so many have what is known from there: {', '.join(known)}; "
-            "at known sites and of known species answers are easier than at new ones"
+            f"of {seen['reported']:,} reported rows, rows trained or chosen on have the same {', '.join(known)}: at "
+            "known sites and of known species answers are easier than at new ones"
         )
     out += [f"not known whether reported rows were trained on: {why}" for why in seen["unknown"]]
     return out

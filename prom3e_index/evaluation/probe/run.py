@@ -152,7 +152,7 @@ def _seen(
             done.add((train.tobytes(), test.tobytes()))
             parts = (train[i : i + _BLOCK] for i in range(0, len(train), _BLOCK))
             seen.against(
-                f"the rows that the probe is trained on, split {cut.split}",
+                "the rows that the probe is trained on",
                 seen_in(((data.x[p], shown[p]) for p in parts), data.modalities),
                 rows=test, modalities=given, whole_rows=False,
             )  # fmt: skip

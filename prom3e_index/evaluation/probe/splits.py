@@ -27,7 +27,7 @@ def usual_splits(data: EvalSet) -> tuple[tuple[str, ...], str]:
         told = _told(data, "split")
         if (told == "train").any() and (told == "test").any():
             return ("split",), "as the column split says"
-    leaks = "with rows drawn at random, neighbours of test rows are trained on"
+    leaks = "rows are drawn at random: neighbours of test rows are trained on, so figures are too good for new sites"
     if not {"latitude", "longitude"} <= data.columns.keys():
         return (
             RANDOM,
@@ -45,8 +45,8 @@ def usual_splits(data: EvalSet) -> tuple[tuple[str, ...], str]:
             "keep sites apart"
         )
     return (SITE, RANDOM), (
-        f"test rows of split {SITE} are on other sites (cells of {SITE_DEG:g}°) than those trained on: what to expect "
-        f"of new sites; {leaks}, which says more than is known of new sites"
+        f"split {SITE}: test rows are on other sites (cells of {SITE_DEG:g}°) than those trained on, as new sites are; "
+        f"split {RANDOM}: neighbours of test rows are trained on, so its figures are too good for new sites"
     )
 
 
