@@ -96,7 +96,16 @@ def build(
         say(f"unmet: {sentence}")
     say(f"index: {index} ({', '.join(sorted(kinds))})")
     if lowest is not None:
-        say(
-            f"its search finds {lowest:.1%} or more of the ten rows of exact search; whether those are right is "
-            "another question: evaluate retrieval"
-        )
+        say(search_words(lowest))
+
+
+def search_words(lowest: float) -> str:
+    """What the certificate says of the search, so that nobody takes it for how good the answers are."""
+    found = (
+        "its search is exact"
+        if lowest >= 1
+        else f"its search finds {lowest:.1%} or more of the ten rows of exact search"
+    )
+    return (
+        f"{found}; whether answers are right is another question: prom3e-index evaluate retrieval"
+    )

@@ -11,6 +11,7 @@ from tiny_set import NAMES, tiny, write
 from typer.testing import CliRunner
 
 from prom3e_index.cli.app import app
+from prom3e_index.cli.build import search_words
 from prom3e_index.cli.evaluate import results_folder
 from prom3e_index.errors import InputError
 from prom3e_index.evaluation.data import column_named, split_of
@@ -86,6 +87,13 @@ def test_results_of_other_data_or_models_go_elsewhere(bundle_path, tmp_path):
     assert results_folder("b.npz", None) == Path("evaluation/b")
     assert results_folder("..", None).parent == Path("evaluation")
     assert results_folder("..", None).name not in ("", "..", ".")
+
+
+def test_what_a_search_finds_is_not_said_as_if_it_were_right():
+    assert search_words(1.0).startswith("its search is exact; whether answers are right is another")
+    assert search_words(0.9871).startswith(
+        "its search finds 98.7% or more of the ten rows of exact"
+    )
 
 
 @pytest.mark.parametrize("line, words", [

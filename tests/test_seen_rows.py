@@ -57,7 +57,7 @@ def own(tmp_path_factory):
 
 
 def retrieval(path, out, model, **more):
-    return RetrievalConfig(path, out, str(model), spaces=("encoder", "hybrid"), **more)
+    return RetrievalConfig(path, out, str(model), spaces=("encoder", "hybrid"), taxa=False, **more)
 
 
 def test_seen_rows_are_counted_named_and_refused(own, tmp_path):
@@ -107,10 +107,12 @@ def test_what_is_allowed_says_so_wherever_it_is_shown(own, tmp_path):
     assert warning in (tmp_path / "o/report.html").read_text()
 
 
-def test_known_places_and_names_refuse_nothing_and_are_told(own, tmp_path):
+def test_known_places_and_names_refuse_nothing_and_are_told(own):
     _, test = overlapping()
-    write(tmp_path / "t.npz", test.rows(np.arange(9, 40)))
-    seen = evaluate_retrieval(retrieval(tmp_path / "t.npz", tmp_path / "o", own))["facts"]["seen"]
+    rows = SeenRows(test.rows(np.arange(9, 40)))
+    rows.of_model(Model.open(own))
+    seen = rows.facts()
+    refuse_seen(seen, False)
     assert (seen["among"], seen["share"], seen["ids"]) == (0, 0, [])
     first, second, *rest = seen_sentences({"seen": seen})
     assert first == (
@@ -157,7 +159,7 @@ def test_a_split_of_one_file_that_repeats_photos_is_refused(tmp_path):
     assert "none of train, val, test: other 1" in words
 
 
-def test_what_is_not_known_is_said(tmp_path):
+def test_what_is_not_known_is_said():
     data = tiny(20)
     seen = SeenRows(data)
     seen.of_model(Model.open("mini"))
@@ -262,7 +264,9 @@ def test_other_modalities_and_no_rows():
 def test_results_of_before_are_said_to_be_unknown(tmp_path):
     data = tiny(40, seed=9)
     write(tmp_path / "d.npz", data)
-    evaluate_retrieval(retrieval(tmp_path / "d.npz", tmp_path / "o", "mini"))
+    evaluate_retrieval(
+        RetrievalConfig(tmp_path / "d.npz", tmp_path / "o", spaces=("encoder",), taxa=False)
+    )
     scored, facts = stored_ranks.load(tmp_path / "o/ranks.npz")
     for name in ("seen", "split_unused", "species_labelled"):
         del facts[name]
