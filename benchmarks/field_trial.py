@@ -14,7 +14,8 @@ from typing import Any
 from prom3e_index import Filter
 from prom3e_index.indexer.build import build
 from prom3e_index.indexer.work import BuildConfig
-from prom3e_index.search.query import Answer, Query
+from prom3e_index.search.answered import Answer
+from prom3e_index.search.query import Query
 from prom3e_index.search.run import Bundle
 
 ROOT = Path(__file__).resolve().parent.parent

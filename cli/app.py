@@ -21,6 +21,7 @@ from prom3e_index.cli import (
     look,
     models,
     query,
+    report,
     train,
     undo,
     world,
@@ -57,6 +58,7 @@ app.command("encode")(encode.encode)
 app.command("infer")(encode.infer)
 app.command("world")(world.world)
 app.command("demo")(demo.demo)
+app.command("report")(report.report)
 app.add_typer(models.app, name="models")
 app.add_typer(train.app, name="train")
 app.add_typer(evaluate.app, name="evaluate")

@@ -40,7 +40,8 @@ def run_demo(folder: Path, observations: int, seed: int, show: Display) -> tuple
     from prom3e_index.indexer.build import build
     from prom3e_index.indexer.work import BuildConfig
     from prom3e_index.search.run import Bundle
-    from prom3e_index.show.report import recall_text, write_report
+    from prom3e_index.show.recall_section import recall_text
+    from prom3e_index.show.report import write_report
     from prom3e_index.world import write_world
 
     world, index = folder / "world", folder / "index.p3i"

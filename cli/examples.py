@@ -29,6 +29,10 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("photos for a sound, within 50 km of a place", "prom3e-index query --sound song.mp3 -t image --near 48.2,16.3,50km"),
         ("places for a name, as a map layer", 'prom3e-index query --name "Ardea cinerea" -t loc --format geojson -o places.geojson'),
     ),
+    "report": (
+        ("a page that shows what the index holds, and a few answers", "prom3e-index report"),
+        ("answers to a photo and a sound of your own", "prom3e-index report --photo photo.jpg --sound song.mp3 -o mine.html"),
+    ),
     "info": (
         ("what an index holds", "prom3e-index info"),
         ("what was lost of which rows, and why", "prom3e-index info --lost"),

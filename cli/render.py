@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from prom3e_index.cli.screen import colours, holdings, put, put_data, say, speaks_utf8
 
 if TYPE_CHECKING:
-    from prom3e_index.search.query import Answer
+    from prom3e_index.search.answered import Answer
 
 FORMATS = ("table", "json", "jsonl", "csv", "geojson", "parquet")
 COLUMNS = ("#", "score", "", "name", "id", "place", "date", "licence", "rights holder")

@@ -17,8 +17,9 @@ from prom3e_index.indexer.lock import locked
 from prom3e_index.indexer.plan import Progress
 from prom3e_index.indexer.query_table import QueryTable, Row
 from prom3e_index.indexer.work import read_note, write_note
+from prom3e_index.search.answered import Answer
 from prom3e_index.search.batch import answers
-from prom3e_index.search.query import Answer, Query
+from prom3e_index.search.query import Query
 from prom3e_index.search.run import Bundle
 from prom3e_index.show.export import records
 from prom3e_index.show.files import replacing

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 EXAMPLES = 5
 """Ids that are given for each reason."""
+WIDTH = 160
+"""Letters of a line of what is shown of it."""
 REASONS = 50
 """Reasons that are kept of each field; the rest is counted."""
 
@@ -89,7 +91,7 @@ class Field:
     lost: list[Reason]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Understood:
     """A table as it was understood.
 
@@ -120,6 +122,22 @@ class Understood:
     metadata: list[str]
     unused: list[tuple[str, str]] = field(default_factory=list)
     remote: int = 0
+
+    def __repr__(self) -> str:
+        lines = [
+            f"{self.table} ({self.format}): {self.rows:,} rows = {self.kept:,} to be indexed + {self.refused:,} "
+            f"refused; {self.losses:,} files or values lost"
+        ]
+        for f in self.fields:
+            gone = sum(r.rows for r in f.lost)
+            columns = f", from {', '.join(f.columns[:3])}" if f.columns else ""
+            lines.append(
+                f"  {f.name}: {f.rows:,} rows{f', {gone:,} lost' if gone else ''}{columns}"
+            )
+        lines += [f"  not used: {column}, which may be {field}" for column, field in self.unused]
+        lines += [f"  {sentence}" for sentence in self.said]
+        text = "\n".join(line if len(line) <= WIDTH else line[: WIDTH - 1] + "…" for line in lines)
+        return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)
 
     @property
     def losses(self) -> int:

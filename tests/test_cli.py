@@ -246,7 +246,8 @@ def test_an_output_that_is_closed_early_is_no_error(run):
 def test_report_holds_its_pictures_and_escapes_what_it_shows(bundle, tmp_path):
     from prom3e_index.evaluation.directions import recall_table
     from prom3e_index.search.query import Query
-    from prom3e_index.show.report import recall_text, write_report
+    from prom3e_index.show.recall_section import recall_text
+    from prom3e_index.show.report import write_report
 
     answer = bundle.search(Query(text="<script>alert(1)</script>", target="image", k=3))
     x = np.stack([np.asarray(bundle.embeddings(m), np.float32) for m in bundle.modalities], axis=1)

@@ -192,7 +192,7 @@ def test_a_report_shows_a_tables_text_as_text(index, tmp_path):
     from test_escapes import Elements
 
     from prom3e_index import Bundle, Query
-    from prom3e_index.search.query import Answer, Hit
+    from prom3e_index.search.answered import Answer, Hit
     from prom3e_index.show.report import write_report
 
     bundle = Bundle.open(index)

@@ -22,7 +22,7 @@ from prom3e_index.errors import InputError, Prom3eError
 from prom3e_index.indexer import query_batch as module
 from prom3e_index.indexer.query_batch import QueryBatch, answer_table
 from prom3e_index.search import batch
-from prom3e_index.search.query import Answer
+from prom3e_index.search.answered import Answer
 
 
 def same(found: Answer, alone: Answer) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from prom3e_index.bundle.predicate import cut
 from prom3e_index.bundle.taxa import quoted as quoted
@@ -15,13 +15,12 @@ from prom3e_index.bundle.taxa import taxon_lookup
 from prom3e_index.errors import InputError
 from prom3e_index.tables.normalise import event_days
 
-if TYPE_CHECKING:
-    pass
-
 EARTH_RADIUS_KM = 6371.0088
+_MOST = 120
+"""Letters of a part of a query or a filter, as it is shown."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Filter:
     """What an observation must satisfy; all parts together.
 
@@ -42,6 +41,9 @@ class Filter:
     since: date | None = None
     until: date | None = None
     observed: str | None = None
+
+    def __repr__(self) -> str:
+        return given_of(self)
 
     def __bool__(self) -> bool:
         return any(v is not None for v in vars(self).values())
@@ -83,6 +85,21 @@ class Filter:
                 raise InputError(f"{name} is {value!r:.60}; it must be a date.")
         if self.since is not None and self.until is not None and self.since > self.until:
             raise InputError(f"No day is from {self.since} on and up to {self.until}.")
+
+
+def given_of(value: Any) -> str:
+    """What a query or a filter was given, as it is written in Python, without what was left out; long parts are cut."""
+    parts = []
+    for f in fields(value):
+        held = getattr(value, f.name)
+        if held is f.default or (
+            isinstance(held, str | int | float | Filter) and held == f.default
+        ):
+            continue
+        many = not isinstance(held, str | Filter) and hasattr(held, "__len__") and len(held) > 4
+        said = f"<{len(held)} values>" if many else repr(held)
+        parts.append(f"{f.name}={said if len(said) <= _MOST else said[: _MOST - 1] + '…'}")
+    return f"{type(value).__name__}({', '.join(parts)})"
 
 
 def finite(name: str, values: Any, form: str, count: int | None = None) -> list[float]:

@@ -29,6 +29,8 @@ HELD = 512
 """Most files that one index holds open."""
 REOPENS = sys.platform == "linux"
 """Whether opening `/dev/fd/N` opens the file anew; elsewhere it shares one offset with the descriptor."""
+CLOSED = "This index was closed; open it again: Bundle.open(FOLDER)."
+"""What a closed index says to whatever it is asked."""
 _MAPPED = (".npy", ".arrow", ".json")
 
 
@@ -76,8 +78,9 @@ class HeldFiles:
         """The bytes of a mapped file, not yet copied from the disk.
 
         Raises:
-            BundleError: The file is not the one that the manifest describes.
+            BundleError: The file is not the one that the manifest describes, or the index was closed.
         """
+        self._refuse_closed()
         data = self._pages[name]
         self._check(name, data)
         return data
@@ -89,6 +92,7 @@ class HeldFiles:
         Raises:
             BundleError: The file is not the one that the manifest describes, or a writer took it away.
         """
+        self._refuse_closed()
         held = self._handles.get(name)
         handle = held
         try:
@@ -128,6 +132,15 @@ class HeldFiles:
                     "prom3e-index rebuild, or restore it from a copy."
                 )
         self._checked.add(name)
+
+    def _refuse_closed(self) -> None:
+        if self.closed:
+            raise BundleError(CLOSED)
+
+    @property
+    def closed(self) -> bool:
+        """Whether they were let go."""
+        return not self._finish.alive
 
     def close(self) -> None:
         """Let go of every file; arrays that were given out stay readable."""

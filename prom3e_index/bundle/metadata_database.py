@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from prom3e_index.bundle.eligible import eligible_rows
 from prom3e_index.bundle.filters import Filter
-from prom3e_index.bundle.held_files import free_descriptors
+from prom3e_index.bundle.held_files import CLOSED, free_descriptors
 from prom3e_index.bundle.known_taxa import KnownTaxon, known_taxa
 from prom3e_index.bundle.segment_views import (
     Columns,
@@ -201,7 +201,7 @@ class MetadataDatabase:
     ) -> None:
         import pyarrow as pa
 
-        self._places, self._removed = places, removed
+        self._places, self._removed, self._closed = places, removed, False
         self._lock = threading.Lock()
         self._checked: set[str] = set()
         self._known: dict[str, list[KnownTaxon]] = {}
@@ -217,8 +217,14 @@ class MetadataDatabase:
         self._connection.execute(f"CREATE VIEW observations AS SELECT * FROM every{live}")
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
-        """A cursor for one thread."""
+        """A cursor for one thread.
+
+        Raises:
+            BundleError: The index was closed.
+        """
         with self._lock:
+            if self._closed:
+                raise BundleError(CLOSED)
             return self._connection.cursor()
 
     def sql(self, query: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
@@ -273,4 +279,5 @@ class MetadataDatabase:
     def close(self) -> None:
         """Close the databases."""
         with self._lock:
+            self._closed = True
             self._connection.close()

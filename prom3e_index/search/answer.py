@@ -14,10 +14,11 @@ from prom3e_index.bundle.filters import Filter
 from prom3e_index.bundle.media_folders import is_remote
 from prom3e_index.bundle.opened import BundleFolder
 from prom3e_index.bundle.predicate import cut
+from prom3e_index.search.answered import Answer, Hit
 from prom3e_index.search.groups import eligible_observations
 from prom3e_index.search.hubness import by_segment
 from prom3e_index.search.meaning import MEANINGLESS, means_nothing
-from prom3e_index.search.query import Answer, Hit, Query
+from prom3e_index.search.query import Query
 from prom3e_index.search.uncertainty import add_next, sigma_percentile
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def answer_of(
         "model": model.name,
         "notes": notes,
     }
-    return Answer(said, tuple(hits), how)
+    return Answer(said, tuple(hits), how, bundle)
 
 
 def _observations(bundle: BundleFolder, asked: Asked) -> dict[str, int]:

@@ -23,9 +23,10 @@ from prom3e_index.errors import InputError, MediaError, Prom3eError, ShapeError
 from prom3e_index.media.pool import Decoded, DecodePool, Task
 from prom3e_index.schema import modality_name
 from prom3e_index.search.answer import answer_of, default_target
+from prom3e_index.search.answered import Answer
 from prom3e_index.search.groups import Found, usual_group
 from prom3e_index.search.hits import hits_of
-from prom3e_index.search.query import Answer, Query
+from prom3e_index.search.query import Query
 from prom3e_index.search.query_embedding import embed_queries, media_tasks
 from prom3e_index.search.ranking import find, first_k, mixed_anew, weights_of
 

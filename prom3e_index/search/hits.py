@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from prom3e_index.bundle.filters import quoted
 from prom3e_index.bundle.opened import BundleFolder
 from prom3e_index.schema import MEDIA, SHOWN
-from prom3e_index.search.query import Hit
+from prom3e_index.search.answered import Hit
 
 Floats = NDArray[np.float32]
 

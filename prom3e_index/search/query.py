@@ -1,20 +1,18 @@
-"""What is asked and what is answered: plain values, without any search in them."""
+"""What is asked: plain values, and the checks of them, without any search."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import date
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from prom3e_index.bundle.filters import Filter, check_place, finite
+from prom3e_index.bundle.filters import Filter, check_place, finite, given_of
 from prom3e_index.errors import InputError
 from prom3e_index.schema import MEDIA, SPACES, modality_name
-from prom3e_index.search.spans import media_fragment
 
 if TYPE_CHECKING:
     from prom3e_index.schema import Space
@@ -22,9 +20,11 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float32]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Query:
     """A question to a bundle; at least one modality must be given.
+
+    `Query(image="heron.jpg", k=5)`, `Query(text="Pica pica", target="audio", filter=Filter(near=(48.2, 16.3, 50)))`.
 
     Attributes:
         image: Photo file, or several: their embeddings are averaged.
@@ -76,6 +76,9 @@ class Query:
     model: str | None = None
     hub: str | Path | None = None
     device: str = "cpu"
+
+    def __repr__(self) -> str:
+        return given_of(self)
 
     def check(self, modalities: Sequence[str]) -> None:
         """Refuse values that nothing could be found with, as the command line does.
@@ -151,93 +154,3 @@ class Query:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
-
-
-@dataclass(frozen=True)
-class Hit:
-    """One observation of an answer.
-
-    Attributes:
-        rank: From 1.
-        row: Row number in the bundle.
-        score: Higher is better.
-        completed: Whether the target was completed by the model; False means observed.
-        observed: Modalities that the observation has.
-        media: Its file in the target modality, else of another one; None without files.
-        fields: id, observation, names, place, date, licence, rights holder and so on; `start_s` and `end_s` in seconds
-            where the row is a window of a recording.
-        heard: Whether its file is a recording.
-    """
-
-    rank: int
-    row: int
-    score: float
-    completed: bool
-    observed: tuple[str, ...]
-    media: str | None
-    fields: dict[str, Any]
-    heard: bool = False
-
-    @property
-    def media_fragment(self) -> str | None:
-        """Where in its file a sound was heard, `t=420,430`, as players read it at the end of an address after `#`."""
-        if not self.heard:
-            return None
-        return media_fragment(self.fields.get("start_s"), self.fields.get("end_s"))
-
-    def to_dict(self) -> dict[str, Any]:
-        """A flat, JSON-ready dictionary: rank, id, score, completed, names, place, date, rights, media."""
-        out = {
-            "rank": self.rank,
-            "id": self.fields["id"],
-            "score": self.score,
-            "completed": self.completed,
-        }
-        rest = {
-            k: str(v) if isinstance(v, date) else v for k, v in self.fields.items() if k != "id"
-        }
-        return {
-            **out,
-            **rest,
-            "media": self.media,
-            "media_fragment": self.media_fragment,
-            "observed": list(self.observed),
-            "row": self.row,
-        }
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a query found and how.
-
-    Attributes:
-        query: given, target, space, weights, filters, sigma_l1, sigma_percentile (None: unknown), sigma_spearman,
-            add_next.
-        hits: Best first; ties by row number.
-        search: rows, eligible, path, milliseconds per step, notes.
-    """
-
-    query: dict[str, Any]
-    hits: tuple[Hit, ...]
-    search: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What is to be known of this answer, the weightiest first."""
-        return tuple(self.search.get("notes", ()))
-
-    @property
-    def standing(self) -> str:
-        """How the query's ‖σ‖₁ stands among observations that show as much, in words."""
-        percentile = self.query["sigma_percentile"]
-        if percentile is None:
-            return "unknown among the observations, of which too few show the same"
-        return f"above {percentile:g} % of the observations when they show the same"
-
-    def to_dict(self) -> dict[str, Any]:
-        """One JSON-ready object."""
-        return {
-            "query": self.query,
-            "hits": [h.to_dict() for h in self.hits],
-            "search": self.search,
-        }

@@ -15,8 +15,8 @@ import numpy as np
 
 from prom3e_index.errors import InputError, near_names
 from prom3e_index.schema import MEDIA, SHOWN
+from prom3e_index.search.answered import Hit
 from prom3e_index.search.meaning import MEANINGLESS, means_nothing
-from prom3e_index.search.query import Hit
 from prom3e_index.search.run import Bundle
 from prom3e_index.show.escapes import cells, csv_lines, feature, json_text, plain
 from prom3e_index.show.files import replacing

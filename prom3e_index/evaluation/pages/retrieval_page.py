@@ -14,7 +14,7 @@ from prom3e_index.evaluation.pages.said import WARNED, said_html
 from prom3e_index.evaluation.retrieval.published import published
 from prom3e_index.evaluation.retrieval.scoring import Scored
 from prom3e_index.show.escapes import html
-from prom3e_index.show.report import STYLE
+from prom3e_index.show.style import STYLE
 
 _MORE = """
 td.heat { text-align: center } .caption { color: var(--soft); font-size: 13px }

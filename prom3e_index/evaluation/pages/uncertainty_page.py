@@ -17,7 +17,7 @@ from prom3e_index.models.folder import Model
 from prom3e_index.mvae.class_tokens import Tokens
 from prom3e_index.show.escapes import html
 from prom3e_index.show.pictures import picture
-from prom3e_index.show.report import STYLE
+from prom3e_index.show.style import STYLE
 
 Floats = NDArray[np.float32]
 _GRID_DEG = 2.5

@@ -1,0 +1,54 @@
+"""Players of recordings: short ones are in the page, up to a bound; others are linked, as seen from the page."""
+
+from __future__ import annotations
+
+import base64
+import os
+from pathlib import Path
+from urllib.parse import quote
+
+from prom3e_index.bundle.media_folders import is_remote
+from prom3e_index.show.escapes import html
+
+EACH, ALL = 400_000, 6_000_000
+"""Bytes of a recording, and of all of a page, that stand in the page itself."""
+_KINDS = {
+    ".wav": "wav", ".mp3": "mpeg", ".ogg": "ogg", ".opus": "ogg", ".flac": "flac", ".m4a": "mp4", ".aac": "aac",
+}  # fmt: skip
+
+
+class Sounds:
+    """What plays the recordings of one page.
+
+    Args:
+        page: The file that is written: links start there.
+    """
+
+    def __init__(self, page: Path) -> None:
+        self._folder = Path(os.path.abspath(page)).parent  # noqa: PTH100 - without following links
+        self._left = ALL
+
+    def player(self, file: str, fragment: str | None = None) -> str:
+        """A player of a recording, from a place in it on; nothing where the file is an address or is not there.
+
+        Args:
+            file: Its path, of a recording that could be decoded.
+            fragment: Where in it, `t=420,430`.
+        """
+        source = None if is_remote(file) else self._source(Path(file))
+        if source is None:
+            return ""
+        where = f"#{quote(fragment, safe='=,.')}" if fragment else ""
+        return f"<audio controls preload='none' src='{html(source + where)}'></audio>"
+
+    def _source(self, file: Path) -> str | None:
+        try:
+            if not file.is_file():
+                return None
+            kind, size = _KINDS.get(file.suffix.lower()), file.stat().st_size
+            if kind and size <= min(EACH, self._left):
+                self._left -= size
+                return f"data:audio/{kind};base64,{base64.b64encode(file.read_bytes()).decode()}"
+            return quote(os.path.relpath(file.absolute(), self._folder))
+        except OSError:
+            return None
