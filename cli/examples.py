@@ -13,8 +13,8 @@ SECTIONS: dict[str, tuple[str, ...]] = {
 
 EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     "world": (
-        ("300 invented observations with photos, songs and tiles", "prom3e-index world planet --observations 300"),
-        ("other observations of the same planet", "prom3e-index world later --observations 50 --seed 1"),
+        ("a hundred invented observations with photos, songs and tiles", "prom3e-index world planet --observations 100"),
+        ("other observations of the same planet", "prom3e-index world later --observations 20 --seed 1"),
     ),
     "look": (
         ("what is understood of a table, and what is not", "prom3e-index look birds.csv"),
@@ -22,7 +22,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "build": (
         ("an index of a table, in index.p3i", "prom3e-index build birds.csv"),
-        ("a column with a name of your own, another index", "prom3e-index build birds.csv --map origin=source -i birds.p3i"),
+        ("what a column of your own means, and another index", "prom3e-index build birds.csv --map project=source -i birds.p3i"),
     ),
     "query": (
         ("photos like this one", "prom3e-index query --photo photo.jpg -t image -k 5"),

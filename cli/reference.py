@@ -10,6 +10,7 @@ from typing import Any
 from prom3e_index.cli.examples import EXAMPLES
 from prom3e_index.cli.help import arguments, options, sections, sentence
 from prom3e_index.cli.screen import say
+from prom3e_index.schema import MAPPABLE
 
 PROGRAM = "prom3e-index"
 _MADE = "Made from the program by `make docs`; change the program, not this page."
@@ -142,7 +143,7 @@ def columns_page() -> str:
         lines.append(f"| `{field}` | {MEANINGS[field]} | {_names(names) or 'none'} |")
     lines += [
         "",
-        f"Fields that `--map` takes: {_names(aliases.MAPPABLE)}. Of `media` the ending tells a photo from a recording.",
+        f"Fields that `--map` takes: {_names(MAPPABLE)}. Of `media` the ending tells a photo from a recording.",
         "",
         "## Columns that go together",
         "",

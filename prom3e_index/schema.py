@@ -82,6 +82,9 @@ FIELDS: dict[str, str] = {
 which are further photos or sounds or windows of a recording. `start_s` and `end_s` are seconds within the recording.
 """
 
+MAPPABLE: tuple[str, ...] = (*(f for f in FIELDS if f != "env"), "media")
+"""Fields that a column can be said to be; of `media` the ending says whether it is a photo or a recording."""
+
 Space = Literal["hybrid", "encoder", "reconstructed", "hidden"]
 SPACES: tuple[Space, ...] = ("hybrid", "encoder", "reconstructed", "hidden")
 """Where a query and a gallery may be compared; see `search/score.py`."""

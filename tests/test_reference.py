@@ -6,7 +6,8 @@ import pytest
 from conftest import ROOT
 
 from prom3e_index.cli.reference import MEANINGS, PAGES
-from prom3e_index.tables.aliases import ALIASES, MAPPABLE, match_columns
+from prom3e_index.schema import MAPPABLE
+from prom3e_index.tables.aliases import ALIASES, match_columns
 from prom3e_index.tables.conventions import CONVENTIONS
 
 

@@ -283,25 +283,6 @@ def test_every_dependency_has_its_reason():
         assert "#" in line, line
 
 
-def test_readme_commands_and_code_run(tmp_path):
-    """The shell lines and the Python lines of the README, in one folder, as a reader would type them."""
-    text = (ROOT / "README.md").read_text()
-    commands = re.search(r"<!-- commands -->\n```sh\n(.*?)```", text, re.S)[1].strip().splitlines()
-    code = re.search(r"<!-- code -->\n```python\n(.*?)```", text, re.S)[1]
-    import shlex
-
-    for command in commands:
-        words = shlex.split(command)
-        assert words[0] == "prom3e-index"
-        done = subprocess.run([sys.executable, "-m", "prom3e_index.cli.app", *words[1:]], cwd=tmp_path,
-                              capture_output=True, text=True)  # fmt: skip
-        assert done.returncode == 0, (command, done.stderr)
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
-    )
-    assert len(done.stdout.splitlines()) == 5
-
-
 def test_every_command_is_in_the_readme_and_has_help():
     from typer.main import get_command
 

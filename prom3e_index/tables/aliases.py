@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from prom3e_index.errors import InputError, near_names
-from prom3e_index.schema import CLIMATE_COLUMNS, FIELDS, RANKS
+from prom3e_index.schema import CLIMATE_COLUMNS, MAPPABLE, RANKS
 from prom3e_index.tables.cells import Joined
 from prom3e_index.tables.conventions import Convention, convention
 
@@ -112,8 +112,6 @@ _PREFIX = re.compile(r"\A[a-z]{2,9}:(?=[^\W\d_])")
 _SIGNS = re.compile(r"[\W_]+")
 _TOGETHER = {"env", "latitude", "longitude", "grid", "date_parts", "date_span", "day_of_year"}
 """Fields whose columns belong together by their places."""
-MAPPABLE = (*(f for f in FIELDS if f != "env"), "media")
-"""Fields that a column can be said to be; of `media` the ending says whether it is a photo or a recording."""
 
 
 def plain(name: str) -> str:
