@@ -157,6 +157,8 @@ def test_a_split_of_one_file_that_repeats_photos_is_refused(tmp_path):
     words = "\n".join(said(results["facts"]))
     assert results["facts"]["rows"] == 20 and "photo 20 in all" in words
     assert "none of train, val, test: other 1" in words
+    assert results["facts"]["seen"]["repeated"] == {"image": [20, 12]}
+    assert "20 reported rows have a photo, and 12 of these differ" in words
 
 
 def test_what_is_not_known_is_said():

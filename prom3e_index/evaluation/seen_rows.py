@@ -127,12 +127,27 @@ class SeenRows:
         any_of = np.logical_or.reduce([np.zeros(len(self._data), bool), *masks])
         return np.asarray(any_of & self._reported)
 
+    def _repeated(self, have: NDArray[np.int64]) -> dict[str, list[int]]:
+        """Rows that have an embedding of their own, and how many of these differ, where not all do."""
+        shown = (
+            self._data.present
+            & self._reported[:, None]
+            & ~np.isin(self._data.modalities, RECURRING)
+        )
+        marks = Seen.of(self._data.x, shown, self._data.modalities).marks
+        return {
+            m: [int(have[i]), len(marks[m])]
+            for i, m in enumerate(self._data.modalities)
+            if m not in RECURRING and len(marks[m]) < have[i]
+        }
+
     def facts(self) -> dict[str, Any]:
         """What results state.
 
         Returns:
             `reported`: rows; `among`: of them trained or chosen on; `share`: others with a photo, sound or further
             embedding of such a row; `by_modality`: rows whose embedding of it is known; `ids` of the first;
+            `repeated`: of photos, sounds and further embeddings that stand in several reported rows, how many differ;
             `against`: what was compared, each with its own numbers; `unknown`: what could not be. Of a model of very
             many rows only a share is noted (`share_kept`): `among` and `share` are then lower bounds, and
             `by_modality` is estimated.
@@ -152,6 +167,7 @@ class SeenRows:
                 if count[i]
             },
             "ids": [str(i) for i in self._data.ids[first]],
+            "repeated": self._repeated(have),
             "against": [
                 {
                     "what": what,
@@ -226,6 +242,12 @@ def seen_sentences(facts: Mapping[str, Any]) -> list[str]:
         out.append(
             f"of {seen['reported']:,} reported rows, rows trained or chosen on have the same {', '.join(known)}: at "
             "known sites and of known species answers are easier than at new ones"
+        )
+    for m, (rows, differ) in seen["repeated"].items():
+        word = WORDS.get(m, m)
+        out.append(
+            f"{rows:,} reported rows have a {word}, and {differ:,} of these differ: where rows repeat a {word}, "
+            "intervals that take rows for independent are too narrow"
         )
     out += [f"not known whether reported rows were trained on: {why}" for why in seen["unknown"]]
     return out

@@ -93,12 +93,13 @@ def evaluate_retrieval(
     if len(data) < 2:
         raise InputError(f"{config.data} has {len(data)} row to evaluate; at least two are needed.")
     full = model if set(config.spaces) - {"encoder"} else None
-    seen = SeenRows(data)
+    rows = SeenRows(data)
     if model is not None:
-        seen.of_model(model, mvae=full is not None)
-    train = _other(config.train, "train", MOST_TRAINING, whole, data, model, config, seen)
-    val = _other(config.validation, "val", MOST_ROWS, whole, data, model, config, seen)
-    refuse_seen(seen.facts(), config.allow_seen)
+        rows.of_model(model, mvae=full is not None)
+    train = _other(config.train, "train", MOST_TRAINING, whole, data, model, config, rows)
+    val = _other(config.validation, "val", MOST_ROWS, whole, data, model, config, rows)
+    seen = rows.facts()
+    refuse_seen(seen, config.allow_seen)
     weights, chosen_on = chosen_weights(model, val, asked, config.spaces, config.paper)
     corrections = chosen_corrections(model, val, train, weights, config.spaces, config.seed)
     baseline = Ridge(train, val) if train is not None and val is not None else None
@@ -129,7 +130,7 @@ def evaluate_retrieval(
         "validation": None if val is None else f"{val.source} ({len(val):,} rows)",
         "train": None if train is None else f"{train.source} ({len(train):,} rows)",
         "ridge_penalties": sorted(set(baseline.penalty.values())) if baseline else None,
-        "seen": seen.facts(),
+        "seen": seen,
         "split_unused": whole.unused(),
         "error_split": lost,
         "hubness": corrections[1],
@@ -164,7 +165,7 @@ def _other(
     data: EvalSet,
     model: Model | None,
     config: RetrievalConfig,
-    seen: SeenRows,
+    rows: SeenRows,
 ) -> EvalSet | None:
     """Validation or training rows: of their own file, else a split of the data's; never the reported."""
     what = {"val": "validation", "train": "training"}[split]
@@ -176,5 +177,5 @@ def _other(
             refuse_overlap(data, found, part, f"The reported and the {what} rows")
     if not len(found.chosen(part)):
         return None
-    seen.of_source(f"the {what} rows of {found.path}", found, part)
+    rows.of_source(f"the {what} rows of {found.path}", found, part)
     return found.take(part, most)

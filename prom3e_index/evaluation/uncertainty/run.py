@@ -81,12 +81,13 @@ def evaluate_uncertainty(
         raise InputError(
             f"{data.source} has {len(data)} rows to report; at least twenty are needed."
         )
-    seen = SeenRows(data)
-    seen.of_model(model)
+    reported = SeenRows(data)
+    reported.of_model(model)
     for split, what in (("train", "training"), ("val", "validation")):
         if len(source.chosen(split)):
-            seen.of_source(f"the {what} rows of {source.path}", source, split)
-    refuse_seen(seen.facts(), config.allow_seen)
+            reported.of_source(f"the {what} rows of {source.path}", source, split)
+    seen = reported.facts()
+    refuse_seen(seen, config.allow_seen)
     tokens = prepare(model, data.x, data.present)
     sets, rows = by_set(data, model, tokens, config.seed, progress)
     single = {m: alone(data, model, m, tokens) for m in data.modalities}
@@ -111,7 +112,7 @@ def evaluate_uncertainty(
                 conformal_sets += [record] if record else []
     out = {
         "facts": describe(data, model, config) 
-        | {"sigma_spearman": model.sigma_spearman, "seen": seen.facts(), "split_unused": source.unused()},
+        | {"sigma_spearman": model.sigma_spearman, "seen": seen, "split_unused": source.unused()},
         "sets": sets,
         "over_sets": agreement([s["sigma_l1"] for s in sets if s["error"] is not None],
                                [s["error"] for s in sets if s["error"] is not None]),
