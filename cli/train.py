@@ -48,8 +48,16 @@ def mvae(
     out: Out,
     recipe: Annotated[str, typer.Option(help="best or published.")] = "best",
     validation: Annotated[
-        Path | None, typer.Option(help="Embeddings to validate with; else split `val` of the sets.")
+        Path | None,
+        typer.Option(help="Embeddings to validate with; else split `val`, else rows held out."),
     ] = None,
+    holdout: Annotated[
+        bool,
+        typer.Option(
+            "--holdout/--no-holdout",
+            help="Without validation rows, keep a tenth of the rows, whole sites, to choose by.",
+        ),
+    ] = True,
     model: Annotated[
         str | None, typer.Option("--model", "-m", help="Model whose encoders made them.")
     ] = None,
@@ -110,6 +118,7 @@ def mvae(
                 out,
                 chosen,
                 validation,
+                holdout,
                 model,
                 init,
                 tuple(_width(a) for a in add),

@@ -102,6 +102,15 @@ class Direction:
 
         Products are computed once for all settings, `BLOCK` queries at a time.
         """
+        return [r[np.isfinite(r)] for r in self.every_rank(settings)]
+
+    @property
+    def rows(self) -> NDArray[np.int64]:
+        """(q,) the row of the data that each query is."""
+        return np.asarray(self.asks.queries[self.part])
+
+    def every_rank(self, settings: Sequence[tuple[Space, Weights]]) -> list[NDArray[np.float64]]:
+        """As `ranks`, (q,) each: infinity for queries without a right answer."""
         found: list[list[NDArray[np.float64]]] = [[] for _ in settings]
         for at in range(0, self.queries, BLOCK):
             part = slice(at, at + BLOCK)
@@ -111,8 +120,7 @@ class Direction:
             )
             for into, (space, weights) in zip(found, settings, strict=True):
                 into.append(expected_ranks(products.scores(space, weights), right))
-        ranks = [np.concatenate(f) if f else np.zeros(0) for f in found]
-        return [r[np.isfinite(r)] for r in ranks]
+        return [np.concatenate(f) if f else np.zeros(0) for f in found]
 
 
 def directions(
@@ -123,8 +131,10 @@ def directions(
     limit: int = 800,
     givens: Sequence[tuple[str, ...]] | None = None,
     mixed: Collection[str] = (),
+    asking: NDArray[np.bool_] | None = None,
+    least: int = _LEAST,
 ) -> Iterator[Direction]:
-    """Every visible set with every target outside it that have 20 queries and 20 gallery rows.
+    """Every visible set with every target outside it that have `least` queries and 20 gallery rows.
 
     Only observed targets are in the gallery.
 
@@ -137,6 +147,8 @@ def directions(
         limit: Queries per direction, the first in order.
         givens: Visible sets; each modality alone when None.
         mixed: Targets that will be scored with ε above 0.
+        asking: (n,) rows that ask; all answer. All ask when None.
+        least: Queries that a direction needs.
     """
     names = model.modalities
     codes = np.full(len(x), -1, np.int64)
@@ -147,20 +159,21 @@ def directions(
     labels = {t: Labels(codes[g.rows]) for t, g in galleries.items()}
     for given in givens or [(n,) for n in names]:
         of_given = [names.index(g) for g in given]
-        askers = np.flatnonzero(present[:, of_given].all(axis=1))
-        asking: dict[str, NDArray[np.int64]] = {}
+        able = present[:, of_given].all(axis=1)
+        askers = np.flatnonzero(able if asking is None else able & asking)
+        asked: dict[str, NDArray[np.int64]] = {}
         for target, g in galleries.items():
             same_item = species is None or target in SAME_ITEM
-            able = g.place[askers] >= 0 if same_item else codes[askers] >= 0
-            rows = askers[able][:limit]
-            if target not in given and len(rows) >= _LEAST and len(g) >= _LEAST:
-                asking[target] = rows
-        if not asking:
+            judged = g.place[askers] >= 0 if same_item else codes[askers] >= 0
+            rows = askers[judged][:limit]
+            if target not in given and len(rows) >= least and len(g) >= _LEAST:
+                asked[target] = rows
+        if not asked:
             continue
-        queries = np.unique(np.concatenate(list(asking.values())))
-        mine = {t: galleries[t] for t in asking}
+        queries = np.unique(np.concatenate(list(asked.values())))
+        mine = {t: galleries[t] for t in asked}
         asks = VisibleSet(x, present, names, given, queries, mine, model, mixed)
-        for target, rows in asking.items():
+        for target, rows in asked.items():
             g = galleries[target]
             same_item = species is None or target in SAME_ITEM
             right = (

@@ -16,12 +16,24 @@ from prom3e_index.models.folder import Weights
 from prom3e_index.search.score import Space
 
 DELTAS = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0)
-GAMMAS = (0.0, 0.1, 0.25, 0.5, 0.75)
+GAMMAS = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0)
+"""Up to the hidden block alone: a mixture may not lose to what it is mixed of."""
 EPSILONS = (0.0, 0.25, 0.5)
 EPSILON_GAIN = 0.01
 """A gallery is mixed only where it gains this much: unmixed, it serves the encoder space at once too."""
 
+HIDDEN_ALONE = (0.5, 1.0)
+"""δ and γ of the hidden block alone; its δ says nothing."""
+
 _Setting = tuple[float, float, float]
+
+
+def settings_of(
+    gammas: Iterable[float] = GAMMAS, epsilons: Iterable[float] = EPSILONS
+) -> list[_Setting]:
+    """(δ, γ, ε) to try; of the hidden block alone one δ."""
+    every = ((d, g, e) for d in DELTAS for g in gammas for e in epsilons)
+    return [s for s in every if s[1] < 1 or s[:2] == HIDDEN_ALONE]
 
 
 @dataclass(frozen=True)
@@ -33,7 +45,7 @@ class Chosen:
         weights: Of each visible set (`image+sat`) and target.
         default: δ and γ for what has none of its own: the best on the mean of all directions.
         records: For each direction `given`, `target`, `delta`, `gamma`, `queries`, and recall@1 of
-            `encoder`, `reconstructed` and `hybrid` with these weights.
+            `encoder`, `reconstructed`, `hybrid` with these weights, and `hidden` where γ is chosen too.
     """
 
     epsilon: dict[str, float]
@@ -53,7 +65,7 @@ def choose(every: Iterable[Direction], *, delta_only: bool = False) -> Chosen:
         delta_only: γ = ε = 0, as in the paper.
     """
     gammas, epsilons_tried = ((0.0,), (0.0,)) if delta_only else (GAMMAS, EPSILONS)
-    tried: list[_Setting] = [(d, g, e) for d in DELTAS for g in gammas for e in epsilons_tried]
+    tried = settings_of(gammas, epsilons_tried)
     settings: list[tuple[Space, Weights]] = [("hybrid", Weights(*t)) for t in tried]
     first: dict[tuple[str, str], dict[_Setting, float]] = {}
     quality: dict[tuple[str, str], dict[_Setting, float]] = {}
@@ -91,11 +103,12 @@ def choose(every: Iterable[Direction], *, delta_only: bool = False) -> Chosen:
                 "reconstructed": recall[1.0, 0.0, epsilon],
                 "hybrid": recall[best],
             }
+            | ({} if delta_only else {"hidden": recall[(*HIDDEN_ALONE, epsilon)]})
         )
     means = {
         (delta, gamma): sum(q[delta, gamma, epsilons[t]] for (_, t), q in quality.items())
-        for delta in DELTAS
-        for gamma in gammas
+        for delta, gamma, epsilon in tried
+        if epsilon == 0
     }
     default = max(means, key=lambda k: (round(means[k], 3), -k[1]))
     return Chosen(epsilons, weights, default, records)

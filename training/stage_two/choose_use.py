@@ -15,13 +15,19 @@ from prom3e_index.evaluation.directions import SAME_ITEM, Direction, directions
 from prom3e_index.evaluation.metrics import recall_at
 from prom3e_index.evaluation.weights_choice import choose
 from prom3e_index.models.folder import Weights
+from prom3e_index.models.seen import marks_of
 from prom3e_index.mvae.completion import infer
 from prom3e_index.mvae.network import MVAE
 from prom3e_index.search.score import Space
+from prom3e_index.training.stage_two.choose_held import choose_held
 from prom3e_index.training.stage_two.sets import EmbeddingSet
 
 IN_TRAINING = Weights(0.5, 0.25, 0.0)
 """The weights at which recall is followed during training; each direction's own are chosen at its end."""
+
+
+LEAST, LEAST_HELD = 20, 10
+"""Queries that a direction needs; of rows that a run holds out itself, whose gallery is the whole set, fewer."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +66,10 @@ def _directions(
     """
     looked_at = None
     x, present = val.x.numpy(), val.present.numpy()
-    for d in directions(model, x, present, val.species, limit, mixed=mixed):
+    least = LEAST if val.asking is None else LEAST_HELD
+    for d in directions(
+        model, x, present, val.species, limit, mixed=mixed, asking=val.asking, least=least
+    ):
         if d.asks is not looked_at and not d.asks.finite():
             raise DivergedError(
                 f"What the MVAE says of validation rows that show {d.given} holds values that are no "
@@ -131,10 +140,23 @@ def choose_decoding(model: Candidate, val: EmbeddingSet, limit: int = 300) -> Ca
 def choose_use(model: Candidate, val: EmbeddingSet, limit: int = 800) -> Use:
     """Choose decoding, hidden block, and δ, γ, ε by mean of recall@1 and recall@10 of each direction.
 
+    Rows of which only some ask are those that a run holds out itself; see `choose_held`.
+
     ε is a property of a target's gallery, so one is chosen per target; δ and γ are per direction.
     """
     model = choose_decoding(model, val, min(limit, 300))
-    chosen = choose(_directions(model, val, limit, model.modalities))
+    every = _directions(model, val, limit, model.modalities)
+    if val.asking is None:
+        chosen = choose(every)
+    else:
+        marks = marks_of(val.x.numpy(), val.present.numpy())
+        trained = replace(val, asking=~val.asking)
+        chosen = choose_held(
+            every,
+            _directions(model, trained, limit, model.modalities),
+            lambda given: marks[:, model.modalities.index(given)],
+        )
+        val = val.asked()
     follows = sigma_follows_error(model, val)
     return Use(model.decode, model.hidden, chosen.epsilon, chosen.default, follows, chosen.records)
 

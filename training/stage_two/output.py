@@ -166,8 +166,13 @@ def write_model(
         lines += [f"widths = {{ {inside} }}"]
     delta, gamma = use.default if use else (0.5, 0.0)
     lines += ["", "[weights.default]", *_entries({"delta": delta, "gamma": gamma, "epsilon": 0.0})]
+    lines += [
+        "",
+        "[weights.directions]  # `->target` is ε of a gallery; by example the encoder's own",
+    ]
+    lines += [f'"{m}->{m}" = {{ delta = 0.0, gamma = 0.0 }}' for m in layout.modalities]
     if use:
-        lines += ["", "[weights.directions]  # chosen on validation; `->target` is ε of a gallery"]
+        lines += ["# chosen on validation"]
         for target, epsilon in use.epsilon.items():
             lines.append(f'"->{target}" = {{ epsilon = {epsilon} }}')
         for r in use.records:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 from pathlib import Path
-from typing import Any
 
 from prom3e_index.errors import InputError
 from prom3e_index.models.seen import Seen
@@ -19,6 +18,7 @@ from prom3e_index.training.stage_two.choose_use import (
     choose_use,
     mean_of,
 )
+from prom3e_index.training.stage_two.holdout import HeldOut, hold_out, joined
 from prom3e_index.training.stage_two.loop import Trained, train_mvae
 from prom3e_index.training.stage_two.output import (
     Layout,
@@ -27,7 +27,12 @@ from prom3e_index.training.stage_two.output import (
     write_model,
 )
 from prom3e_index.training.stage_two.recipe import Recipe
-from prom3e_index.training.stage_two.sets import EmbeddingSet, has_split, read_set
+from prom3e_index.training.stage_two.sets import (
+    EmbeddingSet,
+    read_places,
+    read_set,
+    splits_of,
+)
 
 
 @dataclass(frozen=True)
@@ -38,7 +43,8 @@ class MVAERun:
         sets: Embedding files.
         out: The model folder to write; the run itself is kept in `out/run`.
         recipe: All settings; the sizes of `init` win over its own.
-        validation: An embedding file for validation; else rows of split `val` of the sets.
+        validation: An embedding file for validation; else rows of split `val` of the sets, else rows that are held out.
+        holdout: Without either, hold about a tenth of the rows out; see `holdout.hold_out`.
         model: A model whose encoders made the embeddings; the new model gets them.
         init: A model or MVAE folder to start from.
         add: Modalities to append to the model's, with their widths.
@@ -55,6 +61,7 @@ class MVAERun:
     out: Path
     recipe: Recipe
     validation: Path | None = None
+    holdout: bool = True
     model: str | None = None
     init: str | None = None
     add: tuple[tuple[str, int], ...] = ()
@@ -65,6 +72,15 @@ class MVAERun:
     tensorboard: bool = False
     name: str | None = None
     summary: str | None = None
+
+
+BLOCKS = {
+    "encoder": "encoders alone",
+    "reconstructed": "completed",
+    "hidden": "hidden alone",
+    "hybrid": "mixed as queries are by default",
+}
+"""What a query compares, in words."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +94,7 @@ class Outcome:
         rows: Rows trained on.
         dropped: Rows without any modality.
         published: Folder of the published layout, when asked for.
+        held: What was held out, or why nothing was; None with validation rows of one's own.
     """
 
     trained: Trained
@@ -86,23 +103,37 @@ class Outcome:
     rows: int
     dropped: int
     published: Path | None
+    held: HeldOut | str | None = None
 
     def summary(self) -> str:
-        """A line on rows and recall."""
+        """Lines on rows and recall."""
         words = f"{self.rows:,} rows trained on"
         words += f", {self.dropped:,} without any modality left out" if self.dropped else ""
         words += f"; weights of step {self.trained.step} of {self.trained.steps}"
         words += f", products in {self.precision}"
+        if isinstance(self.held, HeldOut):
+            words += f"\n{self.held.said()}"
         if self.use is None:
-            return words + "; no validation rows, so δ, γ, ε are the defaults"
+            why = self.held if isinstance(self.held, str) else "no validation rows"
+            return f"{words}\n{why}: {COST}"
+        if not self.use.records:
+            return f"{words}\ntoo few validation rows of any modality: {COST}"
         found = ", ".join(
-            f"{k} {mean_of(self.use.records, k):.3f}"
-            for k in ("encoder", "reconstructed", "hybrid")
+            f"{word} {mean_of(self.use.records, k):.3f}"
+            for k, word in BLOCKS.items()
+            if k in self.use.records[0]
         )
         return (
-            f"{words}; validation recall@1, mean of {len(self.use.records)} directions: {found}; "
-            f"Spearman of ‖σ‖₁ with the error {self.use.sigma_spearman:g}"
+            f"{words}\nfound first on validation rows (recall@1), mean of {len(self.use.records)} "
+            f"directions: {found}"
         )
+
+
+COST = (
+    "how good the model is on rows that it has not seen is not known, the last weights were kept, and queries "
+    "mix with fixed weights"
+)
+"""What a run without validation rows goes without."""
 
 
 def run_mvae(run: MVAERun, report: Report) -> Outcome | None:
@@ -118,11 +149,15 @@ def run_mvae(run: MVAERun, report: Report) -> Outcome | None:
     if not run.sets:
         raise InputError("Give at least one embedding set.")
     if run.validation is not None and run.validation.resolve() in [s.resolve() for s in run.sets]:
-        if not has_split(run.validation):
+        if not splits_of(run.validation):
             raise InputError(f"{run.validation} is trained on; validate with other rows.")
     layout = read_layout(run.model, run.init, dict(run.add), run.hub, run.recipe.seed)
     sets = [read_set(p, layout.modalities, layout.width, "train") for p in run.sets]
-    validation = _validation(run, layout)
+    validation, held = _validation(run, layout), None
+    if validation is None:
+        held = _held(run, sets, layout)
+        if isinstance(held, HeldOut):
+            sets = list(held.train)
     recipe = run.recipe
     if layout.init is not None:
         c = layout.init.config
@@ -153,10 +188,13 @@ def run_mvae(run: MVAERun, report: Report) -> Outcome | None:
     if not me.first:
         return None
     use, hubs = None, None
+    if isinstance(held, HeldOut):
+        # so few rows tell how to mix, not which weights to keep: those of the last step are kept
+        validation = held.validation(run.recipe.seed)
     if validation is not None:
         candidate = Candidate(trained.mvae.to(me.device), layout.modalities, me.device)
         use = choose_use(candidate, validation)
-        hubs = choose_hubs(candidate, sets[0], validation, use)
+        hubs = choose_hubs(candidate, sets[0], validation.asked(), use)
         trained.mvae.cpu()
     write_model(
         run.out,
@@ -167,19 +205,28 @@ def run_mvae(run: MVAERun, report: Report) -> Outcome | None:
         summary=run.summary or _summary(run),
         half=run.half,
         hubs=hubs,
-        seen=_seen(sets, validation, layout.modalities),
+        seen=_seen(sets, held.held if isinstance(held, HeldOut) else validation, layout.modalities),
     )
     published = export_published(run.out, trained.mvae) if run.export else None
     rows, dropped = sum(len(s) for s in sets), sum(s.dropped for s in sets)
-    return Outcome(trained, use, recipe.precision, rows, dropped, published)
+    return Outcome(trained, use, recipe.precision, rows, dropped, published, held)
 
 
 def _validation(run: MVAERun, layout: Layout) -> EmbeddingSet | None:
-    """The validation file's rows of split `val` (all, without splits), or those of the sets."""
+    """The validation file's rows of split `val` (all, without splits), or those of the sets; None without any."""
     if run.validation is not None:
         return read_set(run.validation, layout.modalities, layout.width, "val")
-    split: Sequence[Any] = [p for p in run.sets if has_split(p)]
-    return read_set(split[0], layout.modalities, layout.width, "val") if split else None
+    own = [p for p in run.sets if "val" in splits_of(p)]
+    return (
+        joined([read_set(p, layout.modalities, layout.width, "val") for p in own]) if own else None
+    )
+
+
+def _held(run: MVAERun, sets: list[EmbeddingSet], layout: Layout) -> HeldOut | str:
+    if not run.holdout:
+        return "all rows were trained on (--no-holdout)"
+    places = [read_places(s, layout.modalities, layout.width) for s in sets]
+    return hold_out(sets, layout.modalities, places, run.recipe.seed)
 
 
 def _seen(

@@ -16,6 +16,8 @@ from prom3e_index.errors import InputError
 from prom3e_index.models.seen import Seen
 from prom3e_index.models.weights import fingerprint
 from prom3e_index.tables.embeddings import open_embeddings
+from prom3e_index.tables.npz_members import Npz
+from prom3e_index.tables.source import readable
 
 FORMATS = {".npz": "npz", ".parquet": "multinat", ".npy": "npy"}
 
@@ -32,6 +34,8 @@ class EmbeddingSet:
         fingerprint: Of the file.
         dropped: Rows left out because they have no modality.
         ids: (n,) text; None where the file has none, or made them up.
+        numbers: (n,) row of the file; None where rows are not of one file.
+        asking: (n,) bool, in validation the rows that ask, the others only answer; None when all ask.
     """
 
     x: Tensor
@@ -41,6 +45,8 @@ class EmbeddingSet:
     fingerprint: str
     dropped: int = 0
     ids: NDArray[Any] | None = None
+    numbers: NDArray[np.int64] | None = None
+    asking: NDArray[np.bool_] | None = None
 
     def __len__(self) -> int:
         return len(self.x)
@@ -59,7 +65,13 @@ class EmbeddingSet:
             species=of(self.species),
             dropped=0,
             ids=of(self.ids),
+            numbers=of(self.numbers),
+            asking=of(self.asking),
         )
+
+    def asked(self) -> EmbeddingSet:
+        """The rows that ask in validation."""
+        return self if self.asking is None else self.rows(self.asking)
 
     def seen(self, modalities: Sequence[str]) -> Seen:
         """Its rows, as a model notes what it was trained on."""
@@ -117,7 +129,10 @@ def read_set(
         keep &= splits == split
     labels = _column(parts, "species")
     if keep.sum() < 2:
-        said = "" if split is None or splits is None else f" of split {split!r}"
+        said = ""
+        if split is not None and splits is not None:
+            known = ", ".join(sorted({s or "none" for s in splits.tolist()}))
+            said = f" of split {split!r} (its column `split` says {known})"
         raise InputError(
             f"{path} has {int(keep.sum())} usable rows{said}; at least two are needed."
         )
@@ -129,7 +144,33 @@ def read_set(
         fingerprint(path),
         dropped,
         np.array([i for p in parts for i in p.ids])[keep] if file.id_column is not None else None,
+        np.flatnonzero(keep),
     )
+
+
+def read_places(
+    given: EmbeddingSet, modalities: Sequence[str], width: int
+) -> NDArray[np.float64] | None:
+    """Latitude and longitude (n, 2) in degrees of a set's rows, NaN where unknown, read as those of any table.
+
+    Returns:
+        None where the file says nothing of places.
+    """
+    from prom3e_index.tables.embedded import EmbeddedObservations
+
+    path = Path(given.path)
+    file = EmbeddedObservations(path, FORMATS[path.suffix], tuple(modalities), width)
+    if given.numbers is None or not file.fields.get("latitude"):
+        return None
+    parts = [
+        np.stack([_floats(b.column(c)) for c in ("latitude", "longitude")], axis=1)
+        for b in file.batches(1 << 16)
+    ]
+    return np.asarray(np.concatenate(parts)[given.numbers], np.float64)
+
+
+def _floats(column: Any) -> NDArray[np.float64]:
+    return np.array([np.nan if v is None else v for v in column.to_pylist()], np.float64)
 
 
 def _column(parts: Sequence[Any], name: str) -> NDArray[Any] | None:
@@ -139,9 +180,19 @@ def _column(parts: Sequence[Any], name: str) -> NDArray[Any] | None:
     return np.array(["" if v is None else str(v) for v in values])
 
 
-def has_split(path: Path) -> bool:
-    """Whether an `.npz` tells training from validation rows by an array `split`."""
-    if path.suffix != ".npz":
-        return False
-    with np.load(path, allow_pickle=False) as z:
-        return "split" in z.files
+def splits_of(path: Path) -> set[str]:
+    """The values of a set's column `split`; empty without such a column."""
+    if path.suffix == ".npz":
+        file = Npz(path)
+        if "split" not in file.members:
+            return set()
+        return {str(v) for part in file.blocks("split", 1 << 16) for v in part.tolist()}
+    if path.suffix == ".parquet":
+        from pyarrow import parquet
+
+        with readable(f"{path}, as Parquet,"):
+            file = parquet.ParquetFile(path)
+            if "split" not in file.schema_arrow.names:
+                return set()
+            return {str(v) for v in file.read(["split"]).column(0).unique().to_pylist()}
+    return set()
