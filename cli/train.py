@@ -106,7 +106,12 @@ def mvae(
         "embed_dim": embed_dim, "depth": depth, "heads": heads, "mlp_dim": mlp_dim, "registers": registers,
         "batch_size": batch_size, "epochs": epochs, "steps": steps, "lr": lr, "seed": seed,
     }  # fmt: skip
-    given = pairs(settings, "--set") | {k: v for k, v in flags.items() if v is not None}
+    asked = pairs(settings, "--set")
+    for key in [k for k, v in flags.items() if v is not None and k in asked]:
+        raise InputError(
+            f"--set {key}={asked[key]} and --{key.replace('_', '-')} {flags[key]} say the same setting; give one."
+        )
+    given = asked | {k: v for k, v in flags.items() if v is not None}
     sizes = sorted({"embed_dim", "depth", "heads", "mlp_dim", "registers"} & given.keys())
     if init is not None and sizes:
         raise InputError(f"{', '.join(sizes)} cannot be chosen with --init, whose sizes are kept.")

@@ -210,6 +210,11 @@ def test_validation_rows_of_ones_own_stay_as_they_are(runs):
     assert splits_of(own) == {"train", "val", "test"} and splits_of(val) == set()
     told = run("split", file=own)
     assert told.held is None and told.rows == 150 and Seen.read(folder / "split").chosen.n == 60
+    written = np.char.replace(np.char.replace(split, "train", "Training"), "val", "VALID")
+    people = write_npz(folder / "people.npz", given, Split=written)
+    assert splits_of(people) == {"train", "val", "test"}
+    assert len(read_set(people, NAMES, 12, "train")) == 150
+    assert len(read_set(people, NAMES, 12, "val")) == 60
     unsplit = np.where(split == "val", "test", split)
     told = run("unval", file=write_npz(folder / "unval.npz", given, split=unsplit))
     assert isinstance(told.held, HeldOut) and told.rows + len(told.held.held) == 150

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from prom3e_index.errors import ModelError, NotCachedError
 from prom3e_index.models.hub_cache import HUB_PREFIX, locate
-from prom3e_index.models.settings import check_settings
+from prom3e_index.models.settings import NOT_STATED, check_settings
 from prom3e_index.models.weights import fingerprint, read_json, whole_number
 from prom3e_index.schema import modality_name, set_key
 
@@ -36,8 +36,6 @@ KINDS = (
 )
 HIDDEN = ("mean", "sigma", "both")
 NO_HUBS = "none"
-NOT_STATED = "not stated"
-"""Of a licence that nobody states."""
 
 
 @dataclass(frozen=True)
@@ -136,14 +134,11 @@ class Model:
         folder = BUILT_IN / str(name)
         if str(name) not in built_in():
             folder = Path(name)
+            earlier = folder.parent.name == "builtin" and folder.name in built_in()
             if (
-                folder.parent.name == "builtin"
-                and folder.name in built_in()
-                and not folder.is_dir()
-            ):
-                folder = (
-                    BUILT_IN / folder.name
-                )  # as earlier indexes name it, of a program that moved
+                earlier and not folder.is_dir()
+            ):  # as earlier indexes name it, of a program that moved
+                folder = BUILT_IN / folder.name
         if not (folder / "model.toml").is_file():
             raise ModelError(
                 f"{name!r} is neither a built-in model ({', '.join(built_in())}) nor a folder with a "
@@ -334,23 +329,12 @@ class Model:
         Raises:
             ModelError: None, damaged, or of another shape than the model.
         """
-        import numpy as np
-        from safetensors import SafetensorError
-        from safetensors.numpy import load_file
+        from prom3e_index.models.bank import read_bank
 
         if not self.has_bank:
             raise ModelError(f"Model {self.name} has no bank of training queries.")
         path = self._locate(str(self._hubs["bank"]))
-        try:
-            arrays = load_file(path)
-            x, present = arrays["x"].astype(np.float32), arrays["present"].astype(bool)
-        except (SafetensorError, KeyError, OSError) as e:
-            raise ModelError(f"{path} holds no bank of queries: {e}.") from e
-        want = (len(x), len(self.modalities), self.width)
-        if x.shape != want or present.shape != want[:2] or not np.isfinite(x).all():
-            raise ModelError(f"{path}: the bank is {x.shape}, the model takes {want}.")
-        norm = np.linalg.norm(x, axis=2, keepdims=True)
-        return x / np.where(norm > 0, norm, 1), present
+        return read_bank(path, len(self.modalities), self.width)
 
     def weights(self, visible: Iterable[str], target: str) -> Weights:
         """The mixing weights for a visible set and target: its own entry, else the default."""

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prom3e_index.errors import NotCachedError
-from prom3e_index.models.folder import NOT_STATED
 from prom3e_index.models.hub_cache import HUB_PREFIX, PACKAGED, locate, repository
+from prom3e_index.models.settings import NOT_STATED
 
 if TYPE_CHECKING:
     from prom3e_index.models.folder import Model

@@ -11,6 +11,8 @@ from typing import Any
 from prom3e_index.errors import ModelError, near_names
 
 MODALITY = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
+NOT_STATED = "not stated"
+"""Of a licence that nobody states."""
 _MOST_MODALITIES = 64
 _LONGEST = 1000
 _TOP = {

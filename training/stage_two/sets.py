@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from prom3e_index.errors import InputError
+from prom3e_index.evaluation.data import split_of
 from prom3e_index.models.seen import Seen
 from prom3e_index.models.weights import fingerprint
 from prom3e_index.tables.embeddings import open_embeddings
@@ -107,7 +108,7 @@ def read_set(
             `.npy`; see `tables.embeddings.read_embeddings`.
         modalities: The model's, in order.
         width: d of the model.
-        split: Keep rows whose array `split` says so, when the file has one.
+        split: Keep rows whose array `split` says so, as people write it, when the file has one.
 
     Raises:
         InputError: Another ending; fewer than two usable rows.
@@ -124,7 +125,10 @@ def read_set(
     present = np.concatenate([p.present for p in parts]) & (np.abs(x).sum(axis=2) > 0)
     keep = present.any(axis=1)
     dropped = int((~keep).sum())
-    splits = _column(parts, "split")
+    column = split_column(parts[0].metadata)
+    splits = None if column is None else _column(parts, column)
+    if splits is not None:
+        splits = np.array([split_of(s) for s in splits])
     if split is not None and splits is not None:
         keep &= splits == split
     labels = _column(parts, "species")
@@ -180,19 +184,25 @@ def _column(parts: Sequence[Any], name: str) -> NDArray[Any] | None:
     return np.array(["" if v is None else str(v) for v in values])
 
 
+def split_column(names: Iterable[str]) -> str | None:
+    """The column that parts rows into those to train, to validate and to test; None without one."""
+    return next((n for n in names if n.lower() == "split"), None)
+
+
 def splits_of(path: Path) -> set[str]:
-    """The values of a set's column `split`; empty without such a column."""
+    """The values of a set's column `split`: `train`, `val`, `test`, or as they are; empty without such a column."""
+    values: Iterable[Any] = ()
     if path.suffix == ".npz":
         file = Npz(path)
-        if "split" not in file.members:
-            return set()
-        return {str(v) for part in file.blocks("split", 1 << 16) for v in part.tolist()}
-    if path.suffix == ".parquet":
+        column = split_column(file.members)
+        if column is not None:
+            values = (v for part in file.blocks(column, 1 << 16) for v in part.tolist())
+    elif path.suffix == ".parquet":
         from pyarrow import parquet
 
         with readable(f"{path}, as Parquet,"):
-            file = parquet.ParquetFile(path)
-            if "split" not in file.schema_arrow.names:
-                return set()
-            return {str(v) for v in file.read(["split"]).column(0).unique().to_pylist()}
-    return set()
+            table = parquet.ParquetFile(path)
+            column = split_column(table.schema_arrow.names)
+            if column is not None:
+                values = table.read([column]).column(0).unique().to_pylist()
+    return {split_of(v) for v in values}
