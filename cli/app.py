@@ -159,7 +159,7 @@ def _sentence(e: Exception) -> str:
         where = f" ({full})" if full else ""
         return f"{FULL}{where}; free some space, then run the same command to go on"
     if isinstance(e, Prom3eError):
-        return str(e)
+        return e.typed
     if isinstance(e, _UsageError):
         context = getattr(e, "ctx", None)
         more = f" See {context.command_path} --help." if context else ""

@@ -51,22 +51,9 @@ Hub = Annotated[
 
 
 def _device(name: str) -> str:
-    """A device that is here; torch is asked only for one that may not be."""
-    from prom3e_index.errors import InputError
+    from prom3e_index.models.device import checked_device
 
-    kind, colon, number = name.partition(":")
-    if kind not in ("cpu", "cuda") or (colon and not (number.isascii() and number.isdigit())):
-        raise InputError(f"--device is {name!r}; known: cpu, cuda, and cuda:1 for the second.")
-    if kind == "cuda":
-        import torch
-
-        if not torch.cuda.is_available():
-            raise InputError(f"--device {name}: torch sees no CUDA device here; use cpu.")
-        if int(number or 0) >= torch.cuda.device_count():
-            raise InputError(
-                f"--device {name}: torch sees {torch.cuda.device_count()} CUDA devices, numbered from 0."
-            )
-    return name
+    return checked_device(name)
 
 
 Device = Annotated[str, typer.Option("--device", callback=_device, help="cpu, cuda, cuda:1, …")]

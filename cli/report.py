@@ -91,7 +91,7 @@ def report(
         raise InputError("--map goes with --queries TABLE.")
     if output.is_dir() or not output.absolute().parent.is_dir():
         raise InputError(
-            f"{output} is no file that can be written; name one in a folder that is there: -o report.html."
+            f"{output} cannot be written; name a file in a folder that is there: -o report.html."
         )
     like = Query(
         target=filled("--target", target),
@@ -124,7 +124,7 @@ def report(
                 )
             except (ModelError, NotCachedError) as e:
                 sections = []
-                said.append(f"No questions were asked, as the model cannot be loaded: {e.args[0]}")
+                said.append(f"No questions were asked, as the model cannot be loaded: {e.typed}")
         show("page", 0)
         write_report(output, bundle, sections, raster=_raster(bundle), said=said)
     for sentence in said:

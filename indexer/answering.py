@@ -96,7 +96,7 @@ def _fitting(of_the_planet: bool | None, hub: Path | None) -> str:
     try:
         Model.open(PUBLISHED, hub=hub).sources()
     except (NotCachedError, ModelError) as e:
-        first = str(e).partition(". ")[0].rstrip(".")
+        first = e.typed.partition(". ")[0].rstrip(".")
         raise InputError(
             "No --model was named, and the published model is not on this machine "
             f"({first}). Pull it: prom3e-index models pull {PUBLISHED}, or --hub DIR with a copy; or train one and "

@@ -260,7 +260,10 @@ def conclude(
         if model is not None:
             raise
         made = new.get("certificate")  # a removal must not wait for a model, or for a repair
-        new["certificate"] = {**(made if isinstance(made, dict) else {}), "stale": str(e)}
+        new["certificate"] = {
+            **(made if isinstance(made, dict) else {}),
+            "stale": getattr(e, "typed", str(e)),
+        }
     commit(index, old, new)
     return new
 

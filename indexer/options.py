@@ -20,6 +20,7 @@ from typing import (
 from prom3e_index.bundle.faiss.kinds import Wish, parse_bytes, parse_milliseconds
 from prom3e_index.errors import InputError, near_names
 from prom3e_index.indexer.work import BuildConfig
+from prom3e_index.models.device import checked_device
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -139,6 +140,7 @@ def config_of(table: AnyPath, out: AnyPath, options: Mapping[str, Any], **more: 
     values = {
         name: value for name, value in options.items() if name not in _WISHES and value is not None
     }
+    checked_device(values.get("device", "cpu"))
     for name in _PATHS:
         if name in values:
             values[name] = Path(values[name])

@@ -96,7 +96,7 @@ def answered(
             row = waiting.popleft()
             yield row.name, row.refused
         row = waiting.popleft()
-        yield row.name, str(found) if isinstance(found, Prom3eError) else found
+        yield row.name, found.typed if isinstance(found, Prom3eError) else found
     yield from ((row.name, row.refused) for row in waiting)
 
 

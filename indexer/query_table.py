@@ -106,7 +106,7 @@ class QueryTable:
         try:
             given |= {"target": modality_name(target)} if target else {}
         except InputError as e:
-            return Row(name, None, str(e))
+            return Row(name, None, e.typed)
         return Row(name, replace(self._like, **given))
 
 
@@ -143,7 +143,7 @@ def _with_spans(find: Callable[[str], Found]) -> Callable[[str], Found]:
             try:
                 asked = split_span(text)[1]
             except InputError as e:
-                return None, str(e)
+                return None, e.typed
             whole = find(name)[0] if asked is not None else None
             return (f"{whole}@{span}", None) if whole is not None else (None, reason)
         return path, reason

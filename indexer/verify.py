@@ -68,7 +68,8 @@ def verify(
         try:
             checks.append(Check(name, *run()))
         except (Prom3eError, OSError, ValueError, RuntimeError) as e:
-            checks.append(Check(name, False, str(e)))
+            said = e.typed if isinstance(e, Prom3eError) else str(e)
+            checks.append(Check(name, False, said))
 
     drawn = np.random.default_rng(0).choice(bundle.live, min(sample, bundle.rows), replace=False)
     rows = np.sort(drawn)

@@ -232,7 +232,7 @@ def test_caches_and_runs_of_another_table_are_refused(tmp_path, world, clip):
     loc, first = tmp_path / "loc", tmp_path / "first"
     table = str(tmp_path / "w" / "observations.csv")
     run_align(AlignRun(table=table, out=loc, cache=first, **run), quiet, quiet)
-    with pytest.raises(InputError, match="image files of another table; give another --cache"):
+    with pytest.raises(InputError, match="image files of another table; give another cache"):
         run_align(AlignRun(table=str(other), out=tmp_path / "l", cache=first, **run), quiet, quiet)
     with pytest.raises(InputError, match="holds another run: table was"):
         run_align(AlignRun(table=str(other), out=loc, cache=tmp_path / "c", **run), quiet, quiet)
@@ -252,7 +252,7 @@ def test_photo_and_name_towers_begin_anew_in_each_run(tmp_path, world, clip):
 
 def test_wrong_runs_are_named(tmp_path, world):
     table = str(world / "observations.csv")
-    with pytest.raises(InputError, match="--anchor is needed"):
+    with pytest.raises(InputError, match="anchor is needed"):
         run_align(
             AlignRun("sat", table, tmp_path, str(RECIPE / "ecosat"), None, AlignConfig()),
             quiet,

@@ -60,7 +60,7 @@ def test_the_update_before_is_kept_exactly(tmp_path, monkeypatch, kind, precisio
         monkeypatch.setattr(module, "LINES", 1)
     with pytest.raises(_Stop):
         align(*tower_that("stop", 8), config, tmp_path / "straight")
-    with pytest.raises(DivergedError, match="stopped after step 6.*--lr 0.01"):
+    with pytest.raises(DivergedError, match="stopped after step 6.*lr=0.01"):
         align(*tower_that(kind, 8), config, tmp_path / "bad")
 
     (good, at), (kept, kept_at) = (

@@ -53,7 +53,7 @@ def test_accents_do_not_count():
 
 
 def test_a_refusal_names_the_columns_that_look_like_fields(tmp_path):
-    with pytest.raises(TableError, match=r"--map 'Breite=latitude' --map 'Länge=longitude'"):
+    with pytest.raises(TableError, match=r"map=\{'Breite': 'latitude', 'Länge': 'longitude'\}"):
         read(tmp_path, "Nr;Breite;Länge\n1;52,5;13,4\n")
 
 

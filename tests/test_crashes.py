@@ -160,7 +160,7 @@ def test_a_half_made_plan_is_begun_anew_and_a_damaged_whole_one_said(index, tmp_
     work = Path(str(index) + ".adding")
     (work / "plan.duckdb").write_bytes(b"cut off")
     if whole:
-        with pytest.raises(BundleError, match="plan.duckdb is damaged.*--restart"):
+        with pytest.raises(BundleError, match="plan.duckdb is damaged.*restart=True"):
             add(index, BuildConfig(table=table, out=index, model="mini"), quiet)
     else:
         (work / "planned.json").unlink(missing_ok=True)

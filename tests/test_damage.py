@@ -139,7 +139,9 @@ def test_removed_rows_come_back_only_when_that_is_asked_for(index, tmp_path, fas
     names = sorted((index / "deleted").glob("*.npy"))
     harm(names[-1])
     for action in ("compact", "rebuild"):
-        with pytest.raises(BundleError, match="which 5 rows were removed.*--accept-removed-rows"):
+        with pytest.raises(
+            BundleError, match="which 5 rows were removed.*accept_removed_rows=True"
+        ):
             compact(index, quiet, action=action)
     said = Heard()
     compact(index, said, action="rebuild", accept_removed_rows=True)

@@ -88,7 +88,7 @@ def test_both_stages_set_it_for_their_steps_alone(as_before, tmp_path, monkeypat
 
 def test_tf32_is_refused_where_there_is_none(tmp_path):
     with pytest.raises(
-        InputError, match="precision is tf32, which only CUDA devices have, and --device is cpu"
+        InputError, match="precision is tf32, which only CUDA devices have, and device is cpu"
     ):
         train_mvae([made(40)], NAMES, replace(TINY, precision="tf32"), tmp_path / "a")
     with pytest.raises(InputError, match="only CUDA devices have"):

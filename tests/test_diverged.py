@@ -76,7 +76,7 @@ def test_the_step_before_is_kept_exactly(tmp_path, monkeypatch, kind, precision,
         with pytest.raises(DivergedError, match="stopped after step 5") as told:
             train_mvae(sets, NAMES, recipe, tmp_path / "bad")
 
-    assert "--lr 0.001" in str(told.value) and "bad/last_good" in str(told.value)
+    assert "lr=0.001" in str(told.value) and "bad/last_good" in str(told.value)
     (good, at), (kept, kept_at) = (
         load(tmp_path / f / "last.safetensors") for f in ("straight", "bad")
     )

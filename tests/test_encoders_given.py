@@ -230,7 +230,7 @@ def test_laion_checkpoint_through_its_audio_tower(tmp_path):
 
 def test_offline_and_not_cached_says_what_to_copy_where(tmp_path, monkeypatch):
     monkeypatch.setenv("PROM3E_CACHE", str(tmp_path))
-    with pytest.raises(NotCachedError, match="MVRL/taxabind-config.*--hub DIR"):
+    with pytest.raises(NotCachedError, match="MVRL/taxabind-config.*hub=DIR"):
         Model.open("taxabind").encoder("loc")
     with pytest.raises(NotCachedError, match="copy the repository"):
         Model.open("taxabind", hub=tmp_path).encoder("loc")

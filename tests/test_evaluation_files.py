@@ -85,7 +85,7 @@ def test_wrong_input_is_named(tmp_path):
         evaluate_retrieval(replace(base, validation=tmp_path / "same.npz"))
     with pytest.raises(InputError, match="no column 'specis'; nearest: species|nearest: species"):
         evaluate_retrieval(replace(base, species="specis"))
-    with pytest.raises(InputError, match="--space 'hybrd' is unknown"):
+    with pytest.raises(InputError, match="space 'hybrd' is unknown"):
         evaluate_retrieval(replace(base, spaces=("hybrd",)))
     with pytest.raises(InputError, match="neither an index nor embeddings"):
         evaluate_retrieval(replace(base, data=tmp_path))
@@ -132,7 +132,7 @@ def test_a_table_is_encoded_once_and_then_found(world, tmp_path):
     assert (out / "embeddings.npz").stat().st_mtime_ns == made
     assert len(list(out.glob("embeddings-*.npz"))) == 1
     again = CliRunner().invoke(app, [*ask[:3], "-o", str(out)])
-    assert isinstance(again.exception, InputError) and "give --model" in str(again.exception)
+    assert isinstance(again.exception, InputError) and "give model" in str(again.exception)
     with np.load(out / "embeddings.npz") as z:
         assert {"genus", "family", "latitude", "obscured"} <= set(z.files)
 

@@ -126,7 +126,7 @@ def test_a_corrected_bundle_verifies_and_is_certified(corrected, bundle):
 def test_methods_and_banks_are_checked(tmp_path):
     mini = Model.open("mini")
     assert chosen_method(mini, None) == "none" and chosen_method(mini, "softmax30") == "softmax30"
-    with pytest.raises(InputError, match="--hubs is 'cls'; known: none, csls"):
+    with pytest.raises(InputError, match="hubs is 'cls'; known: none, csls"):
         chosen_method(mini, "cls")
     with pytest.raises(InputError, match="geoclip has no bank of training queries"):
         chosen_method(Model.open("geoclip"), "csls")

@@ -225,7 +225,7 @@ def test_the_kind_follows_from_the_wish(wish, rows, kind):
     (lambda: Wish(kind="annoy"), "known: exact, ivf-f16"),
     (lambda: Wish(recall=1, kind="ivf-f16"), "only exact can"),
     (lambda: choose(Wish(memory=1e6), 1_000_000, 512, 6), "smallest index of 1,000,000 rows takes"),
-    (lambda: choose(Wish(recall=1, memory=1e9), 1_000_000, 512, 6), "takes 6.14 GB, --memory is 1.00"),
+    (lambda: choose(Wish(recall=1, memory=1e9), 1_000_000, 512, 6), "takes 6.14 GB, memory is 1.00"),
     (lambda: parse_bytes("8 apples"), "not '8 apples'"),
     (lambda: parse_milliseconds("5"), "as 5ms or 0.2s"),
 ])  # fmt: skip

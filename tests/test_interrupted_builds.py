@@ -122,7 +122,7 @@ def test_overwrite_restart_and_two_builders(tmp_path, bundle_path):
     path = table(tmp_path, ["id,lat,lon", "a,1,1"])
     out = tmp_path / "i.p3i"
     build(BuildConfig(table=path, out=out, model="mini"))
-    with pytest.raises(InputError, match="is an index already; pass --overwrite"):
+    with pytest.raises(InputError, match="is an index already; pass overwrite=True"):
         build(BuildConfig(table=path, out=out, model="mini"))
     build(BuildConfig(table=path, out=out, overwrite=True, model="mini"))
     (tmp_path / "plain").mkdir()

@@ -63,7 +63,7 @@ def test_without_a_model_a_table_of_the_planet_gets_mini(world, tmp_path):
 def test_without_a_model_other_tables_leave_nothing_behind(tmp_path, names):
     path = table(tmp_path / "t.csv", names)
     for run in (build, lambda c: encode_to_npz(c, quiet, None)):
-        with pytest.raises(InputError, match=r"pull taxabind.*train one.*--model mini"):
+        with pytest.raises(InputError, match=r"pull taxabind.*train one.*model='mini'"):
             run(BuildConfig(table=path, out=tmp_path / "o"))
         assert [p.name for p in tmp_path.iterdir()] == ["t.csv"]
 
@@ -155,9 +155,9 @@ def test_embeddings_are_told_by_their_names_too(tmp_path):
             )
             assert infer_npz(path, None, None, None, None, tmp_path / "o.npz")["rows"] == 4
             continue
-        with pytest.raises(InputError, match="--model mini"):
+        with pytest.raises(InputError, match="model='mini'"):
             build(BuildConfig(table=str(path), out=tmp_path / "j"))
-        with pytest.raises(InputError, match="--model mini"):
+        with pytest.raises(InputError, match="model='mini'"):
             infer_npz(path, None, None, None, None, tmp_path / "p.npz")
 
 

@@ -74,7 +74,7 @@ def test_files_that_changed_are_refused_by_name(own, tmp_path, how):
     opened(folder, tmp_path / "c")
     change(folder / names[2], how)
     with pytest.raises(
-        InputError, match=f"of which 1 have another size .* first {names[2]}; give another --cache"
+        InputError, match=f"of which 1 have another size .* first {names[2]}; give another cache"
     ):
         opened(folder, tmp_path / "c")
     fresh = opened(folder, tmp_path / "d")

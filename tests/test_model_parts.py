@@ -30,7 +30,7 @@ def test_whatever_is_asked_for_first_all_that_is_missing_is_named(first):
         ]()
     said = str(told.value)
     assert all(said.count(f"MVRL/{name} (") == 1 for name in REPOSITORIES)
-    assert "1.2 GB in all" in said and "models pull taxabind" in said and "--hub DIR" in said
+    assert "1.2 GB in all" in said and "models pull taxabind" in said and "hub=DIR" in said
     assert "hf download OWNER/REPO --local-dir DIR/OWNER/REPO" in said
     assert "MVRL/taxabind-vit-b-16 MIT; the others not stated" in said
 

@@ -51,7 +51,7 @@ def test_work_whose_note_is_damaged_is_begun_anew_if_nothing_is_lost_by_that(
         write_note(work / "planned.json", {"rows": 3})
     (work / "identity.json").write_bytes(harm)
     if planned:
-        with pytest.raises(InputError, match="pass --restart to discard it"):
+        with pytest.raises(InputError, match="pass restart=True to discard it"):
             resumable(work, {"table": "t"}, False, "build")
     resumable(work, {"table": "t"}, planned, "build")
     assert [p.name for p in work.iterdir()] == ["identity.json"]

@@ -178,7 +178,7 @@ def test_an_encoding_is_never_passed_over(tmp_path, place):
         with zipfile.ZipFile(given, "w") as z:
             z.write(tmp_path / "t/a.parquet", "a.parquet")
 
-    with pytest.raises(TableError, match="says its own encoding; leave --encoding out"):
+    with pytest.raises(TableError, match="says its own encoding; leave encoding out"):
         open_source(given, None, None, "koi8-r")
 
 

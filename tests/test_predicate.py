@@ -97,7 +97,7 @@ def test_a_long_predicate_is_cut_in_errors_and_a_long_list_is_taken(con):
 def test_what_takes_too_long_is_stopped_and_the_connection_goes_on():
     con = duckdb.connect()
     with (
-        pytest.raises(InputError, match=r"--where 'x' takes longer than 0\.2 s"),
+        pytest.raises(InputError, match=r"where 'x' takes longer than 0\.2 s"),
         bounded(con, "--where 'x'", 0.2),
     ):
         con.execute(
@@ -126,14 +126,14 @@ def test_a_filter_that_is_slow_is_stopped_where_it_is_asked(golden, monkeypatch)
             )
         ],
     )
-    with pytest.raises(InputError, match=r"--where 'depth < 3' takes longer than 0\.3 s"):
+    with pytest.raises(InputError, match=r"where 'depth < 3' takes longer than 0\.3 s"):
         Bundle.open(golden).eligible(Filter(where="depth < 3"))
 
 
 def test_an_error_names_the_filter_that_it_is_of(golden):
     bundle = Bundle.open(golden)
     for f, words in (
-        (Filter(where="CAST(id AS INTEGER) = 1"), "^--where .*cannot be applied: 'a' is no number"),
+        (Filter(where="CAST(id AS INTEGER) = 1"), "^where .*cannot be applied: 'a' is no number"),
         (Filter(observed="smell"), "'smell'"),
         (Filter(near=(91.0, 0.0, 1.0)), "^near has the latitude 91"),
         (Filter(bbox=(0.0, 10.0, 1.0, 5.0)), "^bbox is 0,10,1,5"),

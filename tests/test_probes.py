@@ -215,7 +215,7 @@ def test_the_uncertainty_page_shows_pictures_and_needs_no_network(bundle_path, t
     assert len(told["sets"]) == len(found["sets"]) and told["adding"][0]["visible"] == 1
     with pytest.raises(InputError, match="Uncertainty is the MVAE's"):
         evaluate_uncertainty(UncertaintyConfig(bundle_path, tmp_path, model="geoclip"))
-    with pytest.raises(InputError, match="--rows is -1"):
+    with pytest.raises(InputError, match="rows is -1"):
         evaluate_uncertainty(UncertaintyConfig(bundle_path, tmp_path, rows=-1))
-    with pytest.raises(InputError, match="--pictures is 'tsne'"):
+    with pytest.raises(InputError, match="pictures is 'tsne'"):
         evaluate_uncertainty(UncertaintyConfig(bundle_path, tmp_path, pictures="tsne"))

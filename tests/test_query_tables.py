@@ -167,7 +167,7 @@ def test_an_interrupted_run_goes_on_and_gives_the_same_file(
         answer_table(bundle, as_batch(table, world, out), killed)
     parts = module.parts_of(out)
     assert not out.exists() and (parts / "000001").is_file() and not (parts / "000002").exists()
-    with pytest.raises(InputError, match="--restart"):
+    with pytest.raises(InputError, match="restart=True"):
         answer_table(bundle, as_batch(table, world, out, like=Query(k=2)), quiet)
     original = module.answered
     monkeypatch.setattr(

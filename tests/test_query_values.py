@@ -39,8 +39,8 @@ UNIT = [1.0] + [0.0] * 511
     (dict(location=(NAN, 0)), "2 numbers"), (dict(location=(0, math.inf)), "2 numbers"), (dict(location=(1,)), "2 numbers"),
     (dict(location="1,2"), "2 numbers"), (dict(location=5), "2 numbers"), (dict(env=[NAN] * 20), "env is"), (dict(env=[]), "env is"),
     (dict(env=["a"] * 20), "env is"), (dict(k=0), "k is 0"), (dict(k=-3), "k is -3"), (dict(k=2.5), "k is 2.5"), (dict(k=True), "k is True"),
-    (dict(k="5"), "k is '5'"), (dict(delta=1.01), "--delta is 1.01"), (dict(gamma=-0.1), "--gamma is -0.1"), (dict(epsilon=NAN), "--epsilon is nan"),
-    (dict(epsilon="1"), "--epsilon is '1'"), (dict(space="latent"), "Unknown space 'latent'"), (dict(text=" "), "text of the query is empty"),
+    (dict(k="5"), "k is '5'"), (dict(delta=1.01), "delta is 1.01"), (dict(gamma=-0.1), "gamma is -0.1"), (dict(epsilon=NAN), "epsilon is nan"),
+    (dict(epsilon="1"), "epsilon is '1'"), (dict(space="latent"), "Unknown space 'latent'"), (dict(text=" "), "text of the query is empty"),
     (dict(text=7), "text of the query"), (dict(image=7), "image is 7"), (dict(embedding=UNIT), "go together"),
     (dict(embedding_of="image"), "go together"), (dict(embedding=[NAN] * 512, embedding_of="sat"), "not numbers"),
     (dict(embedding=["x"] * 512, embedding_of="sat"), "no vector of numbers"), (dict(embedding=UNIT, embedding_of="smell"), "Unknown modality 'smell'"),
@@ -80,7 +80,7 @@ def test_the_length_of_an_embedding_does_not_matter(index, scale):
 
 def test_the_command_line_refuses_alike(index):
     for words, options in (
-        ("latitude 999", ["--location", "999,0"]), ("--epsilon is 2", ["--location", "1,2", "--epsilon", "2"]),
+        ("latitude 999", ["--location", "999,0"]), ("epsilon is 2", ["--location", "1,2", "--epsilon", "2"]),
         ("k is 0", ["--location", "1,2", "-k", "0"]), ("bbox", ["--location", "1,2", "--bbox", "0,5,1,4"]),
         ("true or false", ["--location", "1,2", "--where", "latitude"]),
     ):  # fmt: skip

@@ -197,7 +197,7 @@ def test_a_long_name_is_no_taxon_and_is_cut(index):
     asked = "Pica " + "a" * 100_000
     notes = index.search(Query(location=(1, 2), filter=Filter(taxon=asked))).search["notes"]
     assert max(map(len, notes)) < 500
-    with pytest.raises(InputError, match="--taxon is empty"):
+    with pytest.raises(InputError, match="taxon is empty"):
         index.eligible(Filter(taxon=" \t"))
 
 

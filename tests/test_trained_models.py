@@ -54,7 +54,7 @@ def test_a_model_is_extended_by_a_narrower_modality_without_losing_the_rest(tmp_
                     add=(("dna", 5),), export=True),
             lambda *a: None,
         )  # fmt: skip
-    with pytest.raises(InputError, match="of width 512, --init .* of width 12"):
+    with pytest.raises(InputError, match="of width 512, init .* of width 12"):
         run_mvae(
             MVAERun(
                 (tmp_path / "t.npz",),
@@ -65,7 +65,7 @@ def test_a_model_is_extended_by_a_narrower_modality_without_losing_the_rest(tmp_
             ),
             lambda *a: None,
         )
-    with pytest.raises(InputError, match="--add image: the model has it already"):
+    with pytest.raises(InputError, match="add image: the model has it already"):
         run_mvae(
             MVAERun((tmp_path / "t.npz",), tmp_path / "x", recipe, add=(("image", 5),)),
             lambda *a: None,

@@ -30,7 +30,7 @@ def test_out_of_memory_names_the_batch_that_fits(tmp_path, monkeypatch):
 
     monkeypatch.setattr(Step, "forward", limited)
     with pytest.raises(
-        InputError, match="16 rows needs more memory than there is; 8 rows fit: --batch-size 8"
+        InputError, match="16 rows needs more memory than there is; 8 rows fit: batch_size=8"
     ):
         train_mvae([made(40)], NAMES, TINY, tmp_path / "run")
 
@@ -64,7 +64,7 @@ def test_the_search_begins_when_the_failed_step_is_gone(tmp_path, monkeypatch, f
 
     monkeypatch.setattr(Step, "forward", limited)
     monkeypatch.setattr(torch.optim.AdamW, "step", update)
-    with pytest.raises(InputError, match="16 rows needs more memory .* 8 rows fit: --batch-size 8"):
+    with pytest.raises(InputError, match="16 rows needs more memory .* 8 rows fit: batch_size=8"):
         train_mvae([made(40)], NAMES, TINY, tmp_path / "run")
 
 
@@ -108,7 +108,7 @@ def test_stage_one_names_the_batch_that_does_not_fit(tmp_path):
 
     tower.embed = full
     with pytest.raises(
-        InputError, match="A batch of 16 rows needs more memory than cpu has.*--batch-size"
+        InputError, match="A batch of 16 rows needs more memory than cpu has.*batch_size"
     ):
         align(tower, anchors, label, AlignConfig(batch_size=16), tmp_path / "run")
 

@@ -160,7 +160,7 @@ def test_windows_as_asked(field, tmp_path, windows, hop, starts):
         ("ten", None, "'ten'"),
         ("10", 11, "something is unheard"),
         ("10", 0, "something is unheard"),
-        ("none", 5, "goes with --windows SECONDS"),
+        ("none", 5, "goes with windows=SECONDS"),
     ],
 )
 def test_windows_that_cannot_be(field, tmp_path, windows, hop, said):

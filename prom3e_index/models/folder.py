@@ -164,7 +164,7 @@ class Model:
         except NotCachedError as e:
             if not source.startswith(HUB_PREFIX):
                 raise
-            raise NotCachedError(lacking(self) or str(e)) from e
+            raise NotCachedError(lacking(self) or e.typed) from e
 
     @cached_property
     def shared_config(self) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from prom3e_index.bundle.filters import Filter, check_place, finite, given_of
 from prom3e_index.errors import InputError
+from prom3e_index.models.device import checked_device
 from prom3e_index.schema import MEDIA, SPACES, modality_name
 
 if TYPE_CHECKING:
@@ -117,6 +118,7 @@ class Query:
                 f"The query gives {twice} twice, as an embedding and otherwise; leave one of them out."
             )
         self.filter.check()
+        checked_device(self.device)
         if self.observed_only and self.filter.observed not in (None, self.target):
             raise InputError(
                 f"observed_only asks for the target and the filter for {self.filter.observed!r}; leave one out."

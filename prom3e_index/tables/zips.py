@@ -82,7 +82,7 @@ def open_zip(path: Path, member: str | None, opening: Callable[[Path], Source]) 
     try:
         source = opening(filled[0] if len(filled) == 1 else folder)
     except TableError as e:
-        raise TableError(str(e).replace(str(folder), str(path))) from e
+        raise TableError(e.typed.replace(str(folder), str(path))) from e
     source.media, source.keep = path.parent, [*source.keep, keep]
     own = []
     if len(wanted) < len(names):

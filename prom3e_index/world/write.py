@@ -31,7 +31,7 @@ An invented planet. No species, place, person or licence in this folder exists; 
 
 
 def write_world(
-    folder: Path,
+    folder: str | Path,
     observations: int = 2000,
     seed: int = 0,
     progress: Callable[[int], None] | None = None,
@@ -53,6 +53,7 @@ def write_world(
     """
     if observations < 1:
         raise InputError(f"A world needs at least 1 observation, not {observations}.")
+    folder = Path(folder)
     if folder.exists() and any(folder.iterdir()):
         raise InputError(f"{folder} is not empty; name a new folder.")
     for name in ("photos", "tiles", "songs"):

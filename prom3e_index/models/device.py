@@ -1,0 +1,26 @@
+"""Where encoders run: the names that a user may give, and whether there is such a device here."""
+
+from __future__ import annotations
+
+from prom3e_index.errors import InputError
+
+
+def checked_device(name: str) -> str:
+    """A device that is here; torch is asked only for one that may not be.
+
+    Raises:
+        InputError: No name of a device, or none that torch sees.
+    """
+    kind, colon, number = str(name).partition(":")
+    if kind not in ("cpu", "cuda") or (colon and not (number.isascii() and number.isdigit())):
+        raise InputError(f"--device is {name!r}; known: cpu, cuda, and cuda:1 for the second.")
+    if kind == "cuda":
+        import torch
+
+        if not torch.cuda.is_available():
+            raise InputError(f"--device {name}: torch sees no CUDA device here; use cpu.")
+        if int(number or 0) >= torch.cuda.device_count():
+            raise InputError(
+                f"--device {name}: torch sees {torch.cuda.device_count()} CUDA devices, numbered from 0."
+            )
+    return name
