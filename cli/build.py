@@ -12,22 +12,21 @@ from prom3e_index.cli.options import (
     EncodeOptions,
     Hub,
     Index,
-    Kind,
-    Latency,
-    Memory,
     ModelName,
-    Recall,
     config_from,
     grouped,
-    wishes,
 )
 from prom3e_index.cli.screen import plural, progress, say
+from prom3e_index.cli.wish import Kind, Latency, Memory, Recall, wishes
 
 
 @grouped
 def build(
     table: Annotated[
-        str, typer.Argument(help="Table, archive or folder of observations, or embeddings.")
+        str,
+        typer.Argument(
+            help="Table, archive or folder of observations, or embeddings (.npz, .parquet, .npy); - is stdin."
+        ),
     ],
     index: Index = DEFAULT_INDEX,
     model: ModelName = None,
@@ -36,12 +35,13 @@ def build(
     options: EncodeOptions,
     device: Device = "cpu",
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace an existing index.")
+        bool, typer.Option("--overwrite", help="Replace the index that is there.")
     ] = False,
     hubs: Annotated[
         str | None,
         typer.Option(
-            help="Correction against hubs: none, csls, softmax10, softmax30; the model's."
+            help="Correction of scores against hubs, rows that are near to everything: none, csls, softmax10 or "
+            "softmax30."
         ),
     ] = None,
     target_recall: Recall = None,

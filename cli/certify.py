@@ -13,8 +13,13 @@ from prom3e_index.cli.screen import progress
 
 def certify(
     index: Index = DEFAULT_INDEX,
-    sample: Annotated[int, typer.Option(min=1, help="Queries per target.")] = 128,
-    store: Annotated[bool, typer.Option("--store", help="Put it into the manifest.")] = False,
+    sample: Annotated[int, typer.Option(min=1, help="Queries asked per target.")] = 128,
+    store: Annotated[
+        bool,
+        typer.Option(
+            "--store", help="Keep the result in the index, where `info --search` shows it."
+        ),
+    ] = False,
     model: MovedModel = None,
     hub: Hub = None,
 ) -> None:

@@ -12,25 +12,24 @@ from prom3e_index.cli.options import (
     Device,
     Hub,
     Index,
-    Kind,
-    Latency,
-    Memory,
     MovedModel,
-    Recall,
     RowOptions,
     config_from,
     grouped,
-    wishes,
 )
 from prom3e_index.cli.render import write_certificate, write_state
 from prom3e_index.cli.screen import progress, say
 from prom3e_index.cli.undo import say_ended, say_way_back
+from prom3e_index.cli.wish import Kind, Latency, Memory, Recall, wishes
 
 if TYPE_CHECKING:
     from prom3e_index.indexer.work import BuildConfig
 
 Table = Annotated[
-    str, typer.Argument(help="Table, archive or folder of observations, or embeddings.")
+    str,
+    typer.Argument(
+        help="Table, archive or folder of observations, or embeddings (.npz, .parquet, .npy); - is stdin."
+    ),
 ]
 
 
@@ -44,7 +43,10 @@ def add(
     options: RowOptions,
     device: Device = "cpu",
 ) -> None:
-    """Add the observations of a table that the index does not hold; only they are encoded."""
+    """Add the observations of a table that the index does not hold; only they are encoded.
+
+    They are encoded as the index was: its model, its windows, photos turned or not. A table without ids is refused.
+    """
     _take(False, index, config_from(table, index, options, model=model, hub=hub, device=device))
 
 
@@ -58,7 +60,10 @@ def update(
     options: RowOptions,
     device: Device = "cpu",
 ) -> None:
-    """Replace the observations that have the ids of a table's rows; the ids stay."""
+    """Replace the observations that have the ids of a table's rows; the ids stay.
+
+    They are encoded as the index was: its model, its windows, photos turned or not.
+    """
     _take(True, index, config_from(table, index, options, model=model, hub=hub, device=device))
 
 
@@ -112,10 +117,13 @@ def compact(index: Index = DEFAULT_INDEX, model: MovedModel = None, hub: Hub = N
 def relocate(
     media: Annotated[
         Path | None,
-        typer.Option("--media", help="The folder that the media paths start from now."),
+        typer.Option(
+            "--media", help="The folder that the paths of photos and recordings start from now."
+        ),
     ] = None,
     model: Annotated[
-        str | None, typer.Option("--model", "-m", help="The folder of the index's model now.")
+        str | None,
+        typer.Option("--model", "-m", help="The folder that the index's model is in now."),
     ] = None,
     hub: Hub = None,
     index: Index = DEFAULT_INDEX,
@@ -155,11 +163,11 @@ def rebuild(
         bool,
         typer.Option(
             "--accept-removed-rows",
-            help="Go on where it cannot be read which rows were removed: they come back.",
+            help="Go on where it cannot be read which rows were removed; they come back.",
         ),
     ] = False,
 ) -> None:
-    """Restore damaged FAISS files and vectors from what is stored, or choose another kind of index.
+    """Restore damaged search files and vectors from what is stored, or choose another kind of index.
 
     What is not given stays as the index was built. Removed rows and earlier generations go, as with `compact`.
     """

@@ -19,12 +19,14 @@ LIMIT = 500
 
 def demo(
     folder: Annotated[
-        Path, typer.Argument(help="New folder for the world, index and report.")
+        Path, typer.Argument(help="New folder for the world, its index and the report.")
     ] = Path("demo"),
-    observations: Annotated[int, typer.Option(min=1, help="Rows of the table.")] = 2000,
-    seed: Annotated[int, typer.Option(min=0, help="Of the observations.")] = 0,
+    observations: Annotated[int, typer.Option(min=1, help="Observations to invent.")] = 2000,
+    seed: Annotated[
+        int, typer.Option(min=0, help="Number that the observations are drawn from.")
+    ] = 0,
 ) -> None:
-    """Make a world, index it, ask it questions, measure recall, write a report with pictures."""
+    """Try everything without data: invent a world, index it, ask it questions, measure, write a report."""
     with progress() as show:
         report, table = run_demo(folder, observations, seed, show)
     say(table)

@@ -22,21 +22,27 @@ from prom3e_index.cli.screen import progress, say
 
 @grouped
 def encode(
-    table: Annotated[str, typer.Argument(help="Table, archive or folder of observations.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The .npz to write.")],
+    table: Annotated[
+        str, typer.Argument(help="Table, archive or folder of observations; - is stdin.")
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The .npz file to write.")],
     model: ModelName = None,
     hub: Hub = None,
     *,
     options: EncodeOptions,
     device: Device = "cpu",
     species: Annotated[
-        str | None, typer.Option(help="Column for the array `species`; the scientific name.")
+        str | None, typer.Option(help="Column that says the species, kept as the array `species`.")
     ] = None,
     column: Annotated[
-        list[str], typer.Option(help="Keep this column as an array of its name; repeat.")
+        list[str],
+        typer.Option(
+            help="Keep this column too, as an array of its name; `split` with train, val and test is read by train "
+            "and evaluate."
+        ),
     ] = [],  # noqa: B006 - Typer copies it
 ) -> None:
-    """Encode a table to embeddings, presence and ids (.npz)."""
+    """Encode a table into a file of embeddings (.npz), to train or to measure with."""
     from prom3e_index.cli.understood import write_understood
     from prom3e_index.errors import InputError
     from prom3e_index.indexer.npz import encode_to_npz
@@ -56,22 +62,32 @@ def encode(
 
 
 def infer(
-    embeddings: Annotated[Path, typer.Argument(help=".npz with `embeddings` (n, m, d).")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The .npz to write.")],
+    embeddings: Annotated[
+        Path,
+        typer.Argument(
+            help="What `encode` writes: an .npz with `embeddings` (rows, modalities, width)."
+        ),
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The .npz file to write.")],
     model: ModelName = None,
     given: Annotated[
-        str | None, typer.Option(help="Visible modalities, image,loc; all present.")
+        str | None, typer.Option(help="What the model is shown, as image,loc.")
     ] = None,
     decode: Annotated[
-        str | None, typer.Option(help="expectation, mean or sample; as the model decodes.")
+        str | None,
+        typer.Option(help="How what is missing is decoded: expectation, mean or sample."),
     ] = None,
     seed: Annotated[
-        int | None, typer.Option(min=0, max=MOST_SEED, help="For --decode sample.")
+        int | None,
+        typer.Option(min=0, max=MOST_SEED, help="Number that --decode sample is drawn from."),
     ] = None,
     hub: Hub = None,
     device: Device = "cpu",
 ) -> None:
-    """Run the MVAE over embeddings: mean, log_variance, sigma_l1, tokens, reconstructed (.npz)."""
+    """Write what the completing network (MVAE) makes of embeddings (.npz).
+
+    Arrays: mean, log_variance, sigma_l1, tokens, reconstructed.
+    """
     from prom3e_index.indexer.npz import infer_npz
 
     done = infer_npz(

@@ -12,16 +12,23 @@ from prom3e_index.cli.options import Device, EncodeOptions, Hub, config_from, gr
 from prom3e_index.cli.screen import progress, say
 
 app = typer.Typer(
-    help="Measure: retrieval, probes, uncertainty; every number with its interval.",
+    help="Measure a model on your own rows: retrieval, probes, uncertainty; every number has its interval.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
 Data = Annotated[
     str,
-    typer.Argument(help="An index, embeddings (.npz, .parquet, .npy), or a table to encode first."),
+    typer.Argument(
+        help="An index, embeddings (.npz, .parquet, .npy), or a table, which is encoded first."
+    ),
 ]
 ModelOf = Annotated[
-    str | None, typer.Option("--model", "-m", help="mini, taxabind or a folder; an index's own.")
+    str | None,
+    typer.Option(
+        "--model",
+        "-m",
+        help="Model: taxabind, geoclip (probes of places), mini (the demo world), or a model folder.",
+    ),
 ]
 Out = Annotated[
     Path | None,
@@ -33,12 +40,13 @@ AllowSeen = Annotated[
     bool,
     typer.Option(
         "--allow-seen",
-        help="Report rows that were trained on, or share a photo or sound with such; the results carry a warning.",
+        help="Also report rows that were trained on, or share a photo or sound with such; the results carry a "
+        "warning.",
     ),
 ]
-Species = Annotated[str | None, typer.Option(help="Column that labels the species.")]
+Species = Annotated[str | None, typer.Option(help="Column that says the species.")]
 Rows = Annotated[int, typer.Option(min=1, help="At most this many rows, drawn with --seed.")]
-Seed = Annotated[int, typer.Option(min=0, help="Of draws and bootstrap.")]
+Seed = Annotated[int, typer.Option(min=0, help="Number that draws and intervals follow from.")]
 
 
 def results_folder(data: str, model: str | None) -> Path:
@@ -94,33 +102,46 @@ def retrieval(
     output: Out = None,
     allow_seen: AllowSeen = False,
     validation: Annotated[
-        Path | None, typer.Option(help="Rows to choose δ, γ, ε on; the split `val` of DATA.")
+        Path | None, typer.Option(help="Other embeddings, to choose the weights of the mixture on.")
     ] = None,
     train: Annotated[
-        Path | None, typer.Option(help="Rows for ridge and hubs; the split `train` of DATA.")
+        Path | None,
+        typer.Option(help="Embeddings for the ridge baseline and the corrections against hubs."),
     ] = None,
     direction: Annotated[
-        list[str], typer.Option("--direction", help="Also 'image+sat->text'; repeat.")
+        list[str],
+        typer.Option(
+            "--direction",
+            help="A direction to measure beside the 30 of one modality each, as 'image+sat->text'.",
+        ),
     ] = [],  # noqa: B006 - Typer copies it
     all_combinations: Annotated[
-        bool, typer.Option("--all-combinations", help="Every visible set with every target.")
+        bool,
+        typer.Option(
+            "--all-combinations", help="Measure every set of modalities with every target."
+        ),
     ] = False,
     space: Annotated[
-        list[str], typer.Option("--space", help="encoder, reconstructed, hidden, hybrid; repeat.")
+        list[str],
+        typer.Option(
+            "--space", help="A space to measure: encoder, reconstructed, hidden or hybrid."
+        ),
     ] = [],  # noqa: B006
     species: Species = None,
     rows: Rows = 20_000,
     seed: Seed = 0,
-    taxa: Annotated[bool, typer.Option(help="Also match by genus, family, order.")] = True,
+    taxa: Annotated[
+        bool, typer.Option(help="Also count answers of the same genus, family and order.")
+    ] = True,
     paper: Annotated[
-        bool, typer.Option("--paper", help="The paper's formula: δ alone, γ = ε = 0.")
+        bool, typer.Option("--paper", help="Score by the published formula: δ alone, γ and ε 0.")
     ] = False,
     hub: Hub = None,
     device: Device = "cpu",
     *,
     options: EncodeOptions,
 ) -> None:
-    """Recall of every direction in every space, with intervals, baselines and published figures."""
+    """Measure how often the right row or species comes first, in every direction and space, with intervals."""
     from prom3e_index.evaluation.pages.output import screen
     from prom3e_index.evaluation.retrieval.run import RetrievalConfig, evaluate_retrieval
     from prom3e_index.evaluation.retrieval.scoring import BASE_SPACES
@@ -157,22 +178,32 @@ def retrieval(
 @grouped
 def probe(
     data: Data,
-    labels: Annotated[list[str], typer.Option("--labels", help="Column to predict; repeat.")],
-    task: Annotated[str, typer.Option(help="classification, regression or single-positive.")],
+    labels: Annotated[
+        list[str], typer.Option("--labels", help="Column to read from the embeddings.")
+    ],
+    task: Annotated[
+        str,
+        typer.Option(
+            help="What the column is: classification, regression, or single-positive (one of many classes known)."
+        ),
+    ],
     model: ModelOf = None,
     output: Out = None,
     allow_seen: AllowSeen = False,
     given: Annotated[
-        str | None, typer.Option(help="Visible modalities, loc or image,loc; those most rows have.")
+        str | None, typer.Option(help="What the model is shown, as loc or image,loc.")
     ] = None,
     representation: Annotated[
         list[str],
-        typer.Option(help="encoder, reconstructed, mean, modality, registers, all; repeat."),
+        typer.Option(
+            help="What is read: encoder, reconstructed, mean, modality, registers or all."
+        ),
     ] = [],  # noqa: B006
     split: Annotated[
         str | None,
         typer.Option(
-            help="random, site (cells of 1° apart), or a column with train and test.",
+            help="How rows are held out: random, site (whole cells of one degree), or a column with train and "
+            "test.",
             show_default="column split if there is one; else site and random, random without coordinates",
         ),
     ] = None,
@@ -183,7 +214,7 @@ def probe(
     *,
     options: EncodeOptions,
 ) -> None:
-    """Linear probes of every representation, beside raw coordinates and the mean."""
+    """Measure what linear models read from embeddings, beside raw coordinates and the mean."""
     from prom3e_index.evaluation.probe.run import ProbeConfig, evaluate_probe, markdown
 
     columns = (*labels, split) if split and split not in ("random", "site") else tuple(labels)
@@ -219,14 +250,16 @@ def uncertainty(
     allow_seen: AllowSeen = False,
     species: Species = None,
     rows: Rows = 3000,
-    pictures: Annotated[str, typer.Option(help="umap, pca or none.")] = "umap",
+    pictures: Annotated[
+        str, typer.Option(help="How embeddings are drawn: umap, pca or none.")
+    ] = "umap",
     seed: Seed = 0,
     hub: Hub = None,
     device: Device = "cpu",
     *,
     options: EncodeOptions,
 ) -> None:
-    """What the model's uncertainty says: sets, errors, failures, gaps, maps."""
+    """Measure whether the model's uncertainty follows its errors, and what lowers it."""
     from prom3e_index.evaluation.pages.output import number
     from prom3e_index.evaluation.pages.said import said_text
     from prom3e_index.evaluation.uncertainty.run import UncertaintyConfig, evaluate_uncertainty
@@ -271,9 +304,9 @@ def uncertainty(
 
 @app.command("redraw")
 def redraw(
-    folder: Annotated[Path, typer.Argument(help="Results of `evaluate retrieval`.")],
+    folder: Annotated[Path, typer.Argument(help="Folder of results of `evaluate retrieval`.")],
 ) -> None:
-    """Compute tables and pictures anew from stored ranks, without a run."""
+    """Make tables and pictures anew from stored ranks, without measuring again."""
     from prom3e_index.evaluation.pages.output import screen
     from prom3e_index.evaluation.retrieval.run import redraw as run
 

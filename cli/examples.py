@@ -127,7 +127,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "models show": (
         ("where the parts of a model come from, and which are here", "prom3e-index models show taxabind"),
-        ("of a model of your own", "prom3e-index models show own"),
+        ("of the model for places alone", "prom3e-index models show geoclip"),
     ),
     "models pull": (
         ("download the published weights once", "prom3e-index models pull taxabind"),

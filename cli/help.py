@@ -12,6 +12,7 @@ from typing import Any, get_args
 import typer
 from typer.core import TyperGroup
 
+from prom3e_index.cli import words
 from prom3e_index.cli.examples import EXAMPLES, SECTIONS
 from prom3e_index.cli.spelling import Command as Spelled
 
@@ -25,8 +26,8 @@ class Command(Spelled):
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """`[OPTIONS] TABLE`, without the signs of Python's types."""
-        words = words_of(self)
-        return ["[OPTIONS]", *(_argument(p, words[p.name]) for p in _arguments(self))]
+        named = words_of(self, path_of(ctx))
+        return ["[OPTIONS]", *(_argument(p, named[p.name]) for p in _arguments(self))]
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write the page: usage, sentences, examples, arguments, options."""
@@ -37,7 +38,7 @@ class Command(Spelled):
             with formatter.section("Examples"):
                 for why, line in examples:
                     formatter.write(f"  # {why}\n  {line}\n")
-        for title, rows in (("Arguments", arguments(self)), ("Options", options(self, ctx))):
+        for title, rows in (("Arguments", arguments(self, ctx)), ("Options", options(self, ctx))):
             if rows:
                 with formatter.section(title):
                     formatter.write_dl(rows)
@@ -90,13 +91,23 @@ def sections(group: Any) -> list[tuple[str, list[str]]]:
     return [(t, ns) for t, ns in (*parts, ("More", [n for n in shown if n not in known])) if ns]
 
 
-def words_of(command: Any) -> dict[str, str]:
-    """Parameter → the word that stands for its value: its own, or that of its type."""
+def words_of(command: Any, path: str) -> dict[str, str]:
+    """Parameter → the word that stands for its value: its own, that of its name, or that of its type."""
     kinds = inspect.signature(command.callback, eval_str=True).parameters
     return {
-        p.name: p.metavar or (_word(kinds[p.name].annotation) if p.name in kinds else "")
+        p.name: p.metavar
+        or words.of(words.VALUES, path, _named(p))
+        or _word(kinds[p.name].annotation)
         for p in command.params
+        if p.name in kinds
     }
+
+
+def _named(parameter: Any) -> str:
+    """What a parameter is called in `words`: an option by its first long name."""
+    if parameter.param_type_name == "argument":
+        return str(parameter.name)
+    return str(next((o for o in parameter.opts if o.startswith("--")), parameter.opts[0]))
 
 
 def _word(kind: Any) -> str:
@@ -118,17 +129,19 @@ def _argument(parameter: Any, word: str) -> str:
     return f"{word}{several}" if parameter.required else f"[{word}]{several}"
 
 
-def arguments(command: Any) -> list[tuple[str, str]]:
+def arguments(command: Any, ctx: Any) -> list[tuple[str, str]]:
     """What stands without an option: the word and what it means."""
-    words = words_of(command)
-    return [(words[p.name], told(p)) for p in _arguments(command)]
+    path = path_of(ctx)
+    named = words_of(command, path)
+    return [(named[p.name], told(p, path)) for p in _arguments(command)]
 
 
 def options(command: Any, ctx: Any) -> list[tuple[str, str]]:
     """Each option as it is typed, and what it means; hidden ones are left out."""
-    words = words_of(command)
+    path = path_of(ctx)
+    named = words_of(command, path)
     shown = [p for p in command.get_params(ctx) if p.param_type_name == "option" and not p.hidden]
-    return [(typed(p, words.get(p.name, "")), told(p)) for p in shown]
+    return [(typed(p, named.get(p.name, "")), told(p, path)) for p in shown]
 
 
 def typed(option: Any, word: str) -> str:
@@ -139,12 +152,12 @@ def typed(option: Any, word: str) -> str:
     return names if option.is_flag else f"{names} {word}"
 
 
-def told(parameter: Any) -> str:
+def told(parameter: Any, path: str) -> str:
     """What a parameter means, and in brackets where else it is taken from, its default and its bounds."""
     facts = []
     if parameter.envvar:
         facts.append(f"env: {parameter.envvar}")
-    default = _default(parameter)
+    default = _default(parameter, path)
     if default:
         facts.append(f"default: {default}")
     least, most = getattr(parameter, "min", None), getattr(parameter, "max", None)
@@ -160,13 +173,15 @@ def told(parameter: Any) -> str:
     return f"{help}  [{'; '.join(facts)}]" if facts else help
 
 
-def _default(parameter: Any) -> str:
+def _default(parameter: Any, path: str) -> str:
     """The default in words; empty where there is none to be told."""
     if isinstance(parameter.show_default, str):
         return parameter.show_default
     value = parameter.default
-    if value is None or value is False or parameter.required or not parameter.show_default:
+    if parameter.required or not parameter.show_default:
         return ""
+    if value is None or value in ([], ()):
+        return words.of(words.DEFAULTS, path, _named(parameter)) or ""
     if getattr(parameter, "is_flag", False):
-        return parameter.opts[0] if parameter.secondary_opts else ""
+        return parameter.opts[0] if value and parameter.secondary_opts else ""
     return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

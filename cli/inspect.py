@@ -19,10 +19,12 @@ if TYPE_CHECKING:
 
 def info(
     index: Index = DEFAULT_INDEX,
-    as_json: Annotated[bool, typer.Option("--json", help="The whole manifest.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Write the whole manifest as JSON.")
+    ] = False,
     media: MovedMedia = None,
     lost: Annotated[
-        bool, typer.Option("--lost", help="What rows lost and which were refused, and why.")
+        bool, typer.Option("--lost", help="Say what rows lost and which were refused, and why.")
     ] = False,
 ) -> None:
     """Say what an index holds, who made it, and how good its search is."""
@@ -101,12 +103,14 @@ def _write_lost(bundle: Bundle) -> None:
 
 def verify(
     index: Index = DEFAULT_INDEX,
-    sample: Annotated[int, typer.Option(min=1, help="Rows and files compared.")] = 20,
+    sample: Annotated[int, typer.Option(min=1, help="How many rows and files are compared.")] = 20,
     media: MovedMedia = None,
     model: MovedModel = None,
     hub: Hub = None,
 ) -> None:
-    """Check checksums, counts, keys, and a sample encoded again. Exit code 1 if anything differs.
+    """Check that an index is whole: checksums, counts, keys, and a sample encoded again.
+
+    Exit code 1 if anything differs.
 
     `–` stands before what could not be compared, because the files are not there.
     """
@@ -132,15 +136,17 @@ def export(
     ] = None,
     index: Index = DEFAULT_INDEX,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="The file to write, also so.")
+        Path | None, typer.Option("--output", "-o", help="The file to write, as an option.")
     ] = None,
-    what: Annotated[str, typer.Option(help="metadata or embeddings.")] = "metadata",
+    what: Annotated[
+        str, typer.Option(help="What is written: metadata (all columns) or embeddings.")
+    ] = "metadata",
     format: Annotated[
         str | None,
-        typer.Option("--format", "-f", help="parquet, csv or geojson; by the file's ending."),
+        typer.Option("--format", "-f", help="Format of the file: parquet, csv or geojson."),
     ] = None,
 ) -> None:
-    """Write the observations, or the encoder embeddings, for other software."""
+    """Write the observations, or their embeddings, for other software."""
     from prom3e_index.errors import InputError
     from prom3e_index.search.meaning import MEANINGLESS, means_nothing
     from prom3e_index.search.run import Bundle
@@ -175,6 +181,8 @@ def doctor(
     ] = False,
 ) -> None:
     """Say what is installed, whether there is a GPU, where weights are cached, what can be written.
+
+    Whether a model is complete here says `models show NAME`.
 
     With --conformance every kind of index, filtered and not, is compared with float64 arithmetic, and a GPU
     with the CPU; exit code 1 if anything differs.

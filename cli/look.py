@@ -13,13 +13,19 @@ from prom3e_index.cli.screen import progress, put_data, speaks_utf8
 
 @grouped
 def look(
-    table: Annotated[str, typer.Argument(help="Table, archive or folder of observations.")],
+    table: Annotated[
+        str, typer.Argument(help="Table, archive or folder of observations; - is stdin.")
+    ],
     *,
     options: LookOptions,
     urls: Annotated[
-        Path | None, typer.Option("--urls", help="Write the addresses of remote media there.")
+        Path | None,
+        typer.Option(
+            "--urls",
+            help="Write the addresses of media that are not here into this file, one a line.",
+        ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="All of it as JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Write all of it as JSON.")] = False,
 ) -> None:
     """Say what would be understood of a table: format, fields, what rows have, what is lost and why.
 

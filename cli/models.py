@@ -9,7 +9,11 @@ import typer
 from prom3e_index.cli.options import Hub
 from prom3e_index.cli.screen import say
 
-app = typer.Typer(help="Models: list, show, pull.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(
+    help="Say which models there are and what they are, and download them.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
 
 
 @app.command("list")
@@ -31,7 +35,7 @@ def list_models() -> None:
 
 @app.command()
 def show(
-    model: Annotated[str, typer.Argument(help="mini, taxabind, or a model folder.")],
+    model: Annotated[str, typer.Argument(help="taxabind, geoclip, mini, or a model folder.")],
     hub: Hub = None,
 ) -> None:
     """Say what a model is, where its parts come from, how large they are, and which are on this machine."""
@@ -77,7 +81,7 @@ def pull(
         str, typer.Argument(help="A model whose weights lie on the hub.")
     ] = "taxabind",
     revision: Annotated[
-        str, typer.Option(help="Branch, tag or commit to pin, the first time.")
+        str, typer.Option(help="Branch, tag or commit that is taken the first time, and kept.")
     ] = "main",
 ) -> None:
     """Download a model's weights once, and pin each repository to its commit."""

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ParamSpec, TypeVar, get_type_h
 
 import typer
 
+from prom3e_index.schema import MAPPABLE
+
 if TYPE_CHECKING:
     from prom3e_index.indexer.work import BuildConfig
 
@@ -28,16 +30,23 @@ def _index(path: Path) -> Path:
 
 Index = Annotated[
     Path,
-    typer.Option("--index", "-i", envvar="PROM3E_INDEX", callback=_index, help="The index folder."),
+    typer.Option(
+        "--index", "-i", envvar="PROM3E_INDEX", callback=_index, help="The index: a folder."
+    ),
 ]
-Seed = Annotated[int, typer.Option("--seed", min=0, max=MOST_SEED, help="Of everything random.")]
+Seed = Annotated[
+    int,
+    typer.Option("--seed", min=0, max=MOST_SEED, help="Number that everything drawn follows from."),
+]
 ModelName = Annotated[
     str | None,
-    typer.Option("--model", "-m", help="taxabind, mini, or a model folder; the one that fits."),
+    typer.Option(
+        "--model", "-m", help="Model: taxabind, mini (the demo world), or a model folder."
+    ),
 ]
 OtherModel = Annotated[
     str | None,
-    typer.Option("--model", "-m", help="Where the index's model is now; the one it was made with."),
+    typer.Option("--model", "-m", help="The index's model, where its folder is now."),
 ]
 Hub = Annotated[
     Path | None,
@@ -45,7 +54,7 @@ Hub = Annotated[
         "--hub",
         exists=True,
         file_okay=False,
-        help="Local copy of hub repositories, read as DIR/OWNER/REPO.",
+        help="Folder with copies of hub repositories, as FOLDER/OWNER/REPOSITORY.",
     ),
 ]
 
@@ -56,35 +65,40 @@ def _device(name: str) -> str:
     return checked_device(name)
 
 
-Device = Annotated[str, typer.Option("--device", callback=_device, help="cpu, cuda, cuda:1, …")]
-Climate = Annotated[Path | None, typer.Option("--climate", help="Climate raster, .npy or GeoTIFF.")]
+Device = Annotated[
+    str,
+    typer.Option(
+        "--device",
+        callback=_device,
+        help="Where networks run: cpu, cuda, or cuda:1 for the second GPU.",
+    ),
+]
+Climate = Annotated[
+    Path | None,
+    typer.Option(
+        "--climate",
+        help="Climate raster, .npy or GeoTIFF, from which places without climate columns take it.",
+    ),
+]
 MovedMedia = Annotated[
     Path | None,
     typer.Option(
         "--media",
         exists=True,
         file_okay=False,
-        help="Where the observations' files are now, if they have moved.",
+        help="Folder that the paths of photos and recordings start from now, if they have moved.",
     ),
 ]
 MovedModel = Annotated[
     str | None,
-    typer.Option("--model", "-m", help="Where the index's model is now, if it has moved."),
+    typer.Option("--model", "-m", help="The index's model, where it is now, if it has moved."),
 ]
-Where = Annotated[str | None, typer.Option("--where", help="SQL predicate over the observations.")]
-Recall = Annotated[
-    float | None, typer.Option(help="Share of the ten nearest to be found; 1 is exact. 0.99.")
-]
-Memory = Annotated[
-    str | None, typer.Option(help="For the FAISS files of all targets, as 8GB; no bound.")
-]
-Latency = Annotated[
-    str | None, typer.Option(help="For one query on one core, as 5ms; exact search where it fits.")
-]
-Kind = Annotated[
+Where = Annotated[
     str | None,
     typer.Option(
-        help="exact, ivf-f16, ivf-sq8, ivf-rabitq4, ivf-pqfs or hnsw-sq8; chosen by size."
+        "--where",
+        help='Only rows for which this is true: SQL over the columns that `info` lists, as "license LIKE '
+        "'CC%'\".",
     ),
 ]
 
@@ -95,19 +109,24 @@ class TableOptions:
 
     table_format: Annotated[
         str | None,
-        typer.Option("--table-format", help="What kind of table it is; told by its content."),
+        typer.Option(
+            "--table-format", help="What kind of table it is, as gbif; a wrong name lists them."
+        ),
     ] = None
-    map: Annotated[list[str], typer.Option("--map", help="COLUMN=FIELD; repeat.")] = field(
-        default_factory=list
-    )
+    map: Annotated[
+        list[str], typer.Option("--map", help=f"Which field a column is: {', '.join(MAPPABLE)}.")
+    ] = field(default_factory=list)
     media: Annotated[
-        Path | None, typer.Option("--media", help="Folder of relative media paths; the table's.")
+        Path | None,
+        typer.Option(
+            "--media", help="Folder that relative paths of photos and recordings start from."
+        ),
     ] = None
     allow_outside: Annotated[
-        bool, typer.Option("--allow-outside", help="Accept media elsewhere.")
+        bool, typer.Option("--allow-outside", help="Also read media outside that folder.")
     ] = False
     encoding: Annotated[
-        str | None, typer.Option("--encoding", help="Of a text table, as gbk; told by its bytes.")
+        str | None, typer.Option("--encoding", help="Encoding of a text table, as gbk or latin-1.")
     ] = None
 
     @property
@@ -128,13 +147,17 @@ class LookOptions(TableOptions):
 
     date_order: Annotated[
         str | None,
-        typer.Option("--date-order", help="Of 04/05/2023: dmy or mdy; told by the column."),
+        typer.Option("--date-order", help="How 04/05/2023 is read: dmy (4 May) or mdy (April 5)."),
     ] = None
     duplicates: Annotated[
-        str, typer.Option("--duplicates", help="Rows of one id: error, first or last.")
+        str,
+        typer.Option(
+            "--duplicates", help="What is done with rows of one id: error, first or last."
+        ),
     ] = "error"
     strict: Annotated[
-        bool, typer.Option("--strict", help="Refuse a table of which a row or a value is lost.")
+        bool,
+        typer.Option("--strict", help="Refuse a table of which a row or a value would be lost."),
     ] = False
 
 
@@ -146,32 +169,35 @@ class RowOptions(LookOptions):
     windows: Annotated[
         str | None,
         typer.Option(
-            help="Seconds of the windows that longer recordings become, a row each; none: one row a recording, by "
-            "the published crops; auto: windows of 10 s above 30 s. An index keeps its choice."
+            help="Seconds of the windows that longer recordings become, a row each; none: one row a recording; "
+            "auto: windows of 10 s where a recording has more than 30 s. An index keeps its choice."
         ),
     ] = None
     hop: Annotated[
-        float | None, typer.Option(help="Seconds from one window to the next; half a window.")
+        float | None, typer.Option(help="Seconds from the start of one window to the next.")
     ] = None
     file_facts: Annotated[
         bool,
         typer.Option(
             "--file-facts/--no-file-facts",
-            help="Take place, date and name from EXIF, GUANO and tags, where the table has none.",
+            help="Take place, date and name from EXIF, GUANO and tags where the table has none.",
         ),
     ] = True
     batch_size: Annotated[
-        int | None, typer.Option("--batch-size", min=1, help="Items per encoder call.")
+        int | None, typer.Option("--batch-size", min=1, help="Items that an encoder takes at once.")
     ] = None
     workers: Annotated[
-        int | None, typer.Option("--workers", min=1, help="Decode processes; one per core.")
+        int | None, typer.Option("--workers", min=1, help="Processes that decode media.")
     ] = None
     timeout: Annotated[
-        float, typer.Option("--timeout", min=0.1, help="Seconds that one file may take.")
+        float,
+        typer.Option("--timeout", min=0.1, help="Seconds that one file may take to be decoded."),
     ] = 120.0
     restart: Annotated[
         bool,
-        typer.Option("--restart", help="Discard unfinished work of another table or settings."),
+        typer.Option(
+            "--restart", help="Discard unfinished work on another table or with other settings."
+        ),
     ] = False
 
 
@@ -180,11 +206,17 @@ class EncodeOptions(RowOptions):
     """How a table is encoded for the first time: an index keeps the choices of this group for good."""
 
     exif_transpose: Annotated[
-        bool, typer.Option("--exif-transpose", help="Turn photos upright.")
+        bool,
+        typer.Option(
+            "--exif-transpose",
+            help="Turn photos upright, as EXIF says. The published model was trained without.",
+        ),
     ] = False
     audio_window: Annotated[
         bool,
-        typer.Option("--audio-window", help="Embed every 10 s of long recordings and average."),
+        typer.Option(
+            "--audio-window", help="Embed every 10 s of a long recording and take the mean."
+        ),
     ] = False
 
 
@@ -272,18 +304,3 @@ def filled(option: str, text: str | None) -> str | None:
     if text is not None and not text.strip():
         raise InputError(f"{option} is empty; leave it out, or say which.")
     return text
-
-
-def wishes(
-    recall: float | None, memory: str | None, latency: str | None, kind: str | None
-) -> dict[str, Any]:
-    """The fields of a `Wish` that options give."""
-    from prom3e_index.bundle.faiss.kinds import parse_bytes, parse_milliseconds
-
-    given = {
-        "recall": recall,
-        "memory": None if memory is None else parse_bytes(memory),
-        "milliseconds": None if latency is None else parse_milliseconds(latency),
-        "kind": kind,
-    }
-    return {k: v for k, v in given.items() if v is not None}

@@ -27,92 +27,136 @@ def query(
         typer.Option(
             "--image",
             "--photo",
-            help="Photo; - is stdin. Several, each with --image, are averaged.",
+            help="Photo to ask with; - is stdin. Several are averaged.",
         ),
     ] = [],  # noqa: B006 - Typer copies it
     sat: Annotated[
-        list[Path], typer.Option("--sat", "--tile", help="Satellite tile, or several.")
+        list[Path],
+        typer.Option(
+            "--sat", "--tile", help="Satellite tile to ask with, RGB or a Sentinel-2 GeoTIFF."
+        ),
     ] = [],  # noqa: B006
     audio: Annotated[
-        list[Path], typer.Option("--audio", "--sound", help="Recording, or several.")
+        list[Path],
+        typer.Option(
+            "--audio", "--sound", help="Recording to ask with; call.wav@7:00-7:10 is a span of it."
+        ),
     ] = [],  # noqa: B006
     location: Annotated[
         str | None,
-        typer.Option("--location", "--place", help="LATITUDE,LONGITUDE in degrees."),
+        typer.Option("--location", "--place", help="Place to ask with, in degrees."),
     ] = None,
     env: Annotated[
         str | None,
         typer.Option(
-            "--env", "--climate-values", help="20 scaled climate values, or a .npy of them."
+            "--env",
+            "--climate-values",
+            help="Climate to ask with: 20 values scaled as the model's raster, separated by commas, or a .npy of "
+            "them.",
         ),
     ] = None,
     text: Annotated[
-        list[str], typer.Option("--text", "--name", help="Taxonomic name, or several.")
+        list[str], typer.Option("--text", "--name", help="Name to ask with, scientific or common.")
     ] = [],  # noqa: B006
-    embedding: Annotated[Path | None, typer.Option(help="A .npy vector, with --as.")] = None,
+    embedding: Annotated[
+        Path | None,
+        typer.Option(help="An embedding to ask with, a .npy vector; --as says of what."),
+    ] = None,
     embedding_of: Annotated[
-        str | None, typer.Option("--as", "--embedding-of", help="Modality of --embedding.")
+        str | None,
+        typer.Option(
+            "--as",
+            "--embedding-of",
+            help="Modality of --embedding: image, sat, loc, env, text or audio.",
+        ),
     ] = None,
     target: Annotated[
-        str | None, typer.Option("--target", "-t", help="Modality searched for.")
+        str | None,
+        typer.Option(
+            "--target",
+            "-t",
+            help="What to look for: image (or photo), sat (tile), loc (place), env (climate), text (name) or audio "
+            "(sound).",
+        ),
     ] = None,
-    k: Annotated[int, typer.Option("-k", "--hits", help="Hits.")] = 10,
+    k: Annotated[int, typer.Option("-k", "--hits", help="How many hits.")] = 10,
     space: Annotated[
-        str, typer.Option(help="hybrid, encoder, reconstructed or hidden.")
+        str,
+        typer.Option(
+            help="Where query and rows are compared: hybrid, encoder, reconstructed or hidden."
+        ),
     ] = "hybrid",
     delta: Annotated[
-        float | None, typer.Option(help="δ, share of the completed target in the query.")
+        float | None, typer.Option(help="δ: share of the completed target in the query, 0 to 1.")
     ] = None,
-    gamma: Annotated[float | None, typer.Option(help="γ, share of the hidden block.")] = None,
+    gamma: Annotated[
+        float | None, typer.Option(help="γ: share of the model's hidden state, 0 to 1.")
+    ] = None,
     epsilon: Annotated[
         float | None,
         typer.Option(
-            help="ε, share of reconstruction in the gallery. 0 costs a scan; others complete up to 100,000 "
-            "observations again, seconds per ten thousand."
+            help="ε: share of reconstruction in the rows, 0 to 1. Another than the index's costs a scan, or "
+            "completes up to 100,000 rows again."
         ),
     ] = None,
     observed_only: Annotated[
-        bool, typer.Option("--observed-only", help="No completed hits.")
+        bool, typer.Option("--observed-only", help="No hits that the model has completed.")
     ] = False,
     where: Where = None,
     near: Annotated[
-        str | None, typer.Option(help="LATITUDE,LONGITUDE,RADIUS with km or m.")
+        str | None, typer.Option(help="Only rows this near, as 48.2,16.3,50km.")
     ] = None,
-    bbox: Annotated[str | None, typer.Option(help="WEST,SOUTH,EAST,NORTH in degrees.")] = None,
+    bbox: Annotated[
+        str | None, typer.Option(help="Only rows in this box, in degrees, as 16,48,17,49.")
+    ] = None,
     taxon: Annotated[
         str | None,
         typer.Option(
-            help="A name at any rank: the whole name, not a part of it; authors and capitals do not matter."
+            help="Only rows of this taxon, a whole name at any rank, scientific or common; authors and capitals do "
+            "not matter."
         ),
     ] = None,
-    since: Annotated[str | None, typer.Option("--from", "--since", help="First day.")] = None,
-    until: Annotated[str | None, typer.Option("--to", "--until", help="Last day.")] = None,
-    group_by: Annotated[
+    since: Annotated[
         str | None,
         typer.Option(
-            help="At most one hit per value of this column, or `species`; values are compared whole."
+            "--from", "--since", help="Only rows from this day on: 2023, 2023-06 or 2023-06-15."
         ),
     ] = None,
+    until: Annotated[
+        str | None,
+        typer.Option(
+            "--to",
+            "--until",
+            help="Only rows until this day, the last day of a year or month: 2023, 2023-06 or 2023-06-15.",
+        ),
+    ] = None,
+    group_by: Annotated[
+        str | None,
+        typer.Option(help="At most one hit of each value of this column, as species."),
+    ] = None,
     exact: Annotated[
-        bool, typer.Option("--exact", help="Score every eligible row, whatever the index.")
+        bool, typer.Option("--exact", help="Score every eligible row, whatever kind the index is.")
     ] = False,
-    at: Annotated[int | None, typer.Option(help="An earlier generation; see history.")] = None,
+    at: Annotated[
+        int | None,
+        typer.Option(help="Ask an earlier generation of the index; `history` lists them."),
+    ] = None,
     queries: Annotated[
         Path | None,
         typer.Option(
-            help="A table of queries, as build reads tables: any modalities in each row, `target` too. With -o FILE "
-            "an interrupted run goes on."
+            help="A table of queries, read as `build` reads tables: any modalities in each row, and `target`. With "
+            "-o FILE an interrupted run goes on."
         ),
     ] = None,
     map: Annotated[
-        list[str], typer.Option("--map", help="COLUMN=FIELD of --queries; repeat.")
+        list[str], typer.Option("--map", help="Which field a column of --queries is.")
     ] = [],  # noqa: B006
     media: MovedMedia = None,
     queries_media: Annotated[
-        Path | None, typer.Option(help="Folder of the relative paths in --queries; the table's.")
+        Path | None, typer.Option(help="Folder that relative paths in --queries start from.")
     ] = None,
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Decode processes for --queries; one per core.")
+        int | None, typer.Option(min=1, help="Processes that decode media of --queries.")
     ] = None,
     restart: Annotated[
         bool, typer.Option("--restart", help="Discard unfinished answers to other queries.")
@@ -122,15 +166,18 @@ def query(
         typer.Option(
             "--format",
             "-f",
-            help="table, json, jsonl, csv, geojson or parquet; of --queries jsonl, csv or parquet.",
+            help="Format of the answer: table, json, jsonl, csv, geojson or parquet; of --queries jsonl, csv or "
+            "parquet.",
         ),
     ] = None,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write there.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write the answer into this file.")
+    ] = None,
     model: OtherModel = None,
     hub: Hub = None,
     device: Device = "cpu",
 ) -> None:
-    """Search by any set of modalities; --target says what to look for."""
+    """Find observations by a photo, sound, place, tile, climate or name, or by several of them."""
     from dataclasses import replace
 
     from prom3e_index.bundle.filters import (

@@ -47,7 +47,7 @@ def commands_page() -> str:
                 pages += [f"# {why}", line]
             pages.append("```")
             for head, rows in (
-                ("argument", arguments(command)),
+                ("argument", arguments(command, ctx)),
                 ("option", options(command, ctx)),
             ):
                 if rows:

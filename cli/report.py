@@ -47,23 +47,28 @@ def report(
     ] = [],  # noqa: B006
     location: Annotated[
         list[str],
-        typer.Option(
-            "--location", "--place", help="LATITUDE,LONGITUDE in degrees; each is a question."
-        ),
+        typer.Option("--location", "--place", help="Place in degrees; each is a question."),
     ] = [],  # noqa: B006
     text: Annotated[
-        list[str], typer.Option("--text", "--name", help="Name; each is a question.")
+        list[str],
+        typer.Option("--text", "--name", help="Name, scientific or common; each is a question."),
     ] = [],  # noqa: B006
     queries: Annotated[
         Path | None,
-        typer.Option(help="A table of questions: any modalities in each row, `target` too."),
+        typer.Option(help="A table of questions: any modalities in each row, and `target`."),
     ] = None,
     map: Annotated[
         list[str],
-        typer.Option("--map", metavar="COLUMN=FIELD", help="A column of --queries; repeat."),
+        typer.Option("--map", metavar="COLUMN=FIELD", help="Which field a column of --queries is."),
     ] = [],  # noqa: B006
     target: Annotated[
-        str | None, typer.Option("--target", "-t", help="Modality searched for.")
+        str | None,
+        typer.Option(
+            "--target",
+            "-t",
+            help="What to look for: image (or photo), sat (tile), loc (place), env (climate), text (name) or audio "
+            "(sound).",
+        ),
     ] = None,
     k: Annotated[int, typer.Option("-k", "--hits", help="Hits of each question.")] = 8,
     where: Where = None,

@@ -20,7 +20,7 @@ from prom3e_index.cli.options import (
 from prom3e_index.cli.screen import progress, say
 
 app = typer.Typer(
-    help="Train on your own data: stage 1 aligns encoders, stage 2 fits the MVAE.",
+    help="Train on your own data: encoders (align, patch), and the network that completes what is missing (mvae).",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -36,62 +36,80 @@ def _out(path: Path) -> Path:
 
 
 Out = Annotated[Path, typer.Option("--output", "-o", callback=_out, help="The folder to write.")]
-Settings = Annotated[list[str], typer.Option("--set", help="SETTING=VALUE; repeat.")]
+Settings = Annotated[
+    list[str],
+    typer.Option(
+        "--set",
+        help="A setting of the recipe, as precision=bf16; settings stand in training/stage_two/recipe.py.",
+    ),
+]
 
 
 @app.command("mvae")
 def mvae(
     embeddings: Annotated[
         list[Path],
-        typer.Argument(help=".npz of `encode`, MultiNat .parquet, or the authors' .npy."),
+        typer.Argument(
+            help="Embeddings: .npz of `encode`, MultiNat .parquet, or the authors' .npy."
+        ),
     ],
     out: Out,
-    recipe: Annotated[str, typer.Option(help="best or published.")] = "best",
+    recipe: Annotated[
+        str, typer.Option(help="Settings to start from: best or published.")
+    ] = "best",
     validation: Annotated[
         Path | None,
-        typer.Option(help="Embeddings to validate with; else split `val`, else rows held out."),
+        typer.Option(help="Embeddings of other rows, to choose settings on."),
     ] = None,
     holdout: Annotated[
         bool,
         typer.Option(
             "--holdout/--no-holdout",
-            help="Without validation rows, keep a tenth of the rows, whole sites, to choose by.",
+            help="Without validation rows, keep a tenth of the rows, whole sites, to choose settings on.",
         ),
     ] = True,
     model: Annotated[
-        str | None, typer.Option("--model", "-m", help="Model whose encoders made them.")
+        str | None, typer.Option("--model", "-m", help="Model whose encoders made the embeddings.")
     ] = None,
     init: Annotated[
         str | None,
-        typer.Option(help="Model or MVAE folder to start from instead of random weights."),
+        typer.Option(help="Model or MVAE folder to start from."),
     ] = None,
-    add: Annotated[list[str], typer.Option(help="NAME:WIDTH of a further modality.")] = [],  # noqa: B006
-    embed_dim: Annotated[int | None, typer.Option(min=1, help="Latent width.")] = None,
+    add: Annotated[list[str], typer.Option(help="A further modality, as dna:256.")] = [],  # noqa: B006
+    embed_dim: Annotated[int | None, typer.Option(min=1, help="Width of the hidden state.")] = None,
     depth: Annotated[int | None, typer.Option(min=1, help="Transformer blocks.")] = None,
     heads: Annotated[int | None, typer.Option(min=1, help="Attention heads.")] = None,
     mlp_dim: Annotated[
-        int | None, typer.Option(min=1, help="Hidden width of a block's MLP.")
+        int | None, typer.Option(min=1, help="Inner width of a block's MLP.")
     ] = None,
     registers: Annotated[int | None, typer.Option(min=0, help="Register tokens.")] = None,
-    batch_size: Annotated[int | None, typer.Option(min=1, help="Rows per step.")] = None,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="Rows of one step.")] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the rows.")] = None,
-    steps: Annotated[int | None, typer.Option(min=1, help="Steps instead of epochs.")] = None,
-    lr: Annotated[float | None, typer.Option(help="Peak learning rate.")] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Steps, instead of --epochs.")] = None,
+    lr: Annotated[float | None, typer.Option(help="Highest learning rate.")] = None,
     seed: Annotated[
-        int | None, typer.Option(min=0, max=MOST_SEED, help="Of everything random.")
+        int | None,
+        typer.Option(min=0, max=MOST_SEED, help="Number that everything drawn follows from."),
     ] = None,
     settings: Settings = [],  # noqa: B006 - Typer copies it
     device: Device = "cpu",
     hub: Hub = None,
-    export: Annotated[str | None, typer.Option(help="published: also write that layout.")] = None,
-    half: Annotated[bool, typer.Option("--half", help="Store half-precision weights.")] = False,
+    export: Annotated[
+        str | None, typer.Option(help="`published`: also write the published layout.")
+    ] = None,
+    half: Annotated[bool, typer.Option("--half", help="Store weights in half precision.")] = False,
     tensorboard: Annotated[
-        bool, typer.Option("--tensorboard", help="Write TensorBoard event files.")
+        bool,
+        typer.Option(
+            "--tensorboard", help="Write TensorBoard event files (needs the extra `tensorboard`)."
+        ),
     ] = False,
-    name: Annotated[str | None, typer.Option(help="Name of the model; the folder's.")] = None,
-    summary: Annotated[str | None, typer.Option(help="What it knows, for `models show`.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the model.")] = None,
+    summary: Annotated[
+        str | None, typer.Option(help="What the model knows, for `models show`.")
+    ] = None,
 ) -> None:
-    """Fit the MVAE to embeddings; write a model folder. An interrupted run goes on."""
+    """Fit the network that completes what is missing (MVAE) to embeddings, and write a model folder."""
     from prom3e_index.errors import InputError, near_names
     from prom3e_index.training.stage_two.recipe import RECIPES
     from prom3e_index.training.stage_two.run import MVAERun, run_mvae
@@ -155,44 +173,51 @@ def _width(entry: str) -> tuple[str, int]:
 @app.command("align")
 @grouped
 def align(
-    modality: Annotated[str, typer.Argument(help="sat, loc, env, audio, or image+text.")],
-    table: Annotated[str, typer.Argument(help="Observations with photos.")],
+    modality: Annotated[
+        str, typer.Argument(help="What is aligned: sat, loc, env, audio, or image+text.")
+    ],
+    table: Annotated[str, typer.Argument(help="Table of observations with photos.")],
     out: Out,
     init: Annotated[
         str,
         typer.Option(
-            help="Folder in the published layout to start from; without weights they are random. "
+            help="Folder in the published layout to start from; one without weights starts from random ones. "
             "package:geoclip for places."
         ),
     ],
     anchor: Annotated[
-        str | None, typer.Option(help="Model, or open_clip folder, whose photo tower stays frozen.")
+        str | None,
+        typer.Option(help="Model, or open_clip folder, whose photo encoder stays as it is."),
     ] = None,
     loss: Annotated[
-        str | None, typer.Option(help="supcon, supcon-sum, infonce or masked; the published one.")
+        str | None, typer.Option(help="Loss: supcon, supcon-sum, infonce or masked.")
     ] = None,
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the rows.")] = 20,
-    batch_size: Annotated[
-        int | None, typer.Option(min=1, help="Rows per step; the published.")
-    ] = None,
-    lr: Annotated[float, typer.Option(help="Peak learning rate.")] = 1e-4,
-    warmup: Annotated[float, typer.Option(help="Share of updates with rising rate.")] = 0.0,
-    schedule: Annotated[str, typer.Option(help="restarts (published) or cosine.")] = "restarts",
-    accumulate: Annotated[int, typer.Option(min=1, help="Steps per update.")] = 8,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="Rows of one step.")] = None,
+    lr: Annotated[float, typer.Option(help="Highest learning rate.")] = 1e-4,
+    warmup: Annotated[
+        float, typer.Option(help="Share of the updates in which the rate rises.")
+    ] = 0.0,
+    schedule: Annotated[
+        str, typer.Option(help="How the rate falls: restarts (published) or cosine.")
+    ] = "restarts",
+    accumulate: Annotated[int, typer.Option(min=1, help="Steps of one update.")] = 8,
     gather: Annotated[
-        bool, typer.Option("--gather", help="Under torchrun, contrast with all processes' rows.")
+        bool,
+        typer.Option("--gather", help="Under torchrun, contrast with the rows of all processes."),
     ] = False,
     precision: Annotated[
-        str, typer.Option(help="float32, tf32 (GPU) or bf16 products in the networks.")
+        str, typer.Option(help="Precision of products: float32, tf32 (GPU) or bf16.")
     ] = "float32",
     augment: Annotated[
         bool,
-        typer.Option("--augment/--no-augment", help="Random crops, flips, blur; rolls, noise."),
+        typer.Option(
+            "--augment/--no-augment",
+            help="Vary photos and tiles by crops, flips and blur, sounds by rolls and noise.",
+        ),
     ] = True,
     seed: Seed = 0,
-    species: Annotated[
-        str | None, typer.Option(help="Column that tells species apart; the name.")
-    ] = None,
+    species: Annotated[str | None, typer.Option(help="Column that tells species apart.")] = None,
     *,
     options: TableOptions,
     climate: Climate = None,
@@ -201,9 +226,12 @@ def align(
     ] = None,
     device: Device = "cpu",
     hub: Hub = None,
-    half: Annotated[bool, typer.Option("--half", help="Store half-precision weights.")] = False,
+    half: Annotated[bool, typer.Option("--half", help="Store weights in half precision.")] = False,
 ) -> None:
-    """Align an encoder to a frozen photo tower; write its folder. An interrupted run goes on."""
+    """Fit an encoder to photos whose encoder stays as it is, and write its folder.
+
+    An interrupted run goes on when the same command is run again.
+    """
     from prom3e_index.schema import modality_name
     from prom3e_index.training.stage_one.align import PUBLISHED_BATCH, PUBLISHED_LOSS, AlignConfig
     from prom3e_index.training.stage_one.run import TOGETHER, AlignRun, run_align
@@ -241,16 +269,20 @@ def align(
 @app.command("patch")
 @grouped
 def patch(
-    before: Annotated[Path, typer.Argument(help="open_clip folder of the weights before.")],
-    after: Annotated[Path, typer.Argument(help="The same network after fine-tuning.")],
-    table: Annotated[str, typer.Argument(help="Validation observations with photos and names.")],
+    before: Annotated[
+        Path, typer.Argument(help="open_clip folder of the weights before fine-tuning.")
+    ],
+    after: Annotated[Path, typer.Argument(help="open_clip folder of the same network after it.")],
+    table: Annotated[
+        str, typer.Argument(help="Table of observations with photos and names, to choose on.")
+    ],
     out: Out,
-    points: Annotated[int, typer.Option(min=1, help="Values of a between 0 and 1.")] = 10,
+    points: Annotated[int, typer.Option(min=1, help="How many mixes are tried.")] = 10,
     *,
     options: TableOptions,
     device: Device = "cpu",
 ) -> None:
-    """Mix weights before and after fine-tuning; keep the mix with the best zero-shot accuracy."""
+    """Mix weights before and after fine-tuning, and keep the mix that names photos best."""
     from prom3e_index.training.stage_one.observations import read_rows
     from prom3e_index.training.stage_one.patch import run_patch
 

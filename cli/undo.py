@@ -19,12 +19,15 @@ if TYPE_CHECKING:
 def remove(
     index: Index = DEFAULT_INDEX,
     where: Where = None,
-    ids: Annotated[Path | None, typer.Option(help="A text file with one id per line.")] = None,
+    ids: Annotated[Path | None, typer.Option(help="A text file with one id a line.")] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only say what would be removed.")
     ] = False,
     yes: Annotated[
-        bool, typer.Option("--yes", "-y", help="Remove more than a tenth without a question.")
+        bool,
+        typer.Option(
+            "--yes", "-y", help="Remove more than a tenth of the index without a question."
+        ),
     ] = False,
 ) -> None:
     """Remove observations from what is found; `restore` puts them back until `compact`.
@@ -123,7 +126,7 @@ def _lines(path: Path) -> list[str]:
 
 
 def restore(
-    at: Annotated[int, typer.Option("--at", min=1, help="The generation; see history.")],
+    at: Annotated[int, typer.Option("--at", min=1, help="The generation; `history` lists them.")],
     index: Index = DEFAULT_INDEX,
 ) -> None:
     """Make the index what it was in an earlier generation: undo remove, update or add, until `compact`.

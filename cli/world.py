@@ -12,12 +12,15 @@ from prom3e_index.cli.screen import progress, say
 
 def world(
     folder: Annotated[Path, typer.Argument(help="New folder.")],
-    observations: Annotated[int, typer.Option(min=1, help="Rows of the table.")] = 2000,
+    observations: Annotated[int, typer.Option(min=1, help="Observations to invent.")] = 2000,
     seed: Annotated[
-        int, typer.Option(min=0, help="Of the observations; the planet stays the same.")
+        int,
+        typer.Option(
+            min=0, help="Number that the observations are drawn from; the planet stays the same."
+        ),
     ] = 0,
 ) -> None:
-    """Make an invented planet's observations with real files."""
+    """Invent observations of a planet, with photos, songs and tiles as files."""
     from prom3e_index.world import write_world
 
     with progress() as show:

@@ -11,6 +11,7 @@ import typer
 from typer.main import get_command
 
 from prom3e_index.cli import help as pages
+from prom3e_index.cli import words
 from prom3e_index.cli.app import app
 from prom3e_index.cli.examples import EXAMPLES, SECTIONS
 
@@ -107,6 +108,7 @@ def tool():
         media: Annotated[Path | None, typer.Option(file_okay=False)] = None,
         where: Annotated[str, typer.Option(envvar="WHERE")] = "here",
         map: Annotated[list[str], typer.Option(metavar="COLUMN=FIELD", help="A name.")] = [],  # noqa: B006
+        size: Annotated[float | None, typer.Option(help="Width.")] = None,
         turn: Annotated[bool, typer.Option("--turn", help="Upright.")] = False,
         taxa: Annotated[bool, typer.Option(help="Ranks too.")] = True,
         old: Annotated[str | None, typer.Option(hidden=True)] = None,
@@ -126,7 +128,7 @@ def test_what_goes_in_is_named_and_defaults_are_told(tool):
     rows = dict(pages.options(command, ctx))
 
     assert command.collect_usage_pieces(ctx) == ["[OPTIONS]", "TABLE", "[FILE] ..."]
-    assert pages.arguments(command) == [
+    assert pages.arguments(command, ctx) == [
         ("TABLE", "Observations.  [required]"),
         ("FILE", "Others."),
     ]
@@ -134,8 +136,9 @@ def test_what_goes_in_is_named_and_defaults_are_told(tool):
     assert rows == {
         "-n, --rows N": "At most.  [default: 5; 1 or more]",
         "--share NUMBER": "Part.  [default: all; 0 to 1]",
-        "--media FOLDER": "",
-        "--where TEXT": "  [env: WHERE; default: here]",
+        "--media FOLDER": "  [default: the table's own]",
+        "--where PREDICATE": "  [env: WHERE; default: here]",
+        "--size NUMBER": "Width.",
         "--map COLUMN=FIELD": "A name.  [may be repeated]",
         "--turn": "Upright.",
         "--taxa / --no-taxa": "Ranks too.  [default: --taxa]",
@@ -151,3 +154,58 @@ def test_every_command_refuses_an_option_given_twice(monkeypatch, capsys):
 
     assert stop.value.code == 2
     assert "--sample is given 2 times" in capsys.readouterr().err
+
+
+def names_of(path, command):
+    return {
+        (path, name)
+        for p in command.params
+        for name in ([p.name] if p.param_type_name == "argument" else p.opts)
+    }
+
+
+def test_every_word_and_default_is_of_an_option_that_exists():
+    known = {pair for name, command, _ in EVERY for pair in names_of(name, command)}
+    options = {option for _, option in known}
+
+    for table in (words.VALUES, words.DEFAULTS):
+        for entry in table:
+            path, _, option = entry.rpartition(" ")
+            assert option in options, entry
+            if path:
+                assert any(o == option and n.startswith(path) for n, o in known), entry
+
+
+def test_a_text_has_a_word_of_its_own():
+    plain = {
+        row
+        for _, command, ctx in EVERY
+        for row, _ in (*pages.options(command, ctx), *pages.arguments(command, ctx))
+        if row.endswith(" TEXT") or row == "TEXT"
+    }
+
+    assert plain == {"--summary TEXT"}
+
+
+def told_of(path, option):
+    _, command, ctx = next(e for e in EVERY if e[0] == path)
+    return next(
+        said for row, said in pages.options(command, ctx) if option in row.replace(",", "").split()
+    )
+
+
+def test_the_values_that_help_lists_are_those_that_are_known():
+    from prom3e_index.bundle.faiss.kinds import KINDS
+    from prom3e_index.cli.render import FORMATS
+    from prom3e_index.schema import MAPPABLE, NAMES, SPACES
+
+    for path, option, values in (
+        ("query", "--space", SPACES),
+        ("query", "--target", NAMES),
+        ("query", "--as", NAMES),
+        ("query", "--format", FORMATS),
+        ("build", "--kind", KINDS),
+        ("build", "--map", MAPPABLE),
+    ):
+        said = set(re.findall(r"[\w-]+", told_of(path, option)))
+        assert set(values) <= said, (path, option)

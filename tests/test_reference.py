@@ -11,7 +11,7 @@ from prom3e_index.tables.aliases import ALIASES, match_columns
 from prom3e_index.tables.conventions import CONVENTIONS
 
 
-@pytest.mark.parametrize("name", ["columns.md"])
+@pytest.mark.parametrize("name", PAGES)
 def test_a_page_is_what_the_program_says(name):
     stands = (ROOT / "docs" / name).read_text(encoding="utf-8")
 
