@@ -87,7 +87,7 @@ def report(
     """
     from prom3e_index.bundle.filters import Filter, parse_place
     from prom3e_index.cli.stdin import piped
-    from prom3e_index.errors import InputError, ModelError, NotCachedError
+    from prom3e_index.errors import InputError, MismatchError, ModelError, NotCachedError
     from prom3e_index.search.query import Query
     from prom3e_index.search.run import Bundle
     from prom3e_index.show.report import write_report
@@ -127,9 +127,9 @@ def report(
                 said.append(
                     "No question was given: these were taken from the index's own observations."
                 )
-            except (ModelError, NotCachedError) as e:
+            except (MismatchError, ModelError, NotCachedError) as e:
                 sections = []
-                said.append(f"No questions were asked, as the model cannot be loaded: {e.typed}")
+                said.append(f"No questions were asked: {e.typed}")
         show("page", 0)
         write_report(output, bundle, sections, raster=_raster(bundle), said=said)
     for sentence in said:

@@ -221,6 +221,31 @@ def test_answers_that_mean_nothing_are_marked(bundle, bundle_path, tmp_path):
     assert text.count(f"<p class='warn'>{MEANINGLESS}</p>") == 2
 
 
+def test_an_index_whose_model_is_not_here_is_shown_without_questions(
+    bundle_path, tmp_path, monkeypatch, capsys
+):
+    from changes import manifest_of, rewrite_manifest
+
+    index, out = tmp_path / "i.p3i", tmp_path / "r.html"
+    shutil.copytree(bundle_path, index)
+    manifest = manifest_of(index)
+    for changed in (
+        {"fingerprints": manifest["fingerprints"] | {"mvae": "0" * 16}},
+        {"model": manifest["model"] | {"name": "/nowhere/own"}},
+    ):
+        rewrite_manifest(index, **(manifest | changed))
+        code, err = page_of("-i", index, "-o", out, monkeypatch=monkeypatch, capsys=capsys)
+        text = out.read_text(encoding="utf-8")
+        assert (
+            code == 0 and "No questions were asked: " in err and "No questions were asked: " in text
+        )
+        assert "What the index holds" in text and "id='q1'" not in text
+        code, err = page_of(
+            "--place", "1,2", "-i", index, "-o", out, monkeypatch=monkeypatch, capsys=capsys
+        )
+        assert code == 2 and err.splitlines()[-1].startswith("Error: ")
+
+
 @pytest.mark.parametrize(
     "places",
     [

@@ -8,6 +8,7 @@ from datetime import date
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
+from prom3e_index.errors import in_python
 from prom3e_index.search.spans import media_fragment
 
 if TYPE_CHECKING:
@@ -130,7 +131,7 @@ class Answer:
             lines.append(f"  … and {len(self) - LINES} more")
         lines = [line(text) for text in lines]
         for note in self.notes:
-            lines += wrap(f"note: {line(note, 600)}", WIDTH, subsequent_indent="  ")
+            lines += wrap(f"note: {line(in_python(note), 600)}", WIDTH, subsequent_indent="  ")
         if self.search:
             lines.append(f"{self.search['eligible']:,} of {self.search['rows']:,} rows eligible")
         return "\n".join(lines)
