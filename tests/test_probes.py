@@ -211,6 +211,8 @@ def test_the_uncertainty_page_shows_pictures_and_needs_no_network(bundle_path, t
     page = (tmp_path / "uncertainty.html").read_text()
     assert "http://" not in page and "https://" not in page and page.count("data:image/jpeg") >= 8
     assert "components of places" in page
+    unknown = "not known whether reported rows were trained on: model mini does not say"
+    assert unknown in page and "species are told by the column true_species" in page
     told = json.loads((tmp_path / "uncertainty.json").read_text())
     assert len(told["sets"]) == len(found["sets"]) and told["adding"][0]["visible"] == 1
     with pytest.raises(InputError, match="Uncertainty is the MVAE's"):
