@@ -52,7 +52,7 @@ def test_without_labels_it_is_said_what_is_left_out(tmp_path):
 
 def test_the_labels_of_an_index_are_counted(bundle_path):
     source = open_source(bundle_path, NAMES, 512)
-    rows = source.take()
+    rows = source.read(source.numbers)
     filled = {
         c: sum(v is not None and str(v).strip() != "" for v in rows.columns[c])
         for c in ("species", "scientific_name")

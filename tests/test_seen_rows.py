@@ -145,7 +145,7 @@ def test_a_split_of_one_file_that_repeats_photos_is_refused(tmp_path):
     data = tiny(66, seed=3, missing=-1)
     data.x[:, IMAGE] = data.x[np.arange(66) % 12, IMAGE]
     split = np.array(["Training"] * 30 + ["valid"] * 15 + ["test"] * 20 + ["other"])
-    write(tmp_path / "d.npz", data, split=split)
+    write(tmp_path / "d.npz", data, Split=split)
     config = retrieval(tmp_path / "d.npz", tmp_path / "o", "mini")
     found = "0 of 20 are.*training rows of.*d.npz .30. and the validation rows of.*15., and 20 more"
     with pytest.raises(InputError, match=found):

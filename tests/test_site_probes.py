@@ -85,8 +85,8 @@ def test_what_is_split_by_where_nothing_is_asked_for():
         splits, why = usual_splits(replace(data, columns=columns))
         assert splits == ("random",) and words in why and "neighbours" in why
     told = np.array(["Train", "testing", "val"] * 40)
-    splits, why = usual_splits(replace(data, columns=data.columns | {"split": told}))
-    assert splits == ("split",) and "column split" in why
+    splits, why = usual_splits(replace(data, columns=data.columns | {"SPLIT": told}))
+    assert splits == ("SPLIT",) and "column SPLIT" in why
     told = np.array(["a", "b", "test"] * 40)
     assert usual_splits(replace(data, columns=data.columns | {"split": told}))[0][0] == "site"
 

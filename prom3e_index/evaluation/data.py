@@ -129,6 +129,12 @@ def fullest(filled: Mapping[str, int]) -> str | None:
     return best if best is not None and filled[best] else None
 
 
+def split_column(columns: Collection[str]) -> str | None:
+    """The column that tells training, validation and test rows apart: `split`, however it is written; None without."""
+    alike = [c for c in columns if c.strip().lower() == "split"]
+    return "split" if "split" in alike else alike[0] if alike else None
+
+
 def split_of(value: Any) -> str:
     """`train`, `val` or `test` as people write them (`Training`, `valid`); any other text as it is."""
     text = text_of(value)

@@ -21,6 +21,7 @@ from prom3e_index.evaluation.data import (
     column_named,
     fullest,
     obscured,
+    split_column,
     split_of,
     text_of,
 )
@@ -104,11 +105,8 @@ class Source(ABC):
         if self.splits is None or not any(len(self.chosen(s)) for s in ("train", "val", "test")):
             return {}
         told, count = np.unique(self.splits.astype(str), return_counts=True)
-        return {
-            str(t): int(n)
-            for t, n in zip(told, count, strict=True)
-            if t not in ("train", "val", "test")
-        }
+        rows = {str(t): int(n) for t, n in zip(told, count, strict=True)}
+        return {t: n for t, n in rows.items() if t not in ("train", "val", "test")}
 
     def reported(self, most: int | None, seed: int = 0) -> EvalSet:
         """The rows that may be reported: those of split `test`, or all where rows have no split.
@@ -158,7 +156,8 @@ class _Bundle(Source):
 
     def _flags(self, bundle: BundleFolder) -> tuple[NDArray[np.bool_], NDArray[Any] | None]:
         """Of all live rows whether the place is obscured, and the split."""
-        names = [c for c in ("obscured", "split") if c in self.columns]
+        told = split_column(self.columns)
+        names = [c for c in ("obscured", told) if c is not None and c in self.columns]
         hidden, splits = [np.zeros(0, bool)], [np.zeros(0, object)]
         if names:
             cells = ", ".join(f"coalesce({quoted(c)}::VARCHAR, '')" for c in names)
@@ -167,11 +166,13 @@ class _Bundle(Source):
                 for batch in batches:
                     found = dict(zip(names, (c.to_pylist() for c in batch.columns), strict=True))
                     hidden.append(obscured(found.get("obscured", [""] * batch.num_rows)))
-                    splits.append(np.array([split_of(v) for v in found.get("split", [])], object))
+                    splits.append(
+                        np.array([split_of(v) for v in found.get(told or "", [])], object)
+                    )
         none = np.zeros(bundle.rows, bool)
         return (
             np.concatenate(hidden) if names else none,
-            np.concatenate(splits) if "split" in names else None,
+            None if told is None else np.concatenate(splits),
         )
 
     def _filled(self, column: str) -> int:
@@ -217,8 +218,9 @@ class _File(Source):
             rows += len(present)
             self.columns = list(batch.metadata)
             usable.append(present.any(axis=1))
-            if "split" in batch.metadata:
-                splits.append(np.array([split_of(v) for v in batch.metadata["split"]], object))
+            told = split_column(batch.metadata)
+            if told is not None:
+                splits.append(np.array([split_of(v) for v in batch.metadata[told]], object))
             for c in set(SPECIES) & batch.metadata.keys():
                 self._values[c] += sum(text_of(v) != "" for v in batch.metadata[c])
             if self._held is not None:

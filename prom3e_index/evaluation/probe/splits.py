@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prom3e_index.errors import InputError
-from prom3e_index.evaluation.data import EvalSet, numbers, split_of
+from prom3e_index.evaluation.data import EvalSet, numbers, split_column, split_of
 
 TEST_SHARE = 0.2
 SITE_DEG = 1.0
@@ -23,10 +23,11 @@ def usual_splits(data: EvalSet) -> tuple[tuple[str, ...], str]:
     place, on five sites or more; else `random` alone. Neighbours resemble each other: of rows drawn at random most have
     one among the training rows, and what is read of them is no measure of a new site.
     """
-    if "split" in data.columns:
-        told = _told(data, "split")
+    column = split_column(data.columns)
+    if column is not None:
+        told = _told(data, column)
         if (told == "train").any() and (told == "test").any():
-            return ("split",), "as the column split says"
+            return (column,), f"train and test rows are those of the column {column}"
     leaks = "rows are drawn at random: neighbours of test rows are trained on, so figures are too good for new sites"
     if not {"latitude", "longitude"} <= data.columns.keys():
         return (
