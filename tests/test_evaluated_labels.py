@@ -117,5 +117,5 @@ def test_settings_are_refused_before_anything_is_encoded(tmp_path, monkeypatch, 
     done = CliRunner().invoke(
         app, ["evaluate", *line.format(t=table).split(), "-o", str(tmp_path / "o")]
     )
-    assert isinstance(done.exception, InputError) and words in str(done.exception), done.exception
+    assert isinstance(done.exception, InputError) and words in done.exception.typed
     assert not (tmp_path / "o").exists()

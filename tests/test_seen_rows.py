@@ -66,7 +66,8 @@ def test_seen_rows_are_counted_named_and_refused(own, tmp_path):
     config = retrieval(tmp_path / "t.npz", tmp_path / "o", own)
     with pytest.raises(InputError) as refused:
         evaluate_retrieval(config)
-    words = str(refused.value)
+    words = refused.value.typed
+    assert "or say allow_seen=True" in str(refused.value)
     assert (
         "5 of 40 are, with all they hold, in the rows that model own was trained on (60)" in words
     )

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from prom3e_index.errors import InputError
-from prom3e_index.evaluation.data import split_of
+from prom3e_index.evaluation.data import split_column, split_of
 from prom3e_index.models.seen import Seen
 from prom3e_index.models.weights import fingerprint
 from prom3e_index.tables.embeddings import open_embeddings
@@ -182,11 +182,6 @@ def _column(parts: Sequence[Any], name: str) -> NDArray[Any] | None:
         return None
     values = [v for p in parts for v in p.metadata[name]]
     return np.array(["" if v is None else str(v) for v in values])
-
-
-def split_column(names: Iterable[str]) -> str | None:
-    """The column that parts rows into those to train, to validate and to test; None without one."""
-    return next((n for n in names if n.lower() == "split"), None)
 
 
 def splits_of(path: Path) -> set[str]:
