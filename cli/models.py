@@ -56,7 +56,8 @@ def show(
         say("trained on: not stated")
     else:
         chosen = f", its weights chosen on {seen.chosen.n:,}" if seen.chosen else ""
-        say(f"trained on: {seen.n:,} rows{chosen}; `evaluate` tells which rows it has seen")
+        rows = f"{seen.n:,} rows" if seen.n else "not stated"
+        say(f"trained on: {rows}{chosen}; `evaluate` tells which rows it has seen")
     commits = pinned()
     for part in parts_of(m):
         commit = commits.get(part.repository or "")

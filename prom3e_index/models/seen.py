@@ -42,7 +42,7 @@ class Seen:
 
     Attributes:
         modalities: Names, in the order of the columns of `rows`.
-        n: Rows.
+        n: Rows; 0 where only those are known that weights were chosen on.
         marks: Of each modality, ascending, each once.
         known_ids: Marks of the ids, ascending; none where a file made its ids up.
         share: Which share of all marks is kept: 1.0 up to `MOST`; counts of a larger set are estimates, see `judged`.

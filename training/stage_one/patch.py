@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +14,10 @@ from prom3e_index.encoders.name import OpenClipText
 from prom3e_index.encoders.photo import OpenClipImage
 from prom3e_index.errors import InputError, ModelError
 from prom3e_index.media.images import ImageSpec
+from prom3e_index.models.seen import Seen
 from prom3e_index.models.weights import fingerprint, read_state, write_state
 from prom3e_index.training.stage_one.observations import SQUARE, MediaCache, Progress, Rows
+from prom3e_index.training.stage_one.seen import before as seen_before
 
 WEIGHTS = "open_clip_model.safetensors"
 
@@ -62,7 +64,8 @@ def run_patch(
         before: open_clip folder of the weights before.
         after: The same network after fine-tuning.
         rows: Validation observations with photos and names.
-        out: Folder to write: the kept mix, and `patch.json` with the grid.
+        out: Folder to write: the kept mix, `patch.json` with the grid, and `seen.npz`: what both had seen, as far as
+            they say, and the rows that chose the mix.
         show: Progress.
         points: Size of the grid.
         device: Where to encode.
@@ -103,11 +106,20 @@ def run_patch(
             image.encode(list(media.values[media.index[use[i : i + few]], crop, crop]))
             for i in range(0, len(use), few)
         ]
-        accuracy = zero_shot_accuracy(np.concatenate(rows_of), text.encode(names), truth)
+        images, texts = np.concatenate(rows_of), text.encode(names)
+        accuracy = zero_shot_accuracy(images, texts, truth)
+        if not grid or accuracy > max(found for _, found in grid):
+            kept = np.stack([images, texts[truth]], axis=1)
         grid.append((a, accuracy))
         show("patch", k + 1, points)
     best = max(grid, key=lambda entry: (entry[1], -entry[0]))[0]
     write_state(_mixed(old, new, best), out / WEIGHTS)
+    chosen = Seen.of(kept, np.ones(kept.shape[:2], bool), ("image", "text"))
+    known = seen_before(before, after) or Seen.of(
+        kept[:0], np.ones((0, 2), bool), ("image", "text")
+    )
+    earlier = known.chosen
+    replace(known, chosen=chosen if earlier is None else earlier.joined(chosen)).write(out)
     facts = {
         "before": fingerprint(before / WEIGHTS),
         "after": fingerprint(after / WEIGHTS),

@@ -26,7 +26,8 @@ from prom3e_index.training.stage_one.observations import (
     Rows,
     read_rows,
 )
-from prom3e_index.training.stage_one.towers import open_pair, open_tower
+from prom3e_index.training.stage_one.seen import as_stored, before, embedded, noted
+from prom3e_index.training.stage_one.towers import Tower, open_pair, open_tower
 
 TOGETHER = "image+text"
 """Photo and name towers trained together: what the frozen tower of the others comes from."""
@@ -145,12 +146,25 @@ def run_align(run: AlignRun, show: Progress, report: Report) -> Aligned | None:
     if not me.first:
         return None
     tower.write(run.out, run.half)
+    _note(run, modality, tower, anchors)
     able = anchors.able if together else ~anchors.isnan().any(1)
     notes = [cache / f"{m}.refused.txt" for m in dict.fromkeys(("image", modality))]
     refused = [
         line for p in notes if p.is_file() for line in p.read_text(encoding="utf-8").splitlines()
     ]
     return Aligned(int((tower.able & able).sum()), refused, loss)
+
+
+def _note(run: AlignRun, modality: str, tower: Tower, anchors: Tensor | Tower) -> None:
+    """Write what the encoder has seen beside it."""
+    as_stored(tower, run.half)
+    if isinstance(anchors, Tower):
+        of = {"image": embedded(tower, run.device), "text": embedded(anchors, run.device)}
+    else:
+        of = {"image": anchors, modality: embedded(tower, run.device)}
+    known = before(run.init)
+    seen = noted(of)
+    (seen if known is None else seen.joined(known)).write(run.out)
 
 
 def _photo_tower(anchor: str, hub: Path | None, device: str) -> OpenClipImage:
