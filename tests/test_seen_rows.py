@@ -71,7 +71,7 @@ def test_seen_rows_are_counted_named_and_refused(own, tmp_path):
     assert (
         "5 of 40 are, with all they hold, in the rows that model own was trained on (60)" in words
     )
-    assert "4 more share a photo, sound or other embedding" in words
+    assert "4 more share a photo, sound or the like with them" in words
     assert "(photo 8, sound 6 in all); first: t0, t1, t2" in words
     assert "--allow-seen" in words and "held out" in words and "tile" not in words
     assert not (tmp_path / "o").exists()
@@ -148,7 +148,7 @@ def test_a_split_of_one_file_that_repeats_photos_is_refused(tmp_path):
     split = np.array(["Training"] * 30 + ["valid"] * 15 + ["test"] * 20 + ["other"])
     write(tmp_path / "d.npz", data, Split=split)
     config = retrieval(tmp_path / "d.npz", tmp_path / "o", "mini")
-    found = "0 of 20 are.*training rows of.*d.npz .30. and the validation rows of.*15., and 20 more"
+    found = "0 of 20 are.*in the training rows of d.npz .30., and 20 more"
     with pytest.raises(InputError, match=found):
         evaluate_retrieval(config)
     with pytest.raises(InputError, match=found):
@@ -158,6 +158,10 @@ def test_a_split_of_one_file_that_repeats_photos_is_refused(tmp_path):
     words = "\n".join(said(results["facts"]))
     assert results["facts"]["rows"] == 20 and "photo 20 in all" in words
     assert "none of train, val, test: other 1" in words
+    compared = [
+        (a["what"][:14], a["rows"], a["share"]) for a in results["facts"]["seen"]["against"]
+    ]
+    assert compared == [("the training r", 30, 20), ("the validation", 15, 20)]
     assert results["facts"]["seen"]["repeated"] == {"image": [20, 12]}
     assert "20 reported rows have a photo, and 12 of these differ" in words
 
@@ -244,6 +248,25 @@ def test_of_very_many_rows_a_share_is_kept_and_the_numbers_say_so():
     assert facts["share"] + facts["among"] == int(kept.rows(test.x, test.present)[:, IMAGE].sum())
     with pytest.raises(InputError, match=r"on: at least 0 of 400|on: at least \d+ of 400"):
         refuse_seen(facts, False)
+
+
+def test_what_adds_nothing_is_not_in_the_sentence_and_the_sentence_is_short():
+    train, test = overlapping()
+    long = replace(test, ids=np.array([f"{'x' * 80}{i}" for i in range(40)]))
+    seen = SeenRows(long)
+    for what, rows in (
+        ("first", slice(30, 60)),
+        ("second", slice(30, 60)),
+        ("third", slice(0, 60)),
+    ):
+        seen.against(what, Seen.of(train.x[rows], train.present[rows], NAMES))
+    facts = seen.facts()
+    assert [(a["what"], a["among"], a["share"], a["adds"]) for a in facts["against"]] == [
+        ("first", 0, 4, 4), ("second", 0, 4, 0), ("third", 5, 4, 5)
+    ]  # fmt: skip
+    with pytest.raises(InputError, match="in first .30. and third .60., and 4 more") as refused:
+        refuse_seen(facts, False)
+    assert len(refused.value.typed) < 700
 
 
 def test_other_modalities_and_no_rows():

@@ -26,7 +26,7 @@ WORDS = {
 }  # fmt: skip
 _NOTHING = np.zeros(0, np.uint64)
 _EXAMPLES = 3
-_LONGEST_ID = 60
+_LONGEST_ID = 40
 _EARLIER = "these results were made by an earlier version, which did not look"
 
 
@@ -148,7 +148,8 @@ class SeenRows:
             `reported`: rows; `among`: of them trained or chosen on; `share`: others with a photo, sound or further
             embedding of such a row; `by_modality`: rows whose embedding of it is known; `ids` of the first;
             `repeated`: of photos, sounds and further embeddings that stand in several reported rows, how many differ;
-            `against`: what was compared, each with its own numbers; `unknown`: what could not be. Of a model of very
+            `against`: what was compared, each with its own numbers, and how many it `adds` to those above it;
+            `unknown`: what could not be. Of a model of very
             many rows only a share is noted (`share_kept`): `among` and `share` are then lower bounds, and
             `by_modality` is estimated.
         """
@@ -156,6 +157,12 @@ class SeenRows:
         more = self._any("shares") & ~among
         count = (self._seen & self._reported[:, None]).sum(axis=0)
         have = (self._data.present & self._reported[:, None]).sum(axis=0)
+        before = np.zeros((2, len(self._data)), bool)
+        adds = {}
+        for what, of in self._against.items():
+            mine = np.stack([of.among, of.among | of.shares]) & self._reported
+            adds[what] = int((mine & ~before).any(axis=0).sum())
+            before |= mine
         first = np.concatenate([np.flatnonzero(among), np.flatnonzero(more)])[:_EXAMPLES]
         return {
             "reported": int(self._reported.sum()),
@@ -175,6 +182,7 @@ class SeenRows:
                     "share_kept": of.share_kept,
                     "among": int((of.among & self._reported).sum()),
                     "share": int((of.shares & ~of.among & self._reported).sum()),
+                    "adds": adds[what],
                 }
                 for what, of in self._against.items()
             ],
@@ -217,8 +225,8 @@ def refuse_seen(seen: Mapping[str, Any], allow: bool) -> None:
         found = _found(seen)
         raise InputError(
             f"{found[0].upper()}{found[1:]}. Of new observations such results say little. Report rows that were held "
-            "out, all rows of one photo or sound on the same side (`encode --column split` keeps a column with train, "
-            "val, test), or say --allow-seen: every result then carries this as a warning."
+            "out, those of one photo or sound on one side (`encode --column split`: train, val, test), or say "
+            "--allow-seen: every result then carries this warning."
         )
 
 
@@ -261,13 +269,13 @@ def _found(seen: Mapping[str, Any]) -> str:
     ids = ", ".join(_short(i) for i in seen["ids"])
     return (
         f"reported rows were trained or chosen on: {at_least}{seen['among']:,} of {seen['reported']:,} are, with all "
-        f"they hold, in {_compared(seen, found=True)}, and {seen['share']:,} more share a photo, sound or other "
-        f"embedding of their own with them{f' ({by} in all)' if by else ''}; first: {ids}"
+        f"they hold, in {_compared(seen, found=True)}, and {seen['share']:,} more share a photo, sound or the like "
+        f"with them{f' ({by} in all)' if by else ''}; first: {ids}"
     )
 
 
 def _compared(seen: Mapping[str, Any], found: bool = False) -> str:
-    those = [a for a in seen["against"] if not found or a["among"] or a["share"]]
+    those = [a for a in seen["against"] if not found or a["adds"]]
     return " and ".join(f"{a['what']} ({a['rows']:,})" for a in those)
 
 

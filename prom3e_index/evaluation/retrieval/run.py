@@ -177,5 +177,5 @@ def _other(
             refuse_overlap(data, found, part, f"The reported and the {what} rows")
     if not len(found.chosen(part)):
         return None
-    rows.of_source(f"the {what} rows of {found.path}", found, part)
+    rows.of_source(f"the {what} rows of {found.path.name}", found, part)
     return found.take(part, most)

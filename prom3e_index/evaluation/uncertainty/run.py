@@ -85,7 +85,7 @@ def evaluate_uncertainty(
     reported.of_model(model)
     for split, what in (("train", "training"), ("val", "validation")):
         if len(source.chosen(split)):
-            reported.of_source(f"the {what} rows of {source.path}", source, split)
+            reported.of_source(f"the {what} rows of {source.path.name}", source, split)
     seen = reported.facts()
     refuse_seen(seen, config.allow_seen)
     tokens = prepare(model, data.x, data.present)
