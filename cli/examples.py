@@ -25,7 +25,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("what a column of your own means, and another index", "prom3e-index build birds.csv --map project=source -i birds.p3i"),
     ),
     "query": (
-        ("photos like this one", "prom3e-index query --photo photo.jpg -t image -k 5"),
+        ("photos like this one", "prom3e-index query --photo photo.jpg -k 5"),
         ("photos for a sound, within 50 km of a place", "prom3e-index query --sound song.mp3 -t image --near 48.2,16.3,50km"),
         ("places for a name, as a map layer", 'prom3e-index query --name "Ardea cinerea" -t loc --format geojson -o places.geojson'),
     ),

@@ -16,6 +16,7 @@ from prom3e_index.cli import words
 from prom3e_index.cli.examples import EXAMPLES, SECTIONS
 from prom3e_index.cli.spelling import Command as Spelled
 
+PROGRAM = "prom3e-index"
 WIDEST = 120
 """Columns of a help page in a terminal that has them, or where COLUMNS says so."""
 _WORDS: dict[Any, str] = {int: "N", float: "NUMBER", Path: "FILE", str: "TEXT"}
@@ -52,6 +53,9 @@ class Commands(TyperGroup):
         for title, names in sections(self):
             with formatter.section(title):
                 formatter.write_dl([(n, sentence(self.commands[n])) for n in names])
+        formatter.write(
+            f"\n{' '.join(filter(None, (PROGRAM, path_of(ctx))))} COMMAND --help has examples.\n"
+        )
 
 
 def dress(app: typer.Typer) -> typer.Typer:

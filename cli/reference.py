@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from prom3e_index.cli.examples import EXAMPLES
-from prom3e_index.cli.help import arguments, options, sections, sentence
+from prom3e_index.cli.help import PROGRAM, arguments, options, sections, sentence
 from prom3e_index.cli.screen import say
 from prom3e_index.schema import MAPPABLE
 
-PROGRAM = "prom3e-index"
 _MADE = "Made from the program by `make docs`; change the program, not this page."
 
 
