@@ -90,8 +90,9 @@ def _root(
 _GO_ON = "the same command goes on where it stopped"
 _WHOLE = "the index is whole: as it was, or as it was to become"
 _KEPT = {
-    **dict.fromkeys(("build", "add", "update", "encode", "train", "evaluate"), _GO_ON),
+    **dict.fromkeys(("build", "add", "update", "encode", "train"), _GO_ON),
     **dict.fromkeys(("remove", "restore", "compact", "rebuild", "relocate", "certify"), _WHOLE),
+    "evaluate": "what was encoded is kept; the same command measures anew",
     "world": "its folder holds only a part; remove it",
     "demo": "its folder holds what was made; remove it and begin anew",
     "models": "what was downloaded is kept",
@@ -128,11 +129,16 @@ def main() -> None:
 def _end_interrupted() -> NoReturn:
     """Say what is kept, and end."""
     caught = SIGNALS.caught or signal.SIGINT
-    words = [w for w in sys.argv[1:] if not w.startswith("-")]
-    more = kept() or _KEPT.get(words[0] if words else "", "nothing was changed")
+    more = _what_is_kept()
     if SIGNALS.caught is not None:
         deaf()
     _fail(f"{WORDS[caught]}; {more}", CODES[caught])
+
+
+def _what_is_kept() -> str:
+    """What the command that was given keeps when it ends before its end."""
+    words = [w for w in sys.argv[1:] if not w.startswith("-")]
+    return kept() or _KEPT.get(words[0] if words else "", "nothing was changed")
 
 
 def _run() -> int:
@@ -162,7 +168,7 @@ def _sentence(e: Exception) -> str:
     full = full_disk(e)
     if full is not None:
         where = f" ({full})" if full else ""
-        return f"{FULL}{where}; free some space, then run the same command to go on"
+        return f"{FULL}{where}; free some space, then run it again; {_what_is_kept()}"
     if isinstance(e, Prom3eError):
         return e.typed
     if isinstance(e, _UsageError):

@@ -84,8 +84,8 @@ def _take(update: bool, index: Path, config: BuildConfig) -> None:
     say(f"{', '.join(said)}, {done.rejected:,} rejected{lost}")
     if done.incomplete:
         say(
-            f"{done.incomplete:,} of those that were there already lack a file that the index had lost; where it can "
-            f"be read now: prom3e-index update {shown(config.table)} --index {index}"
+            f"{done.incomplete:,} of those that were there already have lost a file that is there now; to take it: "
+            f"prom3e-index update {shown(config.table)} --index {index}"
         )
     for sentence in done.said:
         say(sentence)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, cast
@@ -71,6 +72,7 @@ def embeddings(
     options: EncodeOptions,
     species: str | None = None,
     columns: tuple[str, ...] = (),
+    given_by: Mapping[str, str] | None = None,
 ) -> Any:
     """The configuration with embeddings to read: a table is encoded into the results' folder first.
 
@@ -86,7 +88,7 @@ def embeddings(
         config.source, made, options, model=config.model or "", hub=config.hub, device=config.device
     )
     with progress() as show:
-        path = encoded(build, show, species, columns)
+        path = encoded(build, show, species, columns, given_by or {})
     if path.parent != made.parent and options.given():
         raise InputError(
             f"{config.source} is encoded already; {', '.join(options.given())} is for tables that are encoded first."
@@ -234,7 +236,8 @@ def probe(
         source=data,
         allow_seen=allow_seen,
     )
-    config = embeddings(config, options, None, columns)
+    given_by = dict.fromkeys(columns, "--split") | dict.fromkeys(labels, "--labels")
+    config = embeddings(config, options, None, columns, given_by)
     with progress() as show:
         results = evaluate_probe(config, show)
     say(markdown(results).rstrip("\n"))

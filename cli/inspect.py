@@ -10,11 +10,10 @@ import typer
 from prom3e_index.cli.options import DEFAULT_INDEX, Hub, Index, MovedMedia, MovedModel
 from prom3e_index.cli.render import write_certificate
 from prom3e_index.cli.screen import holdings, put_data, say, speaks_utf8
-from prom3e_index.show.escapes import json_text, shown
+from prom3e_index.show.escapes import json_text
 
 if TYPE_CHECKING:
     from prom3e_index.indexer.verify import Check
-    from prom3e_index.search.run import Bundle
 
 
 def info(
@@ -26,20 +25,27 @@ def info(
     lost: Annotated[
         bool, typer.Option("--lost", help="Say what rows lost and which were refused, and why.")
     ] = False,
+    csv: Annotated[
+        bool, typer.Option("--csv", help="With --lost: a line for each, with ids and rows.")
+    ] = False,
 ) -> None:
     """Say what an index holds, who made it, and how good its search is."""
+    from prom3e_index.cli.lost import write_lost, write_lost_csv
+    from prom3e_index.errors import InputError
     from prom3e_index.indexer.expand import said_of
     from prom3e_index.indexer.relocate import media_there
     from prom3e_index.search.meaning import MEANINGLESS, means_nothing
     from prom3e_index.search.run import Bundle
 
+    if csv and not lost:
+        raise InputError("--csv goes with --lost; `export` writes the observations as CSV.")
     bundle = Bundle.open(index)
     m = bundle.manifest
     if as_json:
         put_data(json_text(m, indent=1, ascii_only=not speaks_utf8()) + "\n")
         return
     if lost:
-        _write_lost(bundle)
+        (write_lost_csv if csv else write_lost)(bundle)
         return
     if means_nothing(bundle):
         say(f"warning: {MEANINGLESS}")
@@ -83,22 +89,6 @@ def info(
         why = f": {point['why']}" if point.get("why") else ""
         say(f"  {target:6s} {point['kind']}{' (' + how + ')' if how else ''}{why}")
     write_certificate(m)
-
-
-def _write_lost(bundle: Bundle) -> None:
-    """What rows of the index lost, then the rows of tables that were refused, a line each."""
-    lost = (
-        "SELECT l.row, o.id, l.modality, l.reason FROM lost l JOIN observations o ON o.row = l.row"
-    )
-    with bundle.reader(f"{lost} ORDER BY l.row, l.modality") as reader:
-        for batch in reader:
-            for row, key, modality, reason in zip(*batch.to_pydict().values(), strict=True):
-                say(f"index row {row}\t{shown(key)}\t{shown(modality)}\t{shown(reason)}")
-    with bundle.reader("SELECT row_in, line, id, reason FROM rejected") as reader:
-        for batch in reader:
-            for row, line, key, reason in zip(*batch.to_pydict().values(), strict=True):
-                where = f"line {line}" if row is None else f"table row {row + 1}"
-                say(f"{where}\trejected\t{shown(key or '')}\t{shown(reason)}")
 
 
 def verify(

@@ -11,7 +11,7 @@ from prom3e_index.errors import BundleError
 
 WORK_FILES = (
     "identity.json", "identity.json.new", "plan.duckdb", "plan.duckdb.wal", "planned.json", "planned.json.new",
-    "spill", "embeddings", "lost.jsonl", "whole.npy", "bundle", "segment",
+    "spill", "embeddings", "lost.jsonl", "whole.npy", "bundle", "segment", "before", "before.new",
 )  # fmt: skip
 """What an unfinished build or change holds."""
 STAGE_FILES = (*OWNED, "spill", "manifest.json", "manifest.json.new", ".lock")

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import prom3e_index
+from prom3e_index.bundle.faiss.kinds import choose
 from prom3e_index.bundle.manifest import (
     FORMAT_VERSION,
     NAME,
@@ -36,8 +37,9 @@ from prom3e_index.indexer.lock import locked
 from prom3e_index.indexer.plan import Progress, silent
 from prom3e_index.indexer.publish import publish, settle
 from prom3e_index.indexer.understood import Heard, unheard
+from prom3e_index.indexer.unfinished import kept_where_encoded
 from prom3e_index.indexer.work import BuildConfig, open_model, work_folder
-from prom3e_index.indexer.write_segment import bias_width, write_segment
+from prom3e_index.indexer.write_segment import bias_width, vector_width, write_segment
 from prom3e_index.models.folder import Model
 from prom3e_index.mvae.completion import hidden_width
 from prom3e_index.search.hubness import bias_centres, chosen_method
@@ -74,11 +76,28 @@ def _build(
     config: BuildConfig, model: Model, progress: Progress, heard: Heard, started: float
 ) -> dict[str, Any]:
     work = work_folder(config, model)
-    n = encode_table(config, work, model, progress, heard=heard)
+    with kept_where_encoded(work):
+        return _from_work(config, work, model, progress, heard, started)
+
+
+def _from_work(
+    config: BuildConfig,
+    work: Path,
+    model: Model,
+    progress: Progress,
+    heard: Heard,
+    started: float,
+) -> dict[str, Any]:
+    hubs = chosen_method(model, config.hubs)
+
+    def planned(con: Any, rows: int) -> None:
+        """Refuse a wish that no index of these rows meets."""
+        choose(config.wish, rows, vector_width(model, hubs), len(model.modalities))
+
+    n = encode_table(config, work, model, progress, heard=heard, planned=planned)
     some_kept(config, work, model, n)
     stage = work / "bundle"
     take_away(stage, STAGE_FILES)
-    hubs = chosen_method(model, config.hubs)
     entry = write_segment(work, stage, model, hubs, config.wish, progress)
     entry["beside"] = beside(config.out, Path(entry["media"]))
     facts = json.loads((work / "planned.json").read_text())

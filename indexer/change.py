@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from prom3e_index.bundle.faiss.kinds import choose
 from prom3e_index.bundle.filters import Filter
 from prom3e_index.bundle.media_folders import beside
 from prom3e_index.bundle.model_place import noted_model
@@ -50,8 +51,9 @@ from prom3e_index.indexer.merge import join_segments
 from prom3e_index.indexer.plan import Progress, count_incomplete, sift_known, sift_told
 from prom3e_index.indexer.removal import rows_of, selected
 from prom3e_index.indexer.understood import Heard, unheard
+from prom3e_index.indexer.unfinished import kept_where_encoded, serves
 from prom3e_index.indexer.work import BuildConfig, identity, read_note, resumable
-from prom3e_index.indexer.write_segment import write_segment
+from prom3e_index.indexer.write_segment import vector_width, write_segment
 from prom3e_index.models.folder import Model
 from prom3e_index.search.meaning import means_nothing
 
@@ -136,13 +138,18 @@ def add(
             with bundle.reader("SELECT id, reason FROM rejected WHERE id IS NOT NULL") as told:
                 return noted | sift_told(con, told) | {"incomplete": incomplete}
 
-        encode_table(config, work, model, progress, sift, heard)
+        hubs, wish = old["hubs"]["method"], wish_of(old)
+
+        def planned(con: Any, rows: int) -> None:
+            choose(wish, rows, vector_width(model, hubs), len(model.modalities))
+
+        with kept_where_encoded(work):
+            encode_table(config, work, model, progress, sift, heard, planned)
         facts = json.loads((work / "planned.json").read_text())
         stage = work / "segment"
         take_away(stage, STAGE_FILES)
         columns = dict(bundle.metadata.metadata_columns)
-        hubs = old["hubs"]["method"]
-        entry = write_segment(work, stage, model, hubs, wish_of(old), progress, columns)
+        entry = write_segment(work, stage, model, hubs, wish, progress, columns)
         entry["beside"] = beside(index, Path(entry["media"]))
         told = entry["counts"]["rows_rejected"]
         done = {"known": facts.get("known", 0), "rejected": told + facts.get("told", 0)}
@@ -192,12 +199,12 @@ _LOST_FILES = (
 def _work_folder(
     index: Path, old: dict[str, Any], made_of: dict[str, Any], restart: bool, action: str
 ) -> Path:
-    """Where rows are encoded; what lies there of an index that has changed since is of no use."""
+    """Where rows are encoded; what lies there of another table and an index that has changed since is of no use."""
     folder = adding_of(index)
     refuse_others(folder, WORK_FILES)
     wanted = {**made_of, "action": action, "generation": str(old["generation"])}
     begun = read_note(folder / "identity.json")
-    if begun is not None and begun.get("generation") != wanted["generation"]:
+    if begun and begun.get("generation") != wanted["generation"] and not serves(begun, wanted):
         take_away(folder, WORK_FILES)
     return resumable(folder, wanted, restart, action)
 

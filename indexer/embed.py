@@ -71,15 +71,18 @@ def embed(
     """
     folder = work / "embeddings"
     folder.mkdir(exist_ok=True)
+    known = {str(r[0]) for r in con.execute("DESCRIBE planned").fetchall()}
+    for modality in model.settings.get("encoder", {}):
+        column = _column_of(modality, raster)
+        some = f"SELECT 1 FROM planned WHERE {quoted(column)} IS NOT NULL LIMIT 1"
+        if column in known and con.execute(some).fetchall():
+            model.encoder(modality)  # one that cannot be loaded is said before another has worked
     for modality in model.modalities:
         store = Store(folder, modality, n, model.width)
         pending = int((store.state[:] == PENDING).sum())
         if pending == 0:
             continue
-        column = modality if modality not in ("loc", "env") else "latitude"
-        if modality == "env" and raster is None:
-            column = "env"
-        known = {str(r[0]) for r in con.execute("DESCRIBE planned").fetchall()}
+        column = _column_of(modality, raster)
         if column not in known or modality not in model.settings.get("encoder", {}):
             store.state[:] = ABSENT
             store.state.flush()
@@ -113,6 +116,13 @@ def embed(
             if modality == "audio":
                 files = chain(files, decoded_spans(con, pool, spec, media, work, store))
             _encode(files, encoder, store, size, report)
+
+
+def _column_of(modality: str, raster: ClimateRaster | None) -> str:
+    """The column that says which rows have something to be encoded."""
+    if modality == "loc" or (modality == "env" and raster is not None):
+        return "latitude"
+    return modality
 
 
 def _report(progress: Progress, stage: str, total: int, done: int) -> None:

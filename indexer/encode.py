@@ -25,6 +25,7 @@ from prom3e_index.indexer.understood import (
     understand,
     unheard,
 )
+from prom3e_index.indexer.unfinished import take_over, take_over_lengths
 from prom3e_index.indexer.windows import windows_of
 from prom3e_index.indexer.work import BuildConfig, unchanged, write_note
 from prom3e_index.indexer.write_segment import kept_rows
@@ -44,13 +45,14 @@ def encode_table(
     progress: Progress,
     sift: Sift | None = None,
     heard: Heard = unheard,
+    planned: Callable[[Any, int], None] | None = None,
 ) -> int:
     """Plan and embed; give the rows planned. Continues where an earlier call stopped.
 
     `heard` is told what was understood of the table before anything is encoded.
 
     `sift` may take rows out of a finished plan, before anything is encoded; what it counts is noted in the
-    plan's facts.
+    plan's facts. `planned` is given the plan's connection and its rows before anything is encoded, and may refuse.
     """
     done = work / "planned.json"
     kind = table_kind(config)
@@ -85,6 +87,7 @@ def encode_table(
                     facts["understood"]["said"] += take_file_facts(
                         con, Path(facts["media"]), config.workers, config.timeout_s, progress
                     )
+                take_over_lengths(con, work)
                 facts |= expand(
                     con,
                     work,
@@ -105,10 +108,13 @@ def encode_table(
             refuse_losses(understood)
         n = int(facts["rows"])
         _some_left(con, config, n, sift is None)
+        if planned is not None:
+            planned(con, n)
         if kind in EMBEDDINGS:
             _copy_embeddings(con, config, kind, model, work, n, progress)
             unchanged(config, work)
             return n
+        take_over(con, work, model, n, Path(facts["media"]), progress)
         embed(
             con,
             model,

@@ -97,8 +97,8 @@ def write_metadata(
         f"{'JOIN firsts f ON f.row_in = p.row_in ' if several else ''}ORDER BY k.row"
     )
     con.execute(
-        "CREATE TABLE out.lost AS SELECT CAST(k.row AS BIGINT) AS row, l.modality, l.reason FROM all_lost l "
-        "JOIN kept k ON k.seq = l.seq ORDER BY 1, 2"
+        "CREATE TABLE out.lost AS SELECT CAST(k.row AS BIGINT) AS row, l.modality, l.reason, p.row_in FROM all_lost l "
+        "JOIN kept k ON k.seq = l.seq JOIN planned p ON p.seq = l.seq ORDER BY 1, 2"
     )
     con.execute("CREATE TABLE out.rejected AS SELECT * FROM all_rejected ORDER BY row_in")
     counts = finish_tables(con, stage, len(kept))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -15,17 +16,19 @@ from numpy.typing import NDArray
 
 from prom3e_index.bundle.filters import quoted
 from prom3e_index.bundle.segment_views import IS_PART
-from prom3e_index.errors import InputError, ShapeError, near_names
+from prom3e_index.errors import InputError, ShapeError
 from prom3e_index.indexer.answering import model_of_embeddings, speaks_of_planet, with_model
 from prom3e_index.indexer.beside import WORK_FILES, real_path, take_away
 from prom3e_index.indexer.disk import full_disk_said
 from prom3e_index.indexer.encode import encode_table
 from prom3e_index.indexer.expand import expanded, said_of
 from prom3e_index.indexer.lock import locked
+from prom3e_index.indexer.named_columns import resolved
 from prom3e_index.indexer.new_array import new_array
 from prom3e_index.indexer.parts import rows_left_out
 from prom3e_index.indexer.plan import Progress, open_plan
 from prom3e_index.indexer.understood import Heard, unheard
+from prom3e_index.indexer.unfinished import kept_where_encoded
 from prom3e_index.indexer.work import (
     BuildConfig,
     identity,
@@ -49,6 +52,7 @@ def encode_to_npz(
     species: str | None = None,
     columns: Sequence[str] = (),
     heard: Heard = unheard,
+    options: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """Encode a table; write `embeddings` (n, m, d) float32, `present` (n, m), `ids` and `species` (n,).
 
@@ -59,7 +63,8 @@ def encode_to_npz(
     `ids_invented`. Each observation is one row, its first photo and its recording as a whole, unless `config.windows`
     says otherwise; then `observation`, `start_s` and `end_s` are written too.
 
-    `heard` is told what was understood of the table, before it is encoded.
+    `heard` is told what was understood of the table, before it is encoded. `options` says with which option a column
+    was named, where that is not `--column`.
 
     Returns:
         `rows`, `rejected`, `observed` per modality, `planet`: see `speaks_of_planet`, and `said`: sentences on media
@@ -69,7 +74,7 @@ def encode_to_npz(
     model = open_model(config)
     config = replace(config, out=real_path(config.out))
     with locked(config.out, "encode"):
-        return _encode(config, model, progress, heard, species, columns)
+        return _encode(config, model, progress, heard, species, columns, options)
 
 
 _BESIDE = ("genus", "family", "order", "latitude", "longitude", "obscured")
@@ -83,27 +88,44 @@ def _encode(
     heard: Heard,
     species: str | None,
     asked: Sequence[str],
+    options: Mapping[str, str],
 ) -> dict[str, Any]:
     several = config.windows is not None or config.hop is not None
     config = replace(config, windows=config.windows if several else "none", further_media=several)
     work = work_folder(config, model)
-    n = encode_table(config, work, model, progress, heard=heard)
+    with kept_where_encoded(work):
+        return _encode_in(config, work, model, progress, heard, species, asked, options)
+
+
+def _encode_in(
+    config: BuildConfig,
+    work: Path,
+    model: Model,
+    progress: Progress,
+    heard: Heard,
+    species: str | None,
+    asked: Sequence[str],
+    options: Mapping[str, str],
+) -> dict[str, Any]:
+    def planned(con: Any, rows: int) -> None:
+        """Refuse columns that are not there before anything is encoded."""
+        resolved(con, work, species, asked, options)
+
+    n = encode_table(config, work, model, progress, heard=heard, planned=planned)
     facts = json.loads((work / "planned.json").read_text())
     invented = "id" not in facts["fields"]
     kept, present = kept_rows(work, model, n)
     con = open_plan(work)
     try:
         columns = [str(r[0]) for r in con.execute("DESCRIBE planned").fetchall()]
-        label = species or "scientific_name"
-        for option, name in (("--species", label), *(("--column", c) for c in asked)):
-            if name not in columns:
-                raise InputError(f"{option} {name!r} is no column{near_names(name, columns)}.")
+        known = resolved(con, work, species, asked, options)
+        label = known[species or "scientific_name"]
         names = con.execute(
             f"SELECT id, coalesce({quoted(label)}::VARCHAR, '') FROM planned ORDER BY seq"
         ).fetchall()
         made = _OF_PARTS if IS_PART in columns else ()
         wanted = dict.fromkeys([c for c in (*_BESIDE, *made) if c in columns] + list(asked))
-        beside = {c: _column(con, c)[kept] for c in wanted}
+        beside = {c: _column(con, known.get(c, c))[kept] for c in wanted}
         rejected = int(con.execute("SELECT count(*) FROM rejected").fetchall()[0][0])
         rejected += rows_left_out(work, n, kept)
     finally:
@@ -159,7 +181,11 @@ def _column(con: Any, name: str) -> NDArray[Any]:
 
 
 def encoded(
-    config: BuildConfig, progress: Progress, species: str | None, columns: Sequence[str] = ()
+    config: BuildConfig,
+    progress: Progress,
+    species: str | None,
+    columns: Sequence[str] = (),
+    options: Mapping[str, str] = MappingProxyType({}),
 ) -> Path:
     """Embeddings of a table, encoded once: `config.out`, with what they were made of beside them.
 
@@ -183,7 +209,7 @@ def encoded(
             break
     config = replace(config, out=out)
     config.out.parent.mkdir(parents=True, exist_ok=True)
-    encode_to_npz(config, progress, species, columns)
+    encode_to_npz(config, progress, species, columns, options=options)
     write_note(note, made_of)
     return config.out
 

@@ -42,28 +42,51 @@ def _segments(bundle: BundleFolder) -> list[tuple[Segment, dict[str, Any]]]:
 
 
 def _found(
-    bundle: BundleFolder, segment: Segment, entry: dict[str, Any], media: Path | None
+    bundle: BundleFolder,
+    segment: Segment,
+    entry: dict[str, Any],
+    media: Path | None,
+    which: str = "true",
 ) -> tuple[int, int, str | None]:
+    """How many of a segment's files are there, of how many, and one that is not; of all, or `which` satisfy SQL."""
     columns = [f'"{m}"' for m in MEDIA if m in bundle.columns]
     if not columns:
         return 0, 0, None
     last = segment.first + segment.rows - 1
+    folders = MediaFolders(entry, bundle.path, media)
     cells = bundle.sql(
         f"SELECT * FROM (SELECT coalesce({', '.join(columns)}) AS file FROM observations WHERE row BETWEEN ? AND ?) "
-        f"WHERE file IS NOT NULL USING SAMPLE reservoir({LOOKED_AT} ROWS) REPEATABLE (0)",
+        f"WHERE file IS NOT NULL AND ({which}) USING SAMPLE reservoir({LOOKED_AT} ROWS) REPEATABLE (0)",
         [segment.first, last],
     )
-    folders = MediaFolders(entry, bundle.path, media)
     paths = [folders.file(str(c[0])) for c in cells if not is_remote(str(c[0]))]
     lacking = [p for p in paths if not Path(p).is_file()]
     return len(paths) - len(lacking), len(paths), next(iter(lacking), None)
+
+
+def _below(folder: dict[str, Any], relative: bool) -> str:
+    """SQL of the files that are named below a folder, by relative paths or by whole ones."""
+    starts = dict.fromkeys((folder.get("built_media") or folder["media"], folder["media"]))
+    below = ["NOT starts_with(file, '/')"] if relative else []
+    for start in starts:
+        quoted = str(start).rstrip("/").replace("'", "''")
+        below.append(f"starts_with(file, '{quoted}/')")
+    return " OR ".join(below)
+
+
+def _moved(folder: dict[str, Any], index: Path, media: Path) -> dict[str, Any]:
+    """A folder's entry once its files are in `media`."""
+    built = folder.get("built_media") or folder["media"]
+    return {
+        **folder, "media": str(media), "built_media": built, "beside": beside(index, media),
+    }  # fmt: skip
 
 
 @full_disk_said
 def relocate(index: Path, media: Path, progress: Progress) -> Relocated:
     """Note in the manifest that the media of an index are in another folder now.
 
-    Of an index whose rows came from several folders, the segments that have a file there are meant.
+    Of an index whose rows came from several folders, the folders are meant that have a file there.
 
     Raises:
         InputError: No such folder, or none of the files looked at is there.
@@ -77,17 +100,20 @@ def relocate(index: Path, media: Path, progress: Progress) -> Relocated:
         looked_at = found = 0
         lacking = None
         for (segment, entry), changed in zip(_segments(bundle), new["segments"], strict=True):
-            moved = {
-                **entry,
-                "media": str(media),
-                "built_media": entry.get("built_media") or entry["media"],
-            }
-            moved["beside"] = beside(index, media)
-            here, of, first = _found(bundle, segment, {**moved, "beside": None}, None)
-            lacking = lacking or first
-            if here:
-                changed |= moved
+            for folder in (entry, *entry.get("folders", ())):
+                moved = _moved(folder, index, media)
+                alone = {**moved, "beside": None, "folders": []}
+                below = _below(folder, relative=folder is entry)
+                here, of, first = _found(bundle, segment, alone, None, below)
+                lacking = lacking or first
+                if not here:
+                    continue
                 looked_at, found = looked_at + of, found + here
+                if folder is entry:
+                    changed |= {k: moved[k] for k in ("media", "built_media", "beside")}
+                else:
+                    others = changed["folders"]
+                    changed["folders"] = [moved if f == folder else f for f in others]
         if not found:
             raise InputError(
                 f"None of the files that were looked for is in {media}"

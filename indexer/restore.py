@@ -88,7 +88,8 @@ def _as_noted_now(segment: dict[str, Any], known: list[dict[str, Any]]) -> dict[
     """A segment's entry with the media folder that is noted for it, or for files of the same folder, now."""
     built = segment.get("built_media") or segment["media"]
     same = [s for s in known if s["name"] == segment["name"]]
-    same += [s for s in known if (s.get("built_media") or s["media"]) == built]
+    folders = [f for s in known for f in (s, *s.get("folders", ()))]
+    same += [f for f in folders if (f.get("built_media") or f["media"]) == built]
     if not same:
         return dict(segment)
     noted: dict[str, Any] = {

@@ -67,9 +67,22 @@ def rewrite(
         "rows": len(live),
         "media": str(bundle.segments[0].media),
         **{k: first[k] for k in ("beside", "built_media") if k in first},
+        **_other_folders(bundle.manifest["segments"]),
         "counts": counts,
         "index": write_indexes(stage, bundle.modalities, wish, progress),
     }
+
+
+def _other_folders(entries: list[dict[str, Any]]) -> dict[str, Any]:
+    """Where the files are that the one segment names by whole paths, as `_cell` writes them, to be found when moved."""
+    first = entries[0]["media"]
+    out: dict[str, dict[str, Any]] = {}
+    for entry in entries:
+        for folder in (entry, *entry.get("folders", ())):
+            if folder["media"] != first:
+                kept = {k: folder[k] for k in ("media", "beside", "built_media") if k in folder}
+                out.setdefault(folder["media"], kept)
+    return {"folders": list(out.values())} if out else {}
 
 
 def _parts(bundle: BundleFolder, live: Ints) -> Iterator[tuple[Segment, slice, Ints]]:
@@ -161,8 +174,10 @@ def _copy_metadata(bundle: BundleFolder, live: Ints, stage: Path) -> dict[str, i
                 f"{bundle.path}: the metadata describe {found[0][0]:,} of {len(live):,} rows, in {found[0][1]:,} "
                 "lines. Restore the index from a copy, or build it again."
             )
+        held = {str(r[0]) for r in con.execute("DESCRIBE lost").fetchall()}
+        at = "o.row_in" if "row_in" in held else "NULL::BIGINT AS row_in"
         con.execute(
-            "CREATE TABLE out.lost AS SELECT CAST(l.new AS BIGINT) AS row, o.modality, o.reason FROM lost o "
+            f"CREATE TABLE out.lost AS SELECT CAST(l.new AS BIGINT) AS row, o.modality, o.reason, {at} FROM lost o "
             "JOIN live l USING (row) ORDER BY 1, 2"
         )
         con.execute(

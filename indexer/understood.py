@@ -55,6 +55,10 @@ SHOWN: dict[str, tuple[tuple[str, ...], str, str]] = {
 }  # fmt: skip
 """What is shown → the fields it is read from, the one whose rows are counted, and what its losses are noted as."""
 
+KIND_OF_REASON = (
+    "regexp_replace(regexp_replace(reason, '''.*''', '…'), '[+-]?[0-9]+([.,:/-][0-9]+)*', '#', 'g')"
+)
+"""SQL of what reasons have in common that differ in values and numbers only."""
 _REMOTE = "'((?:[a-zA-Z][a-zA-Z0-9+.-]*)://[^']*)' is remote"
 """As `Rules.media_path` says it."""
 
@@ -226,13 +230,9 @@ def _reasons(
     con: duckdb.DuckDBPyConnection, query: str, params: list[Any] | None = None
 ) -> list[Reason]:
     """Rows of `id`, `reason`, `at` by reason, the most frequent first; values and numbers in a reason do not count."""
-    kind = (
-        "regexp_replace(regexp_replace(reason, '''.*''', '…'), "
-        "'[+-]?[0-9]+([.,:/-][0-9]+)*', '#', 'g')"
-    )
     found = con.execute(
         f"SELECT arg_min(reason, n), count(*), min_by(id, n, {EXAMPLES}) FROM ({query}) "
-        f"GROUP BY {kind} ORDER BY 2 DESC, min(n) NULLS LAST",
+        f"GROUP BY {KIND_OF_REASON} ORDER BY 2 DESC, min(n) NULLS LAST",
         params or [],
     ).fetchall()
     reasons = [Reason(str(text), int(n), list(ids or [])) for text, n, ids in found]

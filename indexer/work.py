@@ -12,6 +12,13 @@ from prom3e_index.bundle.faiss.kinds import Wish
 from prom3e_index.bundle.manifest import write_manifest
 from prom3e_index.errors import InputError
 from prom3e_index.indexer.beside import WORK_FILES, building_of, refuse_others, take_away
+from prom3e_index.indexer.unfinished import (
+    earlier_works,
+    encoded_rows,
+    put_together,
+    serves,
+    set_aside,
+)
 from prom3e_index.models.folder import Model
 from prom3e_index.tables import is_piped
 from prom3e_index.tables.content import content, digest
@@ -140,7 +147,7 @@ def unchanged(config: BuildConfig, work: Path) -> None:
         changed = sorted({line.partition(" ")[0] for line in set(begun) ^ set(now)})
         raise InputError(
             f"{config.table} changed while it was read ({', '.join(changed)}); when it is whole, run the same "
-            "command with --restart."
+            "command again."
         )
 
 
@@ -158,26 +165,49 @@ def work_folder(config: BuildConfig, model: Model) -> Path:
 
 
 def resumable(work: Path, wanted: dict[str, Any], restart: bool, action: str) -> Path:
-    """Make a work folder, or reopen one that the same work left unfinished.
+    """Make a work folder, or reopen one that was left unfinished.
+
+    Where nothing was encoded it is begun anew; where the table or the command was corrected, what was encoded is kept
+    to be taken over.
 
     Raises:
         BundleError: A folder of that name is not this program's.
-        InputError: It holds other unfinished work.
+        InputError: It holds embeddings of other unfinished work.
     """
     refuse_others(work, WORK_FILES)
     if work.exists():
+        put_together(work)
         known = read_note(work / "identity.json")
-        if restart or (known is None and not (work / "planned.json").is_file()):
+        if restart:
             take_away(work, WORK_FILES)
         elif known != wanted:
-            raise InputError(
-                f"{work} holds an unfinished {action} of another table or other settings; pass --restart "
-                "to discard it."
-            )
+            made = encoded_rows(work) + sum(encoded_rows(w) for w in earlier_works(work))
+            if not made:
+                take_away(work, WORK_FILES)
+            elif serves(known or {}, wanted):
+                set_aside(work)
+                write_note(work / "identity.json", wanted)
+            else:
+                raise InputError(
+                    f"{work} holds {made:,} embeddings of an unfinished {action} of {_other(known, wanted)}; run that "
+                    "again to go on with it, or pass --restart to discard them."
+                )
     if not work.exists():
         work.mkdir(parents=True)
         write_note(work / "identity.json", wanted)
     return work
+
+
+def _other(known: dict[str, Any] | None, wanted: dict[str, Any]) -> str:
+    """What was not the same, in words."""
+    if known is None:
+        return "what cannot be read"
+    if known.get("weights") != wanted.get("weights"):
+        return f"the model {known.get('model')}"
+    changed = [k for k in ("exif_transpose", "audio_windows") if known.get(k) != wanted.get(k)]
+    if changed:
+        return f"other settings ({', '.join(changed)})"
+    return f"another table, {known.get('table')}"
 
 
 def write_note(path: Path, values: dict[str, Any]) -> None:

@@ -124,7 +124,7 @@ def _infer(
 ) -> NDArray[np.float32]:
     """Write embeddings and gallery vectors of the kept rows; give ‖σ‖₁."""
     plain = model.width + hidden_width(model)
-    n, width = len(kept), plain + bias_width(model, hubs)
+    n, width = len(kept), vector_width(model, hubs)
     raw = {m: np.load(work / "embeddings" / f"{m}.npy", mmap_mode="r") for m in model.modalities}
     saved = {
         m: new_array(stage / "embeddings" / f"{m}.npy", (n, model.width)) for m in model.modalities
@@ -160,3 +160,8 @@ def _infer(
 def bias_width(model: Model, hubs: str) -> int:
     """Columns of the bias against hubs: one for each modality that may ask."""
     return 0 if hubs == NO_HUBS else len(model.modalities)
+
+
+def vector_width(model: Model, hubs: str) -> int:
+    """Columns of a gallery vector: the completed target, the hidden block, the bias against hubs."""
+    return model.width + hidden_width(model) + bias_width(model, hubs)

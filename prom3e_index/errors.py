@@ -22,7 +22,7 @@ import re
 SWITCHES = frozenset(
     """
     accept-removed-rows all-combinations allow-outside allow-seen audio-window conformance dry-run exact explain
-    exif-transpose file-facts half keep-private lost no-file-facts observed-only overwrite paper restart search
+    csv exif-transpose file-facts half keep-private lost no-file-facts observed-only overwrite paper restart search
     store strict tensorboard yes
     """.split()
 )

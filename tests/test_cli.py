@@ -103,7 +103,7 @@ def test_several_modalities_and_an_embedding(inside, world, tmp_path, bundle):
     (("build", "nowhere.csv", "--index", "x.p3i"), "nowhere.csv does not exist"),
     (("build", "nowhere.csv", "--map", "a"), "COLUMN=FIELD"),
     (("build", "nowhere.csv", "--model", "huge", "--index", "x.p3i"), "neither a built-in model"),
-    (("build", "nowhere.csv", "--memory", "lots"), "--memory is bytes as 8GB"),
+    (("build", "nowhere.csv", "--memory", "lots"), "--memory needs a number and a unit, as 8GB"),
     (("build", "nowhere.csv", "--latency", "5"), "--latency is a time as 5ms"),
     (("build", "nowhere.csv", "--kind", "annoy"), "known: exact, ivf-f16"),
     (("build", "nowhere.csv", "--target-recall", "2"), "must lie above 0 and up to 1"),

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from prom3e_index.bundle.column_types import as_text, chosen_type, number, reproduced
+from prom3e_index.indexer import as_built as as_built_module
 from prom3e_index.indexer import change as change_module
 from prom3e_index.indexer import compact as compact_module
 from prom3e_index.indexer.build import build
@@ -128,7 +129,7 @@ def built(tmp_path_factory):
 def index(built, tmp_path, monkeypatch):
     model = Model.open("mini")
     shutil.copytree(built, tmp_path / "i.p3i")
-    monkeypatch.setattr(change_module, "open_model", lambda config: model)
+    monkeypatch.setattr(as_built_module, "model_of", lambda *_: model)
     for module in (change_module, compact_module):
         monkeypatch.setattr(module, "certified", lambda folder, manifest, *_: manifest)
     return tmp_path / "i.p3i"

@@ -227,6 +227,9 @@ def test_the_kind_follows_from_the_wish(wish, rows, kind):
     (lambda: choose(Wish(memory=1e6), 1_000_000, 512, 6), "smallest index of 1,000,000 rows takes"),
     (lambda: choose(Wish(recall=1, memory=1e9), 1_000_000, 512, 6), "takes 6.14 GB, memory is 1.00"),
     (lambda: parse_bytes("8 apples"), "not '8 apples'"),
+    (lambda: parse_bytes("8"), "needs a number and a unit.*not '8'; write 8GB or 8MB"),
+    (lambda: parse_bytes("8B"), "not '8B'"),
+    (lambda: choose(Wish(recall=1, memory=2e6), 3_000, 512, 6), "takes 18.4 MB, memory is 2 MB"),
     (lambda: parse_milliseconds("5"), "as 5ms or 0.2s"),
 ])  # fmt: skip
 def test_wishes_that_cannot_be(make, words):
@@ -235,7 +238,7 @@ def test_wishes_that_cannot_be(make, words):
 
 
 def test_sizes_and_times():
-    assert (parse_bytes("8GB"), parse_bytes("1.5 MiB"), parse_bytes("10")) == (8e9, 1572864, 10)
+    assert (parse_bytes("8GB"), parse_bytes("1.5 MiB"), parse_bytes("10k")) == (8e9, 1572864, 1e4)
     assert (parse_milliseconds("5ms"), parse_milliseconds("0.2 s")) == (5, 200)
     assert lists_for(1_000_000) == 4096 and lists_for(100_000) == 1024 and lists_for(2_500) == 64
     assert 39 * lists_for(100_000_000) < 100_000_000

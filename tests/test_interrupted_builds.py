@@ -130,8 +130,10 @@ def test_overwrite_restart_and_two_builders(tmp_path, bundle_path):
     with pytest.raises(InputError, match="is no index; it is not overwritten"):
         build(BuildConfig(table=path, out=tmp_path / "plain", overwrite=True, model="mini"))
     other = BuildConfig(table=path, out=tmp_path / "o.p3i", model="mini")
-    work_folder(other, Model.open("mini"))
-    with pytest.raises(InputError, match="unfinished build of another table or other settings"):
+    work = work_folder(other, Model.open("mini"))
+    (work / "embeddings").mkdir()
+    np.save(work / "embeddings/loc.state.npy", np.ones(1, np.uint8))  # one row is encoded
+    with pytest.raises(InputError, match="1 embeddings of an unfinished build of other settings"):
         build(BuildConfig(table=path, out=tmp_path / "o.p3i", audio_windows=True, model="mini"))
     with (
         locked(other.out, "build"),

@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from changes import places, quiet
 from faults import Killed, faults
@@ -49,9 +50,13 @@ def test_work_whose_note_is_damaged_is_begun_anew_if_nothing_is_lost_by_that(
     (work / "plan.duckdb").touch()
     if planned:
         write_note(work / "planned.json", {"rows": 3})
+        (work / "embeddings").mkdir()
+        np.save(work / "embeddings/loc.state.npy", np.ones(3, np.uint8))
     (work / "identity.json").write_bytes(harm)
     if planned:
-        with pytest.raises(InputError, match="pass restart=True to discard it"):
+        with pytest.raises(
+            InputError, match="3 embeddings of .* pass restart=True to discard them"
+        ):
             resumable(work, {"table": "t"}, False, "build")
     resumable(work, {"table": "t"}, planned, "build")
     assert [p.name for p in work.iterdir()] == ["identity.json"]
@@ -62,7 +67,7 @@ def test_embeddings_are_encoded_once_and_never_taken_for_those_of_another_table(
 ):
     made = []
 
-    def encode(config: BuildConfig, *_):
+    def encode(config: BuildConfig, *_, **__):
         made.append(config.table)
         config.out.write_bytes(b"embeddings")
 

@@ -50,9 +50,9 @@ def test_a_lost_date_counts_as_a_lost_file_does(index):
 
 
 def test_losses_are_told_with_the_id(index):
-    code, out, _ = run("info", "--lost", "--index", index)
-    told = [line.split("\t")[:3] for line in out.splitlines()]
-    assert code == 0 and told == [["index row 1", "b", m] for m in ("event_date", "image", "loc")]
+    code, out, _ = run("info", "--lost", "--csv", "--index", index)
+    told = [line.split(",")[:4] for line in out.splitlines()[1:]]
+    assert code == 0 and told == [["lost", "2", "b", m] for m in ("event_date", "image", "loc")]
 
 
 def test_build_and_add_say_what_was_lost(index, tmp_path):

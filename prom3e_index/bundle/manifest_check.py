@@ -199,7 +199,10 @@ _PARTS: dict[str, Check] = {
                 "media": _text,
                 "index": _table(_POINT),
             },
-            {"counts": _COUNTS, "beside": _optional(_text), "built_media": _text},
+            {
+                "counts": _COUNTS, "beside": _optional(_text), "built_media": _text,
+                "folders": _list(_object({"media": _text}, {"beside": _optional(_text), "built_media": _text})),
+            },
         )
     ),
     "deleted": _optional(_object({"file": _inside, "rows": _whole()})),

@@ -29,7 +29,8 @@ class MediaFolders:
 
     Args:
         entry: The segment in the manifest: `media` is the folder as it was last known, `beside` the same seen from the
-            index, `built_media` that of the build where `relocate` has noted another since.
+            index, `built_media` that of the build where `relocate` has noted another since. `folders` has the same of
+            other folders, whose files the segment names by whole paths.
         index: The index's folder.
         given: Where the files are now, as a user says.
     """
@@ -40,6 +41,7 @@ class MediaFolders:
         seen = entry.get("beside")
         together = [Path(os.path.normpath(index.absolute() / str(seen)))] if seen else []
         self._folders = [*([given.absolute()] if given else []), self._known, *together]
+        self._others = [MediaFolders(e, index, given) for e in entry.get("folders") or ()]
 
     def file(self, cell: str) -> str:
         """The path of a medium: the first that is there, else where it would be; an address stays as it is.
@@ -48,10 +50,21 @@ class MediaFolders:
         """
         if is_remote(cell):
             return cell
-        inside = Path(cell)
-        if inside.is_absolute():
-            if not inside.is_relative_to(self._built):
-                return cell
-            inside = inside.relative_to(self._built)
+        inside = self._inside(cell)
+        if inside is None:
+            other = next((o for o in self._others if o.holds(cell)), None)
+            return cell if other is None else other.file(cell)
         paths = [folder / inside for folder in self._folders]
         return str(next((p for p in paths if os.path.lexists(p)), paths[0]))
+
+    def holds(self, cell: str) -> bool:
+        """Whether a medium is one of this folder, and not of `folders` or somewhere else."""
+        return not is_remote(cell) and self._inside(cell) is not None
+
+    def _inside(self, cell: str) -> Path | None:
+        """A medium's path below the folder; None where it lies elsewhere."""
+        path = Path(cell)
+        if not path.is_absolute():
+            return path
+        start = next((f for f in (self._built, self._known) if path.is_relative_to(f)), None)
+        return None if start is None else path.relative_to(start)

@@ -57,12 +57,20 @@ KINDS = {
 
 
 def parse_bytes(text: str) -> float:
-    """Read `8GB`, `500MB`, `2.5 GiB` into bytes."""
-    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?\s*", text, re.IGNORECASE)
+    """Read `8GB`, `500MB`, `2.5 GiB`, `8G` into bytes.
+
+    Raises:
+        InputError: Anything else; a number alone, which would be bytes and is never meant so.
+    """
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt])(i?)b?\s*", text, re.IGNORECASE)
     if not found or not float(found[1]):
-        raise InputError(f"--memory is bytes as 8GB or 500MB, not {text!r}.")
+        alone = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*", text)
+        more = f"; write {alone[1]}GB or {alone[1]}MB" if alone and float(alone[1]) else ""
+        raise InputError(
+            f"--memory needs a number and a unit, as 8GB or 500MB, not {text!r}{more}."
+        )
     base = 1024 if found[3] else 1000
-    return float(found[1]) * float(base ** " kmgt".index(found[2].lower() or " "))
+    return float(found[1]) * float(base ** " kmgt".index(found[2].lower()))
 
 
 def parse_milliseconds(text: str) -> float:
@@ -131,7 +139,7 @@ def choose(wish: Wish, rows: int, width: int, targets: int) -> tuple[Kind, str]:
     if wish.recall == 1:
         if not fits:
             raise InputError(
-                f"Exact search takes {size(exact) / 1e9:.2f} GB, --memory is {(wish.memory or 0) / 1e9:.2f} GB; "
+                f"Exact search takes {_said(size(exact))}, --memory is {_said(wish.memory or 0)}; "
                 "ask for less than --target-recall 1, or more memory."
             )
         return exact, "recall 1 is asked for"
@@ -151,6 +159,10 @@ def choose(wish: Wish, rows: int, width: int, targets: int) -> tuple[Kind, str]:
             )
     smallest = size(KINDS["ivf-pqfs"])
     raise InputError(
-        f"The smallest index of {rows:,} rows takes {smallest / 1e9:.2f} GB, --memory is "
-        f"{(wish.memory or 0) / 1e9:.2f} GB."
+        f"The smallest index of {rows:,} rows takes {_said(smallest)}, --memory is {_said(wish.memory or 0)}."
     )
+
+
+def _said(size: float) -> str:
+    """Bytes in words, so that a small size is not told as none."""
+    return f"{size / 1e9:.2f} GB" if size >= 1e8 else f"{size / 1e6:.3g} MB"

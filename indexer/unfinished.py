@@ -1,0 +1,271 @@
+"""Work that was begun and not finished: what of it is kept, and what of it serves a corrected table or command.
+
+Embeddings depend on a file, a place, a name, and on the weights; not on which table names them. So where the command is
+corrected, or its table, the plan is made anew, and what was encoded for the earlier one is taken over value by value.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prom3e_index.bundle.filters import quoted
+from prom3e_index.bundle.memory_maps import release
+from prom3e_index.errors import Prom3eError
+from prom3e_index.indexer.beside import WORK_FILES, take_away
+from prom3e_index.indexer.plan import Progress
+from prom3e_index.indexer.store import ENCODED, PENDING, Store
+from prom3e_index.schema import MEDIA
+from prom3e_index.tables import EMBEDDINGS
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from prom3e_index.models.folder import Model
+
+BEFORE, MOVING = "before", "before.new"
+"""In a work folder: the plan and embeddings of an earlier table or command; the same while they are moved there."""
+_MOVED = (
+    "plan.duckdb", "plan.duckdb.wal", "planned.json", "embeddings", "lost.jsonl", BEFORE, "identity.json",
+)  # fmt: skip
+_ENCODING = ("weights", "exif_transpose", "audio_windows")
+"""Parts of an identity that an embedding depends on, beside its file or value."""
+_CLIMATE = ("climate", "climate_content")
+_BLOCK = 4096
+
+
+@contextmanager
+def kept_where_encoded(work: Path) -> Iterator[None]:
+    """Take a work folder away where what is done in it is refused before anything was encoded."""
+    try:
+        yield
+    except Prom3eError:
+        if not encoded_rows(work):
+            take_away(work, WORK_FILES)
+        raise
+
+
+def encoded_rows(work: Path) -> int:
+    """Embeddings of a work folder that cost the time of an encoder; those that a table brought are copied again."""
+    facts = _note(work / "planned.json")
+    if facts.get("format") in EMBEDDINGS:
+        return 0
+    return sum(
+        int((np.load(path, mmap_mode="r", allow_pickle=False) == ENCODED).sum())
+        for path in (work / "embeddings").glob("*.state.npy")
+    )
+
+
+def serves(known: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+    """Whether the embeddings of one work are also those of another: of one table or content, by the same weights."""
+    if not known:
+        return False
+    content, name = (known.get(k) == wanted.get(k) for k in ("table_content", "table"))
+    return (content or (name and known.get("table") != "-")) and all(
+        known.get(k) == wanted.get(k) for k in _ENCODING
+    )
+
+
+def set_aside(work: Path) -> None:
+    """Move what was begun to `before` of its work folder; `put_together` takes back a move that was interrupted."""
+    (work / MOVING).mkdir()
+    for name in _MOVED:
+        if (work / name).exists():
+            (work / name).rename(work / MOVING / name)
+    (work / MOVING).rename(work / BEFORE)
+    for name in ("spill", "whole.npy", "bundle", "segment"):
+        path = work / name
+        if path.is_dir():
+            shutil.rmtree(path)
+        path.unlink(missing_ok=True)
+
+
+def put_together(work: Path) -> None:
+    """Undo a `set_aside` that was interrupted."""
+    moving = work / MOVING
+    if not moving.is_dir():
+        return
+    for name in _MOVED:
+        if (moving / name).exists():
+            (moving / name).rename(work / name)
+    moving.rmdir()
+
+
+def take_over_lengths(con: duckdb.DuckDBPyConnection, work: Path) -> None:
+    """Have in a new plan how long recordings are that were measured for earlier ones."""
+    for before in earlier_works(work):
+        with _attached(con, before) as tables:
+            if "durations" in tables:
+                con.execute(
+                    "CREATE TABLE IF NOT EXISTS durations AS SELECT * FROM earlier.durations LIMIT 0"
+                )
+                con.execute(
+                    "INSERT INTO durations SELECT * FROM earlier.durations "
+                    "WHERE path NOT IN (SELECT path FROM durations)"
+                )
+
+
+def take_over(
+    con: duckdb.DuckDBPyConnection,
+    work: Path,
+    model: Model,
+    n: int,
+    media: Path,
+    progress: Progress,
+) -> None:
+    """Have in a new plan's arrays what was encoded for earlier ones: of the same file, place, name or climate.
+
+    A file that was changed since the earlier work was begun is encoded again, and a lost one is looked for again.
+    Afterwards the earlier work is gone; interrupted, it is taken over once more.
+    """
+    wanted = _note(work / "identity.json")
+    taken = of = 0
+    for before in earlier_works(work):
+        known = _note(before / "identity.json")
+        of += encoded_rows(before)
+        if not serves(known, wanted):
+            continue
+        same_climate = all(known.get(k) == wanted.get(k) for k in _CLIMATE)
+        with _attached(con, before) as tables:
+            if "planned" in tables:
+                for modality in model.modalities:
+                    taken += _take(con, before, work, model, modality, n, media, same_climate)
+    if (work / BEFORE).exists():
+        shutil.rmtree(work / BEFORE)
+        progress(f"took over {taken:,} of {of:,} embeddings of the build that was begun", 0, None)
+
+
+def _take(
+    con: duckdb.DuckDBPyConnection,
+    before: Path,
+    work: Path,
+    model: Model,
+    modality: str,
+    n: int,
+    media: Path,
+    same_climate: bool,
+) -> int:
+    state_path = before / "embeddings" / f"{modality}.state.npy"
+    if not state_path.is_file() or n == 0:
+        return 0
+    done = np.flatnonzero(np.load(state_path, allow_pickle=False) == ENCODED)
+    where = Path(str(_note(before / "planned.json")["media"]))
+    new, old = _pairs(con, modality, done, media, where, same_climate)
+    if modality in MEDIA and len(new):
+        begun = (before / "identity.json").stat().st_mtime_ns
+        fresh = _unchanged_files(con, modality, new, media, begun)
+        new, old = new[fresh], old[fresh]
+    (work / "embeddings").mkdir(exist_ok=True)
+    store = Store(work / "embeddings", modality, n, model.width)
+    pending = np.asarray(store.state)[new] == PENDING
+    new, old = new[pending], old[pending]
+    values = np.load(before / "embeddings" / f"{modality}.npy", mmap_mode="r", allow_pickle=False)
+    for at in range(0, len(new), _BLOCK):
+        part = slice(at, at + _BLOCK)
+        store.values[new[part]] = values[old[part]]
+        release(store.values)
+        store.state[new[part]] = ENCODED
+        store.state.flush()
+    return len(new)
+
+
+def _pairs(
+    con: duckdb.DuckDBPyConnection,
+    modality: str,
+    done: NDArray[np.int64],
+    media: Path,
+    media_before: Path,
+    same_climate: bool,
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows of the plan, and for each a row of the earlier one that was encoded from the same."""
+    import pyarrow as pa
+
+    if modality in MEDIA:
+        same = f"{_path('p', modality, media)} = {_path('b', modality, media_before)}"
+        if modality == "audio":
+            same += " AND p.start_s IS NOT DISTINCT FROM b.start_s AND p.end_s IS NOT DISTINCT FROM b.end_s"
+    elif modality == "loc":
+        same = "p.latitude = b.latitude AND p.longitude = b.longitude"
+    elif modality == "env":
+        same = "p.env = b.env"
+        if same_climate:
+            same += (
+                " OR (p.env IS NULL AND b.env IS NULL AND p.latitude = b.latitude "
+                "AND p.longitude = b.longitude)"
+            )
+    else:
+        same = f"p.{quoted(modality)} = b.{quoted(modality)}"
+    con.register("done", pa.table({"seq": done}))
+    found = con.execute(
+        "SELECT p.seq AS new, min(b.seq) AS old FROM planned p JOIN earlier.planned b "
+        f"ON ({same}) JOIN done d ON d.seq = b.seq GROUP BY p.seq ORDER BY 1"
+    ).fetchnumpy()
+    con.unregister("done")
+    return np.asarray(found["new"], np.int64), np.asarray(found["old"], np.int64)
+
+
+def _path(table: str, modality: str, folder: Path) -> str:
+    """SQL of the whole path of a medium."""
+    inside = str(folder).rstrip("/").replace("'", "''")
+    cell = f'{table}."{modality}"'
+    return f"CASE WHEN starts_with({cell}, '/') THEN {cell} ELSE '{inside}/' || {cell} END"
+
+
+def _unchanged_files(
+    con: duckdb.DuckDBPyConnection, modality: str, rows: NDArray[np.int64], media: Path, since: int
+) -> NDArray[np.bool_]:
+    """Which rows have a file that was last changed before a time in nanoseconds."""
+    cells = con.execute(f'SELECT "{modality}" FROM planned ORDER BY seq').fetchnumpy()[modality]
+    known: dict[str, bool] = {}
+    out = np.zeros(len(rows), bool)
+    for i, row in enumerate(rows):
+        cell = str(cells[row])
+        if cell not in known:
+            try:
+                state = (media / cell).stat()
+                known[cell] = max(state.st_mtime_ns, state.st_ctime_ns) < since
+            except (OSError, ValueError):
+                known[cell] = False
+        out[i] = known[cell]
+    return out
+
+
+def earlier_works(work: Path) -> Iterator[Path]:
+    """Work that was set aside, the latest first; work that was begun once more has some inside."""
+    while (work := work / BEFORE).is_dir():
+        yield work
+
+
+@contextmanager
+def _attached(con: duckdb.DuckDBPyConnection, before: Path) -> Iterator[set[str]]:
+    """The plan of earlier work as the database `earlier`; gives the names of its tables, none where it is damaged."""
+    import duckdb
+
+    path = str(before / "plan.duckdb").replace("'", "''")
+    try:
+        con.execute(f"ATTACH '{path}' AS earlier (READ_ONLY)")
+    except duckdb.Error:
+        yield set()
+        return
+    try:
+        found = con.execute(
+            "SELECT table_name FROM duckdb_tables() WHERE database_name = 'earlier'"
+        ).fetchall()
+        yield {str(r[0]) for r in found}
+    finally:
+        con.execute("DETACH earlier")
+
+
+def _note(path: Path) -> dict[str, Any]:
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return values if isinstance(values, dict) else {}
