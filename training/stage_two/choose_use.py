@@ -30,6 +30,10 @@ LEAST, LEAST_HELD = 20, 10
 """Queries that a direction needs; of rows that a run holds out itself, whose gallery is the whole set, fewer."""
 
 
+_TRAINED_ASKING = 400
+"""Rows trained on that ask beside those held out: they decide ties alone."""
+
+
 @dataclass(frozen=True)
 class Candidate:
     """An MVAE in training, used as `mvae.completion.Completer` says.
@@ -150,7 +154,9 @@ def choose_use(model: Candidate, val: EmbeddingSet, limit: int = 800) -> Use:
         chosen = choose(every)
     else:
         marks = marks_of(val.x.numpy(), val.present.numpy())
-        trained = replace(val, asking=~val.asking)
+        others = np.flatnonzero(~val.asking)
+        drawn = np.random.default_rng(0).permutation(others)[:_TRAINED_ASKING]
+        trained = replace(val, asking=np.isin(np.arange(len(val)), drawn))
         chosen = choose_held(
             every,
             _directions(model, trained, limit, model.modalities),
