@@ -20,6 +20,8 @@ from prom3e_index.show.sounds import Sounds
 LONGEST = 160
 """Letters of a cell of somebody's table; the rest is cut."""
 _NOTE = 600
+_SIGMA = "‖σ‖₁"
+"""Notes that speak of it stand where few look; who asks for it there knows it."""
 _WORDS = {
     "image": "photo",
     "sat": "satellite tile",
@@ -77,6 +79,7 @@ def section_of(section: Section, sounds: Sounds, has_land: bool, where: str) -> 
     notes = "".join(
         f"<p class='warn'>{cut(n, _NOTE)}</p>" if n == MEANINGLESS else f"<p>{cut(n, _NOTE)}</p>"
         for n in s["notes"]
+        if _SIGMA not in n
     )
     hits = "".join(hit_figure(h, sounds) for h in a.hits)
     return (
@@ -90,11 +93,12 @@ def _how(a: Answer) -> str:
     """What few ask for: how it was searched, and how unsure the model is."""
     q, s = a.query, a.search
     w, advice = q["weights"], q["add_next"]
+    notes = "".join(f"<p>{cut(n, _NOTE)}</p>" for n in s["notes"] if _SIGMA in n)
     more = f"; adding <b>{html(word(advice['modality']))}</b> would lower it most" if advice else ""
     return (
         f"<details class='small soft'><summary>How it was searched</summary><p>{cut(s['path'], _NOTE)}. Space "
         f"{html(q['space'])}, δ {w['delta']:g}, γ {w['gamma']:g}, ε {w['epsilon']:g}. Uncertainty ‖σ‖₁ "
-        f"{q['sigma_l1']:g}, {html(a.standing)}{more}.</p></details>"
+        f"{q['sigma_l1']:g}, {html(a.standing)}{more}.</p>{notes}</details>"
     )
 
 

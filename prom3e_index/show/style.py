@@ -19,7 +19,7 @@ STYLE = """
 body { margin: 0; background: var(--page); color: var(--ink); font: 15px/1.5 system-ui, sans-serif }
 main { max-width: 1120px; margin: 0 auto; padding: 32px 20px 64px }
 h1 { font-size: 28px; line-height: 1.2; margin: 0 0 4px } h2 { font-size: 20px; margin: 40px 0 8px } h3 { font-size: 15px; margin: 0 0 6px }
-h1, h2, h3, p, li, td, dd { overflow-wrap: anywhere }
+h1, h2, h3, p, td, dd { overflow-wrap: anywhere } li { overflow-wrap: break-word }
 p { margin: 6px 0 } .soft { color: var(--soft) } .small { font-size: 13px }
 a { color: inherit }
 section { background: var(--card); border: 1px solid var(--line); border-radius: 12px; padding: 18px; margin: 16px 0 }
@@ -40,7 +40,7 @@ th:first-child, td:first-child, td:nth-child(2), th:nth-child(2) { text-align: l
 .wide { overflow-x: auto } svg { width: 100%; height: auto; border-radius: 8px; display: block }
 .cards { columns: 300px 3; column-gap: 16px } .cards section { margin: 0 0 16px; break-inside: avoid }
 ul.bars { list-style: none; margin: 0; padding: 0; font-size: 13px } .bars li { margin: 4px 0; position: relative; padding: 3px 8px; border-radius: 6px; overflow: hidden; display: flex; gap: 8px; justify-content: space-between; background: var(--fill) }
-.bars li > i { position: absolute; inset: 0 auto 0 0; background: var(--leaf); opacity: .28 } .bars li > * { position: relative } .bars li > span:last-child { white-space: nowrap }
+.bars li > i { position: absolute; inset: 0 auto 0 0; background: var(--leaf); opacity: .28 } .bars li > * { position: relative } .bars li > span { overflow-wrap: break-word } .bars li > span:first-of-type { min-width: 6.5em } .bars li > span:last-child { text-align: right }
 svg text { font-family: system-ui, sans-serif }
 .grid { stroke: var(--ink); stroke-opacity: .13 } .axis { fill: var(--soft); font-size: 11px } .sea { fill: var(--sea) }
 .dot { fill: var(--leaf) } .bar { fill: var(--leaf) } .observed { fill: var(--leaf) } .guessed { fill: var(--guess) } .asked { stroke: var(--ask); stroke-width: 3 }
