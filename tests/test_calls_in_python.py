@@ -99,7 +99,7 @@ def test_options_that_are_none_are_refused_with_what_was_meant(tmp_path):
         ),
         (lambda: prom3e_index.add("t.csv", format="csv"), "add has no option 'format'"),
         (lambda: prom3e_index.look("t.csv", map="a=b"), "map is 'a=b'; it must be {column: field}"),
-        (lambda: prom3e_index.build("t.csv", memory="lots"), "memory is"),
+        (lambda: prom3e_index.build("t.csv", memory=8), "memory needs a number and a unit, as 8GB"),
         (lambda: prom3e_index.build("t.csv", device="gpu"), "device is 'gpu'; known: cpu, cuda"),
         (lambda: prom3e_index.build("t.csv", table_format="cvs"), "cvs"),
         (lambda: prom3e_index.build(tmp_path / "none.csv"), "none.csv"),

@@ -21,7 +21,7 @@ def overview(bundle: Bundle, has_land: bool) -> str:
     c = contents_of(bundle)
     rows = f" in {c.rows:,} rows" if c.rows != c.observations else ""
     cards = [
-        _card("Observed, and completed by the model", _bars(_observed(c), c.rows)),
+        _card("Observed; the model completed the rest", _bars(_observed(c), c.rows)),
         _card("When", _years(c)),
         _card("Species", _counted(c.species, c.rows, "without a name", italic=True)),
         _card("Licences", _counted(c.licences, c.rows, "without a licence")),
@@ -43,10 +43,7 @@ def _card(title: str, body: str) -> str:
 
 
 def _observed(c: Contents) -> list[tuple[str, int, str]]:
-    return [
-        (html(word(m)), n, f"{n:,} observed, {c.rows - n:,} completed")
-        for m, n in c.observed.items()
-    ]
+    return [(html(word(m)), n, f"{n:,} of {c.rows:,}") for m, n in c.observed.items()]
 
 
 def _bars(values: Sequence[tuple[str, int, str]], most: int) -> str:
