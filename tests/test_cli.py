@@ -320,6 +320,7 @@ def test_training_commands_train_and_name_what_is_wrong(inside, tmp_path):
 
     for more, words in {
         ("--set", "niose=none"): "Unknown setting 'niose'; nearest: noise",
+        ("--set", "lr=1e-3", "--lr", "0.5"): "--set lr=1e-3 and --lr 0.5 say the same setting",
         ("--set", "noise"): "--set is SETTING=VALUE, not 'noise'",
         ("--recipe", "bset"): "--recipe 'bset'; nearest: best",
         ("--add", "dna"): "--add is NAME:WIDTH",

@@ -112,7 +112,7 @@ class Outcome:
         words += f"; weights of step {self.trained.step} of {self.trained.steps}"
         words += f", products in {self.precision}"
         if isinstance(self.held, HeldOut):
-            words += f"\n{self.held.said()}"
+            words += f"\n{self.held.said()} {OTHERS}"
         if self.use is None:
             why = self.held if isinstance(self.held, str) else "no validation rows"
             return f"{words}\n{why}: {COST}"
@@ -129,6 +129,8 @@ class Outcome:
         )
 
 
+OTHERS = "(others: rows of split `val`, kept by `encode --column split`, or --validation; none: --no-holdout)"
+"""How rows are held out otherwise."""
 COST = (
     "how good the model is on rows that it has not seen is not known, the last weights were kept, and queries "
     "mix with fixed weights"
