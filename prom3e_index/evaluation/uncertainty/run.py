@@ -111,7 +111,7 @@ def evaluate_uncertainty(
                 )
                 conformal_sets += [record] if record else []
     out = {
-        "facts": describe(data, model, config) 
+        "facts": describe(data, model, config, source.species)
         | {"sigma_spearman": model.sigma_spearman, "seen": seen, "split_unused": source.unused()},
         "sets": sets,
         "over_sets": agreement([s["sigma_l1"] for s in sets if s["error"] is not None],
