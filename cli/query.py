@@ -134,6 +134,13 @@ def query(
         str | None,
         typer.Option(help="At most one hit of each value of this column, as species."),
     ] = None,
+    explain: Annotated[
+        bool,
+        typer.Option(
+            "--explain",
+            help="Also say how it was found: space, δ, γ, ε, ‖σ‖₁, milliseconds of each step.",
+        ),
+    ] = False,
     exact: Annotated[
         bool, typer.Option("--exact", help="Score every eligible row, whatever kind the index is.")
     ] = False,
@@ -179,31 +186,29 @@ def query(
 ) -> None:
     """Find observations by a photo, sound, place, tile, climate or name, or by several of them."""
     from dataclasses import replace
+    from time import perf_counter
 
-    from prom3e_index.bundle.filters import (
-        Filter,
-        parse_bbox,
-        parse_day,
-        parse_near,
-        parse_place,
-    )
+    begun = perf_counter()
+    from prom3e_index.bundle.filters import Filter
     from prom3e_index.cli.render import FORMATS, write_answer
     from prom3e_index.cli.stdin import piped
-    from prom3e_index.errors import InputError, near_names
+    from prom3e_index.errors import InputError
     from prom3e_index.search.query import Query
     from prom3e_index.search.run import Bundle
+    from prom3e_index.show.endings import format_of
     from prom3e_index.show.export import hit_columns
 
-    if format is not None and format not in FORMATS:
-        raise InputError(
-            f"Unknown format {format!r}; known: {', '.join(FORMATS)}{near_names(format, FORMATS)}."
-        )
-    if format == "parquet" and output is None and queries is None:
-        raise InputError("--format parquet needs --output FILE.")
+    output = None if output == Path("-") else output
+    if queries is None:
+        format = format_of(format, output, FORMATS, "table")
+        if format == "parquet" and output is None:
+            raise InputError("--format parquet needs --output FILE.")
+    elif explain:
+        raise InputError("--explain is for one query; leave it out with --queries.")
     if (embedding is None) != (embedding_of is None):
         raise InputError("--embedding FILE.npy and --as MODALITY go together.")
     asked = Query(
-        location=parse_place(location) if location is not None else None,
+        location=location,
         env=_climate(env) if env is not None else None,
         embedding=_vector(embedding) if embedding is not None else None,
         embedding_of=embedding_of,
@@ -216,11 +221,11 @@ def query(
         observed_only=observed_only,
         filter=Filter(
             where=where,
-            near=parse_near(near) if near is not None else None,
-            bbox=parse_bbox(bbox) if bbox is not None else None,
-            taxon=filled("--taxon", taxon),
-            since=parse_day(since, last=False) if since is not None else None,
-            until=parse_day(until, last=True) if until is not None else None,
+            near=near,
+            bbox=bbox,
+            taxon=taxon,
+            since=since,
+            until=until,
         ),
         group_by=group_by,
         exact=exact,
@@ -228,9 +233,6 @@ def query(
         hub=hub,
         device=device,
     )
-    first, last = asked.filter.since, asked.filter.until
-    if first is not None and last is not None and first > last:
-        raise InputError(f"--from {since} lies after --to {until}; no day is both.")
     own = asked.given() or asked.embedding is not None or image or sat or audio or text
     if queries is not None and own:
         raise InputError(
@@ -256,7 +258,11 @@ def query(
         }
         several |= {"audio": list(given), "text": text}
         asked = replace(asked, **{m: _one_or_all(v) for m, v in several.items()})
-        write_answer(bundle.search(asked), format or "table", output, hit_columns(bundle))
+        opened = perf_counter() - begun
+        answer = bundle.search(asked)
+        answer.search["milliseconds"] |= {"open": round(opened * 1000, 2)}
+        assert format is not None  # decided above
+        write_answer(answer, format, output, hit_columns(bundle), explain)
 
 
 def _one_or_all(given: list[Any]) -> Any:

@@ -33,16 +33,12 @@ def query_many(
     from prom3e_index.errors import InputError
     from prom3e_index.indexer.query_batch import QueryBatch, answer_table, parts_of
     from prom3e_index.search.meaning import MEANINGLESS, means_nothing
+    from prom3e_index.show.endings import format_of
     from prom3e_index.show.query_rows import FORMATS
 
-    kind = format or (output.suffix.lower().lstrip(".") if output is not None else "jsonl")
-    if kind not in FORMATS or (output is None and kind == "parquet"):
-        where = (
-            f"-o FILE ending in {', '.join(FORMATS)}, or --format" if output else "-f jsonl or csv"
-        )
-        raise InputError(
-            f"--queries writes {', '.join(FORMATS)}, not {kind!r}; say which: {where}."
-        )
+    kind = format_of(format, output, FORMATS, "jsonl" if output is None else None)
+    if output is None and kind == "parquet":
+        raise InputError("--format parquet needs --output FILE.")
     if means_nothing(bundle):
         say(f"warning: {MEANINGLESS}", err=True)
     if output is None:

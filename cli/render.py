@@ -7,7 +7,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from prom3e_index.cli.screen import colours, holdings, put, put_data, say, speaks_utf8
+from prom3e_index.cli.explained import below, explained, notes
+from prom3e_index.cli.screen import (
+    colours,
+    holdings,
+    plural,
+    put,
+    put_data,
+    say,
+    speaks_utf8,
+)
 
 if TYPE_CHECKING:
     from prom3e_index.search.answered import Answer
@@ -22,95 +31,82 @@ _NARROW = 8
 
 
 def write_answer(
-    answer: Answer, format: str, output: Path | None, columns: Sequence[str] = ()
+    answer: Answer,
+    format: str,
+    output: Path | None,
+    columns: Sequence[str] = (),
+    explain: bool = False,
 ) -> None:
-    """Write an answer in one of `FORMATS`, to a file or stdout; `columns` are those of CSV and Parquet."""
+    """Write an answer in one of `FORMATS`, to a file or stdout; `columns` are those of CSV and Parquet.
+
+    What is said beside the hits goes to stderr where the format has no place for it, and what was written too.
+    """
     from prom3e_index.show import export
     from prom3e_index.show.escapes import json_text
     from prom3e_index.show.files import write_text
 
+    found = export.records(answer.hits, answer.notes)
+    ascii_only = output is None and not speaks_utf8()
     if format == "table":
         if output is None:
-            put(table(answer, colours(sys.stdout), None if sys.stdout.isatty() else FILE_WIDTH))
-        else:
-            write_text(output, table(answer))
-        return
-    found = export.records(answer.hits, answer.notes)
-    if format != "json":  # which holds them
-        for note in answer.notes:
-            say(f"note: {note}", err=True)
-    if format == "parquet":
-        assert output is not None  # checked by the command
-        export.write_parquet(found, columns, output)
-        return
-    ascii_only = output is None and not speaks_utf8()
-    if format == "json":
+            width = None if sys.stdout.isatty() else FILE_WIDTH
+            put(table(answer, colours(sys.stdout), width, explain))
+            return
+        text = table(answer, explain=explain)
+    elif format == "json":
         text = json_text(answer.to_dict(), indent=2, ascii_only=ascii_only) + "\n"
     elif format == "jsonl":
         text = "".join(json_text(r, ascii_only=ascii_only) + "\n" for r in found)
     elif format == "csv":
         text = export.csv_text(found, columns)
-    else:
+    elif format == "geojson":
         text = export.geojson(found, ascii_only=ascii_only) + "\n"
+    if format not in ("table", "json"):  # which hold them
+        for line in notes(answer, explain):
+            say(line, err=True)
+    if explain and format != "table":
+        for line in explained(answer):
+            say(line, err=True)
     if output is None:
         put_data(text)
+        return
+    if format == "parquet":
+        export.write_parquet(found, columns, output)
     else:
         write_text(output, text)
+    if output.is_file():
+        say(f"{plural(len(answer.hits), 'hit')} in {output}", err=True)
 
 
-def table(answer: Answer, bold: bool = False, width: int | None = FILE_WIDTH) -> str:
-    """The answer for people: the question, a table of hits, how it was found.
+def table(
+    answer: Answer, bold: bool = False, width: int | None = FILE_WIDTH, explain: bool = False
+) -> str:
+    """The answer for people: the question, a table of hits, what is to be known of it.
 
     Args:
         answer: What was found.
         bold: Set the head off by bold letters.
         width: Columns; the terminal's when None. Where they are too few for a table, each hit is a
             paragraph, so that nothing is lost.
+        explain: Also say how it was found.
     """
     from rich.console import Console
 
     from prom3e_index.search.meaning import MEANINGLESS
     from prom3e_index.show.escapes import shown
 
-    q, s = answer.query, answer.search
     console = Console(
         width=width, highlight=False, markup=False, emoji=False, soft_wrap=False,
         force_terminal=bold, no_color=not bold,
     )  # fmt: skip
-    w = q["weights"]
-    advice = q["add_next"]
-    lines = [f"note: {note}" for note in s["notes"] if note != MEANINGLESS]
-    observations = (
-        f" ({s['eligible_observations']:,} of {s['observations']:,} observations)"
-        if "observations" in s
-        else ""
-    )
-    lines.append(
-        f"{s['eligible']:,} of {s['rows']:,} rows eligible{observations}; {s['path']}; "
-        f"{sum(s['milliseconds'].values()):.0f} ms"
-    )
-    lines.append(
-        f"uncertainty ‖σ‖₁ {q['sigma_l1']:g}, {answer.standing}"
-        + (
-            f"; adding {advice['modality']} would lower it most (by {-advice['sigma_l1_change']:.3g} in "
-            f"{advice['rows']} observations here)"
-            if advice
-            else ""
-        )
-    )
+    q = answer.query
     with console.capture() as captured:
-        if MEANINGLESS in s["notes"]:
+        if MEANINGLESS in answer.notes:
             console.print(f"warning: {MEANINGLESS}")
-        console.print(
-            shown(
-                f"{' + '.join(map(_given, q['given'].items()))} → {q['target']}   space {q['space']}  "
-                f"δ {w['delta']:g}  γ {w['gamma']:g}  ε {w['epsilon']:g}"
-                + (f"  against hubs {q['hubs']}" if q["hubs"] != "none" else "")
-            )
-        )
+        console.print(shown(f"{' + '.join(map(_given, q['given'].items()))} → {q['target']}"))
         if answer.hits:
             _print_hits(console, [_cells(h) for h in answer.hits])
-        for line in lines:
+        for line in below(answer, explain):
             console.print(shown(line))
     return captured.get()
 

@@ -105,9 +105,9 @@ class QueryTable:
         target = next((cells[c] for c in table.extra if c.lower() == "target" and cells[c]), None)
         try:
             given |= {"target": modality_name(target)} if target else {}
+            return Row(name, replace(self._like, **given))
         except InputError as e:
             return Row(name, None, e.typed)
-        return Row(name, replace(self._like, **given))
 
 
 _START = {"start_s", "start", "start (s)", "start_time", "begin", "begin_time", "begin time (s)"}

@@ -47,7 +47,6 @@ def eligible_rows(
     """
     if not f:
         return None
-    f.check()
     if f.observed is not None and f"has_{f.observed}" not in columns:
         raise InputError(f"No observation can have {f.observed!r}: the index does not know it.")
     out: Ints | None = None

@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Collection
 from dataclasses import dataclass, fields
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from prom3e_index.bundle.predicate import cut
@@ -26,27 +26,61 @@ class Filter:
 
     Attributes:
         where: SQL predicate over the observations table, true or false of each; see `predicate`.
-        near: Latitude, longitude in degrees, radius in kilometres.
-        bbox: West, south, east, north in degrees (GeoJSON order); west > east crosses 180°.
+        near: Latitude, longitude in degrees, radius in kilometres; or the text "48.2,16.3,50km".
+        bbox: West, south, east, north in degrees (GeoJSON order), or a text of them; west > east crosses 180°.
         taxon: A whole name at any rank, scientific or common; case, authors and spaces do not matter.
-        since: First day.
-        until: Last day; an observation whose interval overlaps is kept.
+        since: First day; or a text of a day, month or year, as "2024-05".
+        until: Last day, or a text; an observation whose interval overlaps is kept.
         observed: Only observations that have this modality, not those it was completed for.
+
+    Raises:
+        InputError: A part that no observation could be compared with; says which, and what it must be.
     """
 
     where: str | None = None
-    near: tuple[float, float, float] | None = None
-    bbox: tuple[float, float, float, float] | None = None
+    near: tuple[float, float, float] | str | None = None
+    bbox: tuple[float, float, float, float] | str | None = None
     taxon: str | None = None
-    since: date | None = None
-    until: date | None = None
+    since: date | str | None = None
+    until: date | str | None = None
     observed: str | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("where", "taxon", "observed"):
+            value = getattr(self, name)
+            if value is not None and not isinstance(value, str):
+                raise InputError(f"{name} is {value!r:.60}; it must be text.")
+        if self.taxon is not None and not self.taxon.strip():
+            raise InputError("--taxon is empty; it is a name at any rank, as Corvidae.")
+        for name, read in (("near", _near), ("bbox", _bbox), ("since", _first), ("until", _last)):
+            value = getattr(self, name)
+            if value is not None:
+                object.__setattr__(self, name, read(value))
+        first, final = self.days
+        if first is not None and final is not None and first > final:
+            raise InputError(f"--from {first} lies after --to {final}; no day is both.")
 
     def __repr__(self) -> str:
         return given_of(self)
 
     def __bool__(self) -> bool:
         return any(v is not None for v in vars(self).values())
+
+    @property
+    def circle(self) -> tuple[float, float, float] | None:
+        """`near` as numbers."""
+        return self.near if isinstance(self.near, tuple) else None
+
+    @property
+    def box(self) -> tuple[float, float, float, float] | None:
+        """`bbox` as numbers."""
+        return self.bbox if isinstance(self.bbox, tuple) else None
+
+    @property
+    def days(self) -> tuple[date | None, date | None]:
+        """`since` and `until` as days."""
+        first, last = (d if isinstance(d, date) else None for d in (self.since, self.until))
+        return first, last
 
     def describe(self) -> dict[str, Any]:
         """The parts that are set, ready for JSON; a long predicate is cut."""
@@ -55,36 +89,42 @@ class Filter:
             if isinstance(value, date):
                 parts[name] = str(value)
             elif name in ("near", "bbox"):
-                parts[name] = [float(v) for v in value]
+                parts[name] = list(value)
         return parts | ({"where": cut(self.where)[1:-1]} if self.where is not None else {})
 
-    def check(self) -> None:
-        """Refuse parts that no observation could be compared with.
 
-        Raises:
-            InputError: Names the part, and what it must be.
-        """
-        for name in ("where", "taxon", "observed"):
-            value = getattr(self, name)
-            if value is not None and not isinstance(value, str):
-                raise InputError(f"{name} is {value!r:.60}; it must be text.")
-        if self.taxon is not None and not self.taxon.strip():
-            raise InputError("--taxon is empty; it is a name at any rank, as Corvidae.")
-        if self.near is not None:
-            latitude, longitude, km = finite(
-                "near", self.near, "latitude, longitude, kilometres", 3
-            )
-            check_place("near", latitude, longitude)
-            if km < 0:
-                raise InputError(f"near has the radius {km:g} km; it must be 0 or more.")
-        if self.bbox is not None:
-            check_bbox(*finite("bbox", self.bbox, "west, south, east, north", 4))
-        for name in ("since", "until"):
-            value = getattr(self, name)
-            if value is not None and not isinstance(value, date):
-                raise InputError(f"{name} is {value!r:.60}; it must be a date.")
-        if self.since is not None and self.until is not None and self.since > self.until:
-            raise InputError(f"No day is from {self.since} on and up to {self.until}.")
+def _near(near: Any) -> tuple[float, float, float]:
+    if isinstance(near, str):
+        return parse_near(near)
+    latitude, longitude, km = finite("near", near, "latitude, longitude, kilometres", 3)
+    check_place("near", latitude, longitude)
+    if km < 0:
+        raise InputError(f"near has the radius {km:g} km; it must be 0 or more.")
+    return latitude, longitude, km
+
+
+def _bbox(bbox: Any) -> tuple[float, float, float, float]:
+    if isinstance(bbox, str):
+        return parse_bbox(bbox)
+    west, south, east, north = finite("bbox", bbox, "west, south, east, north", 4)
+    check_bbox(west, south, east, north)
+    return west, south, east, north
+
+
+def _first(day: Any) -> date:
+    return _day("since", day, last=False)
+
+
+def _last(day: Any) -> date:
+    return _day("until", day, last=True)
+
+
+def _day(name: str, day: Any, *, last: bool) -> date:
+    if isinstance(day, str):
+        return parse_day(day, last=last)
+    if not isinstance(day, date):
+        raise InputError(f"{name} is {day!r:.60}; it must be a date, or a text as 2024-05-01.")
+    return day.date() if isinstance(day, datetime) else day
 
 
 def given_of(value: Any) -> str:
@@ -128,7 +168,9 @@ def check_place(name: str, latitude: float, longitude: float) -> None:
     for part, value, most in (("latitude", latitude, 90), ("longitude", longitude, 180)):
         if not abs(value) <= most:  # of what is no number too
             said = f"outside -{most}..{most} degrees" if math.isfinite(value) else "not a number"
-            raise InputError(f"{name} has the {part} {value:g}: {said}.")
+            swapped = part == "latitude" and 90 < abs(value) <= 180 and abs(longitude) <= 90
+            more = "; latitude and longitude look swapped" if swapped else ""
+            raise InputError(f"{name} has the {part} {value:g}: {said}{more}.")
 
 
 def check_bbox(west: float, south: float, east: float, north: float) -> None:
@@ -138,9 +180,11 @@ def check_bbox(west: float, south: float, east: float, north: float) -> None:
         InputError: South above north, or outside ±90 and ±180 degrees.
     """
     if not (-90 <= south <= north <= 90 and -180 <= west <= 180 and -180 <= east <= 180):
+        turned = -90 <= west <= east <= 90 and -180 <= south <= 180 and -180 <= north <= 180
+        more = " They look like SOUTH,WEST,NORTH,EAST." if turned else ""
         raise InputError(
-            f"bbox is {west:g},{south:g},{east:g},{north:g}: south ≤ north within ±90, west and east within "
-            "±180 are needed."
+            f"bbox is {west:g},{south:g},{east:g},{north:g}: WEST,SOUTH,EAST,NORTH with south ≤ north within ±90, west "
+            f"and east within ±180 are needed.{more}"
         )
 
 
@@ -227,8 +271,8 @@ def _place(f: Filter) -> tuple[list[str], list[Any]]:
     """Predicates of `near` and `bbox` over latitude and longitude, and their parameters."""
     parts: list[str] = []
     params: list[Any] = []
-    if f.near is not None:
-        latitude, longitude, km = map(float, f.near)
+    if f.circle is not None:
+        latitude, longitude, km = f.circle
         degrees = math.degrees(km / EARTH_RADIUS_KM)
         parts.append("latitude BETWEEN ? AND ?")
         params += [latitude - degrees - 1e-9, latitude + degrees + 1e-9]
@@ -243,8 +287,8 @@ def _place(f: Filter) -> tuple[list[str], list[Any]]:
             "cos(radians(latitude)) * pow(sin(radians(longitude - ?) / 2), 2)))) <= ?"
         )
         params += [EARTH_RADIUS_KM, latitude, latitude, longitude, km]
-    if f.bbox is not None:
-        west, south, east, north = map(float, f.bbox)
+    if f.box is not None:
+        west, south, east, north = f.box
         join = "AND" if west <= east else "OR"
         within = f"(longitude >= ? {join} longitude <= ?)"
         params += [south, north, west, east]

@@ -194,13 +194,6 @@ class BundleFolder:
             ) from e
 
     @cached_property
-    def undated(self) -> int:
-        """Observations without a date."""
-        if "event_start" not in self.columns:
-            return self.rows
-        return int(self.sql("SELECT count(*) FROM observations WHERE event_start IS NULL")[0][0])
-
-    @cached_property
     def sigma_l1(self) -> NDArray[np.float32]:
         """(rows,) ‖σ‖₁ of every observation, in no order."""
         found = self.metadata.cursor().execute("SELECT sigma_l1 FROM observations").fetchnumpy()

@@ -8,13 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from prom3e_index.bundle.filters import Filter
 from prom3e_index.bundle.media_folders import is_remote
 from prom3e_index.bundle.opened import BundleFolder
-from prom3e_index.bundle.predicate import cut
 from prom3e_index.search.answered import Answer, Hit
+from prom3e_index.search.filtered import left_out, none_left, place_outside
 from prom3e_index.search.groups import eligible_observations
 from prom3e_index.search.hubness import by_segment
 from prom3e_index.search.meaning import MEANINGLESS, means_nothing
@@ -27,6 +25,8 @@ if TYPE_CHECKING:
 
 SIGMA_TELLS = 0.2
 """Below this rank correlation with the error an answer says that ‖σ‖₁ is not to be relied on."""
+BY_EXAMPLE = ("image", "audio", "sat", "loc", "env", "text")
+"""Which of the modalities that a query gives is searched for, when it does not say."""
 _SEVERAL = {"image": "photos", "sat": "tiles", "audio": "recordings", "text": "names"}
 
 
@@ -48,15 +48,18 @@ def answer_of(
         if len(files) > 1
     ]
     notes += asked.notes
-    if (f.since is not None or f.until is not None) and bundle.undated:
+    notes += left_out(bundle, f)
+    if isinstance(query.location, tuple):
+        outside = place_outside(bundle, query.location)
+        notes += [outside] if outside else []
+    if hits and bundle.manifest.get("observed", {}).get(asked.target) == 0:
+        held = [m for m, n in bundle.manifest["observed"].items() if n]
         notes.append(
-            f"{bundle.undated:,} of {bundle.rows:,} observations have no date and are left out"
+            f"no observation here has {asked.target}: every hit is what the model makes of it; --target "
+            f"{', '.join(held)} is what there is"
         )
     if eligible == 0:
-        notes.append("no observation satisfies the filters")
-        if f.taxon is not None and not len(_of_taxon(bundle, f.taxon)):
-            near = bundle.unknown_taxon(f.taxon)
-            notes.append(f"taxon {cut(f.taxon)}{near or ': no such name'}")
+        notes += none_left(bundle, f)
     elif len(hits) < query.k:
         notes.append(f"{len(hits)} of {query.k} hits: no more are eligible")
     notes += _moved(hits)
@@ -122,10 +125,10 @@ def _moved(hits: list[Hit]) -> list[str]:
 
 
 def default_target(bundle: BundleFolder, query: Query) -> str:
-    """What is searched for when a query does not say: photos, or the first modality that it does not give."""
+    """What is searched for when a query does not say: what it gives; of several the first of `BY_EXAMPLE`."""
     asking = {*query.given(), query.embedded(bundle.modalities)}
-    free = [m for m in bundle.modalities if m not in asking]
-    return "image" if "image" in free or not free else free[0]
+    order = [*BY_EXAMPLE, *(m for m in bundle.modalities if m not in BY_EXAMPLE)]
+    return next((m for m in order if m in asking), bundle.modalities[0])
 
 
 def _shown(value: Any) -> Any:
@@ -134,9 +137,3 @@ def _shown(value: Any) -> Any:
     if any(isinstance(v, str | Path) for v in value):
         return [str(v) for v in value]
     return np.asarray(value).tolist()
-
-
-def _of_taxon(bundle: BundleFolder, name: str) -> NDArray[np.int64]:
-    rows = bundle.eligible(Filter(taxon=name))
-    assert rows is not None  # there is a filter
-    return rows

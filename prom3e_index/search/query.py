@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from prom3e_index.bundle.filters import Filter, check_place, finite, given_of
-from prom3e_index.errors import InputError
+from prom3e_index.bundle.filters import Filter, check_place, finite, given_of, parse_place
+from prom3e_index.errors import InputError, near_names
 from prom3e_index.models.device import checked_device
 from prom3e_index.schema import MEDIA, SPACES, modality_name
 
@@ -32,12 +32,13 @@ class Query:
         sat: Satellite tile file, or several.
         audio: Sound file, or several; `FILE@7:00-7:10` is that span of it.
         audio_span: First and last second within the sound file; None hears it by the published crops.
-        location: Latitude, longitude in degrees, within ±90 and ±180.
+        location: Latitude, longitude in degrees, within ±90 and ±180; or the text "48.2,16.3".
         env: Climate values, scaled as the model's raster: 20 in the published models.
         text: Taxonomic name, or several.
         embedding: (d,) vector instead of a file, of the modality `embedding_of`; not both of one modality.
         embedding_of: Its modality.
-        target: Modality searched for; the image when None and given, else the first of the model's.
+        target: Modality searched for. When None, what is given itself, as a photo for a photo; of several the first
+            of image, audio, sat, loc, env, text.
         k: Hits, at least 1.
         space: `hybrid`, `encoder`, `reconstructed` or `hidden`.
         delta: Overrides the model's δ.
@@ -52,14 +53,18 @@ class Query:
         exact: Score every eligible row, whatever the index; to check an answer.
         model: Model folder or name, when not the bundle's own.
         hub: Local copy of hub repositories.
-        device: Where the encoders run.
+        device: Where the encoders run: `cpu`, `cuda`, or `cuda:1` for the second.
+
+    Raises:
+        InputError: A value that nothing could be found with, as soon as the query is made; says which, and what it
+            must be.
     """
 
     image: str | Path | Sequence[str | Path] | None = None
     sat: str | Path | Sequence[str | Path] | None = None
     audio: str | Path | Sequence[str | Path] | None = None
     audio_span: tuple[float, float] | None = None
-    location: tuple[float, float] | None = None
+    location: tuple[float, float] | str | None = None
     env: Sequence[float] | None = None
     text: str | Sequence[str] | None = None
     embedding: Floats | Sequence[float] | None = None
@@ -81,25 +86,27 @@ class Query:
     def __repr__(self) -> str:
         return given_of(self)
 
-    def check(self, modalities: Sequence[str]) -> None:
-        """Refuse values that nothing could be found with, as the command line does.
-
-        Args:
-            modalities: Of the index.
-
-        Raises:
-            InputError: Names the value and what it must be.
-        """
+    def __post_init__(self) -> None:
         if isinstance(self.k, bool) or not isinstance(self.k, int | np.integer) or self.k < 1:
             raise InputError(f"k is {self.k!r:.60}; ask for a whole number of hits, at least 1.")
         if self.space not in SPACES:
-            raise InputError(f"Unknown space {self.space!r:.60}; known: {', '.join(SPACES)}.")
+            near = near_names(str(self.space), list(SPACES))
+            raise InputError(f"Unknown space {self.space!r:.60}; known: {', '.join(SPACES)}{near}.")
         for name in ("delta", "gamma", "epsilon"):
             value = getattr(self, name)
             if value is not None and not (_is_number(value) and 0 <= value <= 1):
                 raise InputError(f"--{name} is {value!r:.60}; it must lie between 0 and 1.")
+        for name in ("target", "embedding_of", "group_by", "model", "device"):
+            value = getattr(self, name)
+            if value is not None and not (isinstance(value, str | Path) and str(value).strip()):
+                typed = name.replace("_", "-")
+                raise InputError(f"--{typed} is {value!r:.60}; leave it out, or give a name.")
+        if not isinstance(self.filter, Filter):
+            raise InputError(
+                f"filter is {self.filter!r:.60}; it must be a Filter(where=…, near=…)."
+            )
         if self.location is not None:
-            check_place("location", *finite("location", self.location, "latitude, longitude", 2))
+            object.__setattr__(self, "location", _place(self.location))
         if self.env is not None:
             finite("env", self.env, "scaled climate values")
         for name, values in self.several().items():
@@ -108,18 +115,30 @@ class Query:
             for value in values:
                 if name == "text" and not (isinstance(value, str) and value.strip()):
                     raise InputError("The text of the query is empty.")
-                if name != "text" and not isinstance(value, str | Path):
+                if name != "text" and not (isinstance(value, str | Path) and str(value)):
                     raise InputError(f"{name} is {value!r:.60}; it must be the path of a file.")
         if (self.embedding is None) != (self.embedding_of is None):
-            raise InputError("An embedding and its modality go together: --embedding and --as.")
+            raise InputError(
+                "An embedding and its modality go together: --embedding and --embedding-of."
+            )
+
+    def check(self, modalities: Sequence[str]) -> None:
+        """Refuse what an index has not, or what is given twice.
+
+        Args:
+            modalities: Of the index.
+
+        Raises:
+            InputError: Names the value and what it must be.
+        """
         twice = self.embedded(modalities)
         if twice in self.given():
             raise InputError(
                 f"The query gives {twice} twice, as an embedding and otherwise; leave one of them out."
             )
-        self.filter.check()
         checked_device(self.device)
-        if self.observed_only and self.filter.observed not in (None, self.target):
+        target = None if self.target is None else modality_name(self.target, modalities)
+        if self.observed_only and self.filter.observed not in (None, target):
             raise InputError(
                 f"observed_only asks for the target and the filter for {self.filter.observed!r}; leave one out."
             )
@@ -152,6 +171,15 @@ class Query:
     def media(self) -> dict[str, tuple[Any, ...]]:
         """The files that are given, by modality."""
         return {k: v for k, v in self.several().items() if k in MEDIA}
+
+
+def _place(place: Any) -> tuple[float, float]:
+    """Latitude and longitude of two numbers, or of a text."""
+    if isinstance(place, str):
+        return parse_place(place)
+    latitude, longitude = finite("location", place, "latitude, longitude", 2)
+    check_place("location", latitude, longitude)
+    return latitude, longitude
 
 
 def _is_number(value: Any) -> bool:
