@@ -16,6 +16,7 @@ from prom3e_index.cli.options import (
     config_from,
     filled,
     grouped,
+    npz,
 )
 from prom3e_index.cli.screen import progress, say
 
@@ -25,7 +26,9 @@ def encode(
     table: Annotated[
         str, typer.Argument(help="Table, archive or folder of observations; - is stdin.")
     ],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The .npz file to write.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", callback=npz, help="The .npz file to write.")
+    ],
     model: ModelName = None,
     hub: Hub = None,
     *,
@@ -68,7 +71,9 @@ def infer(
             help="What `encode` writes: an .npz with `embeddings` (rows, modalities, width)."
         ),
     ],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The .npz file to write.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", callback=npz, help="The .npz file to write.")
+    ],
     model: ModelName = None,
     given: Annotated[
         str | None, typer.Option(help="What the model is shown, as image,loc.")

@@ -9,7 +9,7 @@ from typing import Annotated, Any, cast
 
 import typer
 
-from prom3e_index.cli.options import Device, EncodeOptions, Hub, config_from, grouped
+from prom3e_index.cli.options import Device, EncodeOptions, Hub, config_from, folder, grouped
 from prom3e_index.cli.screen import progress, say
 
 app = typer.Typer(
@@ -34,7 +34,11 @@ ModelOf = Annotated[
 Out = Annotated[
     Path | None,
     typer.Option(
-        "--output", "-o", help="Folder of the results.", show_default="evaluation/DATA-MODEL"
+        "--output",
+        "-o",
+        callback=folder,
+        help="Folder of the results.",
+        show_default="evaluation/DATA-MODEL",
     ),
 ]
 AllowSeen = Annotated[

@@ -44,6 +44,22 @@ ModelName = Annotated[
         "--model", "-m", help="Model: taxabind, mini (the demo world), or a model folder."
     ),
 ]
+
+
+def folder(path: Path | None) -> Path | None:
+    """A folder that is written, by a name that is no file's; the callback of such options."""
+    from prom3e_index.show.endings import told
+
+    return None if path is None else told(path, "")
+
+
+def npz(path: Path) -> Path:
+    """An .npz that is written, by a name that says so or nothing; the callback of such options."""
+    from prom3e_index.show.endings import told
+
+    return told(path, "npz")
+
+
 OtherModel = Annotated[
     str | None,
     typer.Option("--model", "-m", help="The index's model, where its folder is now."),

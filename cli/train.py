@@ -14,6 +14,7 @@ from prom3e_index.cli.options import (
     Hub,
     Seed,
     TableOptions,
+    folder,
     grouped,
     pairs,
 )
@@ -32,6 +33,7 @@ def _out(path: Path) -> Path:
 
     if (path / "manifest.json").is_file():
         raise InputError(f"--output {path} is an index; give another folder.")
+    folder(path)
     return path
 
 

@@ -37,7 +37,7 @@ UNIT = [1.0] + [0.0] * 511
 @pytest.mark.parametrize("query, words", [
     (dict(location=(999, 999)), "location has the latitude 999: outside -90..90"), (dict(location=(0, 181)), "longitude 181"),
     (dict(location=(NAN, 0)), "2 numbers"), (dict(location=(0, math.inf)), "2 numbers"), (dict(location=(1,)), "2 numbers"),
-    (dict(location="1,2"), "2 numbers"), (dict(location=5), "2 numbers"), (dict(env=[NAN] * 20), "env is"), (dict(env=[]), "env is"),
+    (dict(location=5), "2 numbers"), (dict(env=[NAN] * 20), "env is"), (dict(env=[]), "env is"),
     (dict(env=["a"] * 20), "env is"), (dict(k=0), "k is 0"), (dict(k=-3), "k is -3"), (dict(k=2.5), "k is 2.5"), (dict(k=True), "k is True"),
     (dict(k="5"), "k is '5'"), (dict(delta=1.01), "delta is 1.01"), (dict(gamma=-0.1), "gamma is -0.1"), (dict(epsilon=NAN), "epsilon is nan"),
     (dict(epsilon="1"), "epsilon is '1'"), (dict(space="latent"), "Unknown space 'latent'"), (dict(text=" "), "text of the query is empty"),
@@ -46,15 +46,17 @@ UNIT = [1.0] + [0.0] * 511
     (dict(embedding=["x"] * 512, embedding_of="sat"), "no vector of numbers"), (dict(embedding=UNIT, embedding_of="smell"), "Unknown modality 'smell'"),
     (dict(embedding=UNIT, embedding_of="loc"), "gives loc twice"), (dict(embedding=UNIT, embedding_of="place"), "gives loc twice"),
     (dict(text="x", embedding=UNIT, embedding_of="text"), "gives text twice"), (dict(image="a.jpg", embedding=UNIT, embedding_of="photo"), "gives image twice"),
-    (dict(target="smell"), "Unknown modality"), (dict(filter=Filter(near=(0, 0, -1))), "radius -1 km"), (dict(filter=Filter(near=(0, 0, NAN))), "3 numbers"),
-    (dict(filter=Filter(near=(0, 200, 1))), "near has the longitude 200"), (dict(filter=Filter(bbox=(0, 0, 1))), "4 numbers"),
-    (dict(filter=Filter(bbox=(0, 5, 1, 4))), "bbox is 0,5,1,4"), (dict(filter=Filter(bbox=(-181, 0, 0, 1))), "bbox is -181"),
-    (dict(filter=Filter(since="2024-01-01")), "since is '2024-01-01'"), (dict(filter=Filter(taxon="")), "taxon is empty"),
-    (dict(filter=Filter(where=5)), "where is 5"), (dict(filter=Filter(since=date(2024, 5, 1), until=date(2024, 4, 1))), "No day"),
-    (dict(filter=Filter(observed="sat"), observed_only=True, target="image"), "leave one out"),
+    (dict(target="smell"), "Unknown modality"), (dict(filter=dict(near=(0, 0, -1))), "radius -1 km"), (dict(filter=dict(near=(0, 0, NAN))), "3 numbers"),
+    (dict(filter=dict(near=(0, 200, 1))), "near has the longitude 200"), (dict(filter=dict(bbox=(0, 0, 1))), "4 numbers"),
+    (dict(filter=dict(bbox=(0, 5, 1, 4))), "bbox is 0,5,1,4"), (dict(filter=dict(bbox=(-181, 0, 0, 1))), "bbox is -181"),
+    (dict(filter=dict(since="2024-13")), "no date"), (dict(filter=dict(since=2024)), "since is 2024"), (dict(filter=dict(taxon="")), "taxon is empty"),
+    (dict(filter=dict(where=5)), "where is 5"), (dict(filter=dict(since=date(2024, 5, 1), until=date(2024, 4, 1))), "--from 2024-05-01 lies after --to 2024-04-01"),
+    (dict(filter=dict(observed="sat"), observed_only=True, target="image"), "leave one out"),
 ])  # fmt: skip
 def test_values_that_nothing_could_be_found_with_are_refused(index, query, words):
     with pytest.raises(InputError, match=words):
+        if "filter" in query:
+            query = query | {"filter": Filter(**query["filter"])}
         index.search(Query(**{"location": (1.0, 2.0)} | query))
 
 
@@ -90,11 +92,16 @@ def test_the_command_line_refuses_alike(index):
 
 
 @pytest.mark.parametrize("given, target", [
-    (dict(location=(1, 2)), "image"), (dict(embedding=UNIT, embedding_of="image"), "sat"), (dict(embedding=UNIT, embedding_of="photo"), "sat"),
-    (dict(embedding=UNIT, embedding_of="image", location=(1, 2)), "sat"), (dict(embedding=UNIT, embedding_of="sat"), "image"),
+    (dict(location=(1, 2)), "loc"), (dict(embedding=UNIT, embedding_of="image"), "image"), (dict(embedding=UNIT, embedding_of="photo"), "image"),
+    (dict(embedding=UNIT, embedding_of="image", location=(1, 2)), "image"), (dict(embedding=UNIT, embedding_of="sat"), "sat"),
+    (dict(embedding=UNIT, embedding_of="sat", location=(1, 2)), "sat"), (dict(embedding=UNIT, embedding_of="text", location=(1, 2)), "loc"),
+    (dict(embedding=UNIT, embedding_of="audio", location=(1, 2)), "audio"), (dict(location=(1, 2), env=[0.0] * 20), "loc"),
+    (dict(embedding=UNIT, embedding_of="image", target="sat"), "sat"),
 ])  # fmt: skip
-def test_the_target_is_what_is_not_given(index, given, target):
-    assert index.search(Query(**given, k=1)).query["target"] == target
+def test_search_by_example_is_the_default(index, given, target):
+    query = Query(**given, k=1)
+    assert index.search(query).query["target"] == target
+    assert [a.query["target"] for a in index.search_many([query, query], workers=1)] == [target] * 2
 
 
 def test_date_filters_say_how_many_have_no_date(index):

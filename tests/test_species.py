@@ -186,9 +186,13 @@ def test_advice_names_only_what_observations_still_have(index, tmp_path):
 
 def test_a_taxon_that_is_there_is_not_called_unknown(index):
     f = Filter(taxon="Bombus impatiens", where="row < 0")
+    count = len(index.eligible(Filter(taxon="Bombus impatiens")))
+    nameless = index.sql("SELECT count(*) FROM observations WHERE text IS NULL")[0][0]
     assert index.search(Query(location=(1, 2), filter=f)).search["notes"] == [
         MEANINGLESS,
+        f"{nameless} of {index.rows} observations have no name and are left out",
         "no observation satisfies the filters",
+        f"each alone leaves rows: --taxon {count}, --where 0",
         *(n for n in index.search(Query(location=(1, 2))).search["notes"] if "Spearman" in n),
     ]
 

@@ -189,16 +189,14 @@ def check_bbox(west: float, south: float, east: float, north: float) -> None:
 
 
 def parse_place(text: str) -> tuple[float, float]:
-    """Read `46.8,-121.7` as latitude, longitude in degrees."""
-    from prom3e_index.tables.normalise import coordinates
+    """Read a place as people write it, `46.8,-121.7` or `46°48'N 121°42'W`, as latitude, longitude in degrees."""
+    from prom3e_index.tables.places import read_pair
 
-    parts = text.split(",")
-    if len(parts) != 2:
-        raise InputError(f"A place is LATITUDE,LONGITUDE in degrees, not {text!r}.")
-    latitude, longitude, reason = coordinates(*parts)
-    if latitude is None or longitude is None:
-        raise InputError(f"{text!r} is no place: {reason or 'empty'}.")
-    return latitude, longitude
+    found = read_pair(text)
+    if found.latitude is None or found.longitude is None:
+        reason = found.reason or "it is empty"
+        raise InputError(f"A place is LATITUDE,LONGITUDE in degrees, as 48.2,16.3; {reason}.")
+    return found.latitude, found.longitude
 
 
 def parse_near(text: str) -> tuple[float, float, float]:

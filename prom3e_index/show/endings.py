@@ -58,12 +58,15 @@ def format_of(
     )
 
 
-def told(path: Path, kind: str) -> None:
+def told(path: Path, kind: str) -> Path:
     """Refuse an output of one kind whose ending says another.
 
     Args:
         path: The file, or the folder where `kind` is empty.
         kind: What is written, as `npz`; empty for a folder.
+
+    Returns:
+        The path.
 
     Raises:
         InputError: Says what would stand in it.
@@ -74,6 +77,7 @@ def told(path: Path, kind: str) -> None:
         raise InputError(
             f"{_short(path)} would be {written}, which its ending does not say; give another --output."
         )
+    return path
 
 
 def _no_file(path: Path) -> bool:
