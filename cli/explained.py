@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from prom3e_index.search.query import Answer
+    from prom3e_index.search.answered import Answer
 
 SIGMA = "‖σ‖₁"
 LOADING = ("open", "load")

@@ -184,7 +184,7 @@ def _parts(bundle: Bundle, batch: QueryBatch, out: Path) -> Path:
         "table": content(Path(batch.table.partition("::")[0])),
         "name": batch.table.partition("::")[2],
         "index": [checksum(bundle.path / NAME), bundle.manifest["generation"]],
-        "asked": repr(batch.like),
+        "asked": repr({**vars(batch.like), "filter": vars(batch.like.filter)}),
         "format": batch.format,
         "columns": batch.columns,
         "media": str(batch.media.resolve()) if batch.media else "",

@@ -72,7 +72,7 @@ def test_queries_and_filters_show_what_was_given():
     many = Query(embedding=np.zeros(512), embedding_of="image", image=["a.jpg"] * 9)
     assert repr(many) == "Query(image=<9 values>, embedding=<512 values>, embedding_of='image')"
     f = Filter(near=(1, 2, 3), where="x" * 500)
-    assert len(repr(Query(filter=f))) < 200 and repr(f).endswith("…, near=(1, 2, 3))")
+    assert len(repr(Query(filter=f))) < 200 and repr(f).endswith("…, near=(1.0, 2.0, 3.0))")
     assert repr(Query()) == "Query()" and repr(Filter()) == "Filter()"
 
 

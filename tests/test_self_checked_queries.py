@@ -62,3 +62,27 @@ def test_a_query_made_of_another_is_checked_too():
     with pytest.raises(InputError, match="k is -1"):
         replace(Query(text="Pica pica"), k=-1)
     assert replace(Query(location="1,2"), k=3).location == (1.0, 2.0)
+
+
+def test_answers_to_other_queries_are_told_even_where_only_the_end_of_a_filter_differs(
+    bundle, tmp_path
+):
+    """Parts of an interrupted run belong to one filter: a long one is compared whole."""
+    from prom3e_index.indexer.query_batch import QueryBatch, answer_table, parts_of
+
+    (tmp_path / "q.csv").write_text("id,lat,lon\na,1,2\n")
+
+    def asked(end):
+        where = " OR ".join([*(["false"] * 60), end])
+        return QueryBatch(
+            str(tmp_path / "q.csv"), Query(filter=Filter(where=where)), tmp_path / "a.csv", "csv"
+        )
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        answer_table(bundle, asked("true"), stop)
+    assert parts_of(tmp_path / "a.csv").is_dir()
+    with pytest.raises(InputError, match="--restart"):
+        answer_table(bundle, asked("row < 1"), lambda *_: None)
