@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from prom3e_index.cli.options import DEFAULT_INDEX, Hub, Index, MovedMedia, MovedModel
-from prom3e_index.cli.render import write_certificate
-from prom3e_index.cli.screen import holdings, put_data, say, speaks_utf8
+from prom3e_index.cli.screen import put_data, say, speaks_utf8
 from prom3e_index.show.escapes import json_text
 
 if TYPE_CHECKING:
@@ -19,7 +18,8 @@ if TYPE_CHECKING:
 def info(
     index: Index = DEFAULT_INDEX,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Write the whole manifest as JSON.")
+        bool,
+        typer.Option("--json", help="Write the whole manifest, and what the rows hold, as JSON."),
     ] = False,
     media: MovedMedia = None,
     lost: Annotated[
@@ -28,12 +28,15 @@ def info(
     csv: Annotated[
         bool, typer.Option("--csv", help="With --lost: a line for each, with ids and rows.")
     ] = False,
+    search: Annotated[
+        bool,
+        typer.Option("--search", help="How it is searched, and what that finds: the certificate."),
+    ] = False,
 ) -> None:
-    """Say what an index holds, who made it, and how good its search is."""
+    """Say what an index holds: species, years, places, licences, and the columns that --where can ask for."""
+    from prom3e_index.cli.held import contents, write_held, write_search
     from prom3e_index.cli.lost import write_lost, write_lost_csv
     from prom3e_index.errors import InputError
-    from prom3e_index.indexer.expand import said_of
-    from prom3e_index.indexer.relocate import media_there
     from prom3e_index.search.meaning import MEANINGLESS, means_nothing
     from prom3e_index.search.run import Bundle
 
@@ -42,53 +45,18 @@ def info(
     bundle = Bundle.open(index)
     m = bundle.manifest
     if as_json:
-        put_data(json_text(m, indent=1, ascii_only=not speaks_utf8()) + "\n")
+        whole = {**m, "contents": contents(bundle)}
+        put_data(json_text(whole, indent=1, ascii_only=not speaks_utf8()) + "\n")
         return
     if lost:
         (write_lost_csv if csv else write_lost)(bundle)
         return
     if means_nothing(bundle):
         say(f"warning: {MEANINGLESS}")
-    c = m["counts"]
-    size = sum(f["bytes"] for f in m["files"].values())
-    say(
-        f"{index}: {holdings(m)}, {size / 1e6:.1f} MB, format {m['format_version']}, "
-        f"generation {m['generation']}, made {m['created']} by {m['program']}"
-    )
-    say(
-        f"rows: {c['rows_in']:,} in = {c['rows_indexed']:,} indexed + {c['rows_rejected']:,} rejected; "
-        f"{c['files_lost']:,} files or values lost"
-    )
-    for sentence in said_of(m["source"].get("expanded") or {}, m.get("windows")):
-        say(sentence)
-    for name, count in m["observed"].items():
-        say(f"  {name:6s} {count:>9,} observed  {m['rows'] - count:>9,} completed")
-    s = m["source"]
-    say(f"source: {s['table']} ({s['format']}), media in {s['media']}")
-    there, looked_at, lacking = media_there(bundle, media)
-    if looked_at:
-        more = (
-            ""
-            if lacking is None
-            else f"; {lacking} is not: --media FOLDER, or prom3e-index relocate"
-        )
-        say(f"media: of {looked_at:,} files looked for {there:,} are there{more}")
-    say(
-        f"model: {m['model']['name']}, decode {m['model']['decode']}, hidden {m['model']['hidden']}, "
-        f"EXIF rotation {'applied' if m['model']['exif_transpose'] else 'not applied'}, "
-        f"hub correction {m.get('hubs', {}).get('method', 'none')}"
-    )
-    say("fingerprints: " + ", ".join(f"{k} {v}" for k, v in m["fingerprints"].items()))
-    gone = int(m["deleted"]["rows"]) if m["deleted"] else 0
-    if len(m["segments"]) > 1 or gone:
-        say(f"segments: {len(m['segments'])}, {gone:,} removed rows until compact")
-    for target, point in m["segments"][0]["index"].items():
-        how = ", ".join(
-            f"{k} {point[k]}" for k in ("probes", "candidates", "beam") if point.get(k, 0) > 1
-        )
-        why = f": {point['why']}" if point.get("why") else ""
-        say(f"  {target:6s} {point['kind']}{' (' + how + ')' if how else ''}{why}")
-    write_certificate(m)
+    if search:
+        write_search(bundle)
+    else:
+        write_held(index, bundle, media)
 
 
 def verify(

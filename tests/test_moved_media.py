@@ -69,7 +69,7 @@ def test_moved_elsewhere_is_said_and_mended_by_media(disk, built, tmp_path):
     assert all(
         f.startswith(str(tmp_path / "photos elsewhere")) and Path(f).is_file() for f in files(again)
     )
-    run = program("query", "-i", disk / "i.p3i", "--location", "1,2", "-f", "json", "--observed-only",
+    run = program("query", "-i", disk / "i.p3i", "--location", "1,2", "-t", "image", "-f", "json", "--observed-only",
                   "--media", tmp_path / "photos elsewhere", "-k", 3)  # fmt: skip
     hits = json.loads(run.stdout)["hits"]
     assert ["photos elsewhere" in h["media"] for h in hits] == [True] * 3
