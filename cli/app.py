@@ -174,7 +174,8 @@ def _sentence(e: Exception) -> str:
     if isinstance(e, _UsageError):
         context = getattr(e, "ctx", None)
         more = f" See {context.command_path} --help." if context else ""
-        return f"{e.format_message().rstrip('.')}.{more}"  # type: ignore[attr-defined]
+        said = e.format_message().rstrip(".")  # type: ignore[attr-defined]
+        return f"{said}{'' if said.endswith('?') else '.'}{more}"
     if isinstance(e, MemoryError):
         return "the memory is full; close other programs, or give less at a time"
     if isinstance(e, OSError):

@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 
 from prom3e_index.cli import words
 from prom3e_index.cli.examples import EXAMPLES, SECTIONS
+from prom3e_index.cli.meant import command_meant
 from prom3e_index.cli.spelling import Command as Spelled
 
 PROGRAM = "prom3e-index"
@@ -47,6 +48,15 @@ class Command(Spelled):
 
 class Commands(TyperGroup):
     """A group of commands, listed by what they are for, each with its whole first sentence."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """As Typer does; what others call a command is told by its name here."""
+        from prom3e_index.errors import InputError
+
+        meant = command_meant(args[0], self.commands) if args else ""
+        if meant and args[0] not in self.commands:
+            raise InputError(f"No such command {args[0]!r}{meant} See {ctx.command_path} --help.")
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write the list of commands."""

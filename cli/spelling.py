@@ -7,6 +7,8 @@ from typing import Any
 
 from typer.core import TyperCommand
 
+from prom3e_index.cli.meant import extra_meant, option_meant
+
 OLD = (
     ("--output", "--out"),
     ("--table-format", "--format"),
@@ -36,13 +38,33 @@ class Command(TyperCommand):
         """As Typer does, once no option of one value is given twice: of two the first would be dropped.
 
         Raises:
-            InputError: Names the option.
+            InputError: Names the option; or what is no option or one word too many, and what may be meant.
         """
         from prom3e_index.errors import InputError
 
-        _, _, order = self.make_parser(ctx).parse_args(args=list(args))
+        options = self.get_params(ctx)
+        try:
+            _, extra, order = self.make_parser(ctx).parse_args(args=list(args))
+        except Exception as e:
+            typed = getattr(e, "option_name", None)
+            if typed is None or type(e).__name__ != "NoSuchOption":
+                raise
+            known = {name for o in options for name in o.opts}
+            meant = option_meant(str(typed), known)
+            if not meant:
+                raise
+            raise InputError(
+                f"No such option: {typed}{meant} See {ctx.command_path} --help."
+            ) from e
+        if extra and not ctx.resilient_parsing:
+            meant = extra_meant(args, extra, options)
+            if meant:
+                words = " ".join(extra)
+                raise InputError(
+                    f"{words!r:.80} belongs to no option; {meant} See {ctx.command_path} --help."
+                )
         names = [option.name for option in order]
-        for option in self.get_params(ctx):
+        for option in options:
             times, flag = names.count(option.name), getattr(option, "is_flag", False)
             multiple = getattr(option, "multiple", False)
             if times > 1 and not (multiple or flag or ctx.resilient_parsing):

@@ -86,3 +86,12 @@ def test_answers_to_other_queries_are_told_even_where_only_the_end_of_a_filter_d
     assert parts_of(tmp_path / "a.csv").is_dir()
     with pytest.raises(InputError, match="--restart"):
         answer_table(bundle, asked("row < 1"), lambda *_: None)
+
+
+@pytest.mark.parametrize("name, words", [
+    ("gpu", "Did you mean cuda"), ("CUDA", "Did you mean cuda"), ("tpu", "known: cpu, cuda"), ("cuda:x", "known"), ("", "--device is ''"),
+    ("cuda:99", "torch sees"),
+])  # fmt: skip
+def test_a_device_that_is_not_here_is_one_sentence_in_python_too(bundle, name, words):
+    with pytest.raises(InputError, match=words):
+        bundle.search(Query(location=(1, 2), device=name))

@@ -13,7 +13,11 @@ def checked_device(name: str) -> str:
     """
     kind, colon, number = str(name).partition(":")
     if kind not in ("cpu", "cuda") or (colon and not (number.isascii() and number.isdigit())):
-        raise InputError(f"--device is {name!r}; known: cpu, cuda, and cuda:1 for the second.")
+        meant = {"gpu": "cuda", "nvidia": "cuda"}.get(kind.lower(), kind.lower())
+        did = f" Did you mean {meant}?" if meant in ("cpu", "cuda") and meant != kind else ""
+        raise InputError(
+            f"--device is {name!r:.60}; known: cpu, cuda, and cuda:1 for the second.{did}"
+        )
     if kind == "cuda":
         import torch
 
