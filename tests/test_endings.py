@@ -42,7 +42,7 @@ def test_the_ending_says_the_format(tmp_path, name, asked, format):
 
 
 @pytest.mark.parametrize("name, asked, words", [
-    ("a.csv", "json", "--format json is not what .*a.csv says"), ("a.json", "csv", "end in .csv"), ("a.json", "jsonl", "end in .jsonl"),
+    ("a.csv", "json", "format json is not what .*a.csv says"), ("a.json", "csv", "end in .csv"), ("a.json", "jsonl", "end in .jsonl"),
     ("a.csv", "table", "end in .txt"), ("a.tsv", "csv", "is not what"), ("a.xlsx", None, "does not say in which format"),
     ("a.csv.gz", None, "does not say"), ("a.dat", None, "does not say"), ("a.npz", None, "does not say"), ("a.csv", "cvs", "nearest: csv"),
 ])  # fmt: skip

@@ -50,7 +50,7 @@ UNIT = [1.0] + [0.0] * 511
     (dict(filter=dict(near=(0, 200, 1))), "near has the longitude 200"), (dict(filter=dict(bbox=(0, 0, 1))), "4 numbers"),
     (dict(filter=dict(bbox=(0, 5, 1, 4))), "bbox is 0,5,1,4"), (dict(filter=dict(bbox=(-181, 0, 0, 1))), "bbox is -181"),
     (dict(filter=dict(since="2024-13")), "no date"), (dict(filter=dict(since=2024)), "since is 2024"), (dict(filter=dict(taxon="")), "taxon is empty"),
-    (dict(filter=dict(where=5)), "where is 5"), (dict(filter=dict(since=date(2024, 5, 1), until=date(2024, 4, 1))), "--from 2024-05-01 lies after --to 2024-04-01"),
+    (dict(filter=dict(where=5)), "where is 5"), (dict(filter=dict(since=date(2024, 5, 1), until=date(2024, 4, 1))), "since=2024-05-01 lies after until=2024-04-01"),
     (dict(filter=dict(observed="sat"), observed_only=True, target="image"), "leave one out"),
 ])  # fmt: skip
 def test_values_that_nothing_could_be_found_with_are_refused(index, query, words):

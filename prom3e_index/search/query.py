@@ -96,7 +96,7 @@ class Query:
             value = getattr(self, name)
             if value is not None and not (_is_number(value) and 0 <= value <= 1):
                 raise InputError(f"--{name} is {value!r:.60}; it must lie between 0 and 1.")
-        for name in ("target", "embedding_of", "group_by", "model", "device"):
+        for name in ("target", "embedding_of", "group_by", "model"):
             value = getattr(self, name)
             if value is not None and not (isinstance(value, str | Path) and str(value).strip()):
                 typed = name.replace("_", "-")
