@@ -55,7 +55,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "restore": (
         ("make the index what it was in generation 1", "prom3e-index restore --at 1"),
-        ("of another index", "prom3e-index restore --at 1 -i birds.p3i"),
+        ("undo that again: generation 2 had come after it", "prom3e-index restore --at 2"),
     ),
     "compact": (
         ("take what was removed out of the files", "prom3e-index compact"),
