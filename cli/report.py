@@ -90,14 +90,11 @@ def report(
     from prom3e_index.errors import InputError, MismatchError, ModelError, NotCachedError
     from prom3e_index.search.query import Query
     from prom3e_index.search.run import Bundle
-    from prom3e_index.show.report import write_report
+    from prom3e_index.show.report import page_at, write_report
 
     if map and queries is None:
         raise InputError("--map goes with --queries TABLE.")
-    if output.is_dir() or not output.absolute().parent.is_dir():
-        raise InputError(
-            f"{output} cannot be written; name a file in a folder that is there: -o report.html."
-        )
+    page_at(output)
     like = Query(
         target=filled("--target", target),
         k=k,
@@ -126,6 +123,8 @@ def report(
                 sections = _own(bundle, like)
                 said.append(
                     "No question was given: these were taken from the index's own observations."
+                    if sections
+                    else _none_taken(like.target)
                 )
             except (MismatchError, ModelError, NotCachedError) as e:
                 sections = []
@@ -178,8 +177,18 @@ def _own(bundle: Bundle, like: Query) -> list[Section]:
     return [Section(a, example=hit) for a, (_, hit) in zip(answers, asked, strict=True)]
 
 
+def _none_taken(target: str | None) -> str:
+    of = f" that have {target}" if target else ""
+    return (
+        f"No question was given, and none could be taken from the index's own observations: fewer than two{of} are "
+        "there, or none to ask with."
+    )
+
+
 def _raster(bundle: Bundle) -> Path | None:
     """The climate raster that the index was built with, where it can be drawn."""
-    stated = bundle.manifest["source"].get("climate")
-    path = Path(stated) if stated else None
+    from prom3e_index.bundle.model_place import found_again
+
+    source = bundle.manifest["source"]
+    path = found_again(bundle.path, source.get("climate"), source.get("climate_beside"))
     return path if path is not None and path.suffix == ".npy" and path.is_file() else None

@@ -100,3 +100,16 @@ def test_what_is_no_manifest_is_said(tmp_path: Path, text):
     (tmp_path / "manifest.json").write_bytes(text.encode("utf-8", "surrogatepass"))
     with pytest.raises(BundleError):
         read_manifest(tmp_path)
+
+
+@pytest.mark.parametrize("inner", [
+    {"folders": [{}]}, {"folders": []}, {"folders": 5}, {"index": {}}, {"media": 5}, {"beside": 5}, {"": 1},
+])  # fmt: skip
+def test_folders_of_a_segment_have_no_folders(tmp_path, inner):
+    shutil.copytree(ROOT / "tests/bundles/v2", tmp_path / "i.p3i")
+    path = tmp_path / "i.p3i/manifest.json"
+    manifest = json.loads(path.read_text())
+    manifest["segments"][0]["folders"] = [{"media": "/a", **inner}]
+    path.write_text(json.dumps(manifest))
+    with pytest.raises(BundleError, match=r"folders\[0\]"):
+        Bundle.open(tmp_path / "i.p3i")

@@ -134,6 +134,18 @@ def _object(needed: Mapping[str, Check], more: Mapping[str, Check] | None = None
     return check
 
 
+def _closed(check: Check, *keys: str) -> Check:
+    """An object with these keys and no others."""
+
+    def closed(value: Any, where: str) -> None:
+        check(value, where)
+        others = sorted(set(value) - set(keys))
+        if others:
+            raise _Wrong(f"{where} has {others[0]!r:.60}, which no part of it is")
+
+    return closed
+
+
 def _inside(value: Any, where: str) -> None:
     """A file within the index."""
     _text(value, where)
@@ -162,6 +174,13 @@ _POINT = _object(
     },
 )
 _COUNTS = _table(_whole())
+_FOLDER = _closed(
+    _object({"media": _text}, {"beside": _optional(_text), "built_media": _text}),
+    "media",
+    "beside",
+    "built_media",
+)
+"""One level: such a folder has no others in it."""
 _PARTS: dict[str, Check] = {
     "generation": _whole(1),
     "oldest": _whole(1),
@@ -201,7 +220,7 @@ _PARTS: dict[str, Check] = {
             },
             {
                 "counts": _COUNTS, "beside": _optional(_text), "built_media": _text,
-                "folders": _list(_object({"media": _text}, {"beside": _optional(_text), "built_media": _text})),
+                "folders": _list(_FOLDER),
             },
         )
     ),

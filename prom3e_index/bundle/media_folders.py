@@ -41,7 +41,8 @@ class MediaFolders:
         seen = entry.get("beside")
         together = [Path(os.path.normpath(index.absolute() / str(seen)))] if seen else []
         self._folders = [*([given.absolute()] if given else []), self._known, *together]
-        self._others = [MediaFolders(e, index, given) for e in entry.get("folders") or ()]
+        others = entry.get("folders") or ()
+        self._others = [MediaFolders({**e, "folders": ()}, index, given) for e in others]
 
     def file(self, cell: str) -> str:
         """The path of a medium: the first that is there, else where it would be; an address stays as it is.

@@ -10,11 +10,12 @@ from prom3e_index.errors import InputError, near_names
 MEANT = {
     ".json": ("json", "geojson"), ".geojson": ("geojson",), ".jsonl": ("jsonl",), ".ndjson": ("jsonl",),
     ".csv": ("csv",), ".parquet": ("parquet",), ".pq": ("parquet",), ".npz": ("npz",),
+    ".html": ("html",), ".htm": ("html",),
 }  # fmt: skip
 """Endings and the formats they stand for, the usual one first."""
 FOREIGN = (
     ".tsv", ".xlsx", ".xls", ".ods", ".arrow", ".feather", ".npy", ".gpkg", ".shp", ".kml", ".gpx", ".duckdb", ".db",
-    ".sqlite", ".html", ".pdf", ".docx", ".png", ".jpg", ".jpeg", ".tif", ".wav", ".mp3", ".zip", ".gz", ".bz2", ".xz",
+    ".sqlite", ".pdf", ".docx", ".png", ".jpg", ".jpeg", ".tif", ".wav", ".mp3", ".zip", ".gz", ".bz2", ".xz",
     ".zst", ".p3i",
 )  # fmt: skip
 """Endings of what is not written here."""

@@ -35,9 +35,7 @@ def own_questions(bundle: Bundle, like: Query, most: int = MOST) -> list[tuple[Q
     out: list[tuple[Query, Hit]] = []
     asked: list[str] = []
     wanted = None if like.target is None else modality_name(like.target, bundle.modalities)
-    for given, target in PAIRS:
-        if wanted not in (None, target):
-            continue
+    for given, target in _pairs(wanted):
         if len(out) == most or not {given, target} <= set(bundle.modalities):
             continue
         found = _asking(bundle, own, given, target, asked)
@@ -59,6 +57,14 @@ def own_questions(bundle: Bundle, like: Query, most: int = MOST) -> list[tuple[Q
         out.append((query, replace(hit, rank=0)))
         asked.append(name)
     return out
+
+
+def _pairs(wanted: str | None) -> list[tuple[str, str]]:
+    """What is given and searched for; a target that no pair has is asked with all that others are asked with."""
+    if wanted is None:
+        return list(PAIRS)
+    told = [pair for pair in PAIRS if pair[1] == wanted]
+    return told or [(given, wanted) for given in dict.fromkeys([*(g for g, _ in PAIRS), wanted])]
 
 
 def _asking(

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _HEAT = np.array([[13, 8, 36], [87, 16, 110], [188, 55, 84], [249, 142, 9], [252, 255, 164]], float)
 _SPECTROGRAM_S = 10
+_MAP = (360, 720)
 
 
 def data_address(image: Image, kind: str = "JPEG") -> str:
@@ -80,20 +81,24 @@ def picture(path: str | None, start_s: float | None = None) -> str | None:
         return None
 
 
-def land_map(raster: NDArray[Any]) -> str:
-    """A climate raster (rows, columns, bands) as a pale background map; NaN is sea."""
+def land_map(file: Path) -> str | None:
+    """A climate raster (`.npy`: rows, columns, bands) as a pale background map; NaN is sea.
+
+    Returns:
+        The picture, or None where the file is no such raster.
+    """
     from PIL import Image
 
-    first = np.asarray(raster[..., 0], float)
+    try:
+        raster = np.lib.format.open_memmap(file, mode="r")
+    except (ValueError, TypeError, OSError, EOFError, OverflowError, MemoryError):
+        return None
+    if raster.ndim != 3 or raster.dtype.kind != "f" or 0 in raster.shape:
+        return None
+    rows, columns = (max(1, n // m) for n, m in zip(raster.shape, _MAP, strict=False))
+    first = np.asarray(raster[::rows, ::columns, 0], float)  # the copy is small
     sea = ~np.isfinite(first)
     height = np.clip((np.nan_to_num(first) + 2) / 4, 0, 1)[..., None]
     land = np.array([214, 222, 196]) * (1 - height) + np.array([178, 160, 130]) * height
     colour = np.where(sea[..., None], np.array([220, 232, 240]), land).astype(np.uint8)
-    return data_address(Image.fromarray(colour).resize((720, 360)), "PNG")
-
-
-def plain_map() -> str:
-    """A background without coastlines, for bundles that bring no raster."""
-    from PIL import Image
-
-    return data_address(Image.new("RGB", (720, 360), (232, 238, 242)), "PNG")
+    return data_address(Image.fromarray(colour).resize(_MAP[::-1]), "PNG")

@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from prom3e_index import __version__
+from prom3e_index.errors import InputError
 from prom3e_index.search.answered import Answer
 from prom3e_index.search.meaning import MEANINGLESS, means_nothing
 from prom3e_index.search.run import Bundle
 from prom3e_index.show.answer_section import Section, section_of
+from prom3e_index.show.endings import told
 from prom3e_index.show.escapes import html
 from prom3e_index.show.files import write_text
 from prom3e_index.show.maps import land
@@ -27,6 +27,35 @@ POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; media-src data: file: 'self'"
 )
 """What a browser may load for the page: what is in it, and recordings that lie beside it."""
+_START = (
+    "<!doctype html><html lang='en'><head><meta charset='utf-8'>"
+    "<meta name='generator' content='prom3e-index'>"
+)
+"""How a page begins, and another file does not."""
+
+
+def page_at(path: Path) -> Path:
+    """A path that a page may be written to: nothing is there, or an earlier page, or what is no file.
+
+    Raises:
+        InputError: The ending says another kind of file, its folder is not there, or another file would be lost.
+    """
+    told(path, "html")
+    if path.is_dir() or not path.absolute().parent.is_dir():
+        raise InputError(
+            f"{path} cannot be written; name a file in a folder that is there: -o report.html."
+        )
+    if path.is_file():
+        try:
+            with path.open("rb") as f:
+                begins = f.read(len(_START))
+        except OSError as e:
+            raise InputError(f"{path} is there and cannot be read: {e.strerror}.") from e
+        if begins not in (b"", _START.encode()):
+            raise InputError(
+                f"{path} is there and is no page of this program; give another --output, or take it away first."
+            )
+    return path
 
 
 def write_report(
@@ -52,13 +81,20 @@ def write_report(
     m = bundle.manifest
     name = bundle.path.resolve().name
     parts = [
-        "<!doctype html><html lang='en'><head><meta charset='utf-8'><meta name='viewport' "
-        "content='width=device-width, initial-scale=1'><meta name='referrer' content='no-referrer'>"
+        f"{_START}<meta name='viewport' content='width=device-width, initial-scale=1'>"
+        "<meta name='referrer' content='no-referrer'>"
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
         f"<title>{html(name)}</title><style>{STYLE}</style></head><body>"
     ]
-    if raster is not None:
-        parts.append(land(land_map(np.load(raster, mmap_mode="r", allow_pickle=False))))
+    background = None if raster is None else land_map(raster)
+    has_land = background is not None
+    if background is not None:
+        parts.append(land(background))
+    elif raster is not None:
+        said = [
+            *said,
+            f"The maps are without land: {raster.name} cannot be read as a climate raster.",
+        ]
     parts.append(
         f"<main><h1>{html(name)}</h1><p class='soft'>{len(bundle):,} observations, generation {m['generation']}, model "
         f"{html(Path(m['model']['name']).name)}. <span class='mark'>observed</span> the observation has what was "
@@ -67,8 +103,8 @@ def write_report(
     if means_nothing(bundle):
         parts.append(f"<p class='warn'>{html(MEANINGLESS)}</p>")
     parts += [f"<p>{html(sentence)}</p>" for sentence in said]
-    parts.append(overview(bundle, raster is not None))
-    parts += [section_of(s, sounds, raster is not None, f"q{i}") for i, s in enumerate(sections, 1)]
+    parts.append(overview(bundle, has_land))
+    parts += [section_of(s, sounds, has_land, f"q{i}") for i, s in enumerate(sections, 1)]
     if records:
         parts.append(recall_section(list(records)))
     made = datetime.now(UTC).strftime("%Y-%m-%d")
