@@ -149,7 +149,7 @@ def test_info_verify_export_models_doctor(inside, tmp_path, bundle):
     assert "mini" in inside("models", "list")[1]
     code, out, _ = inside("models", "show", "mini")
     assert "knows only the demo world" in out and "9.2 MB" in out
-    assert "against hubs: none by default; bank of training queries: bank.safetensors" in out
+    assert "against hubs: none by default; bank of training queries: yes" in out
     assert "not on this machine" in inside("models", "show", "taxabind")[1]
     assert "write access" in inside("doctor")[1]
 
