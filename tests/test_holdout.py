@@ -218,3 +218,20 @@ def test_validation_rows_of_ones_own_stay_as_they_are(runs):
     unsplit = np.where(split == "val", "test", split)
     told = run("unval", file=write_npz(folder / "unval.npz", given, split=unsplit))
     assert isinstance(told.held, HeldOut) and told.rows + len(told.held.held) == 150
+
+
+@pytest.mark.parametrize("placed", [True, False])
+def test_where_only_media_are_kept_apart_places_are_counted(placed):
+    """All rows at one station: place and climate are those of rows trained on, and the sentence says so."""
+    given, place = observations(400)
+    given.x[:, 2], given.present[:, 2] = torch.eye(12)[3], True
+    place[:] = [51.5, 11.25]
+    found = hold_out([given], NAMES, [place if placed else None])
+    assert isinstance(found, HeldOut) and found.media_only and shared(found.held, found.train[0], 2)
+    assert not any(shared(found.held, found.train[0], i) for i in (0, 5))
+    said = found.said()
+    assert found.recurring == len(found.held) and "other embedding but a name with" not in said
+    assert (
+        "other embedding but a name, tile, place or climate with rows trained on; "
+        f"{len(found.held)} of them have the tile, place or climate of such rows" in said
+    )

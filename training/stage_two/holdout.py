@@ -28,6 +28,8 @@ LEAST, MOST_OF_FEW = 100, 40
 MOST = 2000
 """Held-out rows that ask when weights are chosen, and as many trained on that answer beside them."""
 SITE_DEG = (1.0, 0.1, 0.01)
+SITED = ("loc", "env", "sat")
+"""What rows of one site have in common."""
 _DRAWS = 64
 _REPRESENTED = 0.3
 """A modality is represented among the held-out rows with at least this part of the share that it should have."""
@@ -43,6 +45,9 @@ class HeldOut:
         site_deg: Side of the sites that were kept whole, in degrees; None where none were.
         sites: Sites of the held-out rows.
         shared_sites: Held-out rows at a site, of `site_deg` and at least 0.1 degrees, where rows are trained on too.
+        media_only: Whether photos, recordings and further embeddings alone were kept apart, and not tiles, places and
+            climates.
+        recurring: Held-out rows with the tile, place or climate of a row that is trained on.
         lacking: Modalities that the held-out rows hardly have.
     """
 
@@ -52,6 +57,8 @@ class HeldOut:
     sites: int
     shared_sites: int
     lacking: tuple[str, ...]
+    media_only: bool = False
+    recurring: int = 0
 
     def validation(self, seed: int = 0, most: int = MOST) -> EmbeddingSet:
         """Held-out rows, which ask, beside some of those trained on, which only answer: as in an index of all.
@@ -77,9 +84,12 @@ class HeldOut:
         words = f"held out for validation: {len(self.held):,} of {of:,} rows"
         if self.site_deg is not None:
             words += f", {self.sites:,} whole sites of {self.site_deg:g} degrees"
+        but = "a name, tile, place or climate" if self.media_only else "a name"
         words += (
-            "; none shares a photo, recording or other embedding but a name with rows trained on"
+            f"; none shares a photo, recording or other embedding but {but} with rows trained on"
         )
+        if self.recurring:
+            words += f"; {self.recurring:,} of them have the tile, place or climate of such rows"
         if self.shared_sites:
             side = max(self.site_deg or 0, SITE_DEG[1])
             words += f"; {self.shared_sites:,} of them lie in a cell of {side:g} degrees where rows are trained on too"
@@ -119,14 +129,14 @@ def hold_out(
             for s, p in zip(sets, places, strict=True)
         ]
     )
-    best: tuple[int, float | None, Flags] | None = None
-    for side, group in _components(marks, present, modalities, place):
+    best: tuple[int, float | None, bool, Flags] | None = None
+    for side, media_only, group in _components(marks, present, modalities, place):
         held = _drawn(group, present, target, seed)
         if held is None:
             continue
         covered = int(_represented(held, present).sum())
         if best is None or covered > best[0]:
-            best = covered, side, held
+            best = covered, side, media_only, held
         if covered == present.any(axis=0).sum():
             break
     if best is None:
@@ -134,8 +144,23 @@ def hold_out(
             "nearly all rows share a photo or recording with one another, or lie at one site, so none can be "
             "kept apart from the others"
         )
-    _, side, held = best
-    return _parted(sets, modalities, held, present, place, side)
+    _, side, media_only, held = best
+    found = _parted(sets, modalities, held, present, place, side)
+    if not media_only:
+        return found
+    again = _again(marks, present, modalities, held)
+    return replace(found, media_only=True, recurring=again)
+
+
+def _again(
+    marks: NDArray[np.uint64], present: Flags, modalities: Sequence[str], held: Flags
+) -> int:
+    """Held-out rows with the very tile, place or climate of a row that is trained on."""
+    out = np.zeros(len(marks), bool)
+    for i in np.flatnonzero(np.isin(modalities, SITED)):
+        there = marks[~held & present[:, i], i]
+        out |= held & present[:, i] & np.isin(marks[:, i], there)
+    return int(out.sum())
 
 
 def _parted(
@@ -207,27 +232,27 @@ def sites_of(place: NDArray[np.float64], side: float) -> Ints:
 
 def _components(
     marks: NDArray[np.uint64], present: Flags, modalities: Sequence[str], place: NDArray[np.float64]
-) -> Iterator[tuple[float | None, Ints]]:
-    """Side of the sites and the component (n,) of each row, from the strictest rule to the loosest."""
+) -> Iterator[tuple[float | None, bool, Ints]]:
+    """Side of the sites, whether only media are kept apart, and each row's component (n,); the strictest rule first."""
     n = len(marks)
     linked = [_codes(marks[:, i], present[:, i]) for i, m in enumerate(modalities) if m != "text"]
     media = [
         _codes(marks[:, i], present[:, i])
         for i, m in enumerate(modalities)
-        if m not in ("text", "loc", "env", "sat")
+        if m not in ("text", *SITED)
     ]
     has_places = bool(np.isfinite(place).any())
     for side in SITE_DEG if has_places else ():
-        yield side, _connected(n, [*linked, sites_of(place, side)])
+        yield side, False, _connected(n, [*linked, sites_of(place, side)])
     if not has_places:
-        yield None, _connected(n, linked)
+        yield None, False, _connected(n, linked)
     alone = np.ones(n, bool)
     for code in media:
         count = np.bincount(code[code >= 0], minlength=1)
         alone &= (code < 0) | (count[np.maximum(code, 0)] == 1)
     for side in SITE_DEG[:2] if has_places else ():
-        yield None, _connected(n, [*media, np.where(alone, sites_of(place, side), -1)])
-    yield None, _connected(n, media)
+        yield None, True, _connected(n, [*media, np.where(alone, sites_of(place, side), -1)])
+    yield None, True, _connected(n, media)
 
 
 def _codes(marks: NDArray[np.uint64], present: Flags) -> Ints:
