@@ -90,7 +90,7 @@ def report(
     from prom3e_index.errors import InputError, MismatchError, ModelError, NotCachedError
     from prom3e_index.search.query import Query
     from prom3e_index.search.run import Bundle
-    from prom3e_index.show.report import page_at, write_report
+    from prom3e_index.show.report import outside_of, page_at, told_outside, write_report
 
     if map and queries is None:
         raise InputError("--map goes with --queries TABLE.")
@@ -130,8 +130,9 @@ def report(
                 sections = []
                 said.append(f"No questions were asked: {e.typed}")
         show("page", 0)
+        outside = outside_of(bundle, sections)
         write_report(output, bundle, sections, raster=_raster(bundle), said=said)
-    for sentence in said:
+    for sentence in [*said, *([told_outside(outside)] if outside else [])]:
         say(sentence, err=True)
     refused = [s for s in sections if s.answer is None]
     for section in refused[:5]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,9 +14,10 @@ from PIL import Image
 
 from prom3e_index import Bundle, Query
 from prom3e_index.errors import InputError
+from prom3e_index.show.answer_section import Section
 from prom3e_index.show.own_questions import own_questions
 from prom3e_index.show.pictures import land_map
-from prom3e_index.show.report import page_at, write_report
+from prom3e_index.show.report import outside_of, page_at, write_report
 
 
 @pytest.fixture
@@ -103,3 +105,39 @@ def test_no_question_that_could_be_asked_is_said(own, tmp_path, command):
     assert command("remove", "-i", own, "--ids", ids, "--yes")[0] == 0
     code, _, err = command("report", "-t", "sat", "-i", own, "-o", tmp_path / "r.html")
     assert code == 0 and "none could be taken" in err and "these were taken" not in err
+
+
+def test_files_outside_the_folders_of_an_index_are_named_and_not_shown(
+    own, world, tmp_path, command
+):
+    bundle = Bundle.open(own)
+    own_section = Section(
+        bundle.search(Query(location=(1, 2), target="audio", k=3, observed_only=True))
+    )
+    (hit, *_) = own_section.answer.hits
+    assert hit.media.startswith(str(world)) and not outside_of(bundle, [own_section])
+    mine = tmp_path / "mine.wav"
+    shutil.copy(hit.media, mine)
+    (tmp_path / "link.wav").symlink_to(mine)
+    inside = world / "link-out.wav"
+    inside.symlink_to(mine)
+    try:
+        for media in (
+            mine,
+            tmp_path / "link.wav",
+            inside,
+            world / ".." / world.name / "x" / ".." / inside.name,
+        ):
+            answer = replace(own_section.answer, hits=(replace(hit, media=str(media)),))
+            assert outside_of(bundle, [Section(answer)]) == {str(media)}
+            write_report(tmp_path / "r.html", bundle, [answer])
+            text = (tmp_path / "r.html").read_text()
+            assert "<audio" not in text and "<img" not in text and "data:audio" not in text
+            assert "files 1 not shown" in text and f"not shown: {media}" in text
+        with Bundle.open(own, media=tmp_path) as asked:
+            answer = replace(answer, hits=(replace(hit, media=str(mine)),))
+            assert not outside_of(asked, [Section(answer)])
+            write_report(tmp_path / "r.html", asked, [answer])
+        assert "data:audio/wav" in (tmp_path / "r.html").read_text()
+    finally:
+        inside.unlink()

@@ -58,6 +58,12 @@ class MediaFolders:
         paths = [folder / inside for folder in self._folders]
         return str(next((p for p in paths if os.path.lexists(p)), paths[0]))
 
+    def below(self, file: str) -> bool:
+        """Whether a file lies in one of the folders, and not where a whole path, `..` or a link leads out of them."""
+        real = Path(os.path.realpath(file))
+        known = [f for each in (self, *self._others) for f in each._folders]
+        return any(real.is_relative_to(os.path.realpath(f)) for f in known)
+
     def holds(self, cell: str) -> bool:
         """Whether a medium is one of this folder, and not of `folders` or somewhere else."""
         return not is_remote(cell) and self._inside(cell) is not None

@@ -154,9 +154,13 @@ def hit_figure(h: Hit, sounds: Sounds) -> str:
     """An observation with its picture or spectrogram, its player, what it is, and whose it is."""
     f = h.fields
     remote = h.media is not None and is_remote(h.media)
-    source = None if remote else _picture(h.media or "", f.get("start_s") if h.heard else None)
+    outside = h.media in sounds.outside
+    hidden = remote or outside
+    source = None if hidden else _picture(h.media or "", f.get("start_s") if h.heard else None)
     name = f.get("scientific_name") or f.get("common_name") or "no name"
     missing = "only an address" if remote else "file not there" if h.media else "no file"
+    if outside:
+        missing = f"not shown: {cut(h.media)} is outside the index's folders of media"
     image = (
         f"<img alt='{cut(name)}' src='{source}' loading='lazy'>"
         if source

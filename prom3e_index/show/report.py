@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from prom3e_index import __version__
+from prom3e_index.bundle.media_folders import is_remote
 from prom3e_index.errors import InputError
 from prom3e_index.search.answered import Answer
 from prom3e_index.search.meaning import MEANINGLESS, means_nothing
@@ -58,6 +59,26 @@ def page_at(path: Path) -> Path:
     return path
 
 
+def outside_of(bundle: Bundle, sections: Sequence[Section]) -> set[str]:
+    """Files of hits that lie in none of the index's folders; an index of others may name any file of a computer."""
+    hits = [h for s in sections for h in (*(s.answer.hits if s.answer else ()), s.example) if h]
+    return {
+        h.media
+        for h in hits
+        if h.media is not None
+        and not is_remote(h.media)
+        and not bundle.segment_of(h.row)[0].folders.below(h.media)
+    }
+
+
+def told_outside(files: Collection[str]) -> str:
+    """Say that files are not shown, and how they would be."""
+    return (
+        f"Of the answers' files {len(files):,} not shown: outside the index's folders of media, as {min(files)}. "
+        "If they may be seen by who reads the page, name their folder: --media FOLDER."
+    )
+
+
 def write_report(
     path: Path,
     bundle: Bundle,
@@ -71,13 +92,16 @@ def write_report(
     Args:
         path: The HTML file. Everything is inside it but long recordings, which are linked as seen from it.
         bundle: Where the answers come from; what it holds is shown first.
-        answers: One section each.
+        answers: One section each. Files outside the index's folders of media are named and not shown.
         records: From `recall.recall_table`; the table is left out when empty.
         raster: Climate raster (`.npy`) drawn as the maps' background.
         said: Sentences that stand at the top.
     """
-    sounds = Sounds(path)
     sections = [a if isinstance(a, Section) else Section(a) for a in answers]
+    outside = outside_of(bundle, sections)
+    if outside:
+        said = [*said, told_outside(outside)]
+    sounds = Sounds(path, outside)
     m = bundle.manifest
     name = bundle.path.resolve().name
     parts = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+from collections.abc import Collection
 from pathlib import Path
 from urllib.parse import quote
 
@@ -22,9 +23,11 @@ class Sounds:
 
     Args:
         page: The file that is written: links start there.
+        outside: Files that an index names and that lie in none of its folders: they are not its own to be shown.
     """
 
-    def __init__(self, page: Path) -> None:
+    def __init__(self, page: Path, outside: Collection[str] = ()) -> None:
+        self.outside = frozenset(outside)
         self._folder = Path(os.path.abspath(page)).parent  # noqa: PTH100 - without following links
         self._left = ALL
 
