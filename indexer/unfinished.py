@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,13 +43,18 @@ _BLOCK = 4096
 
 @contextmanager
 def kept_where_encoded(work: Path) -> Iterator[None]:
-    """Take a work folder away where what is done in it is refused before anything was encoded."""
+    """Take a work folder away where what is done in it is refused, and nothing is encoded there or was set aside."""
     try:
         yield
     except Prom3eError:
-        if not encoded_rows(work):
+        if not encoded_works(work):
             take_away(work, WORK_FILES)
         raise
+
+
+def encoded_works(work: Path) -> list[Path]:
+    """Of a work folder and what was set aside in it, the latest first, those that hold embeddings of an encoder."""
+    return [w for w in (work, *earlier_works(work)) if encoded_rows(w)]
 
 
 def encoded_rows(work: Path) -> int:
@@ -74,14 +79,23 @@ def serves(known: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
 
 
 def set_aside(work: Path) -> None:
-    """Move what was begun to `before` of its work folder; `put_together` takes back a move that was interrupted."""
-    (work / MOVING).mkdir()
-    for name in _MOVED:
-        if (work / name).exists():
-            (work / name).rename(work / MOVING / name)
-    (work / MOVING).rename(work / BEFORE)
-    for name in ("spill", "whole.npy", "bundle", "segment"):
-        path = work / name
+    """Move what was begun to `before` of its work folder; `put_together` takes back a move that was interrupted.
+
+    Where nothing was encoded since the last time, that is dropped, and `before` stays what it is.
+    """
+    if not encoded_rows(work) and (work / BEFORE).is_dir():
+        _drop(work, [n for n in reversed(_MOVED) if n != BEFORE])
+    else:
+        (work / MOVING).mkdir()
+        for name in _MOVED:
+            if (work / name).exists():
+                (work / name).rename(work / MOVING / name)
+        (work / MOVING).rename(work / BEFORE)
+    _drop(work, ["planned.json.new", "spill", "whole.npy", "bundle", "segment"])
+
+
+def _drop(work: Path, names: Iterable[str]) -> None:
+    for path in (work / name for name in names):
         if path.is_dir():
             shutil.rmtree(path)
         path.unlink(missing_ok=True)

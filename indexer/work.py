@@ -13,8 +13,8 @@ from prom3e_index.bundle.manifest import write_manifest
 from prom3e_index.errors import InputError
 from prom3e_index.indexer.beside import WORK_FILES, building_of, refuse_others, take_away
 from prom3e_index.indexer.unfinished import (
-    earlier_works,
     encoded_rows,
+    encoded_works,
     put_together,
     serves,
     set_aside,
@@ -181,17 +181,20 @@ def resumable(work: Path, wanted: dict[str, Any], restart: bool, action: str) ->
         if restart:
             take_away(work, WORK_FILES)
         elif known != wanted:
-            made = encoded_rows(work) + sum(encoded_rows(w) for w in earlier_works(work))
-            if not made:
+            works = encoded_works(work)
+            notes = [read_note(w / "identity.json") for w in works]
+            others = [n for n in notes if not serves(n or {}, wanted)]
+            if not works:
                 take_away(work, WORK_FILES)
-            elif serves(known or {}, wanted):
+            elif others:
+                made = sum(map(encoded_rows, works))
+                raise InputError(
+                    f"{work} holds {made:,} embeddings of an unfinished {action} of {_other(others[0], wanted)}; run "
+                    "that again to go on with it, or pass --restart to discard them."
+                )
+            else:
                 set_aside(work)
                 write_note(work / "identity.json", wanted)
-            else:
-                raise InputError(
-                    f"{work} holds {made:,} embeddings of an unfinished {action} of {_other(known, wanted)}; run that "
-                    "again to go on with it, or pass --restart to discard them."
-                )
     if not work.exists():
         work.mkdir(parents=True)
         write_note(work / "identity.json", wanted)

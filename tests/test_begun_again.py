@@ -149,7 +149,7 @@ def test_what_was_encoded_is_taken_over(place, photos, slip):
     """Each photo goes through the encoder once in all, and each row has what an encoder makes of its own files."""
     folder, rows = place
     more = {"out": folder / "o.p3i", "workers": 1, "batch_size": 4, "model": "mini"}
-    begun(photos, BuildConfig(table=str(folder / "t.csv"), **more))
+    begun(photos, BuildConfig(table=str(folder / "t.csv"), **more), 4)
     if slip == "a row more":
         rows = [{**rows[-1], "occurrenceID": "new"}, *rows]
     elif slip == "order and command":
@@ -160,7 +160,7 @@ def test_what_was_encoded_is_taken_over(place, photos, slip):
             shutil.copytree(folder / name, folder / "elsewhere" / name)
     else:
         write(folder / "t.csv", rows[::-1])
-        begun(photos, BuildConfig(table=str(folder / "t.csv"), **more), 12)
+        begun(photos, BuildConfig(table=str(folder / "t.csv"), **more), 8)
     write(folder / "t.csv", rows)
     heard: list[str] = []
     build(BuildConfig(table=str(folder / "t.csv"), **more), lambda stage, *_: heard.append(stage))
