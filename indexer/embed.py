@@ -1,7 +1,8 @@
 """Encoding planned observations into memory-mapped arrays, a batch at a time, resumably.
 
 For each modality there are two files: `{modality}.npy` (n, d) float16 and `{modality}.state.npy`
-(n,) with 0 pending, 1 encoded, 2 absent, 3 lost. A batch's embeddings are flushed before its states, so
+(n,) with 0 pending, 1 encoded, 2 absent, 3 lost; of media also `{modality}.files.npy`
+(n,), which file it was. A batch's embeddings are flushed before its states, so
 whatever is marked is there: a build that was killed goes on with the rows still pending. Equal files
 and names are encoded once.
 """
@@ -20,10 +21,10 @@ from numpy.typing import NDArray
 
 from prom3e_index.bundle.filters import quoted
 from prom3e_index.errors import MediaError
-from prom3e_index.indexer.losses import Losses, missing
+from prom3e_index.indexer.losses import Losses, looked_at
 from prom3e_index.indexer.plan import Progress
 from prom3e_index.indexer.spans import decoded_spans
-from prom3e_index.indexer.store import ABSENT, PENDING, Store
+from prom3e_index.indexer.store import ABSENT, PENDING, Store, file_states
 from prom3e_index.media.climate import ClimateRaster
 from prom3e_index.media.pool import DecodePool, Task
 from prom3e_index.models.folder import Model
@@ -170,11 +171,13 @@ def _decoded(
 ) -> Iterator[tuple[NDArray[Any], NDArray[np.int64]]]:
     """Decoded files with their rows; a file that is not there or cannot be decoded is noted and left out."""
     losses = Losses(work, modality, store.state, media)
+    states = file_states(work / "embeddings", modality, len(store.state))
 
     def tasks() -> Iterator[tuple[tuple[NDArray[np.int64], Path], Task]]:
         for value, rows in groups:
-            reason = missing(media / value)
+            state, reason = looked_at(media / value)
             if reason is None:
+                states[rows] = state
                 yield (rows, media / value), Task(modality, media / value, spec)
             else:
                 losses.add(rows, reason)

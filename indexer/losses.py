@@ -7,6 +7,7 @@ import json
 import os
 import time
 from collections.abc import Iterator
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -73,14 +74,19 @@ class Losses:
             os.fsync(f.fileno())
 
 
-def missing(path: Path) -> str | None:
-    """Why there is no file at a path, without reading it; None where there is something to be decoded."""
+def looked_at(path: Path) -> tuple[int, str | None]:
+    """The state of the file at a path, and why there is none, without reading it.
+
+    The state differs where another file is at the path, or the file was written to: it is made of the file's number,
+    length and times, that of its last change of any kind among them. It is 0 where it cannot be told.
+    """
     try:
-        path.stat()
+        s = path.stat()
     except OSError as e:
-        if e.errno in (errno.ENOENT, errno.ENOTDIR):
-            return f"{path} does not exist"
-    return None  # what else is wrong is for the decoder to say
+        gone = e.errno in (errno.ENOENT, errno.ENOTDIR)
+        return 0, f"{path} does not exist" if gone else None  # what else is wrong the decoder says
+    parts = (s.st_dev, s.st_ino, s.st_size, s.st_mtime_ns, s.st_ctime_ns)
+    return int.from_bytes(blake2b(repr(parts).encode(), digest_size=8).digest(), "big") | 1, None
 
 
 def read_lost(work: Path) -> Iterator[tuple[int, str, str]]:

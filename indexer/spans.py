@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prom3e_index.errors import MediaError
-from prom3e_index.indexer.losses import Losses, missing
-from prom3e_index.indexer.store import PENDING, Store
+from prom3e_index.indexer.losses import Losses, looked_at
+from prom3e_index.indexer.store import PENDING, Store, file_states
 from prom3e_index.media.pool import DecodePool, Task
 from prom3e_index.media.spans import Span, refusal, whole_views
 
@@ -86,12 +86,14 @@ def decoded_spans(
     A span that is silent or not there is noted as lost.
     """
     losses = Losses(work, "audio", store.state, media)
+    states = file_states(work / "embeddings", "audio", len(store.state))
 
     def tasks() -> Iterator[tuple[_Reading, Task]]:
         for reading in _readings(con, store.state, spec["window_s"]):
             path = media / reading.path
-            reason = missing(path)
+            state, reason = looked_at(path)
             if reason is None:
+                states[np.concatenate(reading.rows)] = state
                 yield reading, Task("spans", path, {**spec, "spans": reading.spans})
             else:
                 losses.add(np.concatenate(reading.rows), reason)

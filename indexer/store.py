@@ -30,6 +30,12 @@ class Store:
         self.state.flush()
 
 
+def file_states(folder: Path, modality: str, n: int) -> NDArray[np.uint64]:
+    """Of each row's file, what `losses.looked_at` found before it was decoded; 0 where that is not known."""
+    states: NDArray[np.uint64] = _stored(folder / f"{modality}.files.npy", (n,), np.uint64)
+    return states
+
+
 def _stored(path: Path, shape: tuple[int, ...], dtype: type) -> Any:
     if not path.is_file():
         temporary = path.with_suffix(".making")

@@ -20,8 +20,9 @@ from prom3e_index.bundle.filters import quoted
 from prom3e_index.bundle.memory_maps import release
 from prom3e_index.errors import Prom3eError
 from prom3e_index.indexer.beside import WORK_FILES, take_away
+from prom3e_index.indexer.losses import looked_at, read_lost
 from prom3e_index.indexer.plan import Progress
-from prom3e_index.indexer.store import ENCODED, PENDING, Store
+from prom3e_index.indexer.store import ENCODED, PENDING, Store, file_states
 from prom3e_index.schema import MEDIA
 from prom3e_index.tables import EMBEDDINGS
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from prom3e_index.models.folder import Model
 
+Ints = NDArray[np.int64]
 BEFORE, MOVING = "before", "before.new"
 """In a work folder: the plan and embeddings of an earlier table or command; the same while they are moved there."""
 _MOVED = (
@@ -136,7 +138,8 @@ def take_over(
 ) -> None:
     """Have in a new plan's arrays what was encoded for earlier ones: of the same file, place, name or climate.
 
-    A file that was changed since the earlier work was begun is encoded again, and a lost one is looked for again.
+    What is another file than was encoded is encoded again, one that was lost in part too; a lost one is looked for
+    again.
     Afterwards the earlier work is gone; interrupted, it is taken over once more.
     """
     wanted = _note(work / "identity.json")
@@ -169,14 +172,23 @@ def _take(
     state_path = before / "embeddings" / f"{modality}.state.npy"
     if not state_path.is_file() or n == 0:
         return 0
-    done = np.flatnonzero(np.load(state_path, allow_pickle=False) == ENCODED)
+    encoded = np.load(state_path, allow_pickle=False) == ENCODED
+    in_part = [seq for seq, m, _ in read_lost(before) if m == modality]
+    encoded[in_part] = False  # encoded again, so that what is lost of them is noted again
     where = Path(str(_note(before / "planned.json")["media"]))
-    new, old = _pairs(con, modality, done, media, where, same_climate)
-    if modality in MEDIA and len(new):
-        begun = (before / "identity.json").stat().st_mtime_ns
-        fresh = _unchanged_files(con, modality, new, media, begun)
-        new, old = new[fresh], old[fresh]
+    new, old = pairs(con, modality, np.flatnonzero(encoded), media, where, same_climate)
     (work / "embeddings").mkdir(exist_ok=True)
+    if modality in MEDIA and len(new):
+        known = before / "embeddings" / f"{modality}.files.npy"
+        then = (
+            np.load(known, allow_pickle=False)
+            if known.is_file()
+            else np.zeros(len(encoded), np.uint64)
+        )
+        now = _file_states(con, modality, new, media)
+        same = (then[old] == now) & (now != 0)
+        new, old, now = new[same], old[same], now[same]
+        file_states(work / "embeddings", modality, n)[new] = now
     store = Store(work / "embeddings", modality, n, model.width)
     pending = np.asarray(store.state)[new] == PENDING
     new, old = new[pending], old[pending]
@@ -190,63 +202,64 @@ def _take(
     return len(new)
 
 
-def _pairs(
+def pairs(
     con: duckdb.DuckDBPyConnection,
     modality: str,
-    done: NDArray[np.int64],
+    done: Ints,
     media: Path,
     media_before: Path,
     same_climate: bool,
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Rows of the plan, and for each a row of the earlier one that was encoded from the same."""
+) -> tuple[Ints, Ints]:
+    """Rows of the plan, ascending, and for each the first row of the earlier one that was encoded from the same.
+
+    Each value of the earlier plan is one row of the join, however many rows have it.
+    """
     import pyarrow as pa
 
     if modality in MEDIA:
-        same = f"{_path('p', modality, media)} = {_path('b', modality, media_before)}"
-        if modality == "audio":
-            same += " AND p.start_s IS NOT DISTINCT FROM b.start_s AND p.end_s IS NOT DISTINCT FROM b.end_s"
-    elif modality == "loc":
-        same = "p.latitude = b.latitude AND p.longitude = b.longitude"
-    elif modality == "env":
-        same = "p.env = b.env"
-        if same_climate:
-            same += (
-                " OR (p.env IS NULL AND b.env IS NULL AND p.latitude = b.latitude "
-                "AND p.longitude = b.longitude)"
-            )
+        keys = [_path(modality, media), *(("start_s", "end_s") if modality == "audio" else ())]
+        keys_before = [_path(modality, media_before), *keys[1:]]
     else:
-        same = f"p.{quoted(modality)} = b.{quoted(modality)}"
+        keys = keys_before = ["latitude", "longitude"] if modality == "loc" else [quoted(modality)]
+    sorts = [(keys, keys_before, "true")]
+    if modality == "env" and same_climate:
+        sorts.append((["latitude", "longitude"], ["latitude", "longitude"], "env IS NULL"))
     con.register("done", pa.table({"seq": done}))
-    found = con.execute(
-        "SELECT p.seq AS new, min(b.seq) AS old FROM planned p JOIN earlier.planned b "
-        f"ON ({same}) JOIN done d ON d.seq = b.seq GROUP BY p.seq ORDER BY 1"
-    ).fetchnumpy()
+    query = " UNION ALL ".join(_paired(*sort) for sort in sorts)
+    found = con.execute(f"SELECT * FROM ({query}) ORDER BY new").fetchnumpy()
     con.unregister("done")
     return np.asarray(found["new"], np.int64), np.asarray(found["old"], np.int64)
 
 
-def _path(table: str, modality: str, folder: Path) -> str:
+def _paired(keys: list[str], keys_before: list[str], which: str) -> str:
+    """SQL of rows of both plans with the same values, the first of them not NULL."""
+    new = ", ".join(f"{k} AS k{i}" for i, k in enumerate(keys))
+    old = ", ".join(f"{k} AS k{i}" for i, k in enumerate(keys_before))
+    same = " AND ".join(f"p.k{i} IS NOT DISTINCT FROM b.k{i}" for i in range(len(keys)))
+    return (
+        f"SELECT p.seq AS new, b.seq AS old FROM (SELECT seq, {new} FROM planned WHERE {which}) p JOIN "
+        f"(SELECT min(seq) AS seq, {old} FROM earlier.planned JOIN done USING (seq) WHERE {which} "
+        f"GROUP BY {', '.join(f'k{i}' for i in range(len(keys)))}) b ON {same} WHERE p.k0 IS NOT NULL"
+    )
+
+
+def _path(modality: str, folder: Path) -> str:
     """SQL of the whole path of a medium."""
     inside = str(folder).rstrip("/").replace("'", "''")
-    cell = f'{table}."{modality}"'
+    cell = quoted(modality)
     return f"CASE WHEN starts_with({cell}, '/') THEN {cell} ELSE '{inside}/' || {cell} END"
 
 
-def _unchanged_files(
-    con: duckdb.DuckDBPyConnection, modality: str, rows: NDArray[np.int64], media: Path, since: int
-) -> NDArray[np.bool_]:
-    """Which rows have a file that was last changed before a time in nanoseconds."""
-    cells = con.execute(f'SELECT "{modality}" FROM planned ORDER BY seq').fetchnumpy()[modality]
-    known: dict[str, bool] = {}
-    out = np.zeros(len(rows), bool)
-    for i, row in enumerate(rows):
-        cell = str(cells[row])
+def _file_states(
+    con: duckdb.DuckDBPyConnection, modality: str, rows: Ints, media: Path
+) -> NDArray[np.uint64]:
+    """What the files of some rows of the plan are now; each file is looked at once."""
+    cells = con.execute(f"SELECT {quoted(modality)} FROM planned ORDER BY seq").fetchnumpy()
+    known: dict[str, int] = {}
+    out = np.zeros(len(rows), np.uint64)
+    for i, cell in enumerate(cells[modality][rows]):
         if cell not in known:
-            try:
-                state = (media / cell).stat()
-                known[cell] = max(state.st_mtime_ns, state.st_ctime_ns) < since
-            except (OSError, ValueError):
-                known[cell] = False
+            known[cell] = looked_at(media / cell)[0]
         out[i] = known[cell]
     return out
 

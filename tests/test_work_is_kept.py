@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
+import duckdb
 import numpy as np
 import pytest
 from faults import Killed, faults
 
 from prom3e_index.errors import InputError
-from prom3e_index.indexer.store import ENCODED
-from prom3e_index.indexer.unfinished import encoded_rows, encoded_works, kept_where_encoded
+from prom3e_index.indexer.losses import Losses, looked_at
+from prom3e_index.indexer.plan import silent
+from prom3e_index.indexer.store import ENCODED, PENDING, Store, file_states
+from prom3e_index.indexer.unfinished import (
+    encoded_rows,
+    encoded_works,
+    kept_where_encoded,
+    take_over,
+)
 from prom3e_index.indexer.work import resumable, write_note
 
 FIRST = {"table": "t", "table_content": ["t 1"], "weights": ["w"], "columns": "{}"}
@@ -78,3 +88,141 @@ def test_killed_at_any_step_of_setting_aside_the_same_command_goes_on(tmp_path, 
         resumable(work, RIGHT, False, "build")
         assert sum(map(encoded_rows, encoded_works(work))) == 3
         assert json.loads((work / "identity.json").read_text()) == RIGHT
+
+
+PLANNED = (
+    "(seq BIGINT, image VARCHAR, text VARCHAR, latitude DOUBLE, longitude DOUBLE, env DOUBLE[])"
+)
+PHOTOS = {"a.jpg": b"one", "b.jpg": b"two", "c.jpg": b"six"}
+
+
+def planned(path: Path, rows: list[tuple[object, ...]]) -> duckdb.DuckDBPyConnection:
+    con = duckdb.connect(str(path))
+    con.execute(f"CREATE TABLE planned {PLANNED}")
+    con.executemany("INSERT INTO planned VALUES (?, ?, ?, ?, ?, ?)", rows)
+    return con
+
+
+def set_aside_with(work: Path, media: Path, modality: str, rows: list[tuple[object, ...]]) -> None:
+    """Earlier work: row i of it has the embedding [i, i], of the file that is there now."""
+    before = work / "before"
+    (before / "embeddings").mkdir(parents=True)
+    planned(before / "plan.duckdb", rows).close()
+    write_note(before / "identity.json", FIRST)
+    write_note(before / "planned.json", {"media": str(media), "format": "csv"})
+    store = Store(before / "embeddings", modality, len(rows), 2)
+    store.values[:] = np.arange(len(rows), dtype=np.float16)[:, None]
+    store.state[:] = ENCODED
+    if modality == "image":
+        file_states(before / "embeddings", modality, len(rows))[:] = [
+            looked_at(media / str(r[1]))[0] for r in rows
+        ]
+    write_note(work / "identity.json", RIGHT)
+
+
+def taken(work: Path, media: Path, modality: str, rows: list[tuple[object, ...]]) -> list[object]:
+    """For each row, the earlier row whose embedding it has now; None where it is to be encoded."""
+    con = planned(work / "plan.duckdb", rows)
+    take_over(con, work, SimpleNamespace(modalities=[modality], width=2), len(rows), media, silent)
+    con.close()
+    store = Store(work / "embeddings", modality, len(rows), 2)
+    return [
+        None if s == PENDING else int(v[0]) for s, v in zip(store.state, store.values, strict=True)
+    ]
+
+
+@pytest.fixture
+def media(tmp_path):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for name, content in PHOTOS.items():
+        (folder / name).write_bytes(content)
+    return folder
+
+
+IMAGES = [(i, name, None, None, None, None) for i, name in enumerate(PHOTOS)]
+
+
+def swap_folder(media: Path) -> None:
+    other = media.with_name("others")
+    other.mkdir()
+    for name, content in PHOTOS.items():
+        (other / name).write_bytes(content[::-1])
+        shutil.copystat(media / name, other / name)
+    media.rename(media.with_name("old"))
+    other.rename(media)
+
+
+def swap_link(media: Path) -> None:
+    (media / "a.jpg").unlink()
+    (media / "a.jpg").symlink_to("b.jpg")
+
+
+def write_again(media: Path) -> None:
+    state = (media / "b.jpg").stat()
+    (media / "b.jpg").write_bytes(b"owt")
+    os.utime(media / "b.jpg", ns=(state.st_atime_ns, state.st_mtime_ns))
+
+
+@pytest.mark.parametrize(
+    ("change", "kept"),
+    [
+        (lambda media: None, [0, 1, 2]),
+        (swap_folder, [None, None, None]),
+        (swap_link, [None, 1, 2]),
+        (lambda media: (media / "c.jpg").unlink(), [0, 1, None]),
+        (write_again, [0, None, 2]),
+    ],
+)
+def test_another_file_at_the_same_path_is_encoded_again(tmp_path, media, change, kept):
+    set_aside_with(tmp_path / "w", media, "image", IMAGES)
+    change(media)
+    assert taken(tmp_path / "w", media, "image", IMAGES) == kept
+
+
+def test_files_of_which_nothing_was_noted_are_encoded_again(tmp_path, media):
+    set_aside_with(tmp_path / "w", media, "image", IMAGES)
+    (tmp_path / "w/before/embeddings/image.files.npy").unlink()
+    assert taken(tmp_path / "w", media, "image", IMAGES) == [None] * 3
+
+
+def test_a_file_that_was_lost_in_part_is_encoded_again_so_that_it_is_said_again(tmp_path, media):
+    set_aside_with(tmp_path / "w", media, "image", IMAGES)
+    losses = Losses(tmp_path / "w/before", "image", np.zeros(3, np.uint8))
+    losses.note(np.array([1]), "the last rows of b.jpg are missing")
+    assert taken(tmp_path / "w", media, "image", IMAGES) == [0, None, 2]
+
+
+def test_names_of_many_rows_are_paired_once_each(tmp_path):
+    """The rows of a name are not multiplied: 4 names of 40,000 rows would be 4e8 pairs."""
+    n, names = 40_000, ["Pica pica", "Parus major", "Turdus merula", "Sturnus vulgaris"]
+    before = [(i, None, names[i % 3], None, None, None) for i in range(7)]
+    set_aside_with(tmp_path / "w", tmp_path, "text", before)
+    con = duckdb.connect(str(tmp_path / "w/plan.duckdb"))
+    con.execute(f"CREATE TABLE planned {PLANNED}")
+    con.execute(
+        "INSERT INTO planned SELECT i, NULL, ?[i % 4 + 1], NULL, NULL, NULL FROM range(?) r(i)",
+        [names, n],
+    )
+    model = SimpleNamespace(modalities=["text"], width=2)
+    take_over(con, tmp_path / "w", model, n, tmp_path, silent)
+    store = Store(tmp_path / "w/embeddings", "text", n, 2)
+    expected = np.arange(n) % 4
+    assert np.array_equal(store.state == ENCODED, expected < 3)
+    assert np.array_equal(store.values[expected < 3, 0], expected[expected < 3])
+
+
+@pytest.mark.parametrize("climate", ["same", "other"])
+def test_climates_are_paired_by_value_or_by_place_under_one_raster(tmp_path, climate):
+    own, there, elsewhere = [1.0, 2.0], (10.0, 20.0), (10.0, 21.0)
+    before = [(0, None, None, *there, None), (1, None, None, *there, own)]
+    set_aside_with(tmp_path / "w", tmp_path, "env", before)
+    write_note(tmp_path / "w/before/identity.json", {**FIRST, "climate_content": "same"})
+    write_note(tmp_path / "w/identity.json", {**RIGHT, "climate_content": climate})
+    rows = [
+        (0, None, None, *elsewhere, own),
+        (1, None, None, *elsewhere, None),
+        (2, None, None, *there, None),
+    ]
+    by_place = 0 if climate == "same" else None
+    assert taken(tmp_path / "w", tmp_path, "env", rows) == [1, None, by_place]
