@@ -51,7 +51,7 @@ def remove(
     if found.share > MUCH and not yes:
         _ask(index, found)
     with progress() as show:
-        done = run(index, Filter(where=where), wanted, show, found.generation)
+        done = run(index, Filter(where=where), wanted, show, found)
     rows = (
         f"rows of {plural(done.observations, 'observation')} "
         if done.removed > done.observations

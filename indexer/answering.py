@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from prom3e_index.errors import InputError, ModelError, NotCachedError
-from prom3e_index.indexer.work import BuildConfig
+from prom3e_index.indexer.work import BuildConfig, table_kind
 from prom3e_index.models.folder import Model
-from prom3e_index.tables import EMBEDDINGS, read_observations, recognise
+from prom3e_index.tables import EMBEDDINGS, read_observations
 from prom3e_index.tables.embedded import EmbeddedObservations
 from prom3e_index.world.names import of_planet
 
@@ -59,11 +59,6 @@ def observations_of(config: BuildConfig) -> Observations:
         encoding=config.encoding,
         date_order=config.date_order,
     )
-
-
-def table_kind(config: BuildConfig) -> str:
-    """The format of a build's table: as given, or by its content."""
-    return config.format or recognise(Path(config.table.partition("::")[0]))
 
 
 def with_model(config: BuildConfig) -> BuildConfig:

@@ -49,7 +49,7 @@ from prom3e_index.indexer.generation import (
 )
 from prom3e_index.indexer.merge import join_segments
 from prom3e_index.indexer.plan import Progress, count_incomplete, sift_known, sift_told
-from prom3e_index.indexer.removal import rows_of, selected
+from prom3e_index.indexer.removal import Removal, rows_of, selected
 from prom3e_index.indexer.understood import Heard, unheard
 from prom3e_index.indexer.unfinished import kept_where_encoded, serves
 from prom3e_index.indexer.work import BuildConfig, identity, read_note, resumable
@@ -215,7 +215,7 @@ def remove(
     where: Filter | None,
     ids: list[str] | None,
     progress: Progress,
-    generation: int | None = None,
+    looked_at: Removal | None = None,
 ) -> Changed:
     """Remove the rows that satisfy a filter, or the observations of some ids with all their rows.
 
@@ -227,18 +227,15 @@ def remove(
         where: Rows that satisfy it, where no `ids` are given.
         ids: Of observations, or of single rows.
         progress: Told of each stage.
-        generation: The one that was looked at before; another is left as it is.
+        looked_at: What `removal` said of the index; one that has changed since, or was built anew, is left as it is.
 
     Raises:
-        BundleError: The index has changed since `generation`.
+        BundleError: The index is another than was looked at.
     """
     index = real_path(index)
     with changing(index, "remove", progress, check=False) as old:
-        if generation not in (None, old["generation"]):
-            raise BundleError(
-                f"{index} became generation {old['generation']} after generation {generation} was looked at; "
-                "nothing was removed. Look again, then remove."
-            )
+        if looked_at is not None:
+            _refuse_another(index, old, looked_at)
         bundle = BundleFolder(index, there(index, old))
         found = selected(bundle, where, ids)
         if not len(found.rows):
@@ -250,6 +247,15 @@ def remove(
         new = conclude(index, old, new, None, progress)
         return Changed(
             new, removed=len(found.rows), observations=found.observations, unknown=found.unknown
+        )
+
+
+def _refuse_another(index: Path, now: dict[str, Any], looked_at: Removal) -> None:
+    generation, created = int(now["generation"]), str(now.get("created", ""))
+    if (generation, created) != (looked_at.generation, looked_at.created):
+        raise BundleError(
+            f"{index} became generation {generation} of {created} after generation {looked_at.generation} of "
+            f"{looked_at.created} was looked at; nothing was removed. Look again, then remove."
         )
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from prom3e_index.bundle.memory_maps import release
 from prom3e_index.errors import InputError
-from prom3e_index.indexer.answering import open_table, planned_names_of_planet, table_kind
+from prom3e_index.indexer.answering import open_table, planned_names_of_planet
 from prom3e_index.indexer.embed import embed
 from prom3e_index.indexer.expand import expand
 from prom3e_index.indexer.file_facts import take_file_facts
@@ -27,7 +27,7 @@ from prom3e_index.indexer.understood import (
 )
 from prom3e_index.indexer.unfinished import take_over, take_over_lengths
 from prom3e_index.indexer.windows import windows_of
-from prom3e_index.indexer.work import BuildConfig, unchanged, write_note
+from prom3e_index.indexer.work import BuildConfig, climate_of, table_kind, unchanged, write_note
 from prom3e_index.indexer.write_segment import kept_rows
 from prom3e_index.media.climate import ClimateRaster
 from prom3e_index.models.folder import Model
@@ -59,10 +59,7 @@ def encode_table(
     raster = None
     if config.duplicates not in DUPLICATES:
         raise InputError(f"--duplicates is {config.duplicates!r}; known: {', '.join(DUPLICATES)}.")
-    climate = config.climate
-    if kind == "taxabench" and climate is None:
-        default = Path(config.table) / "bioclim_elevation_scaled.npy"
-        climate = default if default.is_file() else None
+    climate = climate_of(config)
     if climate is not None and "env" in model.settings.get("encoder", {}):
         raster = ClimateRaster.open(climate, model.encoder("env").inputs)  # type: ignore[attr-defined]
     windows = windows_of(config, kind, model)

@@ -62,7 +62,7 @@ def remove(
 
         manifest, count = read_manifest(Path(index), check=False), len(found.rows)
     else:
-        done = run(Path(index), chosen, wanted, progress, found.generation)
+        done = run(Path(index), chosen, wanted, progress, found)
         manifest, count = done.manifest, done.removed
     notes = [f"undo: restore(at={found.generation})"] if count and not dry_run else []
     return Outcome(

@@ -7,10 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from prom3e_index.errors import InputError
-from prom3e_index.indexer.answering import observations_of, table_kind
+from prom3e_index.indexer.answering import observations_of
 from prom3e_index.indexer.plan import TWICE, Progress, open_plan, plan, silent
 from prom3e_index.indexer.understood import Understood, remote, understand
-from prom3e_index.indexer.work import BuildConfig
+from prom3e_index.indexer.work import BuildConfig, table_kind
 from prom3e_index.tables import EMBEDDINGS
 
 

@@ -29,7 +29,7 @@ class Removal:
     """Rows that are meant, before anything is done.
 
     Attributes:
-        generation: Of the index that was looked at.
+        generation, created: Of the index that was looked at; every build is generation 1.
         rows: Their numbers, ascending.
         observations: Observations that they belong to.
         of_rows, of_observations: What the index holds.
@@ -38,6 +38,7 @@ class Removal:
     """
 
     generation: int
+    created: str
     rows: Ints
     observations: int
     of_rows: int
@@ -80,6 +81,7 @@ def selected(bundle: BundleFolder, where: Filter | None, ids: Sequence[str] | No
     counts = bundle.manifest.get("counts", {})
     return Removal(
         generation=int(bundle.manifest["generation"]),
+        created=str(bundle.manifest.get("created", "")),
         rows=rows,
         observations=len({observation for _, observation in names}),
         of_rows=bundle.rows,

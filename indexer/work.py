@@ -20,7 +20,7 @@ from prom3e_index.indexer.unfinished import (
     set_aside,
 )
 from prom3e_index.models.folder import Model
-from prom3e_index.tables import is_piped
+from prom3e_index.tables import is_piped, recognise
 from prom3e_index.tables.content import content, digest
 
 
@@ -106,6 +106,19 @@ def table_content(config: BuildConfig) -> list[str]:
     return [*([f"table {name}"] if name else []), *content(Path(file), config.format)]
 
 
+def climate_of(config: BuildConfig) -> Path | None:
+    """The raster that climates are looked up in: the one named, else the one that lies in a TaxaBench folder."""
+    if config.climate is not None or table_kind(config) != "taxabench":
+        return config.climate
+    own = Path(config.table) / "bioclim_elevation_scaled.npy"
+    return own if own.is_file() else None
+
+
+def table_kind(config: BuildConfig) -> str:
+    """The format of a build's table: as given, or by its content."""
+    return config.format or recognise(Path(config.table.partition("::")[0]))
+
+
 def identity(config: BuildConfig, model: Model) -> dict[str, Any]:
     """What must be the same for an unfinished build to be continued: table, raster, options, weights.
 
@@ -121,11 +134,11 @@ def identity(config: BuildConfig, model: Model) -> dict[str, Any]:
     )
     keep["table_content"] = table_content(config)
     keep["model"] = str(model.folder.resolve())
-    for folder in ("media", "hub", "climate"):
-        path = getattr(config, folder)
-        keep[folder] = str(path.resolve()) if path is not None else ""
-    if config.climate is not None:
-        keep["climate_content"] = digest(config.climate)
+    climate = climate_of(config)
+    for name, path in (("media", config.media), ("hub", config.hub), ("climate", climate)):
+        keep[name] = str(path.resolve()) if path is not None else ""
+    if climate is not None:
+        keep["climate_content"] = digest(climate)
     keep["weights"] = [
         f"{p.name} {p.stat().st_size} {p.stat().st_mtime_ns}"
         for source in model.sources()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from changes import answers, ids_of, manifest_of, places, quiet, sound
+from changes import answers, ids_of, manifest_of, places, quiet, rewrite_manifest, sound
 
 from prom3e_index.bundle.filters import Filter
 from prom3e_index.errors import BundleError, InputError
@@ -161,6 +161,17 @@ def test_what_was_looked_at_is_what_is_removed(index, tmp_path, fast):
     """A change between the look and the removal is not passed over."""
     seen = removal(index, Filter(where="1 = 1"), None)
     take(index, places(tmp_path / "n.csv", ["n1"]))
-    with pytest.raises(BundleError, match="became generation 2 after generation 1 was looked at"):
-        remove(index, Filter(where="1 = 1"), None, quiet, seen.generation)
+    with pytest.raises(
+        BundleError, match="became generation 2 of .* after generation 1 of .* was looked at"
+    ):
+        remove(index, Filter(where="1 = 1"), None, quiet, seen)
     assert Bundle.open(index).rows == 25
+
+
+def test_an_index_that_was_built_anew_is_not_the_one_that_was_looked_at(index):
+    """Every build is generation 1; which build it is, its time says."""
+    seen = removal(index, Filter(where="1 = 1"), None)
+    rewrite_manifest(index, created="2031-01-01T00:00:00+00:00")
+    with pytest.raises(BundleError, match=r"generation 1 of 2031.*nothing was removed"):
+        remove(index, Filter(where="1 = 1"), None, quiet, seen)
+    assert Bundle.open(index).rows == 24

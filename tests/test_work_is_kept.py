@@ -23,7 +23,7 @@ from prom3e_index.indexer.unfinished import (
     kept_where_encoded,
     take_over,
 )
-from prom3e_index.indexer.work import resumable, write_note
+from prom3e_index.indexer.work import BuildConfig, identity, resumable, write_note
 
 FIRST = {"table": "t", "table_content": ["t 1"], "weights": ["w"], "columns": "{}"}
 SLIP = {**FIRST, "columns": "{'typo': 'image'}"}
@@ -184,6 +184,20 @@ def test_files_of_which_nothing_was_noted_are_encoded_again(tmp_path, media):
     set_aside_with(tmp_path / "w", media, "image", IMAGES)
     (tmp_path / "w/before/embeddings/image.files.npy").unlink()
     assert taken(tmp_path / "w", media, "image", IMAGES) == [None] * 3
+
+
+def test_the_raster_that_lies_in_a_folder_is_part_of_what_a_build_is(tmp_path, mini):
+    """It is used without being named; another one there makes other climates."""
+    folder, raster = tmp_path / "t", tmp_path / "t/bioclim_elevation_scaled.npy"
+    (folder / "taxabench_sound").mkdir(parents=True)
+    (folder / "test_df.csv").write_text("id,latitude,longitude\n1,2,3\n")
+    config = BuildConfig(table=str(folder), out=tmp_path / "o.p3i", model="mini")
+    told = [identity(config, mini)]
+    for value in (0.0, 1.0):
+        np.save(raster, np.full(3, value))
+        told.append(identity(config, mini))
+    assert [t["climate"] for t in told] == ["", str(raster), str(raster)]
+    assert len({t.get("climate_content") for t in told}) == 3
 
 
 def test_a_file_that_was_lost_in_part_is_encoded_again_so_that_it_is_said_again(tmp_path, media):
