@@ -42,7 +42,7 @@ def show(
     from prom3e_index.models.folder import Model
     from prom3e_index.models.hub_cache import pinned
     from prom3e_index.models.parts import in_words, lacking, parts_of
-    from prom3e_index.models.seen import seen_by
+    from prom3e_index.models.seen_parts import seen_by
 
     m = Model.open(model, hub=hub)
     say(f"{m.name}: {m.summary}")
@@ -51,13 +51,15 @@ def show(
     )
     bank = "yes" if m.has_bank else "none"
     say(f"against hubs: {m.hubs} by default; bank of training queries: {bank}")
-    seen = seen_by(m)
+    seen, unknown = seen_by(m)
     if seen is None:
         say("trained on: not stated")
     else:
         chosen = f", its weights chosen on {seen.chosen.n:,}" if seen.chosen else ""
         rows = f"{seen.n:,} rows" if seen.n else "not stated"
         say(f"trained on: {rows}{chosen}; `evaluate` tells which rows it has seen")
+        for what in unknown if seen.n else ():
+            say(f"not stated: what {what} trained on")
     commits = pinned()
     for part in parts_of(m):
         commit = commits.get(part.repository or "")

@@ -10,7 +10,8 @@ from embedding_sets import NAMES, TINY, made, write_npz
 
 from prom3e_index.errors import ModelError, ShapeError
 from prom3e_index.models.folder import Model
-from prom3e_index.models.seen import NAME, Seen, seen_by
+from prom3e_index.models.seen import NAME, Seen
+from prom3e_index.models.seen_parts import seen_by
 from prom3e_index.training.stage_two.run import MVAERun, run_mvae
 
 
@@ -153,7 +154,8 @@ def trained(tmp_path_factory):
 
 def test_a_trained_model_knows_its_rows_and_those_it_was_chosen_on(trained):
     folder, given, split = trained
-    seen = seen_by(Model.open(folder / "own"))
+    seen, unknown = seen_by(Model.open(folder / "own"))
+    assert not unknown
     x, present = given.x.numpy(), given.present.numpy()
     assert seen.n == 70 and seen.chosen.n == 40 and seen.modalities == NAMES
     for part, name in ((seen, "train"), (seen.chosen, "val")):

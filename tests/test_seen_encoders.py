@@ -10,7 +10,8 @@ import torch
 from prom3e_index.indexer.npz import encode_to_npz
 from prom3e_index.indexer.work import BuildConfig
 from prom3e_index.models.folder import BUILT_IN, Model
-from prom3e_index.models.seen import Seen, seen_by
+from prom3e_index.models.seen import Seen
+from prom3e_index.models.seen_parts import seen_by
 from prom3e_index.training.stage_one.align import AlignConfig
 from prom3e_index.training.stage_one.observations import read_rows
 from prom3e_index.training.stage_one.patch import run_patch
@@ -51,7 +52,12 @@ def test_rows_that_encoders_were_trained_on_are_told_in_their_embeddings(tmp_pat
         x, present, ids, obscured = (z[k] for k in ("embeddings", "present", "ids", "obscured"))
     x = x / np.maximum(np.linalg.norm(x, axis=2, keepdims=True), 1e-9)
     names = Model.open(model).modalities
-    seen = seen_by(Model.open(model))
+    seen, unknown = seen_by(Model.open(model))
+    assert unknown == (
+        "its encoders (image, sat, env, text) were",
+        "its MVAE was",
+        "the weights that its encoders (loc, audio) began from were",
+    )
     told = seen.rows(x.astype(np.float32), present)
     image = names.index("image")
     first = np.isin(ids, [line.split(",")[0] for line in lines[1:31]])
@@ -76,6 +82,7 @@ def test_a_patch_notes_what_both_had_seen_and_what_chose_it(tmp_path, world):
     rows = read_rows(str(world / "observations.csv"))
     run_patch(MINI / "taxabind-vit-b-16", after, rows, tmp_path / "out", quiet, points=2)
     seen = Seen.read(tmp_path / "out")
+    assert seen.began_from_unknown  # `before` does not say
     assert seen.n == 5 and seen.rows(x, np.ones((5, 2), bool)).all()
     named = {t for t, image in zip(rows.text, rows.media["image"], strict=True) if t and image}
     encoder = Model.open("mini").encoder("text")

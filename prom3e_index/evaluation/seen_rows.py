@@ -13,7 +13,8 @@ from prom3e_index.errors import InputError
 from prom3e_index.evaluation.data import EvalSet
 from prom3e_index.evaluation.sources import Source
 from prom3e_index.models.folder import Model
-from prom3e_index.models.seen import Seen, seen_by
+from prom3e_index.models.seen import Seen
+from prom3e_index.models.seen_parts import seen_by
 from prom3e_index.show.escapes import shown
 
 Mask = NDArray[np.bool_]
@@ -63,12 +64,12 @@ class SeenRows:
             model: Its MVAE and its encoders.
             mvae: Whether the MVAE is used, or the encoders alone.
         """
-        seen = seen_by(model, mvae=mvae)
+        seen, unknown = seen_by(model, mvae=mvae)
+        self._unknown += [f"model {model.name} does not say what {w} trained on" for w in unknown]
         if seen is None:
-            what = "it was" if mvae else "its encoders were"
-            self._unknown.append(f"model {model.name} does not say what {what} trained on")
             return
-        self.against(f"the rows that model {model.name} was trained on", seen)
+        if seen.n:
+            self.against(f"the rows that model {model.name} was trained on", seen)
         if seen.chosen is not None:
             self.against(f"the rows that model {model.name} was adjusted on", seen.chosen)
 

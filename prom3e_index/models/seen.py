@@ -9,25 +9,25 @@ Rows at a distance of about 0.002 and less (cosine 0.999998) are told to be one;
 from __future__ import annotations
 
 import os
-import zipfile
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b, shake_256
+from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from prom3e_index.errors import ModelError, ShapeError
-
-if TYPE_CHECKING:
-    from prom3e_index.models.folder import Model
+from prom3e_index.errors import ModelError, ShapeError, TableError
+from prom3e_index.tables.npz_members import Npz
 
 NAME = "seen.npz"
 MOST = 8_000_000
 """Marks in all, 64 MB; of more, those are kept that fall in a share of all numbers."""
+
+_LARGEST = 2 * 8 * MOST * 5 // 4
+"""Bytes of a file: of rows trained on and chosen on, and a draw of so many marks may be somewhat larger."""
 
 Marks = NDArray[np.uint64]
 _FORMAT = 1
@@ -47,6 +47,7 @@ class Seen:
         known_ids: Marks of the ids, ascending; none where a file made its ids up.
         share: Which share of all marks is kept: 1.0 up to `MOST`; counts of a larger set are estimates, see `judged`.
         chosen: Rows that were not trained on, but on which the weights of the model were chosen; None without.
+        began_from_unknown: Whether training began from weights of which it is not known what they were trained on.
     """
 
     modalities: tuple[str, ...]
@@ -55,6 +56,7 @@ class Seen:
     known_ids: Marks = field(default_factory=lambda: np.zeros(0, np.uint64))
     share: float = 1.0
     chosen: Seen | None = None
+    began_from_unknown: bool = False
 
     @classmethod
     def of(
@@ -104,7 +106,8 @@ class Seen:
         if self.chosen is not None and other.chosen is not None:
             chosen = self.chosen.joined(other.chosen, most=most)
         ids = np.union1d(a.known_ids, b.known_ids)
-        return Seen(names, self.n + other.n, marks, ids, share, chosen)._within(most)
+        begun = self.began_from_unknown or other.began_from_unknown
+        return Seen(names, self.n + other.n, marks, ids, share, chosen, begun)._within(most)
 
     def rows(self, x: NDArray[np.float32], present: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Of each embedding whether it is one of those seen, (n, m); False where not `present`.
@@ -160,6 +163,7 @@ class Seen:
             arrays[f"{part}.modalities"] = np.array(seen.modalities, str)
             arrays[f"{part}.n"], arrays[f"{part}.share"] = np.array(seen.n), np.array(seen.share)
             arrays[f"{part}.ids"] = seen.known_ids
+            arrays[f"{part}.began_from_unknown"] = np.array(seen.began_from_unknown)
             arrays |= {f"{part}.marks.{m}": seen.marks[m] for m in seen.modalities}
         folder.mkdir(parents=True, exist_ok=True)
         temporary = folder / (NAME + ".new")
@@ -181,49 +185,35 @@ class Seen:
         if not path.is_file():
             return None
         try:
-            with np.load(path, allow_pickle=False) as z:
-                arrays = {k: z[k] for k in z.files}
+            arrays = _arrays(path)
             made = int(arrays["format"])
             if made > _FORMAT:
                 raise ModelError(f"{path} is of format {made}; this program reads {_FORMAT}.")
             chosen = _part(arrays, "chosen") if "chosen.n" in arrays else None
             return replace(_part(arrays, "trained"), chosen=chosen)
-        except (
-            OSError,
-            ValueError,
-            TypeError,
-            KeyError,
-            EOFError,
-            zlib.error,
-            zipfile.BadZipFile,
-        ) as e:
-            if isinstance(e, ModelError):
-                raise
+        except ModelError:
+            raise
+        except (TableError, ValueError, TypeError, KeyError, OverflowError, MemoryError) as e:
+            why = str(e.__cause__ or e) or type(e).__name__
             raise ModelError(
-                f"{path} is damaged ({type(e).__name__}); what the model was trained on cannot be told. "
+                f"{path} is damaged ({why}); what the model was trained on cannot be told. "
                 "Train again, or delete the file."
             ) from e
 
 
-def seen_by(model: Model, *, mvae: bool = True) -> Seen | None:
-    """What a model was trained on: its MVAE, if that is used, and those of its encoders that say so.
-
-    Returns:
-        Columns in the order of the model's modalities; None where no part of the model says what it has seen.
-
-    Raises:
-        ModelError: See `Seen.read`.
-    """
-    from prom3e_index.models.parts import parts_of
-
-    out: Seen | None = None
-    for part in parts_of(model):
-        if not mvae and part.what == ("mvae",):
-            continue
-        found = Seen.read(part.path) if part.path is not None and part.path.is_dir() else None
-        if found is not None:
-            out = found if out is None else out.joined(found)
-    return None if out is None else out.arranged(model.modalities)
+def _arrays(path: Path) -> dict[str, NDArray[Any]]:
+    """The arrays of a file, if they take no more than one that was written can."""
+    npz = Npz(path)
+    size = sum(prod(m.shape) * m.dtype.itemsize for m in npz.members.values())
+    if size > _LARGEST:
+        raise ValueError(f"its arrays take {size:,} bytes, at most {_LARGEST:,} can be")
+    out = {}
+    for name, member in npz.members.items():
+        if len(member.shape) == 1 and member.shape[0]:
+            (out[name],) = npz.blocks(name, member.shape[0])
+        else:
+            out[name] = npz.whole(name)
+    return out
 
 
 def _part(arrays: Mapping[str, NDArray[Any]], part: str) -> Seen:
@@ -237,8 +227,12 @@ def _part(arrays: Mapping[str, NDArray[Any]], part: str) -> Seen:
     share = float(arrays[f"{part}.share"])
     if not 0 < share <= 1:
         raise ValueError(f"share is {share}")
+    n = int(arrays[f"{part}.n"])
+    if n < 0:
+        raise ValueError(f"n is {n}")
     of = {m: marks(f"marks.{m}") for m in names}
-    return Seen(names, int(arrays[f"{part}.n"]), of, marks("ids"), share)
+    begun = bool(arrays.get(f"{part}.began_from_unknown", False))
+    return Seen(names, n, of, marks("ids"), share, None, begun)
 
 
 def _fit(x: NDArray[Any], present: NDArray[Any], modalities: int) -> None:

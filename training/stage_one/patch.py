@@ -115,8 +115,8 @@ def run_patch(
     best = max(grid, key=lambda entry: (entry[1], -entry[0]))[0]
     write_state(_mixed(old, new, best), out / WEIGHTS)
     chosen = Seen.of(kept, np.ones(kept.shape[:2], bool), ("image", "text"))
-    known = seen_before(before, after) or Seen.of(
-        kept[:0], np.ones((0, 2), bool), ("image", "text")
+    known = Seen.of(kept[:0], np.ones((0, 2), bool), ("image", "text")).joined(
+        seen_before(before, after)
     )
     earlier = known.chosen
     replace(known, chosen=chosen if earlier is None else earlier.joined(chosen)).write(out)

@@ -162,9 +162,7 @@ def _note(run: AlignRun, modality: str, tower: Tower, anchors: Tensor | Tower) -
         of = {"image": embedded(tower, run.device), "text": embedded(anchors, run.device)}
     else:
         of = {"image": anchors, modality: embedded(tower, run.device)}
-    known = before(run.init)
-    seen = noted(of)
-    (seen if known is None else seen.joined(known)).write(run.out)
+    noted(of).joined(before(run.init)).write(run.out)
 
 
 def _photo_tower(anchor: str, hub: Path | None, device: str) -> OpenClipImage:

@@ -7,6 +7,7 @@ encoded in windows gives other embeddings, and is not told again.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -53,11 +54,20 @@ def noted(by: dict[str, Tensor]) -> Seen:
     return Seen.of(x[used].numpy(), present[used].numpy().copy(), tuple(by))
 
 
-def before(*folders: str | Path) -> Seen | None:
-    """What the weights that were begun with had seen, as far as their folders say."""
-    out: Seen | None = None
+def before(*folders: str | Path) -> Seen:
+    """What the weights that were begun with had seen, and whether that is not known of some of them.
+
+    A folder without weights is a random start, which has seen nothing.
+    """
+    out = Seen((), 0, {})
     for folder in map(Path, folders):
         found = Seen.read(folder) if folder.is_dir() else None
         if found is not None:
-            out = found if out is None else out.joined(found)
+            out = out.joined(found)
+        if not (found.n if found is not None else _random(folder)):
+            out = replace(out, began_from_unknown=True)
     return out
+
+
+def _random(start: Path) -> bool:
+    return start.is_dir() and not any(p.suffix in (".safetensors", ".bin") for p in start.iterdir())

@@ -186,9 +186,11 @@ def write_model(
 
 
 def write_seen(out: Path, seen: Seen | None, layout: Layout) -> None:
-    """Write what a model has seen, with what the weights that it began from had."""
+    """Write what a model has seen, with what the weights that it began from had, or that this is not known."""
     if seen is not None:
         whole = seen if layout.seen is None else seen.joined(layout.seen)
+        if layout.init is not None and (layout.seen is None or not layout.seen.n):
+            whole = replace(whole, began_from_unknown=True)
         whole.arranged(layout.modalities).write(out)
 
 
