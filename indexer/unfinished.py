@@ -37,7 +37,7 @@ BEFORE, MOVING = "before", "before.new"
 _MOVED = (
     "plan.duckdb", "plan.duckdb.wal", "planned.json", "embeddings", "lost.jsonl", BEFORE, "identity.json",
 )  # fmt: skip
-_ENCODING = ("weights", "exif_transpose", "audio_windows")
+_ENCODING = ("weights", "weights_content", "exif_transpose", "audio_windows")
 """Parts of an identity that an embedding depends on, beside its file or value."""
 _CLIMATE = ("climate", "climate_content")
 _BLOCK = 4096
@@ -75,9 +75,15 @@ def serves(known: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
     if not known:
         return False
     content, name = (known.get(k) == wanted.get(k) for k in ("table_content", "table"))
+    known = as_noted(known, wanted)
     return (content or (name and known.get("table") != "-")) and all(
         known.get(k) == wanted.get(k) for k in _ENCODING
     )
+
+
+def as_noted(known: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """A work's identity; what earlier versions did not note is taken to be as wanted."""
+    return {**{k: wanted[k] for k in ("weights_content",) if k in wanted}, **known}
 
 
 def set_aside(work: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from dataclasses import asdict, dataclass, field
@@ -13,6 +14,7 @@ from prom3e_index.bundle.manifest import write_manifest
 from prom3e_index.errors import InputError
 from prom3e_index.indexer.beside import WORK_FILES, building_of, refuse_others, take_away
 from prom3e_index.indexer.unfinished import (
+    as_noted,
     encoded_rows,
     encoded_works,
     put_together,
@@ -20,6 +22,7 @@ from prom3e_index.indexer.unfinished import (
     set_aside,
 )
 from prom3e_index.models.folder import Model
+from prom3e_index.models.weights import fingerprint
 from prom3e_index.tables import is_piped, recognise
 from prom3e_index.tables.content import content, digest
 
@@ -139,13 +142,37 @@ def identity(config: BuildConfig, model: Model) -> dict[str, Any]:
         keep[name] = str(path.resolve()) if path is not None else ""
     if climate is not None:
         keep["climate_content"] = digest(climate)
-    keep["weights"] = [
-        f"{p.name} {p.stat().st_size} {p.stat().st_mtime_ns}"
+    files = [
+        p
         for source in model.sources()
         for p in sorted(source.iterdir() if source.is_dir() else [source])
         if p.is_file()
     ]
+    keep["weights"] = [f"{p.name} {p.stat().st_size} {p.stat().st_mtime_ns}" for p in files]
+    keep["weights_content"] = fingerprint(
+        model.shared_config, *(part for p in files for part in (p.name, _sampled(p)))
+    )
     return keep
+
+
+_SAMPLES, _SAMPLE = 64, 1 << 16
+
+
+def _sampled(path: Path) -> str:
+    """SHA-256 of a file's content; of one above 4 MB, of 64 pieces from its first byte to its last.
+
+    Weights that were trained further differ everywhere, so reading gigabytes would say no more.
+    """
+    size = path.stat().st_size
+    told = hashlib.sha256()
+    with path.open("rb") as f:
+        if size <= _SAMPLES * _SAMPLE:
+            told.update(f.read())
+        else:
+            for i in range(_SAMPLES):
+                f.seek((size - _SAMPLE) * i // (_SAMPLES - 1))
+                told.update(f.read(_SAMPLE))
+    return told.hexdigest()
 
 
 def unchanged(config: BuildConfig, work: Path) -> None:
@@ -193,7 +220,7 @@ def resumable(work: Path, wanted: dict[str, Any], restart: bool, action: str) ->
         known = read_note(work / "identity.json")
         if restart:
             take_away(work, WORK_FILES)
-        elif known != wanted:
+        elif as_noted(known or {}, wanted) != wanted:
             works = encoded_works(work)
             notes = [read_note(w / "identity.json") for w in works]
             others = [n for n in notes if not serves(n or {}, wanted)]
@@ -218,7 +245,8 @@ def _other(known: dict[str, Any] | None, wanted: dict[str, Any]) -> str:
     """What was not the same, in words."""
     if known is None:
         return "what cannot be read"
-    if known.get("weights") != wanted.get("weights"):
+    known = as_noted(known, wanted)
+    if any(known.get(k) != wanted.get(k) for k in ("weights", "weights_content")):
         return f"the model {known.get('model')}"
     changed = [k for k in ("exif_transpose", "audio_windows") if known.get(k) != wanted.get(k)]
     if changed:

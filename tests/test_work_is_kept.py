@@ -18,9 +18,11 @@ from prom3e_index.indexer.losses import Losses, looked_at
 from prom3e_index.indexer.plan import silent
 from prom3e_index.indexer.store import ENCODED, PENDING, Store, file_states
 from prom3e_index.indexer.unfinished import (
+    as_noted,
     encoded_rows,
     encoded_works,
     kept_where_encoded,
+    serves,
     take_over,
 )
 from prom3e_index.indexer.work import BuildConfig, identity, resumable, write_note
@@ -198,6 +200,26 @@ def test_the_raster_that_lies_in_a_folder_is_part_of_what_a_build_is(tmp_path, m
         told.append(identity(config, mini))
     assert [t["climate"] for t in told] == ["", str(raster), str(raster)]
     assert len({t.get("climate_content") for t in told}) == 3
+
+
+@pytest.mark.parametrize("size", [1000, 5 << 20])
+def test_other_weights_of_the_same_length_and_time_are_another_model(tmp_path, size):
+    weights, out = tmp_path / "model.safetensors", tmp_path / "o.p3i"
+    (tmp_path / "t.csv").write_text("id,lat,lon\n1,2,3\n")
+    settings = {"image_mean": [0.5]}
+    model = SimpleNamespace(folder=tmp_path, sources=lambda: [weights], shared_config=settings)
+    config = BuildConfig(table=str(tmp_path / "t.csv"), out=out, model="mini")
+    told = []
+    for byte in (b"a", b"b", b"b"):
+        weights.write_bytes(byte * size)
+        os.utime(weights, ns=(10**18, 10**18))
+        told.append(identity(config, model))
+    assert told[0]["weights"] == told[1]["weights"]
+    assert not serves(told[0], told[1]) and serves(told[1], told[2])
+    del told[0]["weights_content"]  # as an earlier version noted it
+    assert serves(told[0], told[1]) and as_noted(told[0], told[1]) == told[1]
+    settings["image_mean"] = [0.4]
+    assert not serves(told[1], identity(config, model))
 
 
 def test_a_file_that_was_lost_in_part_is_encoded_again_so_that_it_is_said_again(tmp_path, media):
