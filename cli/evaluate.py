@@ -10,6 +10,7 @@ from typing import Annotated, Any, cast
 import typer
 
 from prom3e_index.cli.options import Device, EncodeOptions, Hub, config_from, folder, grouped
+from prom3e_index.cli.results_folder import results_folder
 from prom3e_index.cli.screen import progress, say
 
 app = typer.Typer(
@@ -52,23 +53,6 @@ AllowSeen = Annotated[
 Species = Annotated[str | None, typer.Option(help="Column that says the species.")]
 Rows = Annotated[int, typer.Option(min=1, help="At most this many rows, drawn with --seed.")]
 Seed = Annotated[int, typer.Option(min=0, help="Number that draws and intervals follow from.")]
-
-
-def results_folder(data: str, model: str | None) -> Path:
-    """Where results go if nobody says: `evaluation/DATA-MODEL`, so that those of other data or models stay."""
-    import json
-    import re
-
-    path, _, table = data.partition("::")
-    name = Path(path).resolve().name if path.strip(".") == "" else Path(path).name
-    manifest = Path(path) / "manifest.json"
-    if model is None and manifest.is_file():
-        try:
-            model = str(json.loads(manifest.read_text())["model"]["name"])
-        except (ValueError, KeyError, TypeError):
-            model = None  # a damaged index: whoever opens it says so
-    parts = (Path(name).stem, table, Path(model).name if model else "")
-    return Path("evaluation") / re.sub(r"[^\w.-]+", "_", "-".join(p for p in parts if p) or "stdin")
 
 
 def embeddings(

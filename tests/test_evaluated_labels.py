@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from typer.testing import CliRunner
 
 from prom3e_index.cli.app import app
 from prom3e_index.cli.build import search_words
-from prom3e_index.cli.evaluate import results_folder
+from prom3e_index.cli.results_folder import results_folder
 from prom3e_index.errors import InputError
 from prom3e_index.evaluation.data import column_named, split_of
 from prom3e_index.evaluation.pages.output import screen
@@ -87,6 +88,42 @@ def test_results_of_other_data_or_models_go_elsewhere(bundle_path, tmp_path):
     assert results_folder("b.npz", None) == Path("evaluation/b")
     assert results_folder("..", None).parent == Path("evaluation")
     assert results_folder("..", None).name not in ("", "..", ".")
+
+
+def test_results_of_other_data_of_one_name_stay(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for folder in ("a", "b", "m/own", "n/own"):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "obs.npz").touch()
+
+    def store(folder, source, model, name="results.json"):
+        folder.mkdir(parents=True, exist_ok=True)
+        facts = {"source": source, "model_called": model}
+        (folder / name).write_text(json.dumps({"facts": facts}))
+
+    plain = Path("evaluation/obs-own")
+    assert results_folder("a/obs.npz", "m/own") == plain
+    store(plain, "a/obs.npz", "m/own", "probe.json")
+    assert results_folder(str(tmp_path / "a/obs.npz"), "./m/own") == plain
+    others = [("b/obs.npz", "m/own"), ("a/obs.npz", "n/own")]
+    found = [results_folder(*of) for of in others]
+    assert len({plain, *found}) == 3
+    for folder, of in zip(found, others, strict=True):
+        store(folder, *of)
+        assert results_folder(*of) == folder and folder.name.startswith("obs-own-")
+    assert results_folder("a/obs.npz", "m/own") == plain
+    (plain / "probe.json").write_text("{")
+    assert results_folder("b/obs.npz", "m/own") == plain  # nothing there can be read
+
+
+def test_results_say_what_their_model_was_called(tmp_path):
+    from tiny_set import tiny
+
+    from prom3e_index.evaluation.opened import EvaluationConfig, describe
+
+    config = EvaluationConfig(tmp_path / "d.npz", tmp_path, "m/own", source="a/obs.npz")
+    facts = describe(tiny(5), None, config)
+    assert (facts["source"], facts["model_called"]) == ("a/obs.npz", "m/own")
 
 
 def test_what_a_search_finds_is_not_said_as_if_it_were_right():

@@ -97,6 +97,7 @@ def describe(
         "species_column": species or data.species,
         "species_labelled": data.labelled("species"),
         "model": model.name if model else None,
+        "model_called": config.model,
         "model_fingerprint": model.mvae_fingerprint if model and model.mvae_source else None,
         "seed": config.seed,
         "program": f"prom3e-index {prom3e_index.__version__}",
