@@ -13,7 +13,7 @@ from changes import quiet
 from prom3e_index.indexer import embed as embed_module
 from prom3e_index.indexer import losses as module
 from prom3e_index.indexer.build import build
-from prom3e_index.indexer.losses import LOST, Losses, lost_tables, missing, read_lost
+from prom3e_index.indexer.losses import LOST, Losses, looked_at, lost_tables, read_lost
 from prom3e_index.indexer.work import BuildConfig
 from prom3e_index.search.run import Bundle
 
@@ -79,10 +79,12 @@ def test_what_counts_as_missing(tmp_path):
     (tmp_path / "file").write_text("x")
     (tmp_path / "link").symlink_to(tmp_path / "file")
     (tmp_path / "dangling").symlink_to(tmp_path / "nothing")
-    assert missing(tmp_path / "file") is missing(tmp_path / "link") is missing(tmp_path) is None
+    there, _ = found = looked_at(tmp_path / "file")
+    assert there > 0 and looked_at(tmp_path / "link") == found == (there, None)
+    assert looked_at(tmp_path)[1] is None
     for name in ("nothing", "dangling", "file/below", "no/such/folder"):
-        assert missing(tmp_path / name) == f"{tmp_path / name} does not exist"
-    assert missing(tmp_path / ("x" * 5_000)) is None  # for the decoder to say
+        assert looked_at(tmp_path / name) == (0, f"{tmp_path / name} does not exist")
+    assert looked_at(tmp_path / ("x" * 5_000)) == (0, None)  # for the decoder to say
 
 
 def test_missing_files_are_not_sent_to_a_decoder_and_are_in_the_index_with_their_reason(
