@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from prom3e_index.bundle.faiss.kinds import choose
 from prom3e_index.bundle.filters import Filter
 from prom3e_index.bundle.media_folders import beside
-from prom3e_index.bundle.model_place import noted_model
+from prom3e_index.bundle.model_place import noted_model, placed_beside
 from prom3e_index.bundle.opened import BundleFolder
 from prom3e_index.bundle.segment_views import observation_cells
 from prom3e_index.errors import (
@@ -118,6 +118,8 @@ def add(
     action, index = "update" if update else "add", real_path(index)
     with changing(index, action, progress) as old:
         named = config.model is not None or config.hub is not None
+        for said in placed_beside(old, index, config.model, config.hub):
+            progress(said, 0, None)
         model, config = as_built(index, old, config)
         bundle = BundleFolder(index, old)
         work = _work_folder(index, old, identity(config, model), config.restart, action)

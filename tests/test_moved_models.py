@@ -8,10 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from changes import ids_of, manifest_of, places, quiet
+from changes import Heard, ids_of, manifest_of, places, quiet, rewrite_manifest
 
 from prom3e_index.bundle.filters import Filter
 from prom3e_index.bundle.media_folders import MediaFolders
+from prom3e_index.bundle.model_place import found_again, model_of
 from prom3e_index.errors import MismatchError, ModelError
 from prom3e_index.indexer.build import build
 from prom3e_index.indexer.change import add, remove
@@ -61,6 +62,40 @@ def test_moved_together_everything_works_and_grows(moved):
         done.added == 1 and done.lost == 0 and ids_of(Bundle.open(index)) == {"a1", "a2", "a3", "b"}
     )
     assert manifest_of(index)["observed"]["env"] == 4  # the raster too
+
+
+def test_what_is_taken_from_beside_an_index_is_said(made, moved):
+    index = moved / "x/i.p3i"
+    said = f"the model beside the index is used, {moved / 'models/own'}: {made / 'models/own'} is not there"
+    answer = Bundle.open(index).search(ASK)
+    assert answer.notes.count(said) == 1
+    named = Bundle.open(index, model=moved / "models/own").search(ASK)
+    assert not [n for n in named.notes if "beside" in n]
+    heard = Heard()
+    add(index, BuildConfig(table=places(moved / "n.csv", ["b"]), out=index, workers=1), heard)
+    assert heard.count(said) == 1
+
+
+@pytest.mark.parametrize("name, seen", [
+    ("/nowhere/own", "{disk}/models/own"), ("/nowhere/own", "../i.p3i/own"), ("/nowhere/own", "own"), ("/nowhere/own", "./own"),
+    ("/nowhere/own", "../link"), ("/nowhere/own", "../../../disk/models/own"), ("/nowhere/own", "../x/../i.p3i/own"),
+    ("{disk}/x/i.p3i/own", None), ("{disk}/x/link", None), ("models/own", None), ("./models/own", "../nothing"),
+    ("x/builtin/own", None),
+])  # fmt: skip
+def test_an_index_names_no_model_within_it_nor_anywhere(moved, monkeypatch, name, seen):
+    """What an archive of an index brings, or what lies somewhere on this computer, is not opened unasked."""
+    index = moved / "x/i.p3i"
+    shutil.copytree(moved / "models/own", index / "own")
+    (moved / "x/link").symlink_to(index / "own")
+    monkeypatch.chdir(moved)
+    filled = [v and v.format(disk=moved) for v in (name, seen)]
+    model = manifest_of(index)["model"]
+    rewrite_manifest(index, model=model | {"name": filled[0], "beside": filled[1]})
+    with pytest.raises(ModelError, match="model=FOLDER"):
+        Bundle.open(index).model()
+    hub = {"name": "mini", "beside": None, "hub": filled[0], "hub_beside": filled[1]}
+    assert found_again(index, *filled) is None
+    assert model_of({"model": hub}, index).hub is None
 
 
 def test_moved_apart_the_error_names_the_option_and_the_option_serves(moved, command, tmp_path):

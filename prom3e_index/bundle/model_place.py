@@ -31,15 +31,52 @@ def noted_model(model: Model, index: Path) -> dict[str, str | None]:
     return {"name": str(model.folder.resolve()), "beside": beside(index, model.folder), **places}
 
 
+UP = 2
+"""Folders that a way from an index to its model leads up at most: to the one that holds it, or the one above that."""
+
+
 def found_again(index: Path, known: str | None, seen: str | None) -> Path | None:
-    """A path that an index notes: as known where something is there, else as seen from the index; None without one."""
+    """A path that an index notes: as known where something is there, else as seen from the index; None without one.
+
+    An index may come from others. What is opened for it unasked is where it was, or a neighbour that moved with it;
+    nothing within the index, nothing that depends on the working folder, and not any place of this computer.
+    """
     if known is None:
         return None
-    if seen and not Path(known).exists():
-        together = Path(os.path.normpath(index.absolute() / seen))
-        if together.exists():
-            return together
-    return Path(known)
+    path = Path(known)
+    if path.is_absolute() and path.exists() and not _within(index, path):
+        return path
+    parts = Path(os.path.normpath(seen or ".")).parts
+    if not 1 <= parts.count("..") <= UP:  # none: within the index, or a whole path
+        return None
+    together = Path(os.path.normpath(index.absolute() / str(seen)))
+    return together if together.exists() and not _within(index, together) else None
+
+
+def _within(index: Path, path: Path) -> bool:
+    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(index))
+
+
+def placed_beside(
+    manifest: Mapping[str, Any],
+    index: Path,
+    name: str | Path | None = None,
+    hub: str | Path | None = None,
+) -> list[str]:
+    """What is to be said where a model or its copy of the hub is taken from beside an index, as `model_of` does."""
+    from prom3e_index.models.folder import built_in
+
+    made = manifest["model"]
+    out = []
+    for what, given, known, seen in (
+        ("model", name, made["name"], made.get("beside")),
+        ("copy of the hub", hub, made.get("hub"), made.get("hub_beside")),
+    ):
+        here = given is not None or known in built_in()
+        path = None if here else found_again(index, known, seen)
+        if path is not None and str(path) != known:
+            out.append(f"the {what} beside the index is used, {path}: {known} is not there")
+    return out
 
 
 def model_of(
@@ -64,8 +101,12 @@ def model_of(
         known = str(made["name"])
         name = known
         if known not in built_in():
-            name = found_again(index, known, made.get("beside")) or known
-            if not Path(name).exists() and Path(name).parent.name != "builtin":
+            name = found_again(index, known, made.get("beside"))
+            if name is None and Path(known).parent.name == "builtin":
+                name = next(
+                    (n for n in built_in() if n == Path(known).name), None
+                )  # it came with a program that was installed elsewhere
+            if name is None:
                 raise ModelError(
                     f"The model of {index} is not where it was, {known}, and does not lie beside the index as it did. "
                     "Say where it is now: --model FOLDER; prom3e-index relocate --model FOLDER notes it."

@@ -19,7 +19,7 @@ from prom3e_index.bundle.held_files import HeldFiles
 from prom3e_index.bundle.manifest import checksum, manifest_path, read_manifest
 from prom3e_index.bundle.memory_maps import Stacked, stacked, stored_array
 from prom3e_index.bundle.metadata_database import MetadataDatabase
-from prom3e_index.bundle.model_place import model_of
+from prom3e_index.bundle.model_place import model_of, placed_beside
 from prom3e_index.bundle.segment import Segment
 from prom3e_index.errors import BundleError, MismatchError
 
@@ -55,6 +55,7 @@ class BundleFolder:
         self.rows = int(manifest["rows"])
         self.places = int(manifest["places"])
         self._models: dict[tuple[str | None, str | None, str], Model] = {}
+        self._placed: dict[tuple[str | None, str | Path | None], list[str]] = {}
         self._lock = threading.Lock()
         self._files = HeldFiles(path, manifest["files"])
         first = 0
@@ -315,6 +316,13 @@ class BundleFolder:
                 self._check(model, "mvae", model.mvae_fingerprint)
                 self._models[key] = model
             return self._models[key]
+
+    def placed(self, name: str | None, hub: str | Path | None) -> list[str]:
+        """What is to be said of where `model` finds the model: `placed_beside`."""
+        named = (name or self._named[0], hub or self._named[1])
+        if named not in self._placed:
+            self._placed[named] = placed_beside(self.manifest, self.path, *named)
+        return self._placed[named]
 
     def check_encoder(self, model: Model, modality: str) -> None:
         """Refuse an encoder that is not the one the bundle was made with."""

@@ -48,6 +48,7 @@ def answer_of(
         if len(files) > 1
     ]
     notes += asked.notes
+    notes += bundle.placed(query.model, query.hub)
     notes += left_out(bundle, f)
     if isinstance(query.location, tuple):
         outside = place_outside(bundle, query.location)
