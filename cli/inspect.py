@@ -88,10 +88,6 @@ def _line(check: Check) -> str:
     return f"{mark} {check.name}: {check.detail}"
 
 
-_EXPORTED = {"metadata": ("parquet", "csv", "geojson"), "embeddings": ("parquet",)}
-"""What `export` writes, and in which formats."""
-
-
 def export(
     file: Annotated[
         Path | None, typer.Argument(metavar="OUTPUT", help="The file to write.", show_default=False)
@@ -112,21 +108,14 @@ def export(
     from prom3e_index.errors import InputError
     from prom3e_index.search.meaning import MEANINGLESS, means_nothing
     from prom3e_index.search.run import Bundle
-    from prom3e_index.show.endings import format_of
-    from prom3e_index.show.export import export_embeddings, export_metadata
+    from prom3e_index.show.export import write_export
 
     if (file is None) == (output is None):
         raise InputError("Name one file to write: export FILE, or export --output FILE.")
     output = file or output
     assert output is not None  # one of them is given
-    if what not in _EXPORTED:
-        raise InputError(f"--what is {what!r}; known: {', '.join(_EXPORTED)}.")
-    kind = format_of(format, output, _EXPORTED[what], None)
     bundle = Bundle.open(index)
-    if what == "embeddings":
-        rows = export_embeddings(bundle, output)
-    else:
-        rows = export_metadata(bundle, output, kind)
+    rows = write_export(bundle, output, what, format)
     say(f"{rows:,} rows in {output}")
     if means_nothing(bundle):
         say(f"warning: {MEANINGLESS}", err=True)

@@ -38,11 +38,11 @@ def remove(
     from prom3e_index.bundle.filters import Filter
     from prom3e_index.errors import InputError
     from prom3e_index.indexer.change import remove as run
-    from prom3e_index.indexer.removal import MUCH, removal
+    from prom3e_index.indexer.removal import MUCH, ids_of, removal
 
     if (where is None) == (ids is None):
         raise InputError("Say what to remove: either --where PREDICATE or --ids FILE.")
-    wanted = None if ids is None else _lines(ids)
+    wanted = None if ids is None else ids_of(ids)
     found = removal(index, Filter(where=where), wanted)
     if dry_run:
         _say_meant(index, found)
@@ -112,17 +112,6 @@ def _say_unknown(found: Removal) -> None:
         shown = ", ".join(repr(i[:80]) for i in found.unknown[:5])
         say(f"{len(found.unknown):,} ids are not in the index: {shown}", err=True)
         raise typer.Exit(1)
-
-
-def _lines(path: Path) -> list[str]:
-    from prom3e_index.errors import InputError
-
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as e:
-        raise InputError(f"{path} cannot be read as lines of UTF-8: {e}.") from e
-    ids = list(dict.fromkeys(line.rstrip("\r") for line in text.split("\n")))
-    return [i for i in ids if i]
 
 
 def restore(

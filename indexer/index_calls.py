@@ -44,12 +44,12 @@ def remove(
     """
     from prom3e_index.bundle.filters import Filter
     from prom3e_index.indexer.change import remove as run
-    from prom3e_index.indexer.removal import MUCH, removal
+    from prom3e_index.indexer.removal import MUCH, ids_of, removal
 
     if (where is None) == (ids is None):
         raise InputError("Say what to remove: either where, a predicate, or ids.")
     chosen = where if isinstance(where, Filter) else Filter(where=where)
-    wanted = None if ids is None else _ids(ids)
+    wanted = None if ids is None else ids_of(ids)
     found = removal(Path(index), chosen, wanted)
     if not dry_run and found.share > MUCH and not yes:
         raise InputError(
@@ -74,19 +74,6 @@ def remove(
         notes=tuple(notes),
         changed=bool(notes),
     )
-
-
-def _ids(given: Iterable[str] | AnyPath) -> list[str]:
-    if not isinstance(given, str | Path):
-        return [str(i) for i in given]
-    try:
-        text = Path(given).read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as e:
-        raise InputError(
-            f"ids is {str(given)!r:.80}, which cannot be read as UTF-8 ({e}); give a list of ids, or the path of a "
-            "file with one id a line."
-        ) from e
-    return [i for i in dict.fromkeys(line.rstrip("\r") for line in text.split("\n")) if i]
 
 
 def restore(index: AnyPath = INDEX, *, at: int, progress: Progress = silent) -> Outcome:
@@ -131,23 +118,16 @@ def export(
         output: The file to write.
         index: The index folder, or an opened index.
         what: 'metadata' or 'embeddings'.
-        format: 'parquet', 'csv' or 'geojson'; told by the file's ending when None. Embeddings are parquet.
+        format: 'parquet', 'csv' or 'geojson'; told by the file's ending when None, and never another than it says.
+            Embeddings are parquet.
 
     Raises:
         InputError: Another format or content, or a path that cannot be written to.
     """
     from prom3e_index.search.run import Bundle
-    from prom3e_index.show.export import export_embeddings, export_metadata
+    from prom3e_index.show.export import write_export
 
     if isinstance(index, str | Path):
         with Bundle.open(index) as opened:
             return export(output, opened, what=what, format=format)
-    path = Path(output)
-    kind = format or path.suffix.lower().lstrip(".")
-    if what == "embeddings":
-        if kind != "parquet":
-            raise InputError(f"Embeddings are exported as parquet, not {kind!r}.")
-        return export_embeddings(index, path)
-    if what != "metadata":
-        raise InputError(f"what is {what!r}; known: metadata, embeddings.")
-    return export_metadata(index, path, kind)
+    return write_export(index, Path(output), what, format)

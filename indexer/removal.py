@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,6 +50,24 @@ class Removal:
     def share(self) -> float:
         """Of the index's rows, 0..1."""
         return len(self.rows) / self.of_rows if self.of_rows else 0.0
+
+
+def ids_of(given: Iterable[str] | str | Path) -> list[str]:
+    """Ids as they are given, or of a file with one a line; each once there.
+
+    Raises:
+        InputError: The file cannot be read as lines of UTF-8.
+    """
+    if not isinstance(given, str | Path):
+        return [str(i) for i in given]
+    try:
+        text = Path(given).read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as e:
+        raise InputError(
+            f"ids is {str(given)!r:.80}, which cannot be read as lines of UTF-8 ({e}); name a file with one id a line, "
+            "or in Python a list of ids."
+        ) from e
+    return [i for i in dict.fromkeys(line.rstrip("\r") for line in text.split("\n")) if i]
 
 
 def removal(index: Path, where: Filter | None, ids: Sequence[str] | None) -> Removal:

@@ -161,7 +161,7 @@ def test_more_than_a_tenth_is_removed_only_on_purpose(index, tmp_path):
         prom3e_index.remove(index, where="true")
     with pytest.raises(InputError, match="either where, a predicate, or ids"):
         prom3e_index.remove(index)
-    with pytest.raises(InputError, match="give a list of ids, or the path"):
+    with pytest.raises(InputError, match="a list of ids"):
         prom3e_index.remove(index, ids="a1")
     assert ids_of(Bundle.open(index)) == held
     assert prom3e_index.remove(index, ids=tmp_path / "ids.txt").removed == 2
@@ -178,10 +178,16 @@ def test_an_index_is_exported_by_its_folder_or_when_it_is_open(base, tmp_path):
     assert len({(tmp_path / n).read_bytes() for n in ("a.csv", "b.csv", "c.dat")}) == 1
     for more, words in (
         ({"what": "all"}, "what is 'all'"),
-        ({"what": "embeddings"}, "as parquet, not 'csv'"),
+        ({"what": "embeddings"}, "does not say in which format"),
+        ({"what": "embeddings", "format": "csv"}, "Unknown format 'csv'"),
+        ({"format": "parquet"}, "parquet is not what .*d.csv says"),
     ):
         with pytest.raises(InputError, match=words):
             prom3e_index.export(tmp_path / "d.csv", base, **more)
+        assert not (tmp_path / "d.csv").exists()
+    for name, begins in (("e.pq", b"PAR1"), ("e.json", b'{"type": "FeatureCollection"')):
+        assert prom3e_index.export(tmp_path / name, base) == 24
+        assert (tmp_path / name).read_bytes().startswith(begins)
 
 
 @pytest.mark.usefixtures("fast")

@@ -18,10 +18,14 @@ from prom3e_index.schema import MEDIA, SHOWN
 from prom3e_index.search.answered import Hit
 from prom3e_index.search.meaning import MEANINGLESS, means_nothing
 from prom3e_index.search.run import Bundle
+from prom3e_index.show.endings import format_of
 from prom3e_index.show.escapes import cells, csv_lines, feature, json_text, plain
 from prom3e_index.show.files import replacing
 
 FORMATS = ("parquet", "csv", "geojson")
+"""Of the observations."""
+CONTENTS = {"metadata": FORMATS, "embeddings": ("parquet",)}
+"""What of an index is written, and in which formats."""
 _ALL = "SELECT * FROM observations ORDER BY row"
 
 
@@ -82,6 +86,28 @@ def write_parquet(found: Sequence[dict[str, Any]], columns: Sequence[str], path:
         writer.write_table(
             table
         )  # parquet.write_table removes what cannot be written, also a device or a pipe
+
+
+def write_export(bundle: Bundle, path: Path, what: str, format: str | None) -> int:
+    """Write what `CONTENTS` has of an index; give its rows.
+
+    Args:
+        bundle: The index.
+        path: The file.
+        what: The content.
+        format: As `endings.format_of` reads it and the file's ending.
+
+    Raises:
+        InputError: Another content or format, an ending that says another, or a path that cannot be written to.
+    """
+    if what not in CONTENTS:
+        raise InputError(
+            f"what is {what!r}; known: {', '.join(CONTENTS)}{near_names(what, list(CONTENTS))}."
+        )
+    kind = format_of(format, path, CONTENTS[what], None)
+    if what == "embeddings":
+        return export_embeddings(bundle, path)
+    return export_metadata(bundle, path, kind)
 
 
 def export_metadata(bundle: Bundle, path: Path, format: str) -> int:
