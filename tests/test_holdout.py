@@ -11,7 +11,8 @@ from embedding_sets import NAMES, TINY, made, write_npz
 
 from prom3e_index.models.folder import Model
 from prom3e_index.models.seen import Seen
-from prom3e_index.training.stage_two.holdout import LEAST, HeldOut, hold_out, sites_of
+from prom3e_index.tables.sites import sites_of
+from prom3e_index.training.stage_two.holdout import LEAST, HeldOut, hold_out
 from prom3e_index.training.stage_two.run import MVAERun, run_mvae
 from prom3e_index.training.stage_two.sets import read_places, read_set, splits_of
 

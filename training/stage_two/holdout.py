@@ -18,6 +18,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from prom3e_index.models.seen import marks_of
+from prom3e_index.tables.sites import sites_of
 from prom3e_index.training.stage_two.sets import EmbeddingSet
 
 Ints = NDArray[np.int64]
@@ -217,17 +218,6 @@ def joined(sets: Sequence[EmbeddingSet]) -> EmbeddingSet:
         numbers=None,
         asking=None,
     )
-
-
-def sites_of(place: NDArray[np.float64], side: float) -> Ints:
-    """Number (n,) of each row's cell of `side` degrees; −1 without a place."""
-    known = np.isfinite(place).all(axis=1)
-    out = np.full(len(place), -1, np.int64)
-    cell = np.stack([place[:, 0], (place[:, 1] + 180) % 360], axis=1)  # ±180° is one meridian
-    cells = np.floor(cell[known] / side)
-    if len(cells):
-        out[known] = np.unique(cells, axis=0, return_inverse=True)[1].reshape(-1)
-    return out
 
 
 def _components(

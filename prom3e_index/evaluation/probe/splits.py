@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from prom3e_index.errors import InputError
 from prom3e_index.evaluation.data import EvalSet, numbers, split_column, split_of
+from prom3e_index.tables.sites import sites_of
 
 TEST_SHARE = 0.2
 SITE_DEG = 1.0
@@ -33,9 +34,9 @@ def usual_splits(data: EvalSet) -> tuple[tuple[str, ...], str]:
         return (
             RANDOM,
         ), f"{leaks}; the rows have no columns latitude and longitude to keep sites apart by"
-    place = _places(data)
-    known = np.isfinite(place).all(axis=1)
-    sites = len(np.unique(np.floor(place[known] / SITE_DEG), axis=0))
+    site = sites_of(_places(data), SITE_DEG)
+    known = site >= 0
+    sites = int(site.max(initial=-1)) + 1
     if known.mean() < 0.5:
         return (
             RANDOM,
@@ -91,8 +92,8 @@ def known_sites(data: EvalSet) -> NDArray[np.int64] | None:
     """Number of each row's site, −1 where it has no place; None where no row has one."""
     if not {"latitude", "longitude"} <= data.columns.keys():
         return None
-    known = np.isfinite(_places(data)).all(axis=1)
-    return np.where(known, _sites(data), -1) if known.any() else None
+    site = sites_of(_places(data), SITE_DEG)
+    return site if (site >= 0).any() else None
 
 
 def _told(data: EvalSet, column: str) -> NDArray[np.str_]:
@@ -100,14 +101,11 @@ def _told(data: EvalSet, column: str) -> NDArray[np.str_]:
 
 
 def _places(data: EvalSet) -> NDArray[np.float64]:
-    """Latitude and longitude from 0 to 360 of each row, (n, 2); NaN where one is unknown."""
-    latitude, longitude = (numbers(data.column(c)) for c in ("latitude", "longitude"))
-    place = np.stack([latitude, (longitude + 180) % 360], axis=1)  # ±180° is one meridian
-    return np.where(np.isfinite(place).all(axis=1, keepdims=True), place, np.nan)
+    """Latitude and longitude of each row, (n, 2)."""
+    return np.stack([numbers(data.column(c)) for c in ("latitude", "longitude")], axis=1)
 
 
 def _sites(data: EvalSet) -> NDArray[np.int64]:
-    """Number of each row's cell of one degree; all rows without a place are one site."""
-    place = _places(data)
-    cell = np.where(np.isfinite(place), np.floor(place / SITE_DEG), np.inf)
-    return np.asarray(np.unique(cell, axis=0, return_inverse=True)[1].reshape(-1), np.int64)
+    """Number of each row's cell of one degree; all rows without a place are one site, the last."""
+    site = sites_of(_places(data), SITE_DEG)
+    return np.where(site < 0, site.max(initial=-1) + 1, site)
