@@ -195,7 +195,7 @@ def query(
     from prom3e_index.errors import InputError
     from prom3e_index.search.query import Query
     from prom3e_index.search.run import Bundle
-    from prom3e_index.show.endings import format_of
+    from prom3e_index.show.endings import format_of, not_the_table
     from prom3e_index.show.export import hit_columns
 
     output = None if output == Path("-") else output
@@ -241,6 +241,7 @@ def query(
     if queries is None and (map or queries_media or workers or restart):
         raise InputError("--map, --queries-media, --workers and --restart go with --queries TABLE.")
     bundle = Bundle.open(index, gpu=device.startswith("cuda") and device, at=at, media=media)
+    not_the_table(output, bundle.manifest)
     if queries is not None:
         from prom3e_index.cli.query_many import query_many
 

@@ -34,6 +34,12 @@ _LACKS = {
 """What is looked for in files, and which rows lack it."""
 _MORE = {"licence": "license IS NULL", "rights holder": "rights_holder IS NULL"}
 """What is taken too of files that are read anyway."""
+_ELSEWHERE = (
+    "SELECT path FROM (SELECT unnest([image, audio]) AS path, latitude, longitude FROM planned WHERE latitude IS NOT "
+    "NULL AND NOT coalesce(obscured, false)) WHERE path IS NOT NULL GROUP BY path "
+    "HAVING count(DISTINCT (latitude, longitude)) > 1"
+)
+"""Files that observations at several places share."""
 _FILLED = (
     "latitude", "longitude", "coordinate_uncertainty_m", "event_date", "event_start", "event_end", "scientific_name",
     "common_name", "text", "license", "rights_holder", COLUMN,
@@ -123,7 +129,9 @@ def _fill(con: duckdb.DuckDBPyConnection) -> list[str]:
         return []
     lacks = ", ".join(f"({q})" for q in (_LACKS | _MORE).values())
     rows = con.cursor().execute(
-        f"SELECT p.seq, i.facts, a.facts, {lacks} FROM planned p LEFT JOIN file_facts i ON i.path = p.image "
+        f"WITH elsewhere AS ({_ELSEWHERE}) SELECT p.seq, i.facts, p.image IN (FROM elsewhere), a.facts, "
+        f"p.audio IN (FROM elsewhere), p.image IS NOT NULL AND p.audio IS NOT NULL, {lacks} FROM planned p "
+        "LEFT JOIN file_facts i ON i.path = p.image "
         f"LEFT JOIN file_facts a ON a.path = p.audio WHERE {_lacking()} "
         "AND (coalesce(i.facts, '{}') <> '{}' OR coalesce(a.facts, '{}') <> '{}') ORDER BY p.seq"
     )
@@ -134,9 +142,13 @@ def _fill(con: duckdb.DuckDBPyConnection) -> list[str]:
     )
     while part := rows.fetchmany(_BATCH):
         taken: dict[str, list[Any]] = {name: [] for name in ("seq", *_FILLED)}
-        for seq, image, audio, *wanted in part:
+        for seq, image, of_many, audio, heard_of_many, both, *wanted in part:
             wants = [w for w, lacking in zip(_LACKS | _MORE, wanted, strict=True) if lacking]
-            values = _of_row(wants, [_parsed(text) for text in (image, audio) if text], counts)
+            files = [(image, of_many, "photo"), (audio, heard_of_many, "sound")]
+            found = [
+                (_parsed(text), many, which if both else "") for text, many, which in files if text
+            ]
+            values = _of_row(wants, found, counts)
             if values:
                 for name, column in taken.items():
                     column.append(seq if name == "seq" else values.get(name))
@@ -164,19 +176,31 @@ def _fill(con: duckdb.DuckDBPyConnection) -> list[str]:
 
 
 def _of_row(
-    wants: list[str], files: list[MediaFacts], counts: Counter[tuple[str, str]]
+    wants: list[str], files: list[tuple[MediaFacts, bool, str]], counts: Counter[tuple[str, str]]
 ) -> dict[str, Any]:
-    """What a row takes: of each thing it lacks that of the first file that says it."""
+    """What a row takes: of each thing it lacks that of the first file that says it.
+
+    Args:
+        wants: What it lacks.
+        files: What its files say; whether observations at other places have the same file, which then dates, places and
+            names none of them; and its word where the row has another file too, whose rights are its own.
+        counts: Gets what was taken, by kind of note.
+    """
     out: dict[str, Any] = {}
     took: dict[str, list[str]] = {}
     for what in wants:
-        for facts in files:
-            values = _VALUES[what](facts)
-            if values:
-                out |= values
-                took.setdefault(facts.kind, []).append(what)
-                counts[what, facts.kind] += 1
-                break
+        said = [
+            (facts, word, values)
+            for facts, elsewhere, word in files
+            if (values := _VALUES[what](facts)) and (what in _MORE or not elsewhere)
+        ]
+        for facts, word, values in said if what in _MORE else said[:1]:
+            for name, value in values.items():
+                alike = len(said) == len(files) and all(v == values for *_, v in said)
+                own = f"{value} ({word})" if word and what in _MORE and not alike else value
+                out[name] = f"{out[name]}; {own}" if name in out and not alike else own
+            took.setdefault(facts.kind, []).append(what)
+            counts[what, facts.kind] += 1
     if took:
         out[COLUMN] = "; ".join(f"{', '.join(what)} ({kind})" for kind, what in took.items())
     return out

@@ -111,3 +111,12 @@ def test_a_target_that_no_observation_has_is_told(index):
     assert any("no observation here has sat" in n and "--target image" in n for n in answer.notes)
     answer = index.search(Query(location=(47, 10.5), target="image", k=3))
     assert not any("no observation here has" in n for n in answer.notes)
+
+
+def test_a_predicate_on_an_empty_column_is_told_so(index):
+    said = notes(index, where="SPECIES = 'Buteo buteo'")[1]
+    assert (
+        "the column species is empty in every observation: names stand in scientific_name" in said
+    )
+    assert "is empty" not in notes(index, where="scientific_name = 'species'")[1]
+    assert "is empty" not in notes(index, where="longitude > 1300")[1]

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from prom3e_index.errors import InputError
-from prom3e_index.show.endings import format_of, told
+from prom3e_index.show.endings import format_of, not_the_table, told
 
 HITS = ("table", "json", "jsonl", "csv", "geojson", "parquet")
 
@@ -118,3 +118,15 @@ def test_commands_refuse_an_output_of_another_kind(ask):
     ):
         code, _, err = ask(*words)
         assert code == 2 and "its ending does not say" in err, words
+
+
+def test_the_table_of_an_index_is_not_written_over(tmp_path):
+    table = tmp_path / "t.csv"
+    table.write_text("id")
+    for stated, media in ((str(table), "/none"), ("/elsewhere/t.csv::Sheet1", str(tmp_path))):
+        manifest = {"source": {"table": stated, "media": media}}
+        with pytest.raises(InputError, match="is the table that the index was built from"):
+            not_the_table(table, manifest)
+        not_the_table(tmp_path / "other.csv", manifest)
+        not_the_table(None, manifest)
+    assert table.read_text() == "id"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import date
 
 import pytest
@@ -11,7 +12,9 @@ from told_files import comment, guano, told_photo, told_wav
 from prom3e_index.indexer import file_facts
 from prom3e_index.indexer.build import build
 from prom3e_index.indexer.change import add
+from prom3e_index.indexer.file_facts import _of_row
 from prom3e_index.indexer.work import BuildConfig
+from prom3e_index.media.facts import MediaFacts
 from prom3e_index.search.query import Query
 from prom3e_index.search.run import Bundle
 
@@ -107,7 +110,7 @@ def test_what_a_table_lacks_comes_from_its_files(media):
         False,
         False,
     )
-    assert rows["both"][:5] == (51.3, -4.5, day, "Parus major", "Ada")
+    assert rows["both"][:5] == (51.3, -4.5, day, "Parus major", "Ada (photo)")
     assert rows["both"][5] == "place, date, rights holder (EXIF); name (GUANO)"
     assert rows["own"] == (1.5, 2.5, date(2001, 2, 3), "Turdus merula", "Bo", None, True, True)
     assert rows["hidden"] == (
@@ -209,3 +212,27 @@ def test_a_table_may_have_a_column_of_that_name(media):
     assert bundle.sql("SELECT source_from_file, from_file FROM observations") == [
         ("mine", "place, date, rights holder (EXIF)")
     ]
+
+
+def test_a_file_of_observations_at_several_places_dates_none(tmp_path):
+    """The same photo may stand for a species; two detections in one photo at one place are dated by it."""
+    told_photo(tmp_path / "p.jpg", taken="2024:05:02 10:00:00", seed=1)
+    text = "id,image,latitude,longitude,species\n"
+    for name, places in (("one", "3,4 3,4"), ("two", "3,4 5,6")):
+        rows = "".join(f"{i},p.jpg,{place},Parus major\n" for i, place in enumerate(places.split()))
+        (tmp_path / f"{name}.csv").write_text(text + rows)
+        build(BuildConfig(table=str(tmp_path / f"{name}.csv"), out=tmp_path / name, model="mini"))
+        dated = Bundle.open(tmp_path / name).sql(
+            "SELECT event_start FROM observations ORDER BY row"
+        )
+        assert dated == [(date(2024, 5, 2) if name == "one" else None,)] * 2
+
+
+def test_rights_of_two_files_are_each_ones_own():
+    photo, sound = MediaFacts(kind="EXIF", rights="Ada"), MediaFacts(kind="tags", rights="Bo")
+    wanted = ["rights holder"]
+    holder = lambda *files: _of_row(wanted, list(files), Counter())["rights_holder"]  # noqa: E731
+    assert holder((photo, True, "photo"), (sound, False, "sound")) == "Ada (photo); Bo (sound)"
+    assert holder((photo, False, "photo"), (photo, False, "sound")) == "Ada"
+    assert holder((MediaFacts(), False, "photo"), (sound, False, "sound")) == "Bo (sound)"
+    assert holder((photo, False, ""), (MediaFacts(), False, "")) == "Ada"

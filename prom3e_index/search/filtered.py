@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -10,7 +11,7 @@ from weakref import WeakKeyDictionary
 from prom3e_index.bundle.filters import Filter
 from prom3e_index.bundle.opened import BundleFolder
 from prom3e_index.bundle.predicate import cut
-from prom3e_index.bundle.taxa import quoted
+from prom3e_index.bundle.taxa import NAMED_BY, quoted
 from prom3e_index.errors import InputError
 
 _KEPT: WeakKeyDictionary[BundleFolder, dict[str, Any]] = WeakKeyDictionary()
@@ -41,6 +42,7 @@ def none_left(bundle: BundleFolder, f: Filter) -> list[str]:
     if len(parts) > 1:
         counts = [f"{option} {_count(bundle, part):,}" for option, part in parts]
         out.append(f"each alone leaves rows: {', '.join(counts)}")
+    out += _empty_columns(bundle, f.where) if f.where is not None else []
     if f.taxon is not None and not _count(bundle, Filter(taxon=f.taxon)):
         near = bundle.unknown_taxon(f.taxon)
         out.append(f"taxon {cut(f.taxon)}{near or ': no such name'}")
@@ -49,6 +51,21 @@ def none_left(bundle: BundleFolder, f: Filter) -> list[str]:
     if f.since is not None or f.until is not None:
         days = _days(bundle)
         out += [f"the dates of the observations go from {days[0]} to {days[1]}"] if days else []
+    return out
+
+
+def _empty_columns(bundle: BundleFolder, where: str) -> list[str]:
+    """The columns of a predicate that have no value in any row, and what has names instead."""
+    words = set(re.findall(r"\w+", re.sub(r"'[^']*'", " ", where.lower())))
+    out = []
+    for column in (c for c in bundle.columns if c.lower() in words):
+        if _lacking(bundle, column) < bundle.rows:
+            continue
+        named = [n for n in NAMED_BY if n != column and n in bundle.columns]
+        instead = [n for n in named if _lacking(bundle, n) < bundle.rows]
+        hint = f": names stand in {', '.join(instead)}; --taxon asks all of them"
+        hint = hint if column in NAMED_BY and instead else ""
+        out.append(f"the column {column} is empty in every observation{hint}")
     return out
 
 

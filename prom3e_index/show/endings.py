@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from prom3e_index.errors import InputError, near_names
 
@@ -79,6 +80,27 @@ def told(path: Path, kind: str) -> Path:
             f"{_short(path)} would be {written}, which its ending does not say; give another --output."
         )
     return path
+
+
+def not_the_table(path: Path | None, manifest: dict[str, Any]) -> None:
+    """Refuse to write over the table that an index was built from.
+
+    Args:
+        path: The output; None for the screen.
+        manifest: Of the index.
+
+    Raises:
+        InputError: It is that table, where it was then or in the folder of its media.
+    """
+    if path is None or not path.is_file():
+        return
+    source = manifest["source"]
+    table = Path(str(source["table"]).partition("::")[0])
+    for given in (table, Path(source["media"]) / table.name):
+        if given.is_file() and given.samefile(path):
+            raise InputError(
+                f"{_short(path)} is the table that the index was built from; give another --output."
+            )
 
 
 def _no_file(path: Path) -> bool:

@@ -18,7 +18,7 @@ from prom3e_index.schema import MEDIA, SHOWN
 from prom3e_index.search.answered import Hit
 from prom3e_index.search.meaning import MEANINGLESS, means_nothing
 from prom3e_index.search.run import Bundle
-from prom3e_index.show.endings import format_of
+from prom3e_index.show.endings import format_of, not_the_table
 from prom3e_index.show.escapes import cells, csv_lines, feature, json_text, plain
 from prom3e_index.show.files import replacing
 
@@ -105,6 +105,7 @@ def write_export(bundle: Bundle, path: Path, what: str, format: str | None) -> i
             f"what is {what!r}; known: {', '.join(CONTENTS)}{near_names(what, list(CONTENTS))}."
         )
     kind = format_of(format, path, CONTENTS[what], None)
+    not_the_table(path, bundle.manifest)
     if what == "embeddings":
         return export_embeddings(bundle, path)
     return export_metadata(bundle, path, kind)
