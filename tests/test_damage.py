@@ -140,7 +140,7 @@ def test_removed_rows_come_back_only_when_that_is_asked_for(index, tmp_path, fas
     harm(names[-1])
     for action in ("compact", "rebuild"):
         with pytest.raises(
-            BundleError, match="which 5 rows were removed.*accept_removed_rows=True"
+            BundleError, match="which 5 rows were removed.*rebuild --accept-removed-rows"
         ):
             compact(index, quiet, action=action)
     said = Heard()
