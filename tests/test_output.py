@@ -147,7 +147,7 @@ def test_any_encoding_of_the_streams(written, encoding):
         code, out, err = written(encoding, *words)
         assert code == 0 and not err and out.decode(encoding)
     if encoding == "ascii":
-        text = written(encoding, *ASK)[1].decode("ascii")
+        text = written(encoding, *ASK, "--explain")[1].decode("ascii")
         assert "loc -> image" in text and "uncertainty ||sigma||1" in text
     for kind in ("json", "jsonl", "csv", "geojson"):
         text = written(encoding, *ASK, "-f", kind)[1].decode("utf-8")
