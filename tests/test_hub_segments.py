@@ -204,6 +204,6 @@ def test_another_bank_is_another_correction(sets, tmp_path):
         model / "bank.safetensors",
     )
     with pytest.raises(MismatchError, match="bank of training queries.*are not those"):
-        add(index, BuildConfig(table=parts["one"], out=index, model="mini"), quiet)
+        add(index, BuildConfig(table=parts["one"], out=index, model=str(model)), quiet)
     (check,) = [c for c in verify(Bundle.open(index), 5) if c.name == "correction against hubs"]
     assert not check.ok and "have changed" in check.detail
