@@ -103,7 +103,7 @@ def test_few_samples_are_no_percentile(index):
     assert answer.query["sigma_percentile"] is None and "unknown" in answer.standing
     from prom3e_index.cli.render import table
 
-    assert "unknown among the observations" in table(answer, None)
+    assert "unknown among the observations" in table(answer, None, explain=True)
     json.dumps(answer.to_dict(), allow_nan=False)
 
 
