@@ -87,6 +87,11 @@ def _take(update: bool, index: Path, config: BuildConfig) -> None:
             f"{done.incomplete:,} of those that were there already have lost a file that is there now; to take it: "
             f"prom3e-index update {shown(config.table)} --index {index}"
         )
+    elif done.known and not update:
+        say(
+            f"those stay as they are; what the table has otherwise of them: prom3e-index update {shown(config.table)} "
+            f"--index {index}"
+        )
     for sentence in done.said:
         say(sentence)
     for reason in done.reasons:

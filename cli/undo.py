@@ -57,7 +57,8 @@ def remove(
         if done.removed > done.observations
         else ""
     )
-    say(f"{done.removed:,} {rows}removed" if done.removed else "nothing to remove")
+    nothing = "; ".join(["nothing to remove", *found.empty])
+    say(f"{done.removed:,} {rows}removed" if done.removed else nothing)
     write_state(index, done.manifest)
     if done.removed:
         say_way_back(index, found.generation)
@@ -81,7 +82,7 @@ def _say_meant(index: Path, found: Removal) -> None:
     from prom3e_index.show.escapes import shown
 
     if not len(found.rows):
-        say(f"nothing would be removed from {index}")
+        say("; ".join([f"nothing would be removed from {index}", *found.empty]))
         return
     say(f"would be removed from {index}: {_meant(found)}")
     for key, name in found.first:

@@ -38,7 +38,7 @@ from prom3e_index.indexer.plan import Progress, silent
 from prom3e_index.indexer.publish import publish, settle
 from prom3e_index.indexer.understood import Heard, unheard
 from prom3e_index.indexer.unfinished import kept_where_encoded
-from prom3e_index.indexer.work import BuildConfig, open_model, work_folder
+from prom3e_index.indexer.work import BuildConfig, climate_of, open_model, work_folder
 from prom3e_index.indexer.write_segment import bias_width, vector_width, write_segment
 from prom3e_index.models.folder import Model
 from prom3e_index.mvae.completion import hidden_width
@@ -124,6 +124,7 @@ def _manifest(
     own = model.settings.get("encoder", {})
     loaded = {m: model.encoder(m).fingerprint for m in model.modalities if m in own}
     created = datetime.now(UTC).isoformat(timespec="seconds")
+    raster = climate_of(config)
     return {
         "format_version": FORMAT_VERSION,
         "generation": 1,
@@ -160,8 +161,8 @@ def _manifest(
             "duplicates": config.duplicates,
             "understood": facts["understood"],
             "expanded": expanded(facts),
-            "climate": str(config.climate.resolve()) if config.climate else None,
-            "climate_beside": beside(config.out, config.climate) if config.climate else None,
+            "climate": str(raster.resolve()) if raster else None,
+            "climate_beside": beside(config.out, raster) if raster else None,
         },
         "machine": {
             "python": platform.python_version(),

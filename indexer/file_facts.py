@@ -37,9 +37,9 @@ _MORE = {"licence": "license IS NULL", "rights holder": "rights_holder IS NULL"}
 _ELSEWHERE = (
     "SELECT path FROM (SELECT unnest([image, audio]) AS path, latitude, longitude FROM planned WHERE latitude IS NOT "
     "NULL AND NOT coalesce(obscured, false)) WHERE path IS NOT NULL GROUP BY path "
-    "HAVING count(DISTINCT (latitude, longitude)) > 1"
+    "HAVING max(latitude) - min(latitude) > 0.01 OR max(longitude) - min(longitude) > 0.01"
 )
-"""Files that observations at several places share."""
+"""Files that observations more than about a kilometre apart share."""
 _FILLED = (
     "latitude", "longitude", "coordinate_uncertainty_m", "event_date", "event_start", "event_end", "scientific_name",
     "common_name", "text", "license", "rights_holder", COLUMN,
@@ -163,10 +163,17 @@ def _fill(con: duckdb.DuckDBPyConnection) -> list[str]:
             "FROM taken t WHERE t.seq = planned.seq"
         )
     con.execute("DROP TABLE taken")
+    shared = con.execute(
+        f"SELECT count(*) FROM file_facts WHERE facts <> '{{}}' AND path IN ({_ELSEWHERE})"
+    ).fetchall()[0][0]
     said = [
         f"{n:,} observations took their {what} from what their files say ({kind})"
         for (what, kind), n in counts.items()
     ]
+    if shared:
+        said.append(
+            f"{shared:,} files belong to observations at several places, which take no place, date or name of them"
+        )
     unused: Counter[str] = Counter()
     notes = con.cursor().execute("SELECT facts FROM file_facts WHERE contains(facts, 'unused')")
     while part := notes.fetchmany(_BATCH):
@@ -199,8 +206,9 @@ def _of_row(
                 alike = len(said) == len(files) and all(v == values for *_, v in said)
                 own = f"{value} ({word})" if word and what in _MORE and not alike else value
                 out[name] = f"{out[name]}; {own}" if name in out and not alike else own
-            took.setdefault(facts.kind, []).append(what)
-            counts[what, facts.kind] += 1
+            if what not in took.setdefault(facts.kind, []):
+                took[facts.kind].append(what)
+                counts[what, facts.kind] += 1
     if took:
         out[COLUMN] = "; ".join(f"{', '.join(what)} ({kind})" for kind, what in took.items())
     return out

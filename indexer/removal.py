@@ -17,6 +17,7 @@ from prom3e_index.bundle.segment_views import observation_cells
 from prom3e_index.errors import InputError
 from prom3e_index.indexer.beside import real_path
 from prom3e_index.indexer.generation import there
+from prom3e_index.search.filtered import empty_columns
 
 Ints = NDArray[np.int64]
 MUCH = 0.1
@@ -35,6 +36,7 @@ class Removal:
         of_rows, of_observations: What the index holds.
         first: Id and name of the first few.
         unknown: Ids that were given and that no observation has.
+        empty: What is to be said of a predicate without rows: which of its columns have no value at all.
     """
 
     generation: int
@@ -45,6 +47,7 @@ class Removal:
     of_observations: int
     first: tuple[tuple[str, str | None], ...]
     unknown: tuple[str, ...]
+    empty: tuple[str, ...] = ()
 
     @property
     def share(self) -> float:
@@ -106,6 +109,9 @@ def selected(bundle: BundleFolder, where: Filter | None, ids: Sequence[str] | No
         of_observations=int(counts.get("observations", bundle.rows)),
         first=_first(bundle, rows[:SHOWN]),
         unknown=tuple(unknown),
+        empty=tuple(empty_columns(bundle, where.where))
+        if not len(rows) and where and where.where
+        else (),
     )
 
 

@@ -161,6 +161,10 @@ def test_an_index_is_changed_looked_back_at_and_compacted(inside, bundle_path, w
     table.write_text("id,lat,lon\nnew-1,10,20\nnew-2,91,0\ndemo-7-000000,1,2\n")
     code, out, _ = inside("add", table, "--index", index)
     assert code == 0 and "1 added, 1 were there already, 1 rejected" in out
+    assert (
+        f"those stay as they are; what the table has otherwise of them: prom3e-index update {table}"
+        in out
+    )
     assert "generation 2, 61 observations" in out and "segments/000002/rejected.parquet" in out
     (tmp_path / "ids.txt").write_bytes("demo-7-000001\r\nnobody\n\n".encode("utf-8-sig"))
     code, out, err = inside("remove", "--ids", tmp_path / "ids.txt", "--index", index)

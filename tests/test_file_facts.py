@@ -218,7 +218,7 @@ def test_a_file_of_observations_at_several_places_dates_none(tmp_path):
     """The same photo may stand for a species; two detections in one photo at one place are dated by it."""
     told_photo(tmp_path / "p.jpg", taken="2024:05:02 10:00:00", seed=1)
     text = "id,image,latitude,longitude,species\n"
-    for name, places in (("one", "3,4 3,4"), ("two", "3,4 5,6")):
+    for name, places in (("one", "3,4 3.001,4"), ("two", "3,4 5,6")):
         rows = "".join(f"{i},p.jpg,{place},Parus major\n" for i, place in enumerate(places.split()))
         (tmp_path / f"{name}.csv").write_text(text + rows)
         build(BuildConfig(table=str(tmp_path / f"{name}.csv"), out=tmp_path / name, model="mini"))

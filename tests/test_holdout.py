@@ -13,7 +13,8 @@ from prom3e_index.models.folder import Model
 from prom3e_index.models.seen import Seen
 from prom3e_index.tables.sites import sites_of
 from prom3e_index.training.stage_two.holdout import LEAST, HeldOut, hold_out
-from prom3e_index.training.stage_two.run import MVAERun, run_mvae
+from prom3e_index.training.stage_two.output import read_layout
+from prom3e_index.training.stage_two.run import MVAERun, _on_planet, run_mvae
 from prom3e_index.training.stage_two.sets import read_places, read_set, splits_of
 
 
@@ -236,3 +237,10 @@ def test_where_only_media_are_kept_apart_places_are_counted(placed):
         "other embedding but a name, tile, place or climate with rows trained on; "
         f"{len(found.held)} of them have the tile, place or climate of such rows" in said
     )
+
+
+def test_encoders_of_the_planet_are_named(runs):
+    """What is trained upon `mini` learns nothing of real photos, whatever the rows are."""
+    assert "invented planet" not in runs[3].summary()
+    assert "know the invented planet only" in replace(runs[3], planet=True).summary()
+    assert _on_planet(read_layout("mini", None, {}))

@@ -52,6 +52,12 @@ def read(folder: Path, text: str) -> list[dict[str, Any]]:
         ("Parus major (unknown)", None),
         ("", None),
         ("()", None),
+        # no names, and doubts between two taxa
+        ("Parus major - Male", None),
+        ("Turdus merula: Song", None),
+        ("Larus argentatus - Adult Winter", None),
+        ("Betula pendula / Acer", None),
+        ("Great Tit / Parus major", ("Parus major", "Great Tit")),
     ],
 )
 def test_a_text_with_two_names(text: str, found: tuple[str, str] | None) -> None:
@@ -92,6 +98,12 @@ def test_codes_are_no_names(tmp_path: Path, codes: str) -> None:
 
 def test_words_of_one_length_are_not_all_codes() -> None:
     assert not are_codes(["parus", "larus", "corvus"]) and not are_codes(["ROSA", "PICA", "TYTO"])
+    assert not are_codes(["lion", "puma", "kudu", "topi"]) and not are_codes(
+        ["jackal", "serval", "baboon"]
+    )
+    assert are_codes(["AMRO", "BLJA", "NOCA", "GRTI", "Unknown"]) and are_codes(
+        "amecro blujay norcar gretit1 sora".split()
+    )
     assert not are_codes(["DEER", "BOAR", "HARE", "BADGER"]) and not are_codes(["GRETI", "BLUTI"])
     assert [name_kind(n) for n in ("GRETI", "BLCKC", "SKUNK", "DEER", "CORVUS")] == [
         "none", "none", "common", "common", "scientific",
@@ -99,6 +111,7 @@ def test_words_of_one_length_are_not_all_codes() -> None:
 
 
 COMMON = (
+    "Indian Cobra", "Chinese alligator", "European Roller", "Eurasian Hoopoe", "Tasmanian devil", "Ground squirrel",
     "Marsh warbler", "Kentish plover", "Snow leopard", "Wedge-tailed Shearwater", "Clouded leopard", "Thomson gazelle",
     "Gewöhnliches Greiskraut", "echte Trameten", "Blässhuhn", "Moschus-Malve", "Girlitz", "Märzfliege", "Ruffed grouse",
 )  # fmt: skip
@@ -106,6 +119,9 @@ LATIN = (
     "Castor fiber", "Acer negundo", "Anser anser", "Thlaspi arvense", "Pecari tajacu", "Fringilla coelebs", "Remiz",
     "Isoëtes lacustris", "Podiceps cristatus", "Cyclamen", "Impatiens", "Acari", "Muscari", "Hister", "Anser sp.",
     "Anser indet", "Buteo buteo", "Nebria brevicollis", "Meloe", "Bufo bufo", "Struthio camelus", "Caiman crocodilus",
+    "Manihot esculenta Crantz", "Sabal palmetto", "Caracal aurata", "Pecten maximus", "Siren lacertina", "Zingel streber",
+    "Triglochin palustris L.", "Solen marginatus", "PASSER DOMESTICUS", "ACER CAMPESTRE", "Anser Anser", "Vireo Olivaceus",
+    "Carnegiea gigantea (Engelm.) Britton & Rose", "Echeveria elegans Rose", "Parus caeruleus Wolf", "Alligator mississippiensis",
     "Prunus mahaleb", "Quercus robur subsp. robur", "anser albifrons", "Ménétriesia ölandica",
 )  # fmt: skip
 

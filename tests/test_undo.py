@@ -175,3 +175,13 @@ def test_an_index_that_was_built_anew_is_not_the_one_that_was_looked_at(index):
     with pytest.raises(BundleError, match=r"generation 1 of 2031.*nothing was removed"):
         remove(index, Filter(where="1 = 1"), None, quiet, seen)
     assert Bundle.open(index).rows == 24
+
+
+def test_a_predicate_on_an_empty_column_is_told_so(index, command):
+    for words in (("--dry-run",), ()):
+        code, out, _ = command(
+            "remove", "--index", index, "--where", "species = 'Parus major'", *words
+        )
+        assert code == 0 and "the column species is empty in every observation" in out
+    code, out, _ = command("remove", "--index", index, "--where", "latitude > 400", "--dry-run")
+    assert code == 0 and "is empty" not in out

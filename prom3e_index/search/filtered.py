@@ -42,7 +42,7 @@ def none_left(bundle: BundleFolder, f: Filter) -> list[str]:
     if len(parts) > 1:
         counts = [f"{option} {_count(bundle, part):,}" for option, part in parts]
         out.append(f"each alone leaves rows: {', '.join(counts)}")
-    out += _empty_columns(bundle, f.where) if f.where is not None else []
+    out += empty_columns(bundle, f.where) if f.where is not None else []
     if f.taxon is not None and not _count(bundle, Filter(taxon=f.taxon)):
         near = bundle.unknown_taxon(f.taxon)
         out.append(f"taxon {cut(f.taxon)}{near or ': no such name'}")
@@ -54,8 +54,8 @@ def none_left(bundle: BundleFolder, f: Filter) -> list[str]:
     return out
 
 
-def _empty_columns(bundle: BundleFolder, where: str) -> list[str]:
-    """The columns of a predicate that have no value in any row, and what has names instead."""
+def empty_columns(bundle: BundleFolder, where: str) -> list[str]:
+    """Sentences on the columns of a predicate that have no value in any row, and what has names instead."""
     words = set(re.findall(r"\w+", re.sub(r"'[^']*'", " ", where.lower())))
     out = []
     for column in (c for c in bundle.columns if c.lower() in words):

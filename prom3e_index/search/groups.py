@@ -107,10 +107,10 @@ def best_of_groups(
     scores, found, path = take(k)
     kept = answering(found)
     keep = kept[_first_of_each(_values(bundle, found[kept], column))]
-    if len(keep) < wanted and len(found) < len(eligible):
+    if len(keep) < wanted and k < len(eligible):
         codes = group_codes(bundle, column)
         wanted = min(wanted, _groups(codes[eligible[answering(eligible)]]))
-        while len(keep) < wanted and len(found) < len(eligible):
+        while len(keep) < wanted and k < len(eligible):
             k *= 16
             scores, found, path = take(k)
             kept = answering(found)

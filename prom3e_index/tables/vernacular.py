@@ -10,23 +10,30 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable
 
 _HEADS = set(
     """
-fox wolf dog coyote bear raccoon badger otter stoat mink skunk cat lion tiger jaguar cougar mongoose civet genet hyena
-deer moose elk reindeer antelope gazelle buffalo cattle cow bull goat sheep boar pig hog horse giraffe hippo beaver
-mouse mice rat vole shrew mole bat hare possum koala baboon ape whale porpoise seal walrus bird tit treecreeper wren
-robin wheatear warbler flycatcher crow raven magpie jay rook finch lark pipit swift kingfisher woodpecker owl hawk
-eagle kite falcon harrier vulture hobby duck goose swan teal grebe loon heron egret stork crane rail coot plover
-sandpiper snipe gull tern skua auk pigeon dove nightjar partridge quail grouse ptarmigan pelican frog toad newt
-salamander snake viper adder turtle tortoise crocodile alligator fish trout salmon shark moth bee wasp ant beetle
-grasshopper spider tick oak beech birch maple pine spruce fir poplar ash elm rose grass fern moss daisy clover thistle
-fuchs reh dachs igel hase maus ratte katze hund wildkatze luchs biber meise fink amsel star eule kauz ente gans schwan
-reiher adler falke taube vogel schlange biene loup chien chat cerf sanglier lapin souris mésange pinson merle
-rougegorge hibou chouette oie cygne aigle faucon grenouille abeille papillon chêne hêtre zorro perro gato ciervo
-conejo ratón pájaro carbonero mirlo búho pato águila abeja mariposa vos hond kat ree hert zwijn egel muis mees vink
-merel lijster uil eend zwaan reiger valk bij
+fox wolf dog coyote jackal bear raccoon badger otter marten weasel stoat polecat mink skunk cat wildcat bobcat leopard
+lion tiger cheetah jaguar ocelot cougar mongoose civet genet hyena deer moose elk reindeer antelope gazelle wildebeest
+buffalo cattle cow bull goat sheep boar pig hog peccary horse donkey elephant giraffe hippo squirrel chipmunk marmot
+beaver mouse mice rat vole shrew hedgehog mole bat rabbit hare possum kangaroo wallaby koala wombat monkey baboon ape
+chimpanzee whale dolphin porpoise seal walrus bird tit chickadee nuthatch treecreeper wren robin thrush redstart
+wheatear warbler flycatcher starling crow raven magpie jay jackdaw rook sparrow finch bunting lark pipit wagtail
+swallow martin swift kingfisher woodpecker owl hawk eagle buzzard kite falcon harrier osprey vulture kestrel hobby
+duck goose swan teal mallard pochard grebe loon heron egret stork crane rail coot moorhen plover lapwing sandpiper
+snipe curlew godwit gull tern skua auk puffin pigeon dove cuckoo nightjar hummingbird parrot pheasant partridge quail
+grouse ptarmigan turkey pelican cormorant gannet frog toad newt salamander lizard snake viper adder turtle tortoise
+crocodile fish trout salmon shark butterfly moth bee bumblebee wasp ant beetle ladybird ladybug dragonfly damselfly
+grasshopper cricket spider tick oak beech birch maple pine spruce fir willow poplar ash elm rose grass fern moss
+mushroom orchid daisy clover thistle fuchs reh hirsch rotwild wildschwein dachs igel hase maus ratte katze hund
+wildkatze luchs biber specht meise fink amsel drossel rotkehlchen star sperling eule kauz ente gans schwan reiher
+adler falke taube vogel frosch schlange biene hummel renard loup chien chat cerf chevreuil sanglier blaireau lapin
+souris mésange pinson merle rougegorge moineau hibou chouette canard oie cygne aigle faucon oiseau grenouille abeille
+papillon chêne hêtre zorro perro gato ciervo jabalí conejo ratón pájaro carbonero mirlo gorrión búho pato águila
+halcón abeja mariposa vos hond kat ree hert zwijn egel konijn muis mees vink merel lijster uil eend zwaan reiger valk
+bij
 """.split()
 )
 _TAILS = (
@@ -37,9 +44,10 @@ _TAILS = (
 )  # fmt: skip
 _LEADS = set(
     """
-northern southern eastern western european eurasian american african asian canada common great greater lesser little
-large small giant dwarf house wood tree field marsh water sea mountain black white red blue green grey gray brown golden
-yellow orange purple pink spotted striped crested collared ringed banded domestic feral wild true
+northern southern eastern western european eurasian american african asian indian chinese japanese canada common great
+greater lesser little large small giant dwarf house wood tree field marsh water sea mountain black white red blue
+green grey gray brown golden yellow orange purple pink spotted striped crested collared ringed banded domestic feral
+wild true
 """.split()
 )
 """Words that many common names begin with."""
@@ -68,6 +76,16 @@ _LATIN_END = re.compile(
     rf"{_GENUS_END.pattern}|(?:ns|ps|an|men|[^e]e|i|[^aeioö]u|[aeou]r|[ie]o|iz)\Z"
 )
 """How names of genera and higher ranks and nearly all epithets end; many other words do too."""
+_TITLED_END = re.compile(rf"(?:{_LATIN_END.pattern})(?<!...an)")
+"""The same of a first word before others with capitals (`Passer Domesticus`), but no adjective (`Indian Cobra`)."""
+_NO_NAMES = set(
+    """
+male female adult adults subadult juvenile juveniles immature pair flock group singing song call calling drumming nest
+egg eggs larva larvae pupa tadpole caterpillar imago track tracks scat feather skull roadkill dead alive captive wild
+leaf leaves flower flowers fruit fruits seed bark winter summer spring autumn plumage
+""".split()
+)
+"""What people write behind a name that is no other name."""
 _NO_LETTERS = re.compile("(?![ëïæœ])[à-ſ]")
 """Latin letters that no scientific name has."""
 _CODE = re.compile(r"[A-Z]{4,6}|[a-z]{4}|[a-z]{5,6}[0-9]?")
@@ -102,7 +120,10 @@ def looks_common(text: str) -> bool:
 
 
 def _worded(plain: str, words: list[str]) -> bool:
-    """Whether one of its words is of common names alone."""
+    """Whether one of its words is of common names alone; of a species with its authors those of the species."""
+    species = _SPECIES.match(plain)
+    if species and latin_shaped(species[1]) and _LATIN_END.search(species[2]):
+        words = words[:2]  # the author may be Wolf or Rose
     lower = [w.lower() for w in words]
     if lower[0] in _LEADS and len(words) > 1:
         return True
@@ -117,18 +138,22 @@ def _shaped(text: str, words: list[str]) -> bool:
     begin, second = first.lower(), rest[0] if rest else ""
     odd = _NO_LETTERS.search(begin) is not None
     if rest and all(w[:1].isupper() for w in (first, *rest)):
-        return not _CITED.search(text) and (odd or not latin_shaped(first))
+        ends = _LATIN_END if text.isupper() else _GENUS_END
+        latin = latin_shaped(first) or (_TITLED_END.search(begin) and ends.search(rest[-1].lower()))
+        return not _CITED.search(text) and (odd or not latin) and begin != second.lower()
     if latin_shaped(first) or not begin.replace("-", "").isalpha():
         return False
-    odd |= not _LATIN_END.search(begin)
     if not rest:
+        odd |= not _LATIN_END.search(begin)
         code = len(first) <= _LONGEST_CODE - (not text.isupper())
         return not code and (odd or not text.isupper() and re.search("-[A-Z]", first) is not None)
     if first.islower() and second[:1].isupper():  # `echte Trameten`
         return len(first) > 4 and not _CITED.search(text)
     if not second.islower() or len(second) < 4 or second in NO_EPITHET:
         return False
-    return len(first) > 2 and begin != second and (odd or not _LATIN_END.search(second))
+    return (
+        len(first) > 2 and begin != second and (odd or not _LATIN_END.search(second))
+    )  # `Sabal palmetto`
 
 
 def latin_shaped(word: str) -> bool:
@@ -143,13 +168,21 @@ def is_code(text: str) -> bool:
 
 
 def are_codes(texts: Iterable[str]) -> bool:
-    """Whether a column holds codes: three or more words of one length, few of which end as Latin (`AMRO`)."""
-    words = {t.strip() for t in texts}
+    """Whether a column holds codes: three or more words, most of one length, few of which end as Latin (`AMRO`).
+
+    Those in small letters are codes where one has no vowel or a number: `lion, puma, kudu` are none.
+    """
+    words = {w for t in texts if not says_nothing(w := t.strip())}
     some = [w for w in words if _CODE.fullmatch(w)]
-    lengths = {len(w.rstrip("0123456789")) for w in some}
-    alike = len(some) >= 3 and len(some) >= 0.9 * len(words) and len(lengths) == 1
+    lengths = Counter(len(w.rstrip("0123456789")) for w in some)
+    alike = (
+        len(some) >= 3
+        and len(some) >= 0.9 * len(words)
+        and max(lengths.values()) >= 0.75 * len(some)
+    )
     latin, common = sum(map(latin_shaped, some)), sum(w.lower() in _HEADS for w in some)
-    return alike and latin <= 0.75 * len(some) and common < len(some) / 2
+    sure = any(w.isupper() or w[-1].isdigit() or not re.search("[aeiouy]", w) for w in some)
+    return alike and sure and latin <= 0.75 * len(some) and common < len(some) / 2
 
 
 def two_names(text: str) -> tuple[str, str] | None:
@@ -165,12 +198,15 @@ def two_names(text: str) -> tuple[str, str] | None:
     for mark in _BETWEEN:
         parts = mark.split(name)
         if len(parts) == 2:
-            return _sorted(parts[0], parts[1])
+            return _sorted(parts[0], parts[1], either="/" in mark.pattern and "/" in name)
     one, _, other = name.partition(", ")
     return _sorted(one, other, cited=True) if other and ", " not in other else None
 
 
-def _sorted(one: str, other: str, cited: bool = False) -> tuple[str, str] | None:
+def _sorted(
+    one: str, other: str, cited: bool = False, either: bool = False
+) -> tuple[str, str] | None:
+    """The two names of which one is scientific; `either` may be a doubt between two taxa (`Betula pendula / Acer`)."""
     one, other = (" ".join(p.replace("_", " ").split()) for p in (one, other))
     for scientific, common in ((one, other), (other, one)):
         species = _SPECIES.match(scientific)
@@ -184,10 +220,12 @@ def _sorted(one: str, other: str, cited: bool = False) -> tuple[str, str] | None
         words = common.split()
         if not words or not common[:1].isalpha() or says_nothing(common):
             continue
+        if any(w.lower() in _NO_NAMES for w in words):
+            continue
         author = cited and scientific is one
         if author and (_AUTHOR.search(common) or len(words) == 1 and not _worded(common, words)):
             continue
-        single = len(words) == 1 and common.istitle() and not latin_shaped(common)
+        single = len(words) == 1 and common.istitle() and not latin_shaped(common) and not either
         if looks_common(common) or single:
             return scientific, common
     return None

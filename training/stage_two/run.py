@@ -95,6 +95,7 @@ class Outcome:
         dropped: Rows without any modality.
         published: Folder of the published layout, when asked for.
         held: What was held out, or why nothing was; None with validation rows of one's own.
+        planet: Whether the encoders are of a model that knows the invented planet only.
     """
 
     trained: Trained
@@ -104,6 +105,7 @@ class Outcome:
     dropped: int
     published: Path | None
     held: HeldOut | str | None = None
+    planet: bool = False
 
     def summary(self) -> str:
         """Lines on rows and recall."""
@@ -111,6 +113,7 @@ class Outcome:
         words += f", {self.dropped:,} without any modality left out" if self.dropped else ""
         words += f"; weights of step {self.trained.step} of {self.trained.steps}"
         words += f", products in {self.precision}"
+        words += f"\n{_ON_PLANET}" if self.planet else ""
         if isinstance(self.held, HeldOut):
             words += f"\n{self.held.said()} {OTHERS}"
         if self.use is None:
@@ -204,14 +207,15 @@ def run_mvae(run: MVAERun, report: Report) -> Outcome | None:
         layout,
         use,
         name=run.name or run.out.resolve().name,
-        summary=run.summary or _summary(run),
+        summary=run.summary or _summary(run, layout),
         half=run.half,
         hubs=hubs,
         seen=_seen(sets, held.held if isinstance(held, HeldOut) else validation, layout.modalities),
     )
     published = export_published(run.out, trained.mvae) if run.export else None
     rows, dropped = sum(len(s) for s in sets), sum(s.dropped for s in sets)
-    return Outcome(trained, use, recipe.precision, rows, dropped, published, held)
+    planet = _on_planet(layout)
+    return Outcome(trained, use, recipe.precision, rows, dropped, published, held, planet)
 
 
 def _validation(run: MVAERun, layout: Layout) -> EmbeddingSet | None:
@@ -240,6 +244,17 @@ def _seen(
     return replace(seen, chosen=chosen)
 
 
-def _summary(run: MVAERun) -> str:
+_ON_PLANET = (
+    "its encoders are those of mini and know the invented planet only: what they tell of real photos and sounds is "
+    "little; encode with taxabind, or train encoders"
+)
+
+
+def _on_planet(layout: Layout) -> bool:
+    return layout.encoders is not None and layout.encoders.planet
+
+
+def _summary(run: MVAERun, layout: Layout) -> str:
     names = ", ".join(p.name for p in run.sets)
-    return f"Trained on {names}; see run/ beside this file for settings, log and validation recall."
+    said = f"Trained on {names}; see run/ beside this file for settings, log and validation recall."
+    return f"{said} Note: {_ON_PLANET}." if _on_planet(layout) else said
