@@ -12,11 +12,14 @@ from sklearn.metrics import roc_auc_score
 
 from prom3e_index.confidence.metrics import (
     BINS,
+    Ordered,
     aurc,
     ece,
     in_thirds,
+    interval,
     r_auroc,
     reliability,
+    resamples,
     risk,
     summary,
     wilson,
@@ -151,3 +154,20 @@ def test_wilson_is_that_of_scipy():
             want = binomtest(right, rows).proportion_ci(0.95, "wilson")
             assert wilson(right, rows) == pytest.approx((want.low, want.high), abs=1e-9)
     assert wilson(0, 0) == (0.0, 1.0)
+
+
+def test_answers_that_count_several_times_are_those_answers_repeated():
+    sure, right = some(13, 90, 6)
+    rng = np.random.default_rng(1)
+    times = rng.integers(0, 4, (5, 90))
+    auroc, area = Ordered.of(sure, right).areas(times)
+    for k in range(5):
+        at = np.repeat(np.arange(90), times[k])
+        assert auroc[k] == pytest.approx(roc_auc_score(right[at], sure[at]))
+        assert area[k] == pytest.approx(risk(sure[at], right[at]).mean())
+    none = Ordered.of(sure, right).areas(np.zeros((1, 90)))
+    assert np.isnan(none).all()
+    drawn = np.concatenate(list(resamples(np.repeat(np.arange(30), 3), 20, 4)))
+    assert drawn.shape == (20, 90) and (drawn.sum(axis=1) == 90).all()
+    assert (drawn.reshape(20, 30, 3) == drawn.reshape(20, 30, 3)[:, :, :1]).all()
+    assert interval([np.array([np.nan])]) is None and interval([]) is None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,27 +19,102 @@ _Z = 1.959963984540054
 """The normal quantile of `LEVEL`, both sides."""
 
 
-def _ties(sure: NDArray[Any]) -> tuple[Ints, Ints]:
-    """Order (n,) with the surest first, and the number of each one's tie in that order, from 0."""
-    values = np.asarray(sure, np.float64).reshape(-1)
-    # What is no number is the least sure, less still than minus infinity.
-    values, code = np.unique(-values, return_inverse=True, equal_nan=True)
-    code = code.reshape(-1)
-    order = np.argsort(code, kind="stable")
-    return order, code[order]
+@dataclass(frozen=True)
+class Ordered:
+    """Answers in order, the surest first, and what the order is worth.
+
+    Attributes:
+        order: (n,) places of the answers, ties in their own order.
+        start: (t,) where each tie begins in that order.
+        right: (n,) in that order.
+    """
+
+    order: Ints
+    start: Ints
+    right: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, sure: NDArray[Any], right: NDArray[np.bool_]) -> Ordered:
+        """Of (n,) each: larger is surer, and what is no number is the least sure."""
+        values = -np.asarray(sure, np.float64).reshape(-1)
+        order = np.argsort(values, kind="stable")
+        values = values[order]
+        new = np.ones(len(values), bool)
+        new[1:] = (values[1:] != values[:-1]) & ~(np.isnan(values[1:]) & np.isnan(values[:-1]))
+        return cls(order, np.flatnonzero(new), np.asarray(right, bool).reshape(-1)[order])
+
+    def areas(self, times: NDArray[Any]) -> tuple[Floats, Floats]:
+        """R-AUROC and AURC (b,) where each answer counts some times (b, n), whole numbers, in the answers' own order.
+
+        NaN where a number is not defined.
+        """
+        if not len(self.right):
+            none = np.full(len(times), np.nan)
+            return none, none
+        t = np.asarray(times, np.float64)[:, self.order]
+        size, misses = t, t * ~self.right
+        if len(self.start) < len(self.right):
+            size, misses = (np.add.reduceat(v, self.start, axis=1) for v in (size, misses))
+        hits = size - misses
+        upto = np.cumsum(misses, axis=1)
+        pairs = hits.sum(axis=1) * upto[:, -1]
+        # Misses below each tie, and half of those in it.
+        below = upto[:, -1:] - upto + misses / 2
+        answered = np.cumsum(size, axis=1).astype(np.int64)
+        n = answered[:, -1]
+        # Inside a tie the k-th answer is wrong with the tie's share r: the sum over it of (W + j·r)/(K + j).
+        harmonic = np.concatenate([[0.0], np.cumsum(1 / np.arange(1, int(n.max()) + 1))])
+        before = answered - size.astype(np.int64)
+        share = misses / np.maximum(size, 1)
+        area = misses + (upto - misses - share * before) * (harmonic[answered] - harmonic[before])
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return (
+                np.where(pairs > 0, (hits * below).sum(axis=1) / pairs, np.nan),
+                np.where(n > 0, area.sum(axis=1) / n, np.nan),
+            )
 
 
-def _areas(tie: Ints, right: NDArray[np.bool_]) -> tuple[float | None, Floats]:
-    """R-AUROC and risk of answers in order; `tie` need not be without holes."""
-    size = np.bincount(tie)
-    hits = np.bincount(tie, right, len(size))
-    misses = size - hits
-    pairs = float(hits.sum() * misses.sum())
-    # Misses below each tie, and half of those in it.
-    below = misses.sum() - np.cumsum(misses)
-    auroc = float((hits * (below + misses / 2)).sum()) / pairs if pairs else None
-    share = misses / np.maximum(size, 1)
-    return auroc, np.cumsum(share[tie]) / np.arange(1, len(tie) + 1)
+def _once(order: Ordered) -> tuple[float | None, float | None]:
+    auroc, area = order.areas(np.ones((1, len(order.right))))
+    return _number(auroc[0]), _number(area[0])
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def resamples(
+    groups: NDArray[Any], draws: int = DRAWS, seed: int = 0, block: int = 8
+) -> Iterator[NDArray[np.float64]]:
+    """Bootstrap draws: how often each of n counts, (≤ block, n), until `draws` are made.
+
+    Args:
+        groups: (n,) whole groups are drawn, as many as there are: an observation that asks in several ways
+            is one.
+        draws: In all.
+        seed: Of the draws.
+        block: Draws at a time.
+    """
+    _, which = np.unique(groups, return_inverse=True)
+    count = int(which.max()) + 1 if len(which) else 0
+    rng = np.random.default_rng(seed)
+    for at in range(0, draws if count else 0, block):
+        many = min(block, draws - at)
+        drawn = [np.bincount(rng.integers(0, count, count), minlength=count) for _ in range(many)]
+        yield np.asarray(drawn, np.float64)[:, which.reshape(-1)]
+
+
+def interval(values: Sequence[NDArray[Any]] | NDArray[Any]) -> list[float] | None:
+    """Percentiles of draws at `LEVEL`, those that are no number left out; None where all are."""
+    found = (
+        np.concatenate([np.asarray(v, np.float64).reshape(-1) for v in values])
+        if len(values)
+        else np.zeros(0)
+    )
+    found = found[np.isfinite(found)]
+    if not len(found):
+        return None
+    return [float(v) for v in np.quantile(found, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])]
 
 
 def r_auroc(sure: NDArray[Any], right: NDArray[np.bool_]) -> float | None:
@@ -54,14 +131,17 @@ def r_auroc(sure: NDArray[Any], right: NDArray[np.bool_]) -> float | None:
 
     Source: R-AUROC of Kirchhof et al., arXiv 2307.03810.
     """
-    order, tie = _ties(sure)
-    return _areas(tie, np.asarray(right, bool)[order])[0]
+    return _once(Ordered.of(sure, right))[0]
 
 
 def risk(sure: NDArray[Any], right: NDArray[np.bool_]) -> Floats:
     """Share of wrong answers among the surest 1, 2, … n, (n,) float64; the expectation over orders of ties."""
-    order, tie = _ties(sure)
-    return _areas(tie, np.asarray(right, bool)[order])[1]
+    o = Ordered.of(sure, right)
+    if not len(o.right):
+        return np.zeros(0)
+    size = np.diff(np.append(o.start, len(o.right)))
+    share = np.add.reduceat(~o.right, o.start, dtype=np.int64) / size
+    return np.asarray(np.cumsum(np.repeat(share, size)) / np.arange(1, len(o.right) + 1))
 
 
 def aurc(sure: NDArray[Any], right: NDArray[np.bool_]) -> float | None:
@@ -71,8 +151,7 @@ def aurc(sure: NDArray[Any], right: NDArray[np.bool_]) -> float | None:
 
     Source: Geifman and El-Yaniv, arXiv 1705.08500.
     """
-    values = risk(sure, right)
-    return float(values.mean()) if len(values) else None
+    return _once(Ordered.of(sure, right))[1]
 
 
 def _bins(p: NDArray[Any], bins: int) -> Ints:
@@ -172,38 +251,30 @@ def summary(
         `reliability`; `intervals` of `r_auroc`, `aurc` and `ece`, percentiles at `LEVEL`, None where a number is.
     """
     right = np.asarray(right, bool)
-    order, tie = _ties(sure)
-    sorted_right = right[order]
-    auroc, curve = _areas(tie, sorted_right)
-    n = len(right)
+    n, order = len(right), Ordered.of(sure, right)
+    auroc, area = _once(order)
     out: dict[str, Any] = {
         "rows": n,
         "wrong": float(1 - right.mean()) if n else None,
         "r_auroc": auroc,
-        "aurc": float(curve.mean()) if n else None,
+        "aurc": area,
         "aurc_best": aurc(right, right),
     }
+    drawn: dict[str, list[Floats]] = {"r_auroc": [], "aurc": []}
+    gap = np.zeros((n, 0))
     if probability:
         out |= {"ece": ece(sure, right), "reliability": reliability(sure, right)}
-    drawn: dict[str, list[float]] = {k: [] for k in ("r_auroc", "aurc", *["ece"] * probability)}
-    which = np.arange(n) if groups is None else np.unique(groups, return_inverse=True)[1]
-    which = which.reshape(-1)[order]
-    count = int(which.max()) + 1 if n else 0
-    rng = np.random.default_rng(seed)
-    sure = np.asarray(sure, np.float64)[order]
-    for _ in range(draws if n else 0):
-        times = np.bincount(rng.integers(0, count, count), minlength=count)[which]
-        at = np.repeat(np.arange(n), times)
-        auroc, curve = _areas(tie[at], sorted_right[at])
-        if auroc is not None:
-            drawn["r_auroc"].append(auroc)
-        drawn["aurc"].append(float(curve.mean()))
+        drawn["ece"] = []
+        gap = np.zeros((n, BINS))
+        gap[np.arange(n), _bins(sure, BINS)] = np.asarray(sure, np.float64) - right
+    for times in resamples(np.arange(n) if groups is None else groups, draws, seed):
+        aurocs, areas = order.areas(times)
+        drawn["r_auroc"].append(aurocs)
+        drawn["aurc"].append(areas)
         if probability:
-            drawn["ece"].append(ece(sure[at], sorted_right[at]) or 0.0)
-    tails = [(1 - LEVEL) / 2, (1 + LEVEL) / 2]
+            drawn["ece"].append(np.abs(times @ gap).sum(axis=1) / times.sum(axis=1))
     out["intervals"] = {
-        k: [float(v) for v in np.quantile(values, tails)] if values and out[k] is not None else None
-        for k, values in drawn.items()
+        k: interval(values) if out[k] is not None else None for k, values in drawn.items()
     }
     return out
 
