@@ -10,10 +10,11 @@ from scipy.stats import binomtest
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import roc_auc_score
 
+from prom3e_index.confidence import metrics
 from prom3e_index.confidence.metrics import (
     BINS,
-    Ordered,
     aurc,
+    drawn_areas,
     ece,
     in_thirds,
     interval,
@@ -160,14 +161,28 @@ def test_answers_that_count_several_times_are_those_answers_repeated():
     sure, right = some(13, 90, 6)
     rng = np.random.default_rng(1)
     times = rng.integers(0, 4, (5, 90))
-    auroc, area = Ordered.of(sure, right).areas(times)
+    auroc, area = drawn_areas(sure, right, np.arange(90), times.astype(np.float32))
     for k in range(5):
         at = np.repeat(np.arange(90), times[k])
         assert auroc[k] == pytest.approx(roc_auc_score(right[at], sure[at]))
         assert area[k] == pytest.approx(risk(sure[at], right[at]).mean())
-    none = Ordered.of(sure, right).areas(np.zeros((1, 90)))
+    none = drawn_areas(sure, right, np.arange(90), np.zeros((1, 90), np.float32))
     assert np.isnan(none).all()
-    drawn = np.concatenate(list(resamples(np.repeat(np.arange(30), 3), 20, 4)))
-    assert drawn.shape == (20, 90) and (drawn.sum(axis=1) == 90).all()
-    assert (drawn.reshape(20, 30, 3) == drawn.reshape(20, 30, 3)[:, :, :1]).all()
-    assert interval([np.array([np.nan])]) is None and interval([]) is None
+    group = np.repeat(np.arange(30), 3)
+    one = drawn_areas(sure, right, group, times[:, :30].astype(np.float32))
+    same = drawn_areas(
+        sure, right, np.arange(90), np.repeat(times[:, :30], 3, axis=1).astype(np.float32)
+    )
+    assert np.allclose(one, same)
+    drawn = resamples(30, 20, 4)
+    assert drawn.shape == (20, 30) and (drawn.sum(axis=1) == 30).all() and len(resamples(0)) == 0
+    assert interval(np.array([np.nan])) is None and interval(np.zeros(0)) is None
+
+
+def test_many_levels_of_sureness_are_drawn_in_steps_that_change_no_interval(monkeypatch):
+    sure, right = some(21, 3000)
+    stepped = summary(sure, right, draws=100)["intervals"]
+    monkeypatch.setattr(metrics, "_LEVELS", 10_000)
+    exact = summary(sure, right, draws=100)["intervals"]
+    for name in ("r_auroc", "aurc"):
+        assert stepped[name] == pytest.approx(exact[name], abs=5e-4)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,67 +13,54 @@ BINS = 10
 """Equal widths of [0, 1] in which a probability is compared with what came true."""
 DRAWS = 300
 LEVEL = 0.95
+_LEVELS = 1000
+"""Steps of sureness that an interval is drawn with, where there are more."""
 _Z = 1.959963984540054
 """The normal quantile of `LEVEL`, both sides."""
 
 
-@dataclass(frozen=True)
-class Ordered:
-    """Answers in order, the surest first, and what the order is worth.
+def ties(sure: NDArray[Any]) -> Ints:
+    """(n,) the tie that each answer is of, 0 the surest; what is no number is the least sure."""
+    values = -np.asarray(sure, np.float64).reshape(-1)
+    order = np.argsort(values, kind="stable")
+    values = values[order]
+    new = np.zeros(len(values), bool)
+    new[1:] = (values[1:] != values[:-1]) & ~(np.isnan(values[1:]) & np.isnan(values[:-1]))
+    out = np.empty(len(values), np.int64)
+    out[order] = np.cumsum(new)
+    return out
 
-    Attributes:
-        order: (n,) places of the answers, ties in their own order.
-        start: (t,) where each tie begins in that order.
-        right: (n,) in that order.
+
+def areas(hits: NDArray[Any], misses: NDArray[Any]) -> tuple[Floats, Floats]:
+    """R-AUROC and AURC (b,) of right and wrong answers by tie, (b, t) whole numbers, the surest tie first.
+
+    NaN where a number is not defined.
     """
-
-    order: Ints
-    start: Ints
-    right: NDArray[np.bool_]
-
-    @classmethod
-    def of(cls, sure: NDArray[Any], right: NDArray[np.bool_]) -> Ordered:
-        """Of (n,) each: larger is surer, and what is no number is the least sure."""
-        values = -np.asarray(sure, np.float64).reshape(-1)
-        order = np.argsort(values, kind="stable")
-        values = values[order]
-        new = np.ones(len(values), bool)
-        new[1:] = (values[1:] != values[:-1]) & ~(np.isnan(values[1:]) & np.isnan(values[:-1]))
-        return cls(order, np.flatnonzero(new), np.asarray(right, bool).reshape(-1)[order])
-
-    def areas(self, times: NDArray[Any]) -> tuple[Floats, Floats]:
-        """R-AUROC and AURC (b,) where each answer counts some times (b, n), whole numbers, in the answers' own order.
-
-        NaN where a number is not defined.
-        """
-        if not len(self.right):
-            none = np.full(len(times), np.nan)
-            return none, none
-        t = np.asarray(times, np.float64)[:, self.order]
-        size, misses = t, t * ~self.right
-        if len(self.start) < len(self.right):
-            size, misses = (np.add.reduceat(v, self.start, axis=1) for v in (size, misses))
-        hits = size - misses
-        upto = np.cumsum(misses, axis=1)
-        pairs = hits.sum(axis=1) * upto[:, -1]
-        # Misses below each tie, and half of those in it.
-        below = upto[:, -1:] - upto + misses / 2
-        answered = np.cumsum(size, axis=1).astype(np.int64)
-        n = answered[:, -1]
-        # Inside a tie the k-th answer is wrong with the tie's share r: the sum over it of (W + j·r)/(K + j).
-        harmonic = np.concatenate([[0.0], np.cumsum(1 / np.arange(1, int(n.max()) + 1))])
-        before = answered - size.astype(np.int64)
-        share = misses / np.maximum(size, 1)
-        area = misses + (upto - misses - share * before) * (harmonic[answered] - harmonic[before])
-        with np.errstate(invalid="ignore", divide="ignore"):
-            return (
-                np.where(pairs > 0, (hits * below).sum(axis=1) / pairs, np.nan),
-                np.where(n > 0, area.sum(axis=1) / n, np.nan),
-            )
+    hits, misses = np.asarray(hits, np.float64), np.asarray(misses, np.float64)
+    size, wrong = hits + misses, np.cumsum(misses, axis=1)
+    if not size.shape[1]:
+        none = np.full(len(size), np.nan)
+        return none, none
+    pairs = hits.sum(axis=1) * wrong[:, -1]
+    # Wrong ones below each tie, and half of those in it.
+    below = wrong[:, -1:] - wrong + misses / 2
+    answered = np.cumsum(size, axis=1).astype(np.int64)
+    before, n = answered - size.astype(np.int64), answered[:, -1]
+    # Inside a tie each answer is wrong with the tie's share r: the sum over it of (W + j·r)/(K + j).
+    harmonic = np.concatenate([[0.0], np.cumsum(1 / np.arange(1, int(n.max(initial=0)) + 1))])
+    share = misses / np.maximum(size, 1)
+    area = misses + (wrong - misses - share * before) * (harmonic[answered] - harmonic[before])
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return (
+            np.where(pairs > 0, (hits * below).sum(axis=1) / pairs, np.nan),
+            np.where(n > 0, area.sum(axis=1) / n, np.nan),
+        )
 
 
-def _once(order: Ordered) -> tuple[float | None, float | None]:
-    auroc, area = order.areas(np.ones((1, len(order.right))))
+def _once(sure: NDArray[Any], right: NDArray[np.bool_]) -> tuple[float | None, float | None]:
+    tie, right = ties(sure), np.asarray(right, bool).reshape(-1)
+    hits, misses = (np.bincount(tie, v)[None] for v in (right, ~right))
+    auroc, area = areas(hits, misses)
     return _number(auroc[0]), _number(area[0])
 
 
@@ -83,35 +68,52 @@ def _number(value: Any) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
-def resamples(
-    groups: NDArray[Any], draws: int = DRAWS, seed: int = 0, block: int = 8
-) -> Iterator[NDArray[np.float64]]:
-    """Bootstrap draws: how often each of n counts, (≤ block, n), until `draws` are made.
+def resamples(groups: int, draws: int = DRAWS, seed: int = 0) -> NDArray[np.float32]:
+    """Bootstrap draws (draws, groups): how often each of some groups is drawn, as many as there are each time."""
+    rng = np.random.default_rng(seed)
+    drawn = [
+        np.bincount(rng.integers(0, groups, groups), minlength=groups)
+        for _ in range(draws if groups else 0)
+    ]
+    return np.asarray(drawn, np.float32).reshape(len(drawn), groups)
+
+
+def drawn_areas(
+    sure: NDArray[Any], right: NDArray[np.bool_], group: Ints, times: NDArray[np.float32]
+) -> tuple[Floats, Floats]:
+    """R-AUROC and AURC of resamples, (b,) each; see `areas`.
 
     Args:
-        groups: (n,) whole groups are drawn, as many as there are: an observation that asks in several ways
-            is one.
-        draws: In all.
-        seed: Of the draws.
-        block: Draws at a time.
+        sure: (n,) larger is surer.
+        right: (n,).
+        group: (n,) numbers from 0 of what is drawn together.
+        times: (b, groups) how often each group was drawn.
     """
-    _, which = np.unique(groups, return_inverse=True)
-    count = int(which.max()) + 1 if len(which) else 0
-    rng = np.random.default_rng(seed)
-    for at in range(0, draws if count else 0, block):
-        many = min(block, draws - at)
-        drawn = [np.bincount(rng.integers(0, count, count), minlength=count) for _ in range(many)]
-        yield np.asarray(drawn, np.float64)[:, which.reshape(-1)]
+    tie, right = ties(sure), np.asarray(right, bool)
+    count = int(tie.max(initial=-1)) + 1
+    if count > _LEVELS:  # finer than an interval needs
+        tie, count = tie * _LEVELS // count, _LEVELS
+    shape = (times.shape[1], count)
+    return areas(*(_summed(times, v, group, tie, shape) for v in (right, ~right)))
 
 
-def interval(values: Sequence[NDArray[Any]] | NDArray[Any]) -> list[float] | None:
+def _summed(
+    times: NDArray[np.float32],
+    value: NDArray[Any],
+    group: Ints,
+    column: Ints,
+    shape: tuple[int, int],
+) -> NDArray[Any]:
+    """(b, columns): the values of each column, each as often as its group was drawn."""
+    from scipy.sparse import csr_array
+
+    table = csr_array((value.astype(np.float64), (group, column)), shape)
+    return np.asarray((table.T @ times.T).T)
+
+
+def interval(values: NDArray[Any]) -> list[float] | None:
     """Percentiles of draws at `LEVEL`, those that are no number left out; None where all are."""
-    found = (
-        np.concatenate([np.asarray(v, np.float64).reshape(-1) for v in values])
-        if len(values)
-        else np.zeros(0)
-    )
-    found = found[np.isfinite(found)]
+    found = values[np.isfinite(values)]
     if not len(found):
         return None
     return [float(v) for v in np.quantile(found, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])]
@@ -131,17 +133,15 @@ def r_auroc(sure: NDArray[Any], right: NDArray[np.bool_]) -> float | None:
 
     Source: R-AUROC of Kirchhof et al., arXiv 2307.03810.
     """
-    return _once(Ordered.of(sure, right))[0]
+    return _once(sure, right)[0]
 
 
 def risk(sure: NDArray[Any], right: NDArray[np.bool_]) -> Floats:
     """Share of wrong answers among the surest 1, 2, … n, (n,) float64; the expectation over orders of ties."""
-    o = Ordered.of(sure, right)
-    if not len(o.right):
-        return np.zeros(0)
-    size = np.diff(np.append(o.start, len(o.right)))
-    share = np.add.reduceat(~o.right, o.start, dtype=np.int64) / size
-    return np.asarray(np.cumsum(np.repeat(share, size)) / np.arange(1, len(o.right) + 1))
+    tie, right = ties(sure), np.asarray(right, bool).reshape(-1)
+    size = np.bincount(tie)
+    share = np.bincount(tie, ~right) / np.maximum(size, 1)
+    return np.asarray(np.cumsum(np.repeat(share, size)) / np.arange(1, len(tie) + 1))
 
 
 def aurc(sure: NDArray[Any], right: NDArray[np.bool_]) -> float | None:
@@ -151,7 +151,7 @@ def aurc(sure: NDArray[Any], right: NDArray[np.bool_]) -> float | None:
 
     Source: Geifman and El-Yaniv, arXiv 1705.08500.
     """
-    return _once(Ordered.of(sure, right))[1]
+    return _once(sure, right)[1]
 
 
 def _bins(p: NDArray[Any], bins: int) -> Ints:
@@ -251,8 +251,8 @@ def summary(
         `reliability`; `intervals` of `r_auroc`, `aurc` and `ece`, percentiles at `LEVEL`, None where a number is.
     """
     right = np.asarray(right, bool)
-    n, order = len(right), Ordered.of(sure, right)
-    auroc, area = _once(order)
+    n = len(right)
+    auroc, area = _once(sure, right)
     out: dict[str, Any] = {
         "rows": n,
         "wrong": float(1 - right.mean()) if n else None,
@@ -260,19 +260,16 @@ def summary(
         "aurc": area,
         "aurc_best": aurc(right, right),
     }
-    drawn: dict[str, list[Floats]] = {"r_auroc": [], "aurc": []}
-    gap = np.zeros((n, 0))
+    _, group = np.unique(np.arange(n) if groups is None else groups, return_inverse=True)
+    group = group.reshape(-1)
+    times = resamples(int(group.max(initial=-1)) + 1, draws, seed)
+    drawn = dict(zip(("r_auroc", "aurc"), drawn_areas(sure, right, group, times), strict=True))
     if probability:
         out |= {"ece": ece(sure, right), "reliability": reliability(sure, right)}
-        drawn["ece"] = []
-        gap = np.zeros((n, BINS))
-        gap[np.arange(n), _bins(sure, BINS)] = np.asarray(sure, np.float64) - right
-    for times in resamples(np.arange(n) if groups is None else groups, draws, seed):
-        aurocs, areas = order.areas(times)
-        drawn["r_auroc"].append(aurocs)
-        drawn["aurc"].append(areas)
-        if probability:
-            drawn["ece"].append(np.abs(times @ gap).sum(axis=1) / times.sum(axis=1))
+        gap, shape = np.asarray(sure, np.float64) - right, (times.shape[1], BINS)
+        gaps = _summed(times, gap, group, _bins(sure, BINS), shape)
+        rows = times @ np.bincount(group, minlength=times.shape[1])
+        drawn["ece"] = np.abs(gaps).sum(axis=1) / np.maximum(rows, 1)
     out["intervals"] = {
         k: interval(values) if out[k] is not None else None for k, values in drawn.items()
     }
