@@ -295,7 +295,7 @@ def test_recall_equals_a_plain_loop(bundle):
         right = [n + 1 for n, (_, j) in enumerate(scored) if labels[j] == labels[i]]
         if right:
             ranks.append(right[0])
-    assert sorted(d.ranks([("encoder", Weights())])[0].tolist()) == sorted(ranks)
+    assert sorted(d.first([("encoder", Weights())])[0].rank().tolist()) == sorted(ranks)
 
 
 def test_training_commands_train_and_name_what_is_wrong(inside, tmp_path):

@@ -7,6 +7,7 @@ import pytest
 from embedding_sets import NAMES, made
 
 from prom3e_index.evaluation.directions import directions
+from prom3e_index.evaluation.first_right import FirstRight
 from prom3e_index.evaluation.weights_choice import GAMMAS, HIDDEN_ALONE, settings_of
 from prom3e_index.models.folder import Weights
 from prom3e_index.mvae.network import MVAE, MVAEConfig
@@ -25,9 +26,10 @@ class Asked:
     def __init__(self, ranks, rows):
         self._ranks, self.rows = np.asarray(ranks, float), np.asarray(rows, int)
 
-    def every_rank(self, settings):
+    def every_first(self, settings):
         assert [w for _, w in settings] == [Weights(*s) for s in TRIED]
-        return list(self._ranks.T)
+        one = np.ones(len(self.rows), np.int32)
+        return [FirstRight(r.astype(np.int32) - 1, one, one) for r in self._ranks.T]
 
 
 def ranks(q, **found):
@@ -101,4 +103,5 @@ def test_only_some_rows_ask_and_all_answer():
         mine = np.isin(full.rows, d.rows)
         assert asking[d.rows].all() and d.gallery == full.gallery
         assert full.rows[mine].tolist() == d.rows.tolist()
-        np.testing.assert_allclose(d.every_rank(w)[0], full.every_rank(w)[0][mine])
+        here, there = d.every_first(w)[0], full.every_first(w)[0][mine]
+        np.testing.assert_allclose(here.rank(), there.rank())

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from prom3e_index.evaluation.directions import directions, recall_table
+from prom3e_index.evaluation.first_right import FirstRight
 from prom3e_index.evaluation.metrics import Resampler, recall_at
-from prom3e_index.evaluation.ranking import Answers, Labels, Right, expected_ranks
+from prom3e_index.evaluation.ranking import Answers, Labels, Right, first_right
 from prom3e_index.evaluation.retrieval.scoring import score
 from prom3e_index.evaluation.weights_choice import choose
 from prom3e_index.models.folder import Model, Weights
@@ -34,10 +35,10 @@ def test_expected_ranks_equal_the_mean_over_all_orders(g):
     scores[rng.random((60, g)) < 0.2] = -np.inf
     right = rng.random((60, g)) < 0.4
     skip = rng.integers(-1, g, 60)
-    found = expected_ranks(scores, Right.where(right, skip))
+    found = first_right(scores, Right.where(right, skip)).rank()
     want = [by_orders(s, r, k) for s, r, k in zip(scores, right, skip, strict=True)]
     assert found == pytest.approx(want)
-    assert len(expected_ranks(np.zeros((0, g)), Right.where(np.zeros((0, g), bool)))) == 0
+    assert len(first_right(np.zeros((0, g)), Right.where(np.zeros((0, g), bool)))) == 0
 
 
 def test_a_model_that_gives_no_numbers_finds_nothing():
@@ -49,13 +50,13 @@ def test_a_model_that_gives_no_numbers_finds_nothing():
     scores[1] = np.arange(g)
     scores[1, 2] = np.nan
     scores[2, 2] = 0.5
-    found = expected_ranks(scores, Right.where(right))
+    found = first_right(scores, Right.where(right)).rank()
     assert found.tolist() == [(1 + g) / 2, g, 1]
     many = np.full((1, 40), np.nan, np.float32)
     many[0, 20:] = np.arange(20)
     answers = Answers(many, np.array([3]), np.array([-1]), Labels(np.full(40, -1)))
     assert answers.index[0, :3].tolist() == [39, 38, 37]
-    assert answers.by_row().rank[0] == 20 + (1 + 20) / 2
+    assert answers.by_row().first.rank()[0] == 20 + (1 + 20) / 2
 
 
 def test_the_three_ways_to_say_what_is_right_agree():
@@ -65,19 +66,16 @@ def test_the_three_ways_to_say_what_is_right_agree():
     scores = rng.integers(0, 5, (20, 30)).astype(np.float32)
     alike = Right.alike(label, Labels(of), own)
     matrix = (of[None] == label[:, None]) & (label >= 0)[:, None]
-    assert (
-        expected_ranks(scores, alike).tolist()
-        == expected_ranks(scores, Right.where(matrix, own)).tolist()
-    )
+    assert counts(scores, alike) == counts(scores, Right.where(matrix, own))
     rows = own[:, None] == np.arange(30)
-    assert (
-        expected_ranks(scores, Right.rows(own)).tolist()
-        == expected_ranks(scores, Right.where(rows)).tolist()
-    )
+    assert counts(scores, Right.rows(own)) == counts(scores, Right.where(rows))
     half = alike.part(slice(5, 12))
-    assert (
-        expected_ranks(scores[5:12], half).tolist() == expected_ranks(scores, alike)[5:12].tolist()
-    )
+    assert counts(scores[5:12], half) == counts(scores, alike)[5:12]
+
+
+def counts(scores, right):
+    f = first_right(scores, right)
+    return list(zip(f.above.tolist(), f.tied.tolist(), f.good.tolist(), strict=True))
 
 
 def observations(n=70, seed=0):
@@ -106,7 +104,7 @@ def test_training_and_evaluation_rank_alike():
     )
     spaces = ("encoder", "reconstructed", "hidden", "hybrid")
     found = {
-        (s.given, s.target, s.space): s.rank
+        (s.given, s.target, s.space): s.first
         for s in score(
             data, model, [(("image",), "text"), (("sat",), "audio")], weights=lambda g, t: w
         )
@@ -114,9 +112,11 @@ def test_training_and_evaluation_rank_alike():
     }
     seen = 0
     for d in directions(model, x, present, species, n, [("image",), ("sat",)], model.modalities):
-        for space, ranks in zip(spaces, d.ranks([(s, w) for s in spaces]), strict=True):
+        for space, first in zip(spaces, d.first([(s, w) for s in spaces]), strict=True):
             if ((d.given,), d.target, space) in found:
-                assert ranks == pytest.approx(found[(d.given,), d.target, space])
+                there = found[(d.given,), d.target, space]
+                assert first.rank() == pytest.approx(there.rank())
+                assert first.recall(10) == pytest.approx(there.recall(10))
                 seen += 1
     assert seen == 8
 
@@ -126,7 +126,8 @@ def test_the_same_tile_in_another_row_is_the_same_item():
     for d in directions(Model.open("mini"), x, present, species, 30, [("image",)]):
         if d.target != "sat":
             continue
-        (ranks,) = d.ranks([("encoder", Weights())])
+        (first,) = d.first([("encoder", Weights())])
+        ranks = first.rank()
         rows = [i for i in range(len(x)) if present[i, 0] and present[i, 1]][:30]
         have = [i for i in range(len(x)) if present[i, 1]]
         assert d.same_item and d.queries == len(rows) == len(ranks) and d.gallery == len(have)
@@ -151,7 +152,7 @@ def test_what_is_chosen_is_the_best_of_the_grid_and_its_recall_is_told():
     for r in chosen.records[::7]:
         w = chosen.weights[r["given"], r["target"]]
         d = again[r["given"], r["target"]]
-        ranks = d.ranks(
+        stands = d.first(
             [
                 ("encoder", w),
                 ("reconstructed", w),
@@ -159,14 +160,14 @@ def test_what_is_chosen_is_the_best_of_the_grid_and_its_recall_is_told():
                 ("hybrid", Weights(0.5, 0, w.epsilon)),
             ]
         )
-        told = [recall_at(k, 1) for k in ranks]
+        told = [recall_at(f, 1) for f in stands]
         assert (w.delta, w.gamma, w.epsilon) == (
             r["delta"],
             r["gamma"],
             chosen.epsilon[r["target"]],
         )
         assert [r["encoder"], r["reconstructed"], r["hybrid"]] == pytest.approx(told[:3])
-        quality = [recall_at(k, 1) + recall_at(k, 10) for k in ranks[2:]]
+        quality = [recall_at(f, 1) + recall_at(f, 10) for f in stands[2:]]
         assert quality[0] >= quality[1] - 1e-4
     alone = choose(directions(model, x, present, species), delta_only=True)
     assert {(w.gamma, w.epsilon) for w in alone.weights.values()} == {(0, 0)}
@@ -184,12 +185,13 @@ def test_a_gallery_that_was_not_completed_is_not_mixed():
     x, present, species = observations()
     d = next(directions(Model.open("mini"), x, present, species))
     with pytest.raises(ValueError, match="was not prepared"):
-        d.ranks([("hybrid", Weights(0.5, 0.0, 0.5))])
+        d.first([("hybrid", Weights(0.5, 0.0, 0.5))])
 
 
 def test_recall_and_its_interval():
-    assert recall_at(np.array([1, 2, 11, np.inf]), 10) == 0.5
-    assert recall_at(np.zeros(0), 1) == 0
+    stands = FirstRight(*np.array([[0, 1, 10, 0], [1, 1, 1, 0], [1, 1, 1, 0]], np.int32))
+    assert recall_at(stands, 10) == 0.5 and stands.rank().tolist() == [1, 2, 11, np.inf]
+    assert recall_at(stands[:0], 1) == 0
     low, high = Resampler().intervals(np.array([0, 1] * 500)[:, None])[0]
     assert low < 0.5 < high and 0.04 < high - low < 0.09  # 1.96 · 2 · √(0.25 / 1000) is 0.062
     assert Resampler().intervals(np.zeros((0, 3))).tolist() == [[0, 0]] * 3

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prom3e_index.errors import InputError
+from prom3e_index.evaluation.first_right import FirstRight
 from prom3e_index.evaluation.metrics import Resampler, recall_at
-from prom3e_index.evaluation.ranking import Labels, Right, expected_ranks
+from prom3e_index.evaluation.ranking import Labels, Right, first_right
 from prom3e_index.evaluation.scores import Gallery, VisibleSet
 from prom3e_index.models.folder import Model, Weights
 from prom3e_index.mvae.completion import Completer
@@ -97,21 +98,21 @@ class Direction:
         """Rows that ask, with a right answer or without."""
         return len(self.part)
 
-    def ranks(self, settings: Sequence[tuple[Space, Weights]]) -> list[NDArray[np.float64]]:
-        """Expected rank of the first right answer of each query that has one, in each space with its weights.
+    def first(self, settings: Sequence[tuple[Space, Weights]]) -> list[FirstRight]:
+        """Where the first right answer of each query that has one stands, in each space with its weights.
 
         Products are computed once for all settings, `BLOCK` queries at a time.
         """
-        return [r[np.isfinite(r)] for r in self.every_rank(settings)]
+        return [f[f.found] for f in self.every_first(settings)]
 
     @property
     def rows(self) -> NDArray[np.int64]:
         """(q,) the row of the data that each query is."""
         return np.asarray(self.asks.queries[self.part])
 
-    def every_rank(self, settings: Sequence[tuple[Space, Weights]]) -> list[NDArray[np.float64]]:
-        """As `ranks`, (q,) each: infinity for queries without a right answer."""
-        found: list[list[NDArray[np.float64]]] = [[] for _ in settings]
+    def every_first(self, settings: Sequence[tuple[Space, Weights]]) -> list[FirstRight]:
+        """As `first`, of all q queries each; those without a right answer are not `found`."""
+        found: list[list[FirstRight]] = [[] for _ in settings]
         for at in range(0, self.queries, BLOCK):
             part = slice(at, at + BLOCK)
             products, right = (
@@ -119,8 +120,8 @@ class Direction:
                 self.right.part(part),
             )
             for into, (space, weights) in zip(found, settings, strict=True):
-                into.append(expected_ranks(products.scores(space, weights), right))
-        return [np.concatenate(f) if f else np.zeros(0) for f in found]
+                into.append(first_right(products.scores(space, weights), right))
+        return [FirstRight.concatenate(f) for f in found]
 
 
 def directions(
@@ -224,12 +225,12 @@ def recall_table(
             "match": "same item" if d.same_item else "same species",
         }
         weights = replace(model.weights((d.given,), d.target), epsilon=epsilon[d.target])
-        for space, ranks in zip(spaces, d.ranks([(s, weights) for s in spaces]), strict=True):
-            low, high = draw.intervals((ranks <= 1)[:, None])[0]
-            record["rows"] = len(ranks)
+        for space, first in zip(spaces, d.first([(s, weights) for s in spaces]), strict=True):
+            low, high = draw.intervals(first.recall(1)[:, None])[0]
+            record["rows"] = len(first)
             record[space] = {
-                "recall@1": recall_at(ranks, 1),
-                "recall@10": recall_at(ranks, 10),
+                "recall@1": recall_at(first, 1),
+                "recall@10": recall_at(first, 10),
                 "interval": (float(low), float(high)),
             }
         out.append(record)

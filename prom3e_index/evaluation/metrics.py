@@ -7,20 +7,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from prom3e_index.evaluation.first_right import FirstRight
 from prom3e_index.evaluation.ranking import PLACES
 
 DRAWS = 1000
 LEVEL = 0.95
 
 
-def recall_at(ranks: NDArray[Any], k: int) -> float:
-    """Share of queries whose expected rank is at most k; 0 without queries."""
-    return float((ranks <= k).mean()) if len(ranks) else 0.0
+def recall_at(first: FirstRight, k: int) -> float:
+    """Mean probability that a right answer is among the first k, ties in random order; 0 without queries."""
+    return float(first.recall(k).mean()) if len(first) else 0.0
 
 
-def mean_reciprocal_rank(ranks: NDArray[Any]) -> float:
-    """Mean of 1 / expected rank; 0 without queries."""
-    return float((1 / ranks).mean()) if len(ranks) else 0.0
+def mean_reciprocal_rank(first: FirstRight) -> float:
+    """Mean expected 1 / rank of the first right answer; 0 without queries."""
+    return float(first.reciprocal_rank().mean()) if len(first) else 0.0
 
 
 def ndcg(gain: NDArray[Any], right: NDArray[np.int32]) -> NDArray[np.float64]:

@@ -1,4 +1,4 @@
-"""The one engine of ranks: exact expected ranks of queries, and what stands in their first ten places.
+"""The one engine of ranks: where the first right answer of a query stands, and what is in its first ten places.
 
 Training, choice of weights, demo and evaluation all rank here. Every score is compared once with the
 best right one, in compiled loops that keep a row of scores in the core's cache; `benchmarks/LOG.md` has
@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prom3e_index.bundle.faiss.compiled import compiled
+from prom3e_index.evaluation.first_right import FirstRight
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -170,28 +171,24 @@ class Right:
         return cls(np.nonzero(relevant)[1], ends[:-1], ends[1:], none)
 
 
-def expected_ranks(scores: NDArray[Any], right: Right) -> NDArray[np.float64]:
-    """Expected rank of the first right answer of each query when ties are broken at random.
+def first_right(scores: NDArray[Any], right: Right) -> FirstRight:
+    """Where the first right answer of each query stands.
 
     Args:
-        scores: (q, g), higher is better; taken as float32.
+        scores: (q, g), higher is better; taken as float32. What is no number is below all numbers.
         right: Of q queries.
-
-    Returns:
-        (q,) float64, 1 is best: answers above the best right one, plus 1, plus the wrong among its ties
-        divided by the right ones plus 1. Infinity where nothing is right.
     """
     count = np.zeros((len(scores), 4), np.int64)
     _places(
         np.ascontiguousarray(scores, np.float32), right.members, right.begin, right.end,
         right.skip, count,
     )  # fmt: skip
-    return _expected(count)
+    return _first(count)
 
 
-def _expected(count: Ints) -> NDArray[np.float64]:
-    above, tied, good, right = count.T
-    return np.asarray(np.where(right > 0, above + 1 + (tied - good) / (good + 1), np.inf))
+def _first(count: Ints) -> FirstRight:
+    above, tied, good, _ = count.T.astype(np.int32)
+    return FirstRight(above, tied, good)
 
 
 @dataclass(frozen=True)
@@ -199,14 +196,13 @@ class Ranks:
     """Of b queries.
 
     Attributes:
-        rank: (b,) float32, expected rank of the first right answer when ties are broken at random;
-            infinity where nothing is right.
+        first: Where the first right answer stands.
         gain: (b, PLACES) float32, probability that the answer at a place is right; None when not
             asked for.
         right: (b,) int32, right answers in the gallery.
     """
 
-    rank: Floats
+    first: FirstRight
     gain: Floats | None
     right: NDArray[np.int32]
 
@@ -244,15 +240,15 @@ class Answers:
         for place in range(PLACES):
             inside = (right > 0) & (above <= place) & (place < above + tied)
             gain[inside, place] = 1 / tied[inside]
-        return Ranks(_expected(count).astype(np.float32), gain, right.astype(np.int32))
+        return Ranks(_first(count), gain, right.astype(np.int32))
 
     def by_species(self) -> Ranks:
         """Every row of the query's species is right; its own is no answer."""
-        rank, right = _expected(self._count[:, 1]), self._count[:, 1, 3]
+        right = self._count[:, 1, 3]
         value, index = self._others
         hit = (self._of[index] == self._label[:, None]) & (self._label >= 0)[:, None]
         hit &= value > _NONE
-        gain = np.zeros((len(rank), PLACES), np.float32)
+        gain = np.zeros((len(right), PLACES), np.float32)
         gain[:, : min(PLACES, hit.shape[1])] = hit[:, :PLACES]
         mixed = (value[:, 1:] == value[:, :-1]) & (value[:, 1:] > _NONE)
         for row in np.flatnonzero(mixed.any(axis=1)):
@@ -262,10 +258,10 @@ class Answers:
                     continue  # the whole tie is in view
                 first, size, good_ones = self._tie(row, v, self._of, int(self._label[row]))
                 gain[row, first : first + size] = good_ones / size
-        return Ranks(rank.astype(np.float32), gain, right.astype(np.int32))
+        return Ranks(_first(self._count[:, 1]), gain, right.astype(np.int32))
 
     def by_label(self, label: Ints, labels: Labels) -> Ranks:
-        """As `by_species` by another label, as far as the first ten places: infinity beyond, no gains.
+        """As `by_species` by another label, as far as the first ten places: none found beyond, no gains.
 
         A label with many rows is nearly always in sight, and only the best answers are read.
 
@@ -282,7 +278,9 @@ class Answers:
         hit = hit[:, :PLACES]
         found = hit.any(axis=1)
         place = np.where(found, hit.argmax(axis=1), hit.shape[1] - 1)
-        rank = np.where(found, place + 1.0, np.inf)
+        # Where a stands alone in its tie, or among right ones only, its place is certain.
+        above, good = np.where(found, place, 0), found.astype(np.int64)
+        tied = good.copy()
         # A tie at the first right answer, or a tie across the last place that may hide one.
         first = np.take_along_axis(value, place[:, None], axis=1)
         alike = value == first
@@ -290,11 +288,10 @@ class Answers:
         beyond = (value[:, -1:] == first)[:, 0] & (alike.sum(axis=1) > 1)
         unclear = ((found & wrong_too) | beyond) & (right > 0)
         for row in np.flatnonzero(unclear):
-            above, size, good = self._tie(row, first[row, 0], of, int(label[row]))
-            rank[row] = above + 1 + (size - good) / (good + 1) if good else np.inf
-        return Ranks(
-            np.where(rank <= PLACES, rank, np.inf).astype(np.float32), None, right.astype(np.int32)
-        )
+            above[row], tied[row], good[row] = self._tie(row, first[row, 0], of, int(label[row]))
+        counts = np.stack([above, tied, good, right], axis=1)
+        counts[(good == 0) | (above >= PLACES)] = 0
+        return Ranks(_first(counts), None, right.astype(np.int32))
 
     @cached_property
     def _others(self) -> tuple[Floats, Ints]:

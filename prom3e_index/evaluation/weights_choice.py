@@ -7,10 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from prom3e_index.evaluation.directions import Direction
+from prom3e_index.evaluation.first_right import FirstRight
 from prom3e_index.evaluation.metrics import recall_at
 from prom3e_index.models.folder import Weights
 from prom3e_index.search.score import Space
@@ -72,9 +70,9 @@ def choose(every: Iterable[Direction], *, delta_only: bool = False) -> Chosen:
     queries: dict[tuple[str, str], int] = {}
     for d in every:
         key = d.given, d.target
-        queries[key], ranks = d.queries, d.ranks(settings)
-        first[key] = {t: recall_at(r, 1) for t, r in zip(tried, ranks, strict=True)}
-        quality[key] = {t: _quality(r) for t, r in zip(tried, ranks, strict=True)}
+        queries[key], stands = d.queries, d.first(settings)
+        first[key] = {t: recall_at(s, 1) for t, s in zip(tried, stands, strict=True)}
+        quality[key] = {t: _quality(s) for t, s in zip(tried, stands, strict=True)}
     totals: dict[str, dict[float, float]] = defaultdict(lambda: dict.fromkeys(epsilons_tried, 0.0))
     for (_, target), found in quality.items():
         for epsilon in epsilons_tried:
@@ -114,5 +112,5 @@ def choose(every: Iterable[Direction], *, delta_only: bool = False) -> Chosen:
     return Chosen(epsilons, weights, default, records)
 
 
-def _quality(ranks: NDArray[np.float64]) -> float:
-    return (recall_at(ranks, 1) + recall_at(ranks, 10)) / 2
+def _quality(first: FirstRight) -> float:
+    return (recall_at(first, 1) + recall_at(first, 10)) / 2

@@ -90,16 +90,17 @@ def choose_held(
 
 
 def _of(d: Direction, marks: Callable[[str], NDArray[np.uint64]]) -> _Found:
-    ranks = np.stack(d.every_rank([("hybrid", Weights(*s)) for s in _TRIED]), axis=1)
-    has = np.isfinite(ranks).all(axis=1)
-    ranks, rows = ranks[has], d.rows[has]
-    quality = ((ranks <= 1).astype(float) + (ranks <= 10)) / 2
+    stands = d.every_first([("hybrid", Weights(*s)) for s in _TRIED])
+    has = np.all([f.found for f in stands], axis=0)
+    rows = d.rows[has]
+    top = np.stack([f[has].recall(1) for f in stands], axis=1)
+    quality = (top + np.stack([f[has].recall(10) for f in stands], axis=1)) / 2
     distinct, at = np.unique(marks(d.given)[rows], return_inverse=True)
     sums = np.zeros((len(distinct), len(_TRIED)))
     np.add.at(sums, at.reshape(-1), quality)
     counts = np.bincount(at.reshape(-1), minlength=len(distinct))
     held = sums / np.maximum(counts, 1)[:, None]
-    first = (ranks <= 1).mean(axis=0) if len(ranks) else np.zeros(len(_TRIED))
+    first = top.mean(axis=0) if len(top) else np.zeros(len(_TRIED))
     return _Found(held, np.zeros(len(_TRIED)), int(has.sum()), first)
 
 

@@ -95,9 +95,9 @@ def validate(model: Candidate, val: EmbeddingSet, limit: int = 300) -> list[dict
     spaces: tuple[Space, ...] = ("encoder", "reconstructed", "hybrid")
     out = []
     for d in _directions(model, val, limit):
-        ranks = d.ranks([(s, IN_TRAINING) for s in spaces])
+        stands = d.first([(s, IN_TRAINING) for s in spaces])
         record: dict[str, Any] = {"given": d.given, "target": d.target}
-        out.append(record | {s: recall_at(r, 1) for s, r in zip(spaces, ranks, strict=True)})
+        out.append(record | {s: recall_at(f, 1) for s, f in zip(spaces, stands, strict=True)})
     return out
 
 
@@ -256,7 +256,7 @@ def choose_hubs(
     quality = {}
     for method, space in ((NO_HUBS, "hybrid"), *((m, f"hybrid+{m}") for m in METHODS)):
         values = [
-            float(np.mean([recall_at(s.rank.astype(np.float64), k) for k in (1, 10)]))
+            float(np.mean([recall_at(s.first, k) for k in (1, 10)]))
             for s in found
             if s.space == space
             and s.match == ("row" if s.target in SAME_ITEM or val.species is None else "species")

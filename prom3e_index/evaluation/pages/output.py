@@ -84,7 +84,7 @@ def markdown(results: dict[str, Any]) -> str:
         f"{markdown_cell(f['source'])}: {f['rows']:,} rows of {f['rows_in_source']:,}; model "
         f"{markdown_cell(f['model'] or DASH)} "
         f"({f['model_fingerprint'] or DASH}); δ, γ, ε {f['weights']}; seed {f['seed']}; {f['program']}, "
-        f"{f['created']}. Recall@1 with 95 % bootstrap intervals over queries; ties by expected rank.\n",
+        f"{f['created']}. Recall@1 with 95 % bootstrap intervals over queries; equal scores in random order.\n",
         said_markdown(f),
     ]
     for match, rule in RULES.items():

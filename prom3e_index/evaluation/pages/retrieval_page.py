@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from prom3e_index.evaluation.metrics import recall_at
 from prom3e_index.evaluation.pages.output import DASH, RULES, by_direction, number, spaces_of
 from prom3e_index.evaluation.pages.said import WARNED, said_html
 from prom3e_index.evaluation.retrieval.published import published
@@ -53,7 +54,7 @@ def _facts(f: dict[str, Any]) -> str:
     cells = "".join(f"<tr><td>{html(k)}</td><td>{html(v)}</td></tr>" for k, v in rows)
     return (
         "<h1>Retrieval</h1><p class='soft'>Recall@1 of every direction: the share of queries whose first "
-        "answer is right, ties counted by expected rank, with 95 % bootstrap intervals over queries. "
+        "answer is right, equal scores in random order, with 95 % bootstrap intervals over queries. "
         f"{DASH} was not measured.</p>{said_html(f)}"
         f"<section class='wide'><table class='narrow'>{cells}</table></section>"
     )
@@ -118,7 +119,7 @@ def _heat(match: str, groups: list[list[dict[str, Any]]], spaces: Sequence[str])
     return (
         f"<h2>Match: {match}</h2><section class='wide'><p class='soft'>{RULES[match]} Hover for the interval, "
         "recall@10 and MRR. The last column compares hybrid with encoder on the same queries: difference, "
-        "bootstrap interval, McNemar's exact p after Holm.</p><table>"
+        "bootstrap interval, exact p of the sign test (McNemar's) after Holm.</p><table>"
         f"<tr><th>direction</th><th>queries</th><th>gallery</th>{head}<th>hybrid − encoder</th></tr>{rows}"
         "</table></section>"
     )
@@ -161,7 +162,7 @@ def _curves(scored: Sequence[Scored], spaces: Sequence[str]) -> str:
         for space in spaces:
             mine = [s for s in scored if (s.match, s.space) == (match, space) and len(s.given) == 1]
             if mine:
-                mean = [float(np.mean([(s.rank <= k).mean() for s in mine])) for k in cuts]
+                mean = [float(np.mean([recall_at(s.first, int(k)) for s in mine])) for k in cuts]
                 ax.plot(cuts, mean, label=space, color=colours.get(space), linewidth=2)
         ax.set(xscale="log", xlabel="k", ylim=(0, 1), title=f"match: {match}")
         ax.grid(alpha=0.3)

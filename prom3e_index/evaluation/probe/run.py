@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from prom3e_index.errors import InputError
 from prom3e_index.evaluation.data import EvalSet
-from prom3e_index.evaluation.metrics import Resampler, r_squared
+from prom3e_index.evaluation.metrics import Resampler, r_squared, recall_at
 from prom3e_index.evaluation.opened import EvaluationConfig, describe, open_evaluated
 from prom3e_index.evaluation.pages.output import DASH, number, table
 from prom3e_index.evaluation.pages.said import said_markdown
@@ -24,7 +24,7 @@ from prom3e_index.evaluation.probe.representations import (
     represent,
 )
 from prom3e_index.evaluation.probe.splits import usual_splits
-from prom3e_index.evaluation.ranking import Right, expected_ranks
+from prom3e_index.evaluation.ranking import Right, first_right
 from prom3e_index.evaluation.seen_rows import SeenRows, refuse_seen, seen_in
 from prom3e_index.evaluation.sources import read_eval
 from prom3e_index.models.folder import Model
@@ -229,18 +229,19 @@ def _measured(
                 lambda i: r_squared(truth[i], scores[i]), len(truth), seed, sites
             ),
         }
-    rank = expected_ranks(scores, Right.rows(truth))
+    first = first_right(scores, Right.rows(truth))
+    top = first.recall(1)
     if sites is None:
-        interval = [float(v) for v in Resampler(seed).intervals((rank <= 1)[:, None])[0]]
+        interval = [float(v) for v in Resampler(seed).intervals(top[:, None])[0]]
     else:
-        interval = _interval(lambda i: float((rank[i] <= 1).mean()), len(rank), seed, sites)
-    out: dict[str, Any] = {f"top-{k}": float((rank <= k).mean()) for k in CUTS}
+        interval = _interval(lambda i: float(top[i].mean()), len(top), seed, sites)
+    out: dict[str, Any] = {f"top-{k}": recall_at(first, k) for k in CUTS}
     out |= {"interval": interval, "classes": len(classes)}
     if texts is not None:
         out["per_class"] = {
             str(t): {
                 "support": int((texts == t).sum()),
-                "top-1": float((rank[texts == t] <= 1).mean()),
+                "top-1": float(top[texts == t].mean()),
             }
             for t in np.unique(texts)
         }

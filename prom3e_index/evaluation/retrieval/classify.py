@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from prom3e_index.encoders.protocol import unit_rows
 from prom3e_index.evaluation.data import EvalSet
 from prom3e_index.evaluation.directions import BLOCK
+from prom3e_index.evaluation.first_right import FirstRight
 from prom3e_index.evaluation.metrics import recall_at
 from prom3e_index.evaluation.ranking import Answers, Labels
 from prom3e_index.evaluation.retrieval.scoring import Predictor, Scored
@@ -88,7 +89,7 @@ def zero_shot(
             out.append(
                 Scored(
                     given, "text", space, MATCH, w, len(found), rows.astype(np.int32),
-                    np.concatenate([p.rank for p in parts]),
+                    FirstRight.concatenate([p.first for p in parts]),
                     np.concatenate([p.gain for p in parts if p.gain is not None]).astype("f2"),
                     np.ones(len(rows), np.int32),
                 )
@@ -130,7 +131,7 @@ def choose_deltas(
     for delta in DELTAS:
         for s in zero_shot(val, model, givens, weights=lambda g, t: Weights(delta)):  # noqa: B023
             if s.space == "hybrid":
-                found = recall_at(s.rank.astype(np.float64), 1)
+                found = recall_at(s.first, 1)
                 if s.given not in best or found > best[s.given][0]:
                     best[s.given] = found, delta
     return {given: delta for given, (_, delta) in best.items()}

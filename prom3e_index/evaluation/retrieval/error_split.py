@@ -12,7 +12,7 @@ from prom3e_index.bundle.opened import BundleFolder
 from prom3e_index.evaluation.data import EvalSet
 from prom3e_index.evaluation.directions import Pair
 from prom3e_index.evaluation.metrics import recall_at
-from prom3e_index.evaluation.ranking import Right, expected_ranks
+from prom3e_index.evaluation.ranking import Right, first_right
 from prom3e_index.models.folder import Weights
 from prom3e_index.mvae.class_tokens import Tokens
 from prom3e_index.mvae.completion import Completer, infer, mean_embedding
@@ -22,6 +22,8 @@ from prom3e_index.search.score import gallery, query_rows
 Floats = NDArray[np.float32]
 QUERIES = 200
 K = 10
+_ROUNDING = 2e-6
+"""Scores that are nearer than this are equal: an index rounds to six decimals."""
 
 
 def error_split(
@@ -133,10 +135,10 @@ class _Judge:
         self._answers = Right.where(self.right, skip)
 
     def recall(self, scores: Floats) -> float | None:
-        """Share of queries whose expected rank is 1; None where none has a right answer."""
+        """Recall@1, ties in random order; None where no query has a right answer."""
         if not self.use.any():
             return None
-        return recall_at(expected_ranks(scores, self._answers)[self.use], 1)
+        return recall_at(first_right(scores, self._answers)[self.use], 1)
 
 
 def _through_index(
@@ -163,7 +165,9 @@ def _through_index(
         rest = len(eligible) - (judge.skip[i] >= 0)
         worst = np.sort(exact[i])[::-1][min(K, rest) - 1]
         # An answer as good as the tenth is as right as the tenth.
-        found.append(float((exact[i, places] >= worst - 2e-6).sum() / min(K, rest)))
+        found.append(float((exact[i, places] >= worst - _ROUNDING).sum() / min(K, rest)))
         if judge.use[i]:
-            right.append(len(places) > 0 and bool(judge.right[i, places[0]]))
+            first = exact[i, places[0]] if len(places) else np.nan
+            alike = np.abs(exact[i] - first) < _ROUNDING  # a tie may come in any order
+            right.append(float(judge.right[i, alike].mean()) if alike.any() else 0.0)
     return {"index": float(np.mean(right)), "found": float(np.mean(found))}

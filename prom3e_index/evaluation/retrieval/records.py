@@ -43,12 +43,12 @@ def records(scored: Sequence[Scored], seed: int = 0) -> list[dict[str, Any]]:
 
 def _record(s: Scored, base: Scored | None, draw: Resampler) -> dict[str, Any]:
     whole = s.match not in TAXA
-    rank = s.rank.astype(np.float64)
-    columns = [rank <= k for k in CUTS] + ([1 / rank] if whole else [])
+    top = s.first.recall(1)
+    columns = [s.first.recall(k) for k in CUTS] + ([s.first.reciprocal_rank()] if whole else [])
     names = [f"recall@{k}" for k in CUTS] + (["mrr"] if whole else [])
     paired = base is not None and base is not s and np.array_equal(base.queries, s.queries)
     if paired and base is not None:
-        columns.append((rank <= 1).astype(np.float64) - (base.rank <= 1))
+        columns.append(top - base.first.recall(1))
     found = draw.intervals(np.stack(columns, axis=1))
     intervals = {n: [float(v) for v in found[i]] for i, n in enumerate(names)}
     w = s.weights if s.space.startswith("hybrid") else None
@@ -57,9 +57,9 @@ def _record(s: Scored, base: Scored | None, draw: Resampler) -> dict[str, Any]:
         "target": s.target,
         "space": s.space,
         "match": s.match,
-        **{f"recall@{k}": recall_at(rank, k) for k in CUTS},
-        "mrr": mean_reciprocal_rank(rank) if whole else None,
-        "median_rank": float(np.median(rank)) if whole else None,
+        **{f"recall@{k}": recall_at(s.first, k) for k in CUTS},
+        "mrr": mean_reciprocal_rank(s.first) if whole else None,
+        "median_rank": float(np.median(s.first.rank())) if whole else None,
         "ndcg@10": float(ndcg(s.gain.astype(np.float32), s.right).mean())
         if s.gain is not None
         else None,
@@ -68,21 +68,22 @@ def _record(s: Scored, base: Scored | None, draw: Resampler) -> dict[str, Any]:
         "delta": w.delta if w else None,
         "gamma": w.gamma if w else None,
         "epsilon": w.epsilon if w else None,
-        "gain": _gain(rank, base.rank, found[-1]) if paired and base is not None else None,
-        "rows": len(rank),
+        "gain": _gain(top, base.first.recall(1), found[-1])
+        if paired and base is not None
+        else None,
+        "rows": len(s.first),
         "gallery": s.gallery,
         "hub_skewness": s.hubs,
     }
 
 
-def _gain(rank: NDArray[Any], base: NDArray[Any], interval: NDArray[Any]) -> dict[str, Any]:
+def _gain(here: NDArray[Any], there: NDArray[Any], interval: NDArray[Any]) -> dict[str, Any]:
     """Recall@1 against the encoder space on the same queries.
 
-    `recall@1` the difference, `interval` its bootstrap interval, `won` and `lost` the queries that only
-    one of the two answers, `p` of McNemar's exact test on them.
+    `recall@1` the difference, `interval` its bootstrap interval, `won` and `lost` the queries that one of
+    the two answers more probably, `p` of the exact sign test on them: McNemar's where nothing ties.
     """
-    here, there = rank <= 1, base <= 1
-    won, lost = int((here & ~there).sum()), int((~here & there).sum())
+    won, lost = int((here > there).sum()), int((here < there).sum())
     p = float(binomtest(won, won + lost, 0.5).pvalue) if won + lost else 1.0
     return {
         "recall@1": float(here.mean() - there.mean()),

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from prom3e_index.errors import InputError
 from prom3e_index.evaluation.data import EvalSet
 from prom3e_index.evaluation.directions import BLOCK, Pair
+from prom3e_index.evaluation.first_right import FirstRight
 from prom3e_index.evaluation.ranking import Answers, Labels, Ranks
 from prom3e_index.evaluation.retrieval.hub_biases import Biases, hub_biases
 from prom3e_index.evaluation.scores import Gallery, Products, VisibleSet
@@ -57,7 +58,7 @@ class Scored:
         weights: δ, γ, ε that the space used.
         gallery: Rows searched.
         queries: (q,) rows of the data that have a right answer.
-        rank: (q,) float32; see `evaluation.ranking.Ranks`. Above the species infinity also stands for beyond ten.
+        first: Where their first right answer stands; above the species none is found beyond the tenth place.
         gain: (q, 10) float16; None for ranks above the species.
         right: (q,) int32.
         hubs: Skewness of how often each gallery row is among the first ten; NaN where not measured.
@@ -70,7 +71,7 @@ class Scored:
     weights: Weights
     gallery: int
     queries: NDArray[np.int32]
-    rank: Floats
+    first: FirstRight
     gain: NDArray[np.float16] | None
     right: NDArray[np.int32]
     hubs: float = field(default=float("nan"))
@@ -227,7 +228,7 @@ class _Run:
         out = []
         for match, parts in c.parts.items():
             rows = np.concatenate([r for r, _ in parts])
-            rank = np.concatenate([r.rank for _, r in parts])
+            first = FirstRight.concatenate([r.first for _, r in parts])
             right = np.concatenate([r.right for _, r in parts])
             gain = None
             if parts[0][1].gain is not None:
@@ -245,7 +246,7 @@ class _Run:
                     self.weights[target],
                     len(self.galleries[target]),
                     rows[use].astype(np.int32),
-                    rank[use],
+                    first[use],
                     None if gain is None else gain[use].astype(np.float16),
                     right[use],
                     c.hubs.skewness(),

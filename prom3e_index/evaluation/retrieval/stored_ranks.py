@@ -11,12 +11,16 @@ from typing import Any
 import numpy as np
 
 from prom3e_index.errors import InputError
+from prom3e_index.evaluation.first_right import FirstRight
 from prom3e_index.evaluation.retrieval.scoring import Scored
 from prom3e_index.models.folder import Weights
 from prom3e_index.show.escapes import json_text
 from prom3e_index.show.files import replacing
 
-FORMAT = 1
+FORMAT = 2
+"""1 had expected ranks, from which recall under ties cannot be told."""
+
+_PARTS = ("above", "tied", "good")
 
 
 def save(path: Path, scored: Sequence[Scored], facts: dict[str, Any]) -> None:
@@ -24,7 +28,8 @@ def save(path: Path, scored: Sequence[Scored], facts: dict[str, Any]) -> None:
     arrays: dict[str, Any] = {}
     entries = []
     for i, s in enumerate(scored):
-        arrays |= {f"{i}.queries": s.queries, f"{i}.rank": s.rank, f"{i}.right": s.right}
+        arrays |= {f"{i}.queries": s.queries, f"{i}.right": s.right}
+        arrays |= {f"{i}.{part}": getattr(s.first, part) for part in _PARTS}
         if s.gain is not None:
             arrays[f"{i}.gain"] = s.gain
         entries.append(
@@ -47,14 +52,15 @@ def load(path: Path) -> tuple[list[Scored], dict[str, Any]]:
     """Read what `save` wrote.
 
     Raises:
-        InputError: Another file, damaged, or of a later format.
+        InputError: Another file, damaged, or of another format.
     """
     try:
         with np.load(path, allow_pickle=False) as z:
             index = json.loads(bytes(z["index"]).decode())
             if index["format"] != FORMAT:
                 raise InputError(
-                    f"{path} has format {index['format']}, this program reads {FORMAT}."
+                    f"{path} has format {index['format']}, this program reads {FORMAT}: recall under "
+                    "ties is counted otherwise. Run `prom3e-index evaluate retrieval` again."
                 )
             scored = [
                 Scored(
@@ -65,7 +71,7 @@ def load(path: Path) -> tuple[list[Scored], dict[str, Any]]:
                     Weights(**e["weights"]),
                     int(e["gallery"]),
                     z[f"{i}.queries"],
-                    z[f"{i}.rank"],
+                    FirstRight(*(z[f"{i}.{part}"] for part in _PARTS)),
                     z[f"{i}.gain"] if f"{i}.gain" in z.files else None,
                     z[f"{i}.right"],
                     np.nan if e["hubs"] is None else float(e["hubs"]),

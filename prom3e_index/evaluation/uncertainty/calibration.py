@@ -18,12 +18,12 @@ COVERAGE = 0.9
 COVERAGES = np.linspace(0.05, 1, 20)
 
 
-def foretells(sigma: NDArray[Any], failed: NDArray[np.bool_]) -> dict[str, Any]:
+def foretells(sigma: NDArray[Any], failed: NDArray[Any]) -> dict[str, Any]:
     """How well ‖σ‖₁ tells failures from successes.
 
     Args:
         sigma: (q,).
-        failed: (q,) whether the first answer was wrong.
+        failed: (q,) whether the first answer was wrong, or how probably where it ties with others.
 
     Returns:
         `auroc`: probability that a failed query has the larger ‖σ‖₁, 0.5 is chance; None when all
@@ -32,7 +32,8 @@ def foretells(sigma: NDArray[Any], failed: NDArray[np.bool_]) -> dict[str, Any]:
     """
     from sklearn.metrics import roc_auc_score
 
-    some = bool(failed.any() and not failed.all())
+    failed = np.asarray(failed, np.float64)
+    some = bool((failed > 0).any() and (failed < 1).any())
     n = len(failed)
     # Ranks, not values: infinity is the least sure, and what is no number less still.
     _, tie, size = np.unique(sigma, return_inverse=True, return_counts=True)
@@ -41,7 +42,15 @@ def foretells(sigma: NDArray[Any], failed: NDArray[np.bool_]) -> dict[str, Any]:
     cumulated = np.cumsum(share[np.argsort(tie, kind="stable")]) / np.arange(1, n + 1)
     at = np.maximum(np.floor(COVERAGES * n + 1e-9).astype(int), 1) - 1
     return {
-        "auroc": float(roc_auc_score(failed, tie)) if some else None,
+        "auroc": float(
+            roc_auc_score(
+                np.repeat([1, 0], n),
+                np.tile(tie, 2),
+                sample_weight=np.concatenate([failed, 1 - failed]),
+            )
+        )
+        if some
+        else None,
         "risk": [float(v) for v in cumulated[at]],
     }
 
@@ -58,9 +67,9 @@ def retrieval_calibration(
     out = []
     for s in scored:
         if s.space == "hybrid" and len(s.given) == 1 and s.match in ("row", "species"):
-            record = foretells(sigma[s.given[0]][s.queries], s.rank > 1)
+            record = foretells(sigma[s.given[0]][s.queries], 1 - s.first.recall(1))
             out.append(
-                {"given": s.given[0], "target": s.target, "match": s.match, "rows": len(s.rank)}
+                {"given": s.given[0], "target": s.target, "match": s.match, "rows": len(s.first)}
                 | record
             )
     return out
