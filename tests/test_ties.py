@@ -12,7 +12,7 @@ from tiny_set import tiny
 
 from prom3e_index.errors import InputError
 from prom3e_index.evaluation.first_right import FirstRight
-from prom3e_index.evaluation.metrics import mean_reciprocal_rank, ndcg, recall_at
+from prom3e_index.evaluation.metrics import ndcg, recall_at
 from prom3e_index.evaluation.ranking import PLACES, Answers, Labels, Right, first_right
 from prom3e_index.evaluation.retrieval import stored_ranks
 from prom3e_index.evaluation.retrieval.records import records
@@ -55,7 +55,7 @@ def of_engine(scores, right):
     ).by_species()
     return np.array(
         [recall_at(found.first, k) for k in CUTS]
-        + [mean_reciprocal_rank(found.first), float(ndcg(found.gain, found.right)[0])]
+        + [float(found.first.reciprocal_rank()[0]), float(ndcg(found.gain, found.right)[0])]
     )
 
 

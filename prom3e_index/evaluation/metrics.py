@@ -19,11 +19,6 @@ def recall_at(first: FirstRight, k: int) -> float:
     return float(first.recall(k).mean()) if len(first) else 0.0
 
 
-def mean_reciprocal_rank(first: FirstRight) -> float:
-    """Mean expected 1 / rank of the first right answer; 0 without queries."""
-    return float(first.reciprocal_rank().mean()) if len(first) else 0.0
-
-
 def ndcg(gain: NDArray[Any], right: NDArray[np.int32]) -> NDArray[np.float64]:
     """Normalised discounted cumulative gain of the first `PLACES` answers, (b,).
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binomtest
 
-from prom3e_index.evaluation.metrics import Resampler, mean_reciprocal_rank, ndcg, recall_at
+from prom3e_index.evaluation.metrics import Resampler, ndcg
 from prom3e_index.evaluation.retrieval.scoring import TAXA, Scored
 
 CUTS = (1, 5, 10)
@@ -43,12 +43,13 @@ def records(scored: Sequence[Scored], seed: int = 0) -> list[dict[str, Any]]:
 
 def _record(s: Scored, base: Scored | None, draw: Resampler) -> dict[str, Any]:
     whole = s.match not in TAXA
-    top = s.first.recall(1)
     columns = [s.first.recall(k) for k in CUTS] + ([s.first.reciprocal_rank()] if whole else [])
+    means = [float(c.mean()) for c in columns]
     names = [f"recall@{k}" for k in CUTS] + (["mrr"] if whole else [])
     paired = base is not None and base is not s and np.array_equal(base.queries, s.queries)
-    if paired and base is not None:
-        columns.append(top - base.first.recall(1))
+    encoder = base.first.recall(1) if paired and base is not None else None
+    if encoder is not None:
+        columns.append(columns[0] - encoder)
     found = draw.intervals(np.stack(columns, axis=1))
     intervals = {n: [float(v) for v in found[i]] for i, n in enumerate(names)}
     w = s.weights if s.space.startswith("hybrid") else None
@@ -57,8 +58,8 @@ def _record(s: Scored, base: Scored | None, draw: Resampler) -> dict[str, Any]:
         "target": s.target,
         "space": s.space,
         "match": s.match,
-        **{f"recall@{k}": recall_at(s.first, k) for k in CUTS},
-        "mrr": mean_reciprocal_rank(s.first) if whole else None,
+        **dict(zip(names, means, strict=True)),
+        **({} if whole else {"mrr": None}),
         "median_rank": float(np.median(s.first.rank())) if whole else None,
         "ndcg@10": float(ndcg(s.gain.astype(np.float32), s.right).mean())
         if s.gain is not None
@@ -68,9 +69,7 @@ def _record(s: Scored, base: Scored | None, draw: Resampler) -> dict[str, Any]:
         "delta": w.delta if w else None,
         "gamma": w.gamma if w else None,
         "epsilon": w.epsilon if w else None,
-        "gain": _gain(top, base.first.recall(1), found[-1])
-        if paired and base is not None
-        else None,
+        "gain": None if encoder is None else _gain(columns[0], encoder, found[-1]),
         "rows": len(s.first),
         "gallery": s.gallery,
         "hub_skewness": s.hubs,
