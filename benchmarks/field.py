@@ -32,6 +32,8 @@ def main() -> int:
     parser.add_argument("--output", type=Path)
     parser.add_argument("--debug", action="store_true")
     asked = parser.parse_args()
+    if not any(asked.folder.glob("[0-9][0-9]")):
+        parser.error(f"{asked.folder} holds no situations: a folder for each number, 01 and on")
     lines = ["| no | kind | situation | outcome |", "|---|---|---|---|"]
     failed = 0
     chosen = [
