@@ -24,7 +24,7 @@ class _Wrong(Exception):
     """Where a manifest is not as it must be, and what stands there."""
 
 
-NOTES = ("wish", "certificate")
+NOTES = ("wish", "certificate", "confidence")
 """Parts that say something about an index and decide nothing of what is found; `rebuild` makes them anew."""
 
 
@@ -224,6 +224,9 @@ _PARTS: dict[str, Check] = {
             },
         )
     ),
+    "confidence": _object(
+        {"rows": _whole(), "generation": _whole(1)}, {"file": _inside, "reason": _text}
+    ),
     "deleted": _optional(_object({"file": _inside, "rows": _whole()})),
     "history": _list(
         _object(
@@ -264,6 +267,9 @@ def _agree(values: Mapping[str, Any]) -> None:
         )
     if values.get("bias_width", 0) not in (0, len(names)):
         raise _Wrong(f"bias_width is {values['bias_width']}, its modalities are {len(names)}")
+    noted = values.get("confidence", {})
+    if isinstance(noted, dict) and "file" in noted and noted["file"] not in files:
+        raise _Wrong(f"confidence.file is {noted['file']!r}, which files does not describe")
     for segment in segments:
         lacking = set(names) - set(segment["index"])
         if lacking:

@@ -14,17 +14,20 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from prom3e_index.bundle.calibration import own_calibration
 from prom3e_index.bundle.filters import Filter
 from prom3e_index.bundle.held_files import HeldFiles
-from prom3e_index.bundle.manifest import checksum, manifest_path, read_manifest
-from prom3e_index.bundle.memory_maps import Stacked, stacked, stored_array
+from prom3e_index.bundle.manifest import manifest_path, read_manifest
+from prom3e_index.bundle.memory_maps import Stacked, stacked
 from prom3e_index.bundle.metadata_database import MetadataDatabase
 from prom3e_index.bundle.model_place import model_of, placed_beside
+from prom3e_index.bundle.removed_rows import read_removed
 from prom3e_index.bundle.segment import Segment
 from prom3e_index.errors import BundleError, MismatchError
 
 if TYPE_CHECKING:
     from prom3e_index.bundle.faiss.search import Subset
+    from prom3e_index.confidence.calibrated import Calibration
     from prom3e_index.models.folder import Model
 
 
@@ -63,7 +66,7 @@ class BundleFolder:
         for entry in manifest["segments"]:
             self.segments.append(Segment(self._files, entry, first, manifest, gpu, media))
             first += int(entry["rows"])
-        self._removed = self._read_removed()
+        self._removed = read_removed(path, manifest)
         self.metadata = MetadataDatabase(
             [s.folder / "metadata.duckdb" for s in self.segments],
             [s.first for s in self.segments],
@@ -119,29 +122,6 @@ class BundleFolder:
                 f"{bundle.places:,}. Restore it from a copy, or build it again."
             )
         return bundle
-
-    def _read_removed(self) -> NDArray[np.bool_] | None:
-        """(places,) which rows were removed; None when none was."""
-        stated = self.manifest["deleted"]
-        if not stated:
-            return None
-        path = self.path / stated["file"]
-        if checksum(path) != self.manifest["files"][stated["file"]]["sha256"]:
-            raise BundleError(
-                f"{path} has another checksum than the manifest says: it was changed. Restore it from a "
-                "copy; removed rows would be found again."
-            )
-        data = np.fromfile(path, np.uint8)
-        try:
-            bits = stored_array(data)
-        except ValueError as e:
-            raise BundleError(f"{path} is damaged: {e}. Restore it from a copy.") from e
-        if bits.dtype != np.uint8 or bits.shape != (-(-self.places // 8),):
-            raise BundleError(
-                f"{path} is {bits.shape} {bits.dtype}, {self.places:,} rows need ({-(-self.places // 8)},) uint8. "
-                "Restore it from a copy."
-            )
-        return np.unpackbits(bits, count=self.places, bitorder="little").astype(bool)
 
     def __enter__(self) -> Self:
         return self
@@ -290,6 +270,11 @@ class BundleFolder:
     @cached_property
     def _live_subsets(self) -> list[Subset | None]:
         return [None] * len(self.segments) if self._removed is None else self._split(self.live)
+
+    @cached_property
+    def calibration(self) -> Calibration | None:
+        """What its own observations say of its answers; None where `why_uncalibrated` says why."""
+        return own_calibration(self.path, self.manifest, self._files)
 
     def eligible(self, f: Filter) -> NDArray[np.int64] | None:
         """Rows that satisfy a filter, ascending; None when there is no filter; see `MetadataDatabase.eligible`."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from prom3e_index.errors import ModelError, NotCachedError
 from prom3e_index.models.hub_cache import HUB_PREFIX, locate
-from prom3e_index.models.settings import NOT_STATED, check_settings
+from prom3e_index.models.settings import NOT_STATED, check_settings, three_numbers
 from prom3e_index.models.weights import fingerprint, read_json, whole_number
 from prom3e_index.schema import modality_name, set_key
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from prom3e_index.confidence.calibrated import Calibration
     from prom3e_index.encoders.protocol import Encoder
     from prom3e_index.media.audio import AudioSpec
     from prom3e_index.media.images import ImageSpec
@@ -194,13 +195,7 @@ class Model:
         return whole_number({key: self._preprocess(key, usual)}, key, 1, high, f"Model {self.name}")
 
     def _three(self, key: str, usual: tuple[float, ...]) -> tuple[float, ...]:
-        values = self._preprocess(key, usual)
-        good = isinstance(values, list | tuple) and len(values) == 3
-        if not good or not all(isinstance(v, int | float) and 0 <= v < 256 for v in values):
-            raise ModelError(f"Model {self.name}: {key} is {values!r}; three numbers are needed.")
-        if key.endswith("std") and 0 in values:
-            raise ModelError(f"Model {self.name}: {key} is {values!r}; a deviation is above 0.")
-        return tuple(values)
+        return three_numbers(self._preprocess(key, usual), f"Model {self.name}: {key}")
 
     def audio_spec(self) -> AudioSpec:
         """Preprocessing of recordings; other padding or truncation than the published is refused."""
@@ -317,6 +312,13 @@ class Model:
             config,
             {"decode": self.decode, "nodes": self.nodes, "hidden": self.hidden},
         )
+
+    @cached_property
+    def confidence(self) -> Calibration | None:
+        """The calibration of its validation rows; None where it brings none."""
+        from prom3e_index.models.confidence import confidence_of
+
+        return confidence_of(self)
 
     @property
     def has_bank(self) -> bool:

@@ -28,6 +28,7 @@ _TOP = {
     "planet",
     "licence",
     "repositories",
+    "confidence",
 }
 _MIXED = {"delta", "gamma", "epsilon"}
 
@@ -78,7 +79,7 @@ def check_settings(settings: Mapping[str, Any], where: Path) -> None:
             number(f"repositories.{name}.bytes", facts["bytes"])
     if not isinstance(settings.get("planet", False), bool):
         raise wrong("planet", settings["planet"], "true or false")
-    for key in ("encoder", "mvae", "preprocess", "weights", "hubs"):
+    for key in ("encoder", "mvae", "preprocess", "weights", "hubs", "confidence"):
         table(key, settings.get(key, {}))
     _check_modalities(settings["mvae"], where)
     for key in ("decode", "hidden", "source"):
@@ -102,6 +103,9 @@ def check_settings(settings: Mapping[str, Any], where: Path) -> None:
     for key, value in settings.get("hubs", {}).items():
         if key in ("method", "bank"):
             text(f"hubs.{key}", value)
+    known(settings.get("confidence", {}), {"file"}, "confidence.")
+    if "confidence" in settings:
+        text("confidence.file", settings["confidence"].get("file"))
     weights = settings.get("weights", {})
     directions = table("weights.directions", weights.get("directions", {}))
     mixes = [("weights.default", weights.get("default", {}))]
@@ -109,6 +113,20 @@ def check_settings(settings: Mapping[str, Any], where: Path) -> None:
         known(table(key, mix), _MIXED, f"{key}.")
         for part, value in mix.items():
             number(f"{key}.{part}", value)
+
+
+def three_numbers(values: Any, key: str) -> tuple[float, ...]:
+    """Three numbers of the preprocessing, as a mean and a deviation of colours are.
+
+    Raises:
+        ModelError: Others.
+    """
+    good = isinstance(values, list | tuple) and len(values) == 3
+    if not good or not all(isinstance(v, int | float) and 0 <= v < 256 for v in values):
+        raise ModelError(f"{key} is {values!r}; three numbers are needed.")
+    if key.endswith("std") and 0 in values:
+        raise ModelError(f"{key} is {values!r}; a deviation is above 0.")
+    return tuple(values)
 
 
 def _check_modalities(mvae: Mapping[str, Any], where: Path) -> None:

@@ -1,0 +1,117 @@
+"""What a calibration is worth out of fold, and what adding a modality changed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from prom3e_index.confidence.answers import Answers, Floats
+from prom3e_index.confidence.metrics import ece, in_thirds, r_auroc, summary
+from prom3e_index.confidence.pooled import Pooled, quantile
+
+LEAST_CHANGED = 20
+"""Observations in which a change must have been measured."""
+_Z = 1.959963984540054
+
+
+def changes_of(answers: Sequence[Answers]) -> dict[str, dict[str, dict[str, Any]]]:
+    """By visible set, target and added modality: the change of wrong first rows, over observations asked both ways."""
+    found = {(frozenset(a.visible), a.target): a for a in answers}
+    out: dict[str, dict[str, dict[str, Any]]] = {}
+    for a in answers:
+        for more in answers:
+            extra = set(more.visible) - set(a.visible)
+            if (
+                more.target != a.target
+                or len(extra) != 1
+                or len(more.visible) != len(a.visible) + 1
+            ):
+                continue
+            (added,) = extra
+            if added == a.target or found[frozenset(more.visible), a.target] is not more:
+                continue
+            _, i, j = np.intersect1d(a.observation, more.observation, return_indices=True)
+            if len(i) < LEAST_CHANGED:
+                continue
+            change = a.right[i].astype(np.float64) - more.right[j]
+            off = _Z * float(change.std(ddof=1)) / len(i) ** 0.5
+            mean = float(change.mean())
+            values = (mean, max(mean - off, -1.0), min(mean + off, 1.0), len(i))
+            out.setdefault("+".join(a.visible), {}).setdefault(a.target, {})[added] = values
+    return out
+
+
+def quality_of(held: Sequence[Pooled], seed: int) -> dict[str, Any]:
+    """What the calibration is worth out of fold, in all and by target."""
+    if not held:
+        return {"rows": 0, "answers": 0}
+    p = np.concatenate([h.p for h in held])
+    right = np.concatenate([h.right for h in held])
+    observation = np.concatenate([h.observation for h in held])
+    group = np.concatenate([h.group for h in held])
+    found = summary(p, right, probability=True, groups=group, seed=seed, draws=200)
+    inside, size = (np.concatenate(v) for v in zip(*(h.sets() for h in held), strict=True))
+    directions = [d for h in held for d in _directions(h)]
+    scored = [d["r_auroc"] for d in directions if d["r_auroc"] is not None]
+    return {
+        "rows": len(np.unique(observation)),
+        "answers": len(p),
+        "accuracy": float(right.mean()),
+        **{
+            k: found[k] for k in ("r_auroc", "aurc", "aurc_best", "ece", "reliability", "intervals")
+        },
+        "r_auroc_mean": float(np.mean(scored)) if scored else None,
+        "directions": len(directions),
+        "sets": {
+            "coverage": float(inside.mean()),
+            "size": float(size.mean()),
+            "thirds": in_thirds(p, inside, size),
+        },
+        "targets": {" and ".join(h.keys): _of_target(h) for h in held},
+    }
+
+
+def _directions(h: Pooled) -> list[dict[str, Any]]:
+    out, at = [], 0
+    for a in h.answers:
+        part = slice(at, at + len(a.truth))
+        at = part.stop
+        score = r_auroc(h.p[part], h.right[part])
+        out.append({"visible": a.visible, "r_auroc": score})
+    return out
+
+
+def _of_target(h: Pooled) -> dict[str, Any]:
+    """Figures of one target."""
+    p, right = h.p, h.right
+    out: dict[str, Any] = {
+        "rows": len(np.unique(h.observation)),
+        "answers": len(p),
+        "accuracy": float(right.mean()),
+        "r_auroc": r_auroc(p, right),
+        "ece": ece(p, right),
+    }
+    errors = h.errors_out_of_fold()
+    if errors is not None:
+        expected, true = errors
+        off = quantile(np.abs(expected - true))
+        variance = float(true.var())
+        out["error"] = {
+            "mean": float(true.mean()),
+            "spearman": _spearman(expected, true),
+            "explained": 1 - float(((expected - true) ** 2).mean()) / variance
+            if variance
+            else None,
+            "off": off if np.isfinite(off) else None,
+        }
+    return out
+
+
+def _spearman(a: Floats, b: Floats) -> float | None:
+    from scipy.stats import spearmanr
+
+    if len(a) < 3 or a.std() == 0 or b.std() == 0:
+        return None
+    return float(spearmanr(a, b).statistic)

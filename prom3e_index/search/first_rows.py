@@ -1,0 +1,76 @@
+"""The first rows of an answer as its confidence is told from them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prom3e_index.bundle.calibration import why_uncalibrated
+from prom3e_index.bundle.memory_maps import stacked
+from prom3e_index.bundle.opened import BundleFolder
+from prom3e_index.bundle.species_codes import species_codes
+from prom3e_index.confidence.signals import UNKNOWN, First
+
+if TYPE_CHECKING:
+    from prom3e_index.confidence.calibrated import Calibration
+    from prom3e_index.models.folder import Model
+
+Floats = NDArray[np.float32]
+
+
+def calibration_for(
+    bundle: BundleFolder, model: Model, visible: Sequence[str], target: str
+) -> tuple[Calibration | None, str]:
+    """The calibration that knows a direction: the index's own, else the model's; and why there is none.
+
+    Raises:
+        BundleError, ModelError: One of them is damaged.
+    """
+    own = bundle.calibration
+    why = why_uncalibrated(bundle.manifest) if own is None else own.why_not(visible, target)
+    if not why:
+        return own, ""
+    theirs = model.confidence
+    if theirs is not None and theirs.why_not(visible, target) is None:
+        return theirs, ""
+    return None, why
+
+
+def first_rows(
+    bundle: BundleFolder,
+    target: str,
+    scores: Floats,
+    rows: NDArray[np.int64],
+    completed: Floats,
+    *,
+    by_row: bool = False,
+) -> First:
+    """What is read of the first rows of q answers.
+
+    Args:
+        bundle: What was searched.
+        target: Modality searched for.
+        scores: (q, k) as `nearest` gives them, best first.
+        rows: (q, k) row numbers; −1 is none.
+        completed: (q, d) f̂_t of the queries.
+        by_row: Whether each row counts as its own species.
+    """
+    held = rows >= 0
+    some, at = np.unique(rows[held], return_inverse=True)
+    codes = np.full(rows.shape, UNKNOWN, np.int64)
+    codes[held] = (some if by_row else species_codes(bundle, some))[at.reshape(-1)]
+    width = completed.shape[1]
+    blocks = stacked([s.vectors(target)[:, :width] for s in bundle.segments])
+    block = np.asarray(blocks[some], np.float32)
+    cosines, alike = np.zeros(rows.shape, np.float32), np.zeros(rows.shape, np.float32)
+    places = np.zeros(rows.shape, np.int64)
+    places[held] = at.reshape(-1)
+    for i, line in enumerate(held):
+        if line.any():
+            mine = block[places[i, line]]
+            cosines[i, line] = mine @ completed[i]
+            alike[i, line] = mine @ mine[0]
+    return First.of(np.where(held, scores, -np.inf), codes, cosines, alike)
