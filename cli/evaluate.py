@@ -250,9 +250,10 @@ def uncertainty(
     *,
     options: EncodeOptions,
 ) -> None:
-    """Measure whether the model's uncertainty follows its errors, and what lowers it."""
+    """Measure what tells wrong answers from right ones, what to add, and what the model's own uncertainty says."""
     from prom3e_index.evaluation.pages.output import number
     from prom3e_index.evaluation.pages.said import said_text
+    from prom3e_index.evaluation.pages.signals_words import screen
     from prom3e_index.evaluation.uncertainty.run import UncertaintyConfig, evaluate_uncertainty
 
     config = UncertaintyConfig(
@@ -274,23 +275,14 @@ def uncertainty(
     with progress() as show:
         found = evaluate_uncertainty(config, show)
     say(said_text(found["facts"]).rstrip("\n"))
+    say(screen(found))
     for step in found["adding"]:
         say(
             f"{step['visible']} shown ({step['sets']} sets): ‖σ‖₁ {number(step['sigma_l1'])}, "
             f"error of the hidden {number(step['error'])}"
         )
-    over = found["over_sets"]
-    say(
-        f"‖σ‖₁ with the error: over sets Spearman {number(over['spearman'])}, over rows "
-        f"{number(found['over_rows']['mean_spearman'])}; with the gap of pairs "
-        f"{number(found['pairs_agreement']['spearman'])}"
-    )
-    for c in found["conformal"]:
-        say(
-            f"{'+'.join(c['given'])}: {c['size']:.1f} of {c['classes']} species hold the right one for "
-            f"{c['coverage']:.1%} of {c['test']} held-out rows"
-        )
-    say(f"{config.out / 'uncertainty.html'}, uncertainty.json")
+    say(f"with the gap of pairs: ‖σ‖₁ Spearman {number(found['pairs_agreement']['spearman'])}")
+    say(f"{config.out / 'uncertainty.html'}, uncertainty.json, uncertainty.csv")
 
 
 @app.command("redraw")

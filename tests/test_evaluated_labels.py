@@ -56,11 +56,15 @@ def test_the_labels_of_an_index_are_counted(bundle_path):
     rows = source.read(source.numbers)
     filled = {
         c: sum(v is not None and str(v).strip() != "" for v in rows.columns[c])
-        for c in ("species", "scientific_name")
+        for c in ("taxon_species", "species", "scientific_name")
     }
     assert {c: source._filled(c) for c in filled} == filled
-    want = "species" if filled["species"] >= filled["scientific_name"] else "scientific_name"
-    assert source.species == want
+    # A family under `scientific_name` is no species, and the index knows.
+    assert 0 < filled["taxon_species"] < filled["scientific_name"]
+    assert source.species == "taxon_species"
+    taken = source.take()
+    families = [str(v) for v in taken.columns["scientific_name"] if str(v).endswith("idae")]
+    assert families and not set(families) & set(taken.texts("species"))
     other = open_source(bundle_path, NAMES, 512, "trueSpecies")
     assert other.species == "true_species"
 

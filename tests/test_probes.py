@@ -22,7 +22,6 @@ from prom3e_index.evaluation.probe.run import (
     evaluate_probe,
 )
 from prom3e_index.evaluation.probe.splits import split_rows
-from prom3e_index.evaluation.uncertainty.calibration import conformal, foretells, quantile
 from prom3e_index.evaluation.uncertainty.measures import agreement, by_set
 from prom3e_index.evaluation.uncertainty.run import UncertaintyConfig, evaluate_uncertainty
 from prom3e_index.models.folder import Model
@@ -183,25 +182,13 @@ def test_uncertainty_of_sets_equals_single_rows():
     assert sets[-1]["error"] is None and len(rows) == 63
 
 
-def test_agreement_auroc_and_conformal_have_known_values():
+def test_agreement_has_known_values():
     assert agreement([1, 2, 3, 4], [10, 20, 30, 40]) == {
         "spearman": 1,
         "r2": pytest.approx(1),
         "n": 4,
     }
     assert agreement([1, 1, 1], [1, 2, 3])["spearman"] is None
-    sigma, failed = np.array([1.0, 2, 3, 4]), np.array([False, True, False, True])
-    told = foretells(sigma, failed)
-    assert told["auroc"] == 0.75  # of four pairs three are in order
-    assert told["risk"][-1] == 0.5 and told["risk"][0] == 0
-    assert foretells(sigma, np.zeros(4, bool))["auroc"] is None
-    assert quantile(np.arange(1, 20) / 100) == pytest.approx(0.18)  # the ⌈20·0.9⌉ = 18th
-    assert quantile(np.arange(5)) == np.inf
-    data = tiny(400, missing=0)
-    covered = [
-        conformal(data, Model.open("mini"), ("image",), 0.0, seed)["coverage"] for seed in range(8)
-    ]
-    assert np.mean(covered) == pytest.approx(0.9, abs=0.05)
 
 
 def test_the_uncertainty_page_shows_pictures_and_needs_no_network(bundle_path, tmp_path):

@@ -17,7 +17,6 @@ from prom3e_index.evaluation.ranking import PLACES, Answers, Labels, Right, firs
 from prom3e_index.evaluation.retrieval import stored_ranks
 from prom3e_index.evaluation.retrieval.records import records
 from prom3e_index.evaluation.retrieval.scoring import score
-from prom3e_index.evaluation.uncertainty.calibration import foretells
 
 CUTS = (1, 2, 5, 10)
 
@@ -137,15 +136,6 @@ def test_names_that_repeat_are_found_as_often_as_chance_orders_them():
     assert record["mrr"] == pytest.approx(
         np.mean([(1 / np.arange(1, n + 1)).mean() for n in size[s.queries]])
     )
-
-
-def test_a_failure_that_is_half_sure_counts_half():
-    """AUROC of failures with probabilities: the mean over what may have happened, weighted."""
-    rng = np.random.default_rng(0)
-    sigma, failed = rng.random(40), rng.choice([0, 0.25, 0.5, 1], 40)
-    wrong, fine = failed[:, None] * (1 - failed)[None], sigma[:, None] - sigma[None]
-    want = (wrong * ((fine > 0) + 0.5 * (fine == 0))).sum() / wrong.sum()
-    assert foretells(sigma, failed)["auroc"] == pytest.approx(want)
 
 
 def test_ranks_stored_by_the_old_rule_are_not_read(tmp_path):

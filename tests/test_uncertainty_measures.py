@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import copy
-import math
 
 import numpy as np
 import pytest
 import torch
-from scipy.stats import mannwhitneyu, rankdata
+from scipy.stats import rankdata
 from tiny_set import tiny
 
 from prom3e_index.evaluation.uncertainty import measures
-from prom3e_index.evaluation.uncertainty.calibration import conformal, foretells, quantile
 from prom3e_index.evaluation.uncertainty.measures import (
     adding,
     agreement,
@@ -58,61 +56,6 @@ def test_agreement_is_that_of_ranks_and_of_moments():
     for few in ([], [1.0], [1.0, 2.0], [1.0, 1.0, 1.0]):
         assert agreement(few, few)["spearman"] is None
     assert over_rows({})["pooled"] is None
-
-
-def test_auroc_is_the_share_of_pairs_in_order_and_risk_spreads_a_tie():
-    rng = np.random.default_rng(0)
-    sigma, failed = rng.integers(0, 9, 200).astype(np.float32), rng.random(200) < 0.3
-    u = mannwhitneyu(sigma[failed], sigma[~failed]).statistic
-    assert foretells(sigma, failed)["auroc"] == pytest.approx(u / (failed.sum() * (~failed).sum()))
-    tied = foretells(
-        np.zeros(20), np.arange(20) < 5
-    )  # one tie: every share answered fails a quarter
-    assert tied["risk"] == pytest.approx([0.25] * 20) and tied["auroc"] == 0.5
-    again = foretells(np.zeros(20), np.arange(20) >= 15)
-    assert again["risk"] == pytest.approx(tied["risk"])  # whatever the order of the rows
-    steps = foretells(np.arange(20.0), np.arange(20) >= 10)
-    assert steps["risk"] == pytest.approx([max(0, k - 10) / k for k in range(1, 21)])
-    for n in (1, 2, 3, 7):
-        assert foretells(np.arange(float(n)), np.ones(n, bool))["risk"] == [1.0] * 20
-    wild = foretells(np.array([1.0, np.inf, np.inf, 2.0]), np.array([False, True, True, False]))
-    assert wild["auroc"] == 1
-
-
-def test_quantile_is_the_exact_place_for_every_number_of_rows():
-    for n in range(1, 400):
-        place = -(-(n + 1) * 9 // 10)  # ⌈(n + 1) · 9/10⌉ in whole numbers
-        found = quantile(np.arange(1, n + 1))
-        assert found == (place if place <= n else math.inf), n
-
-
-def test_conformal_sets_are_those_of_a_loop():
-    """Names as vectors of their own, photos near them: thresholds, sizes, coverage by hand."""
-    data, model = tiny(120, seed=6, missing=-1), Model.open("mini")
-    kind = data.columns["species"]
-    for i, name in enumerate(sorted({k for k in kind if k})):
-        data.x[kind == name, 4] = data.x[i, 4]
-    found = conformal(data, model, ("image",), 0.0, seed=5)
-    names = sorted({k for k in kind if k})
-    vector = np.stack([data.x[np.flatnonzero(kind == k)[0], 4] for k in names]).astype(np.float64)
-    rows = np.random.default_rng(5).permutation(np.flatnonzero(kind != ""))
-    half = len(rows) // 2
-    wrong = 1 - data.x[rows, 0].astype(np.float64) @ vector.T
-    right = np.array([names.index(kind[r]) for r in rows])
-    own = wrong[np.arange(len(rows)), right]
-    threshold = sorted(own[:half])[-(-(half + 1) * 9 // 10) - 1]
-    inside = wrong[half:] <= threshold + 1e-6
-    assert (found["calibration"], found["test"], found["classes"]) == (
-        half,
-        len(rows) - half,
-        len(names),
-    )
-    assert found["coverage"] == pytest.approx(inside[np.arange(len(inside)), right[half:]].mean())
-    assert found["size"] == pytest.approx(inside.sum(1).mean(), abs=0.02)
-    assert conformal(data.rows(np.arange(39)), model, ("image",), 0.0) is None
-    none = data.rows(np.arange(60))
-    none.present[:, 4] = False
-    assert conformal(none, model, ("image",), 0.0) is None
 
 
 def test_steps_pairs_and_extremes_by_hand():

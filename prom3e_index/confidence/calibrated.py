@@ -10,7 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prom3e_index.confidence.metrics import wilson
-from prom3e_index.confidence.signals import ERROR_NAMES, NAMES, First, error_signals, signals
+from prom3e_index.confidence.signals import (
+    ERROR_NAMES,
+    NAMES,
+    UNKNOWN,
+    First,
+    error_signals,
+    signals,
+)
 
 Floats = NDArray[np.float64]
 Rule = Literal["species", "row"]
@@ -261,9 +268,23 @@ class Calibration:
                 None,
                 f"fewer than {LEVEL:.0%} of answers like it had the right species among the first rows",
             )
-        s, codes = known.scores[0], known.codes[0]
-        inside = (s >= s[0] - below) & np.isfinite(s)
-        return tuple(dict.fromkeys(codes[inside].tolist())), None
+        inside = _inside(known, fitted, np.array([p]))[0]
+        return tuple(dict.fromkeys(known.codes[0][inside].tolist())), None
+
+    def sets(
+        self, first: First, visible: Sequence[str], target: str, p: Floats
+    ) -> NDArray[np.int64]:
+        """(q, k) the species of each answer's set by row, `UNKNOWN` where a row is not in it; all where none is given.
+
+        Args:
+            first: Of q answers in one direction that `why_not` has nothing against.
+            visible: Modalities that the queries show.
+            target: What was searched for.
+            p: (q,) their `probabilities`.
+        """
+        known = self._read(first)[0]
+        inside = _inside(known, self.fitted[key_of(visible, target)], p)
+        return np.where(inside, known.codes, UNKNOWN)
 
     def advice(self, visible: Sequence[str], target: str) -> Advice | None:
         """The absent modality whose addition lowered the share of wrong first rows most; None where none surely did."""
@@ -279,6 +300,13 @@ class Calibration:
         """What adding each absent modality changed: (change, low, high, observations), as far as it was measured."""
         shown = "+".join(m for m in self.modalities if m in set(visible))
         return self.changes.get(shown, {}).get(target, {})
+
+
+def _inside(known: First, fitted: Fitted, p: Floats) -> NDArray[np.bool_]:
+    """(q, k) whether each row is near enough below the first for the answers' P; no row where no distance is."""
+    below = np.asarray(fitted.set_below)[np.searchsorted(fitted.set_edges, p, side="right")]
+    least = np.where(np.isfinite(below), known.scores[:, 0] - below, np.inf)
+    return np.asarray((known.scores >= least[:, None]) & np.isfinite(known.scores))
 
 
 HOW = ("from one", "from several", "shown")

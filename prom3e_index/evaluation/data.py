@@ -12,13 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prom3e_index.bundle.opened import BundleFolder
+from prom3e_index.bundle.taxa import SPECIES as RESOLVED
 from prom3e_index.errors import InputError, near_names
 from prom3e_index.tables.aliases import plain
 from prom3e_index.tables.normalise import is_obscured
 
 Floats = NDArray[np.float32]
-SPECIES = ("species", "scientific_name", "scientificName")
-"""Columns that label a species; that which most rows have is taken, the first of equals."""
+SPECIES = (RESOLVED, "species", "scientific_name", "scientificName")
+"""Columns that label a species: what an index made of the names, which knows that a family or a genus is none; else
+that which most rows have, the first of equals."""
 _SPLITS = {
     "train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "dev": "val",
     "test": "test", "testing": "test",
@@ -124,7 +126,12 @@ def column_named(name: str, columns: Collection[str], source: str | Path) -> str
 
 
 def fullest(filled: Mapping[str, int]) -> str | None:
-    """The column that most rows have, the first of equals; None where no row has any."""
+    """The column that labels the species: an index's own, else that which most rows have, the first of equals.
+
+    None where no row has any.
+    """
+    if filled.get(RESOLVED):
+        return RESOLVED
     best = max(filled, key=lambda c: filled[c], default=None)
     return best if best is not None and filled[best] else None
 

@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from prom3e_index.encoders.protocol import unit_rows
 from prom3e_index.models.folder import Weights
 from prom3e_index.mvae.class_tokens import Tokens
 from prom3e_index.mvae.completion import Completer, infer, mean_embedding
@@ -167,6 +168,7 @@ class VisibleSet:
     Attributes:
         given: The visible set.
         queries: (q,) rows that ask.
+        sigma_l1: (q,) ‖σ‖₁ of each; none with the encoder space alone.
     """
 
     def __init__(
@@ -187,6 +189,7 @@ class VisibleSet:
         shown[:, columns] = True
         self._mean = mean_embedding(x[queries], shown)
         self._completes = model is not None
+        self.sigma_l1 = np.zeros(0, np.float32)
         if model is None:
             return
         names = list(galleries)
@@ -196,7 +199,7 @@ class VisibleSet:
 
         asked = infer(model, x[queries], shown, names, tokens=of(queries))
         self._completed = {t: asked.reconstructed[:, i] for i, t in enumerate(names)}
-        self._asked_hidden = asked.hidden
+        self._asked_hidden, self.sigma_l1 = asked.hidden, asked.sigma_l1
         without = present.copy()
         without[:, columns] = False
         rest = np.flatnonzero(without.any(axis=1))
@@ -213,6 +216,18 @@ class VisibleSet:
             return True
         said = (self._asked_hidden, self._hidden, *self._completed.values(), *self._made.values())
         return all(bool(np.isfinite(values).all()) for values in said)
+
+    def completed(self, target: str) -> Floats:
+        """(q, d) what the MVAE makes of each query for a target."""
+        return self._completed[target]
+
+    def block(self, target: str, epsilon: float) -> Floats:
+        """(g, d) what a target's gallery is searched by beside the hidden block: g_t, mixed by ε."""
+        g = self.galleries[target]
+        if not epsilon:
+            return g.observed
+        made = self._made[target][self._at[g.rows]]
+        return unit_rows((1 - epsilon) * g.observed + epsilon * made)
 
     def hidden_product(self, part: slice | Ints) -> Floats | None:
         """⟨h, h⟩ of some queries with all rows that are in any gallery, for `products`."""

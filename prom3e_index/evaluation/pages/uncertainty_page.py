@@ -11,7 +11,7 @@ from prom3e_index.evaluation.data import EvalSet
 from prom3e_index.evaluation.pages.output import DASH, number
 from prom3e_index.evaluation.pages.retrieval_page import figure_address
 from prom3e_index.evaluation.pages.said import WARNED, said_html
-from prom3e_index.evaluation.uncertainty.calibration import COVERAGE, COVERAGES
+from prom3e_index.evaluation.pages.signals_section import signals_html
 from prom3e_index.evaluation.uncertainty.measures import mean_latent
 from prom3e_index.models.folder import Model
 from prom3e_index.mvae.class_tokens import Tokens
@@ -32,11 +32,11 @@ def page(
     f = out["facts"]
     parts = [
         "<h1>Uncertainty</h1>",
-        f"<p class='soft'>‖σ‖₁ of {html(f['model'])} ({html(f['model_fingerprint'])}) on {f['rows']:,} rows of "
+        f"<p class='soft'>Answers of {html(f['model'])} ({html(f['model_fingerprint'])}) on {f['rows']:,} rows of "
         f"{html(f['source'])}; seed {f['seed']}; {html(f['program'])}, {html(f['created'])}.</p>",
         said_html(f),
+        signals_html(out),
         _sets(out),
-        _calibration(out),
         _extremes(out, data),
         _gap(out),
     ]
@@ -93,45 +93,11 @@ def _sets(out: dict[str, Any]) -> str:
     right.set(xlabel="modality gap of the pair", ylabel="mean ‖σ‖₁", title="pairs (figure 9)")
     over = out["over_rows"]
     return (
-        "<h2>‖σ‖₁ by visible set</h2>" + _image(figure, "Uncertainty by visible set")
+        "<h2>‖σ‖₁ by visible set</h2><p class='soft'>The paper's own figures, of the model's uncertainty alone; "
+        "whether to believe an answer is said above.</p>" + _image(figure, "Uncertainty by visible set")
         + f"<p>Against the error, over {len(known)} sets: {_agree(out['over_sets'])}. Over rows: mean Spearman within "
         f"a set {number(over['mean_spearman'])}; all together {_agree(over['pooled'])}. Pairs, ‖σ‖₁ against the "
         f"gap: {_agree(out['pairs_agreement'])} (published: Spearman 0.32).</p>"
-    )  # fmt: skip
-
-
-def _calibration(out: dict[str, Any]) -> str:
-    figure, (left,) = _figure(7, 4, 1)
-    for match, colour in (("row", "#3a6ea5"), ("species", "#2f6f4f")):
-        mine = [c["risk"] for c in out["calibration"] if c["match"] == match]
-        if mine:
-            left.plot(COVERAGES, np.mean(mine, axis=0), color=colour, label=f"match: {match}")
-            left.legend(frameon=False)
-    left.set(xlabel="share answered, the surest first", ylabel="share of wrong first answers", ylim=(0, 1),
-             title="risk and coverage, mean over directions")  # fmt: skip
-    rows = "".join(
-        f"<tr><td>{html(c['given'])} → {html(c['target'])}</td><td>{html(c['match'])}</td><td>{c['rows']:,}</td>"
-        f"<td>{number(c['auroc'])}</td></tr>"
-        for c in out["calibration"]
-    )
-    sets = "".join(
-        f"<tr><td>{html('+'.join(c['given']))}</td><td>{c['calibration']} / {c['test']}</td>"
-        f"<td>{number(c['coverage'])}</td><td>{c['size']:.1f} of {c['classes']}</td></tr>"
-        for c in out["conformal"]
-    )
-    means = {
-        m: [c["auroc"] for c in out["calibration"] if c["match"] == m and c["auroc"] is not None]
-        for m in ("row", "species")
-    }
-    words = ", ".join(f"{m} {number(float(np.mean(v)))}" for m, v in means.items() if v)
-    return (
-        "<h2>Does it foretell a wrong answer?</h2><p>AUROC of ‖σ‖₁ for a wrong first answer (0.5 is chance), mean "
-        f"over directions: {words or DASH}.</p>{_image(figure, 'Risk over coverage')}"
-        "<section class='wide'><details><summary>By direction</summary><table><tr><th>direction</th><th>match</th>"
-        f"<th>queries</th><th>AUROC</th></tr>{rows}</table></details></section>"
-        f"<h2>Sets that hold the species with {COVERAGE:.0%}</h2><section class='wide'><table><tr><th>given</th>"
-        "<th>calibration / test rows</th><th>coverage on test rows</th><th>mean size</th></tr>"
-        f"{sets or f'<tr><td>{DASH}</td></tr>'}</table></section>"
     )  # fmt: skip
 
 

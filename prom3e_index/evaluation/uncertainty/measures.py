@@ -126,7 +126,7 @@ def by_set(
 def agreement(a: Any, b: Any) -> dict[str, float | int | None]:
     """Spearman's correlation and R² (Pearson's, squared) of two lists; None below three or constant."""
     a, b = np.asarray(a, float), np.asarray(b, float)
-    if len(a) < 3 or a.std() == 0 or b.std() == 0:
+    if len(a) < 3 or any(v.std() <= 1e-12 * np.abs(v).max() for v in (a, b)):
         return {"spearman": None, "r2": None, "n": len(a)}
     return {
         "spearman": float(spearmanr(a, b).statistic),

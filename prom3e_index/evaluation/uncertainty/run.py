@@ -1,4 +1,4 @@
-"""One evaluation of uncertainty: what ‖σ‖₁ says of sets, errors, the modality gap, failures and places."""
+"""One evaluation of uncertainty: what tells wrong answers and errors; what ‖σ‖₁ says of sets, gaps and places."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from prom3e_index.errors import InputError
-from prom3e_index.evaluation.directions import pairs
 from prom3e_index.evaluation.opened import EvaluationConfig, describe, open_evaluated
-from prom3e_index.evaluation.retrieval.scoring import score
 from prom3e_index.evaluation.seen_rows import SeenRows, refuse_seen
 from prom3e_index.evaluation.sources import open_source
-from prom3e_index.evaluation.uncertainty.calibration import conformal, retrieval_calibration
+from prom3e_index.evaluation.uncertainty.adding_modalities import advice_record
+from prom3e_index.evaluation.uncertainty.asked import ask, rule_of
+from prom3e_index.evaluation.uncertainty.diversity import diversity
+from prom3e_index.evaluation.uncertainty.foretold import foretell
 from prom3e_index.evaluation.uncertainty.measures import (
     adding,
     agreement,
@@ -22,6 +23,13 @@ from prom3e_index.evaluation.uncertainty.measures import (
     extremes,
     gap,
     over_rows,
+)
+from prom3e_index.evaluation.uncertainty.side_by_side import (
+    answers_facts,
+    direction_records,
+    expected_error_record,
+    set_records,
+    signal_records,
 )
 from prom3e_index.models.folder import Model
 from prom3e_index.mvae.completion import prepare
@@ -60,18 +68,20 @@ def evaluate_uncertainty(
     config: UncertaintyConfig,
     progress: Callable[[str, int, int | None], None] = lambda s, d, t: None,
 ) -> dict[str, Any]:
-    """Measure and write `uncertainty.json` and `uncertainty.html`.
+    """Measure and write `uncertainty.json`, `uncertainty.csv` and `uncertainty.html`.
 
     Returns:
-        `facts`, `sets`, `over_sets`, `over_rows`, `adding`, `pairs`, `pairs_agreement`, `extremes`,
-        `calibration`, `conformal`, `gap`; see `measures` and `calibration`.
+        `facts`; `answers`, what was asked; `signals`, `directions`, `species_sets`, `expected_error`: see
+        `side_by_side`; `advice`: see `adding_modalities`; `diversity`: see there; `sets`, `over_sets`, `over_rows`,
+        `adding`, `pairs`, `pairs_agreement`, `extremes`, `gap`: see `measures`.
 
     Raises:
         InputError: No model, one without an MVAE, fewer than 20 rows, or rows that were trained or chosen on, unless
             `allow_seen`.
 
-    Source: ProM3E, uncertainty; figures 4 and 7 to 10.
+    Source: ProM3E, uncertainty; figures 4 and 7 to 10. What tells a wrong answer: Kirchhof et al., arXiv 2307.03810.
     """
+    from prom3e_index.evaluation.pages.signals_words import csv_of
     from prom3e_index.evaluation.pages.uncertainty_page import page
 
     model = config.check(open_evaluated(config))
@@ -90,29 +100,26 @@ def evaluate_uncertainty(
     refuse_seen(seen, config.allow_seen)
     tokens = prepare(model, data.x, data.present)
     sets, rows = by_set(data, model, tokens, config.seed, progress)
-    single = {m: alone(data, model, m, tokens) for m in data.modalities}
-    progress("calibration", 0, None)
     own = model
 
     def weights(given: tuple[str, ...], target: str) -> Any:
         return replace(own.weights(given, target), epsilon=own.weights((), target).epsilon)
 
-    scored = score(
-        data, model, pairs(data.modalities), spaces=("hybrid",), weights=weights, taxa=False,
-        tokens=tokens,
-    )  # fmt: skip
+    asked = ask(data, model, weights, tokens, seed=config.seed, progress=progress)
+    progress("signals", 0, None)
+    told = foretell(asked, data.modalities, rule_of(data), config.seed)
     found_pairs = by_pair(data, sets)
-    conformal_sets = []
-    if data.species and "text" in data.modalities:
-        for m in data.modalities:
-            if m != "text":
-                record = conformal(
-                    data, model, (m,), model.weights((m,), "text").delta, config.seed
-                )
-                conformal_sets += [record] if record else []
+    directions = direction_records(told, data.modalities)
     out = {
         "facts": describe(data, model, config, source.species)
         | {"sigma_spearman": model.sigma_spearman, "seen": seen, "split_unused": source.unused()},
+        "answers": answers_facts(told, data),
+        "signals": signal_records(told, config.seed),
+        "directions": directions,
+        "species_sets": set_records(told),
+        "expected_error": expected_error_record(told),
+        "advice": advice_record(told),
+        "diversity": diversity(told, data, source, config.seed),
         "sets": sets,
         "over_sets": agreement([s["sigma_l1"] for s in sets if s["error"] is not None],
                                [s["error"] for s in sets if s["error"] is not None]),
@@ -120,13 +127,13 @@ def evaluate_uncertainty(
         "adding": adding(sets),
         "pairs": found_pairs,
         "pairs_agreement": agreement([p["sigma_l1"] for p in found_pairs], [p["gap"] for p in found_pairs]),
-        "extremes": {m: extremes(data, single[m]) for m in ("image", "sat") if m in data.modalities},
-        "calibration": retrieval_calibration(scored, single),
-        "conformal": conformal_sets,
+        "extremes": {m: extremes(data, alone(data, model, m, tokens))
+                     for m in ("image", "sat") if m in data.modalities},
         "gap": gap(data, model, tokens),
     }  # fmt: skip
     progress("pictures", 0, None)
     config.out.mkdir(parents=True, exist_ok=True)
     write_text(config.out / "uncertainty.json", json_text(out, indent=1) + "\n")
+    write_text(config.out / "uncertainty.csv", csv_of(directions))
     write_text(config.out / "uncertainty.html", page(out, data, model, tokens, config.pictures))
     return out
