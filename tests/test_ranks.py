@@ -123,12 +123,12 @@ def test_training_and_evaluation_rank_alike():
 
 def test_the_same_tile_in_another_row_is_the_same_item():
     x, present, species = observations()
-    for d in directions(Model.open("mini"), x, present, species, 30, [("image",)]):
+    for d in directions(Model.open("mini"), x, present, species, 70, [("image",)]):
         if d.target != "sat":
             continue
         (first,) = d.first([("encoder", Weights())])
         ranks = first.rank()
-        rows = [i for i in range(len(x)) if present[i, 0] and present[i, 1]][:30]
+        rows = [i for i in range(len(x)) if present[i, 0] and present[i, 1]]
         have = [i for i in range(len(x)) if present[i, 1]]
         assert d.same_item and d.queries == len(rows) == len(ranks) and d.gallery == len(have)
         for i, rank in zip(rows, ranks, strict=True):
@@ -140,7 +140,7 @@ def test_the_same_tile_in_another_row_is_the_same_item():
         raise AssertionError("no direction to sat")
 
 
-def test_what_is_chosen_is_the_best_of_the_grid_and_its_recall_is_told():
+def test_the_recall_of_what_is_chosen_is_told():
     x, present, species = observations(90, 3)
     model = Model.open("mini")
     chosen = choose(directions(model, x, present, species, mixed=model.modalities))
@@ -152,23 +152,14 @@ def test_what_is_chosen_is_the_best_of_the_grid_and_its_recall_is_told():
     for r in chosen.records[::7]:
         w = chosen.weights[r["given"], r["target"]]
         d = again[r["given"], r["target"]]
-        stands = d.first(
-            [
-                ("encoder", w),
-                ("reconstructed", w),
-                ("hybrid", w),
-                ("hybrid", Weights(0.5, 0, w.epsilon)),
-            ]
-        )
+        stands = d.first([("encoder", w), ("reconstructed", w), ("hybrid", w)])
         told = [recall_at(f, 1) for f in stands]
         assert (w.delta, w.gamma, w.epsilon) == (
             r["delta"],
             r["gamma"],
             chosen.epsilon[r["target"]],
         )
-        assert [r["encoder"], r["reconstructed"], r["hybrid"]] == pytest.approx(told[:3])
-        quality = [recall_at(f, 1) + recall_at(f, 10) for f in stands[2:]]
-        assert quality[0] >= quality[1] - 1e-4
+        assert [r["encoder"], r["reconstructed"], r["hybrid"]] == pytest.approx(told)
     alone = choose(directions(model, x, present, species), delta_only=True)
     assert {(w.gamma, w.epsilon) for w in alone.weights.values()} == {(0, 0)}
 

@@ -83,6 +83,7 @@ class Direction:
         gallery: Rows searched, g.
         asks: Brings the scores.
         part: (q,) places of the queries in `asks`.
+        groups: (q,) codes of queries that are alike: of one species, or with the same item to find.
     """
 
     given: str
@@ -92,6 +93,7 @@ class Direction:
     gallery: int
     asks: VisibleSet
     part: NDArray[np.int64]
+    groups: NDArray[np.int64]
 
     @property
     def queries(self) -> int:
@@ -145,7 +147,8 @@ def directions(
         present: (n, m).
         species: (n,) labels; an empty one is unknown and matches nothing. Without labels every
             target counts as found when the very item is.
-        limit: Queries per direction, the first in order.
+        limit: Queries per direction. Of more they are drawn by a fixed seed, the same rows in every direction that
+            has them: tables are often sorted by species.
         givens: Visible sets; each modality alone when None.
         mixed: Targets that will be scored with ε above 0.
         asking: (n,) rows that ask; all answer. All ask when None.
@@ -156,6 +159,7 @@ def directions(
     if species is not None:
         text = np.array(["" if s is None else str(s) for s in species])
         codes = np.where(text == "", -1, np.unique(text, return_inverse=True)[1].reshape(-1))
+    turn = np.random.default_rng(0).permutation(len(x))
     galleries = {t: Gallery(x, present, i) for i, t in enumerate(names)}
     labels = {t: Labels(codes[g.rows]) for t, g in galleries.items()}
     for given in givens or [(n,) for n in names]:
@@ -166,7 +170,8 @@ def directions(
         for target, g in galleries.items():
             same_item = species is None or target in SAME_ITEM
             judged = g.place[askers] >= 0 if same_item else codes[askers] >= 0
-            rows = askers[judged][:limit]
+            rows = askers[judged]
+            rows = np.sort(rows[np.argsort(turn[rows])[:limit]])
             if target not in given and len(rows) >= least and len(g) >= _LEAST:
                 asked[target] = rows
         if not asked:
@@ -183,7 +188,16 @@ def directions(
                 else Right.alike(codes[rows], labels[target], g.place[rows])
             )
             part = np.searchsorted(queries, rows)
-            yield Direction(set_key(given, names), target, same_item, right, len(g), asks, part)
+            yield Direction(
+                set_key(given, names),
+                target,
+                same_item,
+                right,
+                len(g),
+                asks,
+                part,
+                len(x) + g.items(rows) if same_item else codes[rows],
+            )
 
 
 def _same_item(wanted: Floats, gallery: Gallery) -> Right:

@@ -49,6 +49,10 @@ class Gallery:
     def __len__(self) -> int:
         return len(self.rows)
 
+    def items(self, rows: Ints) -> Ints:
+        """A number for each of some rows of the data that have the target, equal where they hold the same embedding."""
+        return np.asarray(self._inverse[self.place[rows]])
+
     def products(self, left: Floats) -> Floats:
         """⟨left, observed⟩ (q, g), equal to the last bit where two rows are equal and often are."""
         if self._first is None:

@@ -51,7 +51,7 @@ def choose_held(
     trained: Iterable[Direction],
     marks: Callable[[str], NDArray[np.uint64]],
 ) -> Chosen:
-    """Choose by the mean of recall@1 and recall@10; see above.
+    """Choose by the expected reciprocal rank of the first right answer; see above.
 
     Args:
         held: Directions in which held-out rows ask.
@@ -94,7 +94,7 @@ def _of(d: Direction, marks: Callable[[str], NDArray[np.uint64]]) -> _Found:
     has = np.all([f.found for f in stands], axis=0)
     rows = d.rows[has]
     top = np.stack([f[has].recall(1) for f in stands], axis=1)
-    quality = (top + np.stack([f[has].recall(10) for f in stands], axis=1)) / 2
+    quality = np.stack([f[has].reciprocal_rank() for f in stands], axis=1)
     distinct, at = np.unique(marks(d.given)[rows], return_inverse=True)
     sums = np.zeros((len(distinct), len(_TRIED)))
     np.add.at(sums, at.reshape(-1), quality)

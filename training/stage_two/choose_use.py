@@ -142,7 +142,7 @@ def choose_decoding(model: Candidate, val: EmbeddingSet, limit: int = 300) -> Ca
 
 
 def choose_use(model: Candidate, val: EmbeddingSet, limit: int = 800) -> Use:
-    """Choose decoding, hidden block, and δ, γ, ε by mean of recall@1 and recall@10 of each direction.
+    """Choose decoding, hidden block, and δ, γ, ε of each direction; see `weights_choice.choose`.
 
     Rows of which only some ask are those that a run holds out itself; see `choose_held`.
 
