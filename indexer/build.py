@@ -29,6 +29,7 @@ from prom3e_index.bundle.model_place import noted_model
 from prom3e_index.indexer.answering import speaks_of_planet, with_model
 from prom3e_index.indexer.beside import STAGE_FILES, WORK_FILES, real_path, take_away
 from prom3e_index.indexer.certify import certified
+from prom3e_index.indexer.confidence import calibrated
 from prom3e_index.indexer.disk import full_disk_said
 from prom3e_index.indexer.encode import encode_table, some_kept
 from prom3e_index.indexer.expand import expanded
@@ -110,6 +111,7 @@ def _from_work(
     manifest["files"] = describe_files(stage)
     summarise(stage, manifest)
     manifest = certified(stage, manifest, model, progress)
+    manifest = calibrated(stage, manifest, model, progress)
     manifest["seconds"] = round(time.monotonic() - started, 2)
     write_manifest(stage / NAME, manifest)
     read_manifest(stage)

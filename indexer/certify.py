@@ -114,10 +114,10 @@ def unmet(certificate: dict[str, Any], wish: Wish, faiss_bytes: int) -> list[str
     return out
 
 
-def is_stale(manifest: dict[str, Any]) -> bool:
-    """Whether rows added and removed since the certificate pass a tenth of those it was made on."""
+def is_stale(manifest: dict[str, Any], key: str = "certificate") -> bool:
+    """Whether rows added and removed since a part of the manifest was made pass a tenth of those it was made on."""
     try:
-        made = manifest.get("certificate", {})
+        made = manifest.get(key, {})
         generation, rows = int(made.get("generation", 1)), int(made.get("rows", manifest["rows"]))
     except (AttributeError, TypeError, ValueError):
         return True  # no certificate that can be read

@@ -17,6 +17,7 @@ from prom3e_index.bundle.opened import BundleFolder
 from prom3e_index.errors import BundleError
 from prom3e_index.indexer.beside import WORK_FILES, adding_of, real_path, stage_of, take_away
 from prom3e_index.indexer.certify import certified, wish_of
+from prom3e_index.indexer.confidence import FOLDER, recalibrated
 from prom3e_index.indexer.disk import full_disk_said
 from prom3e_index.indexer.generation import (
     changing,
@@ -30,7 +31,9 @@ from prom3e_index.indexer.plan import Progress
 from prom3e_index.indexer.rewrite import rewrite
 from prom3e_index.search.hubness import bias_centres, by_segment
 
-DERIVED = (".faiss", ".lists.npy", "records.arrow", "statistics.json", "rejected.parquet")
+DERIVED = (
+    ".faiss", ".lists.npy", "records.arrow", "statistics.json", "rejected.parquet", "species.npy",
+)  # fmt: skip
 """Files that are always made anew, from those whose checksums must hold."""
 
 
@@ -90,12 +93,14 @@ def compact(
             centre = bias_centres(own, old["hubs"]["method"])
             new["hubs"] = {**old["hubs"], "centre": centre}
         new["segments"], new["files"], new["deleted"] = [], {}, None
+        new.pop("confidence", None)
         new["oldest"] = new["generation"]
         for line in new["history"][:-1]:
             line.pop("command", None)  # it may name what was removed
         take_segment(index, stage, new, entry)
         summarise(index, new)
         new = certified(index, new, own, progress)
+        new = recalibrated(index, old, new, own, progress)
         commit(index, old, new)
         take_away(adding_of(index), WORK_FILES)  # of no use now, and may hold what was removed
         return new
@@ -120,7 +125,7 @@ def sound(
     files, repaired = {}, False
     bitmap = manifest["deleted"] and manifest["deleted"]["file"]
     for name, entry in manifest["files"].items():
-        if name.endswith(DERIVED):
+        if name.endswith(DERIVED) or name.startswith(FOLDER + "/"):
             continue
         path = index / name
         if path.is_file() and checksum(path) == entry["sha256"]:

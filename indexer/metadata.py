@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from prom3e_index.bundle.column_types import chosen_type, number, reproduced
 from prom3e_index.bundle.segment_views import IS_PART, Columns
+from prom3e_index.bundle.species_codes import FILE as SPECIES_FILE
+from prom3e_index.bundle.species_codes import codes_of
 from prom3e_index.bundle.taxa import (
     CANONICAL,
     GENUS,
@@ -20,6 +22,7 @@ from prom3e_index.bundle.taxa import (
     quoted,
     taxon_columns,
 )
+from prom3e_index.indexer.new_array import save_array
 from prom3e_index.indexer.parts import REPLACED, counted, part_cells, tell_of_parts
 from prom3e_index.schema import FIELDS, RECORDS, SHOWN
 
@@ -111,6 +114,8 @@ def finish_tables(con: duckdb.DuckDBPyConnection, folder: Path, rows: int) -> di
     """Write what is derived from a segment's tables in the database `out`; give its counts."""
     sort_tables(con, "out")
     write_records(con, "out.observations", folder / "records.arrow")
+    names = con.sql(f"SELECT {SPECIES} FROM out.observations ORDER BY row").to_arrow_table()
+    save_array(folder / SPECIES_FILE, codes_of(names.column(0)))
     path = str(folder / "rejected.parquet").replace("'", "''")
     con.execute(f"COPY (SELECT * FROM out.rejected ORDER BY row_in) TO '{path}' (FORMAT parquet)")
     rejected = int(con.execute("SELECT count(*) FROM out.rejected").fetchall()[0][0])

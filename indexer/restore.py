@@ -18,6 +18,7 @@ from prom3e_index.indexer.plan import Progress
 
 _OF_ITS_ROWS = (
     "segments", "deleted", "files", "rows", "places", "counts", "observed", "columns", "planet", "certificate",
+    "confidence",
 )  # fmt: skip
 """What a generation says of its rows; everything else stays as it is now."""
 

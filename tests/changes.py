@@ -102,7 +102,7 @@ def mini():
 
 @pytest.fixture
 def fast(monkeypatch, mini):
-    """One loaded model, no new certificates and no statistics: none of them decides what is found."""
+    """One loaded model, no new certificates, calibration or statistics: none of them decides what is found."""
     from prom3e_index.bundle.opened import BundleFolder
     from prom3e_index.indexer import as_built, change, compact, rewrite, write_segment
 
@@ -111,6 +111,8 @@ def fast(monkeypatch, mini):
         monkeypatch.setattr(folder, "model", lambda self, *a, **k: mini)
     for module in (change, compact):
         monkeypatch.setattr(module, "certified", lambda folder, manifest, *_: manifest)
+    monkeypatch.setattr(change, "calibrated", lambda folder, manifest, *_: manifest)
+    monkeypatch.setattr(compact, "recalibrated", lambda folder, old, manifest, *_: manifest)
     monkeypatch.setattr(change, "tuned", lambda folder, manifest, *_: manifest)
     for module in (rewrite, write_segment):
         monkeypatch.setattr(

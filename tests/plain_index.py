@@ -29,10 +29,13 @@ def quiet(*_: Any) -> None:
 
 @contextmanager
 def without_measuring(statistics: bool = False) -> Iterator[None]:
-    """No certificates, and no statistics unless asked for: neither decides what is found."""
+    """No certificates, no calibration, and no statistics unless asked for: none decides what is found."""
     with pytest.MonkeyPatch.context() as patch:
         for module in (build_module, change_module, compact_module):
             patch.setattr(module, "certified", lambda folder, manifest, *_: manifest)
+        for module in (build_module, change_module):
+            patch.setattr(module, "calibrated", lambda folder, manifest, *_: manifest)
+        patch.setattr(compact_module, "recalibrated", lambda folder, old, manifest, *_: manifest)
         for module in (segment_module, rewrite_module) if not statistics else ():
             patch.setattr(
                 module,

@@ -16,6 +16,7 @@ from prom3e_index.errors import BundleError
 OWNED = (
     "segments", "deleted", "generations", "embeddings", "vectors", "faiss", "metadata.duckdb",
     "metadata.duckdb.wal", "records.arrow", "rejected.parquet", "statistics.json",
+    "species.npy", "confidence",
 )  # fmt: skip
 """What an index's folder holds beside its manifest; other files there are somebody else's."""
 _BESIDES = ("manifest.json", "manifest.json.new", ".lock")

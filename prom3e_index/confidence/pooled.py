@@ -88,8 +88,8 @@ class Pooled:
             out.append(a.first.scores[:, 0] - best)
         return np.concatenate(out)
 
-    def sets(self) -> tuple[NDArray[np.bool_], Floats]:
-        """Whether each answer's set of species held the right one, and its size; thresholds without its fold."""
+    def sets(self) -> tuple[NDArray[np.bool_], NDArray[np.bool_], Floats]:
+        """Whether each answer has a set, whether that held the right one, its size; limits made without its fold."""
         below = self.below()
         limit = np.full(len(self.p), np.inf)
         for k in np.unique(self.fold):
@@ -106,7 +106,8 @@ class Pooled:
             codes = np.sort(np.where(inside, a.first.codes, -1), axis=1)
             new = np.diff(codes, axis=1, prepend=-1) != 0
             sizes.append((new & (codes >= 0)).sum(axis=1))
-        return below <= limit, np.concatenate(sizes).astype(np.float64)
+        given = np.isfinite(limit)
+        return given, given & (below <= limit), np.concatenate(sizes).astype(np.float64)
 
     def bins(self) -> tuple[tuple[float, int, int, int], ...]:
         """Tenths of out-of-fold P; fewer where observations are few."""

@@ -52,7 +52,7 @@ def quality_of(held: Sequence[Pooled], seed: int) -> dict[str, Any]:
     observation = np.concatenate([h.observation for h in held])
     group = np.concatenate([h.group for h in held])
     found = summary(p, right, probability=True, groups=group, seed=seed, draws=200)
-    inside, size = (np.concatenate(v) for v in zip(*(h.sets() for h in held), strict=True))
+    given, inside, size = (np.concatenate(v) for v in zip(*(h.sets() for h in held), strict=True))
     directions = [d for h in held for d in _directions(h)]
     scored = [d["r_auroc"] for d in directions if d["r_auroc"] is not None]
     return {
@@ -64,12 +64,18 @@ def quality_of(held: Sequence[Pooled], seed: int) -> dict[str, Any]:
         },
         "r_auroc_mean": float(np.mean(scored)) if scored else None,
         "directions": len(directions),
-        "sets": {
-            "coverage": float(inside.mean()),
-            "size": float(size.mean()),
-            "thirds": in_thirds(p, inside, size),
-        },
+        "sets": _of_sets(p[given], inside[given], size[given], float(given.mean())),
         "targets": {" and ".join(h.keys): _of_target(h) for h in held},
+    }
+
+
+def _of_sets(p: Floats, inside: Any, size: Floats, given: float) -> dict[str, Any]:
+    """How often sets of species held the right one, of the share of answers that have a set."""
+    return {
+        "given": given,
+        "coverage": float(inside.mean()) if len(p) else None,
+        "size": float(size.mean()) if len(p) else None,
+        "thirds": in_thirds(p, inside, size),
     }
 
 

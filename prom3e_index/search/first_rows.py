@@ -47,6 +47,8 @@ def first_rows(
     completed: Floats,
     *,
     by_row: bool = False,
+    species: NDArray[np.int64] | None = None,
+    own: tuple[NDArray[np.int64], Floats] | None = None,
 ) -> First:
     """What is read of the first rows of q answers.
 
@@ -57,11 +59,18 @@ def first_rows(
         rows: (q, k) row numbers; −1 is none.
         completed: (q, d) f̂_t of the queries.
         by_row: Whether each row counts as its own species.
+        species: (places,) codes of all rows, where they are known already.
+        own: By row: row numbers (q,) and target blocks (q, d) that stand for the stored ones of those rows.
     """
     held = rows >= 0
     some, at = np.unique(rows[held], return_inverse=True)
     codes = np.full(rows.shape, UNKNOWN, np.int64)
-    codes[held] = (some if by_row else species_codes(bundle, some))[at.reshape(-1)]
+    if by_row:
+        codes[held] = rows[held]
+    elif species is not None:
+        codes[held] = species[rows[held]]
+    else:
+        codes[held] = species_codes(bundle, some)[at.reshape(-1)]
     width = completed.shape[1]
     blocks = stacked([s.vectors(target)[:, :width] for s in bundle.segments])
     block = np.asarray(blocks[some], np.float32)
@@ -71,6 +80,9 @@ def first_rows(
     for i, line in enumerate(held):
         if line.any():
             mine = block[places[i, line]]
+            if own is not None:
+                mine[rows[i, line] == own[0][i]] = own[1][i]
             cosines[i, line] = mine @ completed[i]
-            alike[i, line] = mine @ mine[0]
+            if by_row:  # by species nothing reads it
+                alike[i, line] = mine @ mine[0]
     return First.of(np.where(held, scores, -np.inf), codes, cosines, alike)

@@ -10,6 +10,8 @@ from typing import Any
 
 import torch
 
+from prom3e_index.confidence.calibrated import Calibration
+from prom3e_index.confidence.stored import written
 from prom3e_index.errors import InputError, ModelError
 from prom3e_index.models.folder import Model
 from prom3e_index.models.hub_cache import HUB_PREFIX, PACKAGED
@@ -182,6 +184,16 @@ def write_model(
         lines += hub_lines(out, hubs)
     temporary = out / "model.toml.new"
     temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    temporary.replace(out / "model.toml")
+
+
+def add_confidence(out: Path, calibration: Calibration) -> None:
+    """Write `confidence.json` into a model's folder and name it in its `model.toml`."""
+    (out / "confidence.json").write_text(written(calibration), encoding="utf-8")
+    lines = (out / "model.toml").read_text(encoding="utf-8")
+    lines += '\n[confidence]  # of validation rows, for indexes that are too small\nfile = "confidence.json"\n'
+    temporary = out / "model.toml.new"
+    temporary.write_text(lines, encoding="utf-8")
     temporary.replace(out / "model.toml")
 
 

@@ -8,9 +8,11 @@ from functools import reduce
 from pathlib import Path
 
 from prom3e_index.errors import InputError
+from prom3e_index.models.folder import Model
 from prom3e_index.models.seen import Seen
 from prom3e_index.training.checkpoint import Report
 from prom3e_index.training.distributed import join
+from prom3e_index.training.stage_two.choose_confidence import choose_confidence
 from prom3e_index.training.stage_two.choose_use import (
     Candidate,
     Use,
@@ -22,6 +24,7 @@ from prom3e_index.training.stage_two.holdout import HeldOut, hold_out, joined
 from prom3e_index.training.stage_two.loop import Trained, train_mvae
 from prom3e_index.training.stage_two.output import (
     Layout,
+    add_confidence,
     export_published,
     read_layout,
     write_model,
@@ -212,6 +215,10 @@ def run_mvae(run: MVAERun, report: Report) -> Outcome | None:
         hubs=hubs,
         seen=_seen(sets, held.held if isinstance(held, HeldOut) else validation, layout.modalities),
     )
+    if validation is not None:
+        made = choose_confidence(Model.open(run.out, hub=run.hub), validation, run.recipe.seed)
+        if made is not None:
+            add_confidence(run.out, made)
     published = export_published(run.out, trained.mvae) if run.export else None
     rows, dropped = sum(len(s) for s in sets), sum(s.dropped for s in sets)
     planet = _on_planet(layout)

@@ -1,0 +1,89 @@
+"""The first rows of many queries that rows of an index ask, without those that belong to the row that asks."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prom3e_index.bundle.opened import BundleFolder
+from prom3e_index.confidence.signals import FIRST
+from prom3e_index.indexer.kin import Kin
+
+Floats = NDArray[np.float32]
+Ints = NDArray[np.int64]
+SPARE = 56
+"""Rows that are looked for beyond `FIRST`, since some belong to the row that asks."""
+MOST = 4096
+"""Rows that are looked for at most."""
+SCAN = 100_000
+"""Rows up to which an index that is scanned whole is scored here, many queries at once."""
+_HELD_BYTES = 1 << 30
+_QUERIES = 128
+
+
+class OwnSearch:
+    """Searches an index as `nearest` does."""
+
+    def __init__(self, bundle: BundleFolder, kin: Kin) -> None:
+        self._bundle, self._kin = bundle, kin
+        kinds = {p["kind"] for s in bundle.manifest["segments"] for p in s["index"].values()}
+        self._scans = kinds == {"exact"} and bundle.rows <= SCAN
+        width = bundle.vectors(bundle.modalities[0]).shape[1]
+        self._holds = 4 * bundle.rows * width * len(bundle.modalities) <= _HELD_BYTES
+        self._held: dict[str, Floats] = {}
+
+    def first(
+        self, target: str, vectors: Floats, rows: Ints, own: Floats | None
+    ) -> tuple[Floats, Ints]:
+        """Scores and row numbers of the first rows, (q, `FIRST`) each, best first; −∞ and −1 where there are no more.
+
+        Args:
+            target: Modality searched for.
+            vectors: (q, width) query vectors.
+            rows: (q,) which row asks.
+            own: (q, width) gallery row of each row that asks, where it can be found itself.
+        """
+        scores = np.full((len(rows), FIRST), -np.inf, np.float32)
+        found = np.full((len(rows), FIRST), -1, np.int64)
+        for at in range(0, len(rows), _QUERIES):
+            part = np.arange(at, min(len(rows), at + _QUERIES))
+            k = FIRST + SPARE
+            while len(part):
+                s, r = self._nearest(target, vectors[part], k)
+                s = np.where((r < 0) | self._kin.of(rows[part], np.maximum(r, 0)), -np.inf, s)
+                if own is not None:
+                    mine = np.einsum("qw,qw->q", vectors[part], own[part])
+                    s = np.concatenate([s, np.round(mine, 6)[:, None]], axis=1)
+                    r = np.concatenate([r, rows[part, None]], axis=1)
+                order = np.argsort(-s, axis=1, kind="stable")[:, :FIRST]
+                s, r = np.take_along_axis(s, order, 1), np.take_along_axis(r, order, 1)
+                scores[part, : s.shape[1]] = s
+                found[part, : s.shape[1]] = np.where(np.isfinite(s), r, -1)
+                if k >= min(MOST, self._bundle.rows):
+                    break
+                part, k = part[found[part, -1] < 0], min(4 * k, MOST)
+        return scores, found
+
+    def _nearest(self, target: str, vectors: Floats, k: int) -> tuple[Floats, Ints]:
+        if not self._scans:
+            return self._bundle.nearest(target, vectors, k)[:2]
+        k = min(k, self._bundle.rows)
+        s = vectors @ self._gallery(target).T
+        if k < s.shape[1]:
+            at = np.sort(np.argpartition(-s, k - 1, axis=1)[:, :k], axis=1)
+            s = np.take_along_axis(s, at, 1)
+        else:
+            at = np.tile(np.arange(s.shape[1]), (len(s), 1))
+        s = np.round(s, 6)
+        order = np.argsort(-s, axis=1, kind="stable")
+        return np.take_along_axis(s, order, 1), self._bundle.live[np.take_along_axis(at, order, 1)]
+
+    def _gallery(self, target: str) -> Floats:
+        """(rows, width) vectors of the rows that are not removed."""
+        held = self._held.get(target)
+        if held is None:
+            held = np.asarray(self._bundle.vectors(target)[self._bundle.live], np.float32)
+            if not self._holds:
+                self._held.clear()
+            self._held[target] = held
+        return held

@@ -1,0 +1,137 @@
+"""Calibrating a model on its validation rows, for indexes that are too small to calibrate themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prom3e_index.confidence.answers import Answers
+from prom3e_index.confidence.asking import directions
+from prom3e_index.confidence.calibrated import Calibration, Rule
+from prom3e_index.confidence.fit import fit
+from prom3e_index.confidence.signals import FIRST, UNKNOWN, First
+from prom3e_index.models.folder import NO_HUBS, Model
+from prom3e_index.mvae.completion import Inferred, infer, mean_embedding, prepare
+from prom3e_index.search.hubness import Bank
+from prom3e_index.search.score import gallery, query_rows
+from prom3e_index.training.stage_two.sets import EmbeddingSet
+
+Floats = NDArray[np.float32]
+Ints = NDArray[np.int64]
+ROWS = 200
+"""Rows that ask in one direction, at most."""
+MOST = 10_000
+"""Validation rows that answer, at most."""
+
+
+def choose_confidence(model: Model, validation: EmbeddingSet, seed: int = 0) -> Calibration | None:
+    """What the validation rows answer to each other, calibrated; None where they are too few.
+
+    Every row answers as an index of them would have it; the one that asks, and what has the same embedding in all that
+    both have, does not. Right is another row of the species where species are known. Without species there is nothing:
+    how often the very row is found depends on how many rows there are.
+
+    Args:
+        model: As it was written.
+        validation: Rows that were not trained on.
+        seed: Of the rows that ask.
+    """
+    if validation.species is None:
+        return None
+    rng = np.random.default_rng(seed)
+    n = len(validation)
+    kept = np.sort(rng.permutation(n)[:MOST])
+    some = validation.rows(kept)
+    labels = np.asarray(some.species, dtype=str)
+    species = np.unique(labels, return_inverse=True)[1].astype(np.int64).reshape(-1)
+    species[labels == ""] = UNKNOWN
+    asking = np.ones(len(some), bool) if some.asking is None else some.asking
+    rule: Rule = "species"
+    answers = list(_answers(model, some, species, asking, rng))
+    made = fit(answers, model.modalities, rule, "model")
+    return made if made.fitted else None
+
+
+def _answers(
+    model: Model,
+    rows: EmbeddingSet,
+    species: Ints,
+    asking: NDArray[np.bool_],
+    rng: np.random.Generator,
+) -> Iterator[Answers]:
+    names = model.modalities
+    x, present = np.asarray(rows.x.numpy(), np.float32), rows.present.numpy()
+    same = rows.duplicates().numpy()
+    order = rng.permutation(len(x))
+    known = np.bincount(species[species >= 0], minlength=1)
+    able = asking & (species >= 0)
+    able[able] = known[species[able]] > 1
+    order = order[able[order]]
+    whole = infer(model, x, present, names)
+    galleries = [_gallery(model, x, present, whole, i) for i in range(len(names))]
+    tokens = prepare(model, x, present) if len(x) else None
+    sets: dict[tuple[int, ...], dict[int, Ints]] = {}
+    for (seen, t), count in directions(len(names)).items():
+        mine = order[present[order][:, [*{*seen, t}]].all(axis=1)]
+        sets.setdefault(seen, {})[t] = mine[: min(count, ROWS)]
+    for seen, asked in sets.items():
+        queries = np.unique(np.concatenate(list(asked.values())))
+        if not len(queries):
+            continue
+        shown = np.zeros((len(queries), len(names)), bool)
+        shown[:, seen] = True
+        kept = None if tokens is None else (tokens, queries)
+        inferred = infer(model, x[queries], shown, names, tokens=kept)
+        mean = mean_embedding(x[queries], shown)
+        visible = tuple(names[i] for i in seen)
+        for t, mine in asked.items():
+            at = np.searchsorted(queries, mine)
+            completed = inferred.reconstructed[at, t]
+            weights = model.weights(visible, names[t])
+            vectors = query_rows(mean[at], completed, inferred.hidden[at], "hybrid", weights)
+            block, bias = galleries[t]
+            scores = np.asarray(vectors @ block.T)
+            if bias is not None:
+                scores += bias[:, seen].mean(axis=1)
+            scores = np.round(scores, 6)
+            for i, row in enumerate(mine):
+                scores[i, _twice(same, present, int(row))] = -np.inf
+            best = np.argsort(-scores, axis=1, kind="stable")[:, :FIRST]
+            targets = block[:, : completed.shape[1]]
+            first = First.of(
+                np.take_along_axis(scores, best, 1),
+                np.where(np.isfinite(np.take_along_axis(scores, best, 1)), species[best], UNKNOWN),
+                np.take_along_axis(completed @ targets.T, best, 1),
+                np.zeros(best.shape),
+            )
+            error = 1 - np.einsum("qd,qd->q", completed, x[mine, t]).astype(np.float64)
+            error = np.full(len(mine), np.nan) if t in seen else error
+            yield Answers(visible, names[t], first, species[mine], mine, species[mine], error)
+
+
+def _gallery(
+    model: Model, x: Floats, present: NDArray[np.bool_], whole: Inferred, t: int
+) -> tuple[Floats, Floats | None]:
+    """Gallery rows of a target, and their bias against hubs by asking modality, where the model corrects."""
+    name = model.modalities[t]
+    made = gallery(
+        x[:, t],
+        present[:, t],
+        whole.reconstructed[:, t],
+        whole.hidden,
+        model.weights((), name).epsilon,
+    )
+    if model.hubs == NO_HUBS:
+        return made, None
+    return made, Bank(model, model.hubs).bias(made.astype(np.float16), name).astype(np.float32)
+
+
+def _twice(same: Ints, present: NDArray[np.bool_], row: int) -> NDArray[np.bool_]:
+    """Which rows have the very embeddings of a row in all that both have, two modalities at least; it itself."""
+    both = present & present[row]
+    equal = (same == same[row]) | ~both
+    out = equal.all(axis=1) & (both.sum(axis=1) >= min(2, int(present[row].sum())))
+    out[row] = True
+    return np.asarray(out)
