@@ -114,7 +114,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("a class, with whole sites held out", "prom3e-index evaluate probe climate.csv --labels koppen --task classification --split site --model geoclip -o koppen"),
     ),
     "evaluate uncertainty": (
-        ("does the model know when it is unsure", "prom3e-index evaluate uncertainty birds.npz --model mini --pictures none"),
+        ("which answers to believe, and what the model's own uncertainty is worth", "prom3e-index evaluate uncertainty birds.npz --model mini --pictures none"),
         ("with pictures, of fewer rows", "prom3e-index evaluate uncertainty birds.npz --model mini --rows 500"),
     ),
     "evaluate redraw": (

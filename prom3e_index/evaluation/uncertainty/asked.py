@@ -24,7 +24,7 @@ LARGEST = 3
 """Modalities of the largest visible sets, beside those that show all but the target."""
 LEAST = 20
 """Queries and gallery rows that a direction needs."""
-MOST = 300
+MOST = 200
 """Queries of a direction."""
 
 
