@@ -1,7 +1,8 @@
 """Several devices under `torchrun`, by torch's own DistributedDataParallel.
 
 Every process holds all rows and draws the same joint batch; each trains its share of the rows against
-all columns. So no embedding travels, only gradients, and the step equals that of one process.
+all columns. So no embedding travels, only gradients and, for what is contrasted with other rows' outputs, these
+outputs; and the step equals that of one process.
 """
 
 from __future__ import annotations
@@ -81,6 +82,29 @@ class Processes:
         """End the group that `join` made."""
         if self.count > 1:
             torch.distributed.destroy_process_group()
+
+
+ALONE = Processes()
+"""A run in one process."""
+
+
+def gathered(x: Tensor, me: Processes) -> Tensor:
+    """Rows of all processes in order; gradients flow through this process's own."""
+    if me.count == 1:
+        return x
+    parts = [torch.empty_like(x) for _ in range(me.count)]
+    torch.distributed.all_gather(parts, x.detach().contiguous())
+    parts[me.rank] = x
+    return torch.cat(parts)
+
+
+def shared(x: Tensor, count: int) -> Tensor:
+    """The same values with a gradient divided by `count`.
+
+    Where each process has the whole loss of gathered rows, its gradient is multiplied by their number because
+    their mean is taken: right for the rows, which each have one process, but not for what all have.
+    """
+    return x if count == 1 else x.detach() + (x - x.detach()) / count
 
 
 def join(device: str) -> Processes:

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from prom3e_index.errors import DivergedError, InputError
 from prom3e_index.training import checkpoint
 from prom3e_index.training.checkpoint import LINES, Report
-from prom3e_index.training.distributed import Processes, join
+from prom3e_index.training.distributed import gathered, join, shared
 from prom3e_index.training.finite import Watch, diverged, not_finite, require_finite
 from prom3e_index.training.losses import masked_infonce, symmetric_infonce, symmetric_supcon
 from prom3e_index.training.memory import enough_memory
@@ -140,25 +140,6 @@ def contrast(
     if kind == "masked":
         return masked_infonce(anchor, other, scale, label, extra)
     return symmetric_supcon(anchor, other, scale, label, mean=kind == "supcon")
-
-
-def gathered(x: Tensor, me: Processes) -> Tensor:
-    """Rows of all processes in order; gradients flow through this process's own."""
-    if me.count == 1:
-        return x
-    parts = [torch.empty_like(x) for _ in range(me.count)]
-    torch.distributed.all_gather(parts, x.detach().contiguous())
-    parts[me.rank] = x
-    return torch.cat(parts)
-
-
-def shared(x: Tensor, count: int) -> Tensor:
-    """The same values with a gradient divided by `count`.
-
-    Under `gather` each process has the whole loss, and its gradient is multiplied by their number because
-    their mean is taken: right for the rows, which each have one process, but not for what all have.
-    """
-    return x if count == 1 else x.detach() + (x - x.detach()) / count
 
 
 def align(

@@ -22,9 +22,9 @@ from prom3e_index.training.finite import Watch, diverged, not_finite, require_fi
 from prom3e_index.training.memory import enough_memory, out_of_memory
 from prom3e_index.training.precision import check_precision, products
 from prom3e_index.training.schedule import Order
-from prom3e_index.training.stage_two.choose_use import Candidate, mean_of, validate
+from prom3e_index.training.stage_two.choose_use import Candidate, kept_by, validate
 from prom3e_index.training.stage_two.recipe import Recipe
-from prom3e_index.training.stage_two.record import Record
+from prom3e_index.training.stage_two.record import LOSSES, Record
 from prom3e_index.training.stage_two.resident import settle, too_large
 from prom3e_index.training.stage_two.sets import EmbeddingSet
 from prom3e_index.training.stage_two.step import Batch, Step, Terms
@@ -38,7 +38,7 @@ class Trained:
         mvae: The kept weights: the best on validation, the last without validation.
         step: The step that they are from.
         steps: Steps done.
-        recall: Mean hybrid recall@1 of the kept weights in training; None without validation.
+        recall: What the kept weights were kept by, see `choose_use.kept_by`; None without validation.
     """
 
     mvae: MVAE
@@ -125,7 +125,7 @@ def train_mvae(
     torch.manual_seed(recipe.seed)
     model = MVAE(config) if init is None else copy.deepcopy(init).requires_grad_(True)
     with enough_memory(f"The model does not fit on {me.device}; choose a smaller --embed-dim."):
-        step_of = Step(model.train(), recipe).to(me.device)
+        step_of = Step(model.train(), recipe, me).to(me.device)
     optimiser = torch.optim.AdamW(
         step_of.parameters(),
         lr=recipe.lr,
@@ -163,7 +163,7 @@ def train_mvae(
     total = order.steps
     wait = max(1, total // LINES)
     validations = order.validations()
-    sums: dict[str, Tensor | float] = dict.fromkeys(("loss", "reconstruction", "kl", "mixed"), 0.0)
+    sums: dict[str, Tensor | float] = dict.fromkeys(LOSSES, 0.0)
     summed, rows_done, saved_at, began = 0, 0, time.monotonic(), time.monotonic()
     note = ""
 
@@ -194,8 +194,9 @@ def train_mvae(
             candidate, recall, answers = averaged if averaged is not None else model, None, 1
             if writer and validation is not None:
                 try:
-                    records = validate(Candidate(candidate, modalities, me.device), validation)
-                    recall = mean_of(records, "hybrid")
+                    use = Candidate(candidate, modalities, me.device, recipe.decode)
+                    records = validate(use, validation)
+                    recall = kept_by(records)
                     writer.recall(here.at, records)
                     note = f"recall {recall:.3f}"
                 except DivergedError:

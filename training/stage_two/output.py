@@ -135,6 +135,7 @@ def write_model(
     half: bool = False,
     hubs: HubChoice | None = None,
     seen: Seen | None = None,
+    decode: str = "expectation",
 ) -> None:
     """Write `model.toml`, `config.json`, `model.safetensors`, `seen.npz`, and a copy of local encoders.
 
@@ -142,12 +143,13 @@ def write_model(
         out: The folder.
         mvae: The network.
         layout: Its modalities and encoders.
-        use: Decoding and weights chosen on validation; the published defaults when None.
+        use: Decoding and weights chosen on validation; the published weights when None.
         name: Of the model.
         summary: A sentence for `models show`.
         half: Store weights in half precision.
         hubs: Correction and bank; none are written when None.
         seen: Rows trained and chosen on; those of the weights that were started from are added.
+        decode: Where validation chose none: as the decoders were trained, see `Recipe.decode`.
     """
     write_mvae(mvae, out, half=half)
     write_seen(out, seen, layout)
@@ -159,7 +161,7 @@ def write_model(
     lines += _encoders(out, layout)
     names = ", ".join(json.dumps(m) for m in layout.modalities)
     lines += ["", "[mvae]", 'source = "."', f"modalities = [{names}]"]
-    decode, hidden = (use.decode, use.hidden) if use else ("expectation", "mean")
+    decode, hidden = (use.decode, use.hidden) if use else (decode, "mean")
     lines += [f'decode = "{decode}"', "nodes = 2", f'hidden = "{hidden}"']
     if use:
         lines += [f"sigma_spearman = {use.sigma_spearman}  # of ‖σ‖₁ with the error, on validation"]

@@ -8,7 +8,8 @@ from typing import Any
 from prom3e_index.errors import InputError
 from prom3e_index.training import checkpoint
 
-LOG_COLUMNS = ("step", "epoch", "lr", "loss", "reconstruction", "kl", "mixed", "rows_per_s")
+LOSSES = ("loss", "reconstruction", "kl", "mixed", "contrast")
+LOG_COLUMNS = ("step", "epoch", "lr", *LOSSES, "rows_per_s")
 RECALL_COLUMNS = ("step", "given", "target", "encoder", "reconstructed", "hybrid")
 
 

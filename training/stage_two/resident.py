@@ -36,6 +36,11 @@ class Resident:
         if recipe.noise != "none":
             wide = z if recipe.noise == "dimension" else 1
             noise = torch.randn(len(rows), wide, generator=g)
+        rest = None
+        if recipe.contrast:
+            rest = present & ~visible
+            alone = ~rest.any(1)
+            rest[alone] = visible[alone]
         at = rows.to(self.x.device, non_blocking=True)
         return make_batch(
             self.x[at],
@@ -46,6 +51,7 @@ class Resident:
             part=part,
             duplicates=None if self.duplicates is None else self.duplicates[at],
             species=None if self.species is None else self.species[at],
+            rest=rest,
         )
 
 
@@ -86,6 +92,7 @@ def too_large(
 
     To be called when nothing holds the failed step any more, its traceback included.
     """
+    step.me = Processes()  # the others may not be here to gather rows from
     size = len(rows) // 2 // me.count * me.count
     while size >= max(2, me.count):
         optimiser.zero_grad(set_to_none=True)

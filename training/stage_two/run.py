@@ -214,6 +214,7 @@ def run_mvae(run: MVAERun, report: Report) -> Outcome | None:
         half=run.half,
         hubs=hubs,
         seen=_seen(sets, held.held if isinstance(held, HeldOut) else validation, layout.modalities),
+        decode=recipe.decode,
     )
     if validation is not None:
         made = choose_confidence(Model.open(run.out, hub=run.hub), validation, run.recipe.seed)

@@ -17,7 +17,8 @@ from torch.nn import functional as F
 
 from prom3e_index.mvae.class_tokens import Slots, class_tokens, pack
 from prom3e_index.mvae.network import MVAE
-from prom3e_index.training.losses import distance_logits, kl_of
+from prom3e_index.training.distributed import ALONE, Processes, gathered, shared
+from prom3e_index.training.losses import distance_logits, kl_of, symmetric_infonce
 from prom3e_index.training.precision import autocast
 from prom3e_index.training.stage_two.recipe import Recipe
 
@@ -39,6 +40,7 @@ class Batch:
         has: (N, m) bool presence in the joint batch, None when all have all targets.
         duplicates: (N, m) numbers of equal embeddings, None when all others are negatives.
         species: (N,) numbers, None when species do not matter.
+        rest: What else the n rows have, shown by itself; None without `contrast`.
     """
 
     x: Tensor
@@ -53,6 +55,7 @@ class Batch:
     has: Tensor | None = None
     duplicates: Tensor | None = None
     species: Tensor | None = None
+    rest: Slots | None = None
 
 
 class Terms(NamedTuple):
@@ -64,6 +67,7 @@ class Terms(NamedTuple):
         per_modality: (len(targets),).
         kl: Before its weight.
         mixed: Loss on the mixed query, 0 when it has no weight.
+        contrast: Of μ of what is shown with μ of the rest, 0 when it has no weight.
     """
 
     total: Tensor
@@ -71,6 +75,7 @@ class Terms(NamedTuple):
     per_modality: Tensor
     kl: Tensor
     mixed: Tensor
+    contrast: Tensor
 
 
 def decode_all(model: MVAE, z: Tensor, targets: Sequence[int]) -> Tensor:
@@ -98,11 +103,15 @@ class Step(nn.Module):
         model: The MVAE.
         delta: (m,) logit of δ per modality, with `mixed`.
         mixed_scale: Logarithm of the mixed query's scale, with `mixed`.
+        contrast_scale: Logarithm of the scale of cosines between hidden vectors, with `contrast`.
+        me: This process among those that share a joint batch.
     """
 
-    def __init__(self, model: MVAE, recipe: Recipe) -> None:
+    def __init__(self, model: MVAE, recipe: Recipe, me: Processes = ALONE) -> None:
         super().__init__()
-        self.model, self.recipe = model, recipe
+        self.model, self.recipe, self.me = model, recipe, me
+        if recipe.contrast:
+            self.contrast_scale = nn.Parameter(torch.tensor(2.5))
         if recipe.mixed:
             self.delta = nn.Parameter(torch.zeros(model.config.num_modalities))
             self.mixed_scale = nn.Parameter(torch.tensor(3.0))
@@ -115,11 +124,14 @@ class Step(nn.Module):
             prior = kl_of(mean, log_variance, recipe.kl)
             total, nothing = recipe.lambda_kl * prior, torch.zeros_like(prior)
             if not batch.targets:
-                return Terms(total, nothing, nothing.expand(0), prior.detach(), nothing)
+                none = nothing.expand(0)
+                return Terms(total, nothing, none, prior.detach(), nothing, nothing)
             z = mean
             if batch.noise is not None:
                 z = mean + torch.exp(log_variance / 2) * batch.noise
             decoded = decode_all(model, z, batch.targets)
+            if batch.rest is not None:
+                rest, _ = class_tokens(model, batch.x, batch.rest)
         target = _of(batch.columns, batch.targets).transpose(0, 1)
         if recipe.distance == "cosine":
             cosine = torch.bmm(decoded, target.transpose(1, 2))
@@ -132,11 +144,23 @@ class Step(nn.Module):
         terms = value.mean(1) if weight is None else (value * weight).sum(1)
         reconstruction = terms.mean()
         # β adds the same to every logit: it takes part with its gradient, which is 0
-        total, mixed = total + reconstruction + 0 * model.negative_shift, nothing
+        total = total + reconstruction + 0 * model.negative_shift
+        mixed = contrast = nothing
         if recipe.mixed and batch.hidden:
             mixed = self._mixed(batch, decoded, target, removed)
             total = total + recipe.mixed * mixed
-        return Terms(total, reconstruction.detach(), terms.detach(), prior.detach(), mixed.detach())
+        if batch.rest is not None:
+            contrast = self._contrast(mean, rest)
+            total = total + recipe.contrast * contrast
+        parts = (reconstruction, terms, prior, mixed, contrast)
+        return Terms(total, *(part.detach() for part in parts))
+
+    def _contrast(self, shown: Tensor, rest: Tensor) -> Tensor:
+        """Contrast of hidden vectors (n, z) over the joint batch, both ways."""
+        scale = shared(self.contrast_scale.exp().clamp(max=100), self.me.count)
+        value = symmetric_infonce(gathered(shown, self.me), gathered(rest, self.me), scale)
+        # the whole value in each process, but a gradient through its own rows only: a mean divides it
+        return value.detach() + (value - value.detach()) * self.me.count
 
     def _weight(self, batch: Batch) -> Tensor | None:
         """Weight (t, n) of each row in its target's mean over the joint batch; None when all are equal."""
@@ -210,6 +234,7 @@ def make_batch(
     part: slice | None = None,
     duplicates: Tensor | None = None,
     species: Tensor | None = None,
+    rest: Tensor | None = None,
 ) -> Batch:
     """Lay out a joint batch, or the part of it that one of several devices trains.
 
@@ -222,6 +247,7 @@ def make_batch(
         part: Rows trained here; all when None.
         duplicates: (N, m) numbers, see `EmbeddingSet.duplicates`.
         species: (N,) numbers.
+        rest: (N, m) bool on the CPU, at least one in each row; see `Recipe.contrast`.
     """
     rows = part or slice(0, len(x))
     device = x.device
@@ -245,4 +271,5 @@ def make_batch(
         None if whole else present.to(device, non_blocking=True),
         duplicates if recipe.negatives != "all" else None,
         species if recipe.negatives == "species" else None,
+        None if rest is None else pack(rest[rows]).to(device),
     )
