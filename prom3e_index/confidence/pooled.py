@@ -43,22 +43,37 @@ class Pooled:
         cls, keys: tuple[str, ...], some: list[Answers], modalities: tuple[str, ...], seed: int
     ) -> Pooled:
         """Answers fitted together, each judged by functions that were fitted without its group."""
-        tau = _temperature(some)
-        x = np.concatenate([signals(a.first, tau) for a in some])
         shown = np.concatenate(
             [np.tile([m in a.visible for m in modalities], (len(a.truth), 1)) for a in some]
         ).astype(np.float64)
         right = np.concatenate([a.right for a in some])
         observation = np.concatenate([a.observation for a in some])
         group = np.concatenate([a.group for a in some])
+        likely = _likely(some)
+        made: dict[float, Floats] = {}
+
+        def at(rows: NDArray[np.bool_]) -> Floats:
+            """The signals of all answers at the τ of some."""
+            tau = TEMPERATURES[int(likely[:, rows].sum(axis=1).argmax())]
+            if tau not in made:
+                made[tau] = np.concatenate([signals(a.first, tau) for a in some])
+            return made[tau]
+
         fold = _folds(group, seed)
         p = np.full(len(right), right.mean())
         for k in np.unique(fold):
             out = fold == k
             if right[~out].any() and not right[~out].all():
-                made = fit_logistic(x[~out], shown[~out], right[~out], modalities)
-                p[out] = _probability(_apply(made, x[out], shown[out], modalities))
-        return cls(keys, some, modalities, tau, x, shown, right, observation, group, fold, p)
+                x = at(~out)
+                function = fit_logistic(x[~out], shown[~out], right[~out], modalities)
+                p[out] = _probability(_apply(function, x[out], shown[out], modalities))
+            else:
+                p[out] = right[~out].mean()
+        every = np.ones(len(right), bool)
+        tau = TEMPERATURES[int(likely.sum(axis=1).argmax())]
+        return cls(
+            keys, some, modalities, tau, at(every), shown, right, observation, group, fold, p
+        )
 
     def fitted(self) -> Fitted:
         """The functions of all of them."""
@@ -164,18 +179,16 @@ def _probability(logit: Floats) -> Floats:
     return np.asarray(1 / (1 + np.exp(-np.clip(logit, -30, 30))))
 
 
-def _temperature(some: Sequence[Answers]) -> float:
-    """τ under which the right rows are likeliest."""
-    best, found = -np.inf, TEMPERATURES[0]
+def _likely(some: Sequence[Answers]) -> Floats:
+    """Log of the share that the right rows of each answer have at each of `TEMPERATURES`, (τ, n)."""
+    out = []
     for tau in TEMPERATURES:
-        total = 0.0
-        for a in some:
-            p = shares(a.first.scores, tau)
-            mass = (p * (a.first.codes == a.truth[:, None])).sum(axis=1)
-            total += float(np.log(np.maximum(mass, 1e-4)).sum())
-        if total > best:
-            best, found = total, tau
-    return found
+        masses = [
+            (shares(a.first.scores, tau) * (a.first.codes == a.truth[:, None])).sum(axis=1)
+            for a in some
+        ]
+        out.append(np.log(np.maximum(np.concatenate(masses), 1e-4)))
+    return np.stack(out)
 
 
 def _folds(group: Ints, seed: int) -> Ints:
