@@ -12,6 +12,8 @@ from conftest import shared
 from tiny_set import NAMES, tiny, write
 from typer.testing import CliRunner
 
+from prom3e_index.bundle.calibration import why_uncalibrated
+from prom3e_index.bundle.opened import BundleFolder
 from prom3e_index.cli.app import app
 from prom3e_index.errors import InputError
 from prom3e_index.evaluation.metrics import r_squared
@@ -201,6 +203,10 @@ def test_the_uncertainty_page_shows_pictures_and_needs_no_network(bundle_path, t
     unknown = "not known whether reported rows were trained on: model mini does not say"
     assert unknown in page and "species are told by the column true_species" in page
     told = json.loads((tmp_path / "uncertainty.json").read_text())
+    with BundleFolder.open(bundle_path) as bundle:
+        held, why = bundle.calibration, why_uncalibrated(bundle.manifest)
+    assert told["own"] == ({"reason": why} if held is None else told["own"])
+    assert held is None or told["own"]["ece"] == pytest.approx(held.quality["ece"])
     assert len(told["sets"]) == len(found["sets"]) and told["adding"][0]["visible"] == 1
     with pytest.raises(InputError, match="Uncertainty is the MVAE's"):
         evaluate_uncertainty(UncertaintyConfig(bundle_path, tmp_path, model="geoclip"))

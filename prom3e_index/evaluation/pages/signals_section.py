@@ -14,6 +14,7 @@ from prom3e_index.evaluation.pages.signals_words import (
     every,
     meant,
     name_of,
+    own_words,
     shown_words,
     verdict,
     with_interval,
@@ -49,6 +50,7 @@ def signals_html(out: dict[str, Any]) -> str:
             f"<p class='soft'>{html(asked_words(answers))} {html(RULES[answers['rule']])} Of all "
             f"{number(None if answers['right'] is None else 100 * answers['right'], 1)} % are right. P(right) and the "
             "species mass were fitted on one half of the species and are judged on the other, then the reverse.</p>",
+            *(f"<p>{html(line[:1].upper() + line[1:])}.</p>" for line in own_words(out["own"])),
             _side_by_side(out),
             _pictures(out),
             _by_shown(out),
@@ -70,7 +72,11 @@ def _table(head: list[str], rows: list[list[str]], after: str = "") -> str:
 def _cell(text: str) -> str:
     """A cell, an interval on its own line."""
     value, bracket, between = text.partition(" [")
-    end = f"<br><span class='soft small'>[{html(between)}</span>" if bracket else ""
+    end = (
+        f"<br><span class='soft small' style='white-space: nowrap'>[{html(between)}</span>"
+        if bracket
+        else ""
+    )
     return html(value) + end
 
 

@@ -118,6 +118,20 @@ def asked_words(answers: dict[str, Any]) -> str:
     )
 
 
+def own_words(own: dict[str, Any] | None) -> list[str]:
+    """What the calibration of the index itself is worth."""
+    if own is None:
+        return []
+    if "reason" in own:
+        return [f"the index has no calibration of its own: {own['reason']}"]
+    return [
+        f"the index's own calibration, out of fold, on {number(own['answers'], 0)} answers of "
+        f"{number(own['rows'], 0)} observations: "
+        f"R-AUROC {number(own['r_auroc'], 2)}, mean of directions {number(own['r_auroc_mean'], 2)}, ECE "
+        f"{number(own['ece'])}"
+    ]
+
+
 def sets_words(sets: dict[str, Any] | None) -> list[str]:
     """What the sets of species hold."""
     if sets is None:
@@ -183,5 +197,11 @@ def screen(out: dict[str, Any]) -> str:
             f"{number(r['aurc'], 2):>7}{number(r.get('ece'), 3):>7}{number(r['error']['mean'], 2):>14}"
             f"{number(over, 2):>14}"
         )
-    lines += ["", *verdict(out), *sets_words(out["species_sets"]), *advice_words(out["advice"])]
+    lines += [
+        "",
+        *verdict(out),
+        *own_words(out["own"]),
+        *sets_words(out["species_sets"]),
+        *advice_words(out["advice"]),
+    ]
     return "\n".join([*lines, *diversity_words(out["diversity"])])

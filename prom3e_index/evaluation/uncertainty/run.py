@@ -6,7 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from prom3e_index.bundle.calibration import why_uncalibrated
 from prom3e_index.errors import InputError
+from prom3e_index.evaluation.data import EvalSet
 from prom3e_index.evaluation.opened import EvaluationConfig, describe, open_evaluated
 from prom3e_index.evaluation.seen_rows import SeenRows, refuse_seen
 from prom3e_index.evaluation.sources import open_source
@@ -71,9 +73,9 @@ def evaluate_uncertainty(
     """Measure and write `uncertainty.json`, `uncertainty.csv` and `uncertainty.html`.
 
     Returns:
-        `facts`; `answers`, what was asked; `signals`, `directions`, `species_sets`, `expected_error`: see
-        `side_by_side`; `advice`: see `adding_modalities`; `diversity`: see there; `sets`, `over_sets`, `over_rows`,
-        `adding`, `pairs`, `pairs_agreement`, `extremes`, `gap`: see `measures`.
+        `facts`; `answers`, what was asked; `own`: see `own_calibration`; `signals`, `directions`, `species_sets`,
+        `expected_error`: see `side_by_side`; `advice`: see `adding_modalities`; `diversity`: see there; `sets`,
+        `over_sets`, `over_rows`, `adding`, `pairs`, `pairs_agreement`, `extremes`, `gap`: see `measures`.
 
     Raises:
         InputError: No model, one without an MVAE, fewer than 20 rows, or rows that were trained or chosen on, unless
@@ -114,6 +116,7 @@ def evaluate_uncertainty(
         "facts": describe(data, model, config, source.species)
         | {"sigma_spearman": model.sigma_spearman, "seen": seen, "split_unused": source.unused()},
         "answers": answers_facts(told, data),
+        "own": own_calibration(data),
         "signals": signal_records(told, config.seed),
         "directions": directions,
         "species_sets": set_records(told),
@@ -137,3 +140,24 @@ def evaluate_uncertainty(
     write_text(config.out / "uncertainty.csv", csv_of(directions))
     write_text(config.out / "uncertainty.html", page(out, data, model, tokens, config.pictures))
     return out
+
+
+def own_calibration(data: EvalSet) -> dict[str, Any] | None:
+    """What the calibration that an index holds says of itself, out of fold on all its rows; None where data are a file.
+
+    Returns:
+        `rule`, `rows`, `answers`, `r_auroc`, `r_auroc_mean`, `ece`; or `reason`, why it has none.
+
+    Raises:
+        BundleError: Its file is damaged.
+    """
+    if data.bundle is None:
+        return None
+    held = data.bundle.calibration
+    if held is None:
+        return {"reason": why_uncalibrated(data.bundle.manifest)}
+    names = ("rows", "answers", "r_auroc", "r_auroc_mean", "ece")
+    told = {k: held.quality.get(k) for k in names}  # of a file: anything may stand there
+    return {"rule": held.rule} | {
+        k: v if isinstance(v, int | float) else None for k, v in told.items()
+    }
