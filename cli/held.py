@@ -30,8 +30,10 @@ RECALL = (
 
 def write_held(index: Path, bundle: Bundle, media: Path | None) -> None:
     """What is in an index: rows, species, years, places, licences, columns."""
+    from prom3e_index.bundle.calibration import why_uncalibrated
     from prom3e_index.indexer.expand import said_of
     from prom3e_index.indexer.relocate import media_there
+    from prom3e_index.search.in_words import worth
     from prom3e_index.show.contents import contents_of
 
     m, c = bundle.manifest, contents_of(bundle, _MOST)
@@ -57,6 +59,14 @@ def write_held(index: Path, bundle: Bundle, media: Path | None) -> None:
         f"{counts['rows_in']:,} in = {counts['rows_indexed']:,} indexed + {counts['rows_rejected']:,} rejected; "
         f"{counts['files_lost']:,} files or values lost",
     )
+    own = bundle.calibration
+    if own is not None:
+        _line("sure", worth(own))
+    else:
+        why = why_uncalibrated(m)
+        _line(
+            "sure", f"not calibrated: {why}; the model's own calibration serves where it brings one"
+        )
     if m["deleted"]:
         _line("removed", f"{plural(int(m['deleted']['rows']), 'row')} until compact")
     _line(
@@ -67,6 +77,16 @@ def write_held(index: Path, bundle: Bundle, media: Path | None) -> None:
     for kind, names in columns(c).items():
         say(f"  {kind:<13s} {', '.join(names)}")
     say("more: info --search, info --lost, info --json")
+
+
+def calibration(bundle: Bundle) -> dict[str, Any]:
+    """What is known of its answers' chances of being right, for JSON."""
+    from prom3e_index.bundle.calibration import why_uncalibrated
+
+    own = bundle.calibration
+    if own is None:
+        return {"source": None, "reason": why_uncalibrated(bundle.manifest)}
+    return {"source": own.source, "rule": own.rule, **own.quality, "lacking": dict(own.lacking)}
 
 
 def contents(bundle: Bundle) -> dict[str, Any]:

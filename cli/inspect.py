@@ -19,7 +19,10 @@ def info(
     index: Index = DEFAULT_INDEX,
     as_json: Annotated[
         bool,
-        typer.Option("--json", help="Write the whole manifest, and what the rows hold, as JSON."),
+        typer.Option(
+            "--json",
+            help="Write the whole manifest, what the rows hold and how sure answers are, as JSON.",
+        ),
     ] = False,
     media: MovedMedia = None,
     lost: Annotated[
@@ -34,7 +37,7 @@ def info(
     ] = False,
 ) -> None:
     """Say what an index holds: species, years, places, licences, and the columns that --where can ask for."""
-    from prom3e_index.cli.held import contents, write_held, write_search
+    from prom3e_index.cli.held import calibration, contents, write_held, write_search
     from prom3e_index.cli.lost import write_lost, write_lost_csv
     from prom3e_index.errors import InputError
     from prom3e_index.search.meaning import MEANINGLESS, means_nothing
@@ -45,7 +48,7 @@ def info(
     bundle = Bundle.open(index)
     m = bundle.manifest
     if as_json:
-        whole = {**m, "contents": contents(bundle)}
+        whole = {**m, "contents": contents(bundle), "calibration": calibration(bundle)}
         put_data(json_text(whole, indent=1, ascii_only=not speaks_utf8()) + "\n")
         return
     if lost:

@@ -138,12 +138,20 @@ def query(
         bool,
         typer.Option(
             "--explain",
-            help="Also say how it was found: space, δ, γ, ε, ‖σ‖₁, milliseconds of each step.",
+            help="Also say what confidence rests on, and how it was found: space, δ, γ, ε, ‖σ‖₁, milliseconds.",
         ),
     ] = False,
     exact: Annotated[
         bool, typer.Option("--exact", help="Score every eligible row, whatever kind the index is.")
     ] = False,
+    confidence: Annotated[
+        bool,
+        typer.Option(
+            "--confidence/--no-confidence",
+            help="Say how likely the first hit is right, which species it may be and what to add, as the index's own "
+            "observations told.",
+        ),
+    ] = True,
     at: Annotated[
         int | None,
         typer.Option(help="Ask an earlier generation of the index; `history` lists them."),
@@ -229,6 +237,7 @@ def query(
         ),
         group_by=group_by,
         exact=exact,
+        confidence=confidence,
         model=model,
         hub=hub,
         device=device,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from prom3e_index.cli.explained import below, explained, notes
+from prom3e_index.cli.explained import below, explained, notes, told
 from prom3e_index.cli.screen import (
     colours,
     holdings,
@@ -62,7 +62,7 @@ def write_answer(
     elif format == "geojson":
         text = export.geojson(found, ascii_only=ascii_only) + "\n"
     if format not in ("table", "json"):  # which hold them
-        for line in notes(answer, explain):
+        for line in told(answer) + notes(answer):
             say(line, err=True)
     if explain and format != "table":
         for line in explained(answer):

@@ -17,6 +17,7 @@ from prom3e_index.indexer.lock import locked
 from prom3e_index.indexer.plan import Progress
 from prom3e_index.indexer.query_table import QueryTable, Row
 from prom3e_index.indexer.work import read_note, write_note
+from prom3e_index.search import in_words
 from prom3e_index.search.answered import Answer
 from prom3e_index.search.batch import answers
 from prom3e_index.search.query import Query
@@ -104,7 +105,14 @@ def row_records(name: str, found: Answer | str) -> list[dict[str, Any]]:
     """The lines of one query: one a hit; a single one without a hit where it found none or was refused."""
     if isinstance(found, str):
         return [{"query": name, "error": found}]
-    more = {"query": name, "target": found.query["target"], "notes": list(found.notes)}
+    said = found.query
+    more = {
+        "query": name,
+        "target": said["target"],
+        "confidence": in_words.confidence(said) or None,
+        "species_set": said["species_set"]["names"],
+        "notes": list(found.notes),
+    }
     return [{**more, **r} for r in records(found.hits, found.notes)] or [more]
 
 

@@ -15,8 +15,6 @@ from prom3e_index.models.folder import Model
 from prom3e_index.mvae.completion import infer, prepare
 from prom3e_index.schema import set_key
 
-CHANGES = 48
-"""Rows of a visible set and an added modality."""
 SAMPLES = 128
 """Rows of a visible set whose ‖σ‖₁ is kept."""
 POOL = 2048
@@ -29,7 +27,6 @@ def write_statistics(
     """Write `statistics.json` of a segment, for all visible sets of up to six modalities, or of two in larger models.
 
     `samples`: visible set → {`of`: rows that have it, `rows`, `sigma_l1`: ‖σ‖₁ when they show it alone}.
-    `changes`: visible set → {added modality → {`of`, `rows`, `change`: of ‖σ‖₁ when it is shown too}}.
     Rows are places in the segment, so that those removed later can be left out.
     """
     names = model.modalities
@@ -37,28 +34,12 @@ def write_statistics(
     largest = len(names) if len(names) <= 6 else 2
     sets = [s for size in range(1, largest + 1) for s in combinations(range(len(names)), size)]
     samples = _Samples(model, stored, present)
-    out: dict[str, dict[str, Any]] = {"samples": {}, "changes": {}}
-    rng = np.random.default_rng(0)
+    out: dict[str, dict[str, Any]] = {"samples": {}}
     for number, seen in enumerate(sets):
         key = set_key([names[i] for i in seen], names)
         sample = samples.of(seen)
         if sample:
             out["samples"][key] = sample
-        for added in range(len(names)):
-            if added in seen:
-                continue
-            having = np.flatnonzero(present[:, (*seen, added)].all(axis=1))
-            if len(having) == 0:
-                continue
-            rows = np.sort(rng.choice(having, min(CHANGES, len(having)), replace=False))
-            x = _rows(stored, names, rows)
-            mask = np.zeros((len(rows), len(names)), bool)
-            mask[:, seen] = True
-            before = infer(model, x, mask, ()).sigma_l1
-            mask[:, added] = True
-            change = infer(model, x, mask, ()).sigma_l1 - before
-            held = {"of": len(having), "rows": rows.tolist(), "change": _short(change)}
-            out["changes"].setdefault(key, {})[names[added]] = held
         progress("uncertainty", number + 1, len(sets))
     (stage / "statistics.json").write_text(json.dumps(out, separators=(",", ":")))
 

@@ -40,9 +40,7 @@ def without_measuring(statistics: bool = False) -> Iterator[None]:
             patch.setattr(
                 module,
                 "write_statistics",
-                lambda model, stage, *_: (stage / "statistics.json").write_text(
-                    '{"samples":{},"changes":{}}'
-                ),
+                lambda model, stage, *_: (stage / "statistics.json").write_text('{"samples":{}}'),
             )
         yield
 

@@ -20,7 +20,7 @@ from prom3e_index.errors import BundleError, ModelError, NotCachedError, TableEr
 from prom3e_index.indexer.change import remove
 from prom3e_index.indexer.generation import changing
 from prom3e_index.models.folder import BUILT_IN, Model
-from prom3e_index.search.uncertainty import add_next, sigma_percentile
+from prom3e_index.search.uncertainty import sigma_percentile
 from prom3e_index.tables.npz_members import Npz
 from prom3e_index.tables.text import header
 
@@ -50,16 +50,15 @@ def index(built, tmp_path):
 
 SAMPLES = {
     "samples": {"text": {"of": 40, "rows": list(range(24)), "sigma_l1": [1.0] * 24}},
-    "changes": {"text": {"loc": {"of": 40, "rows": [1, 2], "change": [-0.5, -0.25]}}},
 }
 
 
 @pytest.mark.parametrize(
     "path",
     [
-        ("samples",), ("samples", "text"), ("changes",), ("changes", "text"), ("changes", "text", "loc"),
+        ("samples",), ("samples", "text"),
         *(("samples", "text", k) for k in ("of", "rows", "sigma_l1")), ("samples", "text", "rows", 3),
-        ("samples", "text", "sigma_l1", 3), ("changes", "text", "loc", "change"),
+        ("samples", "text", "sigma_l1", 3),
     ],
 )  # fmt: skip
 def test_statistics_that_are_none_are_said(index, path):
@@ -68,15 +67,11 @@ def test_statistics_that_are_none_are_said(index, path):
         (index / "statistics.json").write_text(json.dumps(with_value(SAMPLES, path, value)))
         reseal(index, "statistics.json")
         with BundleFolder.open(index) as bundle:
-            for ask in (
-                lambda: sigma_percentile(bundle, ["text"], 2.0),
-                lambda: add_next(bundle, ["text"]),
-            ):
-                try:
-                    ask()
-                except BundleError as e:
-                    assert "statistics.json" in str(e) and "rebuild" in str(e)
-                    seen += 1
+            try:
+                sigma_percentile(bundle, ["text"], 2.0)
+            except BundleError as e:
+                assert "statistics.json" in str(e) and "rebuild" in str(e)
+                seen += 1
     assert seen > 4
 
 
@@ -85,11 +80,6 @@ def test_statistics_that_are_some_are_used(index):
     reseal(index, "statistics.json")
     with BundleFolder.open(index) as bundle:
         assert sigma_percentile(bundle, ["text"], 2.0) == 100.0
-        assert add_next(bundle, ["text"]) == {
-            "modality": "loc",
-            "sigma_l1_change": -0.375,
-            "rows": 2,
-        }
 
 
 @pytest.mark.parametrize(

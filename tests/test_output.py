@@ -148,7 +148,7 @@ def test_any_encoding_of_the_streams(written, encoding):
         assert code == 0 and not err and out.decode(encoding)
     if encoding == "ascii":
         text = written(encoding, *ASK, "--explain")[1].decode("ascii")
-        assert "loc -> image" in text and "uncertainty ||sigma||1" in text
+        assert "loc -> image" in text and "||sigma||1" in text
     for kind in ("json", "jsonl", "csv", "geojson"):
         text = written(encoding, *ASK, "-f", kind)[1].decode("utf-8")
         if kind == "csv":
@@ -204,12 +204,17 @@ def test_a_report_shows_a_tables_text_as_text(index, tmp_path):
     )
     hits = (Hit(1, 0, 0.5, True, ("loc",), None, fields), *answer.hits)
     lost = Hit(4, 3, 0.1, True, ("loc",), None, fields | {"latitude": float("nan")})
-    query = answer.query | {"filters": {"where": bad}, "add_next": {"modality": bad}}
+    sure = {"p_right": 0.5, "interval": [0.4, 0.6], "rows": 9, "right": 5, "rule": "species", "hit": 1,
+            "source": "index", "ece": 0.1, "reason": None}  # fmt: skip
+    told = {"confidence": sure, "species_set": {"level": 0.9, "names": [bad], "reason": bad},
+            "add_next": {"modality": bad, "failure_change": -0.5, "rows": 30, "no_help": [bad]},
+            "expected_error": {bad: {"value": 0.1, "interval": [0, 1]}}}  # fmt: skip
+    query = answer.query | {"filters": {"where": bad}} | told
     search = answer.search | {"notes": [bad], "path": bad}
     write_report(tmp_path / "r.html", bundle, [Answer(query, (*hits, lost), search)], [], None)
     text = (tmp_path / "r.html").read_text(encoding="utf-8")
     page = Elements(text)
 
     assert "script" not in page.tags and not page.handlers
-    assert page.words.count(bad) >= 9 and "nan" not in text.replace(bad, "")
+    assert page.words.count(bad) >= 14 and "nan" not in text.replace(bad, "")
     assert "\x1b" not in text and "\u202e" not in text and "\\x1b]0;PWNED" in page.words

@@ -29,7 +29,16 @@ def same(found: Answer, alone: Answer) -> None:
     assert [h.row for h in found.hits] == [h.row for h in alone.hits]
     scores = [[h.score for h in a.hits] for a in (found, alone)]
     assert np.allclose(*scores, rtol=0, atol=2e-5)
-    for part in ("given", "target", "weights", "filters", "add_next", "k"):
+    for part in (
+        "given",
+        "target",
+        "weights",
+        "filters",
+        "confidence",
+        "species_set",
+        "add_next",
+        "k",
+    ):
         assert found.query[part] == alone.query[part]
     assert found.search["notes"] == alone.search["notes"]
     assert found.search["eligible"] == alone.search["eligible"]

@@ -1,4 +1,4 @@
-"""Small things that a program says of itself, each true: advice, decoding, what goes on after Ctrl-C, what was compared."""
+"""Small things that a program says of itself, each true: decoding, what goes on after Ctrl-C, what was compared."""
 
 from __future__ import annotations
 
@@ -8,23 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from prom3e_index import Query
 from prom3e_index.cli import app, start
 from prom3e_index.indexer.npz import infer_npz
 from prom3e_index.models.folder import Model
-from prom3e_index.search.uncertainty import add_next
-
-
-def test_what_is_searched_for_is_no_advice(bundle):
-    free, told = set(), set()
-    for target in bundle.modalities:
-        best = add_next(bundle, ["loc"])
-        free |= {best["modality"]} if best else set()
-        if target != "loc":
-            advice = bundle.search(Query(location=(1, 2), target=target, k=1)).query["add_next"]
-            assert advice is None or advice["modality"] not in (target, "loc")
-            told |= {advice["modality"]} if advice else set()
-    assert free and len(told) > 1  # without the rule all targets would be told the same
 
 
 def test_infer_decodes_as_the_model_does(tmp_path):

@@ -154,9 +154,12 @@ def test_answers_are_json_with_the_promised_keys(bundle):
         "filters",
         "sigma_l1",
         "sigma_percentile",
+        "confidence",
+        "species_set",
+        "expected_error",
         "add_next",
     } <= set(d["query"])
-    assert {"rank", "id", "score", "completed", "scientific_name", "latitude", "longitude", "event_date", "license",
+    assert {"rank", "id", "score", "completed", "p_right", "scientific_name", "latitude", "longitude", "event_date", "license",
             "rights_holder", "media"} <= set(d["hits"][0])  # fmt: skip
     assert {"eligible", "path", "milliseconds"} <= set(d["search"])
 

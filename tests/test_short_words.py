@@ -77,15 +77,3 @@ def test_loading_is_told_apart_from_searching(answer):
     again = table(timed(answer, load=0.1, encode=4.0, search=1.0))
     assert "searched in 5 ms" in again and "loading" not in again
     assert "open 3000, load 1600, filter 1, encode 300, search 99" in table(slow, explain=True)
-
-
-@pytest.mark.parametrize("spearman, percentile, said", [
-    (0.066, 40.0, False), (None, 40.0, False), (0.2, None, False), (0.2, 40.0, True), (0.7, 84.2, True),
-])  # fmt: skip
-def test_the_models_doubt_is_said_in_words_where_it_was_seen_to_follow_errors(
-    answer, spearman, percentile, said
-):
-    query = {**answer.query, "sigma_spearman": spearman, "sigma_percentile": percentile}
-    text = table(replace(answer, query=query))
-    assert ("as unsure of this query" in text) == said and not set(text) & set(GREEK)
-    assert not said or f"{percentile:g} % of the observations" in text

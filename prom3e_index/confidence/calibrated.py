@@ -218,17 +218,18 @@ class Calibration:
         if reason is not None:
             return Judged(Confidence(reason=reason), species_reason=reason)
         fitted = self.fitted[key_of(visible, target)]
-        p = float(self.probabilities(first, visible, target)[0])
+        seen = signals(known, fitted.temperature)
+        p = float(_chances(fitted.right.of(seen, visible))[0])
         interval, answers, right = fitted.interval(p)
         confidence = Confidence(
             p, interval, answers, right, self.rule, self.source, self.quality.get("ece"), None,
             int(place[0]),
         )  # fmt: skip
         species, why = self._set(known, fitted, p)
-        error = self.errors(first, visible, target)
-        if error is None or fitted.error_off is None:
+        if fitted.error is None or fitted.error_off is None:
             return Judged(confidence, LEVEL, species, why)
-        e, off = float(error[0]), fitted.error_off
+        told = error_signals(known, fitted.temperature, seen)
+        e, off = float(fitted.error.of(told, visible)[0]), fitted.error_off
         return Judged(
             confidence,
             LEVEL,
@@ -241,8 +242,7 @@ class Calibration:
     def probabilities(self, first: First, visible: Sequence[str], target: str) -> Floats:
         """(q,) P(right) of several answers in one direction that `why_not` has nothing against."""
         fitted = self.fitted[key_of(visible, target)]
-        logit = fitted.right.of(signals(self._read(first)[0], fitted.temperature), visible)
-        return np.asarray(1 / (1 + np.exp(-np.clip(logit, -30, 30))))
+        return _chances(fitted.right.of(signals(self._read(first)[0], fitted.temperature), visible))
 
     def errors(self, first: First, visible: Sequence[str], target: str) -> Floats | None:
         """(q,) expected 1 − cosine of the completed target; None where the query shows it."""
@@ -307,6 +307,10 @@ def _inside(known: First, fitted: Fitted, p: Floats) -> NDArray[np.bool_]:
     below = np.asarray(fitted.set_below)[np.searchsorted(fitted.set_edges, p, side="right")]
     least = np.where(np.isfinite(below), known.scores[:, 0] - below, np.inf)
     return np.asarray((known.scores >= least[:, None]) & np.isfinite(known.scores))
+
+
+def _chances(logit: Floats) -> Floats:
+    return np.asarray(1 / (1 + np.exp(-np.clip(logit, -30, 30))))
 
 
 HOW = ("from one", "from several", "shown")

@@ -178,14 +178,14 @@ def signals(first: First, temperature: float) -> Floats:
     return np.where(finite[:, :1], np.nan_to_num(out, nan=0.0, posinf=0.0, neginf=0.0), 0)
 
 
-def error_signals(first: First, temperature: float) -> Floats:
-    """What the error of the completed target is foretold by, (q, len(ERROR_NAMES)): see `signals`.
+def error_signals(first: First, temperature: float, known: Floats | None = None) -> Floats:
+    """What the error of the completed target is foretold by, (q, len(ERROR_NAMES)); `known` are their `signals`.
 
     `first` is the cosine of the completed target with the first row, `near` the mean of its ten largest.
     """
     if not first.scores.size:
         return np.zeros((len(first), len(ERROR_NAMES)))
-    found = signals(first, temperature)
+    found = signals(first, temperature) if known is None else known
     cosines = np.sort(np.where(np.isfinite(first.scores), first.cosines, -np.inf), axis=1)[:, ::-1]
     ten = cosines[:, :_VOTES]
     held = np.isfinite(ten)

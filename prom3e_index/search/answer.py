@@ -17,14 +17,12 @@ from prom3e_index.search.groups import eligible_observations
 from prom3e_index.search.hubness import by_segment
 from prom3e_index.search.meaning import MEANINGLESS, means_nothing
 from prom3e_index.search.query import Query
-from prom3e_index.search.uncertainty import add_next, sigma_percentile
+from prom3e_index.search.uncertainty import sigma_percentile
 
 if TYPE_CHECKING:
     from prom3e_index.models.folder import Model
     from prom3e_index.search.batch import Asked
 
-SIGMA_TELLS = 0.2
-"""Below this rank correlation with the error an answer says that ‖σ‖₁ is not to be relied on."""
 BY_EXAMPLE = ("image", "audio", "sat", "loc", "env", "text")
 """Which of the modalities that a query gives is searched for, when it does not say."""
 _SEVERAL = {"image": "photos", "sat": "tiles", "audio": "recordings", "text": "names"}
@@ -35,10 +33,11 @@ def answer_of(
     model: Model,
     asked: Asked,
     hits: list[Hit],
+    told: dict[str, Any],
     path: str,
     milliseconds: dict[str, float],
 ) -> Answer:
-    """The answer of a query whose hits were found along `path`."""
+    """The answer of a query whose hits were found along `path`; `told` is what `search.confidence` says of it."""
     query, f = asked.query, asked.filter
     eligible = bundle.rows if asked.rows is None else len(asked.rows)
     notes = [MEANINGLESS] if means_nothing(bundle) else []
@@ -69,11 +68,6 @@ def answer_of(
             "the correction against hubs was made segment by segment by an earlier version: scores of two "
             "segments cannot be compared; run prom3e-index rebuild"
         )
-    if model.sigma_spearman is not None and model.sigma_spearman < SIGMA_TELLS:
-        notes.append(
-            f"‖σ‖₁ hardly follows the error in model {model.name} (Spearman {model.sigma_spearman:g} on "
-            "validation): do not read it as certainty"
-        )
     assert asked.weights is not None  # of a query that was searched
     method = bundle.manifest.get("hubs", {}).get("method", "none")
     said = {
@@ -85,10 +79,10 @@ def answer_of(
         "hubs": method if asked.corrected else "none",
         "filters": f.describe() | ({"group_by": query.group_by} if query.group_by else {}),
         "k": int(query.k),
+        **told,
         "sigma_l1": round(asked.sigma, 4),
         "sigma_percentile": sigma_percentile(bundle, asked.visible, asked.sigma),
         "sigma_spearman": model.sigma_spearman,
-        "add_next": add_next(bundle, asked.visible, asked.target),
     }
     how = {
         "rows": bundle.rows,

@@ -9,6 +9,7 @@ from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from prom3e_index.errors import in_python
+from prom3e_index.search.in_words import sentences
 from prom3e_index.search.spans import media_fragment
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class Hit:
         fields: id, observation, names, place, date, licence, rights holder and so on; `start_s` and `end_s` in seconds
             where the row is a window of a recording.
         heard: Whether its file is a recording.
+        p_right: Probability that it is right, on the hit that the answer's confidence speaks of; None on the others.
     """
 
     rank: int
@@ -46,6 +48,7 @@ class Hit:
     media: str | None
     fields: dict[str, Any]
     heard: bool = False
+    p_right: float | None = None
 
     def __repr__(self) -> str:
         parts = [str(self.rank), repr(self.fields.get("id")), f"score {self.score:.4f}", self.kind]
@@ -68,12 +71,13 @@ class Hit:
         return media_fragment(self.fields.get("start_s"), self.fields.get("end_s"))
 
     def to_dict(self) -> dict[str, Any]:
-        """A flat, JSON-ready dictionary: rank, id, score, completed, names, place, date, rights, media."""
+        """A flat, JSON-ready dictionary: rank, id, score, completed, p_right, names, place, date, rights, media."""
         out = {
             "rank": self.rank,
             "id": self.fields["id"],
             "score": self.score,
             "completed": self.completed,
+            "p_right": self.p_right,
         }
         rest = {
             k: str(v) if isinstance(v, date) else v for k, v in self.fields.items() if k != "id"
@@ -96,8 +100,8 @@ class Answer:
     everything that the index knows of each observation.
 
     Attributes:
-        query: given, target, space, weights, filters, sigma_l1, sigma_percentile (None: unknown), sigma_spearman,
-            add_next.
+        query: given, target, space, weights, filters, what `search.confidence.told` says (confidence, species_set,
+            expected_error, add_next), sigma_l1, sigma_percentile (None: unknown), sigma_spearman.
         hits: Best first; ties by row number.
         search: rows, eligible, path, milliseconds per step, notes.
         bundle: The opened index that answered; `to_pandas` reads the other columns there.
@@ -130,6 +134,8 @@ class Answer:
         if len(self) > LINES:
             lines.append(f"  … and {len(self) - LINES} more")
         lines = [line(text) for text in lines]
+        for said in sentences(self.query) if self.hits else []:
+            lines += wrap(line(said, 600), WIDTH, subsequent_indent="  ")
         for note in self.notes:
             lines += wrap(f"note: {line(in_python(note), 600)}", WIDTH, subsequent_indent="  ")
         if self.search:

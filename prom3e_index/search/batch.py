@@ -24,13 +24,15 @@ from prom3e_index.media.pool import Decoded, DecodePool, Task
 from prom3e_index.schema import modality_name
 from prom3e_index.search.answer import answer_of, default_target
 from prom3e_index.search.answered import Answer
+from prom3e_index.search.confidence import calibration_of, told
 from prom3e_index.search.groups import Found, usual_group
 from prom3e_index.search.hits import hits_of
 from prom3e_index.search.query import Query
 from prom3e_index.search.query_embedding import embed_queries, media_tasks
-from prom3e_index.search.ranking import find, first_k, mixed_anew, weights_of
+from prom3e_index.search.ranking import Ahead, find, first_k, is_exact, mixed_anew, weights_of
 
 if TYPE_CHECKING:
+    from prom3e_index.confidence.calibrated import Calibration
     from prom3e_index.models.folder import Model, Weights
 
 Floats = NDArray[np.float32]
@@ -78,7 +80,11 @@ class Asked:
         vector: Of the query, with the weights of the correction against hubs at its end.
         corrected: Whether any of those is not 0.
         sigma: ‖σ‖₁.
+        completed: (d,) what it searches for, as the model completes it.
+        calibration: What its answer is judged by.
+        uncalibrated: Why there is none.
         ahead: The best rows, where they were found together with other queries'.
+        near: The first rows, from which the calibration is asked.
     """
 
     query: Query
@@ -94,7 +100,11 @@ class Asked:
     vector: Floats | None = None
     corrected: bool = False
     sigma: float = 0.0
-    ahead: tuple[int, Found] | None = None
+    completed: Floats | None = None
+    calibration: Calibration | None = None
+    uncalibrated: str = ""
+    ahead: Ahead | None = None
+    near: Found | None = None
 
 
 def answers(
@@ -250,6 +260,9 @@ def _complete(
     for asked, has in zip(part, present, strict=True):
         asked.visible = [m for m, h in zip(model.modalities, has, strict=True) if h]
         asked.weights = weights_of(bundle, model, asked.query, asked.visible, asked.target)
+        asked.calibration, asked.uncalibrated = calibration_of(
+            bundle, model, asked.query, asked.visible, asked.target
+        )
     with clock.step("complete"):
         for target in dict.fromkeys(a.target for a in part):
             own = [i for i, a in enumerate(part) if a.target == target]
@@ -270,22 +283,35 @@ def _complete(
                 tail = bundle.hub_weights(asked.visible, q.space == "hybrid" and plain)
                 asked.vector, asked.corrected = np.concatenate([vector, tail]), bool(tail.any())
                 asked.sigma = float(inferred.sigma_l1[at])
+                asked.completed = inferred.reconstructed[at, 0]
 
 
 def _search_together(bundle: BundleFolder, part: Sequence[Asked]) -> None:
-    """Search the stored galleries for the queries that ask for as many of the same rows."""
+    """Search the stored galleries for the queries that ask for as many of the same rows.
+
+    Where the first rows that a calibration reads begin with the hits, they are searched for once; else twice, so that
+    the hits are what they are without it.
+    """
+    from prom3e_index.confidence.signals import FIRST
+
     together: dict[tuple[Any, ...], list[Asked]] = {}
     for asked in part:
         assert asked.weights is not None  # of completed queries
         if not mixed_anew(bundle, asked.target, asked.weights):
-            key = (asked.target, id(asked.rows), first_k(asked.query), asked.query.exact)
+            judged = asked.calibration is not None
+            key = (asked.target, id(asked.rows), first_k(asked.query), asked.query.exact, judged)
             together.setdefault(key, []).append(asked)
-    for (target, _, k, exactly), same in together.items():
-        if len(same) > 1:
-            vectors = np.stack([a.vector for a in same if a.vector is not None])
-            scores, found, path = bundle.nearest(target, vectors, k, same[0].rows, exactly=exactly)
-            for i, asked in enumerate(same):
-                asked.ahead = k, (scores[i], found[i], path)
+    for (target, _, k, exactly, judged), same in together.items():
+        rows, vectors = same[0].rows, np.stack([a.vector for a in same if a.vector is not None])
+        best = is_exact(bundle, target, k, rows, exactly)
+        most = max(k, FIRST) if judged and best else k
+        scores, found, path = bundle.nearest(target, vectors, most, rows, exactly=exactly)
+        near, near_rows = scores[:, :FIRST], found[:, :FIRST]
+        if judged and not best and k != FIRST:
+            near, near_rows, _ = bundle.nearest(target, vectors, FIRST, rows, exactly=exactly)
+        for i, asked in enumerate(same):
+            asked.ahead = Ahead(most, (scores[i], found[i], path), best)
+            asked.near = (near[i], near_rows[i], path) if judged else None
 
 
 def _one(bundle: BundleFolder, asked: Asked, clock: Clock, of: int) -> Answer | Prom3eError:
@@ -310,4 +336,6 @@ def _one(bundle: BundleFolder, asked: Asked, clock: Clock, of: int) -> Answer | 
         return e
     with clock.step("metadata"):
         hits = hits_of(bundle, asked.target, scores, found)
-    return answer_of(bundle, model, asked, hits, path, clock.shared(of))
+    with clock.step("confidence"):
+        hits, said = told(bundle, asked, hits)
+    return answer_of(bundle, model, asked, hits, said, path, clock.shared(of))

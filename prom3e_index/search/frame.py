@@ -17,7 +17,7 @@ from prom3e_index.search.meaning import MEANINGLESS
 if TYPE_CHECKING:
     import pandas
 
-FIRST = ("rank", "id", "score", "completed", "media", "uncertainty")
+FIRST = ("rank", "id", "score", "completed", "p_right", "media", "uncertainty")
 """What stands first in every table."""
 _INNER = ("row", "is_part", "sigma_l1", *MEDIA)
 """Columns of an index that say nothing more here: its numbers, and the paths that `media` gives in full."""
@@ -27,7 +27,8 @@ def to_pandas(answers: Iterable[Answer] | Answer, metadata: bool = True) -> pand
     """The hits of several answers, as of `Bundle.search_many`, as one `pandas.DataFrame`.
 
     Columns: `query`, the place of the answer from 0; `rank` from 1; `id`; `score`, higher is better; `completed`,
-    whether the model filled in what was searched for; `media`, the path of its file; `uncertainty`, the model's ‖σ‖₁ of
+    whether the model filled in what was searched for; `p_right`, how likely it is right, on the hit that the answer's
+    confidence speaks of and on no other; `media`, the path of its file; `uncertainty`, the model's ‖σ‖₁ of
     the observation; then every column of the index with its own type (dates as dates, whole numbers as such), those of
     your own table too, `has_<modality>` for what was observed; `warning` where the model knows nothing of such
     observations. A column of your table with one of the first names is called `table_<name>`. What is said of each
@@ -75,6 +76,7 @@ def _part(pd: Any, answers: list[tuple[int, Answer]], metadata: bool) -> pandas.
         "id": _texts([h.fields.get("id") for h in hits]),
         "score": np.array([h.score for h in hits], np.float64),
         "completed": np.array([h.completed for h in hits], bool),
+        "p_right": np.array([np.nan if h.p_right is None else h.p_right for h in hits], np.float64),
         "media": _texts([h.media for h in hits]),
         "uncertainty": np.array([h.fields.get("sigma_l1", np.nan) for h in hits], np.float64),
     }

@@ -165,9 +165,14 @@ def _first_of_codes(codes: NDArray[np.int32]) -> Ints:
 
 def _values(bundle: BundleFolder, rows: Ints, column: str) -> list[Any]:
     """The value of each row, in the order of the rows."""
-    if column != "species":
-        by_row = values_of(bundle, rows, [column])
-        return [by_row[r][column] for r in rows.tolist()]
+    if column == "species":
+        return species_names(bundle, rows)
+    by_row = values_of(bundle, rows, [column])
+    return [by_row[r][column] for r in rows.tolist()]
+
+
+def species_names(bundle: BundleFolder, rows: Ints) -> list[str | None]:
+    """The species of each row as the index spells it, in the order of the rows; None where it is not known."""
     columns = _species_columns(bundle)
     if columns:  # of rows that were written without it the parts are asked for
         by_row = values_of(bundle, rows, columns)

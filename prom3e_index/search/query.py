@@ -51,6 +51,7 @@ class Query:
         group_by: Column of which each value gives at most one hit, the best; `species` is the species of a row
             however the table names it. When None, `observation` where observations have several rows.
         exact: Score every eligible row, whatever the index; to check an answer.
+        confidence: Say how likely the first hit is right, from up to 200 of the best rows. Hits are the same without.
         model: Model folder or name, when not the bundle's own.
         hub: Local copy of hub repositories.
         device: Where the encoders run: `cpu`, `cuda`, or `cuda:1` for the second.
@@ -79,6 +80,7 @@ class Query:
     filter: Filter = Filter()
     group_by: str | None = None
     exact: bool = False
+    confidence: bool = True
     model: str | None = None
     hub: str | Path | None = None
     device: str = "cpu"

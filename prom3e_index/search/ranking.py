@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -51,6 +52,43 @@ def mixed_anew(bundle: BundleFolder, target: str, weights: Weights) -> bool:
     return weights.epsilon != stored and weights.gamma < 1  # γ = 1 asks the hidden block alone
 
 
+@dataclass(frozen=True)
+class Ahead:
+    """The best rows of a query, found before they are asked for.
+
+    Attributes:
+        asked: So many were asked for.
+        found: Fewer where no more are eligible.
+        exact: Whether they are the very best, so that fewer of them are what a search for fewer finds.
+    """
+
+    asked: int
+    found: Found
+    exact: bool
+
+    def first(self, k: int) -> Found | None:
+        """The k best; None where another search might find others."""
+        scores, rows, path = self.found
+        every = len(rows) < self.asked
+        if k != self.asked and not (self.exact and (k < self.asked or every)):
+            return None
+        return scores[:k], rows[:k], path
+
+
+def is_exact(
+    bundle: BundleFolder, target: str, k: int, rows: NDArray[np.int64] | None, exactly: bool
+) -> bool:
+    """Whether a search of k rows finds the very best, over all segments, so that one of more begins with them."""
+    every = bundle.live if rows is None else rows
+    ends = np.searchsorted(every, [s.first + s.rows for s in bundle.segments])
+    held = np.diff(ends, prepend=0)
+    return all(
+        segment.gallery(target).is_exact(k, int(n), exactly)
+        for segment, n in zip(bundle.segments, held, strict=True)
+        if n
+    )
+
+
 def first_k(query: Query) -> int:
     """How many rows `find` takes first: more than hits where groups are asked for."""
     return query.k if query.group_by is None else PER_GROUP * query.k
@@ -64,7 +102,7 @@ def find(
     vector: Floats,
     rows: NDArray[np.int64] | None,
     weights: Weights,
-    ahead: tuple[int, Found] | None = None,
+    ahead: Ahead | None = None,
 ) -> tuple[Floats, NDArray[np.int64], str]:
     """Scores, row numbers, best first, ties by row; and the path taken.
 
@@ -76,7 +114,7 @@ def find(
         vector: (d + z + bias,) query vector.
         rows: Eligible rows, ascending; all when None.
         weights: As `weights_of` gives them.
-        ahead: The best rows where they are known already, and how many were asked for; see `first_k`.
+        ahead: The best rows where they are known already.
 
     Raises:
         InputError: Too many rows would have to be completed anew; see `remix`.
@@ -87,8 +125,9 @@ def find(
     else:
 
         def take(k: int) -> Found:
-            if ahead is not None and ahead[0] == k:
-                return ahead[1]
+            known = None if ahead is None else ahead.first(k)
+            if known is not None:
+                return known
             scores, found, path = bundle.nearest(target, vector[None], k, rows, exactly=query.exact)
             return scores[0], found[0], path
 

@@ -1,15 +1,14 @@
-"""What an index says of ‖σ‖₁: how the query's stands among observations that show as much, and what to add.
+"""What an index says of ‖σ‖₁: how the query's stands among observations that show as much.
 
-Both come from the samples in each segment's `statistics.json`, of which those of removed rows are left out. Indexes of
-earlier versions have no samples: there the percentile is unknown, and what to add comes from the largest segment of
-which no row was removed.
+It comes from the samples in each segment's `statistics.json`, of which those of removed rows are left out. Indexes of
+earlier versions have no samples: there the percentile is unknown.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -22,8 +21,8 @@ from prom3e_index.schema import set_key
 LEAST = 20
 """Samples below which a percentile would say nothing."""
 _LARGEST = 1e30
-T = TypeVar("T")
-_KEPT: WeakKeyDictionary[BundleFolder, dict[Any, Any]] = WeakKeyDictionary()
+Samples = tuple[NDArray[np.float32], NDArray[np.float64]]
+_KEPT: WeakKeyDictionary[BundleFolder, dict[str, Samples]] = WeakKeyDictionary()
 
 
 def sigma_percentile(bundle: BundleFolder, visible: list[str], sigma: float) -> float | None:
@@ -31,62 +30,29 @@ def sigma_percentile(bundle: BundleFolder, visible: list[str], sigma: float) -> 
 
     None where the index has fewer than 20 samples of that visible set.
     """
-    values, weights = _kept(bundle, _samples, set_key(visible, bundle.modalities))
+    values, weights = _kept(bundle, set_key(visible, bundle.modalities))
     if len(values) < LEAST:
         return None
     below = float(weights[values <= np.float32(sigma)].sum())
     return round(100 * below / float(weights.sum()), 1)
 
 
-def add_next(
-    bundle: BundleFolder, visible: list[str], target: str | None = None
-) -> dict[str, Any] | None:
-    """The absent modality that lowered ‖σ‖₁ most in the bundle's observations; None if none did.
-
-    The target is what is searched for, so it is never the advice.
-    """
-    changes = dict(_kept(bundle, _changes, set_key(visible, bundle.modalities)))
-    changes.pop(target or "", None)
-    if not changes:
-        return None
-    name = min(changes, key=lambda m: changes[m][0])
-    change, rows = changes[name]
-    if change >= 0:
-        return None
-    return {"modality": name, "sigma_l1_change": round(change, 4), "rows": rows}
-
-
-def _kept(bundle: BundleFolder, make: Callable[[BundleFolder, str], T], key: str) -> T:
-    """What a function makes of a visible set, made once: a bundle is one generation and does not change."""
+def _kept(bundle: BundleFolder, key: str) -> Samples:
+    """The samples of a visible set, read once: a bundle is one generation and does not change."""
     held = _KEPT.setdefault(bundle, {})
-    if (make, key) not in held:
+    if key not in held:
         with _as_written(bundle):
-            held[make, key] = make(bundle, key)
-    out: T = held[make, key]
-    return out
+            held[key] = _samples(bundle, key)
+    return held[key]
 
 
-def _samples(bundle: BundleFolder, key: str) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+def _samples(bundle: BundleFolder, key: str) -> Samples:
     """Samples of ‖σ‖₁ of observations that show a set, and how many rows each stands for."""
     return _merged(
         _live(bundle, s["rows"], s["sigma_l1"], s["of"], first)
         for first, held in _segments(bundle)
         if (s := held.get("samples", {}).get(key))
     )
-
-
-def _changes(bundle: BundleFolder, key: str) -> dict[str, tuple[float, int]]:
-    """Mean change of ‖σ‖₁ by added modality, and in how many rows."""
-    changes: dict[str, tuple[float, int]] = {}
-    for m in bundle.modalities:
-        values, weights = _merged(
-            _live(bundle, s["rows"], s["change"], s["of"], first)
-            for first, held in _segments(bundle)
-            if (s := held.get("changes", {}).get(key, {}).get(m))
-        )
-        if len(values):
-            changes[m] = float((values * weights).sum() / weights.sum()), len(values)
-    return changes or _earlier(bundle, key)
 
 
 @contextmanager
@@ -131,19 +97,3 @@ def _merged(
     if not found:
         return np.zeros(0, np.float32), np.zeros(0)
     return np.concatenate([p[0] for p in found]), np.concatenate([p[1] for p in found])
-
-
-def _earlier(bundle: BundleFolder, key: str) -> dict[str, tuple[float, int]]:
-    """Mean changes as earlier versions stored them: by visible set and added modality, without rows."""
-    best: tuple[int, dict[str, Any]] = (0, {})
-    for segment, held in zip(bundle.segments, bundle.statistics, strict=True):
-        ends = np.searchsorted(bundle.live, [segment.first, segment.first + segment.rows])
-        whole = int(ends[1] - ends[0]) == segment.rows
-        if whole and "samples" not in held and segment.rows > best[0]:
-            best = segment.rows, held.get(key, {})
-    out = {m: (float(v[0]), int(v[1])) for m, v in best[1].items()}
-    if not out.keys() <= set(bundle.modalities) or not all(
-        abs(c) < _LARGEST for c, _ in out.values()
-    ):
-        raise ValueError(f"{best[1]!r:.100} are no changes of ‖σ‖₁")
-    return out

@@ -10,6 +10,7 @@ from typing import Any
 from prom3e_index.bundle.media_folders import is_remote
 from prom3e_index.schema import MEDIA
 from prom3e_index.search.answered import Answer, Hit
+from prom3e_index.search.in_words import explained, sentences, word
 from prom3e_index.search.meaning import MEANINGLESS
 from prom3e_index.search.spans import span_text, split_span
 from prom3e_index.show.escapes import html, on_earth
@@ -20,17 +21,6 @@ from prom3e_index.show.sounds import Sounds
 LONGEST = 160
 """Letters of a cell of somebody's table; the rest is cut."""
 _NOTE = 600
-_SIGMA = "‖σ‖₁"
-"""Notes that speak of it stand where few look; who asks for it there knows it."""
-_WORDS = {
-    "image": "photo",
-    "sat": "satellite tile",
-    "loc": "place",
-    "env": "climate",
-    "text": "name",
-    "audio": "sound",
-}
-"""Modalities, as a reader says them."""
 
 
 @dataclass(frozen=True)
@@ -48,11 +38,6 @@ class Section:
     name: str = ""
     example: Hit | None = None
     refused: str = ""
-
-
-def word(modality: str) -> str:
-    """A modality as a reader says it; those of other models by their names."""
-    return _WORDS.get(modality, modality)
 
 
 def cut(value: Any, most: int = LONGEST) -> str:
@@ -79,26 +64,26 @@ def section_of(section: Section, sounds: Sounds, has_land: bool, where: str) -> 
     notes = "".join(
         f"<p class='warn'>{cut(n, _NOTE)}</p>" if n == MEANINGLESS else f"<p>{cut(n, _NOTE)}</p>"
         for n in s["notes"]
-        if _SIGMA not in n
     )
+    told = "".join(f"<p>{cut(t, _NOTE)}</p>" for t in (sentences(q) if a.hits else []))
+    sure = f"<div class='sure'>{told}</div>" if told else ""
     hits = "".join(hit_figure(h, sounds) for h in a.hits)
     return (
         f"<h2 id='{where}'>{name}{html(title)}</h2><section><div class='ask'><div>{_asked(section, sounds)}</div>"
         f"<div>{_map(section, has_land)}<p class='soft'>{len(a.hits)} of {s['eligible']:,} eligible rows; the index "
-        f"has {s['rows']:,}.{filters}</p>{notes}{_how(a)}</div></div><div class='hits'>{hits}</div></section>"
+        f"has {s['rows']:,}.{filters}</p>{sure}{notes}{_how(a)}</div></div><div class='hits'>{hits}</div></section>"
     )
 
 
 def _how(a: Answer) -> str:
-    """What few ask for: how it was searched, and how unsure the model is."""
+    """What few ask for: what confidence rests on, how it was searched, and ‖σ‖₁."""
     q, s = a.query, a.search
-    w, advice = q["weights"], q["add_next"]
-    notes = "".join(f"<p>{cut(n, _NOTE)}</p>" for n in s["notes"] if _SIGMA in n)
-    more = f"; adding <b>{html(word(advice['modality']))}</b> would lower it most" if advice else ""
+    w = q["weights"]
+    more = "".join(f"<p>{cut(t, _NOTE)}</p>" for t in explained(q))
     return (
-        f"<details class='small soft'><summary>How it was searched</summary><p>{cut(s['path'], _NOTE)}. Space "
-        f"{html(q['space'])}, δ {w['delta']:g}, γ {w['gamma']:g}, ε {w['epsilon']:g}. Uncertainty ‖σ‖₁ "
-        f"{q['sigma_l1']:g}, {html(a.standing)}{more}.</p>{notes}</details>"
+        f"<details class='small soft'><summary>How it was searched</summary>{more}<p>{cut(s['path'], _NOTE)}. Space "
+        f"{html(q['space'])}, δ {w['delta']:g}, γ {w['gamma']:g}, ε {w['epsilon']:g}. ‖σ‖₁ {q['sigma_l1']:g}, "
+        f"{html(a.standing)}.</p></details>"
     )
 
 

@@ -26,6 +26,8 @@ FORMATS = ("parquet", "csv", "geojson")
 """Of the observations."""
 CONTENTS = {"metadata": FORMATS, "embeddings": ("parquet",)}
 """What of an index is written, and in which formats."""
+_NUMBERS = ("score", "p_right")
+"""Columns of a hit that are numbers, also where no hit has one."""
 _ALL = "SELECT * FROM observations ORDER BY row"
 
 
@@ -38,6 +40,7 @@ def hit_columns(bundle: Bundle) -> list[str]:
         "id",
         "score",
         "completed",
+        "p_right",
         *own,
         "media",
         "media_fragment",
@@ -69,18 +72,19 @@ def csv_text(found: Iterable[dict[str, Any]], columns: Sequence[str]) -> str:
 
 
 def write_parquet(found: Sequence[dict[str, Any]], columns: Sequence[str], path: Path) -> None:
-    """Write records as Parquet; a column without any value, or with values of several kinds, is text."""
+    """Write records as Parquet; a column of several kinds of values, or of none and not of `_NUMBERS`, is text."""
     import pyarrow as pa
     from pyarrow import parquet
 
-    def array(values: list[Any]) -> Any:
+    def array(name: str, values: list[Any]) -> Any:
         try:
             made = pa.array(values)
         except (pa.ArrowInvalid, pa.ArrowTypeError):
             made = pa.array([None if v is None else str(v) for v in values])
-        return made.cast(pa.string()) if pa.types.is_null(made.type) else made
+        empty = pa.float64() if name in _NUMBERS else pa.string()
+        return made.cast(empty) if pa.types.is_null(made.type) else made
 
-    arrays = [array([r.get(c) for r in found]) for c in columns]
+    arrays = [array(c, [r.get(c) for r in found]) for c in columns]
     table = pa.Table.from_arrays(arrays, names=list(columns))
     with replacing(path) as new, parquet.ParquetWriter(new, table.schema) as writer:
         writer.write_table(

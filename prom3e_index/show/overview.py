@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from prom3e_index.search.in_words import word
 from prom3e_index.search.run import Bundle
-from prom3e_index.show.answer_section import cut, word
+from prom3e_index.show.answer_section import cut
 from prom3e_index.show.contents import Contents, Counted, contents_of
 from prom3e_index.show.escapes import html
 from prom3e_index.show.maps import Mark, map_of

@@ -16,12 +16,16 @@ from prom3e_index.show.export import hit_columns
 
 FORMATS = ("parquet", "jsonl", "csv")
 _KINDS = {
-    "rank": "int64", "score": "float64", "completed": "bool", "row": "int64", "observed": "strings", "notes": "strings",
+    "rank": "int64", "score": "float64", "completed": "bool", "p_right": "float64", "row": "int64",
+    "observed": "strings", "notes": "strings",
 }  # fmt: skip
+_SAID = {"confidence": "string", "species_set": "strings", "notes": "strings", "error": "string"}
 
 
 def columns_of(bundle: Bundle) -> dict[str, str]:
-    """Columns of the file and their kinds, the same for every query: `query`, a hit's, `target`, `notes`, `error`.
+    """Columns of the file and their kinds, the same for every query: `query`, a hit's, what is said of the answer.
+
+    These are `target`, `confidence` in words, `species_set`, `notes` and `error`.
 
     A query that was refused has one row with its reason in `error`; one without hits a row without a rank.
     """
@@ -30,7 +34,7 @@ def columns_of(bundle: Bundle) -> dict[str, str]:
     with bundle.reader(f"SELECT {names} FROM observations LIMIT 0") as reader:
         stored = {f.name: _kind(f.type) for f in reader.schema}
     own = {c: _KINDS.get(c) or stored.get(c, "string") for c in hit_columns(bundle)}
-    return {"query": "string", **own, "target": "string", "notes": "strings", "error": "string"}
+    return {"query": "string", **own, "target": "string", **_SAID}
 
 
 def _kind(kind: Any) -> str:

@@ -14,6 +14,7 @@ from prom3e_index.search.answered import Answer
 from prom3e_index.search.meaning import MEANINGLESS, means_nothing
 from prom3e_index.search.run import Bundle
 from prom3e_index.show.answer_section import Section, section_of
+from prom3e_index.show.calibration_section import calibration_section
 from prom3e_index.show.endings import told
 from prom3e_index.show.escapes import html
 from prom3e_index.show.files import write_text
@@ -127,7 +128,7 @@ def write_report(
     if means_nothing(bundle):
         parts.append(f"<p class='warn'>{html(MEANINGLESS)}</p>")
     parts += [f"<p>{html(sentence)}</p>" for sentence in said]
-    parts.append(overview(bundle, has_land))
+    parts += [overview(bundle, has_land), calibration_section(bundle)]
     parts += [section_of(s, sounds, has_land, f"q{i}") for i, s in enumerate(sections, 1)]
     if records:
         parts.append(recall_section(list(records)))

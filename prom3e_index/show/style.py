@@ -24,6 +24,7 @@ p { margin: 6px 0 } .soft { color: var(--soft) } .small { font-size: 13px }
 a { color: inherit }
 section { background: var(--card); border: 1px solid var(--line); border-radius: 12px; padding: 18px; margin: 16px 0 }
 .warn { background: var(--warn); color: var(--warn-ink); border-radius: 8px; padding: 8px 12px; font-weight: 600 }
+.sure { border-left: 4px solid var(--leaf); padding: 2px 12px; margin: 8px 0 }
 .ask { display: grid; grid-template-columns: 260px 1fr; gap: 18px; align-items: start }
 .ask img, figure img { width: 100%; border-radius: 8px; display: block; background: var(--fill) }
 .hits { display: grid; grid-template-columns: repeat(auto-fill, minmax(190px, 1fr)); gap: 14px; margin-top: 16px }
@@ -43,7 +44,7 @@ ul.bars { list-style: none; margin: 0; padding: 0; font-size: 13px } .bars li { 
 .bars li > i { position: absolute; inset: 0 auto 0 0; background: var(--leaf); opacity: .28 } .bars li > * { position: relative } .bars li > span { overflow-wrap: break-word } .bars li > span:first-of-type { min-width: 6.5em } .bars li > span:last-child { text-align: right }
 svg text { font-family: system-ui, sans-serif }
 .grid { stroke: var(--ink); stroke-opacity: .13 } .axis { fill: var(--soft); font-size: 11px } .sea { fill: var(--sea) }
-.dot { fill: var(--leaf) } .bar { fill: var(--leaf) } .observed { fill: var(--leaf) } .guessed { fill: var(--guess) } .asked { stroke: var(--ask); stroke-width: 3 }
+.dot { fill: var(--leaf) } .axisline { stroke: var(--leaf); stroke-opacity: .6; stroke-width: 2 } .bar { fill: var(--leaf) } .observed { fill: var(--leaf) } .guessed { fill: var(--guess) } .asked { stroke: var(--ask); stroke-width: 3 }
 details summary { cursor: pointer } code { overflow-wrap: anywhere }
 @media (max-width: 700px) {
   main { padding: 20px 12px 48px } section { padding: 14px } .ask { grid-template-columns: minmax(0, 1fr) }

@@ -163,9 +163,9 @@ def best(scores: Floats, rows: Ints, k: int) -> tuple[Floats, Ints]:
 
 BLOCK_BYTES = 32 << 20
 _ROWS_AT_ONCE = 1 << 18
-_NOISE = np.float32(2e-6)
+NOISE = np.float32(2e-6)
 """More than a score of a matrix product differs from one that is summed in double precision."""
-_SPARE = 16
+SPARE = 16
 """Rows kept beyond k while matrix products rank them, so that their noise decides nothing."""
 
 
@@ -184,7 +184,7 @@ def exact(
         As `refine`: scores (q, k) and rows (q, k), the same for several queries at once as for each alone.
     """
     total = len(vectors) if rows is None else len(rows)
-    wanted, k = k, min(k + (_SPARE if len(queries) > 1 else 0), total)
+    wanted, k = k, min(k + (SPARE if len(queries) > 1 else 0), total)
     scores = np.full((len(queries), max(k, wanted)), -np.inf, np.float32)
     found = np.full((len(queries), max(k, wanted)), -1, np.int64)
     if not wanted or not total:
@@ -219,6 +219,6 @@ def exact(
     if (
         k < total
     ):  # where ties, or what may be one, reach beyond the rows kept, a row that is not there may come first
-        for i in np.flatnonzero(scores[:, k - 1] >= settled[:, wanted - 1] - _NOISE):
+        for i in np.flatnonzero(scores[:, k - 1] >= settled[:, wanted - 1] - NOISE):
             settled[i], chosen[i] = (a[0] for a in exact(vectors, queries[i : i + 1], wanted, rows))
     return settled, chosen

@@ -21,7 +21,16 @@ from numpy.typing import NDArray
 from prom3e_index.bundle.faiss.gpu import GpuGallery, device_number
 from prom3e_index.bundle.faiss.kinds import KINDS, Kind
 from prom3e_index.bundle.faiss.opened_index import open_index
-from prom3e_index.bundle.faiss.scan import Floats, Ints, Vectors, exact, refine, settle
+from prom3e_index.bundle.faiss.scan import (
+    NOISE,
+    SPARE,
+    Floats,
+    Ints,
+    Vectors,
+    exact,
+    refine,
+    settle,
+)
 from prom3e_index.errors import BundleError
 
 SCAN_BYTES = 24 << 20
@@ -162,7 +171,7 @@ class Gallery:
         k = min(k, eligible)
         if k == 0:
             return (*self._none(len(queries)), "nothing to search")
-        if subset is not None and (exactly or self._is_small(subset, k)):
+        if subset is not None and (exactly or self._is_small(len(subset), k)):
             return (
                 *exact(self.vectors, queries, k, subset.rows),
                 "exact scan of the eligible rows",
@@ -199,16 +208,20 @@ class Gallery:
     def _none(self, queries: int) -> tuple[Floats, Ints]:
         return np.zeros((queries, 0), np.float32), np.zeros((queries, 0), np.int64)
 
-    def _is_small(self, subset: Subset, k: int) -> bool:
-        if self._kind.name == "exact" or (
-            not self._kind.ivf and len(subset) < HNSW_SHARE * len(self)
-        ):
+    def _is_small(self, eligible: int, k: int) -> bool:
+        if self._kind.name == "exact" or (not self._kind.ivf and eligible < HNSW_SHARE * len(self)):
             return True
         row_bytes = 2 * self.vectors.shape[1]
-        return len(subset) <= max(4 * k, SCAN_BYTES // row_bytes)
+        return eligible <= max(4 * k, SCAN_BYTES // row_bytes)
+
+    def is_exact(self, k: int, eligible: int, exactly: bool = False) -> bool:
+        """Whether a search of k of so many eligible rows finds the very best: one of more rows begins with them."""
+        if exactly or self._kind.name == "exact":
+            return True
+        return eligible < len(self) and self._is_small(eligible, min(k, eligible))
 
     def _flat(self, queries: Floats, k: int) -> tuple[Floats, Ints, str]:
-        """FAISS proposes one row more than asked for: it shows whether a tie crosses the k-th place."""
+        """FAISS proposes some rows more than asked for, until none beyond them can be among the first k."""
         why = self._no_gpu
         if self._gpu is not None:
             try:
@@ -218,14 +231,14 @@ class Gallery:
             if told is not None:
                 return (*told, "exact, FAISS on the GPU")
             why = why or " (the GPU could not tell the best for sure)"
-        want = min(k + 1, len(self))
+        want = min(k + SPARE, len(self))
         path = "exact, FAISS" + why
         while True:
-            _, proposed = self._index.search(queries, want)
+            near, proposed = self._index.search(queries, want)
             self._check_rows(proposed)
-            scores, rows = refine(self.vectors, queries, proposed.astype(np.int64), want)
-            if want == len(self) or (scores[:, -1] < scores[:, k - 1]).all():
-                return scores[:, :k], rows[:, :k], path
+            scores, rows = refine(self.vectors, queries, proposed.astype(np.int64), k)
+            if want == len(self) or (near[:, -1] + NOISE < scores[:, -1]).all():
+                return scores, rows, path
             if want > _TIES:
                 return (*exact(self.vectors, queries, k), path)
             want = min(8 * want, len(self))
