@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from prom3e_index.search.answered import Answer
@@ -65,7 +65,17 @@ def explained(answer: Answer) -> list[str]:
     return [
         *in_words.explained(q),
         f"space {q['space']}: of the query δ {w['delta']:g} is the completed target, γ {w['gamma']:g} of the score "
-        f"the hidden block; of the gallery ε {w['epsilon']:g} is reconstructed{hubs}",
+        f"the hidden block; of the gallery ε {w['epsilon']:g} is reconstructed{hubs}{_joined(q)}",
         f"found by {s['path']}, model {s['model']}; ms: {steps}",
         f"{SIGMA} {q['sigma_l1']:g}, {answer.standing}",
     ]
+
+
+def _joined(query: dict[str, Any]) -> str:
+    """How a query of several modalities was put together, where not as one alone."""
+    how = query.get("joined")
+    if how is None:
+        return ""
+    alone = ", ".join(f"{m} {share:.2f}" for m, share in how["alone"].items())
+    together = f"all together {how['own']:.2f}, " if how["own"] else ""
+    return f"; the query is a sum of {together}each alone: {alone}"

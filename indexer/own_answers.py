@@ -20,6 +20,7 @@ from prom3e_index.models.folder import Model
 from prom3e_index.mvae.completion import Inferred, infer, mean_embedding, prepare
 from prom3e_index.search.first_rows import first_rows
 from prom3e_index.search.hubness import Bank
+from prom3e_index.search.joined import joined_rows
 from prom3e_index.search.score import gallery, query_rows
 
 Floats = NDArray[np.float32]
@@ -154,6 +155,8 @@ class _Asked:
             completed = inferred.reconstructed[mine, place]
             w = self._model.weights(visible, names[t])
             vectors = query_rows(mean[mine], completed, inferred.hidden[mine], "hybrid", w)
+            how = self._model.joined(visible, names[t])
+            vectors = joined_rows(self._model, how, x[mine], visible, names[t], vectors)
             vectors = np.concatenate([vectors, np.tile(tail, (len(mine), 1))], axis=1)
             own = None
             if asking.rule == "row":

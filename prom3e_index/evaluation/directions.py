@@ -155,10 +155,7 @@ def directions(
         least: Queries that a direction needs.
     """
     names = model.modalities
-    codes = np.full(len(x), -1, np.int64)
-    if species is not None:
-        text = np.array(["" if s is None else str(s) for s in species])
-        codes = np.where(text == "", -1, np.unique(text, return_inverse=True)[1].reshape(-1))
+    codes = label_codes(species, len(x))
     turn = np.random.default_rng(0).permutation(len(x))
     galleries = {t: Gallery(x, present, i) for i, t in enumerate(names)}
     labels = {t: Labels(codes[g.rows]) for t, g in galleries.items()}
@@ -198,6 +195,15 @@ def directions(
                 part,
                 len(x) + g.items(rows) if same_item else codes[rows],
             )
+
+
+def label_codes(species: NDArray[Any] | None, n: int) -> NDArray[np.int64]:
+    """A number of each of n rows' labels; −1 where there is none."""
+    if species is None:
+        return np.full(n, -1, np.int64)
+    text = np.array(["" if s is None else str(s) for s in species], dtype=str)
+    codes = np.unique(text, return_inverse=True)[1].reshape(-1)
+    return np.asarray(np.where(text == "", -1, codes), np.int64)
 
 
 def _same_item(wanted: Floats, gallery: Gallery) -> Right:

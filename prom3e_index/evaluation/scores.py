@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from prom3e_index.encoders.protocol import unit_rows
 from prom3e_index.models.folder import Weights
+from prom3e_index.models.joined import Joined
 from prom3e_index.mvae.class_tokens import Tokens
 from prom3e_index.mvae.completion import Completer, infer, mean_embedding
 from prom3e_index.search.score import Space
@@ -71,6 +73,7 @@ class Products:
         reconstructed: (g, d) what the MVAE makes of the gallery's observations; None where ε is 0.
         hidden: (g, z), likewise None with the encoder space alone.
         hidden_product: ⟨asked_hidden, hidden⟩ (q, g), where it is known: it is the same for every target.
+        joined: How the hybrid query is joined, and the products of each given modality alone.
     """
 
     def __init__(
@@ -82,8 +85,9 @@ class Products:
         reconstructed: Floats | None = None,
         hidden: Floats | None = None,
         hidden_product: Floats | None = None,
+        joined: tuple[Joined, Sequence[Products]] | None = None,
     ) -> None:
-        self._gallery, self._reconstructed = gallery, reconstructed
+        self._gallery, self._reconstructed, self._joined = gallery, reconstructed, joined
         self._asked = {"mean": asked, "completed": completed}
         self._hidden = (asked_hidden, hidden)
         self._known: dict[str, Floats] = {}
@@ -120,6 +124,17 @@ class Products:
             w: δ, γ, ε.
             part: Of the queries.
         """
+        if space == "hybrid" and self._joined is not None:
+            how, alone = self._joined
+            one = [
+                p.scores(space, replace(own, epsilon=w.epsilon), part)
+                for p, own in zip(alone, how.weights, strict=True)
+            ]
+            return how.of(self._together(space, w, part), one)
+        return self._together(space, w, part)
+
+    def _together(self, space: Space, w: Weights, part: slice) -> Floats:
+        """Scores of the query in which all that is given is seen together."""
         delta, gamma, epsilon = {
             "encoder": (0.0, 0.0, 0.0),
             "reconstructed": (1.0, 0.0, w.epsilon),
@@ -152,6 +167,19 @@ class Products:
         return np.asarray(np.sqrt(np.maximum(squared, 1e-12)), np.float32)
 
 
+class _Alone:
+    """What one of several modalities asks alone: its embeddings (q, d), completions (q, t, d), hidden (q, z)."""
+
+    def __init__(self, asked: Floats, completed: Floats, hidden: Floats, names: list[str]) -> None:
+        self._asked, self._completed, self._hidden, self._names = asked, completed, hidden, names
+
+    def products(
+        self, target: str, gallery: Gallery, part: slice | Ints, made: Floats | None, hidden: Floats
+    ) -> Products:
+        done = self._completed[:, self._names.index(target)]
+        return Products(self._asked[part], gallery, done[part], self._hidden[part], made, hidden)
+
+
 class VisibleSet:
     """What one visible set asks: its queries, and what the MVAE says of them and of the galleries.
 
@@ -168,6 +196,7 @@ class VisibleSet:
         model: Completes; None for the encoder space alone.
         mixed: Targets whose ε may be above 0.
         tokens: Of all rows, where they are prepared; see `mvae.completion.prepare`.
+        joins: How hybrid queries are joined of what each modality asks alone, by target; see `models.joined`.
 
     Attributes:
         given: The visible set.
@@ -186,6 +215,7 @@ class VisibleSet:
         model: Completer | None,
         mixed: Collection[str] = (),
         tokens: Tokens | None = None,
+        joins: Mapping[str, Joined] | None = None,
     ) -> None:
         self.given, self.queries, self.galleries = given, queries, galleries
         columns = [modalities.index(m) for m in given]
@@ -193,6 +223,7 @@ class VisibleSet:
         shown[:, columns] = True
         self._mean = mean_embedding(x[queries], shown)
         self._completes = model is not None
+        self._joins: dict[str, Joined] = {}
         self.sigma_l1 = np.zeros(0, np.float32)
         if model is None:
             return
@@ -213,6 +244,13 @@ class VisibleSet:
         found = infer(model, x[rest], without[rest], made, tokens=of(rest))
         self._hidden = found.hidden
         self._made = {t: found.reconstructed[:, i] for i, t in enumerate(made)}
+        self._joins = {t: how for t, how in (joins or {}).items() if t in galleries}
+        self._alone: list[_Alone] = []
+        for column in columns if self._joins else []:
+            one = np.zeros_like(shown)
+            one[:, column] = True
+            told = infer(model, x[queries], one, names, tokens=of(queries))
+            self._alone.append(_Alone(x[queries, column], told.reconstructed, told.hidden, names))
 
     def finite(self) -> bool:
         """Whether all that the MVAE says is finite numbers; ranks by other scores would mean nothing."""
@@ -253,14 +291,20 @@ class VisibleSet:
         at = self._at[g.rows]
         if hidden is not None and len(at) < len(self._hidden):
             hidden = hidden[:, at]
+        made = self._made[target][at] if target in self._made else None
+        joined = None
+        if target in self._joins:
+            alone = [a.products(target, g, part, made, self._hidden[at]) for a in self._alone]
+            joined = self._joins[target], alone
         return Products(
             self._mean[part],
             g,
             self._completed[target][part],
             self._asked_hidden[part],
-            self._made[target][at] if target in self._made else None,
+            made,
             self._hidden[at] if hidden is None else None,
             hidden,
+            joined,
         )
 
     def products_of(

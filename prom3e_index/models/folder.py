@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prom3e_index.errors import ModelError, NotCachedError
 from prom3e_index.models.hub_cache import HUB_PREFIX, locate
+from prom3e_index.models.joined import Joined, joined
+from prom3e_index.models.mixing import Weights as Weights
 from prom3e_index.models.settings import NOT_STATED, check_settings, three_numbers
 from prom3e_index.models.weights import fingerprint, read_json, whole_number
 from prom3e_index.schema import modality_name, set_key
@@ -37,27 +39,6 @@ KINDS = (
 )
 HIDDEN = ("mean", "sigma", "both")
 NO_HUBS = "none"
-
-
-@dataclass(frozen=True)
-class Weights:
-    """Mixing weights of the hybrid score; see `search`.
-
-    Attributes:
-        delta: Share of the completed target in the query, 0..1.
-        gamma: Share of the hidden block in the score, 0..1.
-        epsilon: Share of the reconstruction in an observed row of the gallery, 0..1.
-    """
-
-    delta: float = 0.5
-    gamma: float = 0.0
-    epsilon: float = 0.0
-
-    def __post_init__(self) -> None:
-        for name in ("delta", "gamma", "epsilon"):
-            value = getattr(self, name)
-            if not 0 <= value <= 1:
-                raise ModelError(f"{name} is {value}; it must lie between 0 and 1.")
 
 
 class Model:
@@ -339,10 +320,20 @@ class Model:
         return read_bank(path, len(self.modalities), self.width)
 
     def weights(self, visible: Iterable[str], target: str) -> Weights:
-        """The mixing weights for a visible set and target: its own entry, else the default."""
-        table = self.settings.get("weights", {})
-        key = f"{set_key(visible, self.modalities)}->{target}"
-        return Weights(**{**table.get("default", {}), **table.get("directions", {}).get(key, {})})
+        """The mixing weights for a visible set and target: its own entry, else its number's, else the default."""
+        table, names = self.settings.get("weights", {}), list(visible)
+        key = f"{set_key(names, self.modalities)}->{target}"
+        size = table.get("sets", {}).get(str(len(names)), {})
+        mixed = {k: v for k, v in size.items() if k != "own"}
+        return Weights(
+            **{**table.get("default", {}), **mixed, **table.get("directions", {}).get(key, {})}
+        )
+
+    def joined(self, visible: Iterable[str], target: str) -> Joined | None:
+        """How a visible set's hybrid query is joined of its modalities' own; None where it asks as one."""
+        names = [m for m in self.modalities if m in set(visible)]
+        alone = [self.weights((m,), target) for m in names]
+        return joined(self.settings.get("weights", {}), names, target, alone)
 
 
 def built_in() -> tuple[str, ...]:

@@ -113,6 +113,7 @@ def check_settings(settings: Mapping[str, Any], where: Path) -> None:
         known(table(key, mix), _MIXED, f"{key}.")
         for part, value in mix.items():
             number(f"{key}.{part}", value)
+    _check_sets(weights, where)
 
 
 def three_numbers(values: Any, key: str) -> tuple[float, ...]:
@@ -127,6 +128,38 @@ def three_numbers(values: Any, key: str) -> tuple[float, ...]:
     if key.endswith("std") and 0 in values:
         raise ModelError(f"{key} is {values!r}; a deviation is above 0.")
     return tuple(values)
+
+
+def _check_sets(weights: Mapping[str, Any], where: Path) -> None:
+    """Refuse what `[weights.sets]` and `[weights.kappa]` may not hold; see `joined`."""
+
+    def within(key: str, value: Any, low: float, high: float) -> None:
+        plain = isinstance(value, int | float) and not isinstance(value, bool)
+        if not plain or not low <= value <= high:
+            raise ModelError(
+                f"{where}: {key} is {value!r:.60}; a number from {low:g} to {high:g} is needed."
+            )
+
+    for name in ("sets", "kappa"):
+        if not isinstance(weights.get(name, {}), dict):
+            raise ModelError(
+                f"{where}: weights.{name} is {weights[name]!r:.60}; a table is needed."
+            )
+    for size, of in weights.get("sets", {}).items():
+        key = f"weights.sets.{size:.40}"
+        shown = int(size) if size.isascii() and size.isdigit() and len(size) < 3 else 0
+        if str(shown) != size or not 2 <= shown <= _MOST_MODALITIES:
+            raise ModelError(
+                f"{where}: {key!r} is no number of modalities from 2 to {_MOST_MODALITIES}."
+            )
+        if not isinstance(of, dict) or of.keys() - {"delta", "gamma", "own"}:
+            raise ModelError(
+                f"{where}: {key} is {of!r:.60}; a table of delta, gamma and own is needed."
+            )
+        for part, value in of.items():
+            within(f"{key}.{part}", value, 0, 1)
+    for pair, value in weights.get("kappa", {}).items():
+        within(f"weights.kappa.{pair:.80}", value, 1e-3, 1e6)
 
 
 def _check_modalities(mvae: Mapping[str, Any], where: Path) -> None:

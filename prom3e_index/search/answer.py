@@ -84,6 +84,8 @@ def answer_of(
         "sigma_percentile": sigma_percentile(bundle, asked.visible, asked.sigma),
         "sigma_spearman": model.sigma_spearman,
     }
+    if asked.joined is not None:
+        said["joined"] = asked.joined.told(asked.visible)
     how = {
         "rows": bundle.rows,
         "eligible": eligible,

@@ -34,6 +34,7 @@ from prom3e_index.search.ranking import Ahead, find, first_k, is_exact, mixed_an
 if TYPE_CHECKING:
     from prom3e_index.confidence.calibrated import Calibration
     from prom3e_index.models.folder import Model, Weights
+    from prom3e_index.models.joined import Joined
 
 Floats = NDArray[np.float32]
 Rows = NDArray[np.int64] | None
@@ -77,6 +78,7 @@ class Asked:
         notes: What is to be said of its answer.
         visible: Modalities that it shows.
         weights: δ, γ, ε.
+        joined: How the query is joined of what each modality asks alone; None where it asks as one.
         vector: Of the query, with the weights of the correction against hubs at its end.
         corrected: Whether any of those is not 0.
         sigma: ‖σ‖₁.
@@ -97,6 +99,7 @@ class Asked:
     notes: list[str] = field(default_factory=list)
     visible: list[str] = field(default_factory=list)
     weights: Weights | None = None
+    joined: Joined | None = None
     vector: Floats | None = None
     corrected: bool = False
     sigma: float = 0.0
@@ -255,6 +258,7 @@ def _complete(
 ) -> None:
     """Complete what each query searches for, and make its vector."""
     from prom3e_index.mvae.completion import infer, mean_embedding
+    from prom3e_index.search.joined import joined_rows
     from prom3e_index.search.score import query_rows
 
     for asked, has in zip(part, present, strict=True):
@@ -278,10 +282,14 @@ def _complete(
                     inferred.hidden[one],
                     q.space,
                     asked.weights,
-                )[0]
-                plain = (q.delta, q.gamma, q.epsilon) == (None,) * 3
-                tail = bundle.hub_weights(asked.visible, q.space == "hybrid" and plain)
-                asked.vector, asked.corrected = np.concatenate([vector, tail]), bool(tail.any())
+                )
+                plain = q.space == "hybrid" and (q.delta, q.gamma, q.epsilon) == (None,) * 3
+                if plain:
+                    asked.joined = model.joined(asked.visible, target)
+                    rows = x[own[at] : own[at] + 1]
+                    vector = joined_rows(model, asked.joined, rows, asked.visible, target, vector)
+                tail = bundle.hub_weights(asked.visible, plain)
+                asked.vector, asked.corrected = np.concatenate([vector[0], tail]), bool(tail.any())
                 asked.sigma = float(inferred.sigma_l1[at])
                 asked.completed = inferred.reconstructed[at, 0]
 

@@ -15,6 +15,7 @@ from prom3e_index.confidence.signals import FIRST, UNKNOWN, First
 from prom3e_index.models.folder import NO_HUBS, Model
 from prom3e_index.mvae.completion import Inferred, infer, mean_embedding, prepare
 from prom3e_index.search.hubness import Bank
+from prom3e_index.search.joined import joined_rows
 from prom3e_index.search.score import gallery, query_rows
 from prom3e_index.training.stage_two.sets import EmbeddingSet
 
@@ -91,6 +92,8 @@ def _answers(
             completed = inferred.reconstructed[at, t]
             weights = model.weights(visible, names[t])
             vectors = query_rows(mean[at], completed, inferred.hidden[at], "hybrid", weights)
+            how = model.joined(visible, names[t])
+            vectors = joined_rows(model, how, x[mine], visible, names[t], vectors)
             block, bias = galleries[t]
             scores = np.asarray(vectors @ block.T)
             if bias is not None:

@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
 from prom3e_index.errors import DivergedError
+from prom3e_index.evaluation.asking_rows import WeightsOf
 from prom3e_index.evaluation.directions import SAME_ITEM, Direction, directions
 from prom3e_index.evaluation.metrics import recall_at
-from prom3e_index.evaluation.weights_choice import choose
+from prom3e_index.evaluation.sets_choice import SetsChosen, choose_sets
+from prom3e_index.evaluation.weights_choice import Chosen, choose
 from prom3e_index.models.folder import Weights
 from prom3e_index.models.seen import marks_of
 from prom3e_index.mvae.completion import infer
@@ -126,6 +128,7 @@ class Use:
         default: δ and γ for what has none of its own: the best on the mean of all directions.
         sigma_spearman: See `sigma_follows_error`.
         records: See `weights_choice.Chosen`.
+        sets: How sets of several modalities ask; None where too few rows were there to choose by.
     """
 
     decode: str
@@ -134,6 +137,7 @@ class Use:
     default: tuple[float, float]
     sigma_spearman: float
     records: list[dict[str, Any]]
+    sets: SetsChosen | None = None
 
 
 def choose_decoding(model: Candidate, val: EmbeddingSet, limit: int = 300) -> Candidate:
@@ -159,8 +163,12 @@ def choose_use(model: Candidate, val: EmbeddingSet, limit: int = 800) -> Use:
     """
     model = choose_decoding(model, val, min(limit, 300))
     every = _directions(model, val, limit, model.modalities)
+    sets = None
     if val.asking is None:
         chosen = choose(every)
+        sets = choose_sets(
+            model, val.x.numpy(), val.present.numpy(), val.species, _weights_of(chosen)
+        )
     else:
         marks = marks_of(val.x.numpy(), val.present.numpy())
         others = np.flatnonzero(~val.asking)
@@ -173,7 +181,19 @@ def choose_use(model: Candidate, val: EmbeddingSet, limit: int = 800) -> Use:
         )
         val = val.asked()
     follows = sigma_follows_error(model, val)
-    return Use(model.decode, model.hidden, chosen.epsilon, chosen.default, follows, chosen.records)
+    return Use(
+        model.decode, model.hidden, chosen.epsilon, chosen.default, follows, chosen.records, sets
+    )
+
+
+def _weights_of(chosen: Chosen) -> WeightsOf:
+    """As the model will have them: a modality alone has its own, a set the default."""
+
+    def weights(given: tuple[str, ...], target: str) -> Weights:
+        own = chosen.weights.get((given[0], target)) if len(given) == 1 else None
+        return own or Weights(*chosen.default, chosen.epsilon.get(target, 0.0))
+
+    return weights
 
 
 def sigma_follows_error(model: Candidate, val: EmbeddingSet, seed: int = 0) -> float:

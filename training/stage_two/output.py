@@ -13,6 +13,7 @@ import torch
 from prom3e_index.confidence.calibrated import Calibration
 from prom3e_index.confidence.stored import written
 from prom3e_index.errors import InputError, ModelError
+from prom3e_index.evaluation.sets_choice import SetsChosen
 from prom3e_index.models.folder import Model
 from prom3e_index.models.hub_cache import HUB_PREFIX, PACKAGED
 from prom3e_index.models.seen import Seen
@@ -170,6 +171,7 @@ def write_model(
         lines += [f"widths = {{ {inside} }}"]
     delta, gamma = use.default if use else (0.5, 0.0)
     lines += ["", "[weights.default]", *_entries({"delta": delta, "gamma": gamma, "epsilon": 0.0})]
+    lines += set_lines(use.sets if use else None)
     lines += [
         "",
         "[weights.directions]  # `->target` is ε of a gallery; by example the encoder's own",
@@ -206,6 +208,22 @@ def write_seen(out: Path, seen: Seen | None, layout: Layout) -> None:
         if layout.init is not None and (layout.seen is None or not layout.seen.n):
             whole = replace(whole, began_from_unknown=True)
         whole.arranged(layout.modalities).write(out)
+
+
+def set_lines(sets: SetsChosen | None) -> list[str]:
+    """The parts of `model.toml` that say how several modalities ask together; none where as one alone."""
+    if sets is None or not sets.sizes:
+        return []
+    lines: list[str] = []
+    for size, how in sets.sizes.items():
+        gains = ", ".join(f"{rule} {gain:+.3f}" for rule, gain in how.gains.items())
+        lines += ["", f"[weights.sets.{size}]  # recall@1 on other species than chose it: {gains}"]
+        values = {"delta": how.delta, "gamma": how.gamma, "own": how.own}
+        lines += _entries({k: v for k, v in values.items() if v is not None})
+    if sets.kappa:
+        lines += ["", "[weights.kappa]  # how sharply each alone tells, by likelihood"]
+        lines += [f"{_toml(pair)} = {value}" for pair, value in sets.kappa.items()]
+    return lines
 
 
 def hub_lines(out: Path, hubs: HubChoice) -> list[str]:

@@ -12,6 +12,7 @@ from prom3e_index.evaluation.retrieval.records import hub_table, records
 from prom3e_index.evaluation.retrieval.scoring import score
 from prom3e_index.evaluation.weights_choice import choose
 from prom3e_index.models.folder import Model, Weights
+from prom3e_index.models.joined import Joins
 from prom3e_index.schema import set_key
 from prom3e_index.search.hubness import CORRECTIONS, METHODS, Correction
 from prom3e_index.search.score import Space
@@ -50,6 +51,13 @@ def chosen_weights(
         return chosen.weights.get((set_key(given, own.modalities), target), default)
 
     return of_validation, f"{'δ alone ' if paper else ''}chosen on {val.source}"
+
+
+def joins_of(model: Model | None, val: EvalSet | None, paper: bool) -> Joins:
+    """How queries of several modalities are joined: as the model says, where its own weights are used too."""
+    if model is None or val is not None or paper:
+        return lambda given, target: None
+    return model.joined
 
 
 def chosen_corrections(

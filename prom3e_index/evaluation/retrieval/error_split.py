@@ -14,9 +14,11 @@ from prom3e_index.evaluation.directions import Pair
 from prom3e_index.evaluation.metrics import recall_at
 from prom3e_index.evaluation.ranking import Right, first_right
 from prom3e_index.models.folder import Weights
+from prom3e_index.models.joined import Joins
 from prom3e_index.mvae.class_tokens import Tokens
 from prom3e_index.mvae.completion import Completer, infer, mean_embedding
 from prom3e_index.schema import set_key
+from prom3e_index.search.joined import joined_rows
 from prom3e_index.search.score import gallery, query_rows
 
 Floats = NDArray[np.float32]
@@ -33,6 +35,7 @@ def error_split(
     weights: Callable[[tuple[str, ...], str], Weights],
     seed: int = 0,
     tokens: Tokens | None = None,
+    joins: Joins = lambda given, target: None,
 ) -> list[dict[str, Any]]:
     """Recall@1 by species, or by row where species are unknown, stage by stage, of up to 200 queries.
 
@@ -84,6 +87,8 @@ def error_split(
             kept = {(target, w.epsilon): (vectors, stored)}
         vectors, stored = kept[target, w.epsilon]
         queries = query_rows(mean, asked.reconstructed[:, 0], asked.hidden, "hybrid", w)
+        how = joins(given, target)
+        queries = joined_rows(model, how, data.x[rows], given, target, queries)
         judge = _Judge(rows, have, codes, by_species)
         record: dict[str, Any] = {
             "given": set_key(given, data.modalities),

@@ -14,7 +14,7 @@ from prom3e_index.evaluation.opened import EvaluationConfig, describe, open_eval
 from prom3e_index.evaluation.overlap import refuse_overlap
 from prom3e_index.evaluation.pages.write import write_results
 from prom3e_index.evaluation.retrieval import stored_ranks
-from prom3e_index.evaluation.retrieval.choice import chosen_corrections, chosen_weights
+from prom3e_index.evaluation.retrieval.choice import chosen_corrections, chosen_weights, joins_of
 from prom3e_index.evaluation.retrieval.classify import choose_deltas, zero_shot
 from prom3e_index.evaluation.retrieval.error_split import error_split
 from prom3e_index.evaluation.retrieval.records import hub_table, records, summary
@@ -101,13 +101,14 @@ def evaluate_retrieval(
     seen = rows.facts()
     refuse_seen(seen, config.allow_seen)
     weights, chosen_on = chosen_weights(model, val, asked, config.spaces, config.paper)
+    joins = joins_of(model, val, config.paper)
     corrections = chosen_corrections(model, val, train, weights, config.spaces, config.seed)
     baseline = Ridge(train, val) if train is not None and val is not None else None
     tokens = prepare(full, data.x, data.present) if full else None
     progress("rank", 0, None)
     scored = score(
         data, model, asked, spaces=config.spaces, weights=weights, ridge=baseline, bank=train,
-        corrections=corrections[0], taxa=config.taxa, tokens=tokens, progress=progress,
+        corrections=corrections[0], taxa=config.taxa, tokens=tokens, joins=joins, progress=progress,
     )  # fmt: skip
     givens = dict.fromkeys(
         [(m,) for m in names if m != "text"] + [g for g in _ZERO_SHOT if set(g) <= set(names)]
@@ -124,7 +125,7 @@ def evaluate_retrieval(
     )
     scored += [s for s in named if s.space in (*config.spaces, "ridge")]
     progress("error split", 0, None)
-    lost = error_split(data, full, asked, weights, config.seed, tokens) if full else []
+    lost = error_split(data, full, asked, weights, config.seed, tokens, joins) if full else []
     facts = describe(data, model, config, whole.species) | {
         "weights": chosen_on,
         "validation": None if val is None else f"{val.source} ({len(val):,} rows)",

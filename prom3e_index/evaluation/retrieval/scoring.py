@@ -24,6 +24,7 @@ from prom3e_index.evaluation.ranking import Answers, Labels, Ranks
 from prom3e_index.evaluation.retrieval.hub_biases import Biases, hub_biases
 from prom3e_index.evaluation.scores import Gallery, Products, VisibleSet
 from prom3e_index.models.folder import Weights
+from prom3e_index.models.joined import Joins
 from prom3e_index.mvae.class_tokens import Tokens
 from prom3e_index.mvae.completion import Completer, prepare
 from prom3e_index.search.hubness import Correction, HubCounts
@@ -89,6 +90,7 @@ def score(
     corrections: Sequence[Correction] = (),
     taxa: bool = True,
     tokens: Tokens | None = None,
+    joins: Joins = lambda given, target: None,
     progress: Progress = lambda stage, done, total: None,
 ) -> list[Scored]:
     """Rank every query of every direction.
@@ -104,6 +106,7 @@ def score(
         corrections: Adds a space for each.
         taxa: Also match by genus, family and order where the data have those columns.
         tokens: Of the data's rows, where they are prepared already; see `mvae.completion.prepare`.
+        joins: How hybrid queries of several modalities are joined; see `models.joined`.
         progress: Told of visible sets done.
     """
     full = model if set(spaces) - {"encoder"} else None
@@ -127,7 +130,7 @@ def score(
                 mixed = [t for t in mine if w[t].epsilon]
                 asks = VisibleSet(
                     data.x, data.present, data.modalities, given, queries, dict(mine), full, mixed,
-                    tokens,
+                    tokens, {t: how for t in mine if (how := joins(given, t)) is not None},
                 )  # fmt: skip
                 biases = (
                     {} if bank is None else hub_biases(asks, bank, full, w, spaces, corrections)

@@ -115,6 +115,7 @@ def ask(
             asks = VisibleSet(
                 data.x, data.present, data.modalities, given, queries,
                 {t: galleries[t] for t in asked}, model, [t for t in asked if w[t].epsilon], tokens,
+                {t: how for t in asked if (how := model.joined(given, t)) is not None},
             )  # fmt: skip
             for target, rows in asked.items():
                 part = np.searchsorted(queries, rows)

@@ -1,0 +1,48 @@
+"""Query rows of several modalities, joined of what each asks alone where the model says so."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from prom3e_index.models.joined import Joined
+    from prom3e_index.mvae.completion import Completer
+
+Floats = NDArray[np.float32]
+
+
+def joined_rows(
+    model: Completer,
+    how: Joined | None,
+    x: Floats,
+    visible: Sequence[str],
+    target: str,
+    rows: Floats,
+) -> Floats:
+    """Hybrid query rows as a model joins them; `rows` themselves where it asks as one.
+
+    Args:
+        model: Completes.
+        how: From `Model.joined`.
+        x: (n, m, d) unit rows; read where the modality is visible.
+        visible: Modalities that all queries show.
+        target: What is asked for.
+        rows: (n, d + z) from `score.query_rows` with all visible modalities together.
+    """
+    if how is None:
+        return rows
+    from prom3e_index.mvae.completion import infer
+    from prom3e_index.search.score import query_rows
+
+    alone = []
+    places = [i for i, m in enumerate(model.modalities) if m in visible]
+    for i, w in zip(places, how.weights, strict=True):
+        shown = np.zeros(x.shape[:2], bool)
+        shown[:, i] = True
+        found = infer(model, x, shown, (target,))
+        alone.append(query_rows(x[:, i], found.reconstructed[:, 0], found.hidden, "hybrid", w))
+    return how.of(rows, alone)
