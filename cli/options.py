@@ -199,6 +199,21 @@ class RowOptions(LookOptions):
             help="Take place, date and name from EXIF, GUANO and tags where the table has none.",
         ),
     ] = True
+    policy: Annotated[
+        Path | None,
+        typer.Option(
+            "--policy",
+            help="TOML of rules on which places are generalised before they are encoded; `policy init` writes one. An "
+            "index keeps its policy.",
+        ),
+    ] = None
+    keep_column: Annotated[
+        list[str],
+        typer.Option(
+            "--keep-column",
+            help="Keep this column in generalised rows though it may tell the place; never a private one.",
+        ),
+    ] = field(default_factory=list)
     batch_size: Annotated[
         int | None, typer.Option("--batch-size", min=1, help="Items that an encoder takes at once.")
     ] = None
@@ -241,6 +256,7 @@ _FIELDS = {
     "map": "columns",
     "timeout": "timeout_s",
     "audio_window": "audio_windows",
+    "keep_column": "keep_columns",
 }
 """Options whose field of a configuration has another name; the others' is their own."""
 
@@ -252,6 +268,12 @@ def config_from(table: str, out: Path, options: LookOptions, **more: Any) -> Bui
     for f in fields(options):
         more[_FIELDS.get(f.name, f.name)] = getattr(options, f.name)
     more["columns"] = options.columns
+    if "keep_columns" in more:
+        more["keep_columns"] = tuple(more["keep_columns"])
+    if more.get("policy") is not None:
+        from prom3e_index.policy.rules import read_policy
+
+        more["policy"] = read_policy(more["policy"])
     if more.get("workers", 0) is None:
         del more["workers"]
     return BuildConfig(table=table, out=out, **more)

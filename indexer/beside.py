@@ -14,7 +14,7 @@ WORK_FILES = (
     "spill", "embeddings", "lost.jsonl", "whole.npy", "bundle", "segment", "before", "before.new",
 )  # fmt: skip
 """What an unfinished build or change holds."""
-STAGE_FILES = (*OWNED, "spill", "manifest.json", "manifest.json.new", ".lock")
+STAGE_FILES = (*OWNED, "spill", "manifest.json", "manifest.json.new", ".lock", "policy.log.jsonl")
 """What a segment holds that is being written, and an index that has just given its name to another."""
 
 

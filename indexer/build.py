@@ -36,6 +36,7 @@ from prom3e_index.indexer.expand import expanded
 from prom3e_index.indexer.generation import summarise
 from prom3e_index.indexer.lock import locked
 from prom3e_index.indexer.plan import Progress, silent
+from prom3e_index.indexer.protect import note_act
 from prom3e_index.indexer.publish import publish, settle
 from prom3e_index.indexer.understood import Heard, unheard
 from prom3e_index.indexer.unfinished import kept_where_encoded
@@ -43,6 +44,7 @@ from prom3e_index.indexer.work import BuildConfig, climate_of, open_model, work_
 from prom3e_index.indexer.write_segment import bias_width, vector_width, write_segment
 from prom3e_index.models.folder import Model
 from prom3e_index.mvae.completion import hidden_width
+from prom3e_index.policy.log import append_acts, carried
 from prom3e_index.search.hubness import bias_centres, chosen_method
 from prom3e_index.tables import recognise
 
@@ -108,6 +110,7 @@ def _from_work(
         manifest["planet"] = planet
     manifest["segments"] = [{**entry, "name": "."}]
     manifest["history"][0]["added"] = entry["rows"]
+    note_act(manifest, config, facts)
     manifest["files"] = describe_files(stage)
     summarise(stage, manifest)
     manifest = certified(stage, manifest, model, progress)
@@ -115,6 +118,8 @@ def _from_work(
     manifest["seconds"] = round(time.monotonic() - started, 2)
     write_manifest(stage / NAME, manifest)
     read_manifest(stage)
+    carried(config.out, stage)
+    append_acts(stage, manifest)
     publish(stage, config.out)
     take_away(work, WORK_FILES)
     return manifest

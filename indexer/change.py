@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -50,12 +50,14 @@ from prom3e_index.indexer.generation import (
 )
 from prom3e_index.indexer.merge import join_segments
 from prom3e_index.indexer.plan import Progress, count_incomplete, sift_known, sift_told
+from prom3e_index.indexer.protect import Held, note_act
 from prom3e_index.indexer.removal import Removal, rows_of, selected
 from prom3e_index.indexer.understood import Heard, unheard
 from prom3e_index.indexer.unfinished import kept_where_encoded, serves
 from prom3e_index.indexer.work import BuildConfig, identity, read_note, resumable
 from prom3e_index.indexer.write_segment import vector_width, write_segment
 from prom3e_index.models.folder import Model
+from prom3e_index.policy.rules import policy_of
 from prom3e_index.search.meaning import means_nothing
 
 Ints = NDArray[np.int64]
@@ -123,6 +125,8 @@ def add(
             progress(said, 0, None)
         model, config = as_built(index, old, config)
         bundle = BundleFolder(index, old)
+        if config.policy is None:
+            config = replace(config, policy=policy_of(old.get("policy"), index))
         work = _work_folder(index, old, identity(config, model), config.restart, action)
 
         def sift(con: Any, facts: dict[str, Any]) -> dict[str, int]:
@@ -147,7 +151,7 @@ def add(
             choose(wish, rows, vector_width(model, hubs), len(model.modalities))
 
         with kept_where_encoded(work):
-            encode_table(config, work, model, progress, sift, heard, planned)
+            encode_table(config, work, model, progress, sift, heard, planned, Held(bundle, update))
         facts = json.loads((work / "planned.json").read_text())
         stage = work / "segment"
         take_away(stage, STAGE_FILES)
@@ -165,6 +169,7 @@ def add(
             old, action, added=entry["rows"], known=done["known"], rejected=done["rejected"]
         )
         new["columns"] = columns
+        note_act(new, config, facts)
         if named:
             new["model"] = {**old["model"], **noted_model(model, index)}
         planet = speaks_of_planet(model, facts, not means_nothing(bundle))

@@ -17,6 +17,7 @@ from prom3e_index.indexer.expand import expand
 from prom3e_index.indexer.file_facts import take_file_facts
 from prom3e_index.indexer.losses import read_lost
 from prom3e_index.indexer.plan import DUPLICATES, Progress, open_plan, plan
+from prom3e_index.indexer.protect import OF_PLACES, Held, generalised_rows, protect
 from prom3e_index.indexer.store import ABSENT, ENCODED, Store
 from prom3e_index.indexer.understood import (
     Heard,
@@ -46,6 +47,7 @@ def encode_table(
     sift: Sift | None = None,
     heard: Heard = unheard,
     planned: Callable[[Any, int], None] | None = None,
+    held: Held | None = None,
 ) -> int:
     """Plan and embed; give the rows planned. Continues where an earlier call stopped.
 
@@ -53,6 +55,7 @@ def encode_table(
 
     `sift` may take rows out of a finished plan, before anything is encoded; what it counts is noted in the
     plan's facts. `planned` is given the plan's connection and its rows before anything is encoded, and may refuse.
+    `held` is what the index that the rows are added to has of their places and observers.
     """
     done = work / "planned.json"
     kind = table_kind(config)
@@ -79,11 +82,12 @@ def encode_table(
             if sift is not None:
                 facts |= sift(con, facts)
             facts["windowing"] = windows.as_json() if windows else None
+            if kind not in EMBEDDINGS and config.file_facts:
+                facts["understood"]["said"] += take_file_facts(
+                    con, Path(facts["media"]), config.workers, config.timeout_s, progress
+                )
+            facts |= protect(con, table, config, facts, held)
             if kind not in EMBEDDINGS:
-                if config.file_facts:
-                    facts["understood"]["said"] += take_file_facts(
-                        con, Path(facts["media"]), config.workers, config.timeout_s, progress
-                    )
                 take_over_lengths(con, work)
                 facts |= expand(
                     con,
@@ -139,12 +143,16 @@ def _copy_embeddings(
     seqs = con.execute("SELECT row_in, seq FROM planned ORDER BY row_in").fetchnumpy()
     row_in, seq = (np.asarray(seqs[k], np.int64) for k in ("row_in", "seq"))
     at = 0
+    hidden = generalised_rows(con, n)
     for batch in read_embeddings(Path(config.table), kind, model.modalities, model.width):
         low, high = np.searchsorted(row_in, [at, at + len(batch.ids)])
         source, target = row_in[low:high] - at, seq[low:high]
-        for m, store in enumerate(stores):
-            store.values[target] = batch.embeddings[source, m]
-            store.state[target] = np.where(batch.present[source, m], ENCODED, ABSENT)
+        for m, (name, store) in enumerate(zip(model.modalities, stores, strict=True)):
+            present = batch.present[source, m]
+            if name in OF_PLACES:  # encoded from the true place, whatever the row says now
+                present = present & ~hidden[target]
+            store.values[target] = np.where(present[:, None], batch.embeddings[source, m], 0)
+            store.state[target] = np.where(present, ENCODED, ABSENT)
         at += len(batch.ids)
         progress("read embeddings", at, None)
     for store in stores:

@@ -42,8 +42,10 @@ from prom3e_index.indexer.lock import locked
 from prom3e_index.indexer.new_array import save_array
 from prom3e_index.indexer.parts import counted
 from prom3e_index.indexer.plan import Progress, silent
+from prom3e_index.indexer.protect import rows_by_level
 from prom3e_index.indexer.publish import set_aside, settle
 from prom3e_index.indexer.work import read_note
+from prom3e_index.policy.log import append_acts
 
 _NEW = NAME + ".new"
 _COUNTS = ("rows_in", "rows_indexed", "rows_rejected", "files_lost")
@@ -74,6 +76,8 @@ def summarise(folder: Path, manifest: dict[str, Any]) -> None:
     manifest["columns"] = dict(bundle.metadata.metadata_columns)
     held = bundle.present[bundle.live].sum(axis=0)
     manifest["observed"] = {m: int(n) for m, n in zip(bundle.modalities, held, strict=True)}
+    if manifest.get("policy") is not None:
+        manifest["policy"] = {**manifest["policy"], "rows": rows_by_level(bundle)}
 
 
 @contextmanager
@@ -97,6 +101,7 @@ def changing(
         settle(index, progress)
         manifest = read_manifest(index, check=check)
         clear(index, manifest)
+        append_acts(index, manifest)
         for name in unreadable(index, manifest):
             progress(f"{name} cannot be read and is kept, with all files, until compact", 0, None)
         yield manifest
@@ -202,6 +207,7 @@ def commit(index: Path, old: dict[str, Any], new: dict[str, Any]) -> None:
         if not kept.is_file():
             write_manifest(kept, old)
     write_manifest(index / NAME, new)
+    append_acts(index, new)
     clear(index, new)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import (
@@ -21,6 +21,7 @@ from prom3e_index.bundle.faiss.kinds import Wish, parse_bytes, parse_millisecond
 from prom3e_index.errors import InputError, near_names
 from prom3e_index.indexer.work import BuildConfig
 from prom3e_index.models.device import checked_device
+from prom3e_index.policy.rules import read_policy
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -70,6 +71,14 @@ class RowOptions(LookOptions, total=False):
             "Take place, date and name from EXIF, GUANO and tags, where the table has none.", True
         ),
     ]
+    policy: Annotated[
+        AnyPath | None,
+        Said("TOML of rules on which places are generalised before they are encoded; the index's own when None."),
+    ]
+    keep_column: Annotated[
+        Sequence[str],
+        Said("Columns that stay in generalised rows though they may tell the place; none when left out.", ()),
+    ]
     batch_size: Annotated[int | None, Said("Items per encoder call; the encoder's own when None.")]
     workers: Annotated[int | None, Said("Decode processes; one per core when None.")]
     timeout: Annotated[float, Said("Seconds that one file may take.", 120.0)]
@@ -95,6 +104,7 @@ class BuildOptions(RowOptions, total=False):
 
 _FIELDS = {
     "table_format": "format", "map": "columns", "timeout": "timeout_s", "audio_window": "audio_windows",
+    "keep_column": "keep_columns",
 }  # fmt: skip
 """Options whose field of a configuration has another name; the others' is their own."""
 _PATHS = ("media", "climate", "hub")
@@ -146,6 +156,10 @@ def config_of(table: AnyPath, out: AnyPath, options: Mapping[str, Any], **more: 
             values[name] = Path(values[name])
     if "map" in values:
         values["map"] = _columns(values["map"])
+    if "policy" in values:
+        values["policy"] = read_policy(Path(values["policy"]))
+    if "keep_column" in values:
+        values["keep_column"] = _names(values["keep_column"])
     if "windows" in values:
         windows = values["windows"]
         values["windows"] = windows if isinstance(windows, str) else f"{windows:g}"
@@ -159,6 +173,12 @@ def _columns(given: Any) -> dict[str, str]:
             f"map is {given!r:.80}; it must be {{column: field}}, as {{'Foto': 'image'}}."
         )
     return {str(column): str(field) for column, field in given.items()}
+
+
+def _names(given: Any) -> tuple[str, ...]:
+    if isinstance(given, str) or not isinstance(given, Sequence):
+        raise InputError(f"keep_column is {given!r:.80}; it must be a list of columns, as ['locality'].")
+    return tuple(map(str, given))
 
 
 def _wish(options: Mapping[str, Any]) -> Wish:

@@ -23,6 +23,7 @@ from prom3e_index.indexer.unfinished import (
 )
 from prom3e_index.models.folder import Model
 from prom3e_index.models.weights import fingerprint
+from prom3e_index.policy.rules import Policy
 from prom3e_index.tables import is_piped, recognise
 from prom3e_index.tables.content import content, digest
 
@@ -59,6 +60,8 @@ class BuildConfig:
         overwrite: Replace an existing bundle once the new one is whole.
         restart: Discard an unfinished build of other settings.
         strict: Refuse a table of which a row or a value is lost.
+        policy: Which places are generalised; what is added to an index gets the index's own when None.
+        keep_columns: Columns that stay as they are in generalised rows, though they may tell a place.
     """
 
     table: str
@@ -88,6 +91,8 @@ class BuildConfig:
     overwrite: bool = False
     restart: bool = False
     strict: bool = False
+    policy: Policy | None = None
+    keep_columns: tuple[str, ...] = ()
 
 
 def open_model(config: BuildConfig) -> Model:
@@ -128,7 +133,7 @@ def identity(config: BuildConfig, model: Model) -> dict[str, Any]:
     Files are told by their content, folders by their full path.
     """
     left_out = (
-        "out", "workers", "batch_size", "timeout_s", "wish", "overwrite", "restart", "device", "strict",
+        "out", "workers", "batch_size", "timeout_s", "wish", "overwrite", "restart", "device", "strict", "policy",
     )  # fmt: skip
     keep: dict[str, Any] = {k: str(v) for k, v in asdict(config).items() if k not in left_out}
     file, _, name = config.table.partition("::")
@@ -137,6 +142,7 @@ def identity(config: BuildConfig, model: Model) -> dict[str, Any]:
     )
     keep["table_content"] = table_content(config)
     keep["model"] = str(model.folder.resolve())
+    keep["policy"] = "" if config.policy is None else config.policy.sha256
     climate = climate_of(config)
     for name, path in (("media", config.media), ("hub", config.hub), ("climate", climate)):
         keep[name] = str(path.resolve()) if path is not None else ""

@@ -235,6 +235,15 @@ _PARTS: dict[str, Check] = {
         )
     ),
     "counts": _COUNTS,
+    "policy": _optional(
+        _object(
+            {"name": _text, "sha256": _matching("[0-9a-f]{64}", "a SHA-256"), "toml": _text},
+            {
+                "authority": _text, "review": _optional(_text), "rows": _COUNTS, "kept": _list(_text),
+                "polygons": _table(_list(_list(_anything))),
+            },
+        )
+    ),
     "observed": _COUNTS,
     "created": _text,
     "program": _text,

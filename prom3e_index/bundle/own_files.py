@@ -19,7 +19,7 @@ OWNED = (
     "species.npy", "confidence",
 )  # fmt: skip
 """What an index's folder holds beside its manifest; other files there are somebody else's."""
-_BESIDES = ("manifest.json", "manifest.json.new", ".lock")
+_BESIDES = ("manifest.json", "manifest.json.new", ".lock", "policy.log.jsonl")
 
 
 def entries(folder: Path) -> Iterator[os.DirEntry[str]]:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from prom3e_index.errors import InputError, near_names
+from prom3e_index.policy.columns import private
 from prom3e_index.schema import CLIMATE_COLUMNS, MAPPABLE, RANKS
 from prom3e_index.tables.cells import Joined
 from prom3e_index.tables.conventions import Convention, convention
@@ -48,6 +49,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
                       "recorder", "creator"),
     "source": ("source", "datasetname", "datasetkey"),
     "observation": (),
+    "institution": ("institutioncode", "datasetname", "datasetkey", "publisher", "institution", "source"),
     "start_s": ("starts", "startseconds"),
     "end_s": ("ends", "endseconds"),
     "status": ("occurrencestatus", "presence", "presenceabsence", "speciesobserved"),
@@ -216,6 +218,10 @@ def _map(
         if own is None:
             raise InputError(
                 f"The table has no column {column!r}{near_names(column, list(columns))}."
+            )
+        if private(own):
+            raise InputError(
+                f"{own!r} holds places that their source hides; no field is read of it. Map the public place."
             )
         name = _field_named(name)
         if name not in MAPPABLE:

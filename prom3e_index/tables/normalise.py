@@ -39,6 +39,10 @@ _OF_PLACES = re.compile(
     r"coordinate|\b(?:lat|long|loc|georef|position|place|site|grid)", re.IGNORECASE
 )
 """What a remark on withheld or coarsened information is about, where it is about the place."""
+DRAWN_M = 10_000
+"""Uncertainty in metres from which a place of iNaturalist is one that it drew in place of the true one."""
+_INATURALIST = r"i-?naturalist|50c9509d-22c7-4a22-a47d-8c48425ef4a7"
+"""Its name, and the key of its data set at GBIF, whose simple tables have no mark of obscured rows."""
 _NUMBER = re.compile(NUMBER + r"\Z")
 _METRES = re.compile(r"([0-9]+(?:[.,][0-9]+)?)\s*(k?m)?\Z", re.ASCII | re.IGNORECASE)
 
@@ -187,7 +191,7 @@ class Rules:
         out |= self._located.read(cells, lost)
         uncertainty = self._uncertainty(cells, lost)
         out["coordinate_uncertainty_m"] = pc.coalesce(uncertainty, out.pop("square_m"))
-        out["obscured"] = self._obscured(cells)
+        out["obscured"] = pc.or_(self._obscured(cells), self._drawn(cells, uncertainty))
         out |= self._dated.read(cells, lost)
         out |= self._named.read(cells, lost)
         out |= {name: cells.first(self.columns.get(name, ())) for name in PLAIN}
@@ -231,6 +235,18 @@ class Rules:
             answers, own = flag.over(cells.text(name))
             found |= np.array(answers, bool)[own]
         return pa.array(found)
+
+    def _drawn(self, cells: Cells, uncertainty: pa.Array) -> pa.Array:
+        """Rows of iNaturalist whose place is stated to 10 km or more: it was drawn, though its table has no mark of it."""
+        import pyarrow as pa
+        from pyarrow import compute as pc
+
+        far = pc.fill_null(pc.greater_equal(uncertainty, DRAWN_M), False)
+        found = np.zeros(cells.rows, bool)
+        for name in self.columns.get("institution", ()) if pc.any(far).as_py() else ():
+            text = pc.fill_null(pc.utf8_lower(cells.text(name)), "")
+            found |= pc.match_substring_regex(text, _INATURALIST).to_numpy(zero_copy_only=False)
+        return pc.and_(pa.array(found), far)
 
     def _climate(self, cells: Cells, lost: Problems) -> pa.Array:
         """The 20 values of each row that has any; one that is not known is the mean, 0."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from prom3e_index.policy.columns import denied
 from prom3e_index.schema import FIELDS
 from prom3e_index.tables.cells import Cells, kept
 from prom3e_index.tables.normalise import Rules
@@ -36,6 +37,7 @@ class Layout:
     Attributes:
         rules: How fields are read.
         extra: Source columns that are kept as metadata, by their name in the batches.
+        denied: Source columns that no index holds, for they tell places that are hidden, or as first written.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class Layout:
         self.rules = rules
         used = {c for f in _WHOLE for c in rules.columns.get(f, ())[:1]} - rules.changed
         self.extra: dict[str, str] = {}
+        self.denied: list[str] = []
         taken = {f.lower() for f in FIELDS} | {
             "row",
             "row_in",
@@ -62,11 +65,23 @@ class Layout:
         for column in columns:
             if column in used or (keep is not None and column not in keep):
                 continue
+            if denied(column):
+                self.denied.append(column)
+                continue
             name = column
             while name.lower() in taken or name.lower().startswith("has_"):
                 name = f"source_{name}"
             taken.add(name.lower())
             self.extra[name] = column
+
+    @property
+    def said(self) -> list[str]:
+        """A sentence on columns that no index holds."""
+        if not self.denied:
+            return []
+        return [
+            f"left out of the index, since they tell private places or places as first written: {', '.join(self.denied)}"
+        ]
 
     @cached_property
     def schema(self) -> pa.Schema:
@@ -172,4 +187,4 @@ class Observations:
     @property
     def said(self) -> list[str]:
         """Sentences on how the file and its cells were read; complete once it is read."""
-        return [*self._source.said, *self._found.said, *self._layout.rules.said]
+        return [*self._source.said, *self._found.said, *self._layout.rules.said, *self._layout.said]

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+from prom3e_index.policy.columns import private
 from prom3e_index.tables.addresses import is_address
 from prom3e_index.tables.aliases import PLACE_NAMES, Matched, plain
 from prom3e_index.tables.attached import UNSTATED, modality_of, several
@@ -103,7 +104,7 @@ def sniff(matched: Matched, columns: Iterable[str], sample: Sample, check: Check
         for p in several(t)
     }
     for name in columns:
-        if name in used:
+        if name in used or private(name):
             continue
         texts = sample.texts(name)[:_CELLS]
         kinds = _media_kinds(texts)

@@ -1,0 +1,1 @@
+"""Sensitive species: which rows a policy generalises, to which cells, and what of them is left out."""

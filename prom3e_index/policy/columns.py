@@ -1,0 +1,107 @@
+"""Which columns of a table tell a place that is hidden: those that no index holds, and those emptied row by row.
+
+The deny-list stands here and nowhere else; builds, exports and `policy check` ask it. Names are compared without case,
+blanks, signs, accents and prefixes, as `tables.aliases` does.
+
+Sources: iNaturalist's export (`private_*`, `place_guess`); Darwin Core's location class; ALA's Sensitive Data Service
+(which terms it empties); Chapman 2020, Best Practices for Generalizing Sensitive Species Occurrence Data.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from functools import lru_cache
+
+from prom3e_index.errors import InputError, near_names
+
+_DENIED = frozenset(
+    """
+    placeguess verbatimlatitude verbatimlongitude verbatimcoordinates verbatimlocality verbatimcoordinatesystem
+    verbatimsrs verbatimelevation verbatimdepth footprintwkt footprintsrs footprintspatialfit pointradiusspatialfit
+    georeferenceremarks georeferencesources georeferenceprotocol locationremarks truelatitude truelongitude
+    originallatitude originallongitude exactlatitude exactlongitude latitudetrue longitudetrue
+    """.split()
+)
+_PRIVATE = re.compile(r"private.*(?:lat|lon|lng|place|loc|coord|geo|position|point|address)")
+"""A true place that its source hides; `geoprivacy` and `private` alone are marks, and stay."""
+_COARSE = frozenset(
+    """
+    country countrycode countryname continent stateprovince state province placecountryname placestatename
+    placeadmin1name geodeticdatum datum geoprivacy taxongeoprivacy coordinatesobscured obscured informationwithheld
+    datageneralizations coordinateprecision coordinateuncertaintyinmeters coordinateuncertaintym
+    publicpositionalaccuracy positionalaccuracy publisher license licence placelevel institutioncode
+    """.split()
+)
+"""What tells of a place no more than a country or a state, or of its hiding."""
+_PLACES = re.compile(
+    r"lat(?:itude|deg)?[0-9]?\Z|\A(?:lat|lon|lng|long|x|y|east|north|where)\Z|latitud|longitud|lon(?:deg)?[0-9]?\Z"
+    r"|lng|breitengrad|laengengrad|langengrad|breedtegraad|lengtegraad|breddegrad|lengdegrad"
+    r"|coord|locali|location|place|(?<!oppo)site|station|deployment|plot|transect|geohash|geom|wkt|footprint|georef"
+    r"|gps|utm|mgrs|easting|northing|grid|geopoint|position|county|municip|distric|gemeinde|commune|village"
+    r"|\A(?:city|town|island|islandgroup|address|street|zip|reserve|park|region|bioregion|ecoregion|mountain|section)\Z"
+    r"|postcode|postalcode|plz|waterbody|watershed|catchment|elevation|altitude|depth|\Abio[0-9]{1,2}\Z"
+    r"|\Ah3|s2cell|olc|pluscode|\Atile|quad|landmark|checklist|samplingevent|submission|eventid|eventcode|fieldnumber"
+    r"|url|uri|http|link|references|permalink|occurrencedetails"
+)
+_DATES = re.compile(
+    r"date|time|\Aday\Z|dayofyear|observedon|created|updated|modified|hour|\Adatum\Z|fecha|moment"
+)
+_ADDRESS, _APART = re.compile(r"[/#]"), re.compile(r"[\W_]+")
+_PREFIX = re.compile(r"\A(?:dwc|dwciri|dcterms|dc|ac|gbif|inat|taxon)[:.]")
+
+
+@lru_cache(1 << 12)
+def plain(name: str) -> str:
+    """A column's name as it is compared: `dwc:verbatim_Locality` as `verbatimlocality`."""
+    text = unicodedata.normalize("NFKD", name.strip().strip("\ufeff").lower())
+    text = "".join(c for c in text if not unicodedata.combining(c))
+    if "://" in text:
+        text = _ADDRESS.split(text.rstrip("/#"))[-1]
+    return _APART.sub("", _PREFIX.sub("", text)) or text
+
+
+def private(name: str) -> bool:
+    """Whether a column holds true places that their source hides; such a one is read by nothing."""
+    return _PRIVATE.search(plain(name)) is not None
+
+
+def denied(name: str) -> bool:
+    """Whether a column is held by no index and written by no export: private places, and places as first written."""
+    own = plain(name.removeprefix("source_"))
+    return own in _DENIED or private(own)
+
+
+def tells_place(name: str) -> bool:
+    """Whether a column may tell where a row is; it is emptied in rows that are generalised."""
+    own = plain(name.removeprefix("source_"))
+    return denied(name) or (own not in _COARSE and _PLACES.search(own) is not None)
+
+
+def tells_day(name: str) -> bool:
+    """Whether a column may tell the day of a row; it is emptied in rows whose dates are given by the month."""
+    return _DATES.search(plain(name.removeprefix("source_"))) is not None
+
+
+def checked_kept(names: Iterable[str], columns: Iterable[str]) -> frozenset[str]:
+    """The columns that a user keeps in generalised rows, as `--keep-column` names them, in plain form.
+
+    Args:
+        names: As they were given.
+        columns: Of the table.
+
+    Raises:
+        InputError: There is no such column, or it is one that no index may hold.
+    """
+    known = list(columns)
+    by = {plain(c): c for c in known}
+    for name in names:
+        if denied(name):
+            raise InputError(
+                f"--keep-column {name}: that column is on the list of those that no index holds, private places and "
+                "places as first written; leave the option out."
+            )
+        if plain(name) not in by:
+            raise InputError(f"The table has no column {name!r}{near_names(name, known)}.")
+    return frozenset(plain(n) for n in names)

@@ -1,0 +1,299 @@
+"""Rows of a plan made what their levels let be known, before anything of them is encoded.
+
+The place becomes the centre of its cell, or goes; own climate values, tiles and texts that tell the place go; dates may
+become months. So embeddings, vectors, filters and exports know nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from prom3e_index.policy.cells import LEVELS, NAMES, WITHHOLD
+from prom3e_index.policy.columns import plain, tells_day, tells_place
+from prom3e_index.policy.matching import quoted
+from prom3e_index.policy.rules import Policy
+from prom3e_index.policy.told_places import redacted_sql, tells_sql
+from prom3e_index.schema import MEDIA
+
+if TYPE_CHECKING:
+    import duckdb
+
+LEVEL, GENERALISED, WITHHELD = "place_level", "data_generalizations", "information_withheld"
+"""Columns that say of a row how far its place was generalised, and the two texts of Darwin Core."""
+OWN_COLUMNS = (LEVEL, GENERALISED, WITHHELD)
+_TABLES = ("hits", "companions", "seeds", "source", "held", "levels", "places", "reach")
+_SCANNED = ("source", "license", "rights_holder", "event_date")
+"""Fields that are texts of the table, beside its further columns."""
+_AT_SOURCE = "Coordinates hidden at the request of the observer"
+
+
+def generalise(
+    con: duckdb.DuckDBPyConnection,
+    policy: Policy | None,
+    extra: Mapping[str, str],
+    kept: Collection[str] = (),
+    embedded: bool = False,
+) -> dict[str, int]:
+    """Do to the planned rows of `policy_levels` what their levels say; take that table and its kin away.
+
+    Args:
+        con: The plan's connection.
+        policy: Whose levels they are; None where the source's marks alone decide.
+        extra: Metadata columns of the plan → columns of the table.
+        kept: Plain names of columns that stay in these rows as they are.
+        embedded: Whether embeddings come with the rows, so that they may be searched by more than is planned.
+
+    Returns:
+        `rows` planned afterwards, and of the generalised: `protected`, `by_source`, `tiles` and `climates` left out,
+        `media` whose names told the place, `texts` emptied, `refused` rows whose ids told it, `months`.
+    """
+    _places(con, policy)
+    done = {
+        "protected": _count(con, "SELECT count(*) FROM policy_places"),
+        "by_source": _count(con, "SELECT count(*) FROM policy_levels WHERE source"),
+    }
+    con.execute(
+        "CREATE OR REPLACE TABLE policy_reach AS SELECT p.seq, p.latitude, p.longitude, l.reach FROM planned p "
+        "JOIN policy_places l USING (seq) WHERE p.latitude IS NOT NULL"
+    )
+    done["refused"] = _refuse_told_ids(con)
+    done |= _media(con)
+    done["texts"] = _texts(con, extra, kept)
+    done["climates"] = _count(
+        con, "SELECT count(*) FROM planned WHERE env IS NOT NULL AND seq IN (SELECT seq FROM policy_places)"
+    )
+    for name in OWN_COLUMNS:
+        con.execute(f"ALTER TABLE planned ADD COLUMN IF NOT EXISTS {name} VARCHAR")
+    con.execute(
+        "UPDATE planned SET latitude = l.latitude, longitude = l.longitude, coordinate_uncertainty_m = l.uncertainty, "
+        f"obscured = true, env = NULL, {LEVEL} = l.level, {GENERALISED} = l.generalised, {WITHHELD} = l.withheld "
+        "FROM policy_places l WHERE l.seq = planned.seq"
+    )
+    done["months"] = _months(con, extra, kept)
+    _reasons(con, embedded)
+    for name in _TABLES:
+        con.execute(f"DROP TABLE IF EXISTS policy_{name}")
+    return {"rows": _count(con, "SELECT count(*) FROM planned"), **done}
+
+
+def _count(con: duckdb.DuckDBPyConnection, query: str) -> int:
+    return int(con.execute(query).fetchall()[0][0])
+
+
+def _places(con: duckdb.DuckDBPyConnection, policy: Policy | None) -> None:
+    """Make `policy_places`: what stands in place of the place of each row, and what is said of it."""
+    import pyarrow as pa
+
+    con.execute(
+        "CREATE OR REPLACE TABLE policy_places (seq BIGINT, latitude DOUBLE, longitude DOUBLE, uncertainty DOUBLE, "
+        "level VARCHAR, generalised VARCHAR, withheld VARCHAR, reach DOUBLE)"
+    )
+    reasons = {r.number: r.reason for r in policy.rules} if policy is not None else {}
+    query = (
+        "SELECT p.seq, p.latitude, p.longitude, p.coordinate_uncertainty_m, l.level, l.rule, l.source FROM planned p "
+        "JOIN policy_levels l USING (seq) ORDER BY p.seq"
+    )
+    for batch in con.cursor().sql(query).to_arrow_reader(1 << 16):
+        seq, latitude, longitude, uncertainty, number = (
+            np.asarray(batch.column(i).to_numpy(zero_copy_only=False), np.float64) for i in range(5)
+        )
+        rules, source = (batch.column(i).to_pylist() for i in (5, 6))
+        n = len(seq)
+        lat, lon, metres = (np.full(n, np.nan) for _ in range(3))
+        reach = np.zeros(n)
+        for level in {int(v) for v in number}:
+            rows = (number == level) & np.isfinite(latitude)
+            reach[number == level] = max(LEVELS[NAMES[level]].height_deg, 0.005)
+            if NAMES[level] == WITHHOLD or not rows.any():
+                continue
+            lat[rows], lon[rows], half = LEVELS[NAMES[level]].centres(latitude[rows], longitude[rows])
+            metres[rows] = half + np.nan_to_num(uncertainty[rows])
+        reach = np.minimum(reach, 1.0)
+        said = [
+            _said(NAMES[int(level)], policy, reasons.get(rule, ""), own, known)
+            for level, rule, own, known in zip(number, rules, source, np.isfinite(latitude), strict=True)
+        ]
+        table = {
+            "seq": seq.astype(np.int64),
+            **{k: pa.array(v, from_pandas=True) for k, v in
+               (("latitude", lat), ("longitude", lon), ("uncertainty", metres))},
+            "level": [NAMES[int(v)] for v in number],
+            "generalised": pa.array([s[0] for s in said], pa.string()),
+            "withheld": pa.array([s[1] for s in said], pa.string()),
+            "reach": reach,
+        }  # fmt: skip
+        con.register("made", pa.table(table))
+        con.execute("INSERT INTO policy_places BY NAME SELECT * FROM made")
+        con.unregister("made")
+
+
+def _said(
+    level: str, policy: Policy | None, reason: str, source: bool, known: bool
+) -> tuple[str | None, str | None]:
+    """`dataGeneralizations` and `informationWithheld` of a row; no place is told by them."""
+    by = f", policy {policy.cited}" if policy is not None and not source else ""
+    why = f" ({reason})" if reason else ""
+    if level == WITHHOLD:
+        return None, _AT_SOURCE if source else f"Coordinates withheld{by}{why}"
+    if not known:
+        return None, None
+    marked = "; marked as obscured by its source" if source else ""
+    return (
+        f"Coordinates generalised from the stored value to the centre of a {LEVELS[level].words} cell{by}{why}{marked}",
+        None,
+    )
+
+
+def _told(cell: str) -> str:
+    return tells_sql(cell, "r.latitude", "r.longitude", "r.reach")
+
+
+def _refuse_told_ids(con: duckdb.DuckDBPyConnection) -> int:
+    """Refuse rows whose ids tell the place, without their ids; number the others anew."""
+    ids = f"SELECT p.seq FROM planned p JOIN policy_reach r USING (seq) WHERE {_told('p.id')} OR {_told('p.observation')}"
+    gone = _count(con, f"SELECT count(*) FROM ({ids})")
+    if not gone:
+        return 0
+    con.execute(
+        "INSERT INTO rejected SELECT row_in, NULL, NULL, 'its id tells the place that is generalised; give the row "
+        f"another id' FROM planned WHERE seq IN ({ids})"
+    )
+    con.execute(
+        "CREATE OR REPLACE TABLE kept AS SELECT row_number() OVER (ORDER BY seq) - 1 AS new, seq AS old FROM planned "
+        f"WHERE seq NOT IN ({ids})"
+    )
+    for name in ("planned", "lost", "policy_places", "policy_levels", "policy_reach"):
+        con.execute(
+            f"CREATE OR REPLACE TABLE {name} AS SELECT p.* REPLACE (k.new AS seq) FROM {name} p "
+            "JOIN kept k ON k.old = p.seq ORDER BY k.new"
+        )
+    con.execute("DROP TABLE kept")
+    return gone
+
+
+def _media(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    """Leave out tiles that tell more than the cell, and media whose names tell the place."""
+    coarse = ", ".join(f"'{n}'" for n, level in LEVELS.items() if level.drops_tiles)
+    rows = f"SELECT seq FROM policy_places WHERE level IN ({coarse})"
+    tiles = _count(con, f"SELECT count(*) FROM planned WHERE sat IS NOT NULL AND seq IN ({rows})")
+    con.execute(f"UPDATE planned SET sat = NULL WHERE sat IS NOT NULL AND seq IN ({rows})")
+    con.execute(
+        "UPDATE planned SET more = list_filter(more, lambda m: m.modality <> 'sat') WHERE more IS NOT NULL "
+        f"AND seq IN ({rows})"
+    )
+    named = 0
+    for column in MEDIA:
+        told = f"SELECT p.seq FROM planned p JOIN policy_reach r USING (seq) WHERE {_told(f'p.{column}')}"
+        found = _count(con, f"SELECT count(*) FROM ({told})")
+        if not found:
+            continue
+        named += found
+        con.execute(
+            f"INSERT INTO lost SELECT seq, '{column}', 'its file name tells the place that is generalised; name the file "
+            f"otherwise' FROM ({told})"
+        )
+        con.execute(f"UPDATE planned SET {column} = NULL WHERE seq IN ({told})")
+    further = f"len(list_filter(more, lambda m: {_told('m.path')}))"
+    found = _count(
+        con, f"SELECT coalesce(sum({further}), 0) FROM planned JOIN policy_reach r USING (seq) WHERE more IS NOT NULL"
+    )
+    if found:
+        named += found
+        con.execute(
+            f"UPDATE planned SET more = list_filter(more, lambda m: NOT {_told('m.path')}) FROM policy_reach r "
+            "WHERE r.seq = planned.seq AND more IS NOT NULL"
+        )
+    return {"tiles": tiles, "media": named}
+
+
+def _texts(con: duckdb.DuckDBPyConnection, extra: Mapping[str, str], kept: Collection[str]) -> int:
+    """Empty the cells that tell the place: by the names of their columns, or by what stands in them."""
+    emptied = 0
+    for name, column in extra.items():
+        if plain(column) in kept or name in OWN_COLUMNS:
+            continue
+        cell = quoted(name)
+        if tells_place(column):
+            which = f"{cell} IS NOT NULL AND seq IN (SELECT seq FROM policy_places)"
+        else:
+            which = f"seq IN (SELECT p.seq FROM planned p JOIN policy_reach r USING (seq) WHERE {_told(f'p.{cell}')})"
+        emptied += _count(con, f"SELECT count(*) FROM planned WHERE {which}")
+        con.execute(f"UPDATE planned SET {cell} = NULL WHERE {which}")
+    for name in _SCANNED:
+        which = f"seq IN (SELECT p.seq FROM planned p JOIN policy_reach r USING (seq) WHERE {_told(f'p.{name}')})"
+        emptied += _count(con, f"SELECT count(*) FROM planned WHERE {which}")
+        con.execute(f"UPDATE planned SET {name} = NULL WHERE {which}")
+    return emptied
+
+
+def _months(
+    con: duckdb.DuckDBPyConnection, extra: Mapping[str, str], kept: Collection[str]
+) -> int:
+    """Give the dates of rows by the month whose rules say so, and empty what tells the day."""
+    rows = "SELECT seq FROM policy_levels WHERE month"
+    n = _count(con, f"SELECT count(*) FROM ({rows})")
+    if not n:
+        return 0
+    for name, column in extra.items():
+        if plain(column) in kept or name in OWN_COLUMNS:
+            continue
+        cell = quoted(name)
+        told = f"contains({cell}::VARCHAR, strftime(event_start, '%Y-%m-%d'))"
+        which = f"{cell} IS NOT NULL" if tells_day(column) else f"coalesce({told}, false)"
+        con.execute(f"UPDATE planned SET {cell} = NULL WHERE seq IN ({rows}) AND {which}")
+    con.execute(
+        "UPDATE planned SET event_start = date_trunc('month', event_start)::DATE, "
+        "event_end = last_day(coalesce(event_end, event_start)), event_date = CASE WHEN event_start IS NULL THEN NULL "
+        "WHEN date_trunc('month', event_start) = date_trunc('month', coalesce(event_end, event_start)) "
+        "THEN strftime(event_start, '%Y-%m') ELSE strftime(event_start, '%Y-%m') || '/' || strftime(event_end, '%Y-%m') "
+        f"END WHERE seq IN ({rows})"
+    )
+    return n
+
+
+def _reasons(con: duckdb.DuckDBPyConnection, embedded: bool) -> None:
+    """Take numbers out of the reasons why values were lost or rows refused, and say why rows may have nothing left."""
+    rows = "SELECT seq FROM policy_places"
+    con.execute(
+        f"UPDATE lost SET reason = CASE WHEN modality IN ('image', 'audio', 'sat') THEN {redacted_sql('reason')} "
+        f"ELSE regexp_replace(reason, '[0-9]+', '#', 'g') END WHERE seq IN ({rows})"
+    )
+    con.execute(f"UPDATE rejected SET reason = {redacted_sql('reason')}")
+    if embedded:
+        return
+    con.execute(
+        "INSERT INTO lost SELECT seq, 'loc', 'withheld, and nothing else is left to search by' FROM planned "
+        f"WHERE seq IN ({rows}) AND latitude IS NULL AND image IS NULL AND audio IS NULL AND sat IS NULL AND text IS NULL"
+    )
+
+
+def summed(done: Mapping[str, Any], rules: list[dict[str, Any]], policy: Policy | None) -> list[str]:
+    """Sentences on what was done, without a place in them."""
+    out = []
+    if policy is not None:
+        for r in rules:
+            if r["rows"] or r["companions"]:
+                more = f" and {r['companions']:,} companions" if r["companions"] else ""
+                out.append(
+                    f"policy rule {r['rule']} ({r['taxon'] or 'every taxon'}, {r['level']}): {r['rows']:,} rows{more}"
+                )
+    if done["by_source"]:
+        out.append(
+            f"{done['by_source']:,} places that their source hides, and may state, are withheld or made 0.2 degree cells"
+        )
+    if done["protected"]:
+        left = [
+            f"{done[k]:,} {word}" for k, word in
+            (("tiles", "tiles"), ("climates", "climates of their own"), ("media", "media named after the place"),
+             ("texts", "cells that tell the place")) if done[k]
+        ]  # fmt: skip
+        of_them = f"; left out of them: {', '.join(left)}" if left else ""
+        out.append(f"{done['protected']:,} rows are generalised before they are encoded{of_them}")
+    if done["months"]:
+        out.append(f"{done['months']:,} rows have their dates by the month")
+    if done["refused"]:
+        out.append(f"{done['refused']:,} rows are refused since their ids tell the place")
+    return out

@@ -1,0 +1,155 @@
+"""The level of every planned row: by the rules that it meets, its companions, its source's marks, what it had before.
+
+The strictest holds. What is found is left in the plan's table `policy_levels`: `seq`, `level` (its strictness), `rule`
+(0 where none decides), `month`, `source` (whether the source's marks alone decide).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from prom3e_index.policy.cells import SOURCE_CELL, strictness
+from prom3e_index.policy.columns import plain
+from prom3e_index.policy.marks import source_levels
+from prom3e_index.policy.matching import match_rules, quoted
+from prom3e_index.policy.rules import Policy
+
+if TYPE_CHECKING:
+    import duckdb
+
+OBSERVERS = frozenset(
+    """
+    recordedby recordedbyid userid userlogin username usernames observer observers observerid observername recordist
+    collector collectors photographer recorder creator rightsholder identifiedbyobserver
+    """.split()
+)
+"""Plain names of columns that tell who observed; so does the field `rights_holder`."""
+
+
+def observer_cells(columns: Mapping[str, str]) -> list[str]:
+    """SQL of the cells that tell who observed a row.
+
+    Args:
+        columns: Columns of the relation → what they are called in their table.
+    """
+    names = [n for n, column in columns.items() if plain(column) in OBSERVERS]
+    return [f"{quoted(n)}::VARCHAR" for n in dict.fromkeys([*names, "rights_holder"])]
+
+
+def days_of_observers(relation: str, cells: Sequence[str], *carried: str) -> str:
+    """SQL of who observed rows when: `who`, `a`, `b` (first and last day) and the columns carried along."""
+    listed = ", ".join(f"string_split_regex(lower({c}), '\\s*[;|]\\s*'), [lower({c})]" for c in cells)
+    more = "".join(f", {c}" for c in carried)
+    return (
+        f"SELECT DISTINCT trim(who) AS who, a, b{more} FROM (SELECT unnest(flatten([{listed}])) AS who, "
+        f"event_start AS a, coalesce(event_end, event_start) AS b{more} FROM {relation}) "
+        "WHERE nullif(trim(who), '') IS NOT NULL AND a IS NOT NULL"
+    )
+
+
+def find_levels(
+    con: duckdb.DuckDBPyConnection,
+    policy: Policy | None,
+    extra: Mapping[str, str],
+    flags: Sequence[str],
+    held: Iterable[Any] = (),
+    seeds: Iterable[Any] = (),
+) -> list[str]:
+    """Make `policy_levels`, of the rows of a plan that are not open.
+
+    Args:
+        con: The plan's connection.
+        policy: None honours the source's marks alone.
+        extra: Metadata columns of the plan → columns of the table.
+        flags: Columns of the table that the field `obscured` is read from.
+        held: Arrow tables of `observation` and `level` that rows of an index have or had: they are not loosened.
+        seeds: Arrow tables of `who`, `a`, `b`, `level` of rows of an index whose companions are generalised too.
+
+    Returns:
+        Sentences for the user.
+
+    Raises:
+        InputError: See `match_rules`.
+    """
+    said: list[str] = []
+    con.execute(
+        "CREATE OR REPLACE TABLE policy_hits (seq BIGINT, rule INTEGER, level INTEGER, month BOOLEAN, companions BOOLEAN)"
+    )
+    if policy is not None:
+        said += match_rules(con, policy, extra)
+    con.execute("CREATE OR REPLACE TABLE policy_companions (seq BIGINT, rule INTEGER, level INTEGER, month BOOLEAN)")
+    con.execute(
+        "CREATE OR REPLACE TABLE policy_seeds (who VARCHAR, a DATE, b DATE, rule INTEGER, level INTEGER, month BOOLEAN)"
+    )
+    if policy is not None and any(r.companions for r in policy.rules):
+        said += _companions(con, extra, seeds)
+    con.execute(f"CREATE OR REPLACE TABLE policy_source AS {source_levels(extra, flags)}")
+    con.execute("CREATE OR REPLACE TABLE policy_held (observation VARCHAR, level INTEGER)")
+    for table in held:
+        con.register("held", table)
+        con.execute("INSERT INTO policy_held BY NAME SELECT * FROM held")
+        con.unregister("held")
+    default = 0 if policy is None else strictness(policy.default)
+    cell = strictness(SOURCE_CELL.name)
+    con.execute(
+        "CREATE OR REPLACE TABLE policy_levels AS WITH met AS (SELECT seq, level, rule, month FROM policy_hits "
+        "UNION ALL SELECT seq, level, rule, month FROM policy_companions "
+        "UNION ALL SELECT p.seq, h.level, 0, false FROM planned p JOIN policy_held h ON h.observation = p.observation "
+        f"UNION ALL SELECT seq, {default}, 0, false FROM planned WHERE {default} > 0), "
+        "found AS (SELECT seq, max(level) AS level, arg_max(rule, level * 1000000 - rule) AS rule, bool_or(month) AS month "
+        "FROM met GROUP BY seq) "
+        "SELECT coalesce(f.seq, s.seq) AS seq, greatest(coalesce(f.level, 0), coalesce(s.level, 0), "
+        f"CASE WHEN f.seq IS NOT NULL AND s.drawn THEN {cell} ELSE 0 END) AS level, "
+        "coalesce(f.rule, 0) AS rule, coalesce(f.month, false) AS month, f.seq IS NULL AS source "
+        "FROM found f FULL JOIN policy_source s ON s.seq = f.seq WHERE f.seq IS NOT NULL OR s.level > 0"
+    )
+    return said
+
+
+def counted(con: duckdb.DuckDBPyConnection, policy: Policy | None) -> list[dict[str, Any]]:
+    """What each rule meets: `rule`, `taxon`, `level`, `rows` and `companions`, in the order of the policy."""
+    rows = dict(con.execute("SELECT rule, count(*) FROM policy_hits GROUP BY 1").fetchall())
+    others = dict(
+        con.execute(
+            "SELECT rule, count(DISTINCT seq) FROM policy_companions c WHERE NOT EXISTS "
+            "(SELECT 1 FROM policy_hits h WHERE h.seq = c.seq AND h.rule = c.rule) GROUP BY 1"
+        ).fetchall()
+    )
+    return [
+        {
+            "rule": r.number, "taxon": r.taxon, "level": r.level, "rows": int(rows.get(r.number, 0)),
+            "companions": int(others.get(r.number, 0)),
+        }
+        for r in (policy.rules if policy is not None else ())
+    ]  # fmt: skip
+
+
+def _companions(
+    con: duckdb.DuckDBPyConnection, extra: Mapping[str, str], seeds: Iterable[Any]
+) -> list[str]:
+    """Rows of the same observer and day as those of rules that say so."""
+    cells = observer_cells(extra)
+    con.execute(
+        "INSERT INTO policy_seeds "
+        + days_of_observers(
+            "(SELECT p.*, h.rule, h.level, h.month FROM planned p JOIN policy_hits h USING (seq) WHERE h.companions)",
+            cells, "rule", "level", "month",
+        )
+    )  # fmt: skip
+    for table in seeds:
+        con.register("seeds", table)
+        con.execute("INSERT INTO policy_seeds SELECT who, a, b, 0, level, false FROM seeds")
+        con.unregister("seeds")
+    con.execute(
+        f"INSERT INTO policy_companions SELECT d.seq, s.rule, max(s.level), bool_or(s.month) FROM "
+        f"({days_of_observers('planned', cells, 'seq')}) d JOIN policy_seeds s ON s.who = d.who AND d.a <= s.b "
+        "AND d.b >= s.a GROUP BY ALL"
+    )
+    alone = con.execute(
+        "SELECT count(DISTINCT seq) FROM policy_hits h JOIN planned p USING (seq) WHERE companions AND "
+        f"(event_start IS NULL OR coalesce({', '.join(cells)}) IS NULL)"
+    ).fetchall()[0][0]
+    if not alone:
+        return []
+    return [f"policy: {alone:,} rows have no observer or no day, so their companions cannot be told"]

@@ -1,0 +1,138 @@
+"""Names of taxa as a policy matches them, so that no spelling of a name escapes its rule.
+
+Compared are names in lower case without accents, authors, subgenera and doubled spaces. A row answers to every name in
+any of its cells: to `Falco cf. rusticolus` and `Falco rusticolus × F. cherrug` by each binomial, to `Falco rusticolus
+islandicus Brehm` by its species too, to a family by the column of that rank. Doubt protects.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from functools import lru_cache
+
+from prom3e_index.schema import RANKS
+from prom3e_index.tables.names import read_name, taxon_text
+
+SYNONYM_COLUMNS = frozenset(
+    """
+    acceptednameusage acceptedscientificname acceptedname verbatimscientificname originalnameusage
+    previousidentifications synonym synonyms parentnameusage higherclassification verbatimidentification taxonname
+    canonicalname species genus family taxonid taxonconceptid iconictaxonname taxonspeciesname taxonfamilyname
+    taxongenusname speciesguess
+    """.split()
+)
+"""Plain names of further columns that may name a row's taxon."""
+_LIGATURES = {"æ": "ae", "œ": "oe", "ß": "ss"}
+_PAIR = re.compile(
+    r"\b([A-Z][^\W\d_]+)\s+(?:(?:\([^)]*\)|x|cf\.?|aff\.?|nr\.?)\s+)*([a-z][^\W\d_]+(?:-[a-z]+)*)"
+)
+_BELOW = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
+_SEVERAL = re.compile(r"[;|,]")
+_DOUBTS = frozenset("cf aff nr sp spp x subsp ssp var f forma near ex in et and".split())
+Names = Mapping[str, frozenset[str]]
+"""Rank → the names of a row at it; under `any` those at all ranks."""
+ANY = "any"
+
+
+@lru_cache(1 << 15)
+def key(text: str) -> str:
+    """A name as it is compared: `Falco  Rusticólus` as `falco rusticolus`."""
+    low = "".join(_LIGATURES.get(c, c) for c in text.lower())
+    marked = unicodedata.normalize("NFKD", low)
+    plain = "".join(c for c in marked if not unicodedata.combining(c)).replace("_", " ")
+    return " ".join(re.sub(r"[×✕✖⨯╳†?]", " ", plain).split())
+
+
+@lru_cache(1 << 15)
+def _of_text(text: str) -> tuple[frozenset[str], frozenset[str]]:
+    """All names that a cell of names says, and its binomials."""
+    found, binomials = {key(text)}, set()
+    name = read_name(text)
+    if name.genus:
+        found.add(key(name.genus))
+        if name.epithet:
+            binomials.add(key(f"{name.genus} {name.epithet}"))
+            found.add(key(name.canonical))
+    spaced = re.sub(r"[×✕✖⨯╳†?]", " x ", unicodedata.normalize("NFC", text)).replace("_", " ")
+    for genus, epithet in _PAIR.findall(spaced):
+        if epithet not in _DOUBTS:
+            binomials.add(key(f"{genus} {epithet}"))
+    words = key(re.sub(r"\([^)]*\)", " ", spaced)).split()
+    if name.genus and words and words[0] == key(name.genus):  # `Falco cf. rusticolus`, `FALCO RUSTICOLUS`
+        for word in words[1:]:
+            whole = _BELOW.fullmatch(word.rstrip("."))
+            if whole and word.rstrip(".") not in _DOUBTS:
+                binomials.add(f"{words[0]} {word}")
+    return frozenset(found | binomials), frozenset(binomials)
+
+
+def names_of(cells: Mapping[str, str | None], others: tuple[str | None, ...] = ()) -> Names:
+    """Every name that a row answers to.
+
+    Args:
+        cells: Ranks, `scientific_name`, `common_name` and `text` of the row.
+        others: Cells of `SYNONYM_COLUMNS`; several names in one are divided by `;`, `|` or `,`.
+    """
+    out: dict[str, set[str]] = {rank: set() for rank in RANKS}
+    species: set[str] = set()
+    every: set[str] = set()
+    for rank in RANKS:
+        text = cells.get(rank)
+        if text:
+            names, binomials = _of_text(text)
+            out[rank] |= {key(text), *(names if rank == "genus" else ())}
+            species |= binomials
+            every |= names
+    texts = [cells.get("scientific_name"), cells.get("common_name"), cells.get("text")]
+    for other in others:
+        texts += [other, *(_SEVERAL.split(other or ""))]
+    for text in texts:
+        if text and text.strip():
+            names, binomials = _of_text(text.strip())
+            every |= names
+            species |= binomials
+    made = taxon_text({"genus": cells.get("genus"), "species": cells.get("species")},
+                      cells.get("scientific_name")).split()  # fmt: skip
+    if len(made) > 1:
+        species.add(key(" ".join(made[-2:])))
+    for word in (cells.get("text") or "").split():  # the lineage that a model reads
+        every.add(key(word))
+    out["species"] |= species
+    out["genus"] |= {s.split()[0] for s in species}
+    every |= out["species"] | out["genus"]
+    return {**{rank: frozenset(names) for rank, names in out.items()}, ANY: frozenset(every)}
+
+
+def asked(name: str) -> frozenset[str]:
+    """The names by which a policy's taxon is looked for: as written, and without authors."""
+    found = read_name(name)
+    return frozenset({key(name), *([key(found.canonical)] if found.canonical else ())} - {""})
+
+
+def alike(name: str, other: str) -> bool:
+    """Whether two names that differ may be one of them misspelt: one or two letters apart.
+
+    A genus and a binomial are never alike.
+    """
+    if len(name.split()) != len(other.split()) or abs(len(name) - len(other)) > 2:
+        return False
+    most = 1 if min(len(name), len(other)) < 8 else 2
+    return edits(name, other, most) <= most
+
+
+def edits(a: str, b: str, most: int) -> int:
+    """Letters inserted, left out, replaced, or exchanged with the next, between two texts; beyond `most`, `most` + 1."""
+    before: list[int] = []
+    row = list(range(len(b) + 1))
+    for i, x in enumerate(a, 1):
+        last, before, row = before, row, [i]
+        for j, y in enumerate(b, 1):
+            best = min(before[j] + 1, row[j - 1] + 1, before[j - 1] + (x != y))
+            if i > 1 and j > 1 and x == b[j - 2] and a[i - 2] == y:
+                best = min(best, last[j - 2] + 1)
+            row.append(best)
+        if min(row) > most:
+            return most + 1
+    return min(row[-1], most + 1)
