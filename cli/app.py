@@ -20,6 +20,7 @@ from prom3e_index.cli import (
     inspect,
     look,
     models,
+    policy,
     query,
     report,
     train,
@@ -59,6 +60,7 @@ app.command("infer")(encode.infer)
 app.command("world")(world.world)
 app.command("demo")(demo.demo)
 app.command("report")(report.report)
+app.add_typer(policy.app, name="policy")
 app.add_typer(models.app, name="models")
 app.add_typer(train.app, name="train")
 app.add_typer(evaluate.app, name="evaluate")

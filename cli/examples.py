@@ -4,7 +4,7 @@ from __future__ import annotations
 
 SECTIONS: dict[str, tuple[str, ...]] = {
     "Make and ask": ("look", "build", "query", "report", "info", "export"),
-    "Change": ("add", "update", "remove", "restore", "compact", "rebuild", "relocate", "history"),
+    "Change": ("add", "update", "remove", "restore", "compact", "rebuild", "relocate", "history", "policy"),
     "Measure and check": ("evaluate", "certify", "verify", "doctor"),
     "Models": ("models", "train", "encode", "infer"),
     "Try without data": ("world", "demo"),
@@ -40,6 +40,16 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     "export": (
         ("all observations, for a spreadsheet", "prom3e-index export birds-again.csv"),
         ("what the encoders made of them, for other software", "prom3e-index export vectors.parquet --what embeddings"),
+    ),
+    "policy init": (
+        ("a policy to fill in, with every key explained", "prom3e-index policy init policy.toml"),
+    ),
+    "policy explain": (
+        ("what a policy would do to a table, rule by rule", "prom3e-index policy explain policy.toml birds.csv"),
+    ),
+    "policy check": (
+        ("whether a finished index tells a place that it should hide", "prom3e-index policy check"),
+        ("the same of another index, whose photos lie elsewhere", "prom3e-index policy check -i birds.p3i --media photos"),
     ),
     "add": (
         ("new observations; those the index has are left alone", "prom3e-index add june.csv"),

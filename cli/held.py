@@ -47,6 +47,7 @@ def write_held(index: Path, bundle: Bundle, media: Path | None) -> None:
     _line("ranks", ", ".join(f"{_quoted(r)} {n:,}" for r, n in ranks(bundle)) or "none")
     _line("years", _years(c))
     _line("places", _places(c))
+    _line("policy", _policy(m, c))
     _line("licences", _counted(c.licences, "licence"))
     _line("holders", _counted(c.holders, "rights holder", 3))
     _line("from", f"{source['table']} ({source['format']}), media in {source['media']}")
@@ -147,6 +148,17 @@ def _places(c: Contents) -> str:
     hidden = f"; {c.obscured:,} obscured by their source" if c.obscured else ""
     lacking = f"; {plural(c.rows - c.places, 'row')} without a place" if c.rows > c.places else ""
     return f"{c.places:,}: latitude {south:.5g} to {north:.5g}, longitude {west:.5g} to {east:.5g}{hidden}{lacking}"
+
+
+def _policy(manifest: dict[str, Any], c: Contents) -> str:
+    """The policy that an index was built with, and how many rows have which level."""
+    policy = manifest.get("policy")
+    if policy is None:
+        hidden = "places that their source hides are as it gave them" if c.obscured else "places are as given"
+        return f"none: {hidden}"
+    rows = ", ".join(f"{level} {n:,}" for level, n in policy.get("rows", {}).items())
+    review = f"; to be reviewed {policy['review']}" if policy.get("review") else ""
+    return f"{policy['name']} ({policy['sha256'][:12]}): {rows or 'no rows'}{review}"
 
 
 def columns(c: Contents) -> dict[str, list[str]]:

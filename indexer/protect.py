@@ -172,12 +172,8 @@ def generalised_rows(con: duckdb.DuckDBPyConnection, n: int) -> NDArray[np.bool_
     return out
 
 
-def refuse_loosened(now: BundleFolder, earlier: BundleFolder, generation: int) -> None:
-    """Refuse to go back to a generation in which places stand that were generalised since.
-
-    Raises:
-        InputError: How many observations, and the first of them.
-    """
+def loosened(now: BundleFolder, earlier: BundleFolder) -> list[str]:
+    """Observations that an earlier generation has at weaker levels than rows of the present one have, or had."""
     import duckdb
 
     con = duckdb.connect(config={"memory_limit": "1GB"})
@@ -190,17 +186,27 @@ def refuse_loosened(now: BundleFolder, earlier: BundleFolder, generation: int) -
                 con.execute(f"INSERT INTO {name} BY NAME SELECT * FROM part")
                 con.unregister("part")
             if not con.execute("SELECT count(*) FROM since").fetchall()[0][0]:
-                return
+                return []
         found = con.execute(
             "SELECT DISTINCT b.observation FROM back b JOIN since s USING (observation) WHERE b.level < s.level ORDER BY 1"
         ).fetchall()
     finally:
         con.close()
+    return [str(r[0]) for r in found]
+
+
+def refuse_loosened(now: BundleFolder, earlier: BundleFolder, generation: int) -> None:
+    """Refuse to go back to a generation in which places stand that were generalised since.
+
+    Raises:
+        InputError: How many observations, and the first of them.
+    """
+    found = loosened(now, earlier)
     if found:
         raise InputError(
             f"Generation {generation} has the places of {len(found):,} observations as they were before the policy "
-            f"generalised them further, the first is {str(found[0][0])[:80]!r}; it is not restored. `compact` takes "
-            "those places out of the index's files for good."
+            f"generalised them further, the first is {found[0][:80]!r}; it is not restored. `compact` takes those "
+            "places out of the index's files for good."
         )
 
 
