@@ -4,7 +4,17 @@ from __future__ import annotations
 
 SECTIONS: dict[str, tuple[str, ...]] = {
     "Make and ask": ("look", "build", "query", "report", "info", "export"),
-    "Change": ("add", "update", "remove", "restore", "compact", "rebuild", "relocate", "history", "policy"),
+    "Change": (
+        "add",
+        "update",
+        "remove",
+        "restore",
+        "compact",
+        "rebuild",
+        "relocate",
+        "history",
+        "policy",
+    ),
     "Measure and check": ("evaluate", "certify", "verify", "doctor"),
     "Models": ("models", "train", "encode", "infer"),
     "Try without data": ("world", "demo"),

@@ -145,7 +145,7 @@ def _places(c: Contents) -> str:
     if c.extent is None:
         return "none"
     west, south, east, north = c.extent
-    hidden = f"; {c.obscured:,} obscured by their source" if c.obscured else ""
+    hidden = f"; {c.obscured:,} obscured by their source or generalised" if c.obscured else ""
     lacking = f"; {plural(c.rows - c.places, 'row')} without a place" if c.rows > c.places else ""
     return f"{c.places:,}: latitude {south:.5g} to {north:.5g}, longitude {west:.5g} to {east:.5g}{hidden}{lacking}"
 
@@ -154,7 +154,11 @@ def _policy(manifest: dict[str, Any], c: Contents) -> str:
     """The policy that an index was built with, and how many rows have which level."""
     policy = manifest.get("policy")
     if policy is None:
-        hidden = "places that their source hides are as it gave them" if c.obscured else "places are as given"
+        hidden = (
+            "places that their source hides are as it gave them"
+            if c.obscured
+            else "places are as given"
+        )
         return f"none: {hidden}"
     rows = ", ".join(f"{level} {n:,}" for level, n in policy.get("rows", {}).items())
     review = f"; to be reviewed {policy['review']}" if policy.get("review") else ""

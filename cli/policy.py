@@ -28,7 +28,11 @@ app = typer.Typer(
 def init(
     output: Annotated[
         Path | None,
-        typer.Argument(metavar="[FILE]", help="The file to write; the screen when left out.", show_default=False),
+        typer.Argument(
+            metavar="[FILE]",
+            help="The file to write; the screen when left out.",
+            show_default=False,
+        ),
     ] = None,
 ) -> None:
     """Write a policy to fill in, with every key explained.
@@ -53,11 +57,14 @@ def init(
 @grouped
 def explain(
     policy: Annotated[Path, typer.Argument(help="The policy, a TOML file.")],
-    table: Annotated[str, typer.Argument(help="Table, archive or folder of observations; - is stdin.")],
+    table: Annotated[
+        str, typer.Argument(help="Table, archive or folder of observations; - is stdin.")
+    ],
     *,
     options: LookOptions,
     keep_column: Annotated[
-        list[str], typer.Option(help="Keep this column in generalised rows though it may tell the place.")
+        list[str],
+        typer.Option(help="Keep this column in generalised rows though it may tell the place."),
     ] = [],  # noqa: B006 - Typer copies it
 ) -> None:
     """Say what a policy would do to a table, rule by rule; nothing is encoded and nothing is written."""

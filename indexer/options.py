@@ -73,11 +73,16 @@ class RowOptions(LookOptions, total=False):
     ]
     policy: Annotated[
         AnyPath | None,
-        Said("TOML of rules on which places are generalised before they are encoded; the index's own when None."),
+        Said(
+            "TOML of rules on which places are generalised before they are encoded; the index's own when None."
+        ),
     ]
     keep_column: Annotated[
         Sequence[str],
-        Said("Columns that stay in generalised rows though they may tell the place; none when left out.", ()),
+        Said(
+            "Columns that stay in generalised rows though they may tell the place; none when left out.",
+            (),
+        ),
     ]
     batch_size: Annotated[int | None, Said("Items per encoder call; the encoder's own when None.")]
     workers: Annotated[int | None, Said("Decode processes; one per core when None.")]
@@ -177,7 +182,9 @@ def _columns(given: Any) -> dict[str, str]:
 
 def _names(given: Any) -> tuple[str, ...]:
     if isinstance(given, str) or not isinstance(given, Sequence):
-        raise InputError(f"keep_column is {given!r:.80}; it must be a list of columns, as ['locality'].")
+        raise InputError(
+            f"keep_column is {given!r:.80}; it must be a list of columns, as ['locality']."
+        )
     return tuple(map(str, given))
 
 

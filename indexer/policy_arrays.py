@@ -67,10 +67,18 @@ def check_arrays(
     names = list(manifest["modalities"])
     try:
         present = np.load(folder / "embeddings" / "present.npy", mmap_mode="r", allow_pickle=False)
-        stored = {m: np.load(folder / "embeddings" / f"{m}.npy", mmap_mode="r", allow_pickle=False) for m in names}
-        vectors = {m: np.load(folder / "vectors" / f"{m}.npy", mmap_mode="r", allow_pickle=False) for m in names}
+        stored = {
+            m: np.load(folder / "embeddings" / f"{m}.npy", mmap_mode="r", allow_pickle=False)
+            for m in names
+        }
+        vectors = {
+            m: np.load(folder / "vectors" / f"{m}.npy", mmap_mode="r", allow_pickle=False)
+            for m in names
+        }
     except (OSError, ValueError) as e:
-        raise BundleError(f"{folder} has arrays that cannot be read: {e}. Restore the index from a copy.") from e
+        raise BundleError(
+            f"{folder} has arrays that cannot be read: {e}. Restore the index from a copy."
+        ) from e
     model = _model(manifest, index, said)
     raster = _raster(manifest, index, model, said)
     for part in _parts(con):
@@ -80,7 +88,9 @@ def check_arrays(
         _places(part, present, stored, names, model, where, first, add)
         _climates(part, present, stored, names, model, raster, where, first, add)
         _vectors(part, present, stored, vectors, names, model, manifest, where, first, add)
-    entry = next((s for s in manifest["segments"] if where == "" or s["name"] == where[:-1]), {"index": {}})
+    entry: dict[str, Any] = next(
+        (s for s in manifest["segments"] if where == "" or s["name"] == where[:-1]), {"index": {}}
+    )
     kinds = {m: str(point.get("kind")) for m, point in entry["index"].items()}
     _search_files(con, folder, vectors, names, kinds, where, first, add, said)
 
@@ -89,11 +99,15 @@ def _model(manifest: dict[str, Any], index: Path, said: list[str]) -> Model | No
     try:
         return model_of(manifest, index)
     except (ModelError, NotCachedError, MismatchError, InputError, FileNotFoundError) as e:
-        said.append(f"embeddings were not compared, since the model is not here: {getattr(e, 'typed', e)}")
+        said.append(
+            f"embeddings were not compared, since the model is not here: {getattr(e, 'typed', e)}"
+        )
         return None
 
 
-def _raster(manifest: dict[str, Any], index: Path, model: Model | None, said: list[str]) -> ClimateRaster | None:
+def _raster(
+    manifest: dict[str, Any], index: Path, model: Model | None, said: list[str]
+) -> ClimateRaster | None:
     source = manifest.get("source", {})
     known = source.get("climate")
     if known is None or model is None or "env" not in model.settings.get("encoder", {}):
@@ -108,8 +122,16 @@ def _raster(manifest: dict[str, Any], index: Path, model: Model | None, said: li
 def _parts(con: duckdb.DuckDBPyConnection) -> Iterator[Rows]:
     query = f"SELECT row, id, {LEVEL}, latitude, longitude FROM every WHERE {LEVEL} IS NOT NULL ORDER BY row"
     for batch in con.cursor().sql(query).to_arrow_reader(_BATCH):
-        lat, lon = (np.asarray(batch.column(i).to_numpy(zero_copy_only=False), np.float64) for i in (3, 4))
-        yield Rows(np.asarray(batch.column(0), np.int64), batch.column(1).to_pylist(), batch.column(2).to_pylist(), lat, lon)
+        lat, lon = (
+            np.asarray(batch.column(i).to_numpy(zero_copy_only=False), np.float64) for i in (3, 4)
+        )
+        yield Rows(
+            np.asarray(batch.column(0), np.int64),
+            batch.column(1).to_pylist(),
+            batch.column(2).to_pylist(),
+            lat,
+            lon,
+        )
 
 
 def _presence(
@@ -120,24 +142,53 @@ def _presence(
         told = []
         if level == WITHHOLD and "loc" in names and has[i, names.index("loc")]:
             told.append("loc, of a place that is withheld")
-        if "sat" in names and has[i, names.index("sat")] and level in LEVELS and LEVELS[level].drops_tiles:
+        if (
+            "sat" in names
+            and has[i, names.index("sat")]
+            and level in LEVELS
+            and LEVELS[level].drops_tiles
+        ):
             told.append("sat, of a tile that shows more than the cell")
         if "env" in names and has[i, names.index("env")] and (level == WITHHOLD or not raster):
             told.append("env, of a climate that is not that of the cell")
         for what in told:
-            add(f"{where}embeddings/{what.partition(',')[0]}.npy", first + int(row), key, f"an embedding of {what}")
+            add(
+                f"{where}embeddings/{what.partition(',')[0]}.npy",
+                first + int(row),
+                key,
+                f"an embedding of {what}",
+            )
 
 
 def _places(
-    part: Rows, present: Any, stored: Any, names: list[str], model: Model, where: str, first: int, add: Add
+    part: Rows,
+    present: Any,
+    stored: Any,
+    names: list[str],
+    model: Model,
+    where: str,
+    first: int,
+    add: Add,
 ) -> None:
     if "loc" not in names or "loc" not in model.settings.get("encoder", {}):
         return
     has = np.asarray(present[part.rows])[:, names.index("loc")] & np.isfinite(part.latitude)
     at = np.flatnonzero(has)
     if len(at):
-        again = model.encoder("loc").encode(np.stack([part.latitude[at], part.longitude[at]], 1).astype(np.float32))
-        _compare(part, at, again, stored["loc"], "loc", "is not that of its generalised place", where, first, add)
+        again = model.encoder("loc").encode(
+            np.stack([part.latitude[at], part.longitude[at]], 1).astype(np.float32)
+        )
+        _compare(
+            part,
+            at,
+            again,
+            stored["loc"],
+            "loc",
+            "is not that of its generalised place",
+            where,
+            first,
+            add,
+        )
 
 
 def _climates(
@@ -150,18 +201,41 @@ def _climates(
     at = np.flatnonzero(has)
     if len(at):
         values, _ = raster.lookup(part.latitude[at], part.longitude[at])
-        again = model.encoder("env").encode(values)
-        _compare(part, at, again, stored["env"], "env", "is not that of the climate at its cell", where, first, add)
+        again = model.encoder("env").encode(values)  # type: ignore[arg-type]
+        _compare(
+            part,
+            at,
+            again,
+            stored["env"],
+            "env",
+            "is not that of the climate at its cell",
+            where,
+            first,
+            add,
+        )
 
 
 def _compare(
-    part: Rows, at: NDArray[np.int64], again: Any, stored: Any, name: str, what: str, where: str, first: int, add: Add
+    part: Rows,
+    at: NDArray[np.int64],
+    again: Any,
+    stored: Any,
+    name: str,
+    what: str,
+    where: str,
+    first: int,
+    add: Add,
 ) -> None:
     held = np.asarray(stored[part.rows[at]], np.float32)
     norm = np.linalg.norm(held, axis=1) * np.linalg.norm(again, axis=1)
     cosine = (held * again).sum(axis=1) / np.where(norm > 0, norm, 1)
     for i in at[cosine < _COSINE]:
-        add(f"{where}embeddings/{name}.npy", first + int(part.rows[i]), part.ids[i], f"the embedding {what}")
+        add(
+            f"{where}embeddings/{name}.npy",
+            first + int(part.rows[i]),
+            part.ids[i],
+            f"the embedding {what}",
+        )
 
 
 def _vectors(
@@ -173,11 +247,22 @@ def _vectors(
     x = np.stack([np.asarray(stored[m][part.rows], np.float32) for m in names], axis=1)
     inferred = infer(model, np.where(has[:, :, None], x, 0), has, names)
     for i, m in enumerate(names):
-        again = gallery(x[:, i], has[:, i], inferred.reconstructed[:, i], inferred.hidden, float(manifest["epsilon"][m]))
+        again = gallery(
+            x[:, i],
+            has[:, i],
+            inferred.reconstructed[:, i],
+            inferred.hidden,
+            float(manifest["epsilon"][m]),
+        )
         held = np.asarray(vectors[m][part.rows][:, :width], np.float32)
         for at in np.flatnonzero(np.abs(held - again).max(axis=1) > _APART):
             row = first + int(part.rows[at])
-            add(f"{where}vectors/{m}.npy", row, part.ids[at], "the vector does not follow from the row's embeddings")
+            add(
+                f"{where}vectors/{m}.npy",
+                row,
+                part.ids[at],
+                "the vector does not follow from the row's embeddings",
+            )
 
 
 def _search_files(
@@ -200,6 +285,13 @@ def _search_files(
             for row, key in zip(part.rows, part.ids, strict=True):
                 held = searched.reconstruct(int(row))
                 if np.abs(held - np.asarray(vectors[m][row], np.float32)).max() > _APART:
-                    add(f"{where}faiss/{m}.faiss", first + int(row), key, "holds another vector than the array")
+                    add(
+                        f"{where}faiss/{m}.faiss",
+                        first + int(row),
+                        key,
+                        "holds another vector than the array",
+                    )
     if others:
-        said.append(f"search files of {', '.join(others)} hold codes; `verify` compares them with the vectors")
+        said.append(
+            f"search files of {', '.join(others)} hold codes; `verify` compares them with the vectors"
+        )

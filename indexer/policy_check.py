@@ -6,7 +6,6 @@ one names, since those lie in the folder too. What is found names the file and t
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,15 +18,13 @@ from prom3e_index.bundle.filters import quoted
 from prom3e_index.bundle.manifest import GENERATIONS, read_manifest
 from prom3e_index.bundle.media_folders import MediaFolders
 from prom3e_index.bundle.metadata_database import connect_segments
-from prom3e_index.bundle.own_files import OWNED, entries
-from prom3e_index.errors import BundleError, MediaError
+from prom3e_index.errors import BundleError
 from prom3e_index.indexer.policy_arrays import check_arrays
 from prom3e_index.indexer.policy_expected import too_open
-from prom3e_index.media.facts import facts_of
+from prom3e_index.indexer.policy_files import PRECISE, check_files, check_records, tells_itself
 from prom3e_index.policy.cells import LEVELS, WITHHOLD, distance_m
 from prom3e_index.policy.columns import denied, plain, tells_place
 from prom3e_index.policy.generalise import LEVEL, OWN_COLUMNS
-from prom3e_index.policy.log import LOG
 from prom3e_index.policy.rules import Policy, policy_of
 from prom3e_index.policy.told_places import tells
 from prom3e_index.schema import FIELDS, MEDIA
@@ -38,8 +35,6 @@ if TYPE_CHECKING:
 MOST = 1000
 """Findings that are told one by one."""
 _NEAR_M = 1.0
-_PRECISE = re.compile(r"[-+]?[0-9]{1,3}[.,][0-9]{3,}")
-_PHOTOS = re.compile(r"\.(?:jpe?g|png|tiff?|heic|webp|wav|mp3|flac|mp4)\Z", re.IGNORECASE)
 _BATCH = 4096
 
 
@@ -123,7 +118,7 @@ def check_policy(index: Path, media: Path | None = None) -> Checked:
         finally:
             con.close()
     _hidden_since(index, now, done)
-    _loose_files(index, now, done)
+    check_files(index, now, done.add)
     return done
 
 
@@ -162,13 +157,24 @@ def _segment(
             done.add(table, first + int(row), key, f"column {name}, which no index holds")
     for row, key, level, wanted in too_open(con, policy, columns):
         done.add(table, first + row, key, f"its place is {level}; the policy asks for {wanted}")
-    _records(con, index / where / "records.arrow", f"{where}records.arrow", columns, first, done)
+    check_records(
+        con,
+        index / where / "records.arrow",
+        f"{where}records.arrow",
+        columns,
+        first,
+        done.add,
+        done.said,
+    )
     if LEVEL not in columns:
         return
     folders = MediaFolders(entry, index, media)
     names = list(dict.fromkeys(["row", "id", LEVEL, "latitude", "longitude", "coordinate_uncertainty_m",
-                                *(c for c in columns if c in ("observation", "source", "license", *MEDIA)), *extra]))  # fmt: skip
-    query = f"SELECT {', '.join(map(quoted, names))} FROM every WHERE {LEVEL} IS NOT NULL ORDER BY row"
+                                *(c for c in columns if c in ("observation", "source", "license", *MEDIA)),
+                                *extra]))  # fmt: skip
+    query = (
+        f"SELECT {', '.join(map(quoted, names))} FROM every WHERE {LEVEL} IS NOT NULL ORDER BY row"
+    )
     for batch in con.cursor().sql(query).to_arrow_reader(_BATCH):
         cells = {n: batch.column(n).to_pylist() for n in names}
         fine = _centred(cells)
@@ -182,8 +188,10 @@ def _segment(
             _media(cells, i, here, reach, level, folders, table, at, done)
     for name in ("lost", "rejected"):
         for key, reason in _reasons(con, name):
-            if _PRECISE.search(reason):
-                done.add(table, None, key, f"a reason in {name} has a number of three decimals or more")
+            if PRECISE.search(reason):
+                done.add(
+                    table, None, key, f"a reason in {name} has a number of three decimals or more"
+                )
 
 
 def _centred(cells: dict[str, list[Any]]) -> NDArray[np.bool_]:
@@ -197,7 +205,9 @@ def _centred(cells: dict[str, list[Any]]) -> NDArray[np.bool_]:
             continue
         lat, lon = (np.array(cells[c], np.float64)[rows] for c in ("latitude", "longitude"))
         there = LEVELS[name].centres(lat, lon)
-        stated = np.array([u or 0.0 for u in np.array(cells["coordinate_uncertainty_m"], object)[rows]])
+        stated = np.array(
+            [u or 0.0 for u in np.array(cells["coordinate_uncertainty_m"], object)[rows]]
+        )
         fine[rows] = (distance_m(lat, lon, there[0], there[1]) < _NEAR_M) & (stated >= there[2] - 1)
     return fine
 
@@ -209,9 +219,18 @@ def _cells(
     """Texts of a row that tell a place: by the name of their column, or by a number within the cell."""
     for name in (*extra, *(n for n in ("id", "observation", "source", "license") if n in cells)):
         value = cells[name][i]
-        if value is None or isinstance(value, bool) or name in OWN_COLUMNS or plain(name.removeprefix("source_")) in kept:
+        if (
+            value is None
+            or isinstance(value, bool)
+            or name in OWN_COLUMNS
+            or plain(name.removeprefix("source_")) in kept
+        ):
             continue
-        if name.startswith("has_") or name in ("row", "is_part", "sigma_l1", "from_file") or name.startswith("taxon_"):
+        if (
+            name.startswith("has_")
+            or name in ("row", "is_part", "sigma_l1", "from_file")
+            or name.startswith("taxon_")
+        ):
             continue
         if name in extra and tells_place(name) and not denied(name):
             done.add(table, row, cells["id"][i], f"column {name}, which tells places")
@@ -232,15 +251,13 @@ def _media(
         if tells(path, *here, reach):
             done.add(table, row, key, f"the file name of its {name} tells a place")
         file = Path(folders.file(path))
-        if name != "sat" and file.is_file() and _tells_itself(file):
-            done.add(str(file), row, key, f"its {name} tells a place (EXIF or tags); give away copies without")
-
-
-def _tells_itself(file: Path) -> bool:
-    try:
-        return facts_of(file).latitude is not None
-    except (MediaError, OSError, ValueError):
-        return False
+        if name != "sat" and file.is_file() and tells_itself(file):
+            done.add(
+                str(file),
+                row,
+                key,
+                f"its {name} tells a place (EXIF or tags); give away copies without",
+            )
 
 
 def _reasons(con: duckdb.DuckDBPyConnection, name: str) -> Iterator[tuple[str | None, str]]:
@@ -250,41 +267,6 @@ def _reasons(con: duckdb.DuckDBPyConnection, name: str) -> Iterator[tuple[str | 
         query = f"SELECT id, reason FROM rejected WHERE EXISTS (SELECT 1 FROM every WHERE {LEVEL} IS NOT NULL)"
     for key, reason in con.execute(query).fetchall():
         yield key, str(reason)
-
-
-def _records(
-    con: duckdb.DuckDBPyConnection, path: Path, name: str, columns: list[str], first: int, done: Checked
-) -> None:
-    """What hits show, and what places are looked up in, must be the places of the table."""
-    import pyarrow as pa
-
-    if LEVEL not in columns:
-        return
-    if path.is_file():
-        try:
-            with pa.memory_map(str(path)) as source:
-                held = pa.ipc.open_file(source).read_all()
-                held.validate(full=True)
-                con.register("shown", held.append_column("at", pa.array(range(held.num_rows), pa.int64())))
-                found = con.execute(
-                    f"SELECT e.row, e.id FROM every e JOIN shown s ON s.at = e.row WHERE e.{LEVEL} IS NOT NULL AND "
-                    "(s.latitude IS DISTINCT FROM e.latitude OR s.longitude IS DISTINCT FROM e.longitude "
-                    "OR s.sat IS DISTINCT FROM e.sat OR s.image IS DISTINCT FROM e.image) ORDER BY 1"
-                ).fetchall()
-                con.unregister("shown")
-        except (pa.ArrowInvalid, OSError, KeyError) as e:
-            done.said.append(f"{name} cannot be read: {str(e).splitlines()[0]}")
-            found = []
-        for row, key in found:
-            done.add(name, first + int(row), key, "shows another place or file than the table")
-    views = {str(r[0]) for r in con.execute("SELECT view_name FROM duckdb_views() WHERE NOT internal").fetchall()}
-    if "by_place" in views:
-        for row, key in con.execute(
-            f"SELECT e.row, e.id FROM every e JOIN by_place b USING (row) WHERE e.{LEVEL} IS NOT NULL AND "
-            "(b.latitude IS DISTINCT FROM e.latitude OR b.longitude IS DISTINCT FROM e.longitude) ORDER BY 1"
-        ).fetchall():
-            file = name.replace("records.arrow", "metadata.duckdb")
-            done.add(file, first + int(row), key, "by_place has another place than the table")
 
 
 def _hidden_since(index: Path, now: dict[str, Any], done: Checked) -> None:
@@ -308,29 +290,3 @@ def _hidden_since(index: Path, now: dict[str, Any], done: Checked) -> None:
                     path.relative_to(index).as_posix(), None, key,
                     "an earlier generation has its place as it was; `compact` takes it away",
                 )  # fmt: skip
-
-
-def _loose_files(index: Path, now: dict[str, Any], done: Checked) -> None:
-    """Files in the folder that are none of the index's own, and texts of its own that have precise numbers."""
-    own = {*OWNED, "manifest.json", LOG, ".lock"}
-    protected = now.get("policy") is not None
-    for entry in entries(index):
-        path = Path(entry.path)
-        name = path.relative_to(index).as_posix()
-        if not entry.is_file(follow_symlinks=False) or name.partition("/")[0] in own:
-            continue
-        if tells(path.name, None, None, 1.0):
-            done.add(name, None, None, "a file whose name has a pair of coordinates")
-        if _PHOTOS.search(path.name) and _tells_itself(path):
-            done.add(name, None, None, "a photo or recording that tells a place (EXIF or tags)")
-    log = index / LOG
-    if log.is_file() and _PRECISE.search(log.read_text(encoding="utf-8", errors="replace")):
-        done.add(LOG, None, None, "a number of three decimals or more, which may be a coordinate")
-    if protected:
-        understood = now.get("source", {}).get("understood") or {}
-        told = [str(s) for s in understood.get("said", ())]
-        told += [str(r.get("text")) for f in understood.get("fields", ()) for r in f.get("lost", ())]
-        told += [str(r.get("text")) for r in understood.get("rejected", ())]
-        if any(_PRECISE.search(t) for t in told):
-            done.add("manifest.json", None, None, "what was understood has a number of three decimals or more")
-

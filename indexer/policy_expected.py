@@ -34,7 +34,9 @@ def too_open(
     lacking = [f for f in FIELDS if f not in columns]
     more = "".join(f", NULL::{FIELDS[f]} AS {f}" for f in lacking)
     level = quoted(LEVEL) if LEVEL in columns else "NULL::VARCHAR"
-    con.execute(f"CREATE OR REPLACE TABLE planned AS SELECT *, row AS seq{more}, {level} AS stands FROM every")
+    con.execute(
+        f"CREATE OR REPLACE TABLE planned AS SELECT *, row AS seq{more}, {level} AS stands FROM every"
+    )
     extra = {c: c.removeprefix("source_") for c in columns if c not in FIELDS and c != LEVEL}
     try:
         if policy is not None:
@@ -47,10 +49,11 @@ def too_open(
             policy = replace(policy, rules=rules)
         find_levels(con, policy, extra, ())
         local = [r.number for r in (policy.rules if policy else ()) if r.region is not None]
-        con.execute("CREATE OR REPLACE TABLE judged AS SELECT seq, max(level) AS level FROM (SELECT h.seq, h.level FROM "
-                    "policy_hits h JOIN planned p USING (seq) WHERE p.stands IS NULL "
+        con.execute("CREATE OR REPLACE TABLE judged AS SELECT seq, max(level) AS level FROM "
+                    "(SELECT h.seq, h.level FROM policy_hits h JOIN planned p USING (seq) WHERE p.stands IS NULL "
                     f"OR h.rule NOT IN ({', '.join(map(str, local)) or 0}) "
-                    "UNION ALL SELECT l.seq, l.level FROM policy_levels l JOIN planned p USING (seq) WHERE p.stands IS NULL) "
+                    "UNION ALL SELECT l.seq, l.level FROM policy_levels l JOIN planned p USING (seq) "
+                    "WHERE p.stands IS NULL) "
                     "GROUP BY 1")  # fmt: skip
         rank = " ".join(f"WHEN '{n}' THEN {i}" for i, n in enumerate(NAMES))
         found = con.execute(

@@ -36,7 +36,9 @@ def explain(config: BuildConfig, policy: Policy, progress: Progress = silent) ->
         TableError: The table cannot be read.
     """
     if table_kind(config) in EMBEDDINGS:
-        raise InputError(f"{config.table} holds embeddings, not observations; `build --policy` reads it.")
+        raise InputError(
+            f"{config.table} holds embeddings, not observations; `build --policy` reads it."
+        )
     config = replace(config, policy=policy)
     with tempfile.TemporaryDirectory(prefix="prom3e-policy-") as folder:
         con = open_plan(Path(folder))
@@ -73,7 +75,9 @@ def _rules(policy: Policy, met: list[dict[str, Any]]) -> list[str]:
         dates = ", dates by the month" if rule.by_month else ""
         reason = f"; {rule.reason}" if rule.reason else ""
         limits = f" {', '.join(where)}" if where else ""
-        out.append(f"{rule.title}{limits} → {rule.level}{dates}: {found['rows']:,} rows{more}{reason}")
+        out.append(
+            f"{rule.title}{limits} → {rule.level}{dates}: {found['rows']:,} rows{more}{reason}"
+        )
     return out
 
 

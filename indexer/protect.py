@@ -79,7 +79,9 @@ class Held:
         level = f"{LEVEL} IS NULL" if LEVEL in self.bundle.columns else "true"
         rows = f"(SELECT * FROM observations WHERE {level})"
         own = observation_of(self.bundle.columns)
-        query = days_of_observers(rows.replace("*", f"*, {own} AS of_row"), self._observers(), "of_row")
+        query = days_of_observers(
+            rows.replace("*", f"*, {own} AS of_row"), self._observers(), "of_row"
+        )
         found: list[str] = []
         for table in self._tables(query):
             con.register("open_rows", table)
@@ -144,7 +146,10 @@ def protect(
     said += summed(done, rules, policy)
     understood = facts["understood"]
     if done["protected"] or policy is not None:
-        for reason in (*understood["rejected"], *(r for f in understood["fields"] for r in f["lost"])):
+        for reason in (
+            *understood["rejected"],
+            *(r for f in understood["fields"] for r in f["lost"]),
+        ):
             reason["text"] = redacted(reason["text"])
         understood["said"] = [redacted(s) for s in understood["said"]]
     understood["said"] += said
@@ -167,7 +172,9 @@ def generalised_rows(con: duckdb.DuckDBPyConnection, n: int) -> NDArray[np.bool_
     out = np.zeros(n, bool)
     columns = {str(r[0]) for r in con.execute("DESCRIBE planned").fetchall()}
     if LEVEL in columns:
-        found = con.execute(f"SELECT seq FROM planned WHERE {quoted(LEVEL)} IS NOT NULL").fetchnumpy()
+        found = con.execute(
+            f"SELECT seq FROM planned WHERE {quoted(LEVEL)} IS NOT NULL"
+        ).fetchnumpy()
         out[np.asarray(found["seq"], np.int64)] = True
     return out
 
@@ -188,7 +195,8 @@ def loosened(now: BundleFolder, earlier: BundleFolder) -> list[str]:
             if not con.execute("SELECT count(*) FROM since").fetchall()[0][0]:
                 return []
         found = con.execute(
-            "SELECT DISTINCT b.observation FROM back b JOIN since s USING (observation) WHERE b.level < s.level ORDER BY 1"
+            "SELECT DISTINCT b.observation FROM back b JOIN since s USING (observation) WHERE b.level < s.level "
+            "ORDER BY 1"
         ).fetchall()
     finally:
         con.close()
@@ -230,5 +238,7 @@ def rows_by_level(bundle: BundleFolder) -> dict[str, int]:
     """How many rows of an index have each level, the strictest last; `open` is everything else."""
     if LEVEL not in bundle.columns:
         return {"open": bundle.rows}
-    found = dict(bundle.sql(f"SELECT coalesce({LEVEL}, 'open'), count(*) FROM observations GROUP BY 1"))
+    found = dict(
+        bundle.sql(f"SELECT coalesce({LEVEL}, 'open'), count(*) FROM observations GROUP BY 1")
+    )
     return {n: int(found[n]) for n in LEVELS if n in found}

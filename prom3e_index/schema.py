@@ -100,6 +100,7 @@ SHOWN = (
     "longitude",
     "coordinate_uncertainty_m",
     "obscured",
+    "place_level",
     "event_date",
     "license",
     "rights_holder",

@@ -52,7 +52,8 @@ class Level:
         """The cell for people: `0.1 degree`, `10 km`."""
         if self.degrees is not None:
             return f"{self.degrees:g} degree"
-        return f"{self.metres / 1000:g} km" if (self.metres or 0) >= 1000 else f"{self.metres:g} m"
+        metres = self.metres or 0.0
+        return f"{metres / 1000:g} km" if metres >= 1000 else f"{metres:g} m"
 
     @property
     def drops_tiles(self) -> bool:
@@ -64,7 +65,7 @@ class Level:
         rows = round(180 / self.height_deg)
         height = 180 / rows
         row = np.clip(_floor((latitude + 90) / height), 0, rows - 1)
-        south = row * height - 90
+        south: Floats = row * height - 90
         if self.degrees is not None:
             columns = np.full(len(row), round(360 / self.degrees), np.float64)
         else:
@@ -72,8 +73,10 @@ class Level:
             columns = np.maximum(1, np.floor(around + 1e-9))
         width = 360 / columns
         column = np.clip(_floor((longitude + 180) / width), 0, columns - 1)
-        west = column * width - 180
-        return south, west, south + height, west + width
+        west: Floats = column * width - 180
+        north: Floats = south + height
+        east: Floats = west + width
+        return south, west, north, east
 
     def centres(self, latitude: Floats, longitude: Floats) -> tuple[Floats, Floats, Floats]:
         """Centres of the cells of some places in degrees, to 6 decimals, and half of their diagonals in metres.

@@ -63,7 +63,8 @@ def generalise(
     done |= _media(con)
     done["texts"] = _texts(con, extra, kept)
     done["climates"] = _count(
-        con, "SELECT count(*) FROM planned WHERE env IS NOT NULL AND seq IN (SELECT seq FROM policy_places)"
+        con,
+        "SELECT count(*) FROM planned WHERE env IS NOT NULL AND seq IN (SELECT seq FROM policy_places)",
     )
     for name in OWN_COLUMNS:
         con.execute(f"ALTER TABLE planned ADD COLUMN IF NOT EXISTS {name} VARCHAR")
@@ -109,12 +110,16 @@ def _places(con: duckdb.DuckDBPyConnection, policy: Policy | None) -> None:
             reach[number == level] = max(LEVELS[NAMES[level]].height_deg, 0.005)
             if NAMES[level] == WITHHOLD or not rows.any():
                 continue
-            lat[rows], lon[rows], half = LEVELS[NAMES[level]].centres(latitude[rows], longitude[rows])
+            lat[rows], lon[rows], half = LEVELS[NAMES[level]].centres(
+                latitude[rows], longitude[rows]
+            )
             metres[rows] = half + np.nan_to_num(uncertainty[rows])
         reach = np.minimum(reach, 1.0)
         said = [
             _said(NAMES[int(level)], policy, reasons.get(rule, ""), own, known)
-            for level, rule, own, known in zip(number, rules, source, np.isfinite(latitude), strict=True)
+            for level, rule, own, known in zip(
+                number, rules, source, np.isfinite(latitude), strict=True
+            )
         ]
         table = {
             "seq": seq.astype(np.int64),
@@ -153,7 +158,8 @@ def _told(cell: str) -> str:
 
 def _refuse_told_ids(con: duckdb.DuckDBPyConnection) -> int:
     """Refuse rows whose ids tell the place, without their ids; number the others anew."""
-    ids = f"SELECT p.seq FROM planned p JOIN policy_reach r USING (seq) WHERE {_told('p.id')} OR {_told('p.observation')}"
+    told = f"{_told('p.id')} OR {_told('p.observation')}"
+    ids = f"SELECT p.seq FROM planned p JOIN policy_reach r USING (seq) WHERE {told}"
     gone = _count(con, f"SELECT count(*) FROM ({ids})")
     if not gone:
         return 0
@@ -192,13 +198,14 @@ def _media(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
             continue
         named += found
         con.execute(
-            f"INSERT INTO lost SELECT seq, '{column}', 'its file name tells the place that is generalised; name the file "
+            f"INSERT INTO lost SELECT seq, '{column}', 'its file name tells the place that is generalised; name it "
             f"otherwise' FROM ({told})"
         )
         con.execute(f"UPDATE planned SET {column} = NULL WHERE seq IN ({told})")
     further = f"len(list_filter(more, lambda m: {_told('m.path')}))"
     found = _count(
-        con, f"SELECT coalesce(sum({further}), 0) FROM planned JOIN policy_reach r USING (seq) WHERE more IS NOT NULL"
+        con,
+        f"SELECT coalesce(sum({further}), 0) FROM planned JOIN policy_reach r USING (seq) WHERE more IS NOT NULL",
     )
     if found:
         named += found
@@ -229,9 +236,7 @@ def _texts(con: duckdb.DuckDBPyConnection, extra: Mapping[str, str], kept: Colle
     return emptied
 
 
-def _months(
-    con: duckdb.DuckDBPyConnection, extra: Mapping[str, str], kept: Collection[str]
-) -> int:
+def _months(con: duckdb.DuckDBPyConnection, extra: Mapping[str, str], kept: Collection[str]) -> int:
     """Give the dates of rows by the month whose rules say so, and empty what tells the day."""
     rows = "SELECT seq FROM policy_levels WHERE month"
     n = _count(con, f"SELECT count(*) FROM ({rows})")
@@ -248,7 +253,8 @@ def _months(
         "UPDATE planned SET event_start = date_trunc('month', event_start)::DATE, "
         "event_end = last_day(coalesce(event_end, event_start)), event_date = CASE WHEN event_start IS NULL THEN NULL "
         "WHEN date_trunc('month', event_start) = date_trunc('month', coalesce(event_end, event_start)) "
-        "THEN strftime(event_start, '%Y-%m') ELSE strftime(event_start, '%Y-%m') || '/' || strftime(event_end, '%Y-%m') "
+        "THEN strftime(event_start, '%Y-%m') "
+        "ELSE strftime(event_start, '%Y-%m') || '/' || strftime(event_end, '%Y-%m') "
         f"END WHERE seq IN ({rows})"
     )
     return n
@@ -266,11 +272,14 @@ def _reasons(con: duckdb.DuckDBPyConnection, embedded: bool) -> None:
         return
     con.execute(
         "INSERT INTO lost SELECT seq, 'loc', 'withheld, and nothing else is left to search by' FROM planned "
-        f"WHERE seq IN ({rows}) AND latitude IS NULL AND image IS NULL AND audio IS NULL AND sat IS NULL AND text IS NULL"
+        f"WHERE seq IN ({rows}) AND latitude IS NULL AND image IS NULL AND audio IS NULL AND sat IS NULL "
+        "AND text IS NULL"
     )
 
 
-def summed(done: Mapping[str, Any], rules: list[dict[str, Any]], policy: Policy | None) -> list[str]:
+def summed(
+    done: Mapping[str, Any], rules: list[dict[str, Any]], policy: Policy | None
+) -> list[str]:
     """Sentences on what was done, without a place in them."""
     out = []
     if policy is not None:
@@ -282,7 +291,7 @@ def summed(done: Mapping[str, Any], rules: list[dict[str, Any]], policy: Policy 
                 )
     if done["by_source"]:
         out.append(
-            f"{done['by_source']:,} places that their source hides, and may state, are withheld or made 0.2 degree cells"
+            f"{done['by_source']:,} places that their source hides are withheld, or made cells of 0.2 degree"
         )
     if done["protected"]:
         left = [

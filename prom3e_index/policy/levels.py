@@ -39,7 +39,9 @@ def observer_cells(columns: Mapping[str, str]) -> list[str]:
 
 def days_of_observers(relation: str, cells: Sequence[str], *carried: str) -> str:
     """SQL of who observed rows when: `who`, `a`, `b` (first and last day) and the columns carried along."""
-    listed = ", ".join(f"string_split_regex(lower({c}), '\\s*[;|]\\s*'), [lower({c})]" for c in cells)
+    listed = ", ".join(
+        f"string_split_regex(lower({c}), '\\s*[;|]\\s*'), [lower({c})]" for c in cells
+    )
     more = "".join(f", {c}" for c in carried)
     return (
         f"SELECT DISTINCT trim(who) AS who, a, b{more} FROM (SELECT unnest(flatten([{listed}])) AS who, "
@@ -74,11 +76,14 @@ def find_levels(
     """
     said: list[str] = []
     con.execute(
-        "CREATE OR REPLACE TABLE policy_hits (seq BIGINT, rule INTEGER, level INTEGER, month BOOLEAN, companions BOOLEAN)"
+        "CREATE OR REPLACE TABLE policy_hits (seq BIGINT, rule INTEGER, level INTEGER, month BOOLEAN, "
+        "companions BOOLEAN)"
     )
     if policy is not None:
         said += match_rules(con, policy, extra)
-    con.execute("CREATE OR REPLACE TABLE policy_companions (seq BIGINT, rule INTEGER, level INTEGER, month BOOLEAN)")
+    con.execute(
+        "CREATE OR REPLACE TABLE policy_companions (seq BIGINT, rule INTEGER, level INTEGER, month BOOLEAN)"
+    )
     con.execute(
         "CREATE OR REPLACE TABLE policy_seeds (who VARCHAR, a DATE, b DATE, rule INTEGER, level INTEGER, month BOOLEAN)"
     )
@@ -97,7 +102,8 @@ def find_levels(
         "UNION ALL SELECT seq, level, rule, month FROM policy_companions "
         "UNION ALL SELECT p.seq, h.level, 0, false FROM planned p JOIN policy_held h ON h.observation = p.observation "
         f"UNION ALL SELECT seq, {default}, 0, false FROM planned WHERE {default} > 0), "
-        "found AS (SELECT seq, max(level) AS level, arg_max(rule, level * 1000000 - rule) AS rule, bool_or(month) AS month "
+        "found AS (SELECT seq, max(level) AS level, arg_max(rule, level * 1000000 - rule) AS rule, "
+        "bool_or(month) AS month "
         "FROM met GROUP BY seq) "
         "SELECT coalesce(f.seq, s.seq) AS seq, greatest(coalesce(f.level, 0), coalesce(s.level, 0), "
         f"CASE WHEN f.seq IS NOT NULL AND s.drawn THEN {cell} ELSE 0 END) AS level, "
@@ -152,4 +158,6 @@ def _companions(
     ).fetchall()[0][0]
     if not alone:
         return []
-    return [f"policy: {alone:,} rows have no observer or no day, so their companions cannot be told"]
+    return [
+        f"policy: {alone:,} rows have no observer or no day, so their companions cannot be told"
+    ]

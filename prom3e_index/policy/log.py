@@ -21,7 +21,17 @@ def act(policy: Mapping[str, Any] | None, protected: Mapping[str, Any]) -> dict[
     """What a history's entry notes of a policy's act; None where there was neither a policy nor a hidden place."""
     if policy is None and not protected.get("protected"):
         return None
-    kept = ("rules", "protected", "by_source", "tiles", "climates", "media", "texts", "refused", "months")
+    kept = (
+        "rules",
+        "protected",
+        "by_source",
+        "tiles",
+        "climates",
+        "media",
+        "texts",
+        "refused",
+        "months",
+    )
     return {
         "name": None if policy is None else policy["name"],
         "sha256": None if policy is None else policy["sha256"],

@@ -1,8 +1,8 @@
 """What the source of a table says of hidden places, honoured with or without a policy.
 
-iNaturalist's `private` has no point: one that stands there is the true one, and is withheld. `obscured` is a point drawn
-in a cell of 0.2 degree, stated with an uncertainty above 10 km; where less is stated it may be the true one, and becomes
-the cell. What a source has generalised itself, `dataGeneralizations`, is as it gave it.
+iNaturalist's `private` has no point: one that stands there is the true one, and is withheld. `obscured` is a point
+drawn in a cell of 0.2 degree, stated with an uncertainty above 10 km; where less is stated it may be the true one, and
+becomes the cell. What a source has generalised itself, `dataGeneralizations`, is as it gave it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,10 @@ from prom3e_index.tables.normalise import DRAWN_M
 
 _MARKS = ("geoprivacy", "taxongeoprivacy", "coordinatesobscured", "obscured", "sourceobscured")
 _TOLD = ("informationwithheld", "datageneralizations")
-_HIDDEN = r"hidden at the request|(?:coordinates|location|locality|place)\S* (?:withheld|hidden|suppressed|not (?:given|shared))"
+_HIDDEN = (
+    r"hidden at the request|(?:coordinates|location|locality|place)\S* "
+    r"(?:withheld|hidden|suppressed|not (?:given|shared))"
+)
 
 
 def source_levels(extra: Mapping[str, str], flags: Collection[str] = ()) -> str:
@@ -27,12 +30,16 @@ def source_levels(extra: Mapping[str, str], flags: Collection[str] = ()) -> str:
         flags: Columns of the table that the field `obscured` is read from.
     """
     texts = {c: f"lower(trim({quoted(n)}::VARCHAR))" for n, c in extra.items()}
-    marks = [t for c, t in texts.items() if plain(c) in _MARKS or c in flags and plain(c) not in _TOLD]
+    marks = [
+        t for c, t in texts.items() if plain(c) in _MARKS or c in flags and plain(c) not in _TOLD
+    ]
     told = [t for c, t in texts.items() if plain(c) in _TOLD]
     private = [f"{m} = 'private'" for m in marks]
     private += [f"regexp_matches({t}, '{_HIDDEN}')" for t in told]
     own = [f"{m} IN ('obscured', 'true', 't', '1', '1.0', 'yes', 'y')" for m in marks]
-    hides, drawn = (" OR ".join(f"coalesce({t}, false)" for t in tests) or "false" for tests in (private, own))
+    hides, drawn = (
+        " OR ".join(f"coalesce({t}, false)" for t in tests) or "false" for tests in (private, own)
+    )
     return (
         f"SELECT seq, CASE WHEN {hides} THEN {strictness(WITHHOLD)} "
         f"WHEN ({drawn}) AND coalesce(coordinate_uncertainty_m, 0) < {DRAWN_M} THEN {strictness(SOURCE_CELL.name)} "

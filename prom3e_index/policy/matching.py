@@ -32,7 +32,9 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def match_rules(con: duckdb.DuckDBPyConnection, policy: Policy, extra: Mapping[str, str]) -> list[str]:
+def match_rules(
+    con: duckdb.DuckDBPyConnection, policy: Policy, extra: Mapping[str, str]
+) -> list[str]:
     """Fill `policy_hits` with the rows that each rule meets by taxon, region and month.
 
     Args:
@@ -48,7 +50,8 @@ def match_rules(con: duckdb.DuckDBPyConnection, policy: Policy, extra: Mapping[s
             asks for what the table does not tell, a rank or a country.
     """
     con.execute(
-        "CREATE OR REPLACE TABLE policy_hits (seq BIGINT, rule INTEGER, level INTEGER, month BOOLEAN, companions BOOLEAN)"
+        "CREATE OR REPLACE TABLE policy_hits (seq BIGINT, rule INTEGER, level INTEGER, month BOOLEAN, "
+        "companions BOOLEAN)"
     )
     country = next((c for c in extra if plain(c) == "countrycode"), None)
     asking = [r for r in policy.rules if r.countries]
@@ -115,7 +118,9 @@ def _match_taxa(con: duckdb.DuckDBPyConnection, policy: Policy, more: Sequence[s
     )
     con.execute("DROP TABLE policy_names")
     con.execute("DROP TABLE policy_taxa")
-    return _unmet([r for r in policy.rules if r.taxon and r.number not in met], known, ranks, set(asked))
+    return _unmet(
+        [r for r in policy.rules if r.taxon and r.number not in met], known, ranks, set(asked)
+    )
 
 
 def _met(named: Names, asked: Mapping[str, list[Rule]]) -> set[int]:

@@ -60,7 +60,9 @@ def _of_text(text: str) -> tuple[frozenset[str], frozenset[str]]:
         if epithet not in _DOUBTS:
             binomials.add(key(f"{genus} {epithet}"))
     words = key(re.sub(r"\([^)]*\)", " ", spaced)).split()
-    if name.genus and words and words[0] == key(name.genus):  # `Falco cf. rusticolus`, `FALCO RUSTICOLUS`
+    if (
+        name.genus and words and words[0] == key(name.genus)
+    ):  # `Falco cf. rusticolus`, `FALCO RUSTICOLUS`
         for word in words[1:]:
             whole = _BELOW.fullmatch(word.rstrip("."))
             if whole and word.rstrip(".") not in _DOUBTS:
@@ -123,7 +125,7 @@ def alike(name: str, other: str) -> bool:
 
 
 def edits(a: str, b: str, most: int) -> int:
-    """Letters inserted, left out, replaced, or exchanged with the next, between two texts; beyond `most`, `most` + 1."""
+    """Letters inserted, left out, replaced, or exchanged with the next, between two texts; at most `most` + 1."""
     before: list[int] = []
     row = list(range(len(b) + 1))
     for i, x in enumerate(a, 1):

@@ -47,7 +47,8 @@ class Region:
             inside &= across & (latitude >= south) & (latitude <= north)
         if self.rings:
             inside &= _odd(self.rings, latitude, longitude)
-        return inside | unknown
+        found: NDArray[np.bool_] = inside | unknown
+        return found
 
 
 def _odd(rings: Rings, latitude: Floats, longitude: Floats) -> NDArray[np.bool_]:
@@ -66,7 +67,8 @@ def _odd(rings: Rings, latitude: Floats, longitude: Floats) -> NDArray[np.bool_]
             else:
                 level = latitude == ay
                 edge |= level & (longitude >= min(ax, bx)) & (longitude <= max(ax, bx))
-    return odd | edge
+    found: NDArray[np.bool_] = odd | edge
+    return found
 
 
 def box_of(value: Any, where: str) -> Box:
@@ -119,11 +121,15 @@ def checked_rings(value: Any, where: str) -> Rings:
             raise InputError(f"{where} has an outline of fewer than three corners.")
         corners = []
         for corner in ring:
-            if not (isinstance(corner, list) and len(corner) >= 2 and all(map(_finite, corner[:2]))):
+            if not (
+                isinstance(corner, list) and len(corner) >= 2 and all(map(_finite, corner[:2]))
+            ):
                 raise InputError(f"{where} has a corner that is no longitude and latitude.")
             lon, lat = float(corner[0]), float(corner[1])
             if abs(lon) > 180 or abs(lat) > 90:
-                raise InputError(f"{where} has corners beyond ±180, ±90; give it in degrees (WGS84).")
+                raise InputError(
+                    f"{where} has corners beyond ±180, ±90; give it in degrees (WGS84)."
+                )
             corners.append((lon, lat))
         points += len(corners)
         if points > MOST_POINTS:

@@ -94,7 +94,9 @@ class Policy:
             "review": None if self.review is None else str(self.review),
             "sha256": self.sha256,
             "toml": self.toml,
-            "polygons": {k: [list(map(list, ring)) for ring in v] for k, v in self.polygons.items()},
+            "polygons": {
+                k: [list(map(list, ring)) for ring in v] for k, v in self.polygons.items()
+            },
         }
 
     @property
@@ -169,7 +171,9 @@ def _parsed(
     rules = tuple(_rule(i, r, rings, f"{where}, rule {i}") for i, r in enumerate(given, 1))
     default = level_named(values.get("default", OPEN), f"{where}: default")
     if not rules and default == OPEN:
-        raise InputError(f"{where} has no rule and leaves all open; write a [[rule]], or a default.")
+        raise InputError(
+            f"{where} has no rule and leaves all open; write a [[rule]], or a default."
+        )
     review = values.get("review")
     if review is not None and not isinstance(review, date):
         raise InputError(f"{where}: review is {review!r:.40}; it must be a day, as 2027-06-01.")
@@ -199,7 +203,9 @@ def _rule(
         raise InputError(f"{where} has no level.")
     level = level_named(values["level"], f"{where}: level")
     if level == OPEN:
-        raise InputError(f"{where}: level is open; the strictest rule holds, so this one does nothing.")
+        raise InputError(
+            f"{where}: level is open; the strictest rule holds, so this one does nothing."
+        )
     rank = _text(values, "rank", where).lower() or None
     if rank is not None and rank not in RANKS:
         raise InputError(
@@ -211,7 +217,7 @@ def _rule(
     names = frozenset(n for name in (taxon, *synonyms) if name for n in asked(name))
     countries = frozenset(c.strip().upper() for c in _texts(values, "countries", where))
     if any(len(c) != 2 or not c.isalpha() for c in countries):
-        raise InputError(f"{where}: countries are codes of two letters, as [\"IS\", \"GL\"].")
+        raise InputError(f'{where}: countries are codes of two letters, as ["IS", "GL"].')
     region = None
     if "bbox" in values or "polygon" in values:
         box = box_of(values["bbox"], f"{where}: bbox") if "bbox" in values else None
@@ -244,7 +250,9 @@ def _known(values: Mapping[str, Any], names: tuple[str, ...], where: str) -> Non
 def _text(values: Mapping[str, Any], name: str, where: str) -> str:
     value = values.get(name, "")
     if not isinstance(value, str) or len(value) > _LONGEST:
-        raise InputError(f"{where}: {name} is {value!r:.60}; it must be a text of at most {_LONGEST} letters.")
+        raise InputError(
+            f"{where}: {name} is {value!r:.60}; it must be a text of at most {_LONGEST} letters."
+        )
     return value
 
 
@@ -258,7 +266,9 @@ def _texts(values: Mapping[str, Any], name: str, where: str) -> list[str]:
 def _months(found: Any, where: str) -> frozenset[int]:
     whole = isinstance(found, list) and all(type(v) is int and 1 <= v <= 12 for v in found)
     if not whole:
-        raise InputError(f"{where}: months is {found!r:.60}; it must be a list of numbers from 1 to 12.")
+        raise InputError(
+            f"{where}: months is {found!r:.60}; it must be a list of numbers from 1 to 12."
+        )
     return frozenset(found)
 
 

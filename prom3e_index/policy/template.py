@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from prom3e_index.policy.cells import NAMES
 
-TEMPLATE = f'''\
+TEMPLATE = f"""\
 # A policy: which observations are generalised before anything of them is encoded, and how far.
 # No list of sensitive taxa comes with the program: such lists are regional, dated and licensed. Take the one of your
 # authority, and have it looked at again: sensitive is what is persecuted, picked or disturbed, not what is rare.
@@ -29,10 +29,10 @@ level = "0.1deg"
 # synonyms = ["Exemplum falsum"]   # other names of the taxon in your tables
 # bbox = [-10.0, 50.0, 2.0, 59.0]  # west, south, east, north; west > east crosses 180 degrees
 # polygon = "region.geojson"       # polygons in degrees, in a file beside this one
-# countries = ["IS", "GL"]         # by the table's own column countryCode: no outlines of countries come with the program
+# countries = ["IS", "GL"]         # by the table's own column countryCode; no outlines of countries come along
 # months = [3, 4, 5, 6, 7]         # a row without a date counts as within
 # companions = "day"               # rows of the same observer and day get the level too
 # date = "month"                   # dates of these rows are given by the month
 # reason = "2.2 places of breeding"
 # absent = true                    # a table may lack this taxon though it has names that are spelled alike
-'''
+"""

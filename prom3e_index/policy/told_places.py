@@ -1,7 +1,7 @@
 """Texts that tell a place by numbers, and how they are found in cells, file names, reasons and sentences.
 
-A number with two decimals or more that lies within a cell of the true latitude or longitude tells it; so do degrees with
-minutes. Names of columns alone would miss a note such as `nest at 52.3131, 13.4453`.
+A number with two decimals or more that lies within a cell of the true latitude or longitude tells it; so do degrees
+with minutes. Names of columns alone would miss a note such as `nest at 52.3131, 13.4453`.
 """
 
 from __future__ import annotations
@@ -42,6 +42,5 @@ def redacted(text: str) -> str:
 
 def redacted_sql(cell: str) -> str:
     """SQL of the same."""
-    return (
-        f"regexp_replace(regexp_replace({cell}, '{MINUTES}[^,;)]*', '#', 'g'), '[-+]?[0-9]+[.,][0-9]{{2,}}', '#', 'g')"
-    )
+    minutes = f"regexp_replace({cell}, '{MINUTES}[^,;)]*', '#', 'g')"
+    return f"regexp_replace({minutes}, '[-+]?[0-9]+[.,][0-9]{{2,}}', '#', 'g')"

@@ -14,7 +14,7 @@ from prom3e_index.search.in_words import explained, sentences, word
 from prom3e_index.search.meaning import MEANINGLESS
 from prom3e_index.search.spans import span_text, split_span
 from prom3e_index.show.escapes import html, on_earth
-from prom3e_index.show.maps import Mark, map_of
+from prom3e_index.show.maps import Mark, cell_of, map_of
 from prom3e_index.show.pictures import picture
 from prom3e_index.show.sounds import Sounds
 
@@ -181,7 +181,9 @@ def _map(section: Section, has_land: bool) -> str:
         if here is not None:
             name = h.fields.get("scientific_name") or h.fields["id"]
             kind = "guessed" if h.completed else "observed"
-            marks.append(Mark(*here, f"{h.rank}. {str(name)[:LONGEST]}", h.rank, kind))
+            level = h.fields.get("place_level")
+            cell = cell_of(*here, level) if h.fields.get("obscured") else None
+            marks.append(Mark(*here, f"{h.rank}. {str(name)[:LONGEST]}", h.rank, kind, cell=cell))
     given = a.query["given"].get("loc")
     asked = _place(*given[:2]) if isinstance(given, list | tuple) else None
     if section.example is not None:

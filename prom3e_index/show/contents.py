@@ -41,7 +41,7 @@ class Contents:
         years: (year, rows), ascending, of those that have a date.
         undated: Rows without a date.
         places: Rows with a place.
-        obscured: Of them, those whose place was obscured by its source.
+        obscured: Of them, those whose place was obscured by its source, or generalised by a policy.
         extent: West, south, east, north in degrees; None without places.
         licences: By licence.
         holders: By holder of the rights.

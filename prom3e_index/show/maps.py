@@ -6,6 +6,9 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
+from prom3e_index.policy.cells import LEVELS, SOURCE_CELL
 from prom3e_index.show.escapes import html
 
 WIDTH, HEIGHT = 720, 360
@@ -35,7 +38,10 @@ _LEAST = 0.01
 
 @dataclass(frozen=True)
 class Mark:
-    """A place on a map: its number and colour where it is a hit, a dot where it has none."""
+    """A place on a map: its number and colour where it is a hit, a dot where it has none.
+
+    A place that is known by its cell alone is drawn as `cell`: south, west, north, east in degrees.
+    """
 
     latitude: float
     longitude: float
@@ -43,6 +49,7 @@ class Mark:
     rank: int | None = None
     kind: str = "dot"
     radius: float = 9.0
+    cell: tuple[float, float, float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -129,13 +136,39 @@ def map_of(
     """A map of marks, the last on top, with a cross where the query was; the whole Earth where there is nothing."""
     marks = list(marks)
     view = View.of([(m.latitude, m.longitude) for m in marks] + ([asked] if asked else []))
-    out = [_mark(m, *view.at(m.latitude, m.longitude)) for m in marks]
+    out = [_cell(m, view) for m in marks if m.cell is not None]
+    out += [_mark(m, *view.at(m.latitude, m.longitude)) for m in marks if m.cell is None or m.rank]
     if asked:
         x, y = view.at(*asked)
         out.append(f"<path class='asked' d='M{x - 8:.1f} {y:.1f}h16M{x:.1f} {y - 8:.1f}v16'/>")
     return (
         f"<svg viewBox='0 0 {WIDTH} {HEIGHT}' role='img' aria-label='{html(label)}'>{view.background(has_land)}"
         f"{view.lines()}{''.join(out)}</svg>"
+    )
+
+
+def cell_of(
+    latitude: float, longitude: float, level: str | None
+) -> tuple[float, float, float, float]:
+    """The cell that stands for a place which is hidden: of its level, else that in which iNaturalist draws places."""
+    known = LEVELS.get(level or "", SOURCE_CELL)
+    cell = known if known.degrees or known.metres else SOURCE_CELL
+    found = cell.bounds(np.array([latitude]), np.array([longitude]))
+    south, west, north, east = (float(side[0]) for side in found)
+    return south, west, north, east
+
+
+def _cell(m: Mark, view: View) -> str:
+    """A cell, at least three pixels wide and high."""
+    assert m.cell is not None
+    south, west, north, east = m.cell
+    (left, top), (right, bottom) = view.at(north, west), view.at(south, east)
+    wide, tall = max(3.0, right - left), max(3.0, bottom - top)
+    x, y = (left + right - wide) / 2, (top + bottom - tall) / 2
+    title = f"<title>{html(m.title)}</title>" if m.title else ""
+    return (
+        f"<g>{title}<rect class='{m.kind}' x='{x:.1f}' y='{y:.1f}' width='{wide:.1f}' height='{tall:.1f}' "
+        "fill-opacity='.35'/></g>"
     )
 
 

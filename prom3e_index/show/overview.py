@@ -10,7 +10,7 @@ from prom3e_index.search.run import Bundle
 from prom3e_index.show.answer_section import cut
 from prom3e_index.show.contents import Contents, Counted, contents_of
 from prom3e_index.show.escapes import html
-from prom3e_index.show.maps import Mark, map_of
+from prom3e_index.show.maps import Mark, cell_of, map_of
 
 CELLS = 60
 """Places of the map along its longer side; those of one cell are one dot."""
@@ -109,18 +109,21 @@ def _places(bundle: Bundle, c: Contents, has_land: bool) -> str:
         if not cell
         else f"floor(latitude / {cell!r}), floor(longitude / {cell!r})"
     )
+    known = "obscured" in bundle.columns
+    where = " AND NOT coalesce(obscured, false)" if known else ""
     found = bundle.sql(
         "SELECT avg(latitude), avg(longitude), count(*) AS n FROM observations WHERE latitude IS NOT NULL AND "
-        f"longitude IS NOT NULL GROUP BY {one} ORDER BY n DESC LIMIT {_DOTS}"
+        f"longitude IS NOT NULL{where} GROUP BY {one} ORDER BY n DESC LIMIT {_DOTS}"
     )
-    top = max(int(r[2]) for r in found)
-    marks = [
+    top = max((int(r[2]) for r in found), default=1)
+    marks = _cells(bundle) if c.obscured and known else []
+    marks += [
         Mark(float(a), float(o), f"{int(n):,} rows", radius=3.0 + 9.0 * (int(n) / top) ** 0.5)
         for a, o, n in found
     ]
     missing = f" {c.rows - c.places:,} rows have no place." if c.rows > c.places else ""
     hidden = (
-        f" {c.obscured:,} places were obscured by their source: they are not where they seem."
+        f" {c.obscured:,} places were obscured by their source or generalised by a policy; they are drawn as cells."
         if c.obscured
         else ""
     )
@@ -129,6 +132,26 @@ def _places(bundle: Bundle, c: Contents, has_land: bool) -> str:
         map_of(marks, "map of observations", None, has_land)
         + f"<p class='soft small'>{extent}{missing}{hidden}</p>"
     )
+
+
+def _cells(bundle: Bundle) -> list[Mark]:
+    """Cells of places that are hidden: of their levels, else of 0.2 degree."""
+    level = "place_level" if "place_level" in bundle.columns else "NULL::VARCHAR"
+    middle = "CASE WHEN l IS NULL THEN round(floor({0} / 0.2 + 1e-9) * 0.2 + 0.1, 6) ELSE {0} END"
+    found = bundle.sql(
+        f"SELECT l, {middle.format('latitude')} AS a, {middle.format('longitude')} AS o, count(*) AS n FROM "
+        f"(SELECT latitude, longitude, {level} AS l FROM observations WHERE obscured AND latitude IS NOT NULL AND "
+        f"longitude IS NOT NULL) GROUP BY ALL ORDER BY n DESC, a, o LIMIT {_DOTS}"
+    )
+    return [
+        Mark(
+            float(a),
+            float(o),
+            f"{int(n):,} rows in this cell",
+            cell=cell_of(float(a), float(o), level),
+        )
+        for level, a, o, n in found
+    ]
 
 
 def _lost(c: Contents, manifest: dict[str, Any]) -> str:

@@ -237,7 +237,7 @@ class Rules:
         return pa.array(found)
 
     def _drawn(self, cells: Cells, uncertainty: pa.Array) -> pa.Array:
-        """Rows of iNaturalist whose place is stated to 10 km or more: it was drawn, though its table has no mark of it."""
+        """Rows of iNaturalist whose place is stated to 10 km or more: it was drawn, though nothing marks it."""
         import pyarrow as pa
         from pyarrow import compute as pc
 

@@ -80,7 +80,8 @@ class Layout:
         if not self.denied:
             return []
         return [
-            f"left out of the index, since they tell private places or places as first written: {', '.join(self.denied)}"
+            "left out of the index, since they tell private places or places as first written: "
+            f"{', '.join(self.denied)}"
         ]
 
     @cached_property
