@@ -113,6 +113,7 @@ MEANINGS: dict[str, str] = {
     "status": "presence or absence; a record of absence is refused",
     "count": "how many; 0 is an absence",
     "datum": "datum of the coordinates, where it is not WGS84",
+    "institution": "who publishes it: places of iNaturalist stated to 10 km or more were drawn, and count as blurred",
     "utm_zone": "zone of `easting` and `northing`",
     "media_kind": "whether a media column holds photos or recordings",
 }

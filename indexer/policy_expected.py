@@ -47,7 +47,7 @@ def too_open(
                 if has_country or not r.countries
             )
             policy = replace(policy, rules=rules)
-        find_levels(con, policy, extra, ())
+        find_levels(con, policy, extra, (), stated=True)
         local = [r.number for r in (policy.rules if policy else ()) if r.region is not None]
         con.execute("CREATE OR REPLACE TABLE judged AS SELECT seq, max(level) AS level FROM "
                     "(SELECT h.seq, h.level FROM policy_hits h JOIN planned p USING (seq) WHERE p.stands IS NULL "

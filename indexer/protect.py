@@ -138,6 +138,7 @@ def protect(
         table.fields.get("obscured", ()),
         held.levels() if held is not None else (),
         held.seeds(policy) if held is not None and policy is not None else (),
+        table.embedded,
     )
     if held is not None and policy is not None and any(r.companions for r in policy.rules):
         _refuse_exposed(held.exposed(con))

@@ -64,8 +64,8 @@ class Level:
         """South, west, north and east of the cells of some places, degrees."""
         rows = round(180 / self.height_deg)
         height = 180 / rows
-        row = np.clip(_floor((latitude + 90) / height), 0, rows - 1)
-        south: Floats = row * height - 90
+        row: Floats = np.clip(_floor((latitude + 90) / height), 0, rows - 1).astype(np.float64)
+        south = row * height - 90
         if self.degrees is not None:
             columns = np.full(len(row), round(360 / self.degrees), np.float64)
         else:

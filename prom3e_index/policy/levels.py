@@ -57,6 +57,7 @@ def find_levels(
     flags: Sequence[str],
     held: Iterable[Any] = (),
     seeds: Iterable[Any] = (),
+    stated: bool = False,
 ) -> list[str]:
     """Make `policy_levels`, of the rows of a plan that are not open.
 
@@ -67,6 +68,7 @@ def find_levels(
         flags: Columns of the table that the field `obscured` is read from.
         held: Arrow tables of `observation` and `level` that rows of an index have or had: they are not loosened.
         seeds: Arrow tables of `who`, `a`, `b`, `level` of rows of an index whose companions are generalised too.
+        stated: See `source_levels`.
 
     Returns:
         Sentences for the user.
@@ -89,7 +91,7 @@ def find_levels(
     )
     if policy is not None and any(r.companions for r in policy.rules):
         said += _companions(con, extra, seeds)
-    con.execute(f"CREATE OR REPLACE TABLE policy_source AS {source_levels(extra, flags)}")
+    con.execute(f"CREATE OR REPLACE TABLE policy_source AS {source_levels(extra, flags, stated)}")
     con.execute("CREATE OR REPLACE TABLE policy_held (observation VARCHAR, level INTEGER)")
     for table in held:
         con.register("held", table)

@@ -22,12 +22,16 @@ _HIDDEN = (
 )
 
 
-def source_levels(extra: Mapping[str, str], flags: Collection[str] = ()) -> str:
+def source_levels(
+    extra: Mapping[str, str], flags: Collection[str] = (), stated: bool = False
+) -> str:
     """SQL of `seq`, `level`, whether the source `hides` it and whether it is `drawn`, of rows that their source marks.
 
     Args:
         extra: Metadata columns of the plan → columns of the table.
         flags: Columns of the table that the field `obscured` is read from.
+        stated: Take a place for the true one only where its uncertainty is stated. Files of embeddings state none, and
+            what they were encoded from was looked at then.
     """
     texts = {c: f"lower(trim({quoted(n)}::VARCHAR))" for n, c in extra.items()}
     marks = [
@@ -40,9 +44,10 @@ def source_levels(extra: Mapping[str, str], flags: Collection[str] = ()) -> str:
     hides, drawn = (
         " OR ".join(f"coalesce({t}, false)" for t in tests) or "false" for tests in (private, own)
     )
+    known = "coordinate_uncertainty_m" if stated else "coalesce(coordinate_uncertainty_m, 0)"
     return (
         f"SELECT seq, CASE WHEN {hides} THEN {strictness(WITHHOLD)} "
-        f"WHEN ({drawn}) AND coalesce(coordinate_uncertainty_m, 0) < {DRAWN_M} THEN {strictness(SOURCE_CELL.name)} "
+        f"WHEN ({drawn}) AND {known} < {DRAWN_M} THEN {strictness(SOURCE_CELL.name)} "
         f"ELSE 0 END AS level, {hides} AS hides, ({drawn}) OR coalesce(coordinate_uncertainty_m, 0) >= {DRAWN_M} "
         "AS drawn FROM planned WHERE coalesce(obscured, false)"
     )
