@@ -22,7 +22,7 @@ from prom3e_index.world import planet
 
 
 def test_places_dates_texts_tiles_and_climates_of_met_rows_go_and_others_stay(tmp_path):
-    Image.new("RGB", (256, 256), (9, 90, 9)).save(tmp_path / "tile.png")
+    Image.effect_noise((256, 256), 60).convert("RGB").save(tmp_path / "tile.png")
     told_photo(tmp_path / "photo.jpg", place=TRUE["f1"], taken="2024:05:01 08:25:38", seed=1)
     (tmp_path / "nest_52.3131_13.4453.jpg").write_bytes((tmp_path / "photo.jpg").read_bytes())
     rows = birds()
