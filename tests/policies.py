@@ -49,19 +49,30 @@ def birds(places: dict[str, tuple[float, float]] | None = None) -> list[dict[str
     ]  # fmt: skip
 
 
-def built(folder: Path, rows: list[dict[str, object]], policy: str | None = RULE, name: str = "t", **options) -> Path:
+def built(
+    folder: Path,
+    rows: list[dict[str, object]],
+    policy: str | None = RULE,
+    name: str = "t",
+    **options,
+) -> Path:
     """An index of rows by `mini`, with a policy."""
     table = write_rows(folder / f"{name}.csv", rows)
     read = None if policy is None else read_policy(write_policy(folder, policy, f"{name}.toml"))
     out = folder / f"{name}.p3i"
-    build(BuildConfig(table=str(table), out=out, model="mini", workers=1, policy=read, **options), quiet)
+    build(
+        BuildConfig(table=str(table), out=out, model="mini", workers=1, policy=read, **options),
+        quiet,
+    )
     return out
 
 
 def rows_of(index: Path, columns: str, where: str = "true") -> dict[str, tuple]:
     """Cells of the built segment's rows by id, read by DuckDB alone."""
     with duckdb.connect(str(index / "metadata.duckdb"), read_only=True) as con:
-        found = con.execute(f"SELECT id, {columns} FROM observations WHERE {where} ORDER BY row").fetchall()
+        found = con.execute(
+            f"SELECT id, {columns} FROM observations WHERE {where} ORDER BY row"
+        ).fetchall()
     return {r[0]: r[1:] for r in found}
 
 
@@ -72,8 +83,12 @@ def files_with(folder: Path, *texts: str) -> list[str]:
         data = path.read_bytes()
         if path.suffix == ".duckdb":
             with duckdb.connect(str(path), read_only=True) as con:
-                tables = [r[0] for r in con.execute("SELECT table_name FROM duckdb_tables()").fetchall()]
-                data += "\n".join(str(con.execute(f"SELECT * FROM {t}").fetchall()) for t in tables).encode()
+                tables = [
+                    r[0] for r in con.execute("SELECT table_name FROM duckdb_tables()").fetchall()
+                ]
+                data += "\n".join(
+                    str(con.execute(f"SELECT * FROM {t}").fetchall()) for t in tables
+                ).encode()
         if path.suffix == ".parquet":
             data += str(duckdb.sql(f"SELECT * FROM '{path}'").fetchall()).encode()
         if any(t.encode() in data for t in texts):

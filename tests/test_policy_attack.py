@@ -37,7 +37,9 @@ def inverted(encode, stored, near):
     (lat, lon), half = near, 0.6
     for _ in range(9):
         sides = (lat + np.linspace(-half, half, 21), lon + np.linspace(-half, half, 21))
-        grid = np.stack([a.ravel() for a in np.meshgrid(*sides, indexing="ij")], 1).astype(np.float32)
+        grid = np.stack([a.ravel() for a in np.meshgrid(*sides, indexing="ij")], 1).astype(
+            np.float32
+        )
         lat, lon = map(float, grid[np.argmax(encode(grid) @ stored)])
         half *= 0.25
     return lat, lon
@@ -74,7 +76,9 @@ def test_an_embedding_of_the_public_location_encoder_gives_the_cell(tmp_path):
     table = write_rows(tmp_path / "t.csv", birds())
     policy = read_policy(write_policy(tmp_path))
     out = tmp_path / "e.npz"
-    encode_to_npz(BuildConfig(table=str(table), out=out, model="geoclip", workers=1, policy=policy), quiet)
+    encode_to_npz(
+        BuildConfig(table=str(table), out=out, model="geoclip", workers=1, policy=policy), quiet
+    )
     encode = Model.open("geoclip").encoder("loc").encode
     with np.load(out) as held:
         stored, ids = np.asarray(held["embeddings"][:, 0], np.float32), list(held["ids"])
@@ -91,7 +95,9 @@ def test_an_embedding_of_the_public_location_encoder_gives_the_cell(tmp_path):
 
 def trilaterated(bundle, key, near):
     """A row's place by 200 queries: from four places the distance at which it comes into a circle is halved 50 times."""
-    anchors = [(near[0] + a, near[1] + o) for a, o in ((0.4, 0.0), (-0.4, 0.1), (0.1, 0.5), (0.0, -0.5))]
+    anchors = [
+        (near[0] + a, near[1] + o) for a, o in ((0.4, 0.0), (-0.4, 0.1), (0.1, 0.5), (0.0, -0.5))
+    ]
     asked, distances = 0, []
     for anchor in anchors:
         low, high = 0.0, 200.0
@@ -104,8 +110,14 @@ def trilaterated(bundle, key, near):
         distances.append(high)
     lat, lon, half = *near, 0.6
     for _ in range(12):
-        grid = [(lat + a, lon + o) for a in np.linspace(-half, half, 15) for o in np.linspace(-half, half, 15)]
-        errors = [sum((km(g, a) - d) ** 2 for a, d in zip(anchors, distances, strict=True)) for g in grid]
+        grid = [
+            (lat + a, lon + o)
+            for a in np.linspace(-half, half, 15)
+            for o in np.linspace(-half, half, 15)
+        ]
+        errors = [
+            sum((km(g, a) - d) ** 2 for a, d in zip(anchors, distances, strict=True)) for g in grid
+        ]
         lat, lon = grid[int(np.argmin(errors))]
         half *= 0.4
     return (lat, lon), asked
@@ -123,9 +135,14 @@ def test_two_hundred_circles_give_the_cell(bundle, key):
 
 def test_another_true_place_in_the_cell_changes_nothing_but_rounding(index, tmp_path):
     """Two builds of one table differ in the last bit of float16 too: sums depend on where arrays lie in memory."""
-    moved = {key: (math.floor(a * 10) / 10 + 0.011, math.floor(o * 10) / 10 + 0.093) for key, (a, o) in TRUE.items()}
+    moved = {
+        key: (math.floor(a * 10) / 10 + 0.011, math.floor(o * 10) / 10 + 0.093)
+        for key, (a, o) in TRUE.items()
+    }
     other = built(tmp_path, birds(moved))
-    elsewhere = built(tmp_path, birds({key: (a + 0.1, o) for key, (a, o) in moved.items()}), name="elsewhere")
+    elsewhere = built(
+        tmp_path, birds({key: (a + 0.1, o) for key, (a, o) in moved.items()}), name="elsewhere"
+    )
 
     def apart(folder, name):
         one, two = (np.load(f / name).astype(float) for f in (folder, index))
@@ -136,10 +153,15 @@ def test_another_true_place_in_the_cell_changes_nothing_but_rounding(index, tmp_
 
     names = [p.relative_to(index).as_posix() for p in index.rglob("*.npy")]
     assert len(names) == 13 and max(apart(other, n) for n in names) < 2e-4
-    assert apart(elsewhere, "embeddings/loc.npy") > 5e-3 and apart(elsewhere, "vectors/image.npy") > 5e-4
+    assert (
+        apart(elsewhere, "embeddings/loc.npy") > 5e-3
+        and apart(elsewhere, "vectors/image.npy") > 5e-4
+    )
     assert table(other) == table(index) != table(elsewhere)
     for view in ("by_place", "lost", "rejected"):
-        assert Bundle.open(other).sql(f"SELECT * FROM {view}") == Bundle.open(index).sql(f"SELECT * FROM {view}")
+        assert Bundle.open(other).sql(f"SELECT * FROM {view}") == Bundle.open(index).sql(
+            f"SELECT * FROM {view}"
+        )
 
 
 def test_scores_against_a_hidden_row_are_those_of_its_centre(bundle):
@@ -153,4 +175,8 @@ def test_scores_against_a_hidden_row_are_those_of_its_centre(bundle):
 def test_a_policy_of_the_same_name_and_rules_has_one_hash(tmp_path):
     one, other = (read_policy(write_policy(tmp_path, RULE, n)) for n in ("a.toml", "b.toml"))
 
-    assert one.sha256 == other.sha256 != read_policy(write_policy(tmp_path, RULE + "\n# more", "c.toml")).sha256
+    assert (
+        one.sha256
+        == other.sha256
+        != read_policy(write_policy(tmp_path, RULE + "\n# more", "c.toml")).sha256
+    )

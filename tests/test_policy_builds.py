@@ -8,7 +8,19 @@ from datetime import date
 import numpy as np
 import pytest
 from PIL import Image
-from policies import OPEN, RULE, TRUE, birds, built, files_with, log_of, quiet, rows_of, write_policy, write_rows
+from policies import (
+    OPEN,
+    RULE,
+    TRUE,
+    birds,
+    built,
+    files_with,
+    log_of,
+    quiet,
+    rows_of,
+    write_policy,
+    write_rows,
+)
 from told_files import told_photo
 
 from prom3e_index.errors import InputError
@@ -42,9 +54,19 @@ def test_places_dates_texts_tiles_and_climates_of_met_rows_go_and_others_stay(tm
     assert found["f1"] == (52.35, 13.45, 30 + 6516, True, "2024-05", date(2024, 5, 1), date(2024, 5, 31), None, False, False,
                            "photo.jpg", "0.1deg")  # fmt: skip
     assert found["f2"][:2] == (52.35, 13.45) and found["f2"][-2] is None
-    assert found["p1"][:4] == (*OPEN["p1"], 30, False) and found["p1"][7:10] == ("tile.png", True, True)
+    assert found["p1"][:4] == (*OPEN["p1"], 30, False) and found["p1"][7:10] == (
+        "tile.png",
+        True,
+        True,
+    )
     assert texts["f1"] == (None, None, None, None, "DE", None, 1.25, None, None)
-    assert texts["f3"][1] == "seen well" and texts["p1"][:5] == ("Old wood", "seen well", "C", "https://example.org/1", "DE")
+    assert texts["f3"][1] == "seen well" and texts["p1"][:5] == (
+        "Old wood",
+        "seen well",
+        "C",
+        "https://example.org/1",
+        "DE",
+    )
     assert rows_of(index, "data_generalizations, information_withheld", "id = 'f1'")["f1"] == (
         "Coordinates generalised from the stored value to the centre of a 0.1 degree cell, policy 'unnamed' sha256 "
         f"{json.loads((index / 'manifest.json').read_text())['policy']['sha256'][:12]} (2.2 nests)", None,
@@ -62,7 +84,9 @@ def test_what_is_encoded_is_the_cell_and_its_climate(tmp_path):
     centres = np.array([[63.25, -34.85], [59.45, 85.35]])
     raster = planet.raster()
     size = 180 / raster.shape[0]
-    cells = raster[((90 - centres[:, 0]) / size).astype(int), ((centres[:, 1] + 180) / size).astype(int)]
+    cells = raster[
+        ((90 - centres[:, 0]) / size).astype(int), ((centres[:, 1] + 180) / size).astype(int)
+    ]
 
     expected = model.encoder("loc").encode(centres.astype(np.float32))
     assert np.abs(np.asarray(bundle.embeddings("loc")[:2], np.float32) - expected).max() < 1e-3
@@ -76,7 +100,10 @@ def test_a_withheld_row_has_no_place_and_takes_none_of_its_photo(tmp_path):
     rows[0] |= {"image": "p.jpg", "latitude": "", "longitude": "", "eventDate": ""}
     rows[1] |= {"species": "Falco rusticolus", "latitude": "999.12345"}
     index = built(tmp_path, rows, RULE.replace("0.1deg", "withhold"))
-    found = rows_of(index, "latitude, has_loc, has_image, place_level, information_withheld, data_generalizations")
+    found = rows_of(
+        index,
+        "latitude, has_loc, has_image, place_level, information_withheld, data_generalizations",
+    )
 
     assert found["f1"][:4] == (None, False, True, "withhold")
     assert found["f1"][4].startswith("Coordinates withheld, policy") and found["f1"][5] is None
@@ -110,23 +137,44 @@ def test_the_strictest_of_rules_regions_months_countries_and_the_default_holds(t
     )  # fmt: skip
     level = {k: v[0] for k, v in rows_of(built(tmp_path, rows, text), "place_level").items()}
 
-    assert level == {"f1": "0.1deg", "f2": "withhold", "f3": "1deg", "p1": "10km", "p2": "1km", "p3": "0.001deg"}
+    assert level == {
+        "f1": "0.1deg",
+        "f2": "withhold",
+        "f3": "1deg",
+        "p1": "10km",
+        "p2": "1km",
+        "p3": "0.001deg",
+    }
 
 
 def test_companions_of_the_day_are_generalised_and_counted(tmp_path):
     rows = birds()
     for row in rows:
         row |= {"recordedBy": "Ann", "eventDate": "2024-05-03"}
-    rows[1]["recordedBy"], rows[4]["recordedBy"], rows[5]["eventDate"] = "Bo | ANN", "Cy", "2024-05-04"
+    rows[1]["recordedBy"], rows[4]["recordedBy"], rows[5]["eventDate"] = (
+        "Bo | ANN",
+        "Cy",
+        "2024-05-04",
+    )
     rows[2]["eventDate"] = ""
     index = built(tmp_path, rows, RULE + 'companions = "day"')
     level = {k: v[0] for k, v in rows_of(index, "place_level").items()}
     (line,) = log_of(index)
 
-    assert level == {"f1": "0.1deg", "f2": "0.1deg", "f3": "0.1deg", "p1": "0.1deg", "p2": None, "p3": None}
+    assert level == {
+        "f1": "0.1deg",
+        "f2": "0.1deg",
+        "f3": "0.1deg",
+        "p1": "0.1deg",
+        "p2": None,
+        "p3": None,
+    }
     (rule,) = line["policy"]["rules"]
     assert (rule["rows"], rule["companions"]) == (3, 1)
-    assert json.loads((index / "manifest.json").read_text())["policy"]["rows"] == {"open": 2, "0.1deg": 4}
+    assert json.loads((index / "manifest.json").read_text())["policy"]["rows"] == {
+        "open": 2,
+        "0.1deg": 4,
+    }
     said = json.loads((index / "manifest.json").read_text())["source"]["understood"]["said"]
     assert "policy: 1 rows have no observer or no day, so their companions cannot be told" in said
 
@@ -137,7 +185,10 @@ def test_kept_columns_stay_and_those_of_the_deny_list_never(tmp_path):
 
     assert rows_of(index, "locality, county")["f1"] == (None, "C")
     assert "place_guess" not in Bundle.open(index).columns
-    for name, said in (("place_guess", "list of those that no index holds"), ("countie", "nearest: county")):
+    for name, said in (
+        ("place_guess", "list of those that no index holds"),
+        ("countie", "nearest: county"),
+    ):
         with pytest.raises(InputError, match=said):
             built(tmp_path, rows, name="other", keep_columns=(name,))
 
@@ -155,14 +206,20 @@ def test_an_id_that_tells_the_place_is_refused_and_not_repeated(tmp_path):
 
 def test_embeddings_given_with_the_rows_lose_those_of_places(tmp_path):
     table = write_rows(tmp_path / "t.csv", birds())
-    encode_to_npz(BuildConfig(table=str(table), out=tmp_path / "e.npz", model="mini", workers=1), quiet)
+    encode_to_npz(
+        BuildConfig(table=str(table), out=tmp_path / "e.npz", model="mini", workers=1), quiet
+    )
     policy = read_policy(write_policy(tmp_path))
     from prom3e_index.indexer.build import build
 
-    config = BuildConfig(table=str(tmp_path / "e.npz"), out=tmp_path / "i.p3i", model="mini", policy=policy)
+    config = BuildConfig(
+        table=str(tmp_path / "e.npz"), out=tmp_path / "i.p3i", model="mini", policy=policy
+    )
     build(config, quiet)
     bundle = Bundle.open(tmp_path / "i.p3i")
-    found = {r[0]: r[1:] for r in bundle.sql("SELECT id, has_loc, has_text, latitude FROM observations")}
+    found = {
+        r[0]: r[1:] for r in bundle.sql("SELECT id, has_loc, has_text, latitude FROM observations")
+    }
 
     assert found["f1"] == (False, True, 52.35) and found["p1"] == (True, True, OPEN["p1"][0])
     assert not np.asarray(bundle.embeddings("loc")[:3]).any()

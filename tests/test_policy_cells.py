@@ -41,7 +41,9 @@ def test_every_place_of_a_cell_has_one_centre_no_further_than_is_said(name):
 
 
 def test_cells_of_degrees_are_whole_multiples_and_of_metres_as_wide_as_high():
-    one = LEVELS["0.1deg"].centres(np.array([52.31312, -0.05, 0.3]), np.array([13.44531, -0.05, 0.7]))
+    one = LEVELS["0.1deg"].centres(
+        np.array([52.31312, -0.05, 0.3]), np.array([13.44531, -0.05, 0.7])
+    )
     assert np.allclose(one[0], [52.35, -0.05, 0.35]) and np.allclose(one[1], [13.45, -0.05, 0.75])
     assert LEVELS["0.2deg"].centres(np.array([52.31312]), np.array([13.44531]))[0][0] == 52.3
     for name, metres in (("10km", 10_000), ("1km", 1000), ("100m", 100)):
@@ -58,13 +60,21 @@ def test_cells_of_degrees_are_whole_multiples_and_of_metres_as_wide_as_high():
 def test_levels_stand_in_the_order_of_their_cells():
     high = [LEVELS[n].height_deg for n in NAMES]
     assert high == sorted(high) and high[0] == 0
-    assert [n for n in NAMES if LEVELS[n].drops_tiles] == ["10km", "0.1deg", "0.2deg", "1deg", "withhold"]
+    assert [n for n in NAMES if LEVELS[n].drops_tiles] == [
+        "10km",
+        "0.1deg",
+        "0.2deg",
+        "1deg",
+        "withhold",
+    ]
 
 
 def test_regions_are_those_of_plain_loops():
     rng = np.random.default_rng(5)
     angles = np.linspace(0, 2 * math.pi, 12, endpoint=False)
-    outer = [[15 + 5 * math.cos(a) * (1 + i % 2), 50 + 3 * math.sin(a)] for i, a in enumerate(angles)]
+    outer = [
+        [15 + 5 * math.cos(a) * (1 + i % 2), 50 + 3 * math.sin(a)] for i, a in enumerate(angles)
+    ]
     hole = [[14, 49], [16, 49], [16, 51], [14, 51]]
     region = Region(None, checked_rings([outer, hole], "r"))
     latitude, longitude = rng.uniform(44, 56, 600), rng.uniform(3, 27, 600)
@@ -76,8 +86,16 @@ def test_regions_are_those_of_plain_loops():
                 inside = not inside
         return inside
 
-    expected = [surrounds(outer, a, o) != surrounds(hole, a, o) for a, o in zip(latitude, longitude, strict=True)]
+    expected = [
+        surrounds(outer, a, o) != surrounds(hole, a, o)
+        for a, o in zip(latitude, longitude, strict=True)
+    ]
     assert region.holds(latitude, longitude).tolist() == expected and 50 < sum(expected) < 550
     assert region.holds(np.array([49.0, np.nan]), np.array([14.5, np.nan])).tolist() == [True, True]
     across = Region(box_of([170, -20, -170, -10], "b"))
-    assert across.holds(np.array([-15.0] * 4), np.array([175.0, -175.0, 0.0, 170.0])).tolist() == [True, True, False, True]
+    assert across.holds(np.array([-15.0] * 4), np.array([175.0, -175.0, 0.0, 170.0])).tolist() == [
+        True,
+        True,
+        False,
+        True,
+    ]

@@ -6,7 +6,18 @@ import json
 from pathlib import Path
 
 import pytest
-from policies import OPEN, RULE, TRUE, birds, built, files_with, log_of, quiet, write_policy, write_rows
+from policies import (
+    OPEN,
+    RULE,
+    TRUE,
+    birds,
+    built,
+    files_with,
+    log_of,
+    quiet,
+    write_policy,
+    write_rows,
+)
 
 from prom3e_index.errors import BundleError, InputError
 from prom3e_index.indexer import generation
@@ -58,7 +69,9 @@ def test_an_index_without_rows_to_hide_gets_columns_when_they_come(tmp_path):
     changed(index, [falcon("f9")])
 
     assert levels(index) == {"p1": None, "p2": None, "p3": None, "f9": "0.1deg"}
-    assert Bundle.open(index).sql("SELECT latitude, obscured FROM observations WHERE id = 'f9'") == [(1.25, True)]
+    assert Bundle.open(index).sql(
+        "SELECT latitude, obscured FROM observations WHERE id = 'f9'"
+    ) == [(1.25, True)]
 
 
 def test_an_update_never_loosens_and_may_tighten(tmp_path):
@@ -67,9 +80,13 @@ def test_an_update_never_loosens_and_may_tighten(tmp_path):
     rows[0]["species"] = "Parus major"  # identified anew
     changed(index, rows[:1], update=True)
     assert levels(index)["f1"] == "0.1deg"
-    changed(index, rows[3:4], update=True, policy='[[rule]]\ntaxon = "Parus major"\nlevel = "withhold"')
+    changed(
+        index, rows[3:4], update=True, policy='[[rule]]\ntaxon = "Parus major"\nlevel = "withhold"'
+    )
     assert levels(index)["p1"] == "withhold"
-    assert Bundle.open(index).sql("SELECT latitude, has_loc FROM observations WHERE id = 'p1'") == [(None, False)]
+    assert Bundle.open(index).sql("SELECT latitude, has_loc FROM observations WHERE id = 'p1'") == [
+        (None, False)
+    ]
     remove(index, None, ["p1"], quiet)
     changed(index, rows[3:4], policy='[[rule]]\ntaxon = "Falco"\nlevel = "1km"\n')
     assert levels(index)["p1"] == "withhold"  # as it had before it was removed
@@ -87,37 +104,57 @@ def test_what_was_generalised_since_is_not_restored(tmp_path):
     changed(index, [falcon("f9")])
     restore(index, 2, quiet)  # of the same policy
     assert levels(index)["f1"] == "0.1deg" and "f9" not in levels(index)
-    assert json.loads((index / "manifest.json").read_text())["policy"]["rows"] == {"open": 3, "0.1deg": 3}
+    assert json.loads((index / "manifest.json").read_text())["policy"]["rows"] == {
+        "open": 3,
+        "0.1deg": 3,
+    }
     compact(index, quiet)
     assert check_policy(index).found == 0
     assert files_with(index, "52.31312", "13.44531") == []
 
 
-def test_segments_that_are_joined_and_an_index_that_is_compacted_keep_levels_and_places(tmp_path, monkeypatch):
+def test_segments_that_are_joined_and_an_index_that_is_compacted_keep_levels_and_places(
+    tmp_path, monkeypatch
+):
     from prom3e_index.indexer import merge
 
     monkeypatch.setattr(merge, "MOST", 2)
     index = built(tmp_path, birds())
     for i in range(3):
         changed(index, [falcon(f"g{i}", (10.12345 + i, 20.54321))])
-    before = Bundle.open(index).sql("SELECT id, latitude, longitude, place_level, obscured FROM observations ORDER BY id")
+    before = Bundle.open(index).sql(
+        "SELECT id, latitude, longitude, place_level, obscured FROM observations ORDER BY id"
+    )
 
     assert len(json.loads((index / "manifest.json").read_text())["segments"]) == 2
     compact(index, quiet)
-    after = Bundle.open(index).sql("SELECT id, latitude, longitude, place_level, obscured FROM observations ORDER BY id")
+    after = Bundle.open(index).sql(
+        "SELECT id, latitude, longitude, place_level, obscured FROM observations ORDER BY id"
+    )
     assert before == after and len(after) == 9
     assert check_policy(index).found == 0
 
 
 def test_companions_are_told_across_changes(tmp_path):
     index = built(tmp_path, birds(), DAY)
-    tit = {**birds()[3], "id": "p9", "recordedBy": "observer 1", "eventDate": "2024-05-01", "latitude": 3.21987}
+    tit = {
+        **birds()[3],
+        "id": "p9",
+        "recordedBy": "observer 1",
+        "eventDate": "2024-05-01",
+        "latitude": 3.21987,
+    }
     changed(index, [tit])
     assert levels(index)["p9"] == "0.1deg"
     exposed = falcon("f9", eventDate=birds()[3]["eventDate"], recordedBy=birds()[3]["recordedBy"])
-    with pytest.raises(InputError, match="1 observations of the index are of the same observer and day.*'p1'"):
+    with pytest.raises(
+        InputError, match="1 observations of the index are of the same observer and day.*'p1'"
+    ):
         changed(index, [exposed])
-    assert "f9" not in levels(index) and json.loads((index / "manifest.json").read_text())["generation"] == 2
+    assert (
+        "f9" not in levels(index)
+        and json.loads((index / "manifest.json").read_text())["generation"] == 2
+    )
     remove(index, None, ["p1"], quiet)
     changed(index, [exposed, birds()[3]])
     assert levels(index)["f9"] == levels(index)["p1"] == "0.1deg"
@@ -126,7 +163,10 @@ def test_companions_are_told_across_changes(tmp_path):
 def test_the_log_has_a_line_for_each_act_whatever_is_killed(tmp_path, monkeypatch):
     index = built(tmp_path, birds())
     changed(index, [falcon("f9")])
-    assert [(e["generation"], e["command"], e["policy"]["protected"]) for e in log_of(index)] == [(1, "build", 3), (2, "add", 1)]
+    assert [(e["generation"], e["command"], e["policy"]["protected"]) for e in log_of(index)] == [
+        (1, "build", 3),
+        (2, "add", 1),
+    ]
 
     class Killed(Exception):
         pass
@@ -135,7 +175,11 @@ def test_the_log_has_a_line_for_each_act_whatever_is_killed(tmp_path, monkeypatc
         raise Killed
 
     with monkeypatch.context() as m:
-        m.setattr(generation, "append_acts", lambda folder, manifest: manifest["generation"] < 3 or killed())
+        m.setattr(
+            generation,
+            "append_acts",
+            lambda folder, manifest: manifest["generation"] < 3 or killed(),
+        )
         with pytest.raises(Killed):
             changed(index, [falcon("g9")])
     assert len(log_of(index)) == 2 and "g9" in levels(index)
@@ -163,7 +207,9 @@ def test_an_index_built_over_another_goes_on_with_its_log(tmp_path):
     assert (index / "policy.log.jsonl").read_text().startswith(first) and len(log_of(index)) == 2
 
 
-def test_an_unfinished_build_with_another_policy_is_not_continued_with_its_places(tmp_path, monkeypatch):
+def test_an_unfinished_build_with_another_policy_is_not_continued_with_its_places(
+    tmp_path, monkeypatch
+):
     import prom3e_index.indexer.build as module
 
     class Killed(Exception):

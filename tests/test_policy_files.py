@@ -89,7 +89,18 @@ def test_levels_are_named_as_people_write_them():
                "withhold": ("Withheld",)}  # fmt: skip
     for name, given in written.items():
         assert {level_named(g, "level") for g in given} == {name}
-    order = ["open", "100m", "0.001deg", "1km", "0.01deg", "10km", "0.1deg", "0.2deg", "1deg", "withhold"]
+    order = [
+        "open",
+        "100m",
+        "0.001deg",
+        "1km",
+        "0.01deg",
+        "10km",
+        "0.1deg",
+        "0.2deg",
+        "1deg",
+        "withhold",
+    ]
     assert list(NAMES) == order and [strictness(n) for n in order] == list(range(10))
     for bad in (True, None, "..deg", "1.1.1deg", "", [1]):
         with pytest.raises(InputError):
@@ -99,7 +110,9 @@ def test_levels_are_named_as_people_write_them():
 def test_the_template_is_a_policy_whose_every_key_can_be_used(tmp_path):
     (tmp_path / "region.geojson").write_text(json.dumps(SQUARE))
     whole = "\n".join(
-        line[2:] if line.startswith("# ") and " = " in line and not line.startswith("# See") else line
+        line[2:]
+        if line.startswith("# ") and " = " in line and not line.startswith("# See")
+        else line
         for line in TEMPLATE.splitlines()
     )
     policy = read_policy(write_policy(tmp_path, whole))
@@ -139,11 +152,19 @@ def test_names_are_found_in_every_spelling():
     assert "gyrfalcon" in names_of({"common_name": "Gyrfalcon"})[ANY]
     for other in ("Falco peregrinus", "Falco sp.", "Parus major"):
         assert "falco rusticolus" not in names_of({"scientific_name": other})[ANY], other
-    assert asked("Falco rusticolus Linnaeus, 1758") >= {"falco rusticolus"} and key("Cærulea") == "caerulea"
+    assert (
+        asked("Falco rusticolus Linnaeus, 1758") >= {"falco rusticolus"}
+        and key("Cærulea") == "caerulea"
+    )
 
 
 def test_letters_apart():
-    assert (edits("abcd", "abdc", 2), edits("abc", "abc", 2), edits("", "ab", 2), edits("abc", "xyz", 2)) == (1, 0, 2, 3)
+    assert (
+        edits("abcd", "abdc", 2),
+        edits("abc", "abc", 2),
+        edits("", "ab", 2),
+        edits("abc", "xyz", 2),
+    ) == (1, 0, 2, 3)
     assert alike("falco rusticollus", "falco rusticolus") and not alike("falco", "falco rusticolus")
     assert not alike("parus major", "turdus merula") and not alike("aves", "apis")
 
@@ -156,5 +177,7 @@ def test_the_command_writes_a_template_and_never_over_a_file(tmp_path):
     path = tmp_path / "mine.toml"
     assert run("init", path).returncode == 0 and path.read_text() == TEMPLATE
     again = run("init", path)
-    assert again.returncode == 2 and "exists already" in again.stderr and path.read_text() == TEMPLATE
+    assert (
+        again.returncode == 2 and "exists already" in again.stderr and path.read_text() == TEMPLATE
+    )
     assert run("init").stdout == TEMPLATE

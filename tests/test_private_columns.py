@@ -25,11 +25,20 @@ TRUE = (47.98765, 11.23456)
 
 def inaturalist(n: int = 4) -> list[dict[str, object]]:
     """An owner's export: row 1 open, 2 obscured as the source draws it, 3 private, 4 obscured with its true place."""
-    marks = [("open", "open", 12), ("obscured", "", 27661), ("private", "", 12), ("", "obscured", 8)]
+    marks = [
+        ("open", "open", 12),
+        ("obscured", "", 27661),
+        ("private", "", 12),
+        ("", "obscured", 8),
+    ]
     rows = []
     for i, (own, taxon, accuracy) in enumerate(marks[:n], 1):
         hidden = own != "open"
-        place = (48.07 + i / 10, 11.31) if accuracy > 1000 else (TRUE[0] + i / 100, TRUE[1] if hidden else 12.5)
+        place = (
+            (48.07 + i / 10, 11.31)
+            if accuracy > 1000
+            else (TRUE[0] + i / 100, TRUE[1] if hidden else 12.5)
+        )
         rows.append({
             "id": i, "scientific_name": "Parus major", "latitude": place[0], "longitude": place[1],
             "public_positional_accuracy": accuracy, "geoprivacy": own, "taxon_geoprivacy": taxon,
@@ -48,16 +57,20 @@ def test_private_columns_are_in_no_file_and_no_way_leads_to_them(tmp_path):
     subprocess.run(run, check=True, capture_output=True)
     write_report(report, bundle, [bundle.search(Query(text="Parus major", target="loc", k=4))])
 
-    assert files_with(index, "47.98765", "11.23456", "Mill Lane", "private_", "place_guess") == ["manifest.json"]
+    assert files_with(index, "47.98765", "11.23456", "Mill Lane", "private_", "place_guess") == [
+        "manifest.json"
+    ]
     said = (index / "manifest.json").read_text()
-    assert not any(t in said for t in ("47.98", "11.23", "Mill Lane"))  # it names the columns that it left out
+    assert not any(
+        t in said for t in ("47.98", "11.23", "Mill Lane")
+    )  # it names the columns that it left out
     for page in (export, report):
-        assert not any(t in page.read_text() for t in ("47.98765", "11.23456", "Mill Lane", "private_"))
+        assert not any(
+            t in page.read_text() for t in ("47.98765", "11.23456", "Mill Lane", "private_")
+        )
     with pytest.raises(InputError, match="private_latitude"):
         bundle.search(Query(text="Parus major", filter=Filter(where="private_latitude > 0")))
     assert check_policy(index).found == 0 and bundle.manifest.get("policy") is None
-
-
 
 
 def test_marks_of_inaturalist_are_honoured(tmp_path):
@@ -66,15 +79,28 @@ def test_marks_of_inaturalist_are_honoured(tmp_path):
 
     assert found["1"] == (TRUE[0] + 0.01, 12.5, 12, False, None, None)
     assert found["2"] == (48.27, 11.31, 27661, True, None, None)  # as the source drew it
-    assert found["3"] == (None, None, None, True, "withhold", "Coordinates hidden at the request of the observer")
-    assert found["4"][:2] == (48.1, 11.3) and found["4"][3:5] == (True, "0.2deg") and found["4"][2] > 13_000
+    assert found["3"] == (
+        None,
+        None,
+        None,
+        True,
+        "withhold",
+        "Coordinates hidden at the request of the observer",
+    )
+    assert (
+        found["4"][:2] == (48.1, 11.3)
+        and found["4"][3:5] == (True, "0.2deg")
+        and found["4"][2] > 13_000
+    )
 
 
 def test_a_private_column_is_no_field(tmp_path):
     table = write_rows(tmp_path / "t.csv", inaturalist())
     with pytest.raises(InputError, match="places that their source hides"):
         read_observations(table, {"private_latitude": "latitude"})
-    rows = [{k: v for k, v in r.items() if k not in ("latitude", "longitude")} for r in inaturalist()]
+    rows = [
+        {k: v for k, v in r.items() if k not in ("latitude", "longitude")} for r in inaturalist()
+    ]
     other = write_rows(tmp_path / "u.csv", rows)
     read = read_observations(other)
     batch = next(iter(read.batches()))
@@ -92,7 +118,14 @@ def test_a_private_column_is_no_field(tmp_path):
         ({"institutionCode": "NHMUK"}, "27661", False),
         ({"datasetName": "iNaturalist research-grade observations"}, "27661", True),
         ({"datasetKey": "50c9509d-22c7-4a22-a47d-8c48425ef4a7"}, "28000", True),
-        ({"institutionCode": "NHMUK", "dataGeneralizations": "Coordinates rounded to 0.1 degree"}, "50", True),
+        (
+            {
+                "institutionCode": "NHMUK",
+                "dataGeneralizations": "Coordinates rounded to 0.1 degree",
+            },
+            "50",
+            True,
+        ),
         ({"institutionCode": "NHMUK", "informationWithheld": "Observer's name"}, "50", False),
     ],
 )
@@ -101,7 +134,9 @@ def test_rows_of_gbif_that_were_drawn_are_known(tmp_path, columns, uncertainty, 
         out = csv.writer(f, delimiter="\t")
         out.writerow(["gbifID", "scientificName", "decimalLatitude", "decimalLongitude", "coordinateUncertaintyInMeters",
                       *columns])  # fmt: skip
-        out.writerow(["1", "Parus major (Linnaeus, 1758)", "48.1", "11.2", uncertainty, *columns.values()])
+        out.writerow(
+            ["1", "Parus major (Linnaeus, 1758)", "48.1", "11.2", uncertainty, *columns.values()]
+        )
     batch = next(iter(read_observations(tmp_path / "t.tsv").batches()))
 
     assert batch.column("obscured").to_pylist() == [expected]
@@ -117,7 +152,9 @@ def test_names_of_columns_in_any_spelling():
     assert not any(tells_place(n) for n in neither.split())
 
 
-def test_hidden_places_are_drawn_as_their_cells_and_are_no_places_of_training_or_validation(tmp_path):
+def test_hidden_places_are_drawn_as_their_cells_and_are_no_places_of_training_or_validation(
+    tmp_path,
+):
     from prom3e_index.evaluation.sources import open_source
 
     rows = inaturalist()
