@@ -187,6 +187,12 @@ def add(
         new = conclude(index, old, new, model, progress)
         take_away(work, WORK_FILES)
         counts = entry["counts"]
+        told = said_of(expanded(facts), facts["windowing"])
+        if update and facts["protected"]["protected"]:
+            told.append(
+                "what stood of these observations before lies in the index's folder until compact; `policy check` says "
+                "whether it tells their places"
+            )
         return Changed(
             new,
             entry["rows"],
@@ -194,7 +200,7 @@ def add(
             **done,
             lost=counts["files_lost"],
             observations=counts["observations"],
-            said=tuple(said_of(expanded(facts), facts["windowing"])),
+            said=tuple(told),
         )
 
 

@@ -67,12 +67,12 @@ class Level:
         row: Floats = np.clip(_floor((latitude + 90) / height), 0, rows - 1).astype(np.float64)
         south = row * height - 90
         if self.degrees is not None:
-            columns = np.full(len(row), round(360 / self.degrees), np.float64)
+            columns: Floats = np.full(len(row), round(360 / self.degrees), np.float64)
         else:
             around = 360 / height * np.cos(np.radians(south + height / 2))
             columns = np.maximum(1, np.floor(around + 1e-9))
         width = 360 / columns
-        column = np.clip(_floor((longitude + 180) / width), 0, columns - 1)
+        column = np.minimum(np.maximum(_floor((longitude + 180) / width), 0.0), columns - 1)
         west: Floats = column * width - 180
         north: Floats = south + height
         east: Floats = west + width

@@ -25,6 +25,7 @@ LEVEL, GENERALISED, WITHHELD = "place_level", "data_generalizations", "informati
 """Columns that say of a row how far its place was generalised, and the two texts of Darwin Core."""
 OWN_COLUMNS = (LEVEL, GENERALISED, WITHHELD)
 _TABLES = ("hits", "companions", "seeds", "source", "held", "levels", "places", "reach")
+_DONE = ("protected", "by_source", "refused", "tiles", "media", "texts", "climates", "months")
 _SCANNED = ("source", "license", "rights_holder", "event_date")
 """Fields that are texts of the table, beside its further columns."""
 _AT_SOURCE = "Coordinates hidden at the request of the observer"
@@ -50,6 +51,11 @@ def generalise(
         `rows` planned afterwards, and of the generalised: `protected`, `by_source`, `tiles` and `climates` left out,
         `media` whose names told the place, `texts` emptied, `refused` rows whose ids told it, `months`.
     """
+    if not _count(con, "SELECT count(*) FROM policy_levels"):
+        if policy is not None:
+            con.execute(f"UPDATE rejected SET reason = {redacted_sql('reason')}")
+        _drop(con)
+        return {"rows": _count(con, "SELECT count(*) FROM planned"), **dict.fromkeys(_DONE, 0)}
     _places(con, policy)
     done = {
         "protected": _count(con, "SELECT count(*) FROM policy_places"),
@@ -75,9 +81,13 @@ def generalise(
     )
     done["months"] = _months(con, extra, kept)
     _reasons(con, embedded)
+    _drop(con)
+    return {"rows": _count(con, "SELECT count(*) FROM planned"), **done}
+
+
+def _drop(con: duckdb.DuckDBPyConnection) -> None:
     for name in _TABLES:
         con.execute(f"DROP TABLE IF EXISTS policy_{name}")
-    return {"rows": _count(con, "SELECT count(*) FROM planned"), **done}
 
 
 def _count(con: duckdb.DuckDBPyConnection, query: str) -> int:

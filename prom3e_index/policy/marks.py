@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from prom3e_index.policy.cells import SOURCE_CELL, WITHHOLD, strictness
+from prom3e_index.policy.cells import NAMES, SOURCE_CELL, WITHHOLD, strictness
 from prom3e_index.policy.columns import plain
 from prom3e_index.policy.matching import quoted
 from prom3e_index.tables.normalise import DRAWN_M
 
 _MARKS = ("geoprivacy", "taxongeoprivacy", "coordinatesobscured", "obscured", "sourceobscured")
+_GENERALISED = ", ".join(f"'{n}'" for n in NAMES[1:])
 _TOLD = ("informationwithheld", "datageneralizations")
 _HIDDEN = (
     r"hidden at the request|(?:coordinates|location|locality|place)\S* "
@@ -44,6 +45,13 @@ def source_levels(
     hides, drawn = (
         " OR ".join(f"coalesce({t}, false)" for t in tests) or "false" for tests in (private, own)
     )
+    made = [
+        f"{quoted(n)}::VARCHAR IN ({_GENERALISED})"
+        for n, c in extra.items()
+        if plain(c) == "placelevel"
+    ]
+    if made:  # as this program exports rows: their places are centres already
+        drawn = f"({drawn}) AND NOT coalesce({made[0]}, false)"
     known = "coordinate_uncertainty_m" if stated else "coalesce(coordinate_uncertainty_m, 0)"
     return (
         f"SELECT seq, CASE WHEN {hides} THEN {strictness(WITHHOLD)} "
