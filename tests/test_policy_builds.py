@@ -238,3 +238,41 @@ def test_explain_says_what_would_be_and_writes_nothing(tmp_path):
     assert "emptied in generalised rows: locality" in said
     assert sorted(tmp_path.iterdir()) == before
     assert not any(str(v)[:5] in said for place in TRUE.values() for v in place)
+
+
+def test_rows_that_this_program_exported_keep_their_places_and_levels(tmp_path):
+    from prom3e_index.show.export import export_metadata
+
+    rows = birds()
+    rows[0] |= {"coordinatesObscured": "true", "coordinateUncertaintyInMeters": 50}
+    index = built(tmp_path, rows, RULE.replace("0.1deg", "0.01deg"))
+    export_metadata(Bundle.open(index), tmp_path / "out.csv", "csv")
+    from prom3e_index.indexer.build import build
+
+    again = tmp_path / "again.p3i"
+    build(BuildConfig(table=str(tmp_path / "out.csv"), out=again, model="mini", workers=1), quiet)
+    what = (
+        "latitude, longitude, coordinate_uncertainty_m, obscured, place_level, data_generalizations"
+    )
+
+    assert rows_of(again, what) == rows_of(index, what)
+    assert [v[4] for v in rows_of(again, what).values()] == [
+        "0.2deg",
+        "0.01deg",
+        "0.01deg",
+        None,
+        None,
+        None,
+    ]
+
+
+def test_an_index_without_a_hidden_place_has_no_columns_of_policies_and_no_log(tmp_path):
+    for name, policy in (
+        ("none", None),
+        ("unmet", '[[rule]]\ntaxon = "Aquila chrysaetos"\nlevel = "1km"\n'),
+    ):
+        index = built(tmp_path, birds(), policy, name=name)
+        assert not {"place_level", "data_generalizations", "information_withheld"} & set(
+            Bundle.open(index).columns
+        )
+        assert (index / "policy.log.jsonl").is_file() == (policy is not None)

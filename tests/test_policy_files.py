@@ -6,12 +6,13 @@ import json
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from policies import RULE, birds, built, write_policy
 
 from prom3e_index.errors import BundleError, InputError
 from prom3e_index.policy.cells import NAMES, level_named, strictness
-from prom3e_index.policy.names import ANY, alike, asked, edits, key, names_of
+from prom3e_index.policy.names import ANY, alike, asked, edits, key, names_of, near_names_of
 from prom3e_index.policy.rules import policy_of, read_policy
 from prom3e_index.policy.template import TEMPLATE
 
@@ -167,6 +168,21 @@ def test_letters_apart():
     ) == (1, 0, 2, 3)
     assert alike("falco rusticollus", "falco rusticolus") and not alike("falco", "falco rusticolus")
     assert not alike("parus major", "turdus merula") and not alike("aves", "apis")
+
+
+def test_near_names_are_those_of_comparing_every_pair():
+    rng = np.random.default_rng(2)
+    words = ["".join(rng.choice(list("abc"), rng.integers(4, 9))) for _ in range(120)]
+    names = [f"{a} {b}" for a, b in zip(words[::2], words[1::2], strict=True)]
+    near = []
+    for name in names:
+        at, other = int(rng.integers(1, len(name) - 1)), int(rng.integers(1, len(name) - 1))
+        near += [name[:at] + name[at + 1 :], name[:at] + name[at : at + 2][::-1] + name[at + 2 :]]
+        near += [name[:at] + "d" + name[at:other] + "d" + name[other:], "d" + name]
+    found = near_names_of(names, near)
+
+    assert all(set(found[n]) == {k for k in near if k != n and alike(n, k)} for n in names)
+    assert sum(map(len, found.values())) > 100
 
 
 def test_the_command_writes_a_template_and_never_over_a_file(tmp_path):

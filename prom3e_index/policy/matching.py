@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from prom3e_index.errors import InputError
 from prom3e_index.policy.cells import strictness
 from prom3e_index.policy.columns import plain
-from prom3e_index.policy.names import ANY, SYNONYM_COLUMNS, Names, alike, names_of
+from prom3e_index.policy.names import ANY, SYNONYM_COLUMNS, Names, names_of, near_names_of
 from prom3e_index.policy.rules import Policy, Rule
 from prom3e_index.schema import RANKS
 
@@ -130,13 +130,15 @@ def _met(named: Names, asked: Mapping[str, list[Rule]]) -> set[int]:
 
 def _unmet(rules: list[Rule], known: set[str], ranks: set[str], asked: set[str]) -> list[str]:
     """What is said of rules that meet no row; refuses those that a slip of the pen may have left out."""
+    sought = {name for r in rules if not r.absent for name in r.names}
+    alike = near_names_of(sought, known - asked) if sought else {}
     for rule in (r for r in rules if not r.absent):
         if rule.rank is not None and rule.rank not in ranks and known:
             raise InputError(
                 f"{rule.title} of the policy asks for the {rule.rank}, which no row of the table states. Add a column "
                 f"{rule.rank}, name the species instead, or say `absent = true` in the rule. Nothing was made."
             )
-        near = sorted({k for k in known - asked for name in rule.names if alike(name, k)})
+        near = sorted({k for name in rule.names for k in alike[name]})
         if near:
             shown = ", ".join(repr(n) for n in near[:_SHOWN])
             raise InputError(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
 from prom3e_index.schema import RANKS
@@ -122,6 +122,33 @@ def alike(name: str, other: str) -> bool:
         return False
     most = 1 if min(len(name), len(other)) < 8 else 2
     return edits(name, other, most) <= most
+
+
+def near_names_of(asked: Iterable[str], known: Iterable[str]) -> dict[str, list[str]]:
+    """For each name that is asked for, those of the known ones that are alike.
+
+    Two edits leave one of five pieces of a name as it is, moved by two letters at most; so few pairs are compared.
+    """
+    pieces: dict[str, list[tuple[str, int]]] = {}
+    out: dict[str, list[str]] = {}
+    for name in asked:
+        out[name] = []
+        step = max(1, -(-len(name) // 5))
+        for at in range(0, len(name), step):
+            pieces.setdefault(name[at : at + step], []).append((name, at))
+    lengths = sorted({len(p) for p in pieces})
+    for other in known:
+        met = {
+            name
+            for length in lengths
+            for at in range(len(other) - length + 1)
+            for name, own in pieces.get(other[at : at + length], ())
+            if abs(own - at) <= 2
+        }
+        for name in met:
+            if name != other and alike(name, other):
+                out[name].append(other)
+    return {name: sorted(others) for name, others in out.items()}
 
 
 def edits(a: str, b: str, most: int) -> int:
