@@ -53,13 +53,15 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "policy init": (
         ("a policy to fill in, with every key explained", "prom3e-index policy init policy.toml"),
+        ("the same on the screen", "prom3e-index policy init"),
     ),
     "policy explain": (
         ("what a policy would do to a table, rule by rule", "prom3e-index policy explain policy.toml birds.csv"),
+        ("the same of a table whose photos lie elsewhere", "prom3e-index policy explain policy.toml june.csv --media june-files"),
     ),
     "policy check": (
         ("whether a finished index tells a place that it should hide", "prom3e-index policy check"),
-        ("the same of another index, whose photos lie elsewhere", "prom3e-index policy check -i birds.p3i --media photos"),
+        ("the same of another index, whose photos lie elsewhere", "prom3e-index policy check -i birds.p3i --media june-files"),
     ),
     "add": (
         ("new observations; those the index has are left alone", "prom3e-index add june.csv"),

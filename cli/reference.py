@@ -108,12 +108,12 @@ MEANINGS: dict[str, str] = {
     "rights_holder": "who is to be named",
     "source": "where the record comes from",
     "observation": "id of the observation that a further row belongs to; only by `--map`",
+    "institution": "who publishes it: places of iNaturalist stated to 10 km or more were drawn, and count as blurred",
     "start_s": "seconds from the start of the recording",
     "end_s": "seconds from the start of the recording",
     "status": "presence or absence; a record of absence is refused",
     "count": "how many; 0 is an absence",
     "datum": "datum of the coordinates, where it is not WGS84",
-    "institution": "who publishes it: places of iNaturalist stated to 10 km or more were drawn, and count as blurred",
     "utm_zone": "zone of `easting` and `northing`",
     "media_kind": "whether a media column holds photos or recordings",
 }
