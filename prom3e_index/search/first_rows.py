@@ -13,6 +13,7 @@ from prom3e_index.bundle.memory_maps import stacked
 from prom3e_index.bundle.opened import BundleFolder
 from prom3e_index.bundle.species_codes import species_codes
 from prom3e_index.confidence.signals import UNKNOWN, First
+from prom3e_index.search.meaning import means_nothing
 
 if TYPE_CHECKING:
     from prom3e_index.confidence.calibrated import Calibration
@@ -26,6 +27,8 @@ def calibration_for(
 ) -> tuple[Calibration | None, str]:
     """The calibration that knows a direction: the index's own, else the model's; and why there is none.
 
+    A model's says nothing of observations of which the model knows nothing: see `meaning`.
+
     Raises:
         BundleError, ModelError: One of them is damaged.
     """
@@ -34,7 +37,9 @@ def calibration_for(
     if not why:
         return own, ""
     theirs = model.confidence
-    if theirs is not None and theirs.why_not(visible, target) is None:
+    if theirs is None or means_nothing(bundle):
+        return None, why
+    if theirs.why_not(visible, target) is None:
         return theirs, ""
     return None, why
 
