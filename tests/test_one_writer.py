@@ -27,7 +27,7 @@ from prom3e_index.bundle.filters import Filter
 from prom3e_index.errors import BundleError
 from prom3e_index.indexer import change
 from prom3e_index.indexer.change import remove
-change.is_stale = lambda manifest: False  # measuring anew is slow, and no part of this
+change.is_stale = lambda *_: False  # measuring anew is slow, and no part of this
 index, rows = Path(sys.argv[1]), [int(n) for n in sys.argv[2].split(",")]
 sys.stdout.write("ready\\n"); sys.stdout.flush()
 sys.stdin.readline()

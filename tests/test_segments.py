@@ -166,7 +166,7 @@ def test_a_joined_segment_with_lists_is_tuned(tmp_path, few, monkeypatch, mini):
     build(
         BuildConfig(table=table_of, out=index, wish=Wish(recall=0.9, kind="ivf-sq8"), model="mini")
     )
-    monkeypatch.setattr(change, "is_stale", lambda manifest: False)
+    monkeypatch.setattr(change, "is_stale", lambda *_: False)
     for n in range(3):
         add(index, table(tmp_path, f"{n}.csv", [f"{n}-{i}" for i in range(900)], shift=n), quiet)
     last = manifest_of(index)["segments"][-1]
