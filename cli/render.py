@@ -62,7 +62,7 @@ def write_answer(
     elif format == "geojson":
         text = export.geojson(found, ascii_only=ascii_only) + "\n"
     if format not in ("table", "json"):  # which hold them
-        for line in told(answer) + notes(answer):
+        for line in [f"note: {t}" for t in told(answer)] + notes(answer):
             say(line, err=True)
     if explain and format != "table":
         for line in explained(answer):
