@@ -16,6 +16,7 @@ from test_escapes import Elements
 
 from prom3e_index import Query, to_pandas
 from prom3e_index.cli.render import table
+from prom3e_index.models.folder import Model
 from prom3e_index.search import in_words
 from prom3e_index.search.meaning import MEANINGLESS
 from prom3e_index.search.run import Bundle
@@ -234,14 +235,22 @@ def test_indexes_of_earlier_versions_open_and_say_so(version, ask):
     assert "earlier version; prom3e-index rebuild calibrates it" in out
 
 
-def test_an_index_without_a_calibration_answers_and_says_so(bundle_path, tmp_path):
+def test_an_index_without_a_calibration_answers_and_says_so(bundle_path, tmp_path, monkeypatch):
     copied = tmp_path / "i.p3i"
     shutil.copytree(bundle_path, copied)
     manifest = json.loads((copied / "manifest.json").read_text())
     del manifest["confidence"]  # as versions before it wrote
     (copied / "manifest.json").write_text(json.dumps(manifest))
+    query = Query(location=(1, 2), target="image", k=2)
     with Bundle.open(copied) as found:
-        told = found.search(Query(location=(1, 2), target="loc", k=2))
+        told = found.search(query)
+    assert told.query["confidence"]["source"] == "model"
+    assert "that the model was validated on, none of them from here" in in_words.confidence(
+        told.query
+    )
+    monkeypatch.setattr(Model, "confidence", None)
+    with Bundle.open(copied) as found:
+        told = found.search(query)
     assert told.query["confidence"]["p_right"] is None
     assert "earlier version" in in_words.confidence(told.query)
 
