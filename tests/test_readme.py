@@ -39,7 +39,9 @@ def run(monkeypatch, capsys):
     return typed
 
 
-@pytest.mark.timeout(900)  # thirteen programs, one of which trains, on a machine that may do other work
+@pytest.mark.timeout(
+    900
+)  # thirteen programs, one of which trains, on a machine that may do other work
 def test_commands_and_code_run(run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for line in block("commands").splitlines():

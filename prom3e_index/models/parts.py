@@ -14,7 +14,7 @@ from prom3e_index.models.settings import NOT_STATED
 if TYPE_CHECKING:
     from prom3e_index.models.folder import Model
 
-_BESIDE = ("bank.safetensors", "seen.npz", "model.toml")
+_BESIDE = ("bank.safetensors", "seen.npz", "model.toml", "confidence.json")
 """Files of a model's folder that are no weights of its MVAE."""
 
 
