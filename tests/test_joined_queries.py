@@ -20,7 +20,7 @@ from prom3e_index.search.joined import joined_rows
 from prom3e_index.search.query import Query
 from prom3e_index.search.query_names import read_text
 from prom3e_index.search.run import Bundle
-from training.stage_two.output import set_lines
+from prom3e_index.training.stage_two.output import set_lines
 
 SETS = """
 [weights.sets.2]

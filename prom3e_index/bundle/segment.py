@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from prom3e_index.bundle.held_files import HeldFiles
 from prom3e_index.bundle.media_folders import MediaFolders
 from prom3e_index.bundle.memory_maps import stored_array
+from prom3e_index.bundle.species_codes import FILE as SPECIES
 from prom3e_index.errors import BundleError
 from prom3e_index.schema import RECORDS
 
@@ -111,6 +112,11 @@ class Segment:
     def present(self) -> NDArray[np.bool_]:
         """(rows, m): which modalities each row has."""
         return self.array("embeddings/present.npy", len(self._manifest["modalities"]), np.bool_)
+
+    @cached_property
+    def species(self) -> NDArray[np.int64] | None:
+        """(rows,) numbers of the rows' species, see `species_codes`; None in segments of earlier versions."""
+        return self.array(SPECIES, None, np.int64) if self.has(SPECIES) else None
 
     @cached_property
     def _records(self) -> Any:

@@ -46,19 +46,18 @@ def species_codes(bundle: BundleFolder, rows: Ints | None = None) -> Ints:
         here = np.flatnonzero((flat >= segment.first) & (flat < segment.first + segment.rows))
         if not len(here):
             continue
-        if segment.has(FILE):
-            out[here] = segment.array(FILE, None, np.int64)[flat[here] - segment.first]
+        if segment.species is not None:
+            out[here] = segment.species[flat[here] - segment.first]
         else:
-            out[here] = _of_table(bundle, np.unique(flat[here]))[1][
-                np.unique(flat[here], return_inverse=True)[1]
-            ]
+            some, at = np.unique(flat[here], return_inverse=True)
+            out[here] = _of_table(bundle, some)[1][at.reshape(-1)]
     return out.reshape(np.shape(rows))
 
 
 def _of_segment(bundle: BundleFolder, number: int) -> Ints:
     segment = bundle.segments[number]
-    if segment.has(FILE):
-        return np.asarray(segment.array(FILE, None, np.int64))
+    if segment.species is not None:
+        return np.asarray(segment.species)
     rows, codes = _of_table(bundle, None)
     out = np.full(bundle.places, UNKNOWN, np.int64)
     out[rows] = codes

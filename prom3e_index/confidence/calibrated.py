@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -150,14 +151,19 @@ class Fitted:
     answers: int
     accuracy: float
 
+    @cached_property
+    def _ends(self) -> tuple[Floats, Floats]:
+        """Mean P of each tenth, and Wilson's interval of its share of right ones, (tenths, 2)."""
+        at = np.array([b[0] for b in self.bins])
+        return at, np.array([wilson(round(b[2] / b[1] * b[3]), b[3]) for b in self.bins])
+
     def interval(self, p: float) -> tuple[Interval, int, int]:
         """95 % interval of a probability, and how many answers like it were judged, and right.
 
         Wilson's of the tenths, counted by observation since one's answers are alike, and between their means in
         proportion; it holds the probability itself.
         """
-        at = np.array([b[0] for b in self.bins])
-        ends = np.array([wilson(round(b[2] / b[1] * b[3]), b[3]) for b in self.bins])
+        at, ends = self._ends
         low, high = (float(np.interp(p, at, ends[:, i])) for i in (0, 1))
         nearest = self.bins[int(np.abs(at - p).argmin())]
         return (min(low, p), max(high, p)), nearest[1], nearest[2]

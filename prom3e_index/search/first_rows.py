@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prom3e_index.bundle.calibration import why_uncalibrated
-from prom3e_index.bundle.memory_maps import stacked
 from prom3e_index.bundle.opened import BundleFolder
 from prom3e_index.bundle.species_codes import species_codes
 from prom3e_index.confidence.signals import UNKNOWN, First
@@ -68,26 +67,51 @@ def first_rows(
         own: By row: row numbers (q,) and target blocks (q, d) that stand for the stored ones of those rows.
     """
     held = rows >= 0
-    some, at = np.unique(rows[held], return_inverse=True)
     codes = np.full(rows.shape, UNKNOWN, np.int64)
     if by_row:
         codes[held] = rows[held]
     elif species is not None:
         codes[held] = species[rows[held]]
     else:
-        codes[held] = species_codes(bundle, some)[at.reshape(-1)]
-    width = completed.shape[1]
-    blocks = stacked([s.vectors(target)[:, :width] for s in bundle.segments])
-    block = np.asarray(blocks[some], np.float32)
+        codes[held] = species_codes(bundle, rows[held])
+    galleries = [(g.first, g.gallery(target).vectors) for g in bundle.segments]
     cosines, alike = np.zeros(rows.shape, np.float32), np.zeros(rows.shape, np.float32)
-    places = np.zeros(rows.shape, np.int64)
-    places[held] = at.reshape(-1)
     for i, line in enumerate(held):
-        if line.any():
-            mine = block[places[i, line]]
-            if own is not None:
-                mine[rows[i, line] == own[0][i]] = own[1][i]
-            cosines[i, line] = mine @ completed[i]
-            if by_row:  # by species nothing reads it
-                alike[i, line] = mine @ mine[0]
+        some = rows[i, line]
+        if not len(some):
+            continue
+        mine = np.zeros(len(some), bool) if own is None else some == own[0][i]
+        block = None if own is None else own[1][i]
+        cosines[i, line] = _products(galleries, some, completed[i], mine, block)
+        if by_row:  # by species nothing reads it
+            first = block if mine[0] else _stored(galleries, int(some[0]), completed.shape[1])
+            alike[i, line] = _products(galleries, some, first, mine, block)
     return First.of(np.where(held, scores, -np.inf), codes, cosines, alike)
+
+
+def _products(
+    galleries: Sequence[tuple[int, NDArray[np.float16]]],
+    rows: NDArray[np.int64],
+    wanted: Floats,
+    mine: NDArray[np.bool_],
+    block: Floats | None,
+) -> Floats:
+    """(k,) inner products of a target block (d,) with those of rows; where `mine`, with another block instead."""
+    from prom3e_index.bundle.faiss.scan import score_rows
+
+    out = np.zeros(len(rows), np.float32)
+    for first, vectors in galleries:
+        here = (rows >= first) & (rows < first + len(vectors))
+        if here.any():
+            query = np.zeros(vectors.shape[1], np.float32)  # 0 beyond the target block
+            query[: len(wanted)] = wanted
+            out[here] = score_rows(vectors, rows[here] - first, query)
+    if block is not None:
+        out[mine] = block @ wanted
+    return out
+
+
+def _stored(galleries: Sequence[tuple[int, NDArray[np.float16]]], row: int, width: int) -> Floats:
+    """The target block (width,) of a row."""
+    first, vectors = next((f, v) for f, v in galleries if f <= row < f + len(v))
+    return np.asarray(vectors[row - first, :width], np.float32)
