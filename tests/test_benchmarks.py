@@ -42,6 +42,7 @@ def test_a_small_run_in_an_empty_folder(words, key, tmp_path):
 
 
 def test_a_situation_of_the_field_is_told_with_its_outcome(tmp_path):
+    (tmp_path / "02").mkdir()
     command = [sys.executable, ROOT / "benchmarks/field.py", tmp_path, "own 3", "02a"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     lines = done.stdout.splitlines()
