@@ -122,7 +122,11 @@ def test_the_template_is_a_policy_whose_every_key_can_be_used(tmp_path):
     assert read_policy(write_policy(tmp_path, TEMPLATE, "t.toml")).rules[0].level == "0.1deg"
     assert rule.names == {"exemplum fictum", "exemplum falsum"} and rule.region is not None
     assert (rule.region.box, len(rule.region.rings)) == ((-10, 50, 2, 59), 1)
-    assert rule.countries == {"IS", "GL"} and rule.months == {3, 4, 5, 6, 7}
+    assert (
+        rule.distinct == {"exemplum dictum"}
+        and rule.countries == {"IS", "GL"}
+        and rule.months == {3, 4, 5, 6, 7}
+    )
     assert rule.companions and rule.by_month and rule.absent and str(policy.review) == "2027-06-01"
 
 

@@ -15,8 +15,19 @@ from numpy.typing import NDArray
 from prom3e_index.errors import InputError
 from prom3e_index.policy.cells import strictness
 from prom3e_index.policy.columns import plain
-from prom3e_index.policy.names import ANY, SYNONYM_COLUMNS, Names, names_of, near_names_of
+from prom3e_index.policy.countries import country_of
+from prom3e_index.policy.names import (
+    ANY,
+    SYNONYM_COLUMNS,
+    WORDS,
+    Names,
+    by_last_word,
+    in_words,
+    names_of,
+    near_names_of,
+)
 from prom3e_index.policy.rules import Policy, Rule
+from prom3e_index.policy.told_places import redacted
 from prom3e_index.schema import RANKS
 
 if TYPE_CHECKING:
@@ -25,6 +36,7 @@ if TYPE_CHECKING:
 _OWN = (*RANKS, "scientific_name", "common_name", "text")
 _BATCH = 50_000
 _SHOWN = 3
+_MOST_TOLD = 20
 
 
 def quoted(name: str) -> str:
@@ -43,11 +55,11 @@ def match_rules(
         extra: Metadata columns of the plan → columns of the table.
 
     Returns:
-        Sentences on names of the policy that no row has.
+        Sentences on names of the policy that no row has, and on codes of countries that are none.
 
     Raises:
-        InputError: A name that no row has is alike one that rows have, so that one of them may be misspelt; or a rule
-            asks for what the table does not tell, a rank or a country.
+        InputError: A name is alike one of rows that its rule does not meet, so that one of them may be misspelt; or a
+            rule asks for what the table does not tell, a rank or a country.
     """
     con.execute(
         "CREATE OR REPLACE TABLE policy_hits (seq BIGINT, rule INTEGER, level INTEGER, month BOOLEAN, "
@@ -73,7 +85,33 @@ def match_rules(
         for batch in con.cursor().sql(query).to_arrow_reader(1 << 16):
             _note(con, batch, by_number)
     con.execute("DROP TABLE policy_rows")
+    if country and asking:
+        said += _doubtful_codes(con, country, [r.number for r in asking])
     return said
+
+
+def _doubtful_codes(
+    con: duckdb.DuckDBPyConnection, country: str, rules: Sequence[int]
+) -> list[str]:
+    """What is said of cells that should tell a country and hold no code."""
+    code = f"trim({quoted(country)}::VARCHAR)"
+    rows = 0
+    shown: list[str] = []
+    found = con.execute(
+        f"SELECT {code}, count(*) FROM planned WHERE {code} <> '' AND seq IN (SELECT seq FROM policy_hits WHERE rule "
+        f"IN ({', '.join(map(str, rules))})) GROUP BY 1 ORDER BY 2 DESC, 1"
+    )
+    while some := found.fetchmany(1000):
+        for text, n in some:
+            if country_of(text) is None:
+                rows += int(n)
+                shown += [repr(redacted(text[:20]))] if len(shown) < _SHOWN else []
+    if not rows:
+        return []
+    return [
+        f"policy: {rows:,} rows whose countryCode is no code of ISO 3166 count as within the rules' countries; as "
+        f"{', '.join(shown)}"
+    ]
 
 
 def _match_taxa(con: duckdb.DuckDBPyConnection, policy: Policy, more: Sequence[str]) -> list[str]:
@@ -91,19 +129,19 @@ def _match_taxa(con: duckdb.DuckDBPyConnection, policy: Policy, more: Sequence[s
     for rule in policy.rules:
         for name in rule.names:
             asked.setdefault(name, []).append(rule)
+    by_last = by_last_word(asked)
     met: set[int] = set()
     known: set[str] = set()
     ranks: set[str] = set()
     for batch in con.cursor().sql("SELECT * FROM policy_names").to_arrow_reader(_BATCH):
         pairs: list[tuple[int, int]] = []
-        for number, *values in zip(*(c.to_pylist() for c in batch.columns), strict=True):
-            named = names_of(dict(zip(_OWN, values, strict=False)), tuple(values[len(_OWN) :]))
+        for number, named in _named(batch):
             known |= named["species"] | named["genus"]
             for rank in RANKS:
                 if named[rank]:
                     ranks.add(rank)
                     known |= named[rank]
-            found = _met(named, asked)
+            found = _met(named, asked, by_last)
             met |= found
             pairs += [(number, rule) for rule in found]
         if pairs:
@@ -116,35 +154,90 @@ def _match_taxa(con: duckdb.DuckDBPyConnection, policy: Policy, more: Sequence[s
         "CREATE OR REPLACE TABLE policy_rows AS SELECT p.seq, t.rule FROM policy_taxa t "
         f"JOIN policy_names n USING (combination) JOIN planned p ON {same}"
     )
+    unmet = [r for r in policy.rules if r.taxon and r.number not in met]
+    _refuse_ranks(unmet, ranks, known)
+    near = _near(policy, known - asked.keys())
+    if near:
+        batches = con.cursor().sql("SELECT * FROM policy_names").to_arrow_reader(_BATCH)
+        _refuse_near(
+            near, (named for batch in batches for _, named in _named(batch)), asked, by_last
+        )
     con.execute("DROP TABLE policy_names")
     con.execute("DROP TABLE policy_taxa")
-    return _unmet(
-        [r for r in policy.rules if r.taxon and r.number not in met], known, ranks, set(asked)
-    )
+    return _unmet(unmet)
 
 
-def _met(named: Names, asked: Mapping[str, list[Rule]]) -> set[int]:
-    rules = (rule for name in named[ANY] & asked.keys() for rule in asked[name])
-    return {r.number for r in rules if r.rank is None or r.names & named[r.rank]}
+def _named(batch: Any) -> Iterator[tuple[int, Names]]:
+    """Numbers of combinations of cells, and the names that they say."""
+    for number, *values in zip(*(c.to_pylist() for c in batch.columns), strict=True):
+        yield number, names_of(dict(zip(_OWN, values, strict=False)), tuple(values[len(_OWN) :]))
 
 
-def _unmet(rules: list[Rule], known: set[str], ranks: set[str], asked: set[str]) -> list[str]:
-    """What is said of rules that meet no row; refuses those that a slip of the pen may have left out."""
-    sought = {name for r in rules if not r.absent for name in r.names}
-    alike = near_names_of(sought, known - asked) if sought else {}
-    for rule in (r for r in rules if not r.absent):
+def _met(
+    named: Names, asked: Mapping[str, list[Rule]], by_last: Mapping[str, list[str]]
+) -> set[int]:
+    standing = in_words(named[WORDS], by_last)
+    return {
+        rule.number
+        for name in (named[ANY] & asked.keys()) | standing
+        for rule in asked[name]
+        if rule.rank is None or rule.names & named[rule.rank] or _of_rank(rule, standing)
+    }
+
+
+def _of_rank(rule: Rule, standing: set[str]) -> bool:
+    """Whether words that stand in a row name a rule's taxon at its rank, as a genus or a species."""
+    words = {"genus": 1, "species": 2}.get(rule.rank or "")
+    return any(len(name.split()) == words for name in rule.names & standing)
+
+
+def _refuse_ranks(unmet: list[Rule], ranks: set[str], known: set[str]) -> None:
+    for rule in (r for r in unmet if not r.absent):
         if rule.rank is not None and rule.rank not in ranks and known:
             raise InputError(
                 f"{rule.title} of the policy asks for the {rule.rank}, which no row of the table states. Add a column "
                 f"{rule.rank}, name the species instead, or say `absent = true` in the rule. Nothing was made."
             )
-        near = sorted({k for name in rule.names for k in alike[name]})
-        if near:
-            shown = ", ".join(repr(n) for n in near[:_SHOWN])
-            raise InputError(
-                f"{rule.title} of the policy: no row has that name; nearest: {shown}. Correct the name, add the "
-                "spelling to its synonyms, or say `absent = true` in the rule if both are meant. Nothing was made."
-            )
+
+
+def _near(policy: Policy, known: set[str]) -> list[tuple[Rule, set[str]]]:
+    """Rules whose names are alike some that no rule names."""
+    rules = [r for r in policy.rules if not r.absent]
+    alike = near_names_of({n for r in rules for n in r.names}, known)
+    found = ((r, {k for n in r.names for k in alike[n]} - r.distinct) for r in rules)
+    return [(r, names) for r, names in found if names]
+
+
+def _refuse_near(
+    near: Sequence[tuple[Rule, set[str]]],
+    rows: Iterator[Names],
+    asked: Mapping[str, list[Rule]],
+    by_last: Mapping[str, list[str]],
+) -> None:
+    """Refuse names alike of rows that their rules do not meet: a slip of the pen may have left them out."""
+    left: dict[int, set[str]] = {}
+    for named in rows:
+        alike = {r.number: names & named[ANY] for r, names in near if names & named[ANY]}
+        if alike:
+            met = _met(named, asked, by_last)
+            for number in alike.keys() - met:
+                left.setdefault(number, set()).update(alike[number])
+    if not left:
+        return
+    told = [
+        f"{rule.title}, nearest: {', '.join(repr(n) for n in sorted(left[rule.number])[:_SHOWN])}"
+        for rule, _ in near
+        if rule.number in left
+    ]
+    more = f"; and {len(told) - _MOST_TOLD:,} more rules" if len(told) > _MOST_TOLD else ""
+    raise InputError(
+        "Rows that rules of the policy do not meet have names that are one or two letters apart from theirs. "
+        f"{'; '.join(told[:_MOST_TOLD])}{more}. Correct the name, add the spelling to its synonyms, or to its "
+        "`distinct` if it is another taxon. Nothing was made."
+    )
+
+
+def _unmet(rules: list[Rule]) -> list[str]:
     if not rules:
         return []
     first = ", ".join(str(r.taxon) for r in rules[:8])
@@ -164,7 +257,7 @@ def _note(con: duckdb.DuckDBPyConnection, batch: Any, rules: Mapping[int, Rule])
     )
     first, last = (_months(batch.column(i)) for i in (4, 5))
     last = np.where(last < 0, first, last)
-    codes = [None if c is None else str(c).strip().upper() for c in batch.column(6).to_pylist()]
+    codes = [country_of(c or "") for c in batch.column(6).cast("string").to_pylist()]
     keep = np.zeros(len(seq), bool)
     parts: dict[str, list[Any]] = {"level": [], "month": [], "companions": []}
     chosen = []
@@ -176,7 +269,7 @@ def _note(con: duckdb.DuckDBPyConnection, batch: Any, rules: Mapping[int, Rule])
         if rule.months:
             holds &= _within(rule.months, first[mine], last[mine])
         if rule.countries:
-            holds &= np.array([not codes[i] or codes[i] in rule.countries for i in mine])
+            holds &= np.array([codes[i] is None or codes[i] in rule.countries for i in mine])
         keep[mine] = holds
         chosen.append(mine[holds])
         for name, value in (

@@ -2,7 +2,9 @@
 
 Compared are names in lower case without accents, authors, subgenera and doubled spaces. A row answers to every name in
 any of its cells: to `Falco cf. rusticolus` and `Falco rusticolus × F. cherrug` by each binomial, to `Falco rusticolus
-islandicus Brehm` by its species too, to a family by the column of that rank. Doubt protects.
+islandicus Brehm` by its species too, to a family by the column of that rank. However they are put together, a genus
+and an epithet that both stand in its cells are a name of it: `Falco peregrinus/rusticolus`, `rusticolus, Falco`,
+`F. rusticolus`. Doubt protects.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
+from itertools import pairwise
 
 from prom3e_index.schema import RANKS
 from prom3e_index.tables.names import read_name, taxon_text
@@ -32,8 +35,13 @@ _BELOW = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
 _SEVERAL = re.compile(r"[;|,]")
 _DOUBTS = frozenset("cf aff nr sp spp x subsp ssp var f forma near ex in et and".split())
 Names = Mapping[str, frozenset[str]]
-"""Rank → the names of a row at it; under `any` those at all ranks."""
+"""Rank → the names of a row at it; under `any` those at all ranks; under `words` all words, as `in_words` asks."""
 ANY = "any"
+WORDS = "words"
+"""Under it stand the words of a row's cells; `Falco` besides `falco` where one has a capital, and two words that follow
+each other where they are the same, or the first is a letter."""
+_WORD = re.compile(r"[^\W\d_]+")
+_CAMEL = re.compile(r"(?<=[^\W\d_A-Z])(?=[A-Z])")
 
 
 @lru_cache(1 << 15)
@@ -70,6 +78,45 @@ def _of_text(text: str) -> tuple[frozenset[str], frozenset[str]]:
     return frozenset(found | binomials), frozenset(binomials)
 
 
+@lru_cache(1 << 15)
+def _words(text: str) -> frozenset[str]:
+    found: set[str] = set()
+    for part in _SEVERAL.split(_CAMEL.sub(" ", text)):
+        found |= {key(w).capitalize() for w in _WORD.findall(part) if w[0].isupper()}
+        words = _WORD.findall(key(part))
+        found |= {*words, *(f"{a} {b}" for a, b in pairwise(words) if a == b or len(a) == 1)}
+    return frozenset(found)
+
+
+def by_last_word(names: Iterable[str]) -> dict[str, list[str]]:
+    """Genera and binomials by the word that a row must have for `in_words` to find them."""
+    out: dict[str, list[str]] = {}
+    for name in names:
+        if len(name.split()) < 3 and (words := _WORD.findall(name)):
+            out.setdefault(words[-1], []).append(name)
+    return out
+
+
+def in_words(words: frozenset[str], by_last: Mapping[str, list[str]]) -> set[str]:
+    """Those of some names whose genus, or its first letter, and epithet stand in a row, wherever and however.
+
+    Args:
+        words: Of the row, as `names_of` gives them.
+        by_last: The names, by `by_last_word`.
+    """
+    return {n for word in words & by_last.keys() for n in by_last[word] if _stands(n, words)}
+
+
+def _stands(name: str, words: frozenset[str]) -> bool:
+    genus, _, epithet = name.partition(" ")
+    if not epithet:
+        return genus.capitalize() in words
+    parts = _WORD.findall(epithet)
+    if genus == epithet:
+        return f"{genus} {genus}" in words or f"{genus[0]} {genus}" in words
+    return words.issuperset(parts) and (genus in words or f"{genus[0]} {parts[0]}" in words)
+
+
 def names_of(cells: Mapping[str, str | None], others: tuple[str | None, ...] = ()) -> Names:
     """Every name that a row answers to.
 
@@ -104,7 +151,12 @@ def names_of(cells: Mapping[str, str | None], others: tuple[str | None, ...] = (
     out["species"] |= species
     out["genus"] |= {s.split()[0] for s in species}
     every |= out["species"] | out["genus"]
-    return {**{rank: frozenset(names) for rank, names in out.items()}, ANY: frozenset(every)}
+    whole = [*cells.values(), *others]
+    return {
+        **{rank: frozenset(names) for rank, names in out.items()},
+        ANY: frozenset(every),
+        WORDS: frozenset().union(*(_words(text) for text in whole if text)),
+    }
 
 
 def asked(name: str) -> frozenset[str]:

@@ -13,14 +13,15 @@ from typing import Any
 
 from prom3e_index.errors import BundleError, InputError, near_names
 from prom3e_index.policy.cells import OPEN, level_named
-from prom3e_index.policy.names import asked
+from prom3e_index.policy.countries import country_of
+from prom3e_index.policy.names import asked, key
 from prom3e_index.policy.region import Region, Rings, box_of, checked_rings, read_rings
 from prom3e_index.schema import RANKS
 
 MOST_BYTES = 4 << 20
 _TOP = ("name", "authority", "review", "default", "rule")
-_RULE = ("taxon", "rank", "synonyms", "bbox", "polygon", "countries", "months", "level", "reason", "companions",
-         "date", "absent")  # fmt: skip
+_RULE = ("taxon", "rank", "synonyms", "distinct", "bbox", "polygon", "countries", "months", "level", "reason",
+         "companions", "date", "absent")  # fmt: skip
 _LONGEST = 400
 
 
@@ -33,6 +34,7 @@ class Rule:
         taxon: A name at any rank; None means every row.
         rank: The rank that it is looked for at; any when None.
         names: It and its synonyms as they are compared.
+        distinct: Names alike that are other taxa, as they are compared.
         region: Where it holds; everywhere when None.
         countries: Codes, in capitals, of the table's own column `countryCode`; every country when empty.
         months: In which it holds; all when empty.
@@ -40,13 +42,14 @@ class Rule:
         reason: In the words of the policy.
         companions: Whether rows of the same observer and day get the level too.
         by_month: Whether dates are given by the month.
-        absent: Whether a table may have no such taxon though it has names alike.
+        absent: Whether names alike are never taken for it misspelt.
     """
 
     number: int
     taxon: str | None
     rank: str | None
     names: frozenset[str]
+    distinct: frozenset[str]
     region: Region | None
     countries: frozenset[str]
     months: frozenset[int]
@@ -212,12 +215,17 @@ def _rule(
             f"{where}: rank is {rank!r:.40}{near_names(rank, RANKS)}. Ranks: {', '.join(RANKS)}."
         )
     synonyms = _texts(values, "synonyms", where)
-    if taxon is None and (synonyms or rank):
-        raise InputError(f"{where} has synonyms or a rank and no taxon.")
+    distinct = _texts(values, "distinct", where)
+    if taxon is None and (synonyms or distinct or rank):
+        raise InputError(f"{where} has synonyms, distinct names or a rank and no taxon.")
     names = frozenset(n for name in (taxon, *synonyms) if name for n in asked(name))
-    countries = frozenset(c.strip().upper() for c in _texts(values, "countries", where))
-    if any(len(c) != 2 or not c.isalpha() for c in countries):
-        raise InputError(f'{where}: countries are codes of two letters, as ["IS", "GL"].')
+    countries = {c: country_of(c) for c in _texts(values, "countries", where)}
+    unknown = [c for c, code in countries.items() if code is None]
+    if unknown:
+        raise InputError(
+            f"{where}: countries has {unknown[0]!r:.40}, no code of ISO 3166; they are codes of two letters, as "
+            '["IS", "GL"].'
+        )
     region = None
     if "bbox" in values or "polygon" in values:
         box = box_of(values["bbox"], f"{where}: bbox") if "bbox" in values else None
@@ -228,8 +236,9 @@ def _rule(
         taxon,
         rank,
         names,
+        frozenset(map(key, distinct)),
         region,
-        countries,
+        frozenset(c for c in countries.values() if c is not None),
         _months(values.get("months", []), where),
         level,
         _text(values, "reason", where),

@@ -27,6 +27,7 @@ taxon = "Exemplum fictum"          # a name at any rank; without it the rule is 
 level = "0.1deg"
 # rank = "species"                 # only at this rank; else at any
 # synonyms = ["Exemplum falsum"]   # other names of the taxon in your tables
+# distinct = ["Exemplum dictum"]   # names spelled alike that are other taxa; else they stop the build
 # bbox = [-10.0, 50.0, 2.0, 59.0]  # west, south, east, north; west > east crosses 180 degrees
 # polygon = "region.geojson"       # polygons in degrees, in a file beside this one
 # countries = ["IS", "GL"]         # by the table's own column countryCode; no outlines of countries come along
@@ -34,5 +35,5 @@ level = "0.1deg"
 # companions = "day"               # rows of the same observer and day get the level too
 # date = "month"                   # dates of these rows are given by the month
 # reason = "2.2 places of breeding"
-# absent = true                    # a table may lack this taxon though it has names that are spelled alike
+# absent = true                    # no name that is spelled alike stops the build
 """
