@@ -6,7 +6,6 @@ one names, since those lie in the folder too. What is found names the file and t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,7 +25,7 @@ from prom3e_index.policy.cells import LEVELS, WITHHOLD, distance_m
 from prom3e_index.policy.columns import denied, plain, tells_place
 from prom3e_index.policy.generalise import LEVEL, OWN_COLUMNS
 from prom3e_index.policy.rules import Policy, policy_of
-from prom3e_index.policy.told_places import tells
+from prom3e_index.policy.told_places import IDS, TEXTS, tells, tells_alone
 from prom3e_index.schema import FIELDS, MEDIA
 
 if TYPE_CHECKING:
@@ -166,12 +165,13 @@ def _segment(
         done.add,
         done.said,
     )
+    if policy is not None or LEVEL in columns:
+        _reasons(con, LEVEL in columns, table, done)
     if LEVEL not in columns:
         return
     folders = MediaFolders(entry, index, media)
     names = list(dict.fromkeys(["row", "id", LEVEL, "latitude", "longitude", "coordinate_uncertainty_m",
-                                *(c for c in columns if c in ("observation", "source", "license", *MEDIA)),
-                                *extra]))  # fmt: skip
+                                *(c for c in columns if c in (*IDS, *TEXTS, *MEDIA)), *extra]))  # fmt: skip
     query = (
         f"SELECT {', '.join(map(quoted, names))} FROM every WHERE {LEVEL} IS NOT NULL ORDER BY row"
     )
@@ -186,12 +186,6 @@ def _segment(
             here = (cells["latitude"][i], cells["longitude"][i])
             _cells(cells, i, extra, kept, here, reach, table, at, done)
             _media(cells, i, here, reach, level, folders, table, at, done)
-    for name in ("lost", "rejected"):
-        for key, reason in _reasons(con, name):
-            if PRECISE.search(reason):
-                done.add(
-                    table, None, key, f"a reason in {name} has a number of three decimals or more"
-                )
 
 
 def _centred(cells: dict[str, list[Any]]) -> NDArray[np.bool_]:
@@ -217,7 +211,7 @@ def _cells(
     reach: float, table: str, row: int, done: Checked,
 ) -> None:  # fmt: skip
     """Texts of a row that tell a place: by the name of their column, or by a number within the cell."""
-    for name in (*extra, *(n for n in ("id", "observation", "source", "license") if n in cells)):
+    for name in (*extra, *(n for n in (*IDS, *TEXTS) if n in cells)):
         value = cells[name][i]
         if (
             value is None
@@ -260,13 +254,20 @@ def _media(
             )
 
 
-def _reasons(con: duckdb.DuckDBPyConnection, name: str) -> Iterator[tuple[str | None, str]]:
-    if name == "lost":
-        query = f"SELECT e.id, l.reason FROM lost l JOIN every e USING (row) WHERE e.{LEVEL} IS NOT NULL"
-    else:
-        query = f"SELECT id, reason FROM rejected WHERE EXISTS (SELECT 1 FROM every WHERE {LEVEL} IS NOT NULL)"
-    for key, reason in con.execute(query).fetchall():
-        yield key, str(reason)
+def _reasons(con: duckdb.DuckDBPyConnection, levels: bool, table: str, done: Checked) -> None:
+    """Reasons why values were lost or rows refused, and the ids of these; which rule refused rows meet is not known."""
+    noted: list[tuple[str, str | None, str]] = []
+    lost = f"SELECT e.id, l.reason FROM lost l JOIN every e USING (row) WHERE e.{LEVEL} IS NOT NULL"
+    if levels:
+        noted += [("lost", key, str(reason)) for key, reason in con.execute(lost).fetchall()]
+    hidden = f"EXISTS (SELECT 1 FROM every WHERE {LEVEL} IS NOT NULL)" if levels else "true"
+    refused = f"SELECT id, reason FROM rejected WHERE {hidden}"
+    noted += [("rejected", key, str(reason)) for key, reason in con.execute(refused).fetchall()]
+    for name, key, reason in noted:
+        if PRECISE.search(reason):
+            done.add(table, None, key, f"a reason in {name} has a number of three decimals or more")
+        if name == "rejected" and key is not None and tells_alone(key):
+            done.add(table, None, None, "an id in rejected tells a place")
 
 
 def _hidden_since(index: Path, now: dict[str, Any], done: Checked) -> None:

@@ -12,7 +12,7 @@ from prom3e_index.errors import MediaError
 from prom3e_index.media.facts import facts_of
 from prom3e_index.policy.generalise import LEVEL
 from prom3e_index.policy.log import LOG
-from prom3e_index.policy.told_places import tells
+from prom3e_index.policy.told_places import tells, tells_alone
 
 if TYPE_CHECKING:
     import duckdb
@@ -96,11 +96,10 @@ def check_files(index: Path, now: dict[str, Any], add: Add) -> None:
         add(LOG, None, None, "a number of three decimals or more, which may be a coordinate")
     if protected:
         understood = now.get("source", {}).get("understood") or {}
-        told = [str(s) for s in understood.get("said", ())]
-        told += [
-            str(r.get("text")) for f in understood.get("fields", ()) for r in f.get("lost", ())
-        ]
-        told += [str(r.get("text")) for r in understood.get("rejected", ())]
+        lost = [r for f in understood.get("fields", ()) for r in f.get("lost", ())]
+        reasons = [*lost, *understood.get("rejected", ())]
+        told = [str(t) for t in (*understood.get("said", ()), *(r.get("text") for r in reasons))]
+        ids = [str(i) for r in reasons for i in r.get("ids", ()) if i is not None]
         if any(PRECISE.search(t) for t in told):
             add(
                 "manifest.json",
@@ -108,3 +107,5 @@ def check_files(index: Path, now: dict[str, Any], add: Add) -> None:
                 None,
                 "what was understood has a number of three decimals or more",
             )
+        if any(map(tells_alone, ids)):
+            add("manifest.json", None, None, "what was understood has an id that tells a place")

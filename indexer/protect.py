@@ -20,7 +20,7 @@ from prom3e_index.policy.generalise import LEVEL, generalise, summed
 from prom3e_index.policy.levels import counted, days_of_observers, find_levels, observer_cells
 from prom3e_index.policy.log import act
 from prom3e_index.policy.rules import Policy
-from prom3e_index.policy.told_places import redacted
+from prom3e_index.policy.told_places import redacted, tells_alone
 
 if TYPE_CHECKING:
     import duckdb
@@ -153,8 +153,25 @@ def protect(
         ):
             reason["text"] = redacted(reason["text"])
         understood["said"] = [redacted(s) for s in understood["said"]]
+        _take_ids_out(con, understood)
     understood["said"] += said
     return {"rows": done.pop("rows"), "protected": {"rules": rules, **done, "kept": sorted(kept)}}
+
+
+def _take_ids_out(con: duckdb.DuckDBPyConnection, understood: dict[str, Any]) -> None:
+    """Leave out of what was understood those ids that may tell a place, and those that were refused for it."""
+    reasons = [*understood["rejected"], *(r for f in understood["fields"] for r in f["lost"])]
+    named = {i for r in reasons for i in r["ids"] if i is not None}
+    held = {
+        str(r[0])
+        for name in ("planned", "rejected")
+        for r in con.execute(
+            f"SELECT id FROM {name} WHERE id IN (SELECT unnest(?))", [sorted(named)]
+        ).fetchall()
+    }
+    gone = {i for i in named if tells_alone(i) or (i not in held and redacted(i) != i)}
+    for reason in reasons:
+        reason["ids"] = [None if i in gone else i for i in reason["ids"]]
 
 
 def _refuse_exposed(ids: list[str]) -> None:

@@ -151,8 +151,9 @@ def test_another_true_place_in_the_cell_changes_nothing_but_rounding(index, tmp_
     def table(folder):
         return Bundle.open(folder).sql("SELECT * EXCLUDE (sigma_l1) FROM observations ORDER BY row")
 
-    names = [p.relative_to(index).as_posix() for p in index.rglob("*.npy")]
-    assert len(names) == 13 and max(apart(other, n) for n in names) < 2e-4
+    names = {p.relative_to(index).as_posix() for p in index.rglob("*.npy")}
+    assert len(names) == 14 and apart(other, "species.npy") == 0
+    assert max(apart(other, n) for n in names) < 2e-4
     assert (
         apart(elsewhere, "embeddings/loc.npy") > 5e-3
         and apart(elsewhere, "vectors/image.npy") > 5e-4

@@ -15,7 +15,7 @@ from prom3e_index.policy.cells import LEVELS, NAMES, WITHHOLD
 from prom3e_index.policy.columns import plain, tells_day, tells_place
 from prom3e_index.policy.matching import quoted
 from prom3e_index.policy.rules import Policy
-from prom3e_index.policy.told_places import redacted_sql, tells_sql
+from prom3e_index.policy.told_places import IDS, TEXTS, redacted_sql, tells_alone_sql, tells_sql
 from prom3e_index.schema import MEDIA
 
 if TYPE_CHECKING:
@@ -26,8 +26,6 @@ LEVEL, GENERALISED, WITHHELD = "place_level", "data_generalizations", "informati
 OWN_COLUMNS = (LEVEL, GENERALISED, WITHHELD)
 _TABLES = ("hits", "companions", "seeds", "source", "held", "levels", "places", "reach")
 _DONE = ("protected", "by_source", "refused", "tiles", "media", "texts", "climates", "months")
-_SCANNED = ("source", "license", "rights_holder", "event_date")
-"""Fields that are texts of the table, beside its further columns."""
 _AT_SOURCE = "Coordinates hidden at the request of the observer"
 
 
@@ -53,7 +51,7 @@ def generalise(
     """
     if not _count(con, "SELECT count(*) FROM policy_levels"):
         if policy is not None:
-            con.execute(f"UPDATE rejected SET reason = {redacted_sql('reason')}")
+            _refused(con)
         _drop(con)
         return {"rows": _count(con, "SELECT count(*) FROM planned"), **dict.fromkeys(_DONE, 0)}
     _places(con, policy)
@@ -63,7 +61,7 @@ def generalise(
     }
     con.execute(
         "CREATE OR REPLACE TABLE policy_reach AS SELECT p.seq, p.latitude, p.longitude, l.reach FROM planned p "
-        "JOIN policy_places l USING (seq) WHERE p.latitude IS NOT NULL"
+        "JOIN policy_places l USING (seq)"
     )
     done["refused"] = _refuse_told_ids(con)
     done |= _media(con)
@@ -168,7 +166,7 @@ def _told(cell: str) -> str:
 
 def _refuse_told_ids(con: duckdb.DuckDBPyConnection) -> int:
     """Refuse rows whose ids tell the place, without their ids; number the others anew."""
-    told = f"{_told('p.id')} OR {_told('p.observation')}"
+    told = " OR ".join(_told(f"p.{name}") for name in IDS)
     ids = f"SELECT p.seq FROM planned p JOIN policy_reach r USING (seq) WHERE {told}"
     gone = _count(con, f"SELECT count(*) FROM ({ids})")
     if not gone:
@@ -239,10 +237,16 @@ def _texts(con: duckdb.DuckDBPyConnection, extra: Mapping[str, str], kept: Colle
             which = f"seq IN (SELECT p.seq FROM planned p JOIN policy_reach r USING (seq) WHERE {_told(f'p.{cell}')})"
         emptied += _count(con, f"SELECT count(*) FROM planned WHERE {which}")
         con.execute(f"UPDATE planned SET {cell} = NULL WHERE {which}")
-    for name in _SCANNED:
-        which = f"seq IN (SELECT p.seq FROM planned p JOIN policy_reach r USING (seq) WHERE {_told(f'p.{name}')})"
+    for name in TEXTS:
+        cell = quoted(name)
+        which = f"seq IN (SELECT p.seq FROM planned p JOIN policy_reach r USING (seq) WHERE {_told(f'p.{cell}')})"
         emptied += _count(con, f"SELECT count(*) FROM planned WHERE {which}")
-        con.execute(f"UPDATE planned SET {name} = NULL WHERE {which}")
+        if name == "text":  # what a row is searched by
+            con.execute(
+                "INSERT INTO lost SELECT seq, 'text', 'it tells the place that is generalised; leave the place out' "
+                f"FROM planned WHERE {which}"
+            )
+        con.execute(f"UPDATE planned SET {cell} = NULL WHERE {which}")
     return emptied
 
 
@@ -277,13 +281,21 @@ def _reasons(con: duckdb.DuckDBPyConnection, embedded: bool) -> None:
         f"UPDATE lost SET reason = CASE WHEN modality IN ('image', 'audio', 'sat') THEN {redacted_sql('reason')} "
         f"ELSE regexp_replace(reason, '[0-9]+', '#', 'g') END WHERE seq IN ({rows})"
     )
-    con.execute(f"UPDATE rejected SET reason = {redacted_sql('reason')}")
+    _refused(con)
     if embedded:
         return
     con.execute(
         "INSERT INTO lost SELECT seq, 'loc', 'withheld, and nothing else is left to search by' FROM planned "
         f"WHERE seq IN ({rows}) AND latitude IS NULL AND image IS NULL AND audio IS NULL AND sat IS NULL "
         "AND text IS NULL"
+    )
+
+
+def _refused(con: duckdb.DuckDBPyConnection) -> None:
+    """Take places out of the ids and the reasons of rows that were refused; which rule they meet is not known."""
+    con.execute(
+        f"UPDATE rejected SET reason = {redacted_sql('reason')}, "
+        f"id = CASE WHEN {tells_alone_sql('id')} THEN NULL ELSE id END"
     )
 
 
