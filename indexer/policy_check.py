@@ -24,6 +24,7 @@ from prom3e_index.indexer.policy_files import PRECISE, check_files, check_record
 from prom3e_index.policy.cells import LEVELS, WITHHOLD, distance_m
 from prom3e_index.policy.columns import denied, plain, tells_place
 from prom3e_index.policy.generalise import LEVEL, OWN_COLUMNS
+from prom3e_index.policy.observers import holder_column
 from prom3e_index.policy.rules import Policy, policy_of
 from prom3e_index.policy.told_places import IDS, TEXTS, tells, tells_alone
 from prom3e_index.schema import FIELDS, MEDIA
@@ -112,7 +113,8 @@ def check_policy(index: Path, media: Path | None = None) -> Checked:
             done.said.append(f"{name} is of an earlier generation; `compact` takes it away")
         con, _ = connect_segments([folder / "metadata.duckdb"], [0])
         try:
-            _segment(con, index, where, at, entry, policy, kept, media, done)
+            holder = holder_column(manifest.get("source", {}).get("fields"))
+            _segment(con, index, where, at, entry, policy, kept, media, holder, done)
             check_arrays(con, index, folder, where, at, manifest, done.add, done.said)
         finally:
             con.close()
@@ -143,6 +145,7 @@ def _segment(
     policy: Policy | None,
     kept: frozenset[str],
     media: Path | None,
+    holder: str | None,
     done: Checked,
 ) -> None:
     columns = [str(r[0]) for r in con.execute("DESCRIBE every").fetchall()]
@@ -154,7 +157,7 @@ def _segment(
         ).fetchall()
         for row, key in found:
             done.add(table, first + int(row), key, f"column {name}, which no index holds")
-    for row, key, level, wanted in too_open(con, policy, columns):
+    for row, key, level, wanted in too_open(con, policy, columns, holder):
         done.add(table, first + row, key, f"its place is {level}; the policy asks for {wanted}")
     check_records(
         con,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def too_open(
-    con: duckdb.DuckDBPyConnection, policy: Policy | None, columns: list[str]
+    con: duckdb.DuckDBPyConnection, policy: Policy | None, columns: list[str], holder: str | None
 ) -> Iterator[tuple[int, str, str, str]]:
     """Rows that the policy's rules meet as they stand, at a weaker level: row, id, its level, the level asked for.
 
@@ -30,6 +30,7 @@ def too_open(
         con: With the view `every`.
         policy: The index's.
         columns: Of the view.
+        holder: See `observer_cells`.
     """
     lacking = [f for f in FIELDS if f not in columns]
     more = "".join(f", NULL::{FIELDS[f]} AS {f}" for f in lacking)
@@ -47,7 +48,7 @@ def too_open(
                 if has_country or not r.countries
             )
             policy = replace(policy, rules=rules)
-        find_levels(con, policy, extra, (), stated=True)
+        find_levels(con, policy, extra, (), stated=True, holder=holder)
         local = [r.number for r in (policy.rules if policy else ()) if r.region is not None]
         con.execute("CREATE OR REPLACE TABLE judged AS SELECT seq, max(level) AS level FROM "
                     "(SELECT h.seq, h.level FROM policy_hits h JOIN planned p USING (seq) WHERE p.stands IS NULL "

@@ -17,8 +17,9 @@ from prom3e_index.indexer.work import BuildConfig
 from prom3e_index.policy.cells import LEVELS, NAMES, strictness
 from prom3e_index.policy.columns import checked_kept
 from prom3e_index.policy.generalise import LEVEL, generalise, summed
-from prom3e_index.policy.levels import counted, days_of_observers, find_levels, observer_cells
+from prom3e_index.policy.levels import counted, find_levels
 from prom3e_index.policy.log import act
+from prom3e_index.policy.observers import days_of_observers, holder_column, observer_cells
 from prom3e_index.policy.rules import Policy
 from prom3e_index.policy.told_places import redacted, tells_alone
 
@@ -97,7 +98,8 @@ class Held:
 
     def _observers(self) -> list[str]:
         names = self.bundle.metadata.metadata_columns
-        return observer_cells({n: n.removeprefix("source_") for n in names})
+        holder = holder_column(self.bundle.manifest.get("source", {}).get("fields"))
+        return observer_cells({n: n.removeprefix("source_") for n in names}, holder)
 
     def _tables(self, query: str) -> Iterator[Any]:
         import pyarrow as pa
@@ -139,6 +141,7 @@ def protect(
         held.levels() if held is not None else (),
         held.seeds(policy) if held is not None and policy is not None else (),
         table.embedded,
+        holder_column(table.fields),
     )
     if held is not None and policy is not None and any(r.companions for r in policy.rules):
         _refuse_exposed(held.exposed(con))

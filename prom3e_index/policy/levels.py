@@ -10,44 +10,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from prom3e_index.policy.cells import SOURCE_CELL, strictness
-from prom3e_index.policy.columns import plain
 from prom3e_index.policy.marks import source_levels
-from prom3e_index.policy.matching import match_rules, quoted
+from prom3e_index.policy.matching import match_rules
+from prom3e_index.policy.observers import days_of_observers, observer_cells
 from prom3e_index.policy.rules import Policy
 
 if TYPE_CHECKING:
     import duckdb
-
-OBSERVERS = frozenset(
-    """
-    recordedby recordedbyid userid userlogin username usernames observer observers observerid observername recordist
-    collector collectors photographer recorder creator rightsholder identifiedbyobserver
-    """.split()
-)
-"""Plain names of columns that tell who observed; so does the field `rights_holder`."""
-
-
-def observer_cells(columns: Mapping[str, str]) -> list[str]:
-    """SQL of the cells that tell who observed a row.
-
-    Args:
-        columns: Columns of the relation → what they are called in their table.
-    """
-    names = [n for n, column in columns.items() if plain(column) in OBSERVERS]
-    return [f"{quoted(n)}::VARCHAR" for n in dict.fromkeys([*names, "rights_holder"])]
-
-
-def days_of_observers(relation: str, cells: Sequence[str], *carried: str) -> str:
-    """SQL of who observed rows when: `who`, `a`, `b` (first and last day) and the columns carried along."""
-    listed = ", ".join(
-        f"string_split_regex(lower({c}), '\\s*[;|]\\s*'), [lower({c})]" for c in cells
-    )
-    more = "".join(f", {c}" for c in carried)
-    return (
-        f"SELECT DISTINCT trim(who) AS who, a, b{more} FROM (SELECT unnest(flatten([{listed}])) AS who, "
-        f"event_start AS a, coalesce(event_end, event_start) AS b{more} FROM {relation}) "
-        "WHERE nullif(trim(who), '') IS NOT NULL AND a IS NOT NULL"
-    )
 
 
 def find_levels(
@@ -58,6 +27,7 @@ def find_levels(
     held: Iterable[Any] = (),
     seeds: Iterable[Any] = (),
     stated: bool = False,
+    holder: str | None = None,
 ) -> list[str]:
     """Make `policy_levels`, of the rows of a plan that are not open.
 
@@ -69,6 +39,7 @@ def find_levels(
         held: Arrow tables of `observation` and `level` that rows of an index have or had: they are not loosened.
         seeds: Arrow tables of `who`, `a`, `b`, `level` of rows of an index whose companions are generalised too.
         stated: See `source_levels`.
+        holder: See `observer_cells`.
 
     Returns:
         Sentences for the user.
@@ -84,13 +55,14 @@ def find_levels(
     if policy is not None:
         said += match_rules(con, policy, extra)
     con.execute(
-        "CREATE OR REPLACE TABLE policy_companions (seq BIGINT, rule INTEGER, level INTEGER, month BOOLEAN)"
+        "CREATE OR REPLACE TABLE policy_companions (seq BIGINT, rule INTEGER, level INTEGER, month BOOLEAN, "
+        "spans BOOLEAN)"
     )
     con.execute(
         "CREATE OR REPLACE TABLE policy_seeds (who VARCHAR, a DATE, b DATE, rule INTEGER, level INTEGER, month BOOLEAN)"
     )
     if policy is not None and any(r.companions for r in policy.rules):
-        said += _companions(con, extra, seeds)
+        said += _companions(con, observer_cells(extra, holder), seeds)
     con.execute(f"CREATE OR REPLACE TABLE policy_source AS {source_levels(extra, flags, stated)}")
     con.execute("CREATE OR REPLACE TABLE policy_held (observation VARCHAR, level INTEGER)")
     for table in held:
@@ -134,10 +106,9 @@ def counted(con: duckdb.DuckDBPyConnection, policy: Policy | None) -> list[dict[
 
 
 def _companions(
-    con: duckdb.DuckDBPyConnection, extra: Mapping[str, str], seeds: Iterable[Any]
+    con: duckdb.DuckDBPyConnection, cells: Sequence[str], seeds: Iterable[Any]
 ) -> list[str]:
-    """Rows of the same observer and day as those of rules that say so."""
-    cells = observer_cells(extra)
+    """Rows of the same observer and day as those of rules that say so; where a date is a span, of its days."""
     con.execute(
         "INSERT INTO policy_seeds "
         + days_of_observers(
@@ -150,16 +121,32 @@ def _companions(
         con.execute("INSERT INTO policy_seeds SELECT who, a, b, 0, level, false FROM seeds")
         con.unregister("seeds")
     con.execute(
-        f"INSERT INTO policy_companions SELECT d.seq, s.rule, max(s.level), bool_or(s.month) FROM "
+        "INSERT INTO policy_companions SELECT d.seq, s.rule, max(s.level), bool_or(s.month), "
+        "bool_and(s.a < s.b OR d.a < d.b) FROM "
         f"({days_of_observers('planned', cells, 'seq')}) d JOIN policy_seeds s ON s.who = d.who AND d.a <= s.b "
         "AND d.b >= s.a GROUP BY ALL"
     )
-    alone = con.execute(
-        "SELECT count(DISTINCT seq) FROM policy_hits h JOIN planned p USING (seq) WHERE companions AND "
-        f"(event_start IS NULL OR coalesce({', '.join(cells)}) IS NULL)"
-    ).fetchall()[0][0]
-    if not alone:
-        return []
-    return [
-        f"policy: {alone:,} rows have no observer or no day, so their companions cannot be told"
-    ]
+    alone = _number(
+        con,
+        "SELECT count(DISTINCT seq) FROM policy_hits WHERE companions AND seq NOT IN "
+        f"(SELECT seq FROM ({days_of_observers('planned', cells, 'seq')}))",
+    )
+    spans = _number(
+        con,
+        "SELECT count(*) FROM (SELECT seq FROM policy_companions WHERE seq NOT IN (SELECT seq FROM policy_hits) "
+        "GROUP BY 1 HAVING bool_and(spans))",
+    )
+    said = []
+    if alone:
+        said.append(
+            f"policy: {alone:,} rows have no observer or no day, so their companions cannot be told"
+        )
+    if spans:
+        said.append(
+            f"policy: {spans:,} companions are so since dates are spans, a month or a year, that have days in common"
+        )
+    return said
+
+
+def _number(con: duckdb.DuckDBPyConnection, query: str) -> int:
+    return int(con.execute(query).fetchall()[0][0])
