@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prom3e_index.bundle.filters import Filter, lookups
+from prom3e_index.bundle.licensed import licensed_rows
 from prom3e_index.bundle.predicate import bounded, check_predicate, cut
 from prom3e_index.errors import BundleError, InputError
 
@@ -67,6 +68,9 @@ def eligible_rows(
                 "Restore it from a copy, or build it again."
             )
         out = found if out is None else _both(out, found, places)
+    if f.licence_allow is not None:
+        found = licensed_rows(con, f.licence_allow, columns)
+        out = np.sort(found) if out is None else _both(out, found, places)
     assert out is not None
     if (np.diff(out) <= 0).any():
         out = np.unique(out)

@@ -13,6 +13,7 @@ from prom3e_index.bundle.predicate import cut
 from prom3e_index.bundle.taxa import quoted as quoted
 from prom3e_index.bundle.taxa import taxon_lookup
 from prom3e_index.errors import InputError
+from prom3e_index.licences import allowed_codes
 from prom3e_index.tables.normalise import event_days
 
 EARTH_RADIUS_KM = 6371.0088
@@ -32,6 +33,8 @@ class Filter:
         since: First day; or a text of a day, month or year, as "2024-05".
         until: Last day, or a text; an observation whose interval overlaps is kept.
         observed: Only observations that have this modality, not those it was completed for.
+        licence_allow: Only observations under these licences, as "cc0,by,by-nc"; of the photo and the sound too, where
+            the index knows theirs.
 
     Raises:
         InputError: A part that no observation could be compared with; says which, and what it must be.
@@ -44,6 +47,7 @@ class Filter:
     since: date | str | None = None
     until: date | str | None = None
     observed: str | None = None
+    licence_allow: tuple[str, ...] | str | None = None
 
     def __post_init__(self) -> None:
         for name in ("where", "taxon", "observed"):
@@ -52,7 +56,10 @@ class Filter:
                 raise InputError(f"{name} is {value!r:.60}; it must be text.")
         if self.taxon is not None and not self.taxon.strip():
             raise InputError("--taxon is empty; it is a name at any rank, as Corvidae.")
-        for name, read in (("near", _near), ("bbox", _bbox), ("since", _first), ("until", _last)):
+        readers = {
+            "near": _near, "bbox": _bbox, "since": _first, "until": _last, "licence_allow": allowed_codes,
+        }  # fmt: skip
+        for name, read in readers.items():
             value = getattr(self, name)
             if value is not None:
                 object.__setattr__(self, name, read(value))
@@ -88,7 +95,7 @@ class Filter:
         for name, value in parts.items():
             if isinstance(value, date):
                 parts[name] = str(value)
-            elif name in ("near", "bbox"):
+            elif name in ("near", "bbox", "licence_allow"):
                 parts[name] = list(value)
         return parts | ({"where": cut(self.where)[1:-1]} if self.where is not None else {})
 

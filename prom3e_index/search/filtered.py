@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -13,6 +14,7 @@ from prom3e_index.bundle.opened import BundleFolder
 from prom3e_index.bundle.predicate import cut
 from prom3e_index.bundle.taxa import NAMED_BY, quoted
 from prom3e_index.errors import InputError
+from prom3e_index.licences import code_of
 
 _KEPT: WeakKeyDictionary[BundleFolder, dict[str, Any]] = WeakKeyDictionary()
 _VALUE = {"no date": "event_start", "no place": "latitude", "no name": "text"}
@@ -48,6 +50,8 @@ def none_left(bundle: BundleFolder, f: Filter) -> list[str]:
         out.append(f"taxon {cut(f.taxon)}{near or ': no such name'}")
     if f.near is not None or f.bbox is not None:
         out += [said for said in (_turned(bundle, f), _where(bundle)) if said]
+    if f.licence_allow is not None:
+        out.append(_licences(bundle))
     if f.since is not None or f.until is not None:
         days = _days(bundle)
         out += [f"the dates of the observations go from {days[0]} to {days[1]}"] if days else []
@@ -150,11 +154,25 @@ def _parts(f: Filter) -> Iterator[tuple[str, Filter]]:
         yield names, Filter(since=f.since, until=f.until)
     if f.observed is not None:
         yield f"having {f.observed}", Filter(observed=f.observed)
+    if f.licence_allow is not None:
+        yield f"--licence-allow {','.join(f.licence_allow)}", Filter(licence_allow=f.licence_allow)
 
 
 def _count(bundle: BundleFolder, f: Filter) -> int:
     rows = bundle.eligible(f)
     return bundle.rows if rows is None else len(rows)
+
+
+def _licences(bundle: BundleFolder) -> str:
+    """Which licences the observations have, by code, the most frequent first."""
+    if "license" not in bundle.columns:
+        return "the index knows no licences: all rights are reserved (arr)"
+    counts: Counter[str] = Counter()
+    for text, rows in bundle.sql("SELECT license, count(*) FROM observations GROUP BY license"):
+        counts[code_of(text)] += rows
+    return "licences of the observations: " + ", ".join(
+        f"{code.lower()} {rows:,}" for code, rows in counts.most_common()
+    )
 
 
 def _days(bundle: BundleFolder) -> tuple[Any, Any] | None:

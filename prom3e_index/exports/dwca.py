@@ -1,0 +1,199 @@
+"""Darwin Core Archives: the observations that may be published, as GBIF and its like take them.
+
+Source: Darwin Core text guide, https://dwc.tdwg.org/text/, and GBIF's Simple Multimedia extension,
+http://rs.gbif.org/extension/gbif/1.0/multimedia.xml.
+"""
+
+from __future__ import annotations
+
+import mimetypes
+import tempfile
+import zipfile
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+import numpy as np
+
+from prom3e_index.exports.attribution import Attribution, text_column
+from prom3e_index.exports.eml import About, eml, meta
+from prom3e_index.exports.occurrences import Occurrences, is_address
+from prom3e_index.exports.points import Extent, places
+from prom3e_index.exports.rows import Rows
+from prom3e_index.licences import NONE, UNKNOWN, code_of, licence_columns, url_of
+from prom3e_index.show.files import replacing
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_DC = "http://purl.org/dc/terms/"
+MEDIA = ("type", "format", "identifier", "license", "rightsHolder", "creator")
+"""Columns of `multimedia.txt` after the id."""
+_TYPES = {"image": "StillImage", "audio": "Sound"}
+_LEVEL = 6
+
+
+@dataclass
+class Archive:
+    """What an archive holds, and what it does not.
+
+    Attributes:
+        attribution: Of the occurrences that are in it.
+        left_out: Reason → observations that are not.
+        media_left_out: Reason → photos and sounds that are not.
+        media: Photos and sounds in it.
+        unsaid: Columns that are no Darwin Core term.
+        merged: Rows that are further photos or windows of an occurrence before them.
+    """
+
+    attribution: Attribution
+    left_out: Counter[str] = field(default_factory=Counter)
+    media_left_out: Counter[str] = field(default_factory=Counter)
+    media: int = 0
+    unsaid: tuple[str, ...] = ()
+    merged: int = 0
+
+    def said(self) -> list[str]:
+        """Sentences on what is not in it."""
+        said = [f"left out: {rows:,} {reason}" for reason, rows in self.left_out.most_common()]
+        if self.merged:
+            said.append(f"{self.merged:,} rows are further photos or windows of these occurrences")
+        said += [f"left out of the media: {n:,} {reason}" for reason, n in self.media_left_out.most_common()]
+        if self.unsaid:
+            few = ", ".join(self.unsaid[:8]) + (", …" if len(self.unsaid) > 8 else "")
+            said.append(f"no Darwin Core term, so not written: {few}")
+        return said
+
+
+def write_archive(rows: Rows, path: Path, about: About) -> Archive:
+    """Write the rows as an archive: occurrences, their media, who holds what, and how to cite.
+
+    A row is an occurrence; further photos and windows of an observation are media of one. Rows that cannot be
+    published are left out and counted: without id, name or date, or under another licence than CC0, BY and BY-NC.
+
+    Args:
+        rows: The rows.
+        path: The zip.
+        about: What it says of itself.
+
+    Returns:
+        What is in it, and what is not.
+    """
+    occurrences = Occurrences(rows)
+    made = Archive(Attribution(rows.bundle, path.name), unsaid=occurrences.unsaid)
+    extent = Extent()
+    with (
+        replacing(path) as new,
+        tempfile.TemporaryFile(dir=new.parent if new != path else None) as media,
+        zipfile.ZipFile(new, "w", zipfile.ZIP_DEFLATED, compresslevel=_LEVEL) as z,
+    ):
+        media.write(_line(["coreid", *MEDIA]))
+        with z.open(_member("occurrence.txt"), "w", force_zip64=True) as core:
+            core.write(_line(occurrences.terms))
+            _write_rows(rows, occurrences, made, extent, core, media)
+        media.seek(0)
+        with z.open(_member("multimedia.txt"), "w", force_zip64=True) as out:
+            while part := media.read(1 << 20):
+                out.write(part)
+        texts = dict(made.attribution.texts())
+        texts["meta.xml"] = meta(occurrences.terms, [_DC + t for t in MEDIA])
+        texts["eml.xml"] = eml(about, made.attribution, extent, made.said())
+        texts["citations.txt"] = made.attribution.citation_txt()
+        texts["rights.txt"] = f"Licence of the whole: {made.attribution.said()}.\nEach record has its own.\n"
+        for name, text in texts.items():
+            z.writestr(_member(name), text)
+    return made
+
+
+def _member(name: str) -> zipfile.ZipInfo:
+    """A member whose time tells nothing: the same rows give the same bytes."""
+    member = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
+    member.compress_type = zipfile.ZIP_DEFLATED
+    member.external_attr = 0o644 << 16
+    return member
+
+
+def _line(cells: Sequence[str]) -> bytes:
+    return ("\t".join(cells) + "\n").encode()
+
+
+def _write_rows(
+    rows: Rows,
+    occurrences: Occurrences,
+    made: Archive,
+    extent: Extent,
+    core: IO[bytes],
+    media: IO[bytes],
+) -> None:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    items = _Media(made, licence_columns(rows.columns))
+    known: dict[int, bool] = {}
+    """Occurrences so far, by the hash of their ids: whether each is in the archive."""
+    for batch in rows.batches():
+        terms = occurrences.columns(batch)
+        ids = terms["occurrenceID"].to_pylist()
+        first = np.zeros(len(ids), bool)
+        written = np.zeros(len(ids), bool)
+        for i, (name, reason) in enumerate(
+            zip(ids, occurrences.reasons(batch, terms), strict=True)
+        ):
+            key = hash(name)
+            if name is None or key not in known:
+                first[i] = reason is None
+                if reason is not None:
+                    made.left_out[reason] += 1
+                if name is not None:
+                    known[key] = reason is None
+            else:
+                made.merged += 1
+            written[i] = name is not None and known[key]
+        kept = batch.filter(pa.array(first))
+        made.attribution.add(kept)
+        extent.add(*places(kept))
+        lines = pc.binary_join_element_wise(
+            *(terms[t] for t in occurrences.terms), "\t", null_handling="replace", null_replacement=""
+        ).filter(pa.array(first))
+        if len(lines):
+            core.write(("\n".join(lines.to_pylist()) + "\n").encode())
+        mask = pa.array(written)
+        for line in items.lines(batch.filter(mask), terms["occurrenceID"].filter(mask)):
+            media.write(line)
+
+
+class _Media:
+    """The media of occurrences, each once."""
+
+    def __init__(self, made: Archive, licences: dict[str, tuple[str, ...]]) -> None:
+        self._made, self._licences = made, licences
+        self._seen: set[int] = set()
+
+    def lines(self, batch: pa.RecordBatch, ids: pa.Array) -> Iterator[bytes]:
+        """Lines of `multimedia.txt`: photos and sounds that have an address and a licence."""
+        holders = text_column(batch, ["rights_holder"]).to_pylist()
+        names = ids.to_pylist()
+        for modality, kind in _TYPES.items():
+            links = text_column(batch, [modality]).to_pylist()
+            stated = text_column(batch, self._licences.get(modality, ("license",))).to_pylist()
+            for name, link, licence, holder in zip(names, links, stated, holders, strict=True):
+                if link is None or not self._new(name, link):
+                    continue
+                code = code_of(licence)
+                if not is_address(link):
+                    self._made.media_left_out["files without an address on the web"] += 1
+                elif code in (NONE, UNKNOWN):
+                    self._made.media_left_out["without a licence that is known"] += 1
+                else:
+                    self._made.media += 1
+                    mime = mimetypes.guess_type(link.partition("?")[0])[0] or ""
+                    who = " ".join((holder or "").split())
+                    yield _line([name, kind, mime, link, url_of(licence) or "", who, who])
+
+    def _new(self, name: Any, link: str) -> bool:
+        key = hash((name, link))
+        new = key not in self._seen
+        self._seen.add(key)
+        return new

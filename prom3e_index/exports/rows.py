@@ -1,0 +1,106 @@
+"""The observations that leave an index, in batches: chosen by a filter or an answer, without what must not leave."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prom3e_index.bundle.filters import Filter, quoted
+from prom3e_index.policy.columns import denied, tells_place
+from prom3e_index.schema import FIELDS
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from prom3e_index.search.run import Bundle
+
+BATCH = 8_192
+"""Rows of a batch; no more of an index is in memory at once."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Some observations of an index.
+
+    Attributes:
+        bundle: The index.
+        numbers: (n,) their row numbers, in the order in which they are written; each once.
+    """
+
+    bundle: Bundle
+    numbers: NDArray[np.int64]
+
+    @classmethod
+    def chosen(cls, bundle: Bundle, chosen: Filter | None = None) -> Rows:
+        """Those that satisfy a filter, by row number; all of them without one."""
+        found = bundle.eligible(chosen) if chosen is not None else None
+        return cls(bundle, bundle.live if found is None else found)
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    @cached_property
+    def withheld(self) -> tuple[str, ...]:
+        """Columns of the index that no export has: private places, which earlier versions kept."""
+        return tuple(c for c in self.bundle.columns if c not in FIELDS and denied(c))
+
+    @cached_property
+    def columns(self) -> tuple[str, ...]:
+        """Columns of the batches."""
+        return tuple(c for c in self.bundle.columns if c not in self.withheld)
+
+    def only(self, names: Collection[str]) -> Rows:
+        """The same rows with some of their columns."""
+        few = Rows(self.bundle, self.numbers)
+        few.__dict__["columns"] = tuple(c for c in self.columns if c in names)
+        return few
+
+    @cached_property
+    def schema(self) -> pa.Schema:
+        """Arrow schema of the batches."""
+        with self.bundle.reader(f"SELECT {self._cells} FROM observations LIMIT 0") as reader:
+            return reader.schema
+
+    @cached_property
+    def _cells(self) -> str:
+        """SQL of the columns. Of a row whose place is obscured, what tells its true place is empty, its tile too."""
+        cells = []
+        hides = "obscured" in self.bundle.columns
+        for column in self.columns:
+            name = quoted(column)
+            tells = column == "sat" or (column not in FIELDS and tells_place(column))
+            hidden = hides and tells and not column.startswith("has_")
+            cells.append(
+                f"CASE WHEN coalesce(obscured, false) THEN NULL ELSE {name} END AS {name}"
+                if hidden
+                else name
+            )
+        return ", ".join(cells)
+
+    def batches(self, size: int = BATCH) -> Iterator[pa.RecordBatch]:
+        """The observations in their order, `size` at a time; every batch has `schema`."""
+        for at in range(0, len(self.numbers), size):
+            yield from self._read(self.numbers[at : at + size]).to_batches()
+
+    def _read(self, numbers: NDArray[np.int64]) -> pa.Table:
+        low, high = int(numbers.min()), int(numbers.max())
+        where, params = "row BETWEEN ? AND ?", [low, high]
+        given: list[Any] = params
+        if high - low + 1 != len(numbers):
+            where += " AND row IN (SELECT unnest(?))"
+            given = [*params, numbers.tolist()]
+        cursor = self.bundle.metadata.cursor()
+        try:
+            found = cursor.sql(
+                f"SELECT {self._cells} FROM observations WHERE {where} ORDER BY row", params=given
+            ).to_arrow_table()
+        finally:
+            cursor.close()
+        if (np.diff(numbers) <= 0).any():
+            found = found.take(np.argsort(np.argsort(numbers)))
+        return found.cast(self.schema).combine_chunks()
