@@ -17,6 +17,7 @@ from prom3e_index.cli import (
     demo,
     encode,
     evaluate,
+    export,
     inspect,
     look,
     models,
@@ -53,7 +54,7 @@ app.command("certify")(certify.certify)
 app.command("history")(undo.history)
 app.command("info")(inspect.info)
 app.command("verify")(inspect.verify)
-app.command("export")(inspect.export)
+app.command("export")(export.export)
 app.command("doctor")(inspect.doctor)
 app.command("encode")(encode.encode)
 app.command("infer")(encode.infer)

@@ -49,6 +49,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "export": (
         ("all observations, for a spreadsheet", "prom3e-index export birds-again.csv"),
+        ("those with a date, as a layer for QGIS", "prom3e-index export birds.gpkg --from 1900"),
         ("what the encoders made of them, for other software", "prom3e-index export vectors.parquet --what embeddings"),
     ),
     "policy init": (

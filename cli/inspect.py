@@ -1,8 +1,7 @@
-"""`prom3e-index info`, `verify`, `export`, `doctor`."""
+"""`prom3e-index info`, `verify`, `doctor`."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -89,39 +88,6 @@ def verify(
 def _line(check: Check) -> str:
     mark = "FAIL" if not check.ok else "ok  " if check.compared else "–   "
     return f"{mark} {check.name}: {check.detail}"
-
-
-def export(
-    file: Annotated[
-        Path | None, typer.Argument(metavar="OUTPUT", help="The file to write.", show_default=False)
-    ] = None,
-    index: Index = DEFAULT_INDEX,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="The file to write, as an option.")
-    ] = None,
-    what: Annotated[
-        str, typer.Option(help="What is written: metadata (all columns) or embeddings.")
-    ] = "metadata",
-    format: Annotated[
-        str | None,
-        typer.Option("--format", "-f", help="Format of the file: parquet, csv or geojson."),
-    ] = None,
-) -> None:
-    """Write the observations, or their embeddings, for other software."""
-    from prom3e_index.errors import InputError
-    from prom3e_index.search.meaning import MEANINGLESS, means_nothing
-    from prom3e_index.search.run import Bundle
-    from prom3e_index.show.export import write_export
-
-    if (file is None) == (output is None):
-        raise InputError("Name one file to write: export FILE, or export --output FILE.")
-    output = file or output
-    assert output is not None  # one of them is given
-    bundle = Bundle.open(index)
-    rows = write_export(bundle, output, what, format)
-    say(f"{rows:,} rows in {output}")
-    if means_nothing(bundle):
-        say(f"warning: {MEANINGLESS}", err=True)
 
 
 def doctor(

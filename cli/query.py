@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from prom3e_index.cli.filtering import Bbox, LicenceAllow, Near, Since, Taxon, Until
 from prom3e_index.cli.options import (
     DEFAULT_INDEX,
     Device,
@@ -103,33 +104,12 @@ def query(
         bool, typer.Option("--observed-only", help="No hits that the model has completed.")
     ] = False,
     where: Where = None,
-    near: Annotated[
-        str | None, typer.Option(help="Only rows this near, as 48.2,16.3,50km.")
-    ] = None,
-    bbox: Annotated[
-        str | None, typer.Option(help="Only rows in this box, in degrees, as 16,48,17,49.")
-    ] = None,
-    taxon: Annotated[
-        str | None,
-        typer.Option(
-            help="Only rows of this taxon, a whole name at any rank, scientific or common; authors and capitals do "
-            "not matter."
-        ),
-    ] = None,
-    since: Annotated[
-        str | None,
-        typer.Option(
-            "--from", "--since", help="Only rows from this day on: 2023, 2023-06 or 2023-06-15."
-        ),
-    ] = None,
-    until: Annotated[
-        str | None,
-        typer.Option(
-            "--to",
-            "--until",
-            help="Only rows until this day, the last day of a year or month: 2023, 2023-06 or 2023-06-15.",
-        ),
-    ] = None,
+    near: Near = None,
+    bbox: Bbox = None,
+    taxon: Taxon = None,
+    since: Since = None,
+    until: Until = None,
+    licence_allow: LicenceAllow = None,
     group_by: Annotated[
         str | None,
         typer.Option(help="At most one hit of each value of this column, as species."),
@@ -181,8 +161,8 @@ def query(
         typer.Option(
             "--format",
             "-f",
-            help="Format of the answer: table, json, jsonl, csv, geojson or parquet; of --queries jsonl, csv or "
-            "parquet.",
+            help="Format of the answer: table, json, jsonl, csv, geojson, parquet, gpkg, geoparquet or dwca; of "
+            "--queries jsonl, csv or parquet.",
         ),
     ] = None,
     output: Annotated[
@@ -198,7 +178,7 @@ def query(
 
     begun = perf_counter()
     from prom3e_index.bundle.filters import Filter
-    from prom3e_index.cli.render import FORMATS, write_answer
+    from prom3e_index.cli.render import FORMATS, NEED_A_FILE, write_answer
     from prom3e_index.cli.stdin import piped
     from prom3e_index.errors import InputError
     from prom3e_index.search.query import Query
@@ -209,8 +189,8 @@ def query(
     output = None if output == Path("-") else output
     if queries is None:
         format = format_of(format, output, FORMATS, "table")
-        if format == "parquet" and output is None:
-            raise InputError("--format parquet needs --output FILE.")
+        if format in NEED_A_FILE and output is None:
+            raise InputError(f"--format {format} needs --output FILE.")
     elif explain:
         raise InputError("--explain is for one query; leave it out with --queries.")
     if (embedding is None) != (embedding_of is None):
@@ -234,6 +214,7 @@ def query(
             taxon=taxon,
             since=since,
             until=until,
+            licence_allow=licence_allow,
         ),
         group_by=group_by,
         exact=exact,

@@ -19,9 +19,11 @@ from prom3e_index.cli.screen import (
 )
 
 if TYPE_CHECKING:
+    from prom3e_index.exports.write import Exported
     from prom3e_index.search.answered import Answer
 
-FORMATS = ("table", "json", "jsonl", "csv", "geojson", "parquet")
+FORMATS = ("table", "json", "jsonl", "csv", "geojson", "parquet", "gpkg", "geoparquet", "dwca")
+NEED_A_FILE = ("parquet", "gpkg", "geoparquet", "dwca")
 COLUMNS = ("#", "score", "", "name", "id", "place", "date", "licence", "rights holder")
 FILE_WIDTH = 160
 """Columns of a table in a file or a pipe."""
@@ -41,6 +43,8 @@ def write_answer(
 
     What is said beside the hits goes to stderr where the format has no place for it, and what was written too.
     """
+    from prom3e_index.exports import answers
+    from prom3e_index.search.run import Bundle
     from prom3e_index.show import export
     from prom3e_index.show.escapes import json_text
     from prom3e_index.show.files import write_text
@@ -72,10 +76,24 @@ def write_answer(
         return
     if format == "parquet":
         export.write_parquet(found, columns, output)
+    elif format in answers.FORMATS:
+        assert isinstance(answer.bundle, Bundle)  # that answered
+        written = answers.write_hits(answer, answer.bundle, output, format)
+        write_said(written, err=True)
     else:
         write_text(output, text)
     if output.is_file():
         say(f"{plural(len(answer.hits), 'hit')} in {output}", err=True)
+
+
+def write_said(written: Exported, *, err: bool = False) -> None:
+    """What is to be known of an export: its licence, what was left out, what lies beside it."""
+    for note in written.notes:
+        say(note, err=err)
+    if written.licence is not None:
+        say(f"licence of the whole: {written.licence}", err=err)
+    if written.beside:
+        say(f"beside it: {', '.join(f.name for f in written.beside)}", err=err)
 
 
 def table(

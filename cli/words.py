@@ -18,6 +18,7 @@ VALUES: dict[str, str] = {
     "--text": "NAME", "--as": "MODALITY", "--target": "MODALITY", "--space": "SPACE", "--delta": "SHARE",
     "--gamma": "SHARE", "--epsilon": "SHARE", "--near": "LATITUDE,LONGITUDE,RADIUS",
     "--bbox": "WEST,SOUTH,EAST,NORTH", "--taxon": "NAME", "--from": "DAY", "--to": "DAY", "--group-by": "COLUMN",
+    "--licence-allow": "LICENCES", "--title": "WORDS", "--publisher": "NAME", "--contact": "ADDRESS",
     "--queries": "TABLE", "--queries-media": "FOLDER", "--what": "NAME", "--species": "COLUMN", "--column": "COLUMN",
     "--given": "MODALITIES", "--decode": "NAME", "--direction": "GIVEN->TARGET", "--labels": "COLUMN", "--task": "TASK",
     "--representation": "NAME", "--split": "SPLIT", "--pictures": "NAME", "--recipe": "NAME", "--init": "MODEL",

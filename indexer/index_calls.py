@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from prom3e_index.indexer.table_calls import INDEX, Progress
 
 if TYPE_CHECKING:
     from prom3e_index.bundle.filters import Filter
+    from prom3e_index.exports.write import Exported
     from prom3e_index.search.run import Bundle
 
 
@@ -106,28 +108,89 @@ def restore(index: AnyPath = INDEX, *, at: int, progress: Progress = silent) -> 
 
 
 def export(
-    output: AnyPath,
+    output: AnyPath | None = None,
     index: AnyPath | Bundle = INDEX,
     *,
     what: str = "metadata",
     format: str | None = None,
-) -> int:
+    where: str | Filter | None = None,
+    near: tuple[float, float, float] | str | None = None,
+    bbox: tuple[float, float, float, float] | str | None = None,
+    taxon: str | None = None,
+    since: date | str | None = None,
+    until: date | str | None = None,
+    licence_allow: str | Iterable[str] | None = None,
+    resolution: int = 5,
+    title: str | None = None,
+    publisher: str | None = None,
+    contact: str | None = None,
+    check: bool = False,
+) -> Exported:
     """Write the observations, or the encoder embeddings, for other software; give the number of rows.
 
+    Beside the file go its holders, citation and data sets; see `beside` of what is given back.
+
     Args:
-        output: The file to write.
+        output: The file to write; None with `check` alone.
         index: The index folder, or an opened index.
         what: 'metadata' or 'embeddings'.
-        format: 'parquet', 'csv' or 'geojson'; told by the file's ending when None, and never another than it says.
-            Embeddings are parquet.
+        format: 'parquet', 'csv', 'geojson', 'gpkg', 'geoparquet', 'h3' or 'dwca'; told by the file's ending when
+            None, and never another than it says. Embeddings are parquet.
+        where: SQL predicate over the observations, or a `Filter`, which has the following options too.
+        near: Latitude, longitude in degrees, radius in kilometres; or a text as "48.2,16.3,50km".
+        bbox: West, south, east, north in degrees.
+        taxon: A whole name at any rank.
+        since: First day.
+        until: Last day.
+        licence_allow: Licences that are allowed, as "cc0,by,by-nc".
+        resolution: Of the cells of an h3 table, 0 to 15.
+        title: Of a Darwin Core Archive.
+        publisher: Person or organisation that answers for it.
+        contact: Their mail address.
+        check: Refuse what GBIF would flag, and write nothing then.
+
+    Returns:
+        The number of rows, or of an h3 table's cells, with `licence`, `notes` and the files `beside`.
 
     Raises:
-        InputError: Another format or content, or a path that cannot be written to.
+        InputError: Another format or content, a path that cannot be written to, a format whose package is not
+            installed; with `check` a fault, all of which are named.
     """
+    from prom3e_index.bundle.filters import Filter
+    from prom3e_index.exports.check import refuse_faults
+    from prom3e_index.exports.eml import About
+    from prom3e_index.exports.write import Exported, write_export
     from prom3e_index.search.run import Bundle
-    from prom3e_index.show.export import write_export
 
-    if isinstance(index, str | Path):
-        with Bundle.open(index) as opened:
-            return export(output, opened, what=what, format=format)
-    return write_export(index, Path(output), what, format)
+    more = {
+        "near": near, "bbox": bbox, "taxon": taxon, "since": since, "until": until, "licence_allow": licence_allow,
+    }  # fmt: skip
+    if isinstance(where, Filter) and any(v is not None for v in more.values()):
+        raise InputError(
+            "where is a Filter, which says near, bbox, taxon and the others too; give them there."
+        )
+    allowed = (
+        licence_allow
+        if licence_allow is None or isinstance(licence_allow, str)
+        else tuple(licence_allow)
+    )
+    chosen = (
+        where
+        if isinstance(where, Filter)
+        else Filter(where, near, bbox, taxon, since, until, licence_allow=allowed)
+    )
+    if output is None and not check:
+        raise InputError("Name a file to write: output.")
+    bundle = Bundle.open(index) if isinstance(index, str | Path) else index
+    try:
+        if check:
+            rows = refuse_faults(bundle, chosen)
+        if output is None:
+            return Exported.of(rows, Path(), "", None)
+        return write_export(
+            bundle, Path(output), what=what, format=format, chosen=chosen, resolution=resolution,
+            about=About(title, publisher, contact),
+        )  # fmt: skip
+    finally:
+        if bundle is not index:
+            bundle.close()

@@ -16,8 +16,15 @@ from test_output import strict as read_strictly
 
 from prom3e_index import Bundle
 from prom3e_index.errors import InputError
+from prom3e_index.exports import tables
+from prom3e_index.exports.rows import Rows
+from prom3e_index.exports.write import TABLES, write_rows
 from prom3e_index.show import export
 from prom3e_index.show.files import replacing, write_text
+
+
+def written(bundle, path, format):
+    return write_rows(Rows.chosen(bundle), path, format)
 
 
 @pytest.fixture
@@ -34,9 +41,9 @@ def nothing(bundle_path, tmp_path):
 
 
 def test_an_export_of_nothing_has_columns_and_no_rows(nothing, tmp_path):
-    for kind in export.FORMATS:
-        assert export.export_metadata(nothing, tmp_path / f"m.{kind}", kind) == 0
-    assert export.export_embeddings(nothing, tmp_path / "e.parquet") == 0
+    for kind in TABLES:
+        assert written(nothing, tmp_path / f"m.{kind}", kind) == 0
+    tables.write_embeddings(Rows.chosen(nothing), tmp_path / "e.parquet")
     with (tmp_path / "m.csv").open(newline="", encoding="utf-8") as f:
         lines = list(csv.reader(f))
     assert lines == [nothing.columns]
@@ -63,7 +70,7 @@ def test_an_answer_without_hits_has_columns_too(bundle, tmp_path):
 @pytest.mark.usefixtures("index")
 def test_csv_keeps_every_text_and_runs_none(index, tmp_path):  # noqa: F811
     bundle = Bundle.open(index)
-    export.export_metadata(bundle, tmp_path / "m.csv", "csv")
+    written(bundle, tmp_path / "m.csv", "csv")
     stored = bundle.sql(
         "SELECT id, scientific_name, rights_holder, note FROM observations ORDER BY row"
     )
@@ -83,7 +90,7 @@ def test_csv_keeps_every_text_and_runs_none(index, tmp_path):  # noqa: F811
 
 def test_geojson_lines_are_those_of_the_table(index, tmp_path):  # noqa: F811
     bundle = Bundle.open(index)
-    export.export_metadata(bundle, tmp_path / "m.geojson", "geojson")
+    written(bundle, tmp_path / "m.geojson", "geojson")
     found = read_strictly((tmp_path / "m.geojson").read_text(encoding="utf-8"))["features"]
     places = bundle.sql("SELECT longitude, latitude, id FROM observations ORDER BY row")
     assert [(*f["geometry"]["coordinates"], f["properties"]["id"]) for f in found] == places
@@ -107,17 +114,22 @@ def test_a_file_is_whole_or_as_it_was(bundle, tmp_path, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(export, "cells", full)
+    monkeypatch.setattr(tables, "cells", full)
     with pytest.raises(OSError):
-        export.export_metadata(bundle, old, "csv")
+        written(bundle, old, "csv")
     assert old.read_text() == "precious" and os.listdir(tmp_path) == ["old.csv"]
     with pytest.raises(OSError):
-        export.export_metadata(bundle, tmp_path / "new.csv", "csv")
+        written(bundle, tmp_path / "new.csv", "csv")
     assert os.listdir(tmp_path) == ["old.csv"]
     monkeypatch.undo()
-    export.export_metadata(bundle, old, "csv")
+    written(bundle, old, "csv")
     assert old.read_text().startswith("row,") or "id" in old.read_text().splitlines()[0]
-    assert stat.S_IMODE(old.stat().st_mode) == 0o640 and os.listdir(tmp_path) == ["old.csv"]
+    assert stat.S_IMODE(old.stat().st_mode) == 0o640
+    assert sorted(os.listdir(tmp_path)) == [
+        "old.csv",
+        "old.csv.ATTRIBUTION.csv",
+        "old.csv.CITATION.txt",
+    ]
 
 
 def test_links_are_followed_pipes_written_and_folders_refused(tmp_path):
@@ -160,4 +172,7 @@ def test_a_query_written_to_a_file_replaces_it_whole(index, tmp_path, monkeypatc
                 h.fields["id"] for h in answer.hits
             ]
         assert b"old old" not in path.read_bytes()
-    assert sorted(os.listdir(tmp_path)) == sorted(f"a.{k}" for k in render.FORMATS)
+    beside = {
+        f"a.{k}.{b}" for k in ("gpkg", "geoparquet") for b in ("ATTRIBUTION.csv", "CITATION.txt")
+    }
+    assert set(os.listdir(tmp_path)) == {f"a.{k}" for k in render.FORMATS} | beside

@@ -1,1 +1,1 @@
-"""Observations written for other software: tables, map layers, Darwin Core; with their licences, holders and sources."""
+"""Observations written for other software: tables, map layers, Darwin Core; with licences, holders and sources."""

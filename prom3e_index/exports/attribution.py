@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 ATTRIBUTION, CITATION, DERIVED = "ATTRIBUTION.csv", "CITATION.txt", "derived_dataset.csv"
 HEAD = (
-    "rights_holder", "licence", "licence_stated", "photo_licence", "sound_licence", "source", "rows", "photos", "sounds",
+    "rights_holder", "licence", "licence_stated", "photo_licence", "sound_licence", "source", "rows", "photos",
+    "sounds",
 )  # fmt: skip
 _MOST = 1_000
 """Citations and data sets that are named one by one; of further ones the number is said."""
@@ -101,7 +102,9 @@ class Attribution:
             parts[has] = there.cast(pa.bool_()).fill_null(False)
         table = pa.table(parts)
         keys = ["holder", "licence", "image", "audio", "source", "has_image", "has_audio"]
-        for group in table.group_by(keys, use_threads=False).aggregate([([], "count_all")]).to_pylist():
+        for group in (
+            table.group_by(keys, use_threads=False).aggregate([([], "count_all")]).to_pylist()
+        ):
             image, audio, count = group["has_image"], group["has_audio"], group["count_all"]
             key = (
                 group["holder"],
@@ -124,19 +127,26 @@ class Attribution:
                 if _KEY.fullmatch(value):
                     self._datasets[value] += count
 
+    def add_medium(
+        self, holder: str | None, stated: str | None, source: str | None, modality: str, code: str
+    ) -> None:
+        """Count a photo or a sound that is written beside the rows; `stated` is the licence of its observation."""
+        image, audio = (code if modality == m else None for m in ("image", "audio"))
+        counted = self._groups.setdefault((holder, stated, image, audio, source), [0, 0, 0])
+        counted[1 if modality == "image" else 2] += 1
+
     @property
     def licences(self) -> dict[str, int]:
         """Code → rows of which it is the strictest: of observation, photo and sound together."""
         counts: Counter[str] = Counter()
-        for (_, stated, image, audio, _), (rows, *_more) in self._groups.items():
-            parts = [code_of(stated), *(c for c in (image, audio) if c is not None)]
-            counts[roll_up(parts) or ""] += rows
-        return {code: counts[code] for code in (*CODES, *sorted(set(counts) - set(CODES))) if counts[code]}
+        for key, (rows, *_) in self._groups.items():
+            counts[roll_up(_codes(key)) or ""] += rows
+        return {code: counts[code] for code in CODES if counts[code]}
 
     @property
     def licence(self) -> str | None:
-        """The licence of the whole: the most restrictive; None of nothing."""
-        return roll_up(self.licences)
+        """The licence of the whole: the most restrictive of rows, photos and sounds; None of nothing."""
+        return roll_up(code for key in self._groups for code in _codes(key))
 
     def said(self) -> str:
         """The licence of the whole, and of which rows it comes."""
@@ -197,7 +207,10 @@ class Attribution:
                 lines += [title, *_most(self._cited[plain]), ""]
         if self._datasets:
             at_gbif = Counter(
-                {f"https://www.gbif.org/dataset/{key}": rows for key, rows in self._datasets.items()}
+                {
+                    f"https://www.gbif.org/dataset/{key}": rows
+                    for key, rows in self._datasets.items()
+                }
             )
             lines += [
                 f"Data sets at GBIF; a DOI for a derived data set is made of {DERIVED}, "
@@ -227,6 +240,12 @@ class Attribution:
         derived = self.derived_csv()
         if derived is not None:
             yield DERIVED, derived
+
+
+def _codes(group: tuple[str | None, ...]) -> list[str]:
+    """The licences of a group: of observation, photo and sound."""
+    _, stated, image, audio, _ = group
+    return [code_of(stated), *(c for c in (image, audio) if c is not None)]
 
 
 def _counted(texts: pa.Array) -> Iterator[tuple[str, int]]:

@@ -71,7 +71,9 @@ class Cells:
             elif row.get("obscured"):
                 self._leave("with an obscured place, which may lie in another cell")
             elif wide is not None and wide > radius:
-                self._leave(f"with a place that is known to no more than a cell's radius, {radius:,.0f} m")
+                self._leave(
+                    f"with a place that is known to no more than a cell's radius, {radius:,.0f} m"
+                )
             else:
                 self._count(h3.latlng_to_cell(latitude, longitude, self.resolution), row)
 
@@ -90,8 +92,9 @@ class Cells:
         name = row.get("taxon_species") or row.get("species")
         if name:
             cell.species.add(name)
-        first, last = row.get("event_start"), row.get("event_end") or row.get("event_start")
-        if first is not None:
+        first: date | None = row.get("event_start")
+        last: date | None = row.get("event_end") or first
+        if first is not None and last is not None:
             cell.first = first if cell.first is None else min(cell.first, first)
             cell.last = last if cell.last is None else max(cell.last, last)
 
@@ -105,8 +108,8 @@ def check_resolution(resolution: int) -> int:
     whole = isinstance(resolution, int) and not isinstance(resolution, bool)
     if not whole or not COARSEST <= resolution <= FINEST:
         raise InputError(
-            f"--resolution is {resolution!r:.40}; it is a whole number from {COARSEST}, cells of a continent's size, to "
-            f"{FINEST}, less than a square metre."
+            f"--resolution is {resolution!r:.40}; it is a whole number from {COARSEST}, cells as large as a land, "
+            f"to {FINEST}, less than a square metre."
         )
     return resolution
 

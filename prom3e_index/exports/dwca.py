@@ -6,7 +6,10 @@ http://rs.gbif.org/extension/gbif/1.0/multimedia.xml.
 
 from __future__ import annotations
 
+import contextlib
+import json
 import mimetypes
+import re
 import tempfile
 import zipfile
 from collections import Counter
@@ -23,7 +26,9 @@ from prom3e_index.exports.occurrences import Occurrences, is_address
 from prom3e_index.exports.points import Extent, places
 from prom3e_index.exports.rows import Rows
 from prom3e_index.licences import NONE, UNKNOWN, code_of, licence_columns, url_of
+from prom3e_index.schema import FIELDS
 from prom3e_index.show.files import replacing
+from prom3e_index.tables.aliases import ALIASES, plain
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -33,6 +38,8 @@ MEDIA = ("type", "format", "identifier", "license", "rightsHolder", "creator")
 """Columns of `multimedia.txt` after the id."""
 _TYPES = {"image": "StillImage", "audio": "Sound"}
 _LEVEL = 6
+_HAVE = ("has_image", "has_audio")
+"""Of photos and sounds those are counted that are in the archive."""
 
 
 @dataclass
@@ -60,7 +67,10 @@ class Archive:
         said = [f"left out: {rows:,} {reason}" for reason, rows in self.left_out.most_common()]
         if self.merged:
             said.append(f"{self.merged:,} rows are further photos or windows of these occurrences")
-        said += [f"left out of the media: {n:,} {reason}" for reason, n in self.media_left_out.most_common()]
+        said += [
+            f"left out of the media: {n:,} {reason}"
+            for reason, n in self.media_left_out.most_common()
+        ]
         if self.unsaid:
             few = ", ".join(self.unsaid[:8]) + (", …" if len(self.unsaid) > 8 else "")
             said.append(f"no Darwin Core term, so not written: {few}")
@@ -101,7 +111,9 @@ def write_archive(rows: Rows, path: Path, about: About) -> Archive:
         texts["meta.xml"] = meta(occurrences.terms, [_DC + t for t in MEDIA])
         texts["eml.xml"] = eml(about, made.attribution, extent, made.said())
         texts["citations.txt"] = made.attribution.citation_txt()
-        texts["rights.txt"] = f"Licence of the whole: {made.attribution.said()}.\nEach record has its own.\n"
+        texts["rights.txt"] = (
+            f"Licence of the whole: {made.attribution.said()}.\nEach record has its own.\n"
+        )
         for name, text in texts.items():
             z.writestr(_member(name), text)
     return made
@@ -113,6 +125,20 @@ def _member(name: str) -> zipfile.ZipInfo:
     member.compress_type = zipfile.ZIP_DEFLATED
     member.external_attr = 0o644 << 16
     return member
+
+
+def _links(cells: Sequence[str | None]) -> list[str]:
+    """The addresses in the cells of a row, each once, else its file."""
+    found: dict[str, None] = {}
+    for cell in cells:
+        text = (cell or "").strip()
+        parts = re.split(r"[|;]", text)
+        if text.startswith("["):
+            with contextlib.suppress(ValueError, RecursionError):
+                parts = [p for p in json.loads(text) if isinstance(p, str)]
+        found |= {part.strip(): None for part in parts if is_address(part.strip())}
+    own = cells[0]
+    return list(found) or ([own] if own else [])
 
 
 def _line(cells: Sequence[str]) -> bytes:
@@ -152,10 +178,13 @@ def _write_rows(
                 made.merged += 1
             written[i] = name is not None and known[key]
         kept = batch.filter(pa.array(first))
-        made.attribution.add(kept)
+        made.attribution.add(kept.select([n for n in kept.schema.names if n not in _HAVE]))
         extent.add(*places(kept))
         lines = pc.binary_join_element_wise(
-            *(terms[t] for t in occurrences.terms), "\t", null_handling="replace", null_replacement=""
+            *(terms[t] for t in occurrences.terms),
+            "\t",
+            null_handling="replace",
+            null_replacement="",
         ).filter(pa.array(first))
         if len(lines):
             core.write(("\n".join(lines.to_pylist()) + "\n").encode())
@@ -173,24 +202,48 @@ class _Media:
 
     def lines(self, batch: pa.RecordBatch, ids: pa.Array) -> Iterator[bytes]:
         """Lines of `multimedia.txt`: photos and sounds that have an address and a licence."""
-        holders = text_column(batch, ["rights_holder"]).to_pylist()
+        holders, records, sources = (
+            text_column(batch, [c]).to_pylist() for c in ("rights_holder", "license", "source")
+        )
         names = ids.to_pylist()
         for modality, kind in _TYPES.items():
-            links = text_column(batch, [modality]).to_pylist()
+            cells = [
+                text_column(batch, [c]).to_pylist()
+                for c in (modality, *self._linked(batch, modality))
+            ]
             stated = text_column(batch, self._licences.get(modality, ("license",))).to_pylist()
-            for name, link, licence, holder in zip(names, links, stated, holders, strict=True):
-                if link is None or not self._new(name, link):
-                    continue
-                code = code_of(licence)
-                if not is_address(link):
-                    self._made.media_left_out["files without an address on the web"] += 1
-                elif code in (NONE, UNKNOWN):
-                    self._made.media_left_out["without a licence that is known"] += 1
-                else:
+            links = map(_links, zip(*cells, strict=True))
+            for i, own in enumerate(links):
+                for link in own:
+                    if not self._new(names[i], link) or not self._free(link, stated[i]):
+                        continue
+                    code = code_of(stated[i])
                     self._made.media += 1
+                    self._made.attribution.add_medium(
+                        holders[i], records[i], sources[i], modality, code
+                    )
                     mime = mimetypes.guess_type(link.partition("?")[0])[0] or ""
-                    who = " ".join((holder or "").split())
-                    yield _line([name, kind, mime, link, url_of(licence) or "", who, who])
+                    who = " ".join((holders[i] or "").split())
+                    yield _line([names[i], kind, mime, link, url_of(stated[i]) or "", who, who])
+
+    def _linked(self, batch: pa.RecordBatch, modality: str) -> list[str]:
+        """Columns of the index's table that may hold addresses of such media."""
+        known = {*ALIASES[modality], "associatedmedia"}
+        return [
+            c
+            for c in batch.schema.names
+            if c not in FIELDS and plain(c.removeprefix("source_")) in known
+        ]
+
+    def _free(self, link: str, licence: str | None) -> bool:
+        """Whether others can open a medium and may use it; counts why not."""
+        if not is_address(link):
+            self._made.media_left_out["files without an address on the web"] += 1
+            return False
+        if code_of(licence) in (NONE, UNKNOWN):
+            self._made.media_left_out["without a licence that is known"] += 1
+            return False
+        return True
 
     def _new(self, name: Any, link: str) -> bool:
         key = hash((name, link))

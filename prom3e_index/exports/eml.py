@@ -17,7 +17,7 @@ import prom3e_index
 from prom3e_index.exports.attribution import Attribution
 from prom3e_index.exports.points import Extent
 from prom3e_index.exports.terms import address
-from prom3e_index.licences import url_of
+from prom3e_index.licences import roll_up, url_of
 
 OCCURRENCE = "http://rs.tdwg.org/dwc/terms/Occurrence"
 MULTIMEDIA = "http://rs.gbif.org/terms/1.0/Multimedia"
@@ -46,7 +46,9 @@ class About:
 
     def lacking(self) -> list[str]:
         """The options that say what GBIF asks of a data set, and that were not given."""
-        return [f"--{name}" for name in ("title", "publisher", "contact") if not getattr(self, name)]
+        return [
+            f"--{name}" for name in ("title", "publisher", "contact") if not getattr(self, name)
+        ]
 
 
 def xml(text: str) -> str:
@@ -63,7 +65,7 @@ def eml(about: About, counted: Attribution, extent: Extent, left_out: Sequence[s
     party = f"<organizationName>{xml(about.publisher or NOT_STATED)}</organizationName>"
     if about.contact:
         party += f"<electronicMailAddress>{xml(about.contact)}</electronicMailAddress>"
-    licence = counted.licence or "CC0"
+    licence = roll_up(counted.licences) or "CC0"  # of the records: photos and sounds say their own
     rights = (
         f"<para>This work is licensed under a <ulink url={quoteattr(url_of(licence) or '')}>"
         f"<citetitle>{_TITLES.get(licence, licence)}</citetitle></ulink>.</para>"
@@ -83,7 +85,10 @@ def eml(about: About, counted: Attribution, extent: Extent, left_out: Sequence[s
     where = ""
     if extent.box is not None:
         sides = zip(("west", "south", "east", "north"), extent.box, strict=True)
-        bounds = {name: f"<{name}BoundingCoordinate>{value}</{name}BoundingCoordinate>" for name, value in sides}
+        bounds = {
+            name: f"<{name}BoundingCoordinate>{value}</{name}BoundingCoordinate>"
+            for name, value in sides
+        }
         order = "".join(bounds[n] for n in ("west", "east", "north", "south"))
         where = (
             "<coverage><geographicCoverage><geographicDescription>The box of all places"

@@ -46,7 +46,10 @@ def write_geopackage(
     names = free_names(schema.names, _OWN)
     kinds = [_kind(f.type) for f in schema]
     whole = pa.schema(
-        [*(pa.field(n, k) for n, k in zip(names, kinds, strict=True)), pa.field(_GEOMETRY, pa.binary())]
+        [
+            *(pa.field(n, k) for n, k in zip(names, kinds, strict=True)),
+            pa.field(_GEOMETRY, pa.binary()),
+        ]
     )
 
     def layer() -> Iterator[pa.RecordBatch]:

@@ -28,7 +28,9 @@ from prom3e_index.exports.terms import (
     passed,
     plain,
 )
-from prom3e_index.licences import NONE, UNKNOWN, code_of, url_of
+from prom3e_index.licences import NONE, UNKNOWN, code_of, licence_columns, url_of
+from prom3e_index.schema import FIELDS
+from prom3e_index.tables.aliases import ALIASES
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -57,8 +59,6 @@ class Occurrences:
     """
 
     def __init__(self, rows: Rows) -> None:
-        from prom3e_index.schema import FIELDS
-
         self.rows = rows
         columns = rows.columns
         self._passed = passed(c for c in columns if c not in FIELDS)
@@ -75,16 +75,16 @@ class Occurrences:
         )
         more = [t for t in self._passed if t not in MADE]
         self.terms: tuple[str, ...] = (*MADE, *more)
-        inner = {"row", "is_part", "sigma_l1", "taxon_species", *self._passed.values()}
-        made = {t.lower() for t in MADE}
+        said = {"row", "is_part", "sigma_l1", "taxon_species", *FIELDS, *self._passed.values()}
+        said |= {c for names in licence_columns(columns).values() for c in names}
+        kinds = {*(t.lower() for t in MADE), *WATCHERS, "associatedmedia"}
+        kinds |= {name for f in ("image", "audio", "obscured") for name in ALIASES[f]}
         self.unsaid = tuple(
             c
             for c in columns
-            if c not in FIELDS
-            and c not in inner
+            if c not in said
             and not c.startswith("has_")
-            and plain(c) not in made
-            and plain(c) not in WATCHERS
+            and plain(c.removeprefix("source_")) not in kinds
         )
         self._today = datetime.now(UTC).date()
         self._made_ids = "id" not in self._fields and bool(self._fields)
@@ -121,14 +121,11 @@ class Occurrences:
             start, end = (batch.column(names.index(c)) for c in ("event_start", "event_end"))
             leave(pc.greater(start, pa.scalar(self._today)), "with a date in the future")
             leave(pc.less(end, pa.scalar(EARLIEST)), "with a date before 1600")
-        stated = text_column(batch, ["license"])
-        leave(_mapped(stated, lambda t: code_of(t) == NONE), "without a licence: all rights are reserved")
-        leave(_mapped(stated, lambda t: code_of(t) == UNKNOWN), "with a licence that is not known")
-        for code in {code_of(t) for t in stated.unique().to_pylist()} - {*PUBLISHED, NONE, UNKNOWN}:
-            leave(
-                _mapped(stated, lambda t, code=code: code_of(t) == code),
-                f"with the licence {code}; GBIF takes CC0, BY and BY-NC",
-            )
+        codes = _mapped(text_column(batch, ["license"]), code_of, pa.string())
+        leave(pc.equal(codes, NONE), "without a licence: all rights are reserved")
+        leave(pc.equal(codes, UNKNOWN), "with a licence that is not known")
+        for code in sorted(set(codes.unique().to_pylist()) - {*PUBLISHED, NONE, UNKNOWN}):
+            leave(pc.equal(codes, code), f"with the licence {code}; GBIF takes CC0, BY and BY-NC")
         return list(out)
 
     def ids(self, batch: pa.RecordBatch) -> pa.Array:
@@ -143,7 +140,9 @@ class Occurrences:
             part = batch.column(names.index("is_part")).fill_null(False)
             ids = pc.if_else(pc.and_(part, of.is_valid()), of, ids)
         if self._made_ids:
-            return pa.array([None if i is None else self._uuid(i) for i in ids.to_pylist()], pa.string())
+            return pa.array(
+                [None if i is None else self._uuid(i) for i in ids.to_pylist()], pa.string()
+            )
         stated = text_column(batch, named(names, "occurrenceid"))
         return pc.coalesce(stated, ids)
 
@@ -179,8 +178,12 @@ class Occurrences:
             recorded = pc.coalesce(recorded, holder)
         licences = text("license")
         said = {
-            "dataGeneralizations": pc.coalesce(text("data_generalizations"), stated("datageneralizations")),
-            "informationWithheld": pc.coalesce(text("information_withheld"), stated("informationwithheld")),
+            "dataGeneralizations": pc.coalesce(
+                text("data_generalizations"), stated("datageneralizations")
+            ),
+            "informationWithheld": pc.coalesce(
+                text("information_withheld"), stated("informationwithheld")
+            ),
         }
         if "obscured" in names:
             hidden = batch.column(names.index("obscured")).fill_null(False)
@@ -218,7 +221,9 @@ class Occurrences:
             return _same("MachineObservation", len(recorded))
         if self._format in PERSONS:
             return _same("HumanObservation", len(recorded))
-        return pc.if_else(recorded.is_valid(), pa.scalar("HumanObservation"), pa.scalar("Occurrence"))
+        return pc.if_else(
+            recorded.is_valid(), pa.scalar("HumanObservation"), pa.scalar("Occurrence")
+        )
 
     def _dates(self, batch: pa.RecordBatch) -> pa.Array:
         """ISO 8601: as the source writes it where it does so, else first and last day."""
@@ -256,12 +261,12 @@ def _same(value: str, n: int) -> pa.Array:
     return pa.array([value], pa.string()).take(pa.array(np.zeros(n, np.int32)))
 
 
-def _mapped(texts: pa.Array, of: Callable[[str | None], Any], kind: Any = None) -> pa.Array:
+def _mapped(texts: pa.Array, of: Callable[[str | None], str | None], kind: pa.DataType) -> pa.Array:
     """(n,) what a function gives of each text, asked once for each different one; of null too."""
     import pyarrow as pa
 
     coded = texts.dictionary_encode(null_encoding="encode")
-    values = pa.array([of(t) for t in coded.dictionary.to_pylist()], kind or pa.bool_())
+    values = pa.array([of(t) for t in coded.dictionary.to_pylist()], kind)
     return values.take(coded.indices)
 
 

@@ -64,7 +64,10 @@ class Extent:
         x, y = x[~np.isnan(x)], y[~np.isnan(y)]
         if len(x):
             self.west, self.east = min(self.west, float(x.min())), max(self.east, float(x.max()))
-            self.south, self.north = min(self.south, float(y.min())), max(self.north, float(y.max()))
+            self.south, self.north = (
+                min(self.south, float(y.min())),
+                max(self.north, float(y.max())),
+            )
 
     @property
     def box(self) -> list[float] | None:

@@ -42,8 +42,8 @@ _PASSED = """
 _OF_DUBLIN = ("type", "modified", "language", "accessRights", "bibliographicCitation", "references")
 _BY_NAME = {term.lower(): term for term in (*_PASSED, *_OF_DUBLIN)}
 BASES = (
-    "PreservedSpecimen", "FossilSpecimen", "LivingSpecimen", "MaterialSample", "MaterialEntity", "MaterialCitation", "Event",
-    "HumanObservation", "MachineObservation", "Taxon", "Occurrence",
+    "PreservedSpecimen", "FossilSpecimen", "LivingSpecimen", "MaterialSample", "MaterialEntity", "MaterialCitation",
+    "Event", "HumanObservation", "MachineObservation", "Taxon", "Occurrence",
 )  # fmt: skip
 """What `basisOfRecord` may say."""
 _BASES = {b.lower(): b for b in BASES} | {"observation": "Occurrence"}
@@ -51,7 +51,9 @@ MACHINES = ("camtrap-dp", "wildlife-insights", "coco")
 """Formats of tables that machines made: camera traps."""
 PERSONS = ("inaturalist", "inaturalist-open-data")
 """Formats of tables that people made."""
-WATCHERS = frozenset("recordedby userlogin username userid recordist recorder observer observedby".split())
+WATCHERS = frozenset(
+    "recordedby userlogin username userid recordist recorder observer observedby".split()
+)
 """Columns that name who observed."""
 
 

@@ -19,7 +19,9 @@ def allowed_codes(given: str | Iterable[str]) -> tuple[str, ...]:
         InputError: Not one name, or one that is no licence; names the nearest.
     """
     if not isinstance(given, str) and not isinstance(given, Iterable):
-        raise InputError(f"--licence-allow is {given!r:.60}; it is names of licences, as cc0,by,by-nc.")
+        raise InputError(
+            f"--licence-allow is {given!r:.60}; it is names of licences, as cc0,by,by-nc."
+        )
     parts = given.split(",") if isinstance(given, str) else [str(g) for g in given]
     names = [p.strip() for p in parts if p.strip()]
     if not names:

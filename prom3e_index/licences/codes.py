@@ -34,7 +34,9 @@ _WORDS = (
     ("SA", re.compile(r"\bshare ?alike\b")),
     ("ND", re.compile(r"\bno ?deriv\w*\b")),
 )
-_RESERVED = re.compile(r"\ball rights reserved\b|\Acopyright\b|\A(?:arr|c|none|no licen[cs]e)\Z|\A\(c\)|\A©")
+_RESERVED = re.compile(
+    r"\ball rights reserved\b|\Acopyright\b|\A(?:arr|c|none|no licen[cs]e)\Z|\A\(c\)|\A©"
+)
 _VERSION = re.compile(r"\b([1-4]) ([05])\b")
 _LATEST = "4.0"
 
@@ -51,9 +53,7 @@ def _read(text: str | None) -> tuple[str, str]:
         for elements, domain, version in _URL.findall(lower)
     }
     rest = " ".join(re.sub(r"[\W_]+", " ", _URL.sub(" ", lower)).split())
-    found |= {
-        (_code(["by", *_elements(e)]), _numbers(a, b)) for e, a, b in _SHORT.findall(rest)
-    }
+    found |= {(_code(["by", *_elements(e)]), _numbers(a, b)) for e, a, b in _SHORT.findall(rest)}
     bare = _BARE.fullmatch(words)
     if bare and not found:
         found.add((_code(["by", *_elements(bare[1])]), _numbers(bare[2], bare[3])))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from prom3e_index.bundle.opened import BundleFolder
 from prom3e_index.errors import Prom3eError
@@ -91,22 +92,19 @@ class Bundle(BundleFolder):
                 raise found
             yield found
 
-    def export(
-        self, output: str | Path, *, what: str = "metadata", format: str | None = None
-    ) -> int:
+    def export(self, output: str | Path, **options: Any) -> int:
         """Write the observations, or the encoder embeddings, for other software; give the number of rows.
 
         Args:
-            output: The file to write.
-            what: 'metadata' or 'embeddings'.
-            format: 'parquet', 'csv' or 'geojson'; told by the file's ending when None. Embeddings are parquet.
+            output: The file to write; its ending says the format.
+            **options: As `prom3e_index.export` takes them: `what`, `format`, `filter` and others.
 
         Raises:
             InputError: Another format or content, or a path that cannot be written to.
         """
         import prom3e_index  # the package's own door: what writes files stands above this room
 
-        return prom3e_index.export(output, self, what=what, format=format)
+        return prom3e_index.export(output, self, **options)
 
 
 def search(bundle: BundleFolder, query: Query) -> Answer:

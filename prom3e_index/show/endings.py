@@ -10,13 +10,14 @@ from prom3e_index.errors import InputError, near_names
 
 MEANT = {
     ".json": ("json", "geojson"), ".geojson": ("geojson",), ".jsonl": ("jsonl",), ".ndjson": ("jsonl",),
-    ".csv": ("csv",), ".parquet": ("parquet",), ".pq": ("parquet",), ".npz": ("npz",),
+    ".csv": ("csv",), ".parquet": ("parquet", "geoparquet", "h3"), ".pq": ("parquet", "geoparquet", "h3"),
+    ".geoparquet": ("geoparquet",), ".h3.parquet": ("h3",), ".gpkg": ("gpkg",), ".zip": ("dwca",), ".npz": ("npz",),
     ".html": ("html",), ".htm": ("html",),
 }  # fmt: skip
-"""Endings and the formats they stand for, the usual one first."""
+"""Endings and the formats they stand for, the usual one first; of two parts where a name may end so."""
 FOREIGN = (
-    ".tsv", ".xlsx", ".xls", ".ods", ".arrow", ".feather", ".npy", ".gpkg", ".shp", ".kml", ".gpx", ".duckdb", ".db",
-    ".sqlite", ".pdf", ".docx", ".png", ".jpg", ".jpeg", ".tif", ".wav", ".mp3", ".zip", ".gz", ".bz2", ".xz",
+    ".tsv", ".xlsx", ".xls", ".ods", ".arrow", ".feather", ".npy", ".shp", ".kml", ".gpx", ".duckdb", ".db",
+    ".sqlite", ".pdf", ".docx", ".png", ".jpg", ".jpeg", ".tif", ".wav", ".mp3", ".gz", ".bz2", ".xz",
     ".zst", ".p3i",
 )  # fmt: skip
 """Endings of what is not written here."""
@@ -40,7 +41,7 @@ def format_of(
         raise InputError(
             f"Unknown format {format!r}; known: {', '.join(known)}{near_names(format, list(known))}."
         )
-    ending = "" if path is None or _no_file(path) else path.suffix.lower()
+    ending = "" if path is None or _no_file(path) else _ending(path)
     meant = MEANT.get(ending, ())
     if format is not None:
         if (meant and format not in meant) or ending in FOREIGN:
@@ -73,7 +74,7 @@ def told(path: Path, kind: str) -> Path:
     Raises:
         InputError: Says what would stand in it.
     """
-    ending = path.suffix.lower()
+    ending = _ending(path)
     if (ending in MEANT or ending in FOREIGN) and kind not in MEANT.get(ending, ()):
         written = f"an .{kind} file" if kind else "a folder"
         raise InputError(
@@ -101,6 +102,12 @@ def not_the_table(path: Path | None, manifest: dict[str, Any]) -> None:
             raise InputError(
                 f"{_short(path)} is the table that the index was built from; give another --output."
             )
+
+
+def _ending(path: Path) -> str:
+    """What a name ends in, in lower case: both parts where formats are told by them, else the last."""
+    two = "".join(path.suffixes[-2:]).lower()
+    return two if two in MEANT else path.suffix.lower()
 
 
 def _no_file(path: Path) -> bool:

@@ -1,4 +1,4 @@
-"""Writing hits and whole bundles in formats that other software reads.
+"""Hits as records, and these as CSV, Parquet and GeoJSON; whole indexes are written by `exports`.
 
 Every file is whole or not there, also when it holds no row: it has its columns then.
 """
@@ -6,29 +6,19 @@ Every file is whole or not there, also when it holds no row: it has its columns 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-import numpy as np
-
-from prom3e_index.errors import InputError, near_names
 from prom3e_index.schema import MEDIA, SHOWN
 from prom3e_index.search.answered import Hit
 from prom3e_index.search.meaning import MEANINGLESS, means_nothing
 from prom3e_index.search.run import Bundle
-from prom3e_index.show.endings import format_of, not_the_table
 from prom3e_index.show.escapes import cells, csv_lines, feature, json_text, plain
 from prom3e_index.show.files import replacing
 
-FORMATS = ("parquet", "csv", "geojson")
-"""Of the observations."""
-CONTENTS = {"metadata": FORMATS, "embeddings": ("parquet",)}
-"""What of an index is written, and in which formats."""
 _NUMBERS = ("score", "p_right")
 """Columns of a hit that are numbers, also where no hit has one."""
-_ALL = "SELECT * FROM observations ORDER BY row"
 
 
 def hit_columns(bundle: Bundle) -> list[str]:
@@ -90,101 +80,3 @@ def write_parquet(found: Sequence[dict[str, Any]], columns: Sequence[str], path:
         writer.write_table(
             table
         )  # parquet.write_table removes what cannot be written, also a device or a pipe
-
-
-def write_export(bundle: Bundle, path: Path, what: str, format: str | None) -> int:
-    """Write what `CONTENTS` has of an index; give its rows.
-
-    Args:
-        bundle: The index.
-        path: The file.
-        what: The content.
-        format: As `endings.format_of` reads it and the file's ending.
-
-    Raises:
-        InputError: Another content or format, an ending that says another, or a path that cannot be written to.
-    """
-    if what not in CONTENTS:
-        raise InputError(
-            f"what is {what!r}; known: {', '.join(CONTENTS)}{near_names(what, list(CONTENTS))}."
-        )
-    kind = format_of(format, path, CONTENTS[what], None)
-    not_the_table(path, bundle.manifest)
-    if what == "embeddings":
-        return export_embeddings(bundle, path)
-    return export_metadata(bundle, path, kind)
-
-
-def export_metadata(bundle: Bundle, path: Path, format: str) -> int:
-    """Write the observations table, batch by batch; give its rows.
-
-    Raises:
-        InputError: Another format than `FORMATS`, or a path that cannot be written to.
-    """
-    if format not in FORMATS:
-        raise InputError(
-            f"Unknown format {format!r}; known: {', '.join(FORMATS)}{near_names(format, FORMATS)}."
-        )
-    with replacing(path) as new, bundle.reader(_ALL) as reader:
-        if format == "parquet":
-            from pyarrow import parquet
-
-            with parquet.ParquetWriter(new, reader.schema) as writer:
-                for batch in reader:
-                    writer.write_batch(batch)
-        elif format == "csv":
-            with new.open("w", encoding="utf-8", newline="") as f:
-                lines = csv_lines(f)
-                lines.writerow(cells(reader.schema.names))
-                for batch in reader:
-                    lines.writerows(cells(row) for row in zip(*_columns(batch), strict=True))
-        else:
-            with new.open("w", encoding="utf-8") as f, _collection(f) as add:
-                for batch in reader:
-                    for record in batch.to_pylist():
-                        add(record)
-    return bundle.rows
-
-
-def _columns(batch: Any) -> Iterator[list[Any]]:
-    return (column.to_pylist() for column in batch.columns)
-
-
-@contextmanager
-def _collection(f: IO[str]) -> Iterator[Any]:
-    """A FeatureCollection being written, a feature a line: a function that adds a record."""
-    f.write('{"type": "FeatureCollection", "features": [')
-    first = True
-
-    def add(record: dict[str, Any]) -> None:
-        nonlocal first
-        f.write(("\n" if first else ",\n") + json_text(feature(record)))
-        first = False
-
-    yield add
-    f.write("\n]}\n")
-
-
-def export_embeddings(bundle: Bundle, path: Path, rows: int = 2048) -> int:
-    """Write ids and encoder embeddings to Parquet: a list column per modality, null where absent."""
-    import pyarrow as pa
-    from pyarrow import parquet
-
-    fields = [("id", pa.string()), *((m, pa.list_(pa.float32())) for m in bundle.modalities)]
-    schema = pa.schema(fields)
-    ids = [str(r[0]) for r in bundle.sql("SELECT id FROM observations ORDER BY row")]
-    with replacing(path) as new, parquet.ParquetWriter(new, schema) as writer:
-        for at in range(0, bundle.rows, rows):
-            part = bundle.live[at : at + rows]
-            columns: list[Any] = [pa.array(ids[at : at + rows])]
-            for i, m in enumerate(bundle.modalities):
-                values = np.asarray(bundle.embeddings(m)[part], np.float32)
-                has = bundle.present[part, i]
-                columns.append(
-                    pa.array(
-                        [v if h else None for v, h in zip(values, has, strict=True)],
-                        pa.list_(pa.float32()),
-                    )
-                )
-            writer.write_table(pa.Table.from_arrays(columns, schema=schema))
-    return bundle.rows

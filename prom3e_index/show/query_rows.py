@@ -70,7 +70,7 @@ def part_written(
     if format == "parquet":
         from pyarrow import parquet
 
-        parquet.write_table(_table(columns, rows), new)
+        parquet.write_table(table_of(columns, rows), new)
     else:
         with new.open("w", encoding="utf-8", newline="") as f:
             write_lines(f, format, columns, rows)
@@ -106,7 +106,8 @@ def _schema(columns: Mapping[str, str]) -> Any:
     return pa.schema([(name, kinds[kind]) for name, kind in columns.items()])
 
 
-def _table(columns: Mapping[str, str], rows: Sequence[Mapping[str, Any]]) -> Any:
+def table_of(columns: Mapping[str, str], rows: Sequence[Mapping[str, Any]]) -> Any:
+    """Rows as an Arrow table with the columns and kinds of `columns_of`, or some of them."""
     import pyarrow as pa
 
     schema = _schema(columns)

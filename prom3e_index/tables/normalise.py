@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from prom3e_index.tables.addresses import is_address
 from prom3e_index.tables.aliases import plain
 from prom3e_index.tables.attached import Attached
 from prom3e_index.tables.cells import NUMBER, Cells, Memo, Problems, clean, numbers
@@ -146,6 +147,7 @@ class Rules:
         self._metres = Memo(_distance)
         self._absent = Memo(partial(absent, *(self._name(f) for f in ("status", "count"))))
         self._flags = [(c, Memo(partial(_hidden, c))) for c in self.columns.get("obscured", ())]
+        self._addresses = self._with_addresses()
 
     def _name(self, name: str) -> str:
         return next(iter(self.columns.get(name, ())), "")
@@ -155,10 +157,18 @@ class Rules:
         self._located.begin()
         self._named.begin()
 
+    def _with_addresses(self) -> set[str]:
+        """Columns of media that are addresses: files are found for them, or none; exports name the addresses."""
+        if self.sample is None or self.encoded:
+            return set()
+        media = {c for f in ("image", "audio") for c in self.columns.get(f, ())[:1]}
+        texts = {c: self.sample.texts(c) for c in media}
+        return {c for c, some in texts.items() if any(is_address(t.strip(' ["')) for t in some)}
+
     @property
     def changed(self) -> set[str]:
         """Columns whose cells differ from what their fields are given."""
-        return self._named.changed | self._dated.changed
+        return self._named.changed | self._dated.changed | self._addresses
 
     @property
     def said(self) -> list[str]:
