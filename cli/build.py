@@ -37,6 +37,14 @@ def build(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the index that is there.")
     ] = False,
+    licence_allow: Annotated[
+        str | None,
+        typer.Option(
+            "--licence-allow",
+            help="Only rows under these licences, as cc0,by,by-nc; a photo or sound with another of its own is left "
+            "out of its row. An index keeps its choice.",
+        ),
+    ] = None,
     hubs: Annotated[
         str | None,
         typer.Option(
@@ -58,6 +66,7 @@ def build(
     from prom3e_index.cli.understood import write_understood
     from prom3e_index.indexer.build import build as run
     from prom3e_index.indexer.expand import said_of
+    from prom3e_index.licences import allowed_codes
     from prom3e_index.search.meaning import MEANINGLESS
 
     config = config_from(
@@ -67,6 +76,7 @@ def build(
         model=model,
         hub=hub,
         device=device,
+        licence_allow=None if licence_allow is None else allowed_codes(licence_allow),
         overwrite=overwrite,
         hubs=hubs,
         wish=Wish(**wishes(target_recall, memory, latency, kind)),

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from prom3e_index.bundle.model_place import found_again, model_of
-from prom3e_index.errors import InputError, MismatchError
+from prom3e_index.errors import BundleError, InputError, MismatchError
 from prom3e_index.indexer.certify import wish_of
 from prom3e_index.indexer.work import BuildConfig
+from prom3e_index.licences import CODES
 from prom3e_index.models.folder import Model
 from prom3e_index.search.hubness import bias_centres, by_segment, same_centres
 
@@ -39,6 +40,7 @@ def as_built(
         out=index,
         exif_transpose=bool(made.get("exif_transpose")),
         audio_windows=bool(made.get("audio_windows")),
+        licence_allow=_allowed(index, manifest),
         hubs=manifest.get("hubs", {}).get("method", "none"),
         wish=wish_of(manifest),
     )
@@ -64,6 +66,19 @@ def as_built(
             )
     _same_correction(index, manifest, model)
     return model, config
+
+
+def _allowed(index: Path, manifest: dict[str, Any]) -> tuple[str, ...] | None:
+    """The licences that the index was built with; None where all are allowed."""
+    stated = manifest["source"].get("licence_allow")
+    if stated is None:
+        return None
+    if not isinstance(stated, list) or not all(c in CODES for c in stated):
+        raise BundleError(
+            f"{index / 'manifest.json'}: source.licence_allow is {stated!r:.80}, no list of licences. Restore the index "
+            "from a copy, or build it again."
+        )
+    return tuple(stated)
 
 
 def _same_correction(index: Path, manifest: dict[str, Any], model: Model) -> None:

@@ -166,6 +166,7 @@ def _manifest(
             "media": facts["media"],
             "fields": facts["fields"],
             "duplicates": config.duplicates,
+            "licence_allow": list(config.licence_allow) if config.licence_allow else None,
             "understood": facts["understood"],
             "expanded": expanded(facts),
             "climate": str(raster.resolve()) if raster else None,

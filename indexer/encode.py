@@ -15,6 +15,7 @@ from prom3e_index.indexer.answering import open_table, planned_names_of_planet
 from prom3e_index.indexer.embed import embed
 from prom3e_index.indexer.expand import expand
 from prom3e_index.indexer.file_facts import take_file_facts
+from prom3e_index.indexer.licensed import keep_licensed
 from prom3e_index.indexer.losses import read_lost
 from prom3e_index.indexer.plan import DUPLICATES, Progress, open_plan, plan
 from prom3e_index.indexer.protect import OF_PLACES, Held, generalised_rows, protect
@@ -87,6 +88,7 @@ def encode_table(
                     con, Path(facts["media"]), config.workers, config.timeout_s, progress
                 )
             facts |= protect(con, table, config, facts, held)
+            facts |= keep_licensed(con, config.licence_allow)
             if kind not in EMBEDDINGS:
                 take_over_lengths(con, work)
                 facts |= expand(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import (
@@ -20,6 +20,7 @@ from typing import (
 from prom3e_index.bundle.faiss.kinds import Wish, parse_bytes, parse_milliseconds
 from prom3e_index.errors import InputError, near_names
 from prom3e_index.indexer.work import BuildConfig
+from prom3e_index.licences import allowed_codes
 from prom3e_index.models.device import checked_device
 from prom3e_index.policy.rules import read_policy
 
@@ -97,6 +98,10 @@ class BuildOptions(RowOptions, total=False):
 
     exif_transpose: Annotated[bool, Said("Turn photos upright.", False)]
     audio_window: Annotated[bool, Said("Embed every 10 s of long recordings and average.", False)]
+    licence_allow: Annotated[
+        str | Iterable[str] | None,
+        Said("Only rows, photos and sounds under these licences, as 'cc0,by,by-nc'."),
+    ]
     overwrite: Annotated[bool, Said("Replace an index that is there.", False)]
     hubs: Annotated[str | None, Said("Correction against hubs; the model's own when None.")]
     target_recall: Annotated[
@@ -168,6 +173,8 @@ def config_of(table: AnyPath, out: AnyPath, options: Mapping[str, Any], **more: 
     if "windows" in values:
         windows = values["windows"]
         values["windows"] = windows if isinstance(windows, str) else f"{windows:g}"
+    if "licence_allow" in values:
+        values["licence_allow"] = allowed_codes(values["licence_allow"])
     fields = {_FIELDS.get(name, name): value for name, value in values.items()}
     return BuildConfig(table=str(table), out=Path(out), wish=_wish(options), **fields, **more)
 

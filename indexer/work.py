@@ -55,6 +55,7 @@ class BuildConfig:
         batch_size: Items per encoder call; the encoder's own when None.
         workers: Decode processes.
         timeout_s: Seconds for one file.
+        licence_allow: Codes of the licences whose rows, photos and sounds are indexed; all when None.
         hubs: Correction against hubs; the model's own when None.
         wish: What the index must do.
         overwrite: Replace an existing bundle once the new one is whole.
@@ -86,6 +87,7 @@ class BuildConfig:
     batch_size: int | None = None
     workers: int = field(default_factory=lambda: os.cpu_count() or 2)
     timeout_s: float = 120.0
+    licence_allow: tuple[str, ...] | None = None
     hubs: str | None = None
     wish: Wish = field(default_factory=Wish)
     overwrite: bool = False
