@@ -75,8 +75,8 @@ def _allowed(index: Path, manifest: dict[str, Any]) -> tuple[str, ...] | None:
         return None
     if not isinstance(stated, list) or not all(c in CODES for c in stated):
         raise BundleError(
-            f"{index / 'manifest.json'}: source.licence_allow is {stated!r:.80}, no list of licences. Restore the index "
-            "from a copy, or build it again."
+            f"{index / 'manifest.json'}: source.licence_allow is {stated!r:.80}, no list of licences. Restore it "
+            "from a copy, or build the index again."
         )
     return tuple(stated)
 
