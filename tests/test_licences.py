@@ -70,9 +70,18 @@ def test_the_whole_is_as_strict_as_every_part():
 
 
 def test_licences_are_named_in_any_spelling_and_others_refused():
-    assert allowed_codes("by-nc, CC0,by") == allowed_codes(["CC BY", "cc0", "cc_by_nc_4_0"]) == ("CC0", "BY", "BY-NC")
+    assert (
+        allowed_codes("by-nc, CC0,by")
+        == allowed_codes(["CC BY", "cc0", "cc_by_nc_4_0"])
+        == ("CC0", "BY", "BY-NC")
+    )
     assert allowed_codes("arr,unknown") == ("unknown", "ARR")
-    for wrong, words in (("", "names no licence"), (" , ", "names no licence"), ("cc0,by-cn", "'by-cn'.*nearest: .*BY-NC"), (3, "is 3")):
+    for wrong, words in (
+        ("", "names no licence"),
+        (" , ", "names no licence"),
+        ("cc0,by-cn", "'by-cn'.*nearest: .*BY-NC"),
+        (3, "is 3"),
+    ):
         with pytest.raises(InputError, match=words):
             allowed_codes(wrong)  # type: ignore[arg-type]
         with pytest.raises(InputError, match=words):
@@ -80,8 +89,13 @@ def test_licences_are_named_in_any_spelling_and_others_refused():
 
 
 def test_columns_of_photos_and_sounds_are_known_by_their_names():
-    found = licence_columns(["license", "Photo License", "sound_licence_code", "mediaLicense", "dataLicense", "photo"])
-    assert found == {"image": ("Photo License", "mediaLicense"), "audio": ("sound_licence_code", "mediaLicense")}
+    found = licence_columns(
+        ["license", "Photo License", "sound_licence_code", "mediaLicense", "dataLicense", "photo"]
+    )
+    assert found == {
+        "image": ("Photo License", "mediaLicense"),
+        "audio": ("sound_licence_code", "mediaLicense"),
+    }
 
 
 def test_a_filter_leaves_the_rows_under_these_licences(opened):
@@ -89,7 +103,12 @@ def test_a_filter_leaves_the_rows_under_these_licences(opened):
     code = {r["occurrenceID"]: code_of(r.get("license")) for r in ROWS}
     for allowed in ("cc0", "by,by-nc", "arr", "unknown", "by-sa", "arr,unknown,by-nd"):
         rows = opened.eligible(Filter(licence_allow=allowed))
-        found = {r[0] for r in opened.sql("SELECT id FROM observations WHERE row IN (SELECT unnest(?))", [rows.tolist()])}
+        found = {
+            r[0]
+            for r in opened.sql(
+                "SELECT id FROM observations WHERE row IN (SELECT unnest(?))", [rows.tolist()]
+            )
+        }
         assert found == {k for k, c in code.items() if c in allowed_codes(allowed)}, allowed
     both = Filter(licence_allow="cc0", where="scientific_name = 'Pica pica'", bbox=(2, 1, 3, 2))
     assert len(opened.eligible(both)) == 3
@@ -106,7 +125,10 @@ def chosen(tmp_path_factory):
     head = ("id", "scientificName", "license", "photo", "photo_license")
     rows = [("a1", "CC BY 4.0", "CC0"), ("a2", "CC0", ""), ("a3", "CC-BY-ND", "CC0"), ("a4", "", "CC0"), ("a5", "weird", "CC0"),
             ("a6", "cc-by-nc", "all rights reserved")]  # fmt: skip
-    cells = [dict(zip(head, (i, "Pica pica", licence, "p.png", photo), strict=True)) for i, licence, photo in rows]
+    cells = [
+        dict(zip(head, (i, "Pica pica", licence, "p.png", photo), strict=True))
+        for i, licence, photo in rows
+    ]
     table(folder / "t.csv", cells, head)
     again = [{**c, "id": c["id"].replace("a", "b")} for c in cells]
     table(folder / "more.csv", again, head)
@@ -118,7 +140,9 @@ def held(index):
     with Bundle.open(index) as bundle:
         rows = bundle.sql("SELECT id, has_image, image FROM observations ORDER BY row")
         gone = bundle.sql("SELECT id, reason FROM rejected ORDER BY id")
-        lost = bundle.sql("SELECT o.id, l.reason FROM lost l JOIN observations o USING (row) WHERE modality = 'image' ORDER BY 1")
+        lost = bundle.sql(
+            "SELECT o.id, l.reason FROM lost l JOIN observations o USING (row) WHERE modality = 'image' ORDER BY 1"
+        )
     return rows, gone, lost
 
 
@@ -126,7 +150,9 @@ def test_a_build_leaves_out_other_licences_and_says_so(chosen):
     rows, gone, lost = held(chosen / "i.p3i")
     assert rows == [("a1", True, "p.png"), ("a2", False, None), ("a6", False, None)]
     why = {"a3": "BY-ND", "a4": "ARR", "a5": "unknown"}
-    assert dict(gone) == {i: f"licence {c} is not allowed (--licence-allow)" for i, c in why.items()}
+    assert dict(gone) == {
+        i: f"licence {c} is not allowed (--licence-allow)" for i, c in why.items()
+    }
     assert [i for i, _ in lost] == ["a2", "a6"] and all("ARR, is not allowed" in r for _, r in lost)
 
 
@@ -135,7 +161,11 @@ def test_what_is_added_later_keeps_the_choice(chosen, tmp_path):
 
     shutil.copytree(chosen / "i.p3i", tmp_path / "i.p3i")
     with without_measuring():
-        done = add(tmp_path / "i.p3i", BuildConfig(table=str(chosen / "more.csv"), out=tmp_path / "i.p3i", media=chosen), quiet)
+        done = add(
+            tmp_path / "i.p3i",
+            BuildConfig(table=str(chosen / "more.csv"), out=tmp_path / "i.p3i", media=chosen),
+            quiet,
+        )
     assert (done.added, done.rejected) == (3, 3)
     rows, gone, _ = held(tmp_path / "i.p3i")
     assert [r[0] for r in rows] == ["a1", "a2", "a6", "b1", "b2", "b6"] and len(gone) == 6
@@ -145,5 +175,8 @@ def test_the_photo_of_a_row_has_its_own_licence_in_a_filter(chosen, tmp_path):
     index = index_of(chosen / "t.csv", tmp_path / "all.p3i", media=chosen)
     with Bundle.open(index) as bundle:
         ids = dict(bundle.sql("SELECT row, id FROM observations"))
-        kept = {a: [ids[r] for r in bundle.eligible(Filter(licence_allow=a)).tolist()] for a in ("by", "by,cc0", "arr,cc0", "arr,by-nc")}
+        kept = {
+            a: [ids[r] for r in bundle.eligible(Filter(licence_allow=a)).tolist()]
+            for a in ("by", "by,cc0", "arr,cc0", "arr,by-nc")
+        }
     assert kept == {"by": [], "by,cc0": ["a1"], "arr,cc0": ["a2", "a4"], "arr,by-nc": ["a6"]}

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import prom3e_index
+from prom3e_index.exports.points import Extent, places
 from prom3e_index.licences import CODES, code_of, licence_columns, roll_up, url_of
 from prom3e_index.show.escapes import cells, csv_lines, shown
 
@@ -57,11 +58,13 @@ class Attribution:
         bundle: The index.
         file: Name of what is written.
         rows: So far.
+        extent: The box of their places.
     """
 
     bundle: Bundle
     file: str
     rows: int = 0
+    extent: Extent = field(default_factory=Extent)
     _groups: dict[tuple[str | None, ...], list[int]] = field(default_factory=dict)
     _datasets: Counter[str] = field(default_factory=Counter)
     _cited: dict[str, Counter[str]] = field(default_factory=dict)
@@ -74,7 +77,7 @@ class Attribution:
         """Of some rows; only the columns that say it are read."""
         made = cls(rows.bundle, file)
         columns = rows.columns
-        needed = {"license", "rights_holder", "source", "has_image", "has_audio"}
+        needed = {"license", "rights_holder", "source", "has_image", "has_audio", "longitude", "latitude"}
         needed |= {c for names in made._licences.values() for c in names}
         needed |= {c for plain in _CITED for c in named(columns, plain)}
         few = rows.only(needed | {"row"})
@@ -87,6 +90,7 @@ class Attribution:
         import pyarrow as pa
 
         self.rows += batch.num_rows
+        self.extent.add(*places(batch))
         names = batch.schema.names
         licence = text_column(batch, ["license"])
         parts: dict[str, Any] = {
@@ -167,6 +171,7 @@ class Attribution:
             "licence": self.licence,
             "licences": self.licences,
             "rows": self.rows,
+            "bbox": self.extent.box,
             "made_by": f"prom3e-index {prom3e_index.__version__}",
             "index_generation": self.bundle.manifest["generation"],
             "policy": {k: known[k] for k in ("name", "sha256") if k in known} or None,

@@ -23,7 +23,6 @@ import numpy as np
 from prom3e_index.exports.attribution import Attribution, text_column
 from prom3e_index.exports.eml import About, eml, meta
 from prom3e_index.exports.occurrences import Occurrences, is_address
-from prom3e_index.exports.points import Extent, places
 from prom3e_index.exports.rows import Rows
 from prom3e_index.licences import NONE, UNKNOWN, code_of, licence_columns, url_of
 from prom3e_index.schema import FIELDS
@@ -93,7 +92,6 @@ def write_archive(rows: Rows, path: Path, about: About) -> Archive:
     """
     occurrences = Occurrences(rows)
     made = Archive(Attribution(rows.bundle, path.name), unsaid=occurrences.unsaid)
-    extent = Extent()
     with (
         replacing(path) as new,
         tempfile.TemporaryFile(dir=new.parent if new != path else None) as media,
@@ -102,14 +100,14 @@ def write_archive(rows: Rows, path: Path, about: About) -> Archive:
         media.write(_line(["coreid", *MEDIA]))
         with z.open(_member("occurrence.txt"), "w", force_zip64=True) as core:
             core.write(_line(occurrences.terms))
-            _write_rows(rows, occurrences, made, extent, core, media)
+            _write_rows(rows, occurrences, made, core, media)
         media.seek(0)
         with z.open(_member("multimedia.txt"), "w", force_zip64=True) as out:
             while part := media.read(1 << 20):
                 out.write(part)
         texts = dict(made.attribution.texts())
         texts["meta.xml"] = meta(occurrences.terms, [_DC + t for t in MEDIA])
-        texts["eml.xml"] = eml(about, made.attribution, extent, made.said())
+        texts["eml.xml"] = eml(about, made.attribution, made.said())
         texts["citations.txt"] = made.attribution.citation_txt()
         texts["rights.txt"] = (
             f"Licence of the whole: {made.attribution.said()}.\nEach record has its own.\n"
@@ -149,7 +147,6 @@ def _write_rows(
     rows: Rows,
     occurrences: Occurrences,
     made: Archive,
-    extent: Extent,
     core: IO[bytes],
     media: IO[bytes],
 ) -> None:
@@ -179,7 +176,6 @@ def _write_rows(
             written[i] = name is not None and known[key]
         kept = batch.filter(pa.array(first))
         made.attribution.add(kept.select([n for n in kept.schema.names if n not in _HAVE]))
-        extent.add(*places(kept))
         lines = pc.binary_join_element_wise(
             *(terms[t] for t in occurrences.terms),
             "\t",

@@ -15,7 +15,6 @@ from xml.sax.saxutils import escape, quoteattr
 
 import prom3e_index
 from prom3e_index.exports.attribution import Attribution
-from prom3e_index.exports.points import Extent
 from prom3e_index.exports.terms import address
 from prom3e_index.licences import roll_up, url_of
 
@@ -56,7 +55,7 @@ def xml(text: str) -> str:
     return escape(_ILLEGAL.sub("", text))
 
 
-def eml(about: About, counted: Attribution, extent: Extent, left_out: Sequence[str]) -> str:
+def eml(about: About, counted: Attribution, left_out: Sequence[str]) -> str:
     """The metadata of an archive: title, publisher, licence of the whole, where and how many."""
     bundle = counted.bundle
     day = datetime.now(UTC).date()
@@ -83,8 +82,9 @@ def eml(about: About, counted: Attribution, extent: Extent, left_out: Sequence[s
         )
     key = uuid.uuid5(uuid.NAMESPACE_URL, f"{bundle.manifest['source'].get('table')}#{title}")
     where = ""
-    if extent.box is not None:
-        sides = zip(("west", "south", "east", "north"), extent.box, strict=True)
+    box = counted.extent.box
+    if box is not None:
+        sides = zip(("west", "south", "east", "north"), box, strict=True)
         bounds = {
             name: f"<{name}BoundingCoordinate>{value}</{name}BoundingCoordinate>"
             for name, value in sides

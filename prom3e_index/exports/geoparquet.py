@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from prom3e_index.exports.points import Extent, places, points
+from prom3e_index.exports.points import places, points
 from prom3e_index.show.escapes import json_text
 from prom3e_index.show.files import replacing
 
@@ -45,7 +45,7 @@ def write_geoparquet(
         schema: Of the batches.
         batches: With columns `longitude` and `latitude` in degrees, which stay.
         path: The file.
-        tags: What the file says of itself, under the key `prom3e`.
+        tags: What the file says of itself, under the key `prom3e`; `bbox` of them is that of all points.
     """
     import pyarrow as pa
     from pyarrow import parquet
@@ -53,12 +53,11 @@ def write_geoparquet(
     box = pa.struct([pa.field(side, pa.float64()) for side in _SIDES])
     named = free_names(schema.names, (GEOMETRY, BBOX))
     fields = [f.with_name(n) for f, n in zip(schema, named, strict=True)]
-    whole = pa.schema([*fields, pa.field(GEOMETRY, pa.binary()), pa.field(BBOX, box)])
-    extent = Extent()
+    said = {"geo": json_text(_geo(tags.get("bbox"))), "prom3e": json_text(tags)}
+    whole = pa.schema([*fields, pa.field(GEOMETRY, pa.binary()), pa.field(BBOX, box)], said)
 
     def with_points(batch: pa.RecordBatch) -> pa.RecordBatch:
         x, y = places(batch)
-        extent.add(x, y)
         shapes = points(x, y)
         sides = [pa.array(v, pa.float64(), from_pandas=True) for v in (x, y, x, y)]
         boxes = pa.StructArray.from_arrays(sides, fields=list(box), mask=shapes.is_null())
@@ -66,8 +65,6 @@ def write_geoparquet(
 
     with replacing(path) as new, parquet.ParquetWriter(new, whole, compression="zstd") as writer:
         write_groups(writer.write_table, map(with_points, batches), whole)
-        said = {"geo": json_text(_geo(extent)), "prom3e": json_text(tags)}
-        writer.add_key_value_metadata(said)
 
 
 def write_groups(
@@ -88,12 +85,12 @@ def write_groups(
         write(pa.Table.from_batches(waiting, schema))
 
 
-def _geo(extent: Extent) -> dict[str, Any]:
+def _geo(box: list[float] | None) -> dict[str, Any]:
     column: dict[str, Any] = {
         "encoding": "WKB",
         "geometry_types": ["Point"],
         "covering": {"bbox": {side: [BBOX, side] for side in _SIDES}},
     }
-    if extent.box is not None:
-        column["bbox"] = extent.box
+    if box is not None:
+        column["bbox"] = box
     return {"version": "1.1.0", "primary_column": GEOMETRY, "columns": {GEOMETRY: column}}
