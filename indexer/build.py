@@ -165,6 +165,7 @@ def _manifest(
             "format": facts["format"],
             "media": facts["media"],
             "fields": facts["fields"],
+            "citations": facts.get("citations", []),
             "duplicates": config.duplicates,
             "licence_allow": list(config.licence_allow) if config.licence_allow else None,
             "understood": facts["understood"],

@@ -170,6 +170,8 @@ def add(
         )
         new["columns"] = columns
         note_act(new, config, facts)
+        cited = [*new["source"].get("citations", ()), *facts.get("citations", ())]
+        new["source"] = {**new["source"], "citations": list(dict.fromkeys(cited))}
         if named:
             new["model"] = {**old["model"], **noted_model(model, index)}
         planet = speaks_of_planet(model, facts, not means_nothing(bundle))

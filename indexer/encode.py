@@ -77,6 +77,7 @@ def encode_table(
                 "format": table.format,
                 "media": str(table.media.resolve()),
                 "fields": {k: list(v) for k, v in table.fields.items()},
+                "citations": table.citations,
             }
             unchanged(config, work)
             facts["understood"] = understand(con, config.table, table).as_json()

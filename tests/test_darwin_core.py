@@ -248,3 +248,27 @@ def test_names_of_terms_and_bases_are_known_in_any_case():
     assert [basis(t) for t in ("HUMAN_OBSERVATION", "machineobservation", "Observation", "a photo", None)] == [
         "HumanObservation", "MachineObservation", "Occurrence", None, None,
     ]  # fmt: skip
+
+
+def test_how_a_source_asks_to_be_cited_is_kept_and_told(archive, tmp_path):
+    """Of a GBIF download the DOI stands in citations.txt; it is in what is exported later, of added rows too."""
+    from plain_index import quiet, without_measuring
+
+    from prom3e_index.indexer.change import add
+    from prom3e_index.indexer.work import BuildConfig
+
+    asked = (
+        "GBIF.org (26 November 2026) GBIF Occurrence Download https://doi.org/10.15468/dl.abcdef"
+    )
+    first = table(tmp_path / "t.csv", ROWS[:2])
+    index = index_of(first, tmp_path / "i.p3i")
+    with zipfile.ZipFile(archive[0]) as old, zipfile.ZipFile(tmp_path / "more.zip", "w") as new:
+        for name in old.namelist():
+            text = f"Please cite:\n{asked}\n" if name == "citations.txt" else old.read(name)
+            new.writestr(name, text)
+    with without_measuring():
+        add(index, BuildConfig(table=str(tmp_path / "more.zip"), out=index), quiet)
+    with Bundle.open(index) as bundle:
+        assert bundle.manifest["source"]["citations"] == ["Please cite:", asked]
+        done = write_export(bundle, tmp_path / "a.csv")
+    assert asked in done.beside[1].read_text().splitlines() and done == 5

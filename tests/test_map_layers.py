@@ -199,8 +199,16 @@ def test_an_observation_of_several_rows_is_counted_once(tmp_path):
         "longitude": [1.0] * 3,
         "latitude": [2.0] * 3,
     }
-    found = write_cells([pa.record_batch(rows)], tmp_path / "c.parquet", 5, {}, several=True)
-    assert [c.observations for c in found.held.values()] == [2]
+    batch = pa.record_batch(rows)
+    for several, wanted in ((True, 2), (False, 3)):
+        assert write_cells([batch], tmp_path / "c.parquet", 5, {}, several=several) == (1, {})
+        (cell,) = parquet.read_table(tmp_path / "c.parquet").to_pylist()
+        assert (cell["observations"], cell["species"], cell["first_day"]) == (wanted, 0, None)
+
+
+def test_no_rows_make_a_table_without_cells(tmp_path):
+    assert write_cells([], tmp_path / "c.parquet", 5, {}) == (0, {})
+    assert parquet.read_table(tmp_path / "c.parquet").num_rows == 0
 
 
 def test_a_completed_place_is_no_geometry_and_no_cell(tmp_path):

@@ -252,7 +252,10 @@ _PARTS: dict[str, Check] = {
     "machine": _table(_anything),
     "source": _object(
         {},
-        {"media": _text, "climate": _optional(_text), "climate_beside": _optional(_text), "table": _text},
+        {
+            "media": _text, "climate": _optional(_text), "climate_beside": _optional(_text), "table": _text,
+            "citations": _list(_text),
+        },
     ),
     "certificate": _object(
         {}, {"targets": _table(_table(_anything)), "generation": _whole(1), "rows": _whole()}

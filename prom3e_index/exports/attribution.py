@@ -77,7 +77,15 @@ class Attribution:
         """Of some rows; only the columns that say it are read."""
         made = cls(rows.bundle, file)
         columns = rows.columns
-        needed = {"license", "rights_holder", "source", "has_image", "has_audio", "longitude", "latitude"}
+        needed = {
+            "license",
+            "rights_holder",
+            "source",
+            "has_image",
+            "has_audio",
+            "longitude",
+            "latitude",
+        }
         needed |= {c for names in made._licences.values() for c in names}
         needed |= {c for plain in _CITED for c in named(columns, plain)}
         few = rows.only(needed | {"row"})
@@ -199,8 +207,7 @@ class Attribution:
             f"Scores and completed values are of the model {model}, whose weights have licences of their own.",
             "",
         ]
-        stated = self.bundle.manifest["source"].get("citations")
-        whole = [c for c in stated if isinstance(c, str)] if isinstance(stated, list) else []
+        whole = self.bundle.manifest["source"].get("citations", [])
         lines += ["The sources ask to be cited so:", *whole, ""] if whole else []
         titles = {
             "bibliographiccitation": "Records are cited as:",

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from prom3e_index.errors import InputError
+from prom3e_index.exports.attribution import text_column
 from prom3e_index.exports.extra import needs
 from prom3e_index.exports.points import places
 from prom3e_index.show.escapes import json_text
@@ -28,75 +29,121 @@ NEEDED = (
 )  # fmt: skip
 
 
-@dataclass
-class Cell:
-    """What was counted in a cell."""
-
-    observations: int = 0
-    species: set[str] = field(default_factory=set)
-    first: date | None = None
-    last: date | None = None
+_OBSERVATION = np.dtype([("cell", "u8"), ("species", "i4"), ("first", "i4"), ("last", "i4")])
+_NO_DAY = 2**31 - 1
 
 
 @dataclass
 class Cells:
-    """Cells with observations, and why others are in none.
+    """Observations by cell, and why others are in none.
 
     Attributes:
         resolution: 0 to 15, as H3 counts; each step divides a cell into seven.
         several: Whether an observation may have several rows; it is counted once then.
-        held: By cell, 15 hexadecimal digits.
         left_out: Reason → observations.
     """
 
     resolution: int
     several: bool = False
-    held: dict[str, Cell] = field(default_factory=dict)
     left_out: dict[str, int] = field(default_factory=dict)
+    _parts: list[NDArray[np.void]] = field(default_factory=list)
+    _species: dict[str | None, int] = field(default_factory=lambda: {None: -1})
     _seen: set[int] = field(default_factory=set)
 
     def add(self, batch: pa.RecordBatch) -> None:
         """Count the observations of some rows: further photos and windows of one are not counted again."""
-        import h3
+        import h3.api.basic_int as h3
 
+        keep = np.ones(batch.num_rows, bool)
+        if self.several:
+            of = text_column(batch, ["observation", "id"]).to_pylist()
+            keep = np.array([self._new(name) for name in of], bool)
         x, y = places(batch)
-        rows = batch.to_pylist()
+        metres, hidden = _numbers(batch, "coordinate_uncertainty_m"), _numbers(batch, "obscured")
         radius = 1000 * h3.average_hexagon_edge_length(self.resolution, unit="km")
-        for row, longitude, latitude in zip(rows, x.tolist(), y.tolist(), strict=True):
-            if self.several and not self._new(row.get("observation") or row["id"]):
-                continue
-            wide = row.get("coordinate_uncertainty_m")
-            if np.isnan(longitude):
-                self._leave("without a place")
-            elif row.get("obscured"):
-                self._leave("with an obscured place, which may lie in another cell")
-            elif wide is not None and wide > radius:
-                self._leave(
-                    f"with a place that is known to no more than a cell's radius, {radius:,.0f} m"
-                )
-            else:
-                self._count(h3.latlng_to_cell(latitude, longitude, self.resolution), row)
+        with np.errstate(invalid="ignore"):
+            for none, reason in (
+                (np.isnan(x), "without a place"),
+                (hidden > 0, "with an obscured place, which may lie in another cell"),
+                (
+                    metres > radius,
+                    f"with a place that is known to no more than a cell's radius, {radius:,.0f} m",
+                ),
+            ):
+                count = int((keep & none).sum())
+                if count:
+                    self.left_out[reason] = self.left_out.get(reason, 0) + count
+                keep &= ~none
+        found = np.empty(int(keep.sum()), _OBSERVATION)
+        at = zip(y[keep].tolist(), x[keep].tolist(), strict=True)
+        found["cell"] = [h3.latlng_to_cell(*place, self.resolution) for place in at]
+        names = text_column(batch, ["taxon_species", "species"]).to_pylist()
+        codes = (self._species.setdefault(n, len(self._species) - 1) for n in names)
+        found["species"] = np.fromiter(codes, np.int32, len(names))[keep]
+        first, last = (_numbers(batch, c)[keep] for c in ("event_start", "event_end"))
+        found["first"] = np.nan_to_num(first, nan=_NO_DAY).astype(np.int32)
+        found["last"] = np.nan_to_num(np.where(np.isnan(last), first, last), nan=-_NO_DAY).astype(
+            np.int32
+        )
+        self._parts.append(found)
 
-    def _new(self, observation: str) -> bool:
+    def _new(self, observation: str | None) -> bool:
         key = hash(observation)
         new = key not in self._seen
         self._seen.add(key)
         return new
 
-    def _leave(self, reason: str) -> None:
-        self.left_out[reason] = self.left_out.get(reason, 0) + 1
+    def table(self) -> pa.Table:
+        """A row for each cell with an observation, by its name."""
+        import h3
+        import pyarrow as pa
 
-    def _count(self, key: str, row: Mapping[str, Any]) -> None:
-        cell = self.held.setdefault(key, Cell())
-        cell.observations += 1
-        name = row.get("taxon_species") or row.get("species")
-        if name:
-            cell.species.add(name)
-        first: date | None = row.get("event_start")
-        last: date | None = row.get("event_end") or first
-        if first is not None and last is not None:
-            cell.first = first if cell.first is None else min(cell.first, first)
-            cell.last = last if cell.last is None else max(cell.last, last)
+        every = np.concatenate([*self._parts, np.empty(0, _OBSERVATION)])
+        every = every[np.lexsort((every["species"], every["cell"]))]
+        cells, starts = np.unique(every["cell"], return_index=True)
+        named = every["species"] >= 0
+        fresh = named.copy()
+        if len(every):
+            fresh[1:] &= (every["cell"][1:] != every["cell"][:-1]) | (
+                every["species"][1:] != every["species"][:-1]
+            )
+        days = [
+            of.reduceat(every[name], starts) if len(starts) else np.zeros(0, np.int32)
+            for of, name in ((np.minimum, "first"), (np.maximum, "last"))
+        ]
+        keys = [h3.int_to_str(int(c)) for c in cells]
+        centres = np.array([h3.cell_to_latlng(k) for k in keys], np.float64).reshape(-1, 2)
+        counts = np.diff(np.append(starts, len(every)))
+        return pa.table(
+            {
+                "h3": pa.array(keys, pa.string()),
+                "area_km2": pa.array([h3.cell_area(k, unit="km^2") for k in keys], pa.float64()),
+                "latitude": centres[:, 0],
+                "longitude": centres[:, 1],
+                "observations": pa.array(counts, pa.int64()),
+                "species": pa.array(
+                    np.add.reduceat(fresh, starts) if len(starts) else counts, pa.int64()
+                ),
+                "first_day": pa.array(days[0], pa.int32(), mask=days[0] == _NO_DAY).cast(
+                    pa.date32()
+                ),
+                "last_day": pa.array(days[1], pa.int32(), mask=days[1] == -_NO_DAY).cast(
+                    pa.date32()
+                ),
+            }
+        )
+
+
+def _numbers(batch: pa.RecordBatch, name: str) -> NDArray[np.float64]:
+    """(n,) a column as numbers, days since 1970 of a date; NaN where there is no value."""
+    import pyarrow as pa
+
+    if name not in batch.schema.names:
+        return np.full(batch.num_rows, np.nan)
+    column = batch.column(batch.schema.names.index(name))
+    if pa.types.is_date32(column.type):
+        column = column.cast(pa.int32())
+    return np.asarray(column.cast(pa.float64()).to_numpy(zero_copy_only=False), np.float64)
 
 
 def check_resolution(resolution: int) -> int:
@@ -120,7 +167,7 @@ def write_cells(
     resolution: int,
     tags: Mapping[str, Any],
     several: bool = False,
-) -> Cells:
+) -> tuple[int, dict[str, int]]:
     """Write a row for each cell that has an observation: `h3`, `area_km2`, counts, first and last day.
 
     Observations with an obscured place, or one that is less certain than a cell is wide, are counted in no cell.
@@ -133,36 +180,19 @@ def write_cells(
         several: Whether an observation may have several rows.
 
     Returns:
-        What was counted.
+        The number of cells; and why observations are in none, with their number.
 
     Raises:
         InputError: The extra `gis` is not installed, or there is no such resolution.
     """
     needs("h3")
-    import h3
-    import pyarrow as pa
     from pyarrow import parquet
 
     found = Cells(check_resolution(resolution), several)
     for batch in batches:
         found.add(batch)
-    keys = sorted(found.held)
-    held = [found.held[k] for k in keys]
-    centres = [h3.cell_to_latlng(k) for k in keys]
-    table = pa.table(
-        {
-            "h3": pa.array(keys, pa.string()),
-            "area_km2": pa.array([h3.cell_area(k, unit="km^2") for k in keys], pa.float64()),
-            "latitude": pa.array([c[0] for c in centres], pa.float64()),
-            "longitude": pa.array([c[1] for c in centres], pa.float64()),
-            "observations": pa.array([c.observations for c in held], pa.int64()),
-            "species": pa.array([len(c.species) for c in held], pa.int64()),
-            "first_day": pa.array([c.first for c in held], pa.date32()),
-            "last_day": pa.array([c.last for c in held], pa.date32()),
-        }
-    )
     said = {**tags, "resolution": resolution, "left_out": found.left_out}
-    table = table.replace_schema_metadata({"prom3e": json_text(said)})
+    table = found.table().replace_schema_metadata({"prom3e": json_text(said)})
     with replacing(path) as new, parquet.ParquetWriter(new, table.schema, compression="zstd") as to:
         to.write_table(table)
-    return found
+    return table.num_rows, found.left_out

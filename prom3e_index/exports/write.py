@@ -132,12 +132,10 @@ def write_rows(
     if what == "embeddings":
         write_embeddings(rows, path)
     elif format == "h3":
-        columns = rows.only(NEEDED)
-        found = write_cells(
-            columns.batches(), path, resolution, attribution.tags(), rows.bundle.several
-        )
-        count = len(found.held)
-        said += [f"in no cell: {n:,} {reason}" for reason, n in found.left_out.items()]
+        batches = rows.only(NEEDED).batches()
+        several = rows.bundle.several
+        count, lacking = write_cells(batches, path, resolution, attribution.tags(), several)
+        said += [f"in no cell: {n:,} {reason}" for reason, n in lacking.items()]
     else:
         TABLES[format](rows.schema, rows.batches(), path, attribution.tags())
     beside = write_beside(path, attribution)

@@ -23,7 +23,6 @@ from numpy.typing import NDArray
 
 from prom3e_index.errors import InputError
 from prom3e_index.models.folder import NO_HUBS, Model
-from prom3e_index.mvae.completion import infer
 from prom3e_index.schema import Space
 from prom3e_index.search.score import gallery, query_rows
 
@@ -54,6 +53,8 @@ class Bank:
     """
 
     def __init__(self, model: Model, method: str) -> None:
+        from prom3e_index.mvae.completion import infer  # torch: opening an index needs none
+
         self._method, self._width = method, len(model.modalities)
         x, present = model.bank()
         self._queries: dict[str, dict[int, Floats]] = {t: {} for t in model.modalities}
@@ -76,6 +77,8 @@ class Bank:
         self.centres = self._centres(model, x, present)
 
     def _centres(self, model: Model, x: Floats, present: NDArray[np.bool_]) -> dict[str, Floats]:
+        from prom3e_index.mvae.completion import infer
+
         out = {t: np.zeros(self._width, np.float32) for t in model.modalities}
         able = np.flatnonzero(present.any(axis=1))[:BANK]
         if not len(able):

@@ -23,6 +23,8 @@ _MEDIA_TYPES = ("multimedia", "image", "audubon", "multimediarecord")
 _PARENTS = ("event", "taxon")
 _ROWS = 1 << 14
 _MEDIA = ("image", "audio")
+_CITED, _CITED_LETTERS, _CITED_BYTES = 200, 2_000, 1 << 18
+"""Lines of `citations.txt`, letters of a line, bytes of the file that are read at most."""
 
 
 def open_archive(path: Path) -> Source:
@@ -49,7 +51,19 @@ def open_archive(path: Path) -> Source:
     source = _joined(core, extensions, con)
     source.media = path if path.is_dir() else path.parent
     source.keep = [*keep, *spill, con]
+    source.citations = _citations(folder / "citations.txt")
     return source
+
+
+def _citations(path: Path) -> list[str]:
+    """How the archive asks to be cited: the lines of its `citations.txt`; none where it has no such file."""
+    try:
+        with path.open("rb") as f:
+            text = f.read(_CITED_BYTES).decode("utf-8", "replace")
+    except OSError:
+        return []
+    lines = (" ".join(line.split())[:_CITED_LETTERS] for line in text.splitlines())
+    return [line for line in dict.fromkeys(lines) if line][:_CITED]
 
 
 UNPACKED = ("occurrence.txt", "multimedia.txt")

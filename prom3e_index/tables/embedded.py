@@ -61,6 +61,7 @@ class EmbeddedObservations:
         self.extra, self.schema = self._layout.extra, self._layout.schema
         self.rejected: list[tuple[int | None, str]] = []
         self.facts: dict[str, object] = {}
+        self.citations: list[str] = []
         self.said: list[str] = self._layout.said
         self.origin: dict[str, str] = {}
         self.unused: dict[str, str] = {}

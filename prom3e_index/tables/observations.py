@@ -181,6 +181,11 @@ class Observations:
         return self._source.facts
 
     @property
+    def citations(self) -> list[str]:
+        """How the table asks to be cited; see `Source`."""
+        return self._source.citations
+
+    @property
     def origin(self) -> dict[str, str]:
         """Where the cells of columns stand that the reader made of others; see `Source`."""
         return self._source.origin

@@ -33,6 +33,7 @@ class Source:
         said: Sentences on how the file was read that a user should see; complete once it is read.
         rejected: (line or None, reason) of records that gave no row; complete once it is read.
         origin: Column → where its cells stand in the file, of columns that the reader makes of others.
+        citations: How it asks to be cited, a line each.
         keep: What must live as long as the source (a connection, a temporary folder).
     """
 
@@ -44,6 +45,7 @@ class Source:
     said: list[str] = field(default_factory=list)
     rejected: list[tuple[int | None, str]] = field(default_factory=list)
     origin: dict[str, str] = field(default_factory=dict)
+    citations: list[str] = field(default_factory=list)
     keep: list[Any] = field(default_factory=list)
 
     def batches(self, rows: int = 4096) -> Iterator[pa.RecordBatch]:
