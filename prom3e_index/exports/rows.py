@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prom3e_index.bundle.filters import Filter, quoted
-from prom3e_index.policy.columns import denied, tells_place
+from prom3e_index.policy.columns import denied, plain, tells_place
 from prom3e_index.schema import FIELDS
 
 if TYPE_CHECKING:
@@ -68,12 +68,19 @@ class Rows:
 
     @cached_property
     def _cells(self) -> str:
-        """SQL of the columns. Of a row whose place is obscured, what tells its true place is empty, its tile too."""
+        """SQL of the columns. Of a row whose place is obscured, what tells its true place is empty, its tile too.
+
+        Columns that the index's policy keeps are kept.
+        """
+        policy = self.bundle.manifest.get("policy")
+        stated = policy.get("kept") if isinstance(policy, dict) else None
+        kept = stated if isinstance(stated, list) else []
         cells = []
         hides = "obscured" in self.bundle.columns
         for column in self.columns:
             name = quoted(column)
             tells = column == "sat" or (column not in FIELDS and tells_place(column))
+            tells = tells and plain(column.removeprefix("source_")) not in kept
             hidden = hides and tells and not column.startswith("has_")
             cells.append(
                 f"CASE WHEN coalesce(obscured, false) THEN NULL ELSE {name} END AS {name}"
