@@ -176,3 +176,37 @@ def test_a_query_written_to_a_file_replaces_it_whole(index, tmp_path, monkeypatc
         f"a.{k}.{b}" for k in ("gpkg", "geoparquet") for b in ("ATTRIBUTION.csv", "CITATION.txt")
     }
     assert set(os.listdir(tmp_path)) == {f"a.{k}" for k in render.FORMATS} | beside
+
+
+@pytest.mark.parametrize("version", ["v1", "v2"])
+def test_an_index_of_an_earlier_format_is_exported(version, tmp_path):
+    """It lacks columns that later ones have; ids, places and names are those that it holds."""
+    from conftest import ROOT
+
+    from prom3e_index.exports.check import faults
+    from prom3e_index.exports.write import FORMATS
+
+    with Bundle.open(ROOT / "tests/bundles" / version) as bundle:
+        held = bundle.sql("SELECT id, longitude, latitude FROM observations ORDER BY row")
+        for kind in FORMATS:
+            done = write_rows(Rows.chosen(bundle), tmp_path / kind, kind)
+            assert done == (0 if kind == "dwca" else 3)  # no row of them has a date and a licence
+        assert {f.what for f in faults(Rows.chosen(bundle))} >= {"without a date"}
+    table = parquet.read_table(tmp_path / "geoparquet")
+    assert (
+        list(zip(*(table[c].to_pylist() for c in ("id", "longitude", "latitude")), strict=True))
+        == held
+    )
+
+
+def test_an_export_needs_no_network_of_a_model(bundle_path, tmp_path):
+    """Opening an index and writing it loads no torch, which alone takes more memory than a million rows."""
+    import subprocess
+    import sys
+
+    code = (
+        f"import sys, prom3e_index as p\np.export({str(tmp_path / 'a.csv')!r}, {str(bundle_path)!r})\n"
+        "print([m for m in ('torch', 'faiss', 'transformers') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
