@@ -13,7 +13,7 @@ from prom3e_index.exports.rows import BATCH, Rows
 from prom3e_index.exports.write import TABLES, Exported, write_beside, write_rows
 from prom3e_index.search.answered import Answer
 from prom3e_index.search.run import Bundle
-from prom3e_index.show.export import records
+from prom3e_index.show.export import hit_columns, records
 from prom3e_index.show.query_rows import columns_of, table_of
 
 if TYPE_CHECKING:
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 FORMATS = ("gpkg", "geoparquet", "dwca")
 """What an answer is written in here; `cli.render` writes the others."""
-_OF_MANY = ("query", "target", "notes", "error")
-"""Columns of answers to many queries."""
 
 
 def write_hits(answer: Answer, bundle: Bundle, path: Path, format: str) -> Exported:
@@ -44,7 +42,8 @@ def write_hits(answer: Answer, bundle: Bundle, path: Path, format: str) -> Expor
     rows = Rows(bundle, np.array([h.row for h in answer.hits], np.int64))
     if format == "dwca":
         return write_rows(rows, path, format)
-    kinds = {name: kind for name, kind in columns_of(bundle).items() if name not in _OF_MANY}
+    of_hits = hit_columns(bundle)
+    kinds = {name: kind for name, kind in columns_of(bundle).items() if name in of_hits}
     found = records(answer.hits, answer.notes)
 
     def batches() -> Iterator[pa.RecordBatch]:
