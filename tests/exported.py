@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import csv
+import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
-from plain_index import without_measuring
+from plain_index import reseal, without_measuring
 
 from prom3e_index.indexer.build import build
 from prom3e_index.indexer.work import BuildConfig
@@ -67,6 +69,24 @@ def exported_index(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The index of `ROWS`."""
     folder = tmp_path_factory.mktemp("exported")
     return index_of(table(folder / "t.csv", ROWS), folder / "i.p3i")
+
+
+@pytest.fixture(scope="session")
+def older_index(exported_index: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same as versions without policies made it: with a private column, and the locality of the obscured row."""
+    import duckdb
+
+    index = tmp_path_factory.mktemp("older") / "i.p3i"
+    shutil.copytree(exported_index, index)
+    with duckdb.connect(str(index / "metadata.duckdb")) as con:
+        con.execute("ALTER TABLE observations ADD COLUMN private_latitude VARCHAR")
+        con.execute(f"UPDATE observations SET private_latitude = '{SECRET}'")
+        con.execute("UPDATE observations SET locality = 'the nest' WHERE id = 'urn:a:2'")
+    values = json.loads((index / "manifest.json").read_text())
+    values.pop("policy", None)
+    (index / "manifest.json").write_text(json.dumps(values))
+    reseal(index, "metadata.duckdb")
+    return index
 
 
 @pytest.fixture

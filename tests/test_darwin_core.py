@@ -25,10 +25,10 @@ BY_ID = {r["occurrenceID"]: r for r in ROWS}
 
 
 @pytest.fixture(scope="module")
-def archive(exported_index, tmp_path_factory):
-    """The archive of `exported.ROWS`, and what was said of it."""
+def archive(older_index, tmp_path_factory):
+    """The archive of `exported.ROWS`, and what was said of it; of an index as earlier versions made it."""
     path = tmp_path_factory.mktemp("archive") / "birds.zip"
-    with Bundle.open(exported_index) as bundle:
+    with Bundle.open(older_index) as bundle:
         return path, write_export(bundle, path, about=ABOUT)
 
 
