@@ -15,8 +15,8 @@ from prom3e_index.errors import InputError
 from prom3e_index.search.query import Query
 
 FILTERS = {
-    "where": (dict(filter=Filter(where="\"class\" IS NOT NULL AND license = 'DEMO-OPEN-1.0'")),
-              lambda r: r["class"] is not None and r["license"] == "DEMO-OPEN-1.0"),
+    "where": (dict(filter=Filter(where="\"class\" IS NOT NULL AND license = 'CC0 1.0'")),
+              lambda r: r["class"] is not None and r["license"] == "CC0 1.0"),
     "near": (dict(filter=Filter(near=(10.0, 20.0, 6000.0))), lambda r: distance(r, 10.0, 20.0) <= 6000),
     "bbox": (dict(filter=Filter(bbox=(-60.0, -30.0, 60.0, 45.0))),
              lambda r: r["latitude"] is not None and -30 <= r["latitude"] <= 45 and -60 <= r["longitude"] <= 60),

@@ -94,7 +94,7 @@ def test_a_page_of_an_index_asks_it_a_few_questions_and_says_so(
         "photo → photo",
         "sound → photo",
         "Licences",
-        "DEMO-OPEN-1.0",
+        "CC0 1.0",
         "Invented Observer",
     ):
         assert said in page.words, said

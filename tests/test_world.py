@@ -51,7 +51,7 @@ def test_table_agrees_with_planet_and_files(world):
             if row["elevation"]:
                 assert float(row["elevation"]) == pytest.approx(expected[0], abs=1e-3)
                 assert float(row["bio_7"]) == pytest.approx(expected[7], abs=1e-3)
-        assert row["license"].startswith("DEMO-") and row["rightsHolder"].startswith("Invented")
+        assert row["license"].startswith("CC") and row["rightsHolder"].startswith("Invented")
     present = [sum(bool(r[c]) for r in rows) for c in ("image", "satellite", "audio")]
     assert min(present[:2]) > present[2] > 0  # audio is rarest
 

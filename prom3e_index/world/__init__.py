@@ -1,4 +1,4 @@
-"""The demo world: an invented planet with real files. Every name, place and licence is made up."""
+"""The demo world: an invented planet with real files. Every name and place is made up."""
 
 from prom3e_index.world.write import write_world
 

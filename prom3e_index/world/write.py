@@ -13,7 +13,7 @@ from prom3e_index.errors import InputError
 from prom3e_index.schema import CLIMATE_COLUMNS
 from prom3e_index.world import planet, render
 
-LICENSES = ("DEMO-OPEN-1.0", "DEMO-ATTRIBUTION-1.0", "DEMO-NONCOMMERCIAL-1.0")
+LICENSES = ("CC0 1.0", "CC BY 4.0", "CC BY-NC 4.0")
 _SONG_FORMATS = (
     ("wav", 16_000),
     ("flac", 22_050),
@@ -23,10 +23,10 @@ _SONG_FORMATS = (
 )
 _README = """# Demo world
 
-An invented planet. No species, place, person or licence in this folder exists; the files are made by
-`prom3e-index world` and may be used without any condition. `observations.csv` is the table,
-`climate.npy` the climate raster (elevation and 19 variables, 2° cells), `species.csv` the taxonomy.
-`true_species` in the table is the answer key; no program reads it as a name.
+An invented planet. No species, place or person in this folder exists; the files are made by
+`prom3e-index world` and may be used without any condition; the licences in the table are there to be
+tried. `observations.csv` is the table, `climate.npy` the climate raster (elevation and 19 variables,
+2° cells), `species.csv` the taxonomy. `true_species` in the table is the answer key; no program reads it as a name.
 """
 
 
