@@ -84,7 +84,11 @@ def first_rows(
         block = None if own is None else own[1][i]
         cosines[i, line] = _products(galleries, some, completed[i], mine, block)
         if by_row:  # by species nothing reads it
-            first = block if mine[0] else _stored(galleries, int(some[0]), completed.shape[1])
+            first = (
+                _stored(galleries, int(some[0]), completed.shape[1])
+                if block is None or not mine[0]
+                else block
+            )
             alike[i, line] = _products(galleries, some, first, mine, block)
     return First.of(np.where(held, scores, -np.inf), codes, cosines, alike)
 
