@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from prom3e_index.bundle.memory_maps import release
 from prom3e_index.errors import InputError
@@ -38,6 +39,7 @@ from prom3e_index.tables.embeddings import read_embeddings
 
 Sift = Callable[[Any, dict[str, Any]], dict[str, int]]
 """Takes rows out of a finished plan, given its connection and facts; gives facts to note."""
+_OF_TRUE_PLACE = "its embedding tells the true place of a row that is generalised"
 
 
 def encode_table(
@@ -147,12 +149,14 @@ def _copy_embeddings(
     row_in, seq = (np.asarray(seqs[k], np.int64) for k in ("row_in", "seq"))
     at = 0
     hidden = generalised_rows(con, n)
+    con.execute("DELETE FROM lost WHERE reason = ?", [_OF_TRUE_PLACE])  # of a run that was cut off
     for batch in read_embeddings(Path(config.table), kind, model.modalities, model.width):
         low, high = np.searchsorted(row_in, [at, at + len(batch.ids)])
         source, target = row_in[low:high] - at, seq[low:high]
         for m, (name, store) in enumerate(zip(model.modalities, stores, strict=True)):
             present = batch.present[source, m]
             if name in OF_PLACES:  # encoded from the true place, whatever the row says now
+                _note_hidden(con, name, target[present & hidden[target]])
                 present = present & ~hidden[target]
             store.values[target] = np.where(present[:, None], batch.embeddings[source, m], 0)
             store.state[target] = np.where(present, ENCODED, ABSENT)
@@ -161,6 +165,15 @@ def _copy_embeddings(
     for store in stores:
         release(store.values)
         release(store.state)
+
+
+def _note_hidden(con: Any, modality: str, seq: NDArray[np.int64]) -> None:
+    import pyarrow as pa
+
+    if len(seq):
+        con.register("hidden", pa.table({"seq": seq}))
+        con.execute("INSERT INTO lost SELECT seq, ?, ? FROM hidden", [modality, _OF_TRUE_PLACE])
+        con.unregister("hidden")
 
 
 def _none_lost(config: BuildConfig, work: Path) -> None:

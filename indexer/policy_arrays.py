@@ -17,7 +17,7 @@ from prom3e_index.errors import BundleError, InputError, MismatchError, ModelErr
 from prom3e_index.media.climate import ClimateRaster
 from prom3e_index.models.folder import Model
 from prom3e_index.mvae.completion import infer
-from prom3e_index.policy.cells import LEVELS, WITHHOLD
+from prom3e_index.policy.cells import WITHHOLD
 from prom3e_index.policy.generalise import LEVEL
 from prom3e_index.search.score import gallery
 
@@ -142,13 +142,8 @@ def _presence(
         told = []
         if level == WITHHOLD and "loc" in names and has[i, names.index("loc")]:
             told.append("loc, of a place that is withheld")
-        if (
-            "sat" in names
-            and has[i, names.index("sat")]
-            and level in LEVELS
-            and LEVELS[level].drops_tiles
-        ):
-            told.append("sat, of a tile that shows more than the cell")
+        if "sat" in names and has[i, names.index("sat")]:
+            told.append("sat, of a tile, whose middle is the place")
         if "env" in names and has[i, names.index("env")] and (level == WITHHOLD or not raster):
             told.append("env, of a climate that is not that of the cell")
         for what in told:

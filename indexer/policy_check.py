@@ -188,7 +188,7 @@ def _segment(
             reach = min(1.0, max(LEVELS[level].height_deg, 0.005)) if level in LEVELS else 1.0
             here = (cells["latitude"][i], cells["longitude"][i])
             _cells(cells, i, extra, kept, here, reach, table, at, done)
-            _media(cells, i, here, reach, level, folders, table, at, done)
+            _media(cells, i, here, reach, folders, table, at, done)
 
 
 def _centred(cells: dict[str, list[Any]]) -> NDArray[np.bool_]:
@@ -236,15 +236,15 @@ def _cells(
 
 
 def _media(
-    cells: dict[str, list[Any]], i: int, here: tuple[Any, Any], reach: float, level: str,
+    cells: dict[str, list[Any]], i: int, here: tuple[Any, Any], reach: float,
     folders: MediaFolders, table: str, row: int, done: Checked,
 ) -> None:  # fmt: skip
     """Names of a row's media, and what its photos and recordings say of themselves."""
     key = cells["id"][i]
     for name in (m for m in MEDIA if m in cells and cells[m][i]):
         path = str(cells[name][i])
-        if name == "sat" and level in LEVELS and LEVELS[level].drops_tiles:
-            done.add(table, row, key, "a satellite tile, which shows more than the cell")
+        if name == "sat":
+            done.add(table, row, key, "a satellite tile, whose middle is the place")
         if tells(path, *here, reach):
             done.add(table, row, key, f"the file name of its {name} tells a place")
         file = Path(folders.file(path))

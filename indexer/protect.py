@@ -17,7 +17,7 @@ from prom3e_index.indexer.work import BuildConfig
 from prom3e_index.policy.cells import LEVELS, NAMES, strictness
 from prom3e_index.policy.columns import checked_kept
 from prom3e_index.policy.generalise import LEVEL, generalise, summed
-from prom3e_index.policy.levels import counted, find_levels
+from prom3e_index.policy.levels import counted, find_levels, take_own_levels
 from prom3e_index.policy.log import act
 from prom3e_index.policy.observers import days_of_observers, holder_column, observer_cells
 from prom3e_index.policy.rules import Policy
@@ -133,10 +133,11 @@ def protect(
     """
     kept = checked_kept(config.keep_columns, table.columns)
     policy = config.policy
+    extra = take_own_levels(con, table.extra)
     said = find_levels(
         con,
         policy,
-        table.extra,
+        extra,
         table.fields.get("obscured", ()),
         held.levels() if held is not None else (),
         held.seeds(policy) if held is not None and policy is not None else (),
@@ -146,8 +147,13 @@ def protect(
     if held is not None and policy is not None and any(r.companions for r in policy.rules):
         _refuse_exposed(held.exposed(con))
     rules = counted(con, policy)
-    done = generalise(con, policy, table.extra, kept, table.embedded)
+    done = generalise(con, policy, extra, kept, table.embedded)
     said += summed(done, rules, policy)
+    if table.embedded and done["protected"]:
+        said.append(
+            f"embeddings of {', '.join(OF_PLACES)} of these rows are left out, since they tell the true place; `lost` "
+            "of the index has each"
+        )
     understood = facts["understood"]
     if done["protected"] or policy is not None:
         for reason in (

@@ -60,13 +60,6 @@ def test_cells_of_degrees_are_whole_multiples_and_of_metres_as_wide_as_high():
 def test_levels_stand_in_the_order_of_their_cells():
     high = [LEVELS[n].height_deg for n in NAMES]
     assert high == sorted(high) and high[0] == 0
-    assert [n for n in NAMES if LEVELS[n].drops_tiles] == [
-        "10km",
-        "0.1deg",
-        "0.2deg",
-        "1deg",
-        "withhold",
-    ]
 
 
 def test_regions_are_those_of_plain_loops():

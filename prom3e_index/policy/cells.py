@@ -55,11 +55,6 @@ class Level:
         metres = self.metres or 0.0
         return f"{metres / 1000:g} km" if metres >= 1000 else f"{metres:g} m"
 
-    @property
-    def drops_tiles(self) -> bool:
-        """Whether a satellite tile tells more than the cell: from 0.1 degree on, and where the place is withheld."""
-        return self.height_deg >= LEVELS["10km"].height_deg
-
     def bounds(self, latitude: Floats, longitude: Floats) -> tuple[Floats, Floats, Floats, Floats]:
         """South, west, north and east of the cells of some places, degrees."""
         rows = round(180 / self.height_deg)

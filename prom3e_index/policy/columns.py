@@ -46,7 +46,9 @@ _PLACES = re.compile(
     r"|url|uri|http|link|references|permalink|occurrencedetails"
 )
 _DATES = re.compile(
-    r"date|time|\Aday\Z|dayofyear|observedon|created|updated|modified|hour|\Adatum\Z|fecha|moment"
+    r"date|time|\Aday\Z|dayof(?:year|week|month)|observedon|created|updated|modified|hour|\Adatum\Z|fecha|moment"
+    r"|\A(?:start|end)day|julian|\A(?:doy|jday|yday|yearday|ordinalday|dow|weekday|week|weekno|weeknumber|weeknum"
+    r"|weekofyear|isoweek|kw|kalenderwoche|woche|tag|wochentag|jour|semaine|dia|semana|giorno|settimana|dag|dagnr|uke)\Z"
 )
 _ADDRESS, _APART = re.compile(r"[/#]"), re.compile(r"[\W_]+")
 _PREFIX = re.compile(r"\A(?:dwc|dwciri|dcterms|dc|ac|gbif|inat|taxon)[:.]")

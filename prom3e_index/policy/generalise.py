@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from prom3e_index.policy.cells import LEVELS, NAMES, WITHHOLD
-from prom3e_index.policy.columns import plain, tells_day, tells_place
+from prom3e_index.policy.columns import plain, tells_place
 from prom3e_index.policy.matching import quoted
+from prom3e_index.policy.months import ROWS, by_month, tells_day_sql
 from prom3e_index.policy.rules import Policy
 from prom3e_index.policy.told_places import IDS, TEXTS, redacted_sql, tells_alone_sql, tells_sql
 from prom3e_index.schema import MEDIA
@@ -25,7 +26,17 @@ LEVEL, GENERALISED, WITHHELD = "place_level", "data_generalizations", "informati
 """Columns that say of a row how far its place was generalised, and the two texts of Darwin Core."""
 OWN_COLUMNS = (LEVEL, GENERALISED, WITHHELD)
 _TABLES = ("hits", "companions", "seeds", "source", "held", "levels", "places", "reach")
-_DONE = ("protected", "by_source", "refused", "tiles", "media", "texts", "climates", "months")
+_DONE = (
+    "protected",
+    "by_source",
+    "refused",
+    "tiles",
+    "media",
+    "texts",
+    "climates",
+    "months",
+    "dated_media",
+)
 _AT_SOURCE = "Coordinates hidden at the request of the observer"
 
 
@@ -47,7 +58,8 @@ def generalise(
 
     Returns:
         `rows` planned afterwards, and of the generalised: `protected`, `by_source`, `tiles` and `climates` left out,
-        `media` whose names told the place, `texts` emptied, `refused` rows whose ids told it, `months`.
+        `media` whose names told the place, `texts` emptied, `refused` rows whose ids told it or the day,
+        `months`, and `dated_media`; see `by_month`.
     """
     if not _count(con, "SELECT count(*) FROM policy_levels"):
         if policy is not None:
@@ -65,7 +77,8 @@ def generalise(
     )
     done["refused"] = _refuse_told_ids(con)
     done |= _media(con)
-    done["texts"] = _texts(con, extra, kept)
+    emptied = {n: c for n, c in extra.items() if plain(c) not in kept and n not in OWN_COLUMNS}
+    done["texts"] = _texts(con, emptied)
     done["climates"] = _count(
         con,
         "SELECT count(*) FROM planned WHERE env IS NOT NULL AND seq IN (SELECT seq FROM policy_places)",
@@ -77,7 +90,7 @@ def generalise(
         f"obscured = true, env = NULL, {LEVEL} = l.level, {GENERALISED} = l.generalised, {WITHHELD} = l.withheld "
         "FROM policy_places l WHERE l.seq = planned.seq"
     )
-    done["months"] = _months(con, extra, kept)
+    done |= by_month(con, emptied)
     _reasons(con, embedded)
     _drop(con)
     return {"rows": _count(con, "SELECT count(*) FROM planned"), **done}
@@ -102,14 +115,17 @@ def _places(con: duckdb.DuckDBPyConnection, policy: Policy | None) -> None:
     )
     reasons = {r.number: r.reason for r in policy.rules} if policy is not None else {}
     query = (
-        "SELECT p.seq, p.latitude, p.longitude, p.coordinate_uncertainty_m, l.level, l.rule, l.source FROM planned p "
-        "JOIN policy_levels l USING (seq) ORDER BY p.seq"
+        "SELECT p.seq, p.latitude, p.longitude, p.coordinate_uncertainty_m, l.level, l.rule, l.source, l.stated "
+        "FROM planned p JOIN policy_levels l USING (seq) ORDER BY p.seq"
     )
     for batch in con.cursor().sql(query).to_arrow_reader(1 << 16):
         seq, latitude, longitude, uncertainty, number = (
             np.asarray(batch.column(i).to_numpy(zero_copy_only=False), np.float64) for i in range(5)
         )
         rules, source = (batch.column(i).to_pylist() for i in (5, 6))
+        stated = np.array(
+            batch.column(7).to_pylist(), bool
+        )  # a centre already, with its uncertainty
         n = len(seq)
         lat, lon, metres = (np.full(n, np.nan) for _ in range(3))
         reach = np.zeros(n)
@@ -122,6 +138,8 @@ def _places(con: duckdb.DuckDBPyConnection, policy: Policy | None) -> None:
                 latitude[rows], longitude[rows]
             )
             metres[rows] = half + np.nan_to_num(uncertainty[rows])
+            before = rows & stated & (lat == latitude) & (lon == longitude)
+            metres[before] = np.fmax(uncertainty, metres - np.nan_to_num(uncertainty))[before]
         reach = np.minimum(reach, 1.0)
         said = [
             _said(NAMES[int(level)], policy, reasons.get(rule, ""), own, known)
@@ -165,15 +183,18 @@ def _told(cell: str) -> str:
 
 
 def _refuse_told_ids(con: duckdb.DuckDBPyConnection) -> int:
-    """Refuse rows whose ids tell the place, without their ids; number the others anew."""
+    """Refuse rows whose ids tell the place, or a hidden day, without their ids; number the others anew."""
     told = " OR ".join(_told(f"p.{name}") for name in IDS)
-    ids = f"SELECT p.seq FROM planned p JOIN policy_reach r USING (seq) WHERE {told}"
+    days = " OR ".join(tells_day_sql(f"p.{name}") for name in IDS)
+    places = f"SELECT p.seq FROM planned p JOIN policy_reach r USING (seq) WHERE {told}"
+    ids = f"{places} UNION SELECT p.seq FROM planned p WHERE p.seq IN ({ROWS}) AND ({days})"
     gone = _count(con, f"SELECT count(*) FROM ({ids})")
     if not gone:
         return 0
     con.execute(
-        "INSERT INTO rejected SELECT row_in, NULL, NULL, 'its id tells the place that is generalised; give the row "
-        f"another id' FROM planned WHERE seq IN ({ids})"
+        "INSERT INTO rejected SELECT row_in, NULL, NULL, 'its id tells the ' || "
+        f"CASE WHEN seq IN ({places}) THEN 'place that is generalised' ELSE 'day of a date that is given by the month' "
+        f"END || '; give the row another id' FROM planned WHERE seq IN ({ids})"
     )
     con.execute(
         "CREATE OR REPLACE TABLE kept AS SELECT row_number() OVER (ORDER BY seq) - 1 AS new, seq AS old FROM planned "
@@ -189,9 +210,8 @@ def _refuse_told_ids(con: duckdb.DuckDBPyConnection) -> int:
 
 
 def _media(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
-    """Leave out tiles that tell more than the cell, and media whose names tell the place."""
-    coarse = ", ".join(f"'{n}'" for n, level in LEVELS.items() if level.drops_tiles)
-    rows = f"SELECT seq FROM policy_places WHERE level IN ({coarse})"
+    """Leave out tiles, whose middle is the place, and media whose names tell it."""
+    rows = "SELECT seq FROM policy_places"
     tiles = _count(con, f"SELECT count(*) FROM planned WHERE sat IS NOT NULL AND seq IN ({rows})")
     con.execute(f"UPDATE planned SET sat = NULL WHERE sat IS NOT NULL AND seq IN ({rows})")
     con.execute(
@@ -224,12 +244,10 @@ def _media(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
     return {"tiles": tiles, "media": named}
 
 
-def _texts(con: duckdb.DuckDBPyConnection, extra: Mapping[str, str], kept: Collection[str]) -> int:
+def _texts(con: duckdb.DuckDBPyConnection, columns: Mapping[str, str]) -> int:
     """Empty the cells that tell the place: by the names of their columns, or by what stands in them."""
     emptied = 0
-    for name, column in extra.items():
-        if plain(column) in kept or name in OWN_COLUMNS:
-            continue
+    for name, column in columns.items():
         cell = quoted(name)
         if tells_place(column):
             which = f"{cell} IS NOT NULL AND seq IN (SELECT seq FROM policy_places)"
@@ -248,30 +266,6 @@ def _texts(con: duckdb.DuckDBPyConnection, extra: Mapping[str, str], kept: Colle
             )
         con.execute(f"UPDATE planned SET {cell} = NULL WHERE {which}")
     return emptied
-
-
-def _months(con: duckdb.DuckDBPyConnection, extra: Mapping[str, str], kept: Collection[str]) -> int:
-    """Give the dates of rows by the month whose rules say so, and empty what tells the day."""
-    rows = "SELECT seq FROM policy_levels WHERE month"
-    n = _count(con, f"SELECT count(*) FROM ({rows})")
-    if not n:
-        return 0
-    for name, column in extra.items():
-        if plain(column) in kept or name in OWN_COLUMNS:
-            continue
-        cell = quoted(name)
-        told = f"contains({cell}::VARCHAR, strftime(event_start, '%Y-%m-%d'))"
-        which = f"{cell} IS NOT NULL" if tells_day(column) else f"coalesce({told}, false)"
-        con.execute(f"UPDATE planned SET {cell} = NULL WHERE seq IN ({rows}) AND {which}")
-    con.execute(
-        "UPDATE planned SET event_start = date_trunc('month', event_start)::DATE, "
-        "event_end = last_day(coalesce(event_end, event_start)), event_date = CASE WHEN event_start IS NULL THEN NULL "
-        "WHEN date_trunc('month', event_start) = date_trunc('month', coalesce(event_end, event_start)) "
-        "THEN strftime(event_start, '%Y-%m') "
-        "ELSE strftime(event_start, '%Y-%m') || '/' || strftime(event_end, '%Y-%m') "
-        f"END WHERE seq IN ({rows})"
-    )
-    return n
 
 
 def _reasons(con: duckdb.DuckDBPyConnection, embedded: bool) -> None:
@@ -325,6 +319,12 @@ def summed(
         out.append(f"{done['protected']:,} rows are generalised before they are encoded{of_them}")
     if done["months"]:
         out.append(f"{done['months']:,} rows have their dates by the month")
+    if done["dated_media"]:
+        out.append(
+            f"{done['dated_media']:,} of their media have names that tell the day; they stay as they are"
+        )
     if done["refused"]:
-        out.append(f"{done['refused']:,} rows are refused since their ids tell the place")
+        out.append(
+            f"{done['refused']:,} rows are refused since their ids tell the place or the day"
+        )
     return out

@@ -1,7 +1,8 @@
 """The level of every planned row: by the rules that it meets, its companions, its source's marks, what it had before.
 
 The strictest holds. What is found is left in the plan's table `policy_levels`: `seq`, `level` (its strictness), `rule`
-(0 where none decides), `month`, `source` (whether the source's marks alone decide).
+(0 where none decides), `month`, `source` (whether the source's marks alone decide), `stated` (whether the table states
+that level, as this program exports it).
 """
 
 from __future__ import annotations
@@ -9,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from prom3e_index.policy.cells import SOURCE_CELL, strictness
+from prom3e_index.policy.cells import NAMES, SOURCE_CELL, strictness
+from prom3e_index.policy.generalise import LEVEL
 from prom3e_index.policy.marks import source_levels
-from prom3e_index.policy.matching import match_rules
+from prom3e_index.policy.matching import match_rules, quoted
 from prom3e_index.policy.observers import days_of_observers, observer_cells
 from prom3e_index.policy.rules import Policy
 
@@ -81,10 +83,53 @@ def find_levels(
         "FROM met GROUP BY seq) "
         "SELECT coalesce(f.seq, s.seq) AS seq, greatest(coalesce(f.level, 0), coalesce(s.level, 0), "
         f"CASE WHEN f.seq IS NOT NULL AND s.drawn THEN {cell} ELSE 0 END) AS level, "
-        "coalesce(f.rule, 0) AS rule, coalesce(f.month, false) AS month, f.seq IS NULL AS source "
+        "coalesce(f.rule, 0) AS rule, coalesce(f.month, false) AS month, f.seq IS NULL AS source, false AS stated "
         "FROM found f FULL JOIN policy_source s ON s.seq = f.seq WHERE f.seq IS NOT NULL OR s.level > 0"
     )
+    if LEVEL in _columns(con):
+        names = ", ".join(f"'{n}'" for n in NAMES)
+        con.execute(
+            f"UPDATE policy_levels l SET stated = true FROM planned p WHERE p.seq = l.seq AND "
+            f"list_position([{names}], p.{LEVEL}) - 1 = l.level"
+        )
     return said
+
+
+def take_own_levels(con: duckdb.DuckDBPyConnection, extra: Mapping[str, str]) -> dict[str, str]:
+    """Make the column `place_level` of a plan this program's own; what else a table has so called gets another name.
+
+    Of a table's column it is this program's what it writes, the name of a level, in a row that is obscured.
+
+    Args:
+        con: The plan's connection.
+        extra: Metadata columns of the plan → columns of the table.
+
+    Returns:
+        `extra` as it is now.
+    """
+    named = next((n for n in extra if n.lower() == LEVEL), None)
+    if named is None:
+        return dict(extra)
+    if named != LEVEL:
+        con.execute(f"ALTER TABLE planned RENAME {quoted(named)} TO {LEVEL}")
+    out = {LEVEL if n == named else n: c for n, c in extra.items()}
+    names = ", ".join(f"'{n}'" for n in NAMES[1:])
+    others = f"{LEVEL} IS NOT NULL AND NOT ({LEVEL} IN ({names}) AND coalesce(obscured, false))"
+    if not _number(con, f"SELECT count(*) FROM planned WHERE {others}"):
+        return out
+    other, taken = f"source_{LEVEL}", {n.lower() for n in _columns(con)}
+    while other in taken:
+        other = f"source_{other}"
+    con.execute(f"ALTER TABLE planned ADD COLUMN {quoted(other)} VARCHAR")
+    con.execute(f"UPDATE planned SET {quoted(other)} = {LEVEL}, {LEVEL} = NULL WHERE {others}")
+    if not _number(con, f"SELECT count(*) FROM planned WHERE {LEVEL} IS NOT NULL"):
+        con.execute(f"ALTER TABLE planned DROP COLUMN {LEVEL}")
+        del out[LEVEL]
+    return {**out, other: extra[named]}
+
+
+def _columns(con: duckdb.DuckDBPyConnection) -> set[str]:
+    return {str(r[0]) for r in con.execute("DESCRIBE planned").fetchall()}
 
 
 def counted(con: duckdb.DuckDBPyConnection, policy: Policy | None) -> list[dict[str, Any]]:

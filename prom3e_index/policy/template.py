@@ -20,7 +20,7 @@ default = "open"                   # level of rows that no rule meets
 
 # Levels, the strictest last: {", ".join(NAMES)}.
 # A place becomes the centre of its cell; `withhold` leaves none. A row that meets several rules gets the strictest.
-# From 10km and 0.1deg on satellite tiles go too; climate is looked up at the cell's centre.
+# Satellite tiles go at every level, since the middle of one is the place; climate is looked up at the cell's centre.
 
 [[rule]]
 taxon = "Exemplum fictum"          # a name at any rank; without it the rule is for every taxon
