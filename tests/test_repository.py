@@ -24,7 +24,8 @@ SHIPPED = sorted(
 # A layer may import itself and what stands after it; a module has the layer of its longest name here.
 LAYERS = [
     "cli", "indexer", "training", "evaluation", "exports", "show", "search", "bundle", "models", "confidence", "mvae",
-    "encoders", "models.weights", "media", "policy", "tables", "policy.columns", "world", "schema", "licences", "errors",
+    "encoders", "models.weights", "grid", "media", "policy", "tables", "policy.columns", "world", "schema", "licences",
+    "errors",
 ]  # fmt: skip
 
 
@@ -82,8 +83,8 @@ def test_imports_go_one_way():
 
 
 ROOMS = (
-    "tables", "policy", "media", "encoders", "mvae", "confidence", "models", "bundle", "search", "evaluation", "show",
-    "world", "licences", "exports",
+    "tables", "policy", "media", "grid", "encoders", "mvae", "confidence", "models", "bundle", "search", "evaluation",
+    "show", "world", "licences", "exports",
 )  # fmt: skip
 
 
@@ -196,7 +197,7 @@ def wheel_modules(path: Path) -> set[str]:
         return {
             n
             for n in z.namelist()
-            if n.endswith((".py", ".toml", ".safetensors", ".json", "py.typed"))
+            if n.endswith((".py", ".toml", ".safetensors", ".json", ".parquet", "py.typed"))
         }
 
 
@@ -215,6 +216,7 @@ def test_wheel_sdist_and_wheel_from_sdist_hold_every_module(checkout, tmp_path):
     assert {
         f"prom3e_index/models/builtin/{n}/model.toml" for n in ("geoclip", "mini", "taxabind")
     } <= have
+    assert "prom3e_index/grid/outlines.parquet" in have
     assert not any(n.split("/")[0] in FOLDERS[1:] for n in have)
     assert {
         "tests/test_repository.py",

@@ -1,0 +1,181 @@
+"""Maps as files: Cloud-Optimised GeoTIFF and JSON; each whole in its place, or not there at all."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory, mkdtemp
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prom3e_index.errors import InputError, Prom3eError
+from prom3e_index.grid.style import style
+
+if TYPE_CHECKING:
+    from prom3e_index.grid.grid import Grid
+
+NODATA = -9999.0
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_@.-]{0,63}\Z")
+
+
+@dataclass(frozen=True, eq=False)
+class Band:
+    """A value for each cell.
+
+    Attributes:
+        name: As software shows it: letters, digits and `_`.
+        values: (n,) NaN where there is none.
+        units: Of the values, empty for plain numbers.
+        words: What it is, in a sentence.
+        low: Least value of its colours; the same in every map. None where no scale is fixed.
+        high: Highest.
+        colours: A colour map of matplotlib.
+    """
+
+    name: str
+    values: NDArray[Any] = field(repr=False)
+    units: str = ""
+    words: str = ""
+    low: float | None = None
+    high: float | None = None
+    colours: str = "viridis"
+
+
+def write_raster(path: Path, grid: Grid, bands: Sequence[Band], tags: Mapping[str, str]) -> None:
+    """Write bands as a Cloud-Optimised GeoTIFF: float32, nodata −9999 and no NaN, statistics, names, units and tags.
+
+    It is read back and compared before it stands at `path`. A QGIS style of the first band is written beside it.
+
+    Raises:
+        InputError: A value that is infinite or the nodata value itself, a name of another form, or no band.
+        Prom3eError: What was read back differs.
+    """
+    import rasterio
+    from rasterio.shutil import copy
+
+    if not bands:
+        raise InputError("A map has at least one band.")
+    for band in bands:
+        _check(band, grid)
+    with TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
+        plain, made = Path(folder) / "plain.tif", Path(folder) / "cog.tif"
+        profile = {
+            "driver": "GTiff", "dtype": "float32", "count": len(bands), "height": grid.shape[0],
+            "width": grid.shape[1], "crs": grid.crs, "transform": grid.transform, "nodata": NODATA,
+            "BIGTIFF": "IF_SAFER",
+        }  # fmt: skip
+        with rasterio.Env(GDAL_NUM_THREADS=1), rasterio.open(plain, "w", **profile) as tif:
+            tif.update_tags(AREA_OR_POINT="Area", **dict(tags))
+            for i, band in enumerate(bands, 1):
+                tif.write(_filled(grid, band), i)
+                tif.set_band_description(i, band.name)
+                tif.set_band_unit(i, band.units)
+                tif.update_tags(i, long_name=band.words, units=band.units)
+        with rasterio.Env(GDAL_NUM_THREADS=1):
+            copy(plain, made, driver="COG", COMPRESS="DEFLATE", PREDICTOR="YES", STATISTICS="YES",
+                 OVERVIEW_RESAMPLING="AVERAGE", BLOCKSIZE=512, BIGTIFF="IF_SAFER")  # fmt: skip
+        _read_back(made, grid, bands)
+        first = bands[0]
+        if first.low is not None and first.high is not None:
+            beside = Path(folder) / "style.qml"
+            beside.write_text(style(first.name, first.low, first.high, first.colours))
+            beside.replace(path.with_suffix(".qml"))
+        made.replace(path)
+
+
+def _check(band: Band, grid: Grid) -> None:
+    if not _NAME.match(band.name):
+        raise InputError(f"A band is named {band.name!r:.80}; letters, digits and _ are needed.")
+    if band.values.shape != (len(grid),):
+        raise InputError(
+            f"Band {band.name} has {band.values.shape} values, {grid.name} has {len(grid):,} cells."
+        )
+    if np.isinf(band.values).any() or (band.values == NODATA).any():
+        raise InputError(f"Band {band.name} holds values that are infinite, or {NODATA:g}.")  # fmt: skip
+
+
+def _filled(grid: Grid, band: Band) -> NDArray[np.float32]:
+    drawn = grid.raster(band.values)
+    return np.where(np.isnan(drawn), NODATA, drawn).astype(np.float32)
+
+
+def _read_back(path: Path, grid: Grid, bands: Sequence[Band]) -> None:
+    import rasterio
+    from rasterio.crs import CRS
+
+    with rasterio.open(path) as tif:
+        same = tif.crs == CRS.from_user_input(grid.crs) and tif.shape == grid.shape
+        same &= tuple(tif.transform)[:6] == grid.affine and tif.nodata == NODATA
+        same &= tif.descriptions == tuple(b.name for b in bands)
+        for i, band in enumerate(bands, 1):
+            same = same and np.array_equal(tif.read(i), _filled(grid, band))
+    if not same:
+        raise Prom3eError(
+            f"{path.name}: what was written reads otherwise: its reference system, lattice or values differ. The "
+            f"reference system {grid.crs:.60} may not be one that GeoTIFF can hold; take an EPSG code."
+        )
+
+
+def write_json(path: Path, values: Mapping[str, Any]) -> None:
+    """Write plain values with sorted keys; numbers to 6 significant digits, what is no finite number as null."""
+    path.write_text(
+        json.dumps(_plain(values), indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
+        + "\n",
+        encoding="utf-8",
+    )
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple | np.ndarray):
+        return [_plain(v) for v in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float):
+        return float(f"{value:.6g}") if math.isfinite(value) else None
+    return value
+
+
+@contextmanager
+def whole_folder(out: Path, overwrite: bool = False) -> Iterator[Path]:
+    """A folder to write into, which becomes `out` when all went well; else nothing is left.
+
+    Args:
+        out: Where it will be.
+        overwrite: Replace what is there, if a map stands in it.
+
+    Raises:
+        InputError: There is something already; it is no map; or it cannot be written there.
+    """
+    if out.exists():
+        if not overwrite:
+            raise InputError(f"{out} exists; name another folder, or give --overwrite.")
+        if not out.is_dir() or not (any(out.glob("*.tif")) or not any(out.iterdir())):
+            raise InputError(f"{out} holds no map, so it is not overwritten; name another folder.")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        made = Path(mkdtemp(dir=out.parent, prefix=f".{out.name}."))
+    except OSError as e:
+        raise InputError(f"{out} cannot be made: {e.strerror}.") from e
+    try:
+        yield made
+        made.chmod(0o755)
+        if out.exists():
+            old = Path(mkdtemp(dir=out.parent, prefix=f".{out.name}.old."))
+            out.replace(old / "was")
+            made.replace(out)
+            shutil.rmtree(old)
+        else:
+            made.replace(out)
+    finally:
+        if made.exists():
+            shutil.rmtree(made, ignore_errors=True)
