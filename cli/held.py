@@ -30,7 +30,6 @@ RECALL = (
 
 def write_held(index: Path, bundle: Bundle, media: Path | None) -> None:
     """What is in an index: rows, species, years, places, licences, columns."""
-    from prom3e_index.bundle.calibration import why_uncalibrated
     from prom3e_index.indexer.expand import said_of
     from prom3e_index.indexer.relocate import media_there
     from prom3e_index.search.in_words import worth
@@ -64,7 +63,7 @@ def write_held(index: Path, bundle: Bundle, media: Path | None) -> None:
     if own is not None:
         _line("sure", worth(own))
     else:
-        why = why_uncalibrated(m)
+        why = bundle.uncalibrated
         _line(
             "sure", f"not calibrated: {why}; the model's own calibration serves where it brings one"
         )
@@ -82,11 +81,9 @@ def write_held(index: Path, bundle: Bundle, media: Path | None) -> None:
 
 def calibration(bundle: Bundle) -> dict[str, Any]:
     """What is known of its answers' chances of being right, for JSON."""
-    from prom3e_index.bundle.calibration import why_uncalibrated
-
     own = bundle.calibration
     if own is None:
-        return {"source": None, "reason": why_uncalibrated(bundle.manifest)}
+        return {"source": None, "reason": bundle.uncalibrated}
     return {"source": own.source, "rule": own.rule, **own.quality, "lacking": dict(own.lacking)}
 
 

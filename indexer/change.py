@@ -34,7 +34,7 @@ from prom3e_index.indexer.beside import (
     take_away,
 )
 from prom3e_index.indexer.certify import certified, is_stale, tuned, wish_of
-from prom3e_index.indexer.confidence import calibrated
+from prom3e_index.indexer.confidence import calibrated, is_due, outdated
 from prom3e_index.indexer.disk import full_disk_said
 from prom3e_index.indexer.encode import encode_table
 from prom3e_index.indexer.expand import expanded, said_of
@@ -285,20 +285,25 @@ def conclude(
             new = certified(index, new, model or BundleFolder(index, new).model(), progress)
         elif model is not None:
             new = tuned(index, new, model, progress)
-        # One of an earlier version has no calibration yet: a removal does not wait for it.
-        if is_stale(new, "confidence") or (model is not None and "confidence" not in new):
-            new = calibrated(index, new, model or BundleFolder(index, new).model(), progress)
-    except (BundleError, MismatchError, ModelError, NotCachedError, FileNotFoundError) as e:
+    except _IN_THE_WAY as e:
         if model is not None:
             raise
-        # A removal must not wait for a model, or for a repair.
-        for part in ("certificate", "confidence"):
-            made = new.get(part)
-            if part == "certificate" or isinstance(made, dict):
-                noted = made if isinstance(made, dict) else {}
-                new[part] = {**noted, "stale": getattr(e, "typed", str(e))}
+        made = new.get("certificate")
+        noted = made if isinstance(made, dict) else {}
+        new["certificate"] = {**noted, "stale": getattr(e, "typed", str(e))}
+    try:
+        if is_due(new, model is not None):
+            new = calibrated(index, new, model or BundleFolder(index, new).model(), progress)
+    except _IN_THE_WAY as e:
+        if model is not None:
+            raise
+        new = outdated(new, getattr(e, "typed", str(e)))
     commit(index, old, new)
     return new
+
+
+_IN_THE_WAY = (BundleError, MismatchError, ModelError, NotCachedError, FileNotFoundError)
+"""What a removal does not wait for: a model, or a repair."""
 
 
 def _reasons_of(segment: Path, most: int = 20) -> tuple[str, ...]:

@@ -80,8 +80,8 @@ def recalibrated(
         model: The index's.
         progress: Told of each visible set.
     """
-    noted = old.get("confidence") or {}
-    if "file" in noted and not is_stale({**manifest, "confidence": noted}, "confidence"):
+    noted = _sound_note(old)
+    if noted and not is_stale({**manifest, "confidence": noted}, "confidence"):
         path = folder / noted["file"]
         if path.is_file() and checksum(path) == old["files"][noted["file"]]["sha256"]:
             new = _with_file(folder, manifest, path.read_bytes())
@@ -90,9 +90,49 @@ def recalibrated(
     return calibrated(folder, manifest, model, progress)
 
 
+def is_due(manifest: dict[str, Any], with_model: bool) -> bool:
+    """Whether an index whose rows have changed is to be calibrated anew.
+
+    What once stood in the way, too few rows for one, may do so no more. An index of an earlier version has no
+    calibration yet: one that changes without a model at hand, by a removal, does not wait for it.
+
+    Args:
+        manifest: Of the index as it is now.
+        with_model: Whether the model is at hand.
+    """
+    noted = manifest.get("confidence")
+    if noted is None:
+        return with_model
+    return not isinstance(noted, dict) or "reason" in noted or is_stale(manifest, "confidence")
+
+
+def outdated(manifest: dict[str, Any], why: str) -> dict[str, Any]:
+    """A manifest whose calibration speaks no more, since rows have changed and it could not be made anew.
+
+    Args:
+        manifest: With the calibration before.
+        why: What stood in the way.
+    """
+    return _noted(
+        manifest, reason=f"its rows have changed, and it could not be calibrated anew: {why}"
+    )
+
+
+def _sound_note(manifest: dict[str, Any]) -> dict[str, Any]:
+    """What a manifest notes of its calibration, if it names a file and what that was made of; else nothing."""
+    noted = manifest.get("confidence")
+    sound = (
+        isinstance(noted, dict)
+        and noted.get("file") in manifest["files"]
+        and all(type(noted.get(k)) is int for k in ("rows", "generation"))
+    )
+    return noted if isinstance(noted, dict) and sound else {}
+
+
 def _noted(manifest: dict[str, Any], **more: Any) -> dict[str, Any]:
-    files = dict(manifest["files"])
-    files.pop((manifest.get("confidence") or {}).get("file", ""), None)
+    files, before = dict(manifest["files"]), manifest.get("confidence")
+    if isinstance(before, dict):
+        files.pop(before.get("file"), None)
     said = {"generation": manifest["generation"], "rows": manifest["rows"], **more}
     return {**manifest, "files": files, "confidence": said}
 

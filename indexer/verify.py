@@ -49,7 +49,8 @@ def verify(
     Checks every file's SHA-256; that rows in = indexed + rejected; that row numbers run from 0 to n − 1
     with one id each; that arrays and FAISS indexes have n rows and FAISS holds the stored vectors; that
     a sample of gallery vectors follows from the embeddings; that a sample of files, where they are still
-    there, encodes to the stored embeddings; that the records shown with hits are those of the table.
+    there, encodes to the stored embeddings; that the records shown with hits are those of the table; that the
+    calibration can be read.
 
     Args:
         bundle: Opened.
@@ -78,6 +79,7 @@ def verify(
     check("keys", lambda: _keys(bundle))
     check("files", lambda: _nothing_else(bundle))
     check("records", lambda: _records(bundle))
+    check("calibration", lambda: _calibration(bundle))
     for target in bundle.modalities:
         check(f"index {target}", partial(_index, bundle, target, rows))
     check("gallery follows from embeddings", lambda: _gallery(bundle, rows))
@@ -87,6 +89,14 @@ def verify(
         if modality in bundle.modalities:
             check(f"re-encode {modality}", partial(_reencode, bundle, modality, sample, media))
     return checks
+
+
+def _calibration(bundle: Bundle) -> tuple[bool, str, bool]:
+    """Whether the calibration that the manifest names can be read; where none is named, nothing is known."""
+    held, noted = bundle.calibration, bundle.manifest.get("confidence") or {}
+    if held is None:
+        return "file" not in noted, bundle.uncalibrated, "file" in noted
+    return True, f"{noted['file']}: {len(held.fitted)} ways of asking", True
 
 
 def _checksums(bundle: Bundle) -> tuple[bool, str]:

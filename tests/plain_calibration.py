@@ -8,7 +8,8 @@ from math import exp, log
 import numpy as np
 from plain_index import reseal
 
-from prom3e_index.confidence.calibrated import HOW, Calibration, Fitted, Linear
+from prom3e_index.confidence.calibrated import HOW, Calibration
+from prom3e_index.confidence.fitted import Fitted, Linear
 from prom3e_index.confidence.stored import written
 
 WEIGHTS = {"mass": 0.8, "alike": 0.0, "margin": 2.0, "gap": 1.0, "top": 0.5, "nearest": 0.3, "votes": 0.7,

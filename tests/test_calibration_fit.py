@@ -10,9 +10,9 @@ from answers_in_space import NAMES, ONE, TWO, made_answers
 
 from prom3e_index.confidence.answers import Answers
 from prom3e_index.confidence.calibrated import LEAST_ELIGIBLE, Calibration, key_of
-from prom3e_index.confidence.fit import fit, out_of_fold
+from prom3e_index.confidence.fit import fit
 from prom3e_index.confidence.metrics import ece, in_thirds, r_auroc, wilson
-from prom3e_index.confidence.pooled import LEAST, quantile
+from prom3e_index.confidence.pooled import LEAST, Pooled, quantile
 from prom3e_index.confidence.signals import UNKNOWN, First
 
 
@@ -32,6 +32,17 @@ def told(calibration, answers):
     return np.concatenate(p), np.concatenate([a.right for a in answers])
 
 
+def out_of_fold(asked):
+    """P and truth of each answer by functions fitted without its species, of directions that are fitted together."""
+    by_key = {}
+    for a in asked:
+        by_key.setdefault(key_of(a.visible, a.target), []).append(a)
+    p = [Pooled.of((key,), some, NAMES, 0).p for key, some in by_key.items()]
+    every = [a for some in by_key.values() for a in some]
+    right, group = (np.concatenate([getattr(a, n) for a in every]) for n in ("right", "group"))
+    return np.concatenate(p), right, group
+
+
 def test_it_tells_wrong_answers_of_other_draws_and_means_what_it_says(calibration):
     p, right = told(calibration, made_answers(ONE + TWO, queries=240, seed=5))
 
@@ -42,21 +53,18 @@ def test_it_tells_wrong_answers_of_other_draws_and_means_what_it_says(calibratio
 
 
 def test_out_of_fold_no_answer_is_judged_by_its_own_species(asked):
-    p = out_of_fold(asked, NAMES)
-    right = np.concatenate([a.right for a in asked])
+    p, right, group = out_of_fold(asked)
     flipped = [replace(a, truth=np.where(a.group == 3, (a.truth + 1) % 12, a.truth)) for a in asked]
-    again = out_of_fold(flipped, NAMES)
-    own = np.concatenate([a.group == 3 for a in asked])
+    again, _, _ = out_of_fold(flipped)
 
-    assert r_auroc(np.concatenate(p), right) > 0.8
+    assert r_auroc(p, right) > 0.8
     # The truth of a species decides nothing of what is said of its own answers.
-    assert np.abs(np.concatenate(p) - np.concatenate(again))[own].max() < 1e-9
+    assert np.abs(p - again)[group == 3].max() < 1e-9
 
 
 def test_shuffled_labels_give_the_base_rate():
     asked = made_answers(ONE + TWO, queries=400, seed=2, shuffled=True)
-    p = np.concatenate(out_of_fold(asked, NAMES))
-    right = np.concatenate([a.right for a in asked])
+    p, right, _ = out_of_fold(asked)
 
     assert abs(r_auroc(p, right) - 0.5) < 0.05
     assert abs(p.mean() - right.mean()) < 0.01 and p.std() < 0.08

@@ -36,7 +36,7 @@ def said(**more):
 
 @pytest.mark.parametrize("more, text", [
     ({}, "right species with 82 % (76-86 %; 212 of 260 answers like it were right here)"),
-    ({"rule": "row"}, "the very observation with 82 % (76-86 %; 212 of 260 answers like it were right here)"),
+    ({"rule": "row"}, "the very observation, if it is in the index, with 82 % (76-86 %; 212 of 260 answers like it were right here)"),
     ({"source": "model"}, "right species with 82 % (76-86 %; 212 of 260 answers like it were right among the rows that "
      "the model was validated on, none of them from here)"),
     ({"hit": 3}, "hit 3, the first that has a species: right species with 82 % (76-86 %; 212 of 260 answers like it "
@@ -47,6 +47,10 @@ def said(**more):
      "were right here)"),
     ({"p_right": 0.001, "interval": [0.0, 0.02]}, "right species with under 1 % (0-2 %; 212 of 260 answers like it were "
      "right here)"),
+    ({"p_right": 0.9949}, "right species with 99 % (76-86 %; 212 of 260 answers like it were right here)"),
+    ({"p_right": 0.995}, "right species with over 99 % (76-86 %; 212 of 260 answers like it were right here)"),
+    ({"p_right": 0.005}, "right species with under 1 % (76-86 %; 212 of 260 answers like it were right here)"),
+    ({"p_right": 0.0051}, "right species with 1 % (76-86 %; 212 of 260 answers like it were right here)"),
     ({"p_right": None, "reason": "9 rows are eligible; 10 are needed"},
      "how likely the first hit is right is not known: 9 rows are eligible; 10 are needed"),
     ({"p_right": None, "reason": "not asked for"}, ""),

@@ -8,7 +8,7 @@ from typing import Any
 
 from prom3e_index.bundle.held_files import HeldFiles
 from prom3e_index.confidence.calibrated import Calibration
-from prom3e_index.confidence.stored import read
+from prom3e_index.confidence.stored import MOST_BYTES, read
 from prom3e_index.errors import BundleError
 
 
@@ -24,7 +24,10 @@ def own_calibration(
     if "file" not in noted:
         return None
     try:
-        return read(bytes(files.pages(noted["file"])), tuple(manifest["modalities"]), "index")
+        pages = files.pages(noted["file"])
+        if len(pages) > MOST_BYTES:  # before they are copied
+            raise ValueError(f"it is {len(pages):,} bytes, more than {MOST_BYTES:,}")
+        return read(bytes(pages), tuple(manifest["modalities"]), "index")
     except ValueError as e:
         raise BundleError(
             f"{folder / noted['file']} is no calibration: {e}. Run prom3e-index rebuild."

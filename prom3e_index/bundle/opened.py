@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from prom3e_index.bundle.calibration import own_calibration
+from prom3e_index.bundle.calibration import own_calibration, why_uncalibrated
 from prom3e_index.bundle.filters import Filter
 from prom3e_index.bundle.held_files import HeldFiles
 from prom3e_index.bundle.manifest import manifest_path, read_manifest
@@ -273,8 +273,24 @@ class BundleFolder:
 
     @cached_property
     def calibration(self) -> Calibration | None:
-        """What its own observations say of its answers; None where `why_uncalibrated` says why."""
-        return own_calibration(self.path, self.manifest, self._files)
+        """What its own observations say of its answers; None where `uncalibrated` says why."""
+        return self._calibration[0]
+
+    @property
+    def uncalibrated(self) -> str:
+        """Why `calibration` is none: it never was made, or its file is damaged; empty where there is one."""
+        return self._calibration[1] if self.calibration is None else ""
+
+    @cached_property
+    def _calibration(self) -> tuple[Calibration | None, str]:
+        try:
+            return own_calibration(self.path, self.manifest, self._files), why_uncalibrated(
+                self.manifest
+            )
+        except BundleError as e:
+            if self._files.closed:
+                raise
+            return None, e.typed
 
     def eligible(self, f: Filter) -> NDArray[np.int64] | None:
         """Rows that satisfy a filter, ascending; None when there is no filter; see `MetadataDatabase.eligible`."""

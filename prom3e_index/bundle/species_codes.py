@@ -12,14 +12,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from prom3e_index.bundle.taxa import NAMED_BY, SPECIES, quoted, species_of
+from prom3e_index.bundle.taxa import NAMED_BY, SPECIES, quoted, species_of_row
+from prom3e_index.confidence.signals import UNKNOWN
 
 if TYPE_CHECKING:
     from prom3e_index.bundle.opened import BundleFolder
 
 FILE = "species.npy"
-UNKNOWN = -1
 Ints = NDArray[np.int64]
+_BLOCK = 16_384
+"""Rows that are looked at at a time, until one says enough."""
 
 
 def code_of(species: str | None) -> int:
@@ -54,6 +56,15 @@ def species_codes(bundle: BundleFolder, rows: Ints | None = None) -> Ints:
     return out.reshape(np.shape(rows))
 
 
+def has_other(bundle: BundleFolder, rows: Ints, species: int) -> bool:
+    """Whether any of some rows is of a known species other than the one of a code."""
+    for at in range(0, len(rows), _BLOCK):
+        codes = species_codes(bundle, rows[at : at + _BLOCK])
+        if ((codes != UNKNOWN) & (codes != species)).any():
+            return True
+    return False
+
+
 def _of_segment(bundle: BundleFolder, number: int) -> Ints:
     segment = bundle.segments[number]
     if segment.species is not None:
@@ -80,8 +91,6 @@ def _of_table(bundle: BundleFolder, rows: Ints | None) -> tuple[Ints, Ints]:
     codes = []
     for given in zip(*(table.column(c).to_pylist() for c in columns), strict=True):
         if given not in made:
-            held = dict(zip(columns, given, strict=True))
-            name = held.get(SPECIES) or species_of(*(held.get(c) for c in NAMED_BY))
-            made[given] = code_of(name)
+            made[given] = code_of(species_of_row(dict(zip(columns, given, strict=True))))
         codes.append(made[given])
     return table.column("row").to_numpy().astype(np.int64), np.array(codes, np.int64)

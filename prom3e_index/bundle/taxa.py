@@ -8,7 +8,7 @@ also known by its three words without authors, so `Parus major minor` finds `Par
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from prom3e_index.bundle.predicate import bounded, cut
@@ -51,6 +51,11 @@ def species_of(genus: str | None, species: str | None, scientific_name: str | No
     left out; capitals and spaces are put right.
     """
     return _names(genus, species, scientific_name)[0]
+
+
+def species_of_row(values: Mapping[str, Any]) -> str | None:
+    """The species of a row by its columns: `SPECIES` where it has a value, else what those of `NAMED_BY` make."""
+    return values.get(SPECIES) or species_of(*(values.get(c) for c in NAMED_BY))
 
 
 def searched_names(name: str) -> list[str]:

@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from prom3e_index.confidence.metrics import wilson
-from prom3e_index.confidence.signals import (
-    ERROR_NAMES,
-    NAMES,
-    UNKNOWN,
-    First,
-    error_signals,
-    signals,
-)
+from prom3e_index.confidence.fitted import LEVEL, Fitted, Interval, chances, inside
+from prom3e_index.confidence.signals import UNKNOWN, First, error_signals, signals
+from prom3e_index.schema import set_key
 
 Floats = NDArray[np.float64]
 Rule = Literal["species", "row"]
 Source = Literal["index", "model"]
-Interval = tuple[float, float]
-LEVEL = 0.9
-"""Share of answers whose set of species holds the right one, and whose error lies in its interval."""
 LEAST_ELIGIBLE = 10
 """Eligible rows below which nothing is said of an answer."""
 LOOKED_AT = 10
@@ -99,77 +89,6 @@ class Advice:
 
 
 @dataclass(frozen=True)
-class Linear:
-    """A linear function of standardised signals and of which modalities are visible.
-
-    Attributes:
-        centre, scale: Of each signal; (s,).
-        weights: Of each standardised signal; (s,).
-        visible: Added for each visible modality, by its name.
-        bias: Added.
-    """
-
-    centre: tuple[float, ...]
-    scale: tuple[float, ...]
-    weights: tuple[float, ...]
-    visible: Mapping[str, float]
-    bias: float
-
-    def of(self, values: Floats, visible: Iterable[str]) -> Floats:
-        """(q,) of values (q, s)."""
-        x = (values - np.asarray(self.centre)) / np.asarray(self.scale)
-        shown = sum(self.visible.get(m, 0.0) for m in visible)
-        return np.asarray(x @ np.asarray(self.weights) + self.bias + shown, np.float64)
-
-
-@dataclass(frozen=True)
-class Fitted:
-    """What was fitted for one target and one way of asking for it.
-
-    Attributes:
-        temperature: τ of the softmax.
-        right: Logit of P(right) of the signals of `signals.NAMES`; those of `RISING` have weights of at least 0.
-        bins: Out-of-fold P in tenths: (mean P, answers, right ones, distinct observations).
-        set_edges: P at which the thirds part, two.
-        set_below: How far below the best score a species of the set may stand, by third of P, surest last; infinity
-            where too few answers were judged.
-        error: Expected 1 − cosine of the signals of `signals.ERROR_NAMES`; None where the target was shown.
-        error_off: 90 % of the absolute residuals are at most this.
-        rows: Observations that were asked with.
-        answers: Answers that were judged: an observation asks with several visible sets.
-        accuracy: Share of right ones.
-    """
-
-    temperature: float
-    right: Linear
-    bins: tuple[tuple[float, int, int, int], ...]
-    set_edges: Interval
-    set_below: tuple[float, float, float]
-    error: Linear | None
-    error_off: float | None
-    rows: int
-    answers: int
-    accuracy: float
-
-    @cached_property
-    def _ends(self) -> tuple[Floats, Floats]:
-        """Mean P of each tenth, and Wilson's interval of its share of right ones, (tenths, 2)."""
-        at = np.array([b[0] for b in self.bins])
-        return at, np.array([wilson(round(b[2] / b[1] * b[3]), b[3]) for b in self.bins])
-
-    def interval(self, p: float) -> tuple[Interval, int, int]:
-        """95 % interval of a probability, and how many answers like it were judged, and right.
-
-        Wilson's of the tenths, counted by observation since one's answers are alike, and between their means in
-        proportion; it holds the probability itself.
-        """
-        at, ends = self._ends
-        low, high = (float(np.interp(p, at, ends[:, i])) for i in (0, 1))
-        nearest = self.bins[int(np.abs(at - p).argmin())]
-        return (min(low, p), max(high, p)), nearest[1], nearest[2]
-
-
-@dataclass(frozen=True)
 class Calibration:
     """Fitted on answers whose truth is known.
 
@@ -202,7 +121,14 @@ class Calibration:
             return None
         return self.lacking.get(key, f"no answers to {key} were judged")
 
-    def judge(self, first: First, visible: Sequence[str], target: str, eligible: int) -> Judged:
+    def judge(
+        self,
+        first: First,
+        visible: Sequence[str],
+        target: str,
+        eligible: int,
+        several: Callable[[int], bool] = lambda species: True,
+    ) -> Judged:
         """What is to be said of one answer.
 
         Args:
@@ -210,6 +136,8 @@ class Calibration:
             visible: Modalities that the query shows.
             target: What was searched for.
             eligible: Rows that could have been found.
+            several: Whether any eligible row is of a known species other than this; asked where more rows are eligible
+                than the first, and these are all of one.
         """
         reason = self.why_not(visible, target)
         if reason is None and eligible < LEAST_ELIGIBLE:
@@ -217,15 +145,16 @@ class Calibration:
         known, place = self._read(first)
         if reason is None and int(place[0]) >= LOOKED_AT:
             reason = f"none of the first {LOOKED_AT} rows has a species"
-        if reason is None and eligible <= first.scores.shape[1] and self.rule == "species":
-            codes = known.codes[0][np.isfinite(known.scores[0])]
-            if len(np.unique(codes)) < 2:
+        if reason is None and self.rule == "species":
+            codes = np.unique(known.codes[0][np.isfinite(known.scores[0])])
+            more = eligible > first.scores.shape[1]
+            if len(codes) < 2 and not (more and several(int(codes[0]))):
                 reason = "all eligible rows are of one species"
         if reason is not None:
             return Judged(Confidence(reason=reason), species_reason=reason)
         fitted = self.fitted[key_of(visible, target)]
         seen = signals(known, fitted.temperature)
-        p = float(_chances(fitted.right.of(seen, visible))[0])
+        p = float(chances(fitted.right.of(seen, visible))[0])
         interval, answers, right = fitted.interval(p)
         confidence = Confidence(
             p, interval, answers, right, self.rule, self.source, self.quality.get("ece"), None,
@@ -241,14 +170,14 @@ class Calibration:
             LEVEL,
             species,
             why,
-            min(max(e, 0.0), 2.0),
-            (max(e - off, 0.0), min(e + off, 2.0)),
+            _bounded(e),
+            (_bounded(e - off), _bounded(e + off)),
         )
 
     def probabilities(self, first: First, visible: Sequence[str], target: str) -> Floats:
         """(q,) P(right) of several answers in one direction that `why_not` has nothing against."""
         fitted = self.fitted[key_of(visible, target)]
-        return _chances(fitted.right.of(signals(self._read(first)[0], fitted.temperature), visible))
+        return chances(fitted.right.of(signals(self._read(first)[0], fitted.temperature), visible))
 
     def errors(self, first: First, visible: Sequence[str], target: str) -> Floats | None:
         """(q,) expected 1 − cosine of the completed target; None where the query shows it."""
@@ -268,14 +197,14 @@ class Calibration:
     ) -> tuple[tuple[int, ...] | None, str | None]:
         if self.rule == "row":
             return None, "the observations have no species"
-        below = fitted.set_below[int(np.searchsorted(fitted.set_edges, p, side="right"))]
-        if not np.isfinite(below):
+        below = fitted.below(np.array([p]))
+        if not np.isfinite(below[0]):
             return (
                 None,
                 f"fewer than {LEVEL:.0%} of answers like it had the right species among the first rows",
             )
-        inside = _inside(known, fitted, np.array([p]))[0]
-        return tuple(dict.fromkeys(known.codes[0][inside].tolist())), None
+        held = inside(known, below)[0]
+        return tuple(dict.fromkeys(known.codes[0][held].tolist())), None
 
     def sets(
         self, first: First, visible: Sequence[str], target: str, p: Floats
@@ -289,8 +218,8 @@ class Calibration:
             p: (q,) their `probabilities`.
         """
         known = self._read(first)[0]
-        inside = _inside(known, self.fitted[key_of(visible, target)], p)
-        return np.where(inside, known.codes, UNKNOWN)
+        held = inside(known, self.fitted[key_of(visible, target)].below(p))
+        return np.where(held, known.codes, UNKNOWN)
 
     def advice(self, visible: Sequence[str], target: str) -> Advice | None:
         """The absent modality whose addition lowered the share of wrong first rows most; None where none surely did."""
@@ -304,19 +233,12 @@ class Calibration:
         self, visible: Sequence[str], target: str
     ) -> Mapping[str, tuple[float, float, float, int]]:
         """What adding each absent modality changed: (change, low, high, observations), as far as it was measured."""
-        shown = "+".join(m for m in self.modalities if m in set(visible))
-        return self.changes.get(shown, {}).get(target, {})
+        return self.changes.get(set_key(visible, self.modalities), {}).get(target, {})
 
 
-def _inside(known: First, fitted: Fitted, p: Floats) -> NDArray[np.bool_]:
-    """(q, k) whether each row is near enough below the first for the answers' P; no row where no distance is."""
-    below = np.asarray(fitted.set_below)[np.searchsorted(fitted.set_edges, p, side="right")]
-    least = np.where(np.isfinite(below), known.scores[:, 0] - below, np.inf)
-    return np.asarray((known.scores >= least[:, None]) & np.isfinite(known.scores))
-
-
-def _chances(logit: Floats) -> Floats:
-    return np.asarray(1 / (1 + np.exp(-np.clip(logit, -30, 30))))
+def _bounded(error: float) -> float:
+    """An error 1 − cosine as it can be."""
+    return min(max(error, 0.0), 2.0)
 
 
 HOW = ("from one", "from several", "shown")
@@ -328,9 +250,3 @@ def key_of(visible: Iterable[str], target: str) -> str:
     seen = set(visible)
     how = HOW[2] if target in seen else HOW[len(seen) > 1]
     return f"{target} {how}"
-
-
-__all__ = [
-    "ERROR_NAMES", "HOW", "LEVEL", "NAMES", "Advice", "Calibration", "Confidence", "Fitted", "Judged", "Linear",
-    "key_of",
-]  # fmt: skip

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from prom3e_index.confidence.answers import Answers, Floats
-from prom3e_index.confidence.calibrated import HOW, Calibration, Fitted, Rule, Source, key_of
+from prom3e_index.confidence.answers import Answers
+from prom3e_index.confidence.calibrated import HOW, Calibration, Rule, Source, key_of
+from prom3e_index.confidence.fitted import Fitted
 from prom3e_index.confidence.pooled import LEAST, Pooled
 from prom3e_index.confidence.quality import changes_of, quality_of
 
@@ -40,21 +41,14 @@ def fit(
         fitted |= dict.fromkeys(keys, pooled.fitted())
         held.append(pooled)
     return Calibration(
-        modalities, rule, fitted, lacking, changes_of(answers), quality_of(held, seed), source
+        modalities,
+        rule,
+        fitted,
+        lacking,
+        changes_of(answers, modalities),
+        quality_of(held, seed),
+        source,
     )
-
-
-def out_of_fold(
-    answers: Sequence[Answers], modalities: tuple[str, ...], seed: int = 0
-) -> list[Floats]:
-    """P(right) of each direction's `judged` answers, by functions fitted without their groups; NaN where none was."""
-    out = {id(a): np.full(len(a.truth), np.nan) for a in answers}
-    for keys, some in _parts(answers)[0].items():
-        p = Pooled.of(keys, some, modalities, seed).p
-        ends = np.cumsum([len(a.truth) for a in some])
-        for a, part in zip(some, np.split(p, ends[:-1]), strict=True):
-            out[id(a)] = part
-    return [out[id(a)] for a in answers]
 
 
 def _parts(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from prom3e_index.confidence.calibrated import Linear
+from prom3e_index.confidence.fitted import Linear
 from prom3e_index.confidence.signals import RISING
 
 Floats = NDArray[np.float64]

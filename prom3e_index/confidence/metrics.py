@@ -15,7 +15,7 @@ DRAWS = 300
 LEVEL = 0.95
 _LEVELS = 1000
 """Steps of sureness that an interval is drawn with, where there are more."""
-_Z = 1.959963984540054
+Z = 1.959963984540054
 """The normal quantile of `LEVEL`, both sides."""
 
 
@@ -283,7 +283,7 @@ def wilson(right: int, rows: int) -> tuple[float, float]:
     """
     if not rows:
         return 0.0, 1.0
-    share, z2 = right / rows, _Z**2
+    share, z2 = right / rows, Z**2
     middle = (share + z2 / (2 * rows)) / (1 + z2 / rows)
-    half = _Z * np.sqrt(share * (1 - share) / rows + z2 / (4 * rows**2)) / (1 + z2 / rows)
+    half = Z * np.sqrt(share * (1 - share) / rows + z2 / (4 * rows**2)) / (1 + z2 / rows)
     return max(0.0, float(middle - half)), min(1.0, float(middle + half))

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from prom3e_index.confidence.answers import Answers, Floats, Ints
-from prom3e_index.confidence.calibrated import LEVEL, Fitted, Interval, Linear
+from prom3e_index.confidence.fitted import LEVEL, Fitted, Interval, Linear, chances, inside
 from prom3e_index.confidence.linear import fit_logistic, fit_ridge
-from prom3e_index.confidence.signals import error_signals, shares, signals
+from prom3e_index.confidence.signals import UNKNOWN, error_signals, shares, signals
 
 LEAST = 50
 """Observations that must have asked."""
@@ -66,7 +67,7 @@ class Pooled:
             if right[~out].any() and not right[~out].all():
                 x = at(~out)
                 function = fit_logistic(x[~out], shown[~out], right[~out], modalities)
-                p[out] = _probability(_apply(function, x[out], shown[out], modalities))
+                p[out] = chances(_apply(function, x[out], shown[out], modalities))
             else:
                 p[out] = right[~out].mean()
         every = np.ones(len(right), bool)
@@ -116,11 +117,9 @@ class Pooled:
         for a in self.answers:
             mine = limit[at : at + len(a.truth)]
             at += len(a.truth)
-            s = a.first.scores
-            inside = (s >= s[:, :1] - mine[:, None]) & np.isfinite(s)
-            codes = np.sort(np.where(inside, a.first.codes, -1), axis=1)
-            new = np.diff(codes, axis=1, prepend=-1) != 0
-            sizes.append((new & (codes >= 0)).sum(axis=1))
+            codes = np.sort(np.where(inside(a.first, mine), a.first.codes, UNKNOWN), axis=1)
+            new = np.diff(codes, axis=1, prepend=UNKNOWN) != 0
+            sizes.append((new & (codes != UNKNOWN)).sum(axis=1))
         given = np.isfinite(limit)
         return given, given & (below <= limit), np.concatenate(sizes).astype(np.float64)
 
@@ -145,6 +144,7 @@ class Pooled:
         y = np.concatenate([a.error for a in self.answers])
         return x, y, np.isfinite(y)
 
+    @cached_property
     def errors_out_of_fold(self) -> tuple[Floats, Floats] | None:
         """Expected and true errors where these are known; None where too few are."""
         x, y, known = self.errors()
@@ -160,7 +160,7 @@ class Pooled:
         return (expected[held], y[held]) if held.any() else None
 
     def _error(self) -> tuple[Linear | None, float | None]:
-        found = self.errors_out_of_fold()
+        found = self.errors_out_of_fold
         if found is None:
             return None, None
         off = quantile(np.abs(found[0] - found[1]))
@@ -173,10 +173,6 @@ class Pooled:
 def _apply(made: Linear, x: Floats, shown: Floats, modalities: tuple[str, ...]) -> Floats:
     visible = np.array([made.visible.get(m, 0.0) for m in modalities])
     return np.asarray(made.of(x, ()) + shown @ visible)
-
-
-def _probability(logit: Floats) -> Floats:
-    return np.asarray(1 / (1 + np.exp(-np.clip(logit, -30, 30))))
 
 
 def _likely(some: Sequence[Answers]) -> Floats:

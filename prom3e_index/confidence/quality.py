@@ -8,38 +8,34 @@ from typing import Any
 import numpy as np
 
 from prom3e_index.confidence.answers import Answers, Floats
-from prom3e_index.confidence.metrics import ece, in_thirds, r_auroc, summary
+from prom3e_index.confidence.metrics import Z, ece, in_thirds, r_auroc, summary
 from prom3e_index.confidence.pooled import Pooled, quantile
+from prom3e_index.schema import set_key
 
 LEAST_CHANGED = 20
 """Observations in which a change must have been measured."""
-_Z = 1.959963984540054
 
 
-def changes_of(answers: Sequence[Answers]) -> dict[str, dict[str, dict[str, Any]]]:
+def changes_of(
+    answers: Sequence[Answers], modalities: tuple[str, ...]
+) -> dict[str, dict[str, dict[str, Any]]]:
     """By visible set, target and added modality: the change of wrong first rows, over observations asked both ways."""
     found = {(frozenset(a.visible), a.target): a for a in answers}
     out: dict[str, dict[str, dict[str, Any]]] = {}
     for a in answers:
-        for more in answers:
-            extra = set(more.visible) - set(a.visible)
-            if (
-                more.target != a.target
-                or len(extra) != 1
-                or len(more.visible) != len(a.visible) + 1
-            ):
-                continue
-            (added,) = extra
-            if added == a.target or found[frozenset(more.visible), a.target] is not more:
+        for added in modalities:
+            more = found.get((frozenset({*a.visible, added}), a.target))
+            if more is None or added == a.target or added in a.visible:
                 continue
             _, i, j = np.intersect1d(a.observation, more.observation, return_indices=True)
             if len(i) < LEAST_CHANGED:
                 continue
             change = a.right[i].astype(np.float64) - more.right[j]
-            off = _Z * float(change.std(ddof=1)) / len(i) ** 0.5
+            off = Z * float(change.std(ddof=1)) / len(i) ** 0.5
             mean = float(change.mean())
             values = (mean, max(mean - off, -1.0), min(mean + off, 1.0), len(i))
-            out.setdefault("+".join(a.visible), {}).setdefault(a.target, {})[added] = values
+            of_set = out.setdefault(set_key(a.visible, modalities), {})
+            of_set.setdefault(a.target, {})[added] = values
     return out
 
 
@@ -99,7 +95,7 @@ def _of_target(h: Pooled) -> dict[str, Any]:
         "r_auroc": r_auroc(p, right),
         "ece": ece(p, right),
     }
-    errors = h.errors_out_of_fold()
+    errors = h.errors_out_of_fold
     if errors is not None:
         expected, true = errors
         off = quantile(np.abs(expected - true))

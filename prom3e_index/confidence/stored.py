@@ -7,7 +7,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from prom3e_index.confidence.calibrated import HOW, Calibration, Fitted, Linear, Source
+from prom3e_index.confidence.calibrated import HOW, Calibration, Source
+from prom3e_index.confidence.fitted import Fitted, Linear
 from prom3e_index.confidence.signals import ERROR_NAMES, NAMES, RISING
 
 VERSION = 1

@@ -29,11 +29,7 @@ _names: WeakKeyDictionary[BundleFolder, dict[int, str]] = WeakKeyDictionary()
 def calibration_of(
     bundle: BundleFolder, model: Model, query: Query, visible: list[str], target: str
 ) -> tuple[Calibration | None, str]:
-    """The calibration that an answer is judged by, or why none holds for it.
-
-    Raises:
-        BundleError, ModelError: The index's or the model's is damaged.
-    """
+    """The calibration that an answer is judged by, or why none holds for it."""
     if not query.confidence:
         return None, NOT_ASKED
     if query.space != "hybrid":
@@ -66,7 +62,13 @@ def judged(bundle: BundleFolder, asked: Asked) -> tuple[Judged | None, NDArray[n
         asked.completed[None],
         by_row=asked.calibration.rule == "row",
     )
-    return asked.calibration.judge(first, asked.visible, asked.target, eligible), rows
+
+    def several(species: int) -> bool:
+        from prom3e_index.bundle.species_codes import has_other
+
+        return has_other(bundle, bundle.live if asked.rows is None else asked.rows, species)
+
+    return asked.calibration.judge(first, asked.visible, asked.target, eligible, several), rows
 
 
 def told(bundle: BundleFolder, asked: Asked, hits: list[Hit]) -> tuple[list[Hit], dict[str, Any]]:
@@ -87,7 +89,7 @@ def told(bundle: BundleFolder, asked: Asked, hits: list[Hit]) -> tuple[list[Hit]
     c = found.confidence
     at = None if c.p_right is None else _hit_of(bundle, int(rows[c.place]), hits)
     if at is not None and c.p_right is not None:
-        hits = [*hits[:at], replace(hits[at], p_right=_short(c.p_right)), *hits[at + 1 :]]
+        hits = [*hits[:at], replace(hits[at], p_right=_chance(c.p_right)), *hits[at + 1 :]]
     error = {}
     if found.error is not None and found.error_interval is not None:
         error[asked.target] = {
@@ -118,7 +120,7 @@ def _hit_of(bundle: BundleFolder, row: int, hits: list[Hit]) -> int | None:
 def _confidence(c: dict[str, Any], hit: int | None, reason: str | None) -> dict[str, Any]:
     known = c.get("p_right") is not None
     return {
-        "p_right": _short(c["p_right"]) if known else None,
+        "p_right": _chance(c["p_right"]) if known else None,
         "interval": [_short(v) for v in c["interval"]] if known else None,
         "rows": c["rows"] if known else None,
         "right": c["right"] if known else None,
@@ -162,6 +164,12 @@ def _named(
         names = species_names(bundle, np.array([first[c] for c in lacking], np.int64))
         known |= {c: n for c, n in zip(lacking, names, strict=True) if n is not None}
     return [known[c] for c in codes if c in known]
+
+
+def _chance(p: float) -> float:
+    """A probability as it is told: none is sure."""
+    least = 10.0**-_DIGITS
+    return min(max(_short(p), least), 1 - least)
 
 
 def _short(value: float) -> float:

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from prom3e_index.bundle.calibration import why_uncalibrated
 from prom3e_index.bundle.opened import BundleFolder
 from prom3e_index.bundle.species_codes import species_codes
 from prom3e_index.confidence.signals import UNKNOWN, First
+from prom3e_index.errors import ModelError
+from prom3e_index.models.folder import NO_HUBS
+from prom3e_index.search.hubness import by_segment
 from prom3e_index.search.meaning import means_nothing
 
 if TYPE_CHECKING:
@@ -26,21 +28,43 @@ def calibration_for(
 ) -> tuple[Calibration | None, str]:
     """The calibration that knows a direction: the index's own, else the model's; and why there is none.
 
-    A model's says nothing of observations of which the model knows nothing: see `meaning`.
-
-    Raises:
-        BundleError, ModelError: One of them is damaged.
+    A model's says nothing of observations of which the model knows nothing, see `meaning`, nor where the index is
+    mixed or corrected in another way than the rows were that the model was validated on. A damaged one decides
+    nothing of what is found: it is a reason like others.
     """
     own = bundle.calibration
-    why = why_uncalibrated(bundle.manifest) if own is None else own.why_not(visible, target)
+    why = bundle.uncalibrated if own is None else own.why_not(visible, target)
     if not why:
         return own, ""
-    theirs = model.confidence
-    if theirs is None or means_nothing(bundle):
+    if means_nothing(bundle):
         return None, why
-    if theirs.why_not(visible, target) is None:
-        return theirs, ""
-    return None, why
+    try:
+        theirs = model.confidence
+    except ModelError as e:
+        return None, f"{why}; the model's own cannot be read: {e.typed}"
+    if theirs is None or theirs.why_not(visible, target) is not None:
+        return None, why
+    other = _made_otherwise(bundle, model, target)
+    return (
+        (None, f"{why}; the model's own calibration does not hold: {other}")
+        if other
+        else (theirs, "")
+    )
+
+
+def _made_otherwise(bundle: BundleFolder, model: Model, target: str) -> str:
+    """How an index is made otherwise than the gallery that its model was validated with; empty where it is not."""
+    made = bundle.manifest
+    hubs = str(made.get("hubs", {}).get("method", NO_HUBS))
+    if hubs != model.hubs:
+        return f"it was validated with hubs {model.hubs}, the index has {hubs}"
+    if by_segment(made):
+        return "the index is corrected against hubs by segment, as earlier versions did"
+    epsilon = float(made.get("epsilon", {}).get(target, 0.0))
+    validated = model.weights((), target).epsilon
+    if epsilon != validated:
+        return f"it was validated with ε {validated:g} of {target}, the index has {epsilon:g}"
+    return ""
 
 
 def first_rows(

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prom3e_index.bundle.opened import BundleFolder
-from prom3e_index.bundle.taxa import NAMED_BY, SPECIES, quoted, species_of
+from prom3e_index.bundle.taxa import NAMED_BY, SPECIES, quoted, species_of_row
 from prom3e_index.errors import InputError, near_names
 from prom3e_index.search.hits import values_of
 from prom3e_index.search.query import Query
@@ -181,10 +181,7 @@ def species_names(bundle: BundleFolder, rows: Ints) -> list[str | None]:
         by_row, unknown = {}, rows.tolist()
     parts = [c for c in NAMED_BY if c in bundle.columns]
     named = values_of(bundle, np.array(unknown, np.int64), parts) if unknown and parts else {}
-    return [
-        species_of(*(named[r].get(c) for c in NAMED_BY)) if r in named else by_row[r][SPECIES]
-        for r in rows.tolist()
-    ]
+    return [species_of_row({**by_row.get(r, {}), **named.get(r, {})}) for r in rows.tolist()]
 
 
 def _species_columns(bundle: BundleFolder) -> list[str]:
@@ -207,8 +204,7 @@ def group_codes(bundle: BundleFolder, column: str) -> NDArray[np.int32]:
         numbers: dict[str, int] = {}
         code = np.full(len(parts), -1, np.int32)
         for i, part in enumerate(parts):
-            values = dict(zip(columns, part, strict=True))
-            name = values.get(SPECIES) or species_of(*(values.get(c) for c in NAMED_BY))
+            name = species_of_row(dict(zip(columns, part, strict=True)))
             if name is not None:
                 code[i] = numbers.setdefault(name, len(numbers))
         codes[rows] = code[combination] if len(parts) else -1

@@ -41,7 +41,9 @@ def confidence(said: dict[str, Any]) -> str:
             return ""
         return f"how likely the first hit is right is not known: {c['reason']}"
     low, high = (_hundredths(v) for v in c["interval"])
-    what = "right species" if c["rule"] == "species" else "the very observation"
+    what = "right species"
+    if c["rule"] == "row":
+        what = "the very observation, if it is in the index,"
     if c["hit"] != 1:
         spoken_of = f"hit {c['hit']}" if c["hit"] else "a row that is not among these hits"
         what = f"{spoken_of}, the first that has a species: {what}"
@@ -103,9 +105,9 @@ def explained(said: dict[str, Any]) -> list[str]:
 
 def percent(p: float) -> str:
     """A probability in whole per cent; none that is sure."""
-    if 0.995 <= p < 1 or p > 1:
+    if p >= 0.995:
         return "over 99 %"
-    if 0 < p < 0.005:
+    if p <= 0.005:
         return "under 1 %"
     return f"{round(100 * p)} %"
 

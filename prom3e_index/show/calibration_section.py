@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from prom3e_index.bundle.calibration import why_uncalibrated
 from prom3e_index.confidence.calibrated import HOW
 from prom3e_index.search.in_words import word, worth
 from prom3e_index.search.run import Bundle
@@ -22,7 +21,7 @@ def calibration_section(bundle: Bundle) -> str:
     own = bundle.calibration
     head = "<h2 id='sure'>How sure its answers are</h2>"
     if own is None:
-        why = html(why_uncalibrated(bundle.manifest))
+        why = html(bundle.uncalibrated)
         return (
             f"{head}<section><p>Not calibrated on these observations: {why}. Where the model brings a calibration of "
             "its own, answers say so.</p></section>"

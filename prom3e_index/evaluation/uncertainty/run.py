@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from prom3e_index.bundle.calibration import why_uncalibrated
 from prom3e_index.errors import InputError
 from prom3e_index.evaluation.data import EvalSet
 from prom3e_index.evaluation.opened import EvaluationConfig, describe, open_evaluated
@@ -147,15 +146,12 @@ def own_calibration(data: EvalSet) -> dict[str, Any] | None:
 
     Returns:
         `rule`, `rows`, `answers`, `r_auroc`, `r_auroc_mean`, `ece`; or `reason`, why it has none.
-
-    Raises:
-        BundleError: Its file is damaged.
     """
     if data.bundle is None:
         return None
     held = data.bundle.calibration
     if held is None:
-        return {"reason": why_uncalibrated(data.bundle.manifest)}
+        return {"reason": data.bundle.uncalibrated}
     names = ("rows", "answers", "r_auroc", "r_auroc_mean", "ece")
     told = {k: held.quality.get(k) for k in names}  # of a file: anything may stand there
     return {"rule": held.rule} | {
