@@ -185,7 +185,7 @@ def _segment(
             level, key, at = cells[LEVEL][i], cells["id"][i], first + int(row)
             if not fine[i]:
                 done.add(table, at, key, f"its place is not the centre of a cell of {level}")
-            reach = min(1.0, max(LEVELS[level].height_deg, 0.005)) if level in LEVELS else 1.0
+            reach = LEVELS[level].reach_deg if level in LEVELS else 1.0
             here = (cells["latitude"][i], cells["longitude"][i])
             _cells(cells, i, extra, kept, here, reach, table, at, done)
             _media(cells, i, here, reach, folders, table, at, done)

@@ -48,6 +48,11 @@ class Level:
         return 180.0 if self.name == WITHHOLD else 0.0
 
     @property
+    def reach_deg(self) -> float:
+        """How near to a place, or to the centre that stands for it, a number in a text must be to tell it, degrees."""
+        return min(1.0, max(self.height_deg, 0.005))
+
+    @property
     def words(self) -> str:
         """The cell for people: `0.1 degree`, `10 km`."""
         if self.degrees is not None:

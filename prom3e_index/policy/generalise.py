@@ -72,8 +72,8 @@ def generalise(
         "by_source": _count(con, "SELECT count(*) FROM policy_levels WHERE source"),
     }
     con.execute(
-        "CREATE OR REPLACE TABLE policy_reach AS SELECT p.seq, p.latitude, p.longitude, l.reach FROM planned p "
-        "JOIN policy_places l USING (seq)"
+        "CREATE OR REPLACE TABLE policy_reach AS SELECT p.seq, p.latitude, p.longitude, l.latitude AS centre_lat, "
+        "l.longitude AS centre_lon, l.reach FROM planned p JOIN policy_places l USING (seq)"
     )
     done["refused"] = _refuse_told_ids(con)
     done |= _media(con)
@@ -131,7 +131,7 @@ def _places(con: duckdb.DuckDBPyConnection, policy: Policy | None) -> None:
         reach = np.zeros(n)
         for level in {int(v) for v in number}:
             rows = (number == level) & np.isfinite(latitude)
-            reach[number == level] = max(LEVELS[NAMES[level]].height_deg, 0.005)
+            reach[number == level] = LEVELS[NAMES[level]].reach_deg
             if NAMES[level] == WITHHOLD or not rows.any():
                 continue
             lat[rows], lon[rows], half = LEVELS[NAMES[level]].centres(
@@ -140,7 +140,6 @@ def _places(con: duckdb.DuckDBPyConnection, policy: Policy | None) -> None:
             metres[rows] = half + np.nan_to_num(uncertainty[rows])
             before = rows & stated & (lat == latitude) & (lon == longitude)
             metres[before] = np.fmax(uncertainty, metres - np.nan_to_num(uncertainty))[before]
-        reach = np.minimum(reach, 1.0)
         said = [
             _said(NAMES[int(level)], policy, reasons.get(rule, ""), own, known)
             for level, rule, own, known in zip(
@@ -179,7 +178,9 @@ def _said(
 
 
 def _told(cell: str) -> str:
-    return tells_sql(cell, "r.latitude", "r.longitude", "r.reach")
+    """SQL of whether a text tells the true place, or a place near the centre, all that `policy check` knows."""
+    sides = (("r.latitude", "r.longitude"), ("r.centre_lat", "r.centre_lon"))
+    return f"({' OR '.join(tells_sql(cell, *place, 'r.reach') for place in sides)})"
 
 
 def _refuse_told_ids(con: duckdb.DuckDBPyConnection) -> int:
