@@ -241,12 +241,12 @@ def test_explain_says_what_would_be_and_writes_nothing(tmp_path):
 
 
 def test_rows_that_this_program_exported_keep_their_places_and_levels(tmp_path):
-    from prom3e_index.show.export import export_metadata
+    from prom3e_index.exports.write import write_export
 
     rows = birds()
     rows[0] |= {"coordinatesObscured": "true", "coordinateUncertaintyInMeters": 50}
     index = built(tmp_path, rows, RULE.replace("0.1deg", "0.01deg"))
-    export_metadata(Bundle.open(index), tmp_path / "out.csv", "csv")
+    write_export(Bundle.open(index), tmp_path / "out.csv")
     from prom3e_index.indexer.build import build
 
     again = tmp_path / "again.p3i"

@@ -25,8 +25,8 @@ FALCON = {"species": "Falco rusticolus", **PLACE}
 
 def test_no_column_text_or_id_tells_the_day_of_a_date_by_the_month(tmp_path):
     told = {"doy": "133", "week": "19", "weekday": "Sunday", "julianDay": "2460443", "KW": "19", "startDay": "12",
-            "notes": "seen 12 May 2024", "remark": "am 12.5.2024", "code": "x_20240512_7", "flight": "May 12, late"}  # fmt: skip
-    kept = {"weather": "fine", "weekly_visits": "3", "other": "in May 2024", "ring": "AB1234"}
+            "plumage": "seen 12 May 2024", "sex": "am 12.5.2024", "moult": "x_20240512_7", "age": "May 12, late"}  # fmt: skip
+    kept = {"behavior": "fine", "clutchSize": "3", "form": "in May 2024", "rating": "12"}
     day = {**FALCON, "eventDate": "2024-05-12"}
     rows = [{"id": "a", **day, **told, **kept}, {"id": "b", **day, "species": "Parus major", **told, **kept}]  # fmt: skip
     rows += [
@@ -51,14 +51,14 @@ def test_no_column_text_or_id_tells_the_day_of_a_date_by_the_month(tmp_path):
 def test_both_ends_of_a_span_are_days_and_names_of_media_are_said(tmp_path):
     for name in ("IMG_20240603.jpg", "plain.jpg"):
         Image.new("RGB", (8, 8)).save(tmp_path / name)
-    rows = [{"id": "a", **FALCON, "eventDate": "2024-05-12/2024-06-03", "note": "left on 3 June"},
+    rows = [{"id": "a", **FALCON, "eventDate": "2024-05-12/2024-06-03", "behavior": "left on 3 June"},
             {"id": "b", **FALCON, "eventDate": "2024-06-03", "image": "IMG_20240603.jpg"},
             {"id": "c", **FALCON, "eventDate": "2024-06-04", "image": "plain.jpg"},
-            {"id": "d", **FALCON, "eventDate": "", "note": "3 June"}]  # fmt: skip
+            {"id": "d", **FALCON, "eventDate": "", "behavior": "3 June"}]  # fmt: skip
     found = planned(tmp_path, rows, MONTH)
 
-    assert (found.rows["a"]["note"], found.rows["a"]["event_date"]) == (None, "2024-05/2024-06")
-    assert found.rows["d"]["note"] == "3 June" and found.rows["d"]["event_date"] is None
+    assert (found.rows["a"]["behavior"], found.rows["a"]["event_date"]) == (None, "2024-05/2024-06")
+    assert found.rows["d"]["behavior"] == "3 June" and found.rows["d"]["event_date"] is None
     assert found.rows["b"]["image"] == "IMG_20240603.jpg"
     assert "1 of their media have names that tell the day; they stay as they are" in found.said
 
