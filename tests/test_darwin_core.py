@@ -207,19 +207,31 @@ def test_further_photos_are_media_of_one_occurrence(tmp_path):
         )
     )
     alone = dict(
-        zip(head, ("o2", "Pica pica", "2024", "CC0", "", "https://x.org/c.mp3"), strict=True)
+        zip(
+            head,
+            ("o2", "Pica pica", "2024", "CC0", "", "https://x.org/c.mp3 | https://x.org/d.mp4"),
+            strict=True,
+        )
     )
     index = index_of(table(tmp_path / "t.csv", [row, alone], head), tmp_path / "i.p3i")
     with Bundle.open(index) as bundle:
         rows = bundle.rows
         done = write_export(bundle, tmp_path / "a.zip")
     with DwCAReader(str(tmp_path / "a.zip")) as read:
-        found = {r.id: sorted(e.data[DC + "identifier"] for e in r.extensions) for r in read}
+        found = {
+            r.id: sorted((e.data[DC + "identifier"], e.data[DC + "type"]) for e in r.extensions)
+            for r in read
+        }
+    with zipfile.ZipFile(tmp_path / "a.zip") as z:
+        holders = list(csv.DictReader(io.StringIO(z.read("ATTRIBUTION.csv").decode())))
     assert (
         done == 2
         and set(found) == {"o1", "o2"}
-        and found["o1"] == ["https://x.org/a.png", "https://x.org/b.png"]
+        and found["o1"] == [(f"https://x.org/{n}.png", "StillImage") for n in "ab"]
+        and found["o2"]
+        == [("https://x.org/c.mp3", "Sound"), ("https://x.org/d.mp4", "MovingImage")]
     )
+    assert [sum(int(h[kind]) for h in holders) for kind in ("photos", "sounds")] == [3, 1]
     assert rows == 3 and "1 rows are further photos or windows of these occurrences" in done.notes
 
 

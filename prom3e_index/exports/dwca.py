@@ -36,6 +36,8 @@ _DC = "http://purl.org/dc/terms/"
 MEDIA = ("type", "format", "identifier", "license", "rightsHolder", "creator")
 """Columns of `multimedia.txt` after the id."""
 _TYPES = {"image": "StillImage", "audio": "Sound"}
+_FORMS = {**_TYPES, "video": "MovingImage"}
+"""By the first half of a file's type, where its address tells it: tables have sounds and films among their pictures."""
 _LEVEL = 6
 _HAVE = ("has_image", "has_audio")
 """Of photos and sounds those are counted that are in the archive."""
@@ -202,25 +204,29 @@ class _Media:
             text_column(batch, [c]).to_pylist() for c in ("rights_holder", "license", "source")
         )
         names = ids.to_pylist()
-        for modality, kind in _TYPES.items():
+        licences = {
+            m: text_column(batch, self._licences.get(m, ("license",))).to_pylist() for m in _TYPES
+        }
+        for column_of, kind in _TYPES.items():
             cells = [
                 text_column(batch, [c]).to_pylist()
-                for c in (modality, *self._linked(batch, modality))
+                for c in (column_of, *self._linked(batch, column_of))
             ]
-            stated = text_column(batch, self._licences.get(modality, ("license",))).to_pylist()
             links = map(_links, zip(*cells, strict=True))
             for i, own in enumerate(links):
                 for link in own:
-                    if not self._new(names[i], link) or not self._free(link, stated[i]):
+                    mime = mimetypes.guess_type(link.partition("?")[0])[0] or ""
+                    form = _FORMS.get(mime.partition("/")[0], kind)
+                    modality = "audio" if form == "Sound" else "image"
+                    stated = licences[modality][i]
+                    if not self._new(names[i], link) or not self._free(link, stated):
                         continue
-                    code = code_of(stated[i])
                     self._made.media += 1
                     self._made.attribution.add_medium(
-                        holders[i], records[i], sources[i], modality, code
+                        holders[i], records[i], sources[i], modality, code_of(stated)
                     )
-                    mime = mimetypes.guess_type(link.partition("?")[0])[0] or ""
                     who = " ".join((holders[i] or "").split())
-                    yield _line([names[i], kind, mime, link, url_of(stated[i]) or "", who, who])
+                    yield _line([names[i], form, mime, link, url_of(stated) or "", who, who])
 
     def _linked(self, batch: pa.RecordBatch, modality: str) -> list[str]:
         """Columns of the index's table that may hold addresses of such media."""
