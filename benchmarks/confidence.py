@@ -1,13 +1,15 @@
 """What the calibration of an index is worth: `python benchmarks/confidence.py INDEX [INDEX …]`.
 
-By halves of the species, one fits and the other is judged, over five seeds: R-AUROC pooled and mean over directions,
-ECE, sets of species, and what adding the advised modality brings beside the best and a random one. Then how far P from
-the first 200 rows is from P of all rows. Indexes: `prom3e-index demo`, and one of the rows of a model's validation.
+By halves of the species each half is judged by what was fitted on the other, over five seeds of the halves (means, ±
+their standard deviation): R-AUROC pooled and mean over directions, ECE, sets of species, and what adding the advised
+modality brings beside the best and a random one. Then how far P from the first 200 rows is from P of all rows.
+Indexes: `prom3e-index demo`, and one of the rows of a model's validation.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,11 +17,13 @@ import numpy as np
 import prom3e_index.confidence.signals as signals_module
 import prom3e_index.indexer.own_search as search_module
 from prom3e_index.bundle.species_codes import species_codes
-from prom3e_index.confidence.answers import Answers
-from prom3e_index.confidence.calibrated import Calibration, key_of
+from prom3e_index.confidence.calibrated import Calibration
 from prom3e_index.confidence.fit import fit
 from prom3e_index.confidence.metrics import ece, in_thirds, r_auroc
 from prom3e_index.confidence.signals import FIRST, First
+from prom3e_index.evaluation.uncertainty.adding_modalities import advice_record
+from prom3e_index.evaluation.uncertainty.asked import Asked
+from prom3e_index.evaluation.uncertainty.foretold import Foretold, foretell
 from prom3e_index.indexer.kin import Kin
 from prom3e_index.indexer.own_answers import draw, own_answers
 from prom3e_index.search.run import Bundle
@@ -33,66 +37,43 @@ def quiet(*_: Any) -> None:
     """Say nothing of progress."""
 
 
-def judged(calibration: Calibration, answers: list[Answers]) -> dict[str, float]:
-    """Figures of answers to species that the calibration was not fitted on."""
-    p, right, inside, size, each, given = [], [], [], [], [], []
-    for a in answers:
-        if not len(a.truth) or calibration.why_not(a.visible, a.target):
-            continue
-        mine = calibration.probabilities(a.first, a.visible, a.target)
-        f = calibration.fitted[key_of(a.visible, a.target)]
-        limit = np.asarray(f.set_below)[np.searchsorted(f.set_edges, mine, side="right")]
-        s = a.first.scores
-        held = (s >= s[:, :1] - limit[:, None]) & np.isfinite(s)
-        p.append(mine)
-        right.append(a.right)
-        given.append(np.isfinite(limit))
-        inside.append((held & (a.first.codes == a.truth[:, None])).any(axis=1))
-        size.append([len(set(c[h].tolist())) for c, h in zip(a.first.codes, held, strict=True)])
-        one = r_auroc(mine, a.right)
-        each += [] if one is None else [one]
-    p, right, inside, size, given = (np.concatenate(v) for v in (p, right, inside, size, given))
-    hardest = in_thirds(p[given], inside[given], size[given])[0]
+def judged(f: Foretold, chosen: Sequence[int]) -> dict[str, float]:
+    """Figures of the answers of some directions; `no P`: the share for which nothing could be fitted, left out."""
+    every = np.concatenate(list(f.parts(chosen)))
+    at = every[np.isfinite(f.sure["p_right"][every])]
+    p, right = f.sure["p_right"], f.right
+    given = at[np.isfinite(f.members[at])]
+    each = [r_auroc(p[m], right[m]) for part in f.parts(chosen) for m in [np.intersect1d(part, at)]]
+    hardest = in_thirds(p[given], f.held[given], f.members[given])[0]
     return {
-        "R@1": right.mean(),
-        "R-AUROC pooled": r_auroc(p, right) or np.nan,
-        "mean": float(np.mean(each)),
-        "ECE": ece(p, right) or np.nan,
-        "sets given": given.mean(),
-        "cover": inside[given].mean(),
+        "no P": 1 - len(at) / len(every),
+        "R@1": right[at].mean(),
+        "R-AUROC pooled": r_auroc(p[at], right[at]) or np.nan,
+        "mean": float(np.mean([v for v in each if v is not None])),
+        "ECE": ece(p[at], right[at]) or np.nan,
+        "sets given": len(given) / len(at),
+        "cover": f.held[given].mean(),
         "hardest third": hardest["coverage"],
-        "size": size[given].mean(),
+        "size": f.members[given].mean(),
     }
 
 
-def adding(calibration: Calibration, answers: list[Answers]) -> dict[str, float]:
-    """Change of the share of wrong first rows, from one or two shown, when the advised modality is added."""
-    found = {(frozenset(a.visible), a.target): a for a in answers}
-    advised, best, random = [], [], []
-    for a in answers:
-        changes = {}
-        for m in calibration.modalities:
-            more = found.get((frozenset(a.visible) | {m}, a.target))
-            if len(a.visible) > 2 or m in a.visible or m == a.target or more is None:
-                continue
-            _, i, j = np.intersect1d(a.observation, more.observation, return_indices=True)
-            if len(i) >= 20:
-                changes[m] = a.right[i].mean() - more.right[j].mean()
-        if len(changes) > 1:
-            advice = calibration.advice(a.visible, a.target)
-            advised.append(0.0 if advice is None else changes.get(advice.modality, 0.0))
-            best.append(min(0.0, *changes.values()))
-            random.append(np.mean(list(changes.values())))
-    return {
-        "advised": np.mean(advised), "best": np.mean(best), "random": np.mean(random),
-        "share of the best": np.sum(advised) / np.sum(best), "harmful": np.mean(np.array(advised) > 0),
-    }  # fmt: skip
+def adding(f: Foretold) -> dict[str, float]:
+    """Change of the share of wrong first rows when the advised modality is added; see `advice_record`."""
+    found = advice_record(f)
+    if found is None:
+        return {"cases": 0}
+    names = ("cases", "before", "advised", "random", "best", "of_best")
+    return {k: float(found[k]) for k in names if found[k] is not None}
 
 
 def show(name: str, records: list[dict[str, float]]) -> None:
-    """Means over the seeds, and the spread."""
-    cells = [f"{k} {np.mean([r[k] for r in records]):.3f}" for k in records[0]]
-    print(f"  {name}: " + ", ".join(cells))
+    """Means over the seeds, and the standard deviation."""
+    cells = []
+    for k in records[0]:
+        v = [r[k] for r in records]
+        cells.append(f"{k} {np.mean(v):.3f} ± {np.std(v, ddof=1):.3f}")
+    print(f"  {name}: " + ", ".join(cells), flush=True)
 
 
 def from_all_rows(bundle: Bundle, calibration: Calibration, species: Any, kin: Kin) -> float:
@@ -119,29 +100,24 @@ def main(paths: list[str]) -> None:
         species, kin = species_codes(bundle), Kin(bundle)
         asking = draw(bundle, species, kin, "species")
         answers = [a.judged("species") for a in own_answers(bundle, bundle.model(), asking, quiet)]
-        hidden = [a for a in answers if a.target not in a.visible]
+        hidden = [a for a in answers if a.target not in a.visible and len(a.truth)]
+        asked = [Asked(a, np.zeros(len(a.truth))) for a in hidden]
         print(f"{path}: {bundle.rows:,} rows, {sum(len(a.truth) for a in hidden):,} answers")
-        group = np.unique(np.concatenate([a.group for a in hidden]))
         one, every, added = [], [], []
         for seed in range(SEEDS):
-            half = np.random.default_rng(seed).permutation(group)[: len(group) // 2]
-            fits = fit([a.at(np.isin(a.group, half)) for a in hidden], bundle.modalities)
-            tests = [a.at(~np.isin(a.group, half)) for a in hidden]
-            one.append(judged(fits, [a for a in tests if len(a.visible) == 1]))
-            every.append(judged(fits, tests))
-            added.append(adding(fits, tests))
+            f = foretell(asked, bundle.modalities, "species", seed)
+            one.append(judged(f, [i for i, (g, _) in enumerate(f.directions) if len(g) == 1]))
+            every.append(judged(f, range(len(f.directions))))
+            added.append(adding(f))
         show("one shown, halves by species", one)
         show("all sets, halves by species", every)
         show("one more", added)
         whole = fit(answers, bundle.modalities)
-        q = whole.quality
-        print(
-            "  out of fold: "
-            + ", ".join(f"{k} {q[k]:.3f}" for k in ("r_auroc", "r_auroc_mean", "aurc", "ece"))
-        )
-        print(
-            f"  P of the first {FIRST} and of all rows, 99 %: {from_all_rows(bundle, whole, species, kin):.4f}"
-        )
+        names = ("r_auroc", "r_auroc_mean", "aurc", "ece")
+        told = ", ".join(f"{k} {whole.quality[k]:.3f}" for k in names)
+        print(f"  out of fold: {told}; nothing fitted: {dict(whole.lacking)}")
+        off = from_all_rows(bundle, whole, species, kin)
+        print(f"  P of the first {FIRST} and of all rows, 99 %: {off:.4f}", flush=True)
 
 
 if __name__ == "__main__":
