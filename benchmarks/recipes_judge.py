@@ -7,16 +7,18 @@ from typing import Any
 
 import numpy as np
 import torch
-from recipes_scores import EPSILONS, HIDDEN, Judge, Judged, Setting
+from recipes_scores import HIDDEN, Judge, Judged
 
-from prom3e_index.evaluation.weights_choice import DELTAS, EPSILON_GAIN, GAMMAS
+from prom3e_index.evaluation.weights_choice import (
+    DELTAS,
+    EPSILON_GAIN,
+    EPSILONS,
+    GAMMAS,
+    Setting,
+    settings_of,
+)
 from prom3e_index.mvae.network import MVAE
 from prom3e_index.training.stage_two.choose_use import IN_TRAINING
-
-
-def _singles() -> list[Setting]:
-    every = [(d, g, e) for d in DELTAS for g in GAMMAS for e in EPSILONS]
-    return [s for s in every if s[1] < 1 or s[0] == 0.5]
 
 
 def _best(
@@ -74,7 +76,7 @@ def quick(mvae: MVAE, rows: Judged, decode: str) -> list[float]:
 
 
 def _one_shown(it: Judge) -> tuple[list[dict[str, Any]], dict[tuple[int, int], float]]:
-    tried = _singles()
+    tried = settings_of()
     plain = [(d, 0.0, 0.0) for d in DELTAS]
     first: dict[Any, Any] = {}
     quality: dict[Any, Any] = {}
@@ -111,7 +113,7 @@ def _one_shown(it: Judge) -> tuple[list[dict[str, Any]], dict[tuple[int, int], f
             parts["encoder"].append(f[0.0, 0.0, 0.0])
             parts["reconstructed"].append(f[1.0, 0.0, 0.0])
             parts["reconstructed_mixed_gallery"].append(f[1.0, 0.0, e])
-            parts["hidden"].append(f[0.5, 1.0, 0.0])
+            parts["hidden"].append(f[HIDDEN])
             parts["hybrid_without_hidden"].append(f[_best(q, 0.0, (0.0,))])
             parts["hybrid"].append(f[mixed])
             q, f = quality[key, "plain", half], first[key, "plain", 1 - half]

@@ -12,19 +12,18 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from prom3e_index.evaluation.directions import IDENTICAL, LEAST, SAME_ITEM
+from prom3e_index.evaluation.weights_choice import HIDDEN_ALONE, Setting
 from prom3e_index.mvae.network import MVAE
 
-SAME_ITEM = (1, 2, 3)
-"""Satellite, location, climate: the very item is right in the project's way."""
-EPSILONS = (0.0, 0.25, 0.5)
-IDENTICAL = 1 - 1e-4
-LEAST = 20
-HIDDEN = (0.5, 1.0, 0.0)
+NAMES = ("image", "sat", "loc", "env", "text", "audio")
+"""Modalities of every set of rows, in order."""
+_ITEMS = [NAMES.index(m) for m in SAME_ITEM]
+HIDDEN = (*HIDDEN_ALONE, 0.0)
 CHUNK = 16
 """Settings whose scores are in memory at a time."""
 SOME = 8
 """Visible sets of a size, of two and more, that are judged."""
-Setting = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
@@ -169,7 +168,7 @@ class _Direction:
         code = self.rows.species
         self.alike = code[self.ask][:, None] == code[self.gallery][None]
         self.own = self.ask[:, None] == self.gallery[None]
-        if self.target in SAME_ITEM:
+        if self.target in _ITEMS:
             asked = self.rows.x[self.ask, self.target]
             self.same = (asked @ observed.T > IDENTICAL) & self.rows.present[self.ask, self.target][
                 :, None
@@ -206,7 +205,7 @@ class _Direction:
         scores = self.scores(settings)
         if way == "plain":
             one = expected(scores, self.alike)
-        elif self.target in SAME_ITEM:
+        elif self.target in _ITEMS:
             one = expected(scores, self.same)
         else:
             scores = scores.masked_fill(self.own, torch.finfo(torch.float32).min)

@@ -27,8 +27,10 @@ SAME_ITEM = ("sat", "loc", "env")
 BLOCK = 512
 """Queries whose products with a gallery are in memory at a time."""
 
-_IDENTICAL = 1 - 1e-4
-_LEAST = 20
+IDENTICAL = 1 - 1e-4
+"""Cosine above which two embeddings are of the very item."""
+LEAST = 20
+"""Gallery rows that a direction needs, and queries unless it is said otherwise."""
 
 
 def pairs(
@@ -135,7 +137,7 @@ def directions(
     givens: Sequence[tuple[str, ...]] | None = None,
     mixed: Collection[str] = (),
     asking: NDArray[np.bool_] | None = None,
-    least: int = _LEAST,
+    least: int = LEAST,
 ) -> Iterator[Direction]:
     """Every visible set with every target outside it that have `least` queries and 20 gallery rows.
 
@@ -169,7 +171,7 @@ def directions(
             judged = g.place[askers] >= 0 if same_item else codes[askers] >= 0
             rows = askers[judged]
             rows = np.sort(rows[np.argsort(turn[rows])[:limit]])
-            if target not in given and len(rows) >= least and len(g) >= _LEAST:
+            if target not in given and len(rows) >= least and len(g) >= LEAST:
                 asked[target] = rows
         if not asked:
             continue
@@ -210,7 +212,7 @@ def _same_item(wanted: Floats, gallery: Gallery) -> Right:
     """Gallery rows that hold the very item: a tile or a place may stand in several rows."""
     rows, members = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
     for at in range(0, len(wanted), BLOCK):
-        row, member = np.nonzero(gallery.products(wanted[at : at + BLOCK]) > _IDENTICAL)
+        row, member = np.nonzero(gallery.products(wanted[at : at + BLOCK]) > IDENTICAL)
         rows.append(row + at)
         members.append(member)
     counts = np.bincount(np.concatenate(rows), minlength=len(wanted))
