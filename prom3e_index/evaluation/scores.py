@@ -271,6 +271,11 @@ class VisibleSet:
         made = self._made[target][self._at[g.rows]]
         return unit_rows((1 - epsilon) * g.observed + epsilon * made)
 
+    def vectors(self, target: str, epsilon: float) -> Floats:
+        """(g, d + z) a target's gallery as an index holds it: `block` and the hidden vectors."""
+        at = self._at[self.galleries[target].rows]
+        return np.concatenate([self.block(target, epsilon), self._hidden[at]], axis=1)
+
     def hidden_product(self, part: slice | Ints) -> Floats | None:
         """⟨h, h⟩ of some queries with all rows that are in any gallery, for `products`."""
         return self._asked_hidden[part] @ self._hidden.T if self._completes else None

@@ -14,7 +14,7 @@ in its static form: the dynamic one applies to some queries only, which no inner
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -93,7 +93,11 @@ class Bank:
         return out
 
     def bias(
-        self, vectors: NDArray[np.float16], target: str, rows: int = 4096
+        self,
+        vectors: NDArray[np.float16],
+        target: str,
+        rows: int = 4096,
+        asking: Collection[int] | None = None,
     ) -> NDArray[np.float16]:
         """The bias of each gallery row of a target against queries of each single modality.
 
@@ -101,6 +105,7 @@ class Bank:
             vectors: (n, d + z) gallery vectors [g_t, h].
             target: Their modality.
             rows: Gallery rows at a time.
+            asking: Places of the modalities whose columns are needed, the others stay 0; all, when None.
 
         Returns:
             (n, m) float16, `raw_bias` less the centre; a column of a modality with fewer than 20 queries is 0.
@@ -110,7 +115,8 @@ class Bank:
         for at in range(0, len(vectors), rows):
             part = np.asarray(vectors[at : at + rows], np.float32).T
             for i, queries in self._queries[target].items():
-                out[at : at + rows, i] = raw_bias(queries @ part, self._method) - centre[i]
+                if asking is None or i in asking:
+                    out[at : at + rows, i] = raw_bias(queries @ part, self._method) - centre[i]
         return out
 
 

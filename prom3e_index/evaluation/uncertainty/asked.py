@@ -15,8 +15,9 @@ from prom3e_index.confidence.signals import FIRST, First
 from prom3e_index.evaluation.data import EvalSet
 from prom3e_index.evaluation.directions import BLOCK
 from prom3e_index.evaluation.scores import Gallery, VisibleSet
-from prom3e_index.models.folder import Model, Weights
+from prom3e_index.models.folder import NO_HUBS, Model, Weights
 from prom3e_index.mvae.class_tokens import Tokens
+from prom3e_index.search.hubness import Bank
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -78,7 +79,8 @@ def ask(
     """Ask for every target outside every visible set, with the rows of the data, of each other.
 
     By `species` the asking row is no answer; by `row` it is the right one. A gallery row is completed without the
-    modalities that ask, as in every evaluation here.
+    modalities that ask, as in every evaluation here. Scores are those of a query: where the model corrects against
+    hubs, its correction is in them.
 
     Args:
         data: The rows.
@@ -100,6 +102,7 @@ def ask(
         if data.present[:, i].sum() >= LEAST
     }
     order = np.random.default_rng(seed).permutation(len(data))
+    bank = None if model.hubs == NO_HUBS else Bank(model, model.hubs)
     sets, out = visible_sets(data), []
     for number, given in enumerate(sets):
         able = data.has(given) & (codes >= 0)
@@ -119,14 +122,33 @@ def ask(
             )  # fmt: skip
             for target, rows in asked.items():
                 part = np.searchsorted(queries, rows)
-                answers = _answers(data, asks, target, w[target], part, codes, rule)
+                bias = _bias(bank, asks, target, w[target], data.modalities)
+                answers = _answers(data, asks, target, w[target], part, codes, rule, bias)
                 out.append(Asked(answers, asks.sigma_l1[part].astype(np.float64)))
         progress("answers", number + 1, len(sets))
     return out
 
 
+def _bias(
+    bank: Bank | None, asks: VisibleSet, target: str, w: Weights, modalities: tuple[str, ...]
+) -> NDArray[np.float32]:
+    """(g,) what a query adds to a gallery's scores against hubs: the mean over the modalities that ask."""
+    if bank is None:
+        return np.zeros(len(asks.galleries[target]), np.float32)
+    seen = [modalities.index(m) for m in asks.given]
+    found = bank.bias(asks.vectors(target, w.epsilon).astype(np.float16), target, asking=seen)
+    return np.asarray(found[:, seen].astype(np.float32).mean(axis=1))
+
+
 def _answers(
-    data: EvalSet, asks: VisibleSet, target: str, w: Weights, part: Ints, codes: Ints, rule: Rule
+    data: EvalSet,
+    asks: VisibleSet,
+    target: str,
+    w: Weights,
+    part: Ints,
+    codes: Ints,
+    rule: Rule,
+    bias: NDArray[np.float32],
 ) -> Answers:
     gallery = asks.galleries[target]
     block, code = asks.block(target, w.epsilon), codes[gallery.rows]
@@ -134,7 +156,7 @@ def _answers(
     firsts, errors = [], []
     for at in range(0, len(part), BLOCK):
         some = part[at : at + BLOCK]
-        scores = np.array(asks.products(target, some).scores("hybrid", w))
+        scores = asks.products(target, some).scores("hybrid", w) + bias
         own = gallery.place[asks.queries[some]]
         held = np.flatnonzero(own >= 0)
         if rule == "species":
