@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,8 @@ from prom3e_index.confidence.answers import Answers
 from prom3e_index.confidence.asking import directions
 from prom3e_index.confidence.calibrated import Calibration, Rule
 from prom3e_index.confidence.fit import fit
-from prom3e_index.confidence.signals import FIRST, UNKNOWN, First
+from prom3e_index.confidence.signals import UNKNOWN, First
+from prom3e_index.evaluation.uncertainty.asked import first_places
 from prom3e_index.models.folder import NO_HUBS, Model
 from prom3e_index.mvae.completion import Inferred, infer, mean_embedding, prepare
 from prom3e_index.search.hubness import Bank
@@ -27,8 +28,8 @@ MOST = 10_000
 """Validation rows that answer, at most."""
 
 
-def choose_confidence(model: Model, validation: EmbeddingSet, seed: int = 0) -> Calibration | None:
-    """What the validation rows answer to each other, calibrated; None where they are too few.
+def choose_confidence(model: Model, validation: EmbeddingSet, seed: int = 0) -> Calibration | str:
+    """What the validation rows answer to each other, calibrated; or why they cannot be.
 
     Every row answers as an index of them would have it; the one that asks, and what has the same embedding in all that
     both have, does not. Right is another row of the species where species are known. Without species there is nothing:
@@ -36,11 +37,13 @@ def choose_confidence(model: Model, validation: EmbeddingSet, seed: int = 0) -> 
 
     Args:
         model: As it was written.
-        validation: Rows that were not trained on.
+        validation: Rows of which those that ask were not trained on. Of rows that a run holds out itself these are the
+            held-out ones, and about half of the rows that answer are rows trained on: the model knows them better
+            than it will know the rows of an index, so such a calibration may promise more than holds there.
         seed: Of the rows that ask.
     """
     if validation.species is None:
-        return None
+        return "the validation rows have no species"
     rng = np.random.default_rng(seed)
     n = len(validation)
     kept = np.sort(rng.permutation(n)[:MOST])
@@ -52,7 +55,10 @@ def choose_confidence(model: Model, validation: EmbeddingSet, seed: int = 0) -> 
     rule: Rule = "species"
     answers = list(_answers(model, some, species, asking, rng))
     made = fit(answers, model.modalities, rule, "model")
-    return made if made.fitted else None
+    if made.fitted:
+        return made
+    reasons = list(dict.fromkeys(made.lacking.values()))
+    return "; ".join(reasons) or "no row can ask another of its species"
 
 
 def _answers(
@@ -77,6 +83,11 @@ def _answers(
     for (seen, t), count in directions(len(names)).items():
         mine = order[present[order][:, [*{*seen, t}]].all(axis=1)]
         sets.setdefault(seen, {})[t] = mine[: min(count, ROWS)]
+    alone = _Alone(
+        model,
+        x,
+        np.unique(np.concatenate([*(m for s in sets.values() for m in s.values()), order[:0]])),
+    )
     for seen, asked in sets.items():
         queries = np.unique(np.concatenate(list(asked.values())))
         if not len(queries):
@@ -93,15 +104,16 @@ def _answers(
             weights = model.weights(visible, names[t])
             vectors = query_rows(mean[at], completed, inferred.hidden[at], "hybrid", weights)
             how = model.joined(visible, names[t])
-            vectors = joined_rows(model, how, x[mine], visible, names[t], vectors)
+            told = alone.of(mine, t)
+            vectors = joined_rows(model, how, x[mine], visible, names[t], vectors, told)
             block, bias = galleries[t]
             scores = np.asarray(vectors @ block.T)
             if bias is not None:
                 scores += bias[:, seen].mean(axis=1)
-            scores = np.round(scores, 6)
+            scores = np.asarray(np.round(scores, 6), np.float32)
             for i, row in enumerate(mine):
                 scores[i, _twice(same, present, int(row))] = -np.inf
-            best = np.argsort(-scores, axis=1, kind="stable")[:, :FIRST]
+            best = first_places(scores)
             targets = block[:, : completed.shape[1]]
             first = First.of(
                 np.take_along_axis(scores, best, 1),
@@ -112,6 +124,29 @@ def _answers(
             error = 1 - np.einsum("qd,qd->q", completed, x[mine, t]).astype(np.float64)
             error = np.full(len(mine), np.nan) if t in seen else error
             yield Answers(visible, names[t], first, species[mine], mine, species[mine], error)
+
+
+class _Alone:
+    """What the model makes of the rows that ask (sorted) when they show one modality alone, inferred once each."""
+
+    def __init__(self, model: Model, x: Floats, rows: Ints) -> None:
+        self._model, self._x, self._rows = model, x, rows
+        self._known: dict[int, Inferred] = {}
+
+    def of(self, mine: Ints, t: int) -> Callable[[int], tuple[Floats, Floats]]:
+        """Of some rows and a target, the completions and hidden blocks by the modality's place."""
+        at = np.searchsorted(self._rows, mine)
+
+        def told(i: int) -> tuple[Floats, Floats]:
+            if i not in self._known:
+                shown = np.zeros((len(self._rows), self._x.shape[1]), bool)
+                shown[:, i] = True
+                names = self._model.modalities
+                self._known[i] = infer(self._model, self._x[self._rows], shown, names)
+            found = self._known[i]
+            return found.reconstructed[at, t], found.hidden[at]
+
+        return told
 
 
 def _gallery(

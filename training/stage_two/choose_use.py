@@ -128,7 +128,7 @@ class Use:
         default: δ and γ for what has none of its own: the best on the mean of all directions.
         sigma_spearman: See `sigma_follows_error`.
         records: See `weights_choice.Chosen`.
-        sets: How sets of several modalities ask; None where too few rows were there to choose by.
+        sets: How sets of several modalities ask; None where the run held out its rows itself.
     """
 
     decode: str
@@ -157,7 +157,8 @@ def choose_decoding(model: Candidate, val: EmbeddingSet, limit: int = 300) -> Ca
 def choose_use(model: Candidate, val: EmbeddingSet, limit: int = 800) -> Use:
     """Choose decoding, hidden block, and δ, γ, ε of each direction; see `weights_choice.choose`.
 
-    Rows of which only some ask are those that a run holds out itself; see `choose_held`.
+    Rows of which only some ask are those that a run holds out itself; see `choose_held`. They do not choose how sets
+    ask: of 150 rows drawn from 1,500 that were not trained on, two draws of three took what lost 0.03 by row on all.
 
     ε is a property of a target's gallery, so one is chosen per target; δ and γ are per direction.
     """

@@ -119,6 +119,9 @@ class Recipe:
             value = getattr(self, field.name)
             if isinstance(value, float) and not math.isfinite(value):
                 raise InputError(f"{field.name} is {value}; a finite number is needed.")
+        for name in ("contrast", "mixed", "lambda_kl"):  # below 0 a loss rewards what it is against
+            if getattr(self, name) < 0:
+                raise InputError(f"{name} is {getattr(self, name)}; it must be at least 0.")
         if self.lr <= 0 or (self.steps is not None and self.steps < 1):
             raise InputError(f"lr {self.lr} and steps {self.steps} must be positive.")
         if self.ema is not None and not 0 <= self.ema < 1:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import reduce
 from pathlib import Path
 
+from prom3e_index.confidence.calibrated import Calibration
 from prom3e_index.errors import InputError
 from prom3e_index.models.folder import Model
 from prom3e_index.models.seen import Seen
@@ -99,6 +100,7 @@ class Outcome:
         published: Folder of the published layout, when asked for.
         held: What was held out, or why nothing was; None with validation rows of one's own.
         planet: Whether the encoders are of a model that knows the invented planet only.
+        calibrated: The model's calibration, or why it has none; None without validation.
     """
 
     trained: Trained
@@ -109,6 +111,7 @@ class Outcome:
     published: Path | None
     held: HeldOut | str | None = None
     planet: bool = False
+    calibrated: Calibration | str | None = None
 
     def summary(self) -> str:
         """Lines on rows and recall."""
@@ -129,10 +132,20 @@ class Outcome:
             for k, word in BLOCKS.items()
             if k in self.use.records[0]
         )
-        return (
-            f"{words}\nfound first on validation rows (recall@1), mean of {len(self.use.records)} "
-            f"directions: {found}"
-        )
+        words += f"\nfound first on validation rows (recall@1), mean of {len(self.use.records)} "
+        return f"{words}directions: {found}{self._calibrated()}"
+
+    def _calibrated(self) -> str:
+        if isinstance(self.calibrated, str):
+            return f"\nnot calibrated, so small indexes of it tell no chances: {self.calibrated}"
+        if self.calibrated is None:
+            return ""
+        q = self.calibrated.quality
+        words = f"\ncalibrated on {q['answers']:,} answers to {q['rows']:,} validation rows"
+        words += f": chances are off by {q['ece']:.1%}" if q.get("ece") is not None else ""
+        if self.calibrated.lacking:
+            words += f"; none for {', '.join(self.calibrated.lacking)}"
+        return words
 
 
 OTHERS = "(others: rows of split `val`, kept by `encode --column split`, or --validation; none: --no-holdout)"
@@ -216,14 +229,18 @@ def run_mvae(run: MVAERun, report: Report) -> Outcome | None:
         seen=_seen(sets, held.held if isinstance(held, HeldOut) else validation, layout.modalities),
         decode=recipe.decode,
     )
+    calibrated: Calibration | str | None = None
     if validation is not None:
-        made = choose_confidence(Model.open(run.out, hub=run.hub), validation, run.recipe.seed)
-        if made is not None:
-            add_confidence(run.out, made)
+        opened = Model.open(run.out, hub=run.hub)
+        calibrated = choose_confidence(opened, validation, run.recipe.seed)
+        if not isinstance(calibrated, str):
+            add_confidence(run.out, calibrated)
     published = export_published(run.out, trained.mvae) if run.export else None
     rows, dropped = sum(len(s) for s in sets), sum(s.dropped for s in sets)
     planet = _on_planet(layout)
-    return Outcome(trained, use, recipe.precision, rows, dropped, published, held, planet)
+    return Outcome(
+        trained, use, recipe.precision, rows, dropped, published, held, planet, calibrated
+    )
 
 
 def _validation(run: MVAERun, layout: Layout) -> EmbeddingSet | None:
