@@ -241,7 +241,7 @@ def test_likelihood_is_the_softmax_of_the_right_rows():
     assert np.isnan(found[3]).all()
 
 
-def test_random_rows_choose_nothing_and_what_is_chosen_is_read_again(tmp_path):
+def test_random_rows_choose_nothing():
     x, present, species = observations(64)
     present[:, 4:] = False
     model = Model.open("mini")
@@ -249,8 +249,7 @@ def test_random_rows_choose_nothing_and_what_is_chosen_is_read_again(tmp_path):
     found = choose_sets(model, x, present, species, weights)
     assert set(found.tried) == {2, 3}
     assert all(set(ways) == {"own", "sum", "both"} for ways in found.tried.values())
-    for size, how in found.sizes.items():
-        assert min(how.gains.values()) >= 0.01 and how.gains in found.tried[size].values()
+    assert (found.sizes, found.kappa) == ({}, {})
     none = choose_sets(model, x[:19], present[:19], species[:19], weights)
     assert (none.sizes, none.kappa, none.tried) == ({}, {}, {})
     assert set_lines(none) == set_lines(None) == []

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from prom3e_index.evaluation.asking_rows import LEAST, AskingRows, SetAsked, WeightsOf
 from prom3e_index.evaluation.first_right import FirstRight
 from prom3e_index.evaluation.ranking import Right, first_right
+from prom3e_index.evaluation.weights_choice import HIDDEN_ALONE
 from prom3e_index.models.joined import Joined
 from prom3e_index.models.mixing import Weights
 from prom3e_index.mvae.completion import Completer
@@ -30,7 +31,8 @@ SETS = 10
 ROWS = 2000
 """Validation rows, drawn."""
 KAPPAS = np.geomspace(1, 300, 25)
-_GRID = [(d, g) for d in (0.0, 0.5, 1.0) for g in (0.0, 0.5, 0.9)]
+_GRID = [*((d, g) for d in (0.0, 0.5, 1.0) for g in (0.0, 0.5, 0.9)), HIDDEN_ALONE]
+"""δ and γ that are tried for all sets of one number; the hidden block alone is among them, as with one shown."""
 
 
 @dataclass(frozen=True)

@@ -113,7 +113,7 @@ def check_settings(settings: Mapping[str, Any], where: Path) -> None:
         known(table(key, mix), _MIXED, f"{key}.")
         for part, value in mix.items():
             number(f"{key}.{part}", value)
-    _check_sets(weights, where)
+    _check_sets(weights, settings["mvae"]["modalities"], where)
 
 
 def three_numbers(values: Any, key: str) -> tuple[float, ...]:
@@ -130,7 +130,7 @@ def three_numbers(values: Any, key: str) -> tuple[float, ...]:
     return tuple(values)
 
 
-def _check_sets(weights: Mapping[str, Any], where: Path) -> None:
+def _check_sets(weights: Mapping[str, Any], modalities: list[str], where: Path) -> None:
     """Refuse what `[weights.sets]` and `[weights.kappa]` may not hold; see `joined`."""
 
     def within(key: str, value: Any, low: float, high: float) -> None:
@@ -158,7 +158,17 @@ def _check_sets(weights: Mapping[str, Any], where: Path) -> None:
             )
         for part, value in of.items():
             within(f"{key}.{part}", value, 0, 1)
+        if of.get("own", 1) < 1 and not weights.get("kappa"):
+            raise ModelError(
+                f"{where}: {key}.own is {of['own']}; below 1 [weights.kappa] is needed, or such sets ask as one "
+                "without a word."
+            )
     for pair, value in weights.get("kappa", {}).items():
+        given, arrow, target = pair.partition("->")
+        if not arrow or given not in modalities or target not in modalities:
+            raise ModelError(
+                f"{where}: weights.kappa has {pair!r:.80}; MODALITY->TARGET is needed, of {', '.join(modalities)}."
+            )
         within(f"weights.kappa.{pair:.80}", value, 1e-3, 1e6)
 
 
