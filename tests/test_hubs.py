@@ -27,42 +27,39 @@ def corrected(world, tmp_path_factory):
 
 
 def csls(bundle, model, given, target):
-    """−½ · mean of the ten best of the bank's queries, from the equations, a query at a time."""
+    """−½ · mean of the ten best of the bank's queries, from the equations."""
     g, t = model.modalities.index(given), model.modalities.index(target)
     x, present = model.bank()
     width = int(bundle.manifest["width"]) + int(bundle.manifest["hidden_width"])
     gallery = np.asarray(bundle.vectors(target)[:, :width], np.float32)
     w = model.weights((given,), target)
-    products, queries = [], []
-    for row in np.flatnonzero(present[:, g])[:BANK]:
-        shown = torch.zeros(1, len(model.modalities), dtype=torch.bool)
-        shown[0, g] = True
-        with torch.inference_mode():
-            p = model.mvae.posterior(torch.from_numpy(x[row : row + 1]), shown)
-            made = model.mvae.reconstruct(p, how=model.decode, nodes=model.nodes)[0, t].numpy()
-        q = (1 - w.delta) * x[row, g] + w.delta * made
-        query = np.concatenate([(1 - w.gamma) * q, w.gamma * p.mean[0].numpy()])
-        products.append(gallery @ query)
-        queries.append(query)
+    asks = np.flatnonzero(present[:, g])[:BANK]
+    shown = torch.zeros(len(asks), len(model.modalities), dtype=torch.bool)
+    shown[:, g] = True
+    with torch.inference_mode():
+        p = model.mvae.posterior(torch.from_numpy(x[asks]), shown)
+        made = model.mvae.reconstruct(p, how=model.decode, nodes=model.nodes)[:, t].numpy()
+    q = (1 - w.delta) * x[asks, g] + w.delta * made
+    queries = np.concatenate([(1 - w.gamma) * q, w.gamma * p.mean.numpy()], axis=1)
+    products = [gallery @ query for query in queries]
     found = -np.sort(np.array(products), axis=0)[-K:].mean(axis=0) / 2
-    return found - centre(model, target, g, np.array(queries))
+    return found - centre(model, target, queries)
 
 
-def centre(model, target, g, queries):
-    """The mean of that over the bank's own rows, completed and mixed a row at a time."""
+def centre(model, target, queries):
+    """The mean of that over the bank's own rows, completed together and mixed a row at a time."""
     t, w = model.modalities.index(target), model.weights((), target)
     x, present = model.bank()
+    able = np.flatnonzero(present.any(1))[:BANK]
+    with torch.inference_mode():
+        p = model.mvae.posterior(torch.from_numpy(x[able]), torch.from_numpy(present[able]))
+        whole = model.mvae.reconstruct(p, how=model.decode, nodes=model.nodes)[:, t].numpy()
     rows = []
-    for row in np.flatnonzero(present.any(1))[:BANK]:
-        with torch.inference_mode():
-            p = model.mvae.posterior(
-                torch.from_numpy(x[row : row + 1]), torch.from_numpy(present[row : row + 1])
-            )
-            made = model.mvae.reconstruct(p, how=model.decode, nodes=model.nodes)[0, t].numpy()
+    for row, made, hidden in zip(able, whole, p.mean.numpy(), strict=True):
         if present[row, t]:
             mixed = (1 - w.epsilon) * x[row, t] + w.epsilon * made
             made = mixed / np.linalg.norm(mixed)
-        rows.append(np.concatenate([made, p.mean[0].numpy()]))
+        rows.append(np.concatenate([made, hidden]))
     best = np.sort(np.array(rows) @ queries.T, axis=1)[:, -K:]
     return -best.mean() / 2
 
