@@ -68,6 +68,10 @@ def test_people_written_in_other_ways_are_companions(tmp_path):
     )  # fmt: skip
     assert met == [True, True, False, False]
     assert "span" not in found.said
+    met, _ = companions(
+        tmp_path, {"Beobachter": "Anna"}, {"Beobachter": "anna"}, {"Beobachter": "Ben"}
+    )
+    assert met == [True, False]
 
 
 def test_an_institution_that_holds_the_rights_and_the_unnamed_make_no_companions(tmp_path):

@@ -12,7 +12,8 @@ _HOLDER = "rightsholder"
 _OBSERVERS = frozenset(
     """
     recordedby recordedbyid userid userlogin username usernames observer observers observerid observername recordist
-    collector collectors photographer recorder creator identifiedbyobserver
+    collector collectors photographer photographers recorder recorders creator identifiedbyobserver leg legit beobachter
+    melder sammler observateur observateurs observador observadores osservatore waarnemer waarnemers observator
     """.split()
 )
 """Plain names of columns that tell who observed."""
