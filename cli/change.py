@@ -32,6 +32,14 @@ Table = Annotated[
     ),
 ]
 
+ReplacePolicy = Annotated[
+    bool,
+    typer.Option(
+        "--replace-policy",
+        help="Let --policy take the place of another policy of the index, for rows that come from now on.",
+    ),
+]
+
 
 @grouped
 def add(
@@ -41,13 +49,15 @@ def add(
     hub: Hub = None,
     *,
     options: RowOptions,
+    replace_policy: ReplacePolicy = False,
     device: Device = "cpu",
 ) -> None:
     """Add the observations of a table that the index does not hold; only they are encoded.
 
     They are encoded as the index was: its model, its windows, photos turned or not. A table without ids is refused.
     """
-    _take(False, index, config_from(table, index, options, model=model, hub=hub, device=device))
+    own = {"model": model, "hub": hub, "device": device, "replace_policy": replace_policy}
+    _take(False, index, config_from(table, index, options, **own))
 
 
 @grouped
@@ -58,13 +68,15 @@ def update(
     hub: Hub = None,
     *,
     options: RowOptions,
+    replace_policy: ReplacePolicy = False,
     device: Device = "cpu",
 ) -> None:
     """Replace the observations that have the ids of a table's rows; the ids stay.
 
     They are encoded as the index was: its model, its windows, photos turned or not.
     """
-    _take(True, index, config_from(table, index, options, model=model, hub=hub, device=device))
+    own = {"model": model, "hub": hub, "device": device, "replace_policy": replace_policy}
+    _take(True, index, config_from(table, index, options, **own))
 
 
 def _take(update: bool, index: Path, config: BuildConfig) -> None:

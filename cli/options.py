@@ -211,7 +211,7 @@ class RowOptions(LookOptions):
         list[str],
         typer.Option(
             "--keep-column",
-            help="Keep this column in generalised rows though it may tell the place; never a private one.",
+            help="Keep this column in generalised rows, though it may tell the place; never a private one.",
         ),
     ] = field(default_factory=list)
     batch_size: Annotated[

@@ -36,9 +36,10 @@ from prom3e_index.indexer.expand import expanded
 from prom3e_index.indexer.generation import summarise
 from prom3e_index.indexer.lock import locked
 from prom3e_index.indexer.plan import Progress, silent
+from prom3e_index.indexer.policy_generations import said_of_replaced
 from prom3e_index.indexer.protect import note_act
 from prom3e_index.indexer.publish import publish, settle
-from prom3e_index.indexer.understood import Heard, unheard
+from prom3e_index.indexer.understood import Heard, Understood, unheard
 from prom3e_index.indexer.unfinished import kept_where_encoded
 from prom3e_index.indexer.work import BuildConfig, climate_of, open_model, work_folder
 from prom3e_index.indexer.write_segment import bias_width, vector_width, write_segment
@@ -72,7 +73,12 @@ def build(
     config = replace(config, out=real_path(config.out))
     with locked(config.out, "build"):
         settle(config.out, progress)
-        return _build(config, model, progress, heard, started)
+        replaced = said_of_replaced(config.out, config.policy)
+
+        def told(understood: Understood) -> None:
+            heard(replace(understood, said=[*understood.said, *replaced]))
+
+        return _build(config, model, progress, told, started)
 
 
 def _build(

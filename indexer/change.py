@@ -50,6 +50,7 @@ from prom3e_index.indexer.generation import (
 )
 from prom3e_index.indexer.merge import join_segments
 from prom3e_index.indexer.plan import Progress, count_incomplete, sift_known, sift_told
+from prom3e_index.indexer.policy_generations import refuse_another, said_of_policy
 from prom3e_index.indexer.protect import Held, note_act
 from prom3e_index.indexer.removal import Removal, rows_of, selected
 from prom3e_index.indexer.understood import Heard, unheard
@@ -115,7 +116,7 @@ def add(
         heard: Told what was understood of the table, before it is encoded.
 
     Raises:
-        InputError: The table has no ids, or cannot be read.
+        InputError: The table has no ids, or cannot be read; or the index has another policy than is given.
         MismatchError: The index's model has changed since.
     """
     action, index = "update" if update else "add", real_path(index)
@@ -125,8 +126,11 @@ def add(
             progress(said, 0, None)
         model, config = as_built(index, old, config)
         bundle = BundleFolder(index, old)
+        noted = policy_of(old.get("policy"), index)
         if config.policy is None:
-            config = replace(config, policy=policy_of(old.get("policy"), index))
+            config = replace(config, policy=noted)
+        elif not config.replace_policy:
+            refuse_another(config.policy, noted, index)
         work = _work_folder(index, old, identity(config, model), config.restart, action)
 
         def sift(con: Any, facts: dict[str, Any]) -> dict[str, int]:
@@ -189,7 +193,7 @@ def add(
         new = conclude(index, old, new, model, progress)
         take_away(work, WORK_FILES)
         counts = entry["counts"]
-        told = said_of(expanded(facts), facts["windowing"])
+        told = [*said_of(expanded(facts), facts["windowing"]), *said_of_policy(index, old, new)]
         if update and facts["protected"]["protected"]:
             told.append(
                 "what stood of these observations before lies in the index's folder until compact; `policy check` says "

@@ -17,12 +17,14 @@ from prom3e_index.bundle.filters import quoted
 from prom3e_index.bundle.manifest import GENERATIONS, read_manifest
 from prom3e_index.bundle.media_folders import MediaFolders
 from prom3e_index.bundle.metadata_database import connect_segments
+from prom3e_index.bundle.opened import BundleFolder
 from prom3e_index.errors import BundleError
 from prom3e_index.indexer.policy_arrays import check_arrays
 from prom3e_index.indexer.policy_expected import too_open
 from prom3e_index.indexer.policy_files import PRECISE, check_files, check_records, tells_itself
+from prom3e_index.indexer.policy_generations import loosened, segments_of
 from prom3e_index.policy.cells import LEVELS, WITHHOLD, distance_m
-from prom3e_index.policy.columns import denied, plain, tells_place
+from prom3e_index.policy.columns import denied, names_place, plain, tells_place
 from prom3e_index.policy.generalise import LEVEL, OWN_COLUMNS
 from prom3e_index.policy.observers import holder_column
 from prom3e_index.policy.rules import Policy, policy_of
@@ -102,7 +104,7 @@ def check_policy(index: Path, media: Path | None = None) -> Checked:
     for entry in now["segments"]:
         firsts[entry["name"]] = first
         first += int(entry["rows"])
-    for name, (entry, manifest) in _segments(index, now).items():
+    for name, (entry, manifest) in segments_of(index, now).items():
         folder = index / name
         if not (folder / "metadata.duckdb").is_file():
             done.said.append(f"{name} has no metadata.duckdb and was not looked at")
@@ -121,19 +123,6 @@ def check_policy(index: Path, media: Path | None = None) -> Checked:
     _hidden_since(index, now, done)
     check_files(index, now, done.add)
     return done
-
-
-def _segments(index: Path, now: dict[str, Any]) -> dict[str, tuple[dict[str, Any], dict[str, Any]]]:
-    """Every segment that lies in the folder, with the manifest that names it."""
-    out = {str(s["name"]): (s, now) for s in now["segments"]}
-    for path in sorted((index / GENERATIONS).glob("[0-9]*.json")):
-        try:
-            earlier = read_manifest(index, int(path.stem), check=False)
-        except (BundleError, ValueError):
-            continue  # `info` says so
-        for s in earlier["segments"]:
-            out.setdefault(str(s["name"]), (s, earlier))
-    return out
 
 
 def _segment(
@@ -220,17 +209,14 @@ def _cells(
             value is None
             or isinstance(value, bool)
             or name in OWN_COLUMNS
-            or plain(name.removeprefix("source_")) in kept
+            or (plain(name.removeprefix("source_")) in kept and names_place(name))
         ):
             continue
-        if (
-            name.startswith("has_")
-            or name in ("row", "is_part", "sigma_l1", "from_file")
-            or name.startswith("taxon_")
-        ):
+        if name in ("row", "is_part", "sigma_l1", "from_file"):
             continue
-        if name in extra and tells_place(name) and not denied(name):
-            done.add(table, row, cells["id"][i], f"column {name}, which tells places")
+        known = name not in extra or plain(name.removeprefix("source_")) in kept
+        if not known and tells_place(name) and not denied(name):
+            done.add(table, row, cells["id"][i], f"column {name}, which may tell places")
         elif tells(str(value), *here, reach) and not denied(name):
             done.add(table, row, cells["id"][i], f"a text in {name} tells a place")
 
@@ -276,21 +262,18 @@ def _reasons(con: duckdb.DuckDBPyConnection, levels: bool, table: str, done: Che
 def _hidden_since(index: Path, now: dict[str, Any], done: Checked) -> None:
     """Rows that lie in the folder with places that were generalised further since: replaced or removed ones."""
     from prom3e_index.indexer.generation import there
-    from prom3e_index.indexer.protect import loosened
-    from prom3e_index.search.run import Bundle
 
-    with Bundle(index, there(index, now)) as bundle:
-        seen: set[str] = set()
-        for path in sorted((index / GENERATIONS).glob("[0-9]*.json")):
-            try:
-                earlier = there(index, read_manifest(index, int(path.stem), check=False))
-                with Bundle(index, earlier) as then:
-                    ids = loosened(bundle, then)
-            except (BundleError, ValueError, FileNotFoundError):
-                continue
-            for key in (i for i in ids if i not in seen):
-                seen.add(key)
-                done.add(
-                    path.relative_to(index).as_posix(), None, key,
-                    "an earlier generation has its place as it was; `compact` takes it away",
-                )  # fmt: skip
+    seen: set[str] = set()
+    for path in sorted((index / GENERATIONS).glob("[0-9]*.json")):
+        try:
+            earlier = there(index, read_manifest(index, int(path.stem), check=False))
+            with BundleFolder(index, earlier) as then:
+                ids = loosened(index, now, then)
+        except (BundleError, ValueError, FileNotFoundError):
+            continue
+        for key in (i for i in ids if i not in seen):
+            seen.add(key)
+            done.add(
+                path.relative_to(index).as_posix(), None, key,
+                "an earlier generation has its place as it was; `compact` takes it away",
+            )  # fmt: skip

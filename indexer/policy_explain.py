@@ -15,7 +15,7 @@ from prom3e_index.indexer.protect import protect
 from prom3e_index.indexer.understood import understand
 from prom3e_index.indexer.work import BuildConfig, table_kind
 from prom3e_index.policy.cells import LEVELS, OPEN, WITHHOLD
-from prom3e_index.policy.columns import denied, tells_place
+from prom3e_index.policy.columns import denied, plain, tells_place
 from prom3e_index.policy.generalise import LEVEL
 from prom3e_index.policy.rules import Policy
 from prom3e_index.tables import EMBEDDINGS
@@ -105,12 +105,15 @@ def _levels(con: Any, rows: int) -> list[str]:
 
 def _columns(table: Any, kept: list[str]) -> list[str]:
     never = [c for c in table.columns if denied(c)]
-    emptied = [c for c in table.extra.values() if tells_place(c)]
+    emptied = [c for c in table.extra.values() if tells_place(c) and plain(c) not in kept]
+    stay = [c for c in table.extra.values() if not tells_place(c)]
     out = []
     if never:
         out.append(f"columns that no index holds: {', '.join(never)}")
     if emptied:
         out.append(f"columns that are emptied in generalised rows: {', '.join(emptied)}")
+    if stay:
+        out.append(f"columns that stay there, but for cells with coordinates: {', '.join(stay)}")
     if kept:
         out.append(f"columns that are kept there though they may tell the place: {', '.join(kept)}")
     return out

@@ -13,6 +13,7 @@ from prom3e_index.bundle.filters import quoted
 from prom3e_index.bundle.opened import BundleFolder
 from prom3e_index.bundle.segment_views import observation_of
 from prom3e_index.errors import InputError
+from prom3e_index.indexer.policy_generations import RANK, held_levels
 from prom3e_index.indexer.work import BuildConfig
 from prom3e_index.policy.cells import LEVELS, NAMES, strictness
 from prom3e_index.policy.columns import checked_kept
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
 OF_PLACES = ("loc", "env", "sat")
 """Modalities whose embeddings tell the place that they were made of."""
 _BATCH = 65_536
-_RANK = " ".join(f"WHEN '{n}' THEN {i}" for i, n in enumerate(NAMES))
-"""SQL of the strictness of levels, in a `CASE`."""
 
 
 @dataclass(frozen=True)
@@ -50,17 +49,7 @@ class Held:
 
     def levels(self) -> Iterator[Any]:
         """Levels that observations have, or had before they were removed or replaced."""
-        if LEVEL in self.bundle.columns:
-            yield from self.levels_of("every", False)
-
-    def levels_of(self, relation: str, open_too: bool) -> Iterator[Any]:
-        """Arrow tables of `observation` and its least `level`, or the greatest where open ones are left out."""
-        own = observation_of(self.bundle.columns)
-        level = f"CASE {LEVEL} {_RANK} ELSE 0 END" if LEVEL in self.bundle.columns else "0"
-        most, which = ("min", "true") if open_too else ("max", f"{LEVEL} IS NOT NULL")
-        yield from self._tables(
-            f"SELECT {own} AS observation, {most}({level})::INTEGER AS level FROM {relation} WHERE {which} GROUP BY 1"
-        )
+        yield from held_levels(self.bundle.path, self.bundle.manifest)
 
     def seeds(self, policy: Policy) -> Iterator[Any]:
         """Observers and days of rows whose companions get their level."""
@@ -70,7 +59,7 @@ class Held:
         if least is None:
             return
         rows = (
-            f"(SELECT *, CASE {LEVEL} {_RANK} ELSE 0 END AS level FROM observations WHERE {LEVEL} IN "
+            f"(SELECT *, {RANK} AS level FROM observations WHERE {LEVEL} IN "
             f"({', '.join(repr(n) for n in NAMES[least:])}))"
         )
         yield from self._tables(days_of_observers(rows, self._observers(), "level"))
@@ -204,49 +193,6 @@ def generalised_rows(con: duckdb.DuckDBPyConnection, n: int) -> NDArray[np.bool_
         ).fetchnumpy()
         out[np.asarray(found["seq"], np.int64)] = True
     return out
-
-
-def loosened(now: BundleFolder, earlier: BundleFolder) -> list[str]:
-    """Observations that an earlier generation has at weaker levels than rows of the present one have, or had."""
-    import duckdb
-
-    con = duckdb.connect(config={"memory_limit": "1GB"})
-    con.execute("CREATE TABLE since (observation VARCHAR, level INTEGER)")
-    con.execute("CREATE TABLE back (observation VARCHAR, level INTEGER)")
-    try:
-        for name, tables in (("since", Held(now, True).levels()), ("back", _live_levels(earlier))):
-            for table in tables:
-                con.register("part", table)
-                con.execute(f"INSERT INTO {name} BY NAME SELECT * FROM part")
-                con.unregister("part")
-            if not con.execute("SELECT count(*) FROM since").fetchall()[0][0]:
-                return []
-        found = con.execute(
-            "SELECT DISTINCT b.observation FROM back b JOIN since s USING (observation) WHERE b.level < s.level "
-            "ORDER BY 1"
-        ).fetchall()
-    finally:
-        con.close()
-    return [str(r[0]) for r in found]
-
-
-def refuse_loosened(now: BundleFolder, earlier: BundleFolder, generation: int) -> None:
-    """Refuse to go back to a generation in which places stand that were generalised since.
-
-    Raises:
-        InputError: How many observations, and the first of them.
-    """
-    found = loosened(now, earlier)
-    if found:
-        raise InputError(
-            f"Generation {generation} has the places of {len(found):,} observations as they were before the policy "
-            f"generalised them further, the first is {found[0][:80]!r}; it is not restored. `compact` takes those "
-            "places out of the index's files for good."
-        )
-
-
-def _live_levels(bundle: BundleFolder) -> Iterator[Any]:
-    yield from Held(bundle, True).levels_of("observations", True)
 
 
 def note_act(manifest: dict[str, Any], config: BuildConfig, facts: dict[str, Any]) -> None:

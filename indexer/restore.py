@@ -15,7 +15,7 @@ from prom3e_index.indexer.beside import real_path
 from prom3e_index.indexer.disk import full_disk_said
 from prom3e_index.indexer.generation import changing, commit, successor, summarise, there
 from prom3e_index.indexer.plan import Progress
-from prom3e_index.indexer.protect import refuse_loosened
+from prom3e_index.indexer.policy_generations import refuse_loosened
 
 _OF_ITS_ROWS = (
     "segments", "deleted", "files", "rows", "places", "counts", "observed", "columns", "planet", "certificate",
@@ -47,18 +47,16 @@ def restore(index: Path, at: int, progress: Progress) -> Restored:
 
     Raises:
         BundleError: There is no such generation, or files of it are damaged.
-        InputError: It is the present one, or has places of observations that were generalised since.
+        InputError: It is the present one, or has places of observations that any other one has
+            generalised further.
     """
     index = real_path(index)
     with changing(index, "restore", progress, check=False) as old:
         if at == old["generation"]:
             raise InputError(f"{index} is generation {at} already; nothing was changed.")
         then = read_manifest(index, at)
-        with (
-            BundleFolder(index, there(index, old)) as now,
-            BundleFolder(index, there(index, then)) as earlier,
-        ):
-            refuse_loosened(now, earlier, at)
+        with BundleFolder(index, there(index, then)) as earlier:
+            refuse_loosened(index, old, earlier)
         back, gone = _differences(index, old, then)
         new = successor(old, "restore", added=back, removed=gone, of=at)
         for key in _OF_ITS_ROWS:

@@ -121,6 +121,7 @@ def add(
     index: AnyPath = INDEX,
     model: AnyPath | None = None,
     *,
+    replace_policy: bool = False,
     progress: Progress = silent,
     **options: Unpack[RowOptions],
 ) -> Outcome:
@@ -130,6 +131,7 @@ def add(
         table: Table, archive or folder of observations, or embeddings.
         index: The index folder.
         model: Where the index's model is now, if it has moved.
+        replace_policy: Let `policy` take the place of another policy of the index, for rows that come from now on.
         progress: Told of each stage.
         **options: See there.
 
@@ -137,11 +139,11 @@ def add(
         What became of the rows.
 
     Raises:
-        InputError: The table has no ids, or an unknown option or value.
+        InputError: The table has no ids, the index has another policy, or an unknown option or value.
         TableError: The table cannot be read.
         MismatchError: The index's model has changed since.
     """
-    return _taken(False, table, index, model, progress, options)
+    return _taken(False, table, index, model, replace_policy, progress, options)
 
 
 @takes(RowOptions)
@@ -150,6 +152,7 @@ def update(
     index: AnyPath = INDEX,
     model: AnyPath | None = None,
     *,
+    replace_policy: bool = False,
     progress: Progress = silent,
     **options: Unpack[RowOptions],
 ) -> Outcome:
@@ -159,6 +162,7 @@ def update(
         table: Table, archive or folder of observations, or embeddings.
         index: The index folder.
         model: Where the index's model is now, if it has moved.
+        replace_policy: Let `policy` take the place of another policy of the index, for rows that come from now on.
         progress: Told of each stage.
         **options: See there.
 
@@ -166,11 +170,11 @@ def update(
         What became of the rows; rows with ids that the index does not hold are refused.
 
     Raises:
-        InputError: The table has no ids, or an unknown option or value.
+        InputError: The table has no ids, the index has another policy, or an unknown option or value.
         TableError: The table cannot be read.
         MismatchError: The index's model has changed since.
     """
-    return _taken(True, table, index, model, progress, options)
+    return _taken(True, table, index, model, replace_policy, progress, options)
 
 
 def _taken(
@@ -178,6 +182,7 @@ def _taken(
     table: AnyPath,
     index: AnyPath,
     model: AnyPath | None,
+    replace_policy: bool,
     progress: Progress,
     options: RowOptions,
 ) -> Outcome:
@@ -187,7 +192,7 @@ def _taken(
 
     heard: list[Understood] = []
     name = None if model is None else str(model)
-    config = config_of(table, index, options, model=name)
+    config = config_of(table, index, options, model=name, replace_policy=replace_policy)
     done = run(Path(index), config, progress, replacing, heard.append)
     with BundleFolder(Path(index), done.manifest) as bundle:
         nothing = MEANINGLESS if means_nothing(bundle) else None

@@ -62,7 +62,8 @@ class BuildConfig:
         restart: Discard an unfinished build of other settings.
         strict: Refuse a table of which a row or a value is lost.
         policy: Which places are generalised; what is added to an index gets the index's own when None.
-        keep_columns: Columns that stay as they are in generalised rows, though they may tell a place.
+        keep_columns: Columns that stay in generalised rows, though they may tell a place.
+        replace_policy: Let a policy that is given take the place of another that the index has.
     """
 
     table: str
@@ -95,6 +96,7 @@ class BuildConfig:
     strict: bool = False
     policy: Policy | None = None
     keep_columns: tuple[str, ...] = ()
+    replace_policy: bool = False
 
 
 def open_model(config: BuildConfig) -> Model:
@@ -136,6 +138,7 @@ def identity(config: BuildConfig, model: Model) -> dict[str, Any]:
     """
     left_out = (
         "out", "workers", "batch_size", "timeout_s", "wish", "overwrite", "restart", "device", "strict", "policy",
+        "replace_policy",
     )  # fmt: skip
     keep: dict[str, Any] = {k: str(v) for k, v in asdict(config).items() if k not in left_out}
     file, _, name = config.table.partition("::")

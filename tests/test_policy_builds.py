@@ -40,7 +40,7 @@ def test_places_dates_texts_tiles_and_climates_of_met_rows_go_and_others_stay(tm
     rows = birds()
     for row in rows:
         row |= {
-            "locality": "Old wood", "notes": "nest near 52.3131 N" if row["id"] == "f1" else "seen well", "county": "C",
+            "locality": "Old wood", "behavior": "nest near 52.3131 N" if row["id"] == "f1" else "seen well", "county": "C",
             "url": "https://example.org/1", "country": "DE", "coordinateUncertaintyInMeters": 30, "sat": "tile.png",
             "elevation": 0.1, **{f"bio_{i}": 0.2 for i in range(1, 20)}, "time": "2024-05-01T05:00", "weight": 1.25,
         }  # fmt: skip
@@ -49,7 +49,9 @@ def test_places_dates_texts_tiles_and_climates_of_met_rows_go_and_others_stay(tm
     index = built(tmp_path, rows, RULE + 'date = "month"\nreason = "2.2 nests"')
     found = rows_of(index, "latitude, longitude, coordinate_uncertainty_m, obscured, event_date, event_start, event_end, "
                            "sat, has_sat, has_env, image, place_level")  # fmt: skip
-    texts = rows_of(index, "locality, notes, county, url, country, time, weight, elevation, bio_7")
+    texts = rows_of(
+        index, "locality, behavior, county, url, country, time, weight, elevation, bio_7"
+    )
 
     assert found["f1"] == (52.35, 13.45, 30 + 6516, True, "2024-05", date(2024, 5, 1), date(2024, 5, 31), None, False, False,
                            "photo.jpg", "0.1deg")  # fmt: skip

@@ -81,14 +81,19 @@ def test_an_update_never_loosens_and_may_tighten(tmp_path):
     changed(index, rows[:1], update=True)
     assert levels(index)["f1"] == "0.1deg"
     changed(
-        index, rows[3:4], update=True, policy='[[rule]]\ntaxon = "Parus major"\nlevel = "withhold"'
+        index,
+        rows[3:4],
+        update=True,
+        policy='[[rule]]\ntaxon = "Parus major"\nlevel = "withhold"',
+        replace_policy=True,
     )
     assert levels(index)["p1"] == "withhold"
     assert Bundle.open(index).sql("SELECT latitude, has_loc FROM observations WHERE id = 'p1'") == [
         (None, False)
     ]
     remove(index, None, ["p1"], quiet)
-    changed(index, rows[3:4], policy='[[rule]]\ntaxon = "Falco"\nlevel = "1km"\n')
+    weaker = '[[rule]]\ntaxon = "Falco"\nlevel = "1km"\n'
+    changed(index, rows[3:4], policy=weaker, replace_policy=True)
     assert levels(index)["p1"] == "withhold"  # as it had before it was removed
 
 

@@ -30,7 +30,7 @@ def clean(tmp_path_factory):
         {**r, "image": "plain.jpg", "sat": "tile.png", "locality": "Wood", "notes": "seen"}
         for r in birds()
     ]
-    return built(folder, rows, RULE + 'companions = "day"')
+    return built(folder, rows, RULE + 'companions = "day"', keep_columns=("notes",))
 
 
 def table(index, *statements):
@@ -209,7 +209,9 @@ def test_the_command_ends_with_0_or_1_and_names_the_row(clean, tmp_path):
     _locality(index)
     done = run(index)
     assert done.returncode == 1 and "1 leak found" in done.stderr
-    assert "LEAK metadata.duckdb, row 2 ('f3'): column locality, which tells places" in done.stdout
+    assert (
+        "LEAK metadata.duckdb, row 2 ('f3'): column locality, which may tell places" in done.stdout
+    )
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from policies import built, files_with, rows_of, write_rows
 from prom3e_index.bundle.filters import Filter
 from prom3e_index.errors import InputError
 from prom3e_index.indexer.policy_check import check_policy
-from prom3e_index.policy.columns import denied, private, tells_place
+from prom3e_index.policy.columns import denied, names_place, private, tells_place
 from prom3e_index.search.query import Query
 from prom3e_index.search.run import Bundle
 from prom3e_index.show.maps import cell_of
@@ -146,9 +146,13 @@ def test_names_of_columns_in_any_spelling():
     never = "private_latitude privateLongitude PRIVATE_PLACE_GUESS place_guess verbatimLocality dwc:verbatimLatitude " \
             "footprintWKT source_place_guess http://rs.tdwg.org/dwc/terms/verbatimCoordinates georeferenceRemarks"  # fmt: skip
     tells = "locality county url Latitude2 UTM_Easting gridReference geohash elevation bio_12 deploymentID eventID h3 x"
-    neither = "geoprivacy species notes weight country countryCode stateProvince related template dataset verbatimEventDate"
+    unknown = "notes related template POINT_X Fundort wc2.1_5m_bio_1 annual_precip trap_id habitat"
+    neither = (
+        "geoprivacy species weight country countryCode stateProvince dataset verbatimEventDate"
+    )
     assert all(denied(n) and tells_place(n) for n in never.split())
     assert all(tells_place(n) and not denied(n) for n in tells.split())
+    assert all(tells_place(n) and not names_place(n) for n in unknown.split())
     assert not any(tells_place(n) for n in neither.split())
 
 

@@ -50,6 +50,57 @@ _DATES = re.compile(
     r"|\A(?:start|end)day|julian|\A(?:doy|jday|yday|yearday|ordinalday|dow|weekday|week|weekno|weeknumber|weeknum"
     r"|weekofyear|isoweek|kw|kalenderwoche|woche|tag|wochentag|jour|semaine|dia|semana|giorno|settimana|dag|dagnr|uke)\Z"
 )
+_HARMLESS = re.compile(
+    r"""
+    # record and identifiers
+    type | modified | language | basisofrecord | institutioncode | collectioncode | ownerinstitutioncode
+    | datasetname | datasetid | datasetkey | dataset | source | institution | institutionid | gbifid
+    | occurrenceid | catalognumber | uuid | id | key | issues? | year | month | week | doy
+    | (?:event|obs|observation)?(?:start|begin|end)s? | hascoordinate | hasgeospatialissues
+    | (?:file)?mediatype | publishingcountry | statecode | cnt | publishingorgkey | installationkey
+    | lastparsed | lastcrawled | lastinterpreted | protocol | license | licence | lic | rights | rightsholder
+    | accessrights | copyright | publisher | oauthapplicationid
+    # taxon and identification
+    | (?:accepted|original|verbatim|parent)?(?:scientific)?name(?:usage|authorship|id|published(?:in)?)*
+    | (?:accepted)?scientificname(?:authorship|id)? | canonicalname | vernacularname | commonname | englishname
+    | sciname
+    | (?:accepted|super|sub|infra|taxon)*(?:domain|kingdom|phylum|class|order|family|tribe|genus|species
+    |section|variety|form|genericname)(?:key|name|id|guess)?
+    | (?:infrageneric|specific|infraspecific|cultivar)?epithet
+    | (?:iconic|accepted|community|wi)?taxon[a-z0-9]* | nameaccordingto(?:id)? | nomenclaturalstatus
+    | typifiedname | soort | naam | subspecies(?:common|scientific)name | speciescode | taxonomicstatus
+    | taxonomicorder | higherclassification | nomenclaturalcode | typestatus | category | exoticcode
+    | iucnredlistcategory | redlist(?:category|status)? | gen | sp | ssp | en | group | rank
+    | identifiedby(?:id)? | identificationid | identificationqualifier | identificationverificationstatus
+    | dateidentified | previousidentifications | verbatimidentification | determiner | qualitygrade
+    | captive(?:cultivated)? | cultivated | num(?:ber)?(?:of)?identification(?:dis)?agreements
+    | identifications[a-z]* | classifiedby | capturemethod | favescount | commentscount | votes
+    | (?:cv)?confidence | score | probability | accuracyclass
+    | classification(?:method|probability|confidence)? | validated | verified | approved | reviewed
+    | verification(?:status)?
+    # who and what was seen
+    | recordedby(?:id)? | observers? | observer(?:id|name) | recordist | rec | collectors? | photographers?
+    | recorder | creator | author | user[a-z]* | numberobservers | nobservers
+    | (?:individual|observation|organism)?(?:counts?|number|quantity)(?:type|unit)? | n | howmany | abundance
+    | adults? | juveniles? | males? | females? | chicks? | young | eggs?
+    | (?:clutch|brood|group|flock|litter)size | sex | age | agesex | ageclass | (?:life)?stage
+    | reproductivecondition | caste | behaviou?r(?:code)? | breeding(?:code|category|status)? | vitality
+    | alive | dead | plumage | moult | molt | colou?r(?:morph)? | morph | form | establishmentmeans
+    | degreeofestablishment | pathway | occurrencestatus | presence | absence | organism(?:name|scope)
+    | preparations | disposition | causeofdeath
+    | (?:body|total|head|wing|tail|tarsus|tarsal|bill|beak|culmen|ear|foot|hindfoot|leg|snout|vent|standard
+    |fork|stem|leaf|flower|fruit|seed|egg|shell|cap|trunk|fat|muscle)*(?:length|width|weight|mass|span|score|diameter|size|chord|index|wing|tail|tarsus|bill|beak|dbh|fat)(?:mm|cm|m|g|kg|inmm|incm|ing|inkg)?
+    # how it was seen and recorded
+    | samplingprotocol | samplesize(?:value|unit) | samplingeffort | effort(?:hours|minutes)?
+    | (?:duration|length)(?:minutes|min|s)? | protocol(?:name|code|type) | observationtype | allspeciesreported
+    | hasmedia | animalseen | birdseen | playbackused | method | recordingquality | quality | q | songtype
+    | calltype | vocali[sz]ation(?:type)? | soundtype | samplerate | smp | bitrate | bitdepth | channels
+    | frequency | (?:low|high|min|max|peak)(?:freq|frequency)(?:hz|khz)? | snr | split | fold
+    | (?:primary|secondary)?labels? | rating | isblank | channel | selection | view | mic | numberofobjects
+    """,
+    re.VERBOSE,
+)
+"""Whole names of columns that tell no place, besides those of dates: what was seen, by whom, how sure, how recorded."""
 _ADDRESS, _APART = re.compile(r"[/#]"), re.compile(r"[\W_]+")
 _PREFIX = re.compile(r"\A(?:dwc|dwciri|dcterms|dc|ac|gbif|inat|taxon)[:.]")
 
@@ -75,10 +126,21 @@ def denied(name: str) -> bool:
     return own in _DENIED or private(own)
 
 
-def tells_place(name: str) -> bool:
-    """Whether a column may tell where a row is; it is emptied in rows that are generalised."""
+def names_place(name: str) -> bool:
+    """Whether a column tells where a row is, by its name."""
     own = plain(name.removeprefix("source_"))
     return denied(name) or (own not in _COARSE and _PLACES.search(own) is not None)
+
+
+def tells_place(name: str) -> bool:
+    """Whether a column may tell where a row is; it is emptied in rows that are generalised.
+
+    Every column may but those whose names are known to tell of something else: names of places are endless.
+    """
+    own = plain(name.removeprefix("source_"))
+    if names_place(name):
+        return True
+    return not (own in _COARSE or _DATES.search(own) or _HARMLESS.fullmatch(own))
 
 
 def tells_day(name: str) -> bool:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from prom3e_index.policy.cells import LEVELS, NAMES, WITHHOLD
-from prom3e_index.policy.columns import plain, tells_place
+from prom3e_index.policy.columns import names_place, plain, tells_place
 from prom3e_index.policy.matching import quoted
 from prom3e_index.policy.months import ROWS, by_month, tells_day_sql
 from prom3e_index.policy.rules import Policy
@@ -37,6 +37,7 @@ _DONE = (
     "months",
     "dated_media",
 )
+_SHOWN = 12
 _AT_SOURCE = "Coordinates hidden at the request of the observer"
 
 
@@ -46,7 +47,7 @@ def generalise(
     extra: Mapping[str, str],
     kept: Collection[str] = (),
     embedded: bool = False,
-) -> dict[str, int]:
+) -> dict[str, Any]:
     """Do to the planned rows of `policy_levels` what their levels say; take that table and its kin away.
 
     Args:
@@ -58,16 +59,17 @@ def generalise(
 
     Returns:
         `rows` planned afterwards, and of the generalised: `protected`, `by_source`, `tiles` and `climates` left out,
-        `media` whose names told the place, `texts` emptied, `refused` rows whose ids told it or the day,
-        `months`, and `dated_media`; see `by_month`.
+        `media` whose names told the place, `texts` emptied, columns of `unknown` names emptied, `refused` rows whose
+        ids told it or the day, `months`, and `dated_media`; see `by_month`.
     """
     if not _count(con, "SELECT count(*) FROM policy_levels"):
         if policy is not None:
             _refused(con)
         _drop(con)
-        return {"rows": _count(con, "SELECT count(*) FROM planned"), **dict.fromkeys(_DONE, 0)}
+        rows = _count(con, "SELECT count(*) FROM planned")
+        return {"rows": rows, **dict.fromkeys(_DONE, 0), "unknown": []}
     _places(con, policy)
-    done = {
+    done: dict[str, Any] = {
         "protected": _count(con, "SELECT count(*) FROM policy_places"),
         "by_source": _count(con, "SELECT count(*) FROM policy_levels WHERE source"),
     }
@@ -77,8 +79,8 @@ def generalise(
     )
     done["refused"] = _refuse_told_ids(con)
     done |= _media(con)
-    emptied = {n: c for n, c in extra.items() if plain(c) not in kept and n not in OWN_COLUMNS}
-    done["texts"] = _texts(con, emptied)
+    columns = {n: c for n, c in extra.items() if n not in OWN_COLUMNS}
+    done |= _texts(con, columns, kept)
     done["climates"] = _count(
         con,
         "SELECT count(*) FROM planned WHERE env IS NOT NULL AND seq IN (SELECT seq FROM policy_places)",
@@ -90,7 +92,7 @@ def generalise(
         f"obscured = true, env = NULL, {LEVEL} = l.level, {GENERALISED} = l.generalised, {WITHHELD} = l.withheld "
         "FROM policy_places l WHERE l.seq = planned.seq"
     )
-    done |= by_month(con, emptied)
+    done |= by_month(con, {n: c for n, c in columns.items() if plain(c) not in kept})
     _reasons(con, embedded)
     _drop(con)
     return {"rows": _count(con, "SELECT count(*) FROM planned"), **done}
@@ -245,16 +247,25 @@ def _media(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
     return {"tiles": tiles, "media": named}
 
 
-def _texts(con: duckdb.DuckDBPyConnection, columns: Mapping[str, str]) -> int:
-    """Empty the cells that tell the place: by the names of their columns, or by what stands in them."""
+def _texts(
+    con: duckdb.DuckDBPyConnection, columns: Mapping[str, str], kept: Collection[str]
+) -> dict[str, Any]:
+    """Empty the cells that may tell the place: by the names of their columns, or by what stands in them."""
     emptied = 0
+    unknown = []
     for name, column in columns.items():
+        if plain(column) in kept and names_place(column):
+            continue
         cell = quoted(name)
-        if tells_place(column):
+        whole = tells_place(column) and plain(column) not in kept
+        if whole:
             which = f"{cell} IS NOT NULL AND seq IN (SELECT seq FROM policy_places)"
         else:
             which = f"seq IN (SELECT p.seq FROM planned p JOIN policy_reach r USING (seq) WHERE {_told(f'p.{cell}')})"
-        emptied += _count(con, f"SELECT count(*) FROM planned WHERE {which}")
+        found = _count(con, f"SELECT count(*) FROM planned WHERE {which}")
+        emptied += found
+        if found and whole and not names_place(column):
+            unknown.append(column)
         con.execute(f"UPDATE planned SET {cell} = NULL WHERE {which}")
     for name in TEXTS:
         cell = quoted(name)
@@ -266,7 +277,7 @@ def _texts(con: duckdb.DuckDBPyConnection, columns: Mapping[str, str]) -> int:
                 f"FROM planned WHERE {which}"
             )
         con.execute(f"UPDATE planned SET {cell} = NULL WHERE {which}")
-    return emptied
+    return {"texts": emptied, "unknown": unknown}
 
 
 def _reasons(con: duckdb.DuckDBPyConnection, embedded: bool) -> None:
@@ -318,6 +329,14 @@ def summed(
         ]  # fmt: skip
         of_them = f"; left out of them: {', '.join(left)}" if left else ""
         out.append(f"{done['protected']:,} rows are generalised before they are encoded{of_them}")
+    if done["unknown"]:
+        first = ", ".join(map(repr, done["unknown"][:_SHOWN]))
+        others = len(done["unknown"]) - _SHOWN
+        out.append(
+            f"{len(done['unknown']):,} columns are emptied in them, since by their names they may tell the place: "
+            f"{first}{f' and {others:,} more' if others > 0 else ''}; `--keep-column NAME` keeps one, but for cells "
+            "with coordinates"
+        )
     if done["months"]:
         out.append(f"{done['months']:,} rows have their dates by the month")
     if done["dated_media"]:
