@@ -19,6 +19,7 @@ from prom3e_index.errors import BundleError, InputError
 from prom3e_index.indexer.policy_expected import too_open
 from prom3e_index.policy.cells import NAMES
 from prom3e_index.policy.generalise import LEVEL
+from prom3e_index.policy.observers import holder_column
 from prom3e_index.policy.rules import Policy, policy_of
 
 if TYPE_CHECKING:
@@ -160,12 +161,14 @@ def more_open(index: Path, now: dict[str, Any], policy: Policy) -> list[str]:
         live = np.zeros(bundle.places, bool)
         live[bundle.live] = True
     out: list[str] = []
+    holder = holder_column(now.get("source", {}).get("fields"))
     first = 0
     for segment in now["segments"]:
         con, _ = connect_segments([index / str(segment["name"]) / "metadata.duckdb"], [0])
         try:
             columns = [str(r[0]) for r in con.execute("DESCRIBE every").fetchall()]
-            out += [key for row, key, _, _ in too_open(con, policy, columns) if live[first + row]]
+            asked = too_open(con, policy, columns, holder)
+            out += [key for row, key, _, _ in asked if live[first + row]]
         finally:
             con.close()
         first += int(segment["rows"])
