@@ -92,7 +92,7 @@ def generalise(
         f"obscured = true, env = NULL, {LEVEL} = l.level, {GENERALISED} = l.generalised, {WITHHELD} = l.withheld "
         "FROM policy_places l WHERE l.seq = planned.seq"
     )
-    done |= by_month(con, {n: c for n, c in columns.items() if plain(c) not in kept})
+    done |= by_month(con, columns, kept)
     _reasons(con, embedded)
     _drop(con)
     return {"rows": _count(con, "SELECT count(*) FROM planned"), **done}

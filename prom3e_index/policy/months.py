@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
-from prom3e_index.policy.columns import tells_day
+from prom3e_index.policy.columns import plain, tells_day
 from prom3e_index.policy.matching import quoted
 from prom3e_index.policy.told_places import TEXTS
 from prom3e_index.schema import MEDIA
@@ -35,12 +35,15 @@ def tells_day_sql(cell: str) -> str:
     return f"coalesce({found}, false)"
 
 
-def by_month(con: duckdb.DuckDBPyConnection, columns: Mapping[str, str]) -> dict[str, int]:
+def by_month(
+    con: duckdb.DuckDBPyConnection, columns: Mapping[str, str], kept: Collection[str] = ()
+) -> dict[str, int]:
     """Give the dates of rows by the month whose rules say so, and empty what tells the day.
 
     Args:
         con: The plan's connection, with `policy_levels`.
         columns: Columns of the plan that may be emptied → columns of the table.
+        kept: Plain names of columns that stay, but for cells with the day unless their names are of days.
 
     Returns:
         Numbers of rows, `months`, and of media whose names tell the day, `dated_media`; they stay.
@@ -50,7 +53,10 @@ def by_month(con: duckdb.DuckDBPyConnection, columns: Mapping[str, str]) -> dict
         return {"months": 0, "dated_media": 0}
     for name, column in columns.items():
         cell = quoted(name)
-        which = f"{cell} IS NOT NULL" if tells_day(column) else tells_day_sql(cell)
+        named = tells_day(column)
+        if named and plain(column) in kept:
+            continue
+        which = f"{cell} IS NOT NULL" if named else tells_day_sql(cell)
         con.execute(f"UPDATE planned SET {cell} = NULL WHERE seq IN ({ROWS}) AND {which}")
     for name in (t for t in TEXTS if t != "event_date"):
         which = f"seq IN ({ROWS}) AND {tells_day_sql(quoted(name))}"
