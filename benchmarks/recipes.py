@@ -6,7 +6,8 @@
 FOLDER holds `NAME.npz` with `embeddings` (n, m, d), `present`, `species` and `split` (`train`, `val`), as `encode`
 writes them. RUNS.json is a list of `{"set": NAME, "recipe": NAME, "change": {SETTING: VALUE}, "seeds": [0, 1],
 "steps": [800]}`; with `"rows": 500` so many rows are trained on, in batches of 128. Weights are those of the last
-step. Validation rows judge; see `recipes_judge.py`.
+step. Validation rows judge; see `recipes_judge.py`. `recipes_runs.json` beside this file has the runs of the log's
+table of three seeds.
 """
 
 from __future__ import annotations
