@@ -138,7 +138,8 @@ def level_named(value: object, where: str) -> str:
     Raises:
         InputError: There is no such level; names the nearest.
     """
-    text = f"{value:g}" if isinstance(value, int | float) and not isinstance(value, bool) else value
+    number = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e6
+    text = f"{value:g}" if number else value
     if not isinstance(text, str):
         raise InputError(f"{where} is {value!r:.60}; it must be one of {', '.join(NAMES)}.")
     name = " ".join(text.lower().split())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,9 +76,7 @@ def box_of(value: Any, where: str) -> Box:
     Raises:
         InputError: No four numbers within the globe.
     """
-    numbers = isinstance(value, list) and all(
-        isinstance(v, int | float) and not isinstance(v, bool) and math.isfinite(v) for v in value
-    )
+    numbers = isinstance(value, list) and all(map(_finite, value))
     if not numbers or len(value) != 4:
         raise InputError(f"{where} is {value!r:.80}; it must be [west, south, east, north].")
     west, south, east, north = map(float, value)
@@ -97,6 +94,8 @@ def read_rings(path: Path, where: str) -> Rings:
         InputError: It is not there, is no GeoJSON of polygons in degrees, or has more corners than `MOST_POINTS`.
     """
     try:
+        if not path.is_file() and path.exists():
+            raise InputError(f"{where}: {path} is no file.")
         if path.stat().st_size > _MOST_BYTES:
             raise InputError(f"{where}: {path} has more than {_MOST_BYTES >> 20} MB; simplify it.")
         values = json.loads(path.read_text(encoding="utf-8"))
@@ -141,7 +140,9 @@ def checked_rings(value: Any, where: str) -> Rings:
 
 
 def _finite(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    """Whether a value is a number that a place may be; an integer of 400 digits is beyond every float."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and -1e9 <= value <= 1e9
 
 
 def _rings_of(values: Any, where: str, depth: int = 0) -> Iterator[Any]:

@@ -119,6 +119,8 @@ def read_policy(path: Path) -> Policy:
             nearest that there is.
     """
     try:
+        if not path.is_file() and path.exists():
+            raise InputError(f"The policy {path} is no file.")
         if path.stat().st_size > MOST_BYTES:
             raise InputError(f"The policy {path} has more than {MOST_BYTES >> 20} MB.")
         text = path.read_text(encoding="utf-8")
@@ -165,7 +167,7 @@ def _parsed(
 ) -> Policy:
     try:
         values = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as e:
+    except (ValueError, RecursionError) as e:  # an integer of 5,000 digits is a ValueError
         raise InputError(f"{where} is no TOML: {e}. Nothing was made.") from e
     _known(values, _TOP, where)
     given = values.get("rule", [])
