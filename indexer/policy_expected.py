@@ -35,10 +35,12 @@ def too_open(
     lacking = [f for f in FIELDS if f not in columns]
     more = "".join(f", NULL::{FIELDS[f]} AS {f}" for f in lacking)
     level = quoted(LEVEL) if LEVEL in columns else "NULL::VARCHAR"
-    con.execute(
-        f"CREATE OR REPLACE TABLE planned AS SELECT *, row AS seq{more}, {level} AS stands FROM every"
-    )
     extra = {c: c.removeprefix("source_") for c in columns if c not in FIELDS and c != LEVEL}
+    texts = ", ".join(f"{quoted(c)}::VARCHAR AS {quoted(c)}" for c in extra)  # as of a table
+    cells = f"* REPLACE ({texts})" if texts else "*"
+    con.execute(
+        f"CREATE OR REPLACE TABLE planned AS SELECT {cells}, row AS seq{more}, {level} AS stands FROM every"
+    )
     try:
         if policy is not None:
             has_country = any(plain(c) == "countrycode" for c in extra.values())

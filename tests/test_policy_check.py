@@ -197,6 +197,19 @@ def test_a_leak_is_named_with_its_file_and_row(clean, tmp_path, doctor, file, ro
     assert not any(f.id in OPEN for f in done.findings)
 
 
+def test_columns_that_became_numbers_are_matched_as_texts(tmp_path):
+    """Ids of taxa and of people are numbers in many tables, and so in an index."""
+    rows = [{**r, "taxonID": 5000 + i, "recordedBy": 70 + i} for i, r in enumerate(birds())]
+    index = built(tmp_path, rows, RULE + 'companions = "day"')
+    with duckdb.connect(str(index / "metadata.duckdb"), read_only=True) as con:
+        kinds = dict(con.execute("SELECT column_name, column_type FROM (DESCRIBE observations)").fetchall())  # fmt: skip
+    assert check_policy(index).findings == []
+    table(index, "UPDATE observations SET place_level = NULL WHERE id = 'f2'")
+
+    assert kinds["taxonID"] in ("BIGINT", "INTEGER")
+    assert {f.row for f in check_policy(index).findings if f.file == "metadata.duckdb"} == {1}
+
+
 def test_the_command_ends_with_0_or_1_and_names_the_row(clean, tmp_path):
     def run(index):
         words = [sys.executable, "-m", "prom3e_index.cli.app", "policy", "check", "-i", str(index)]
