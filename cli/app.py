@@ -20,6 +20,7 @@ from prom3e_index.cli import (
     export,
     inspect,
     look,
+    map,
     models,
     policy,
     query,
@@ -61,6 +62,7 @@ app.command("infer")(encode.infer)
 app.command("world")(world.world)
 app.command("demo")(demo.demo)
 app.command("report")(report.report)
+app.command("map")(map.map_)
 app.add_typer(policy.app, name="policy")
 app.add_typer(models.app, name="models")
 app.add_typer(train.app, name="train")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 SECTIONS: dict[str, tuple[str, ...]] = {
-    "Make and ask": ("look", "build", "query", "report", "info", "export"),
+    "Make and ask": ("look", "build", "query", "map", "report", "info", "export"),
     "Change": (
         "add",
         "update",
@@ -38,6 +38,10 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("photos like this one", "prom3e-index query --photo photo.jpg -k 5"),
         ("photos for a sound, within 50 km of a place", "prom3e-index query --sound song.mp3 -t image --near 48.2,16.3,50km"),
         ("places for a name, as a map layer", 'prom3e-index query --name "Ardea cinerea" -t loc --format geojson -o places.geojson'),
+    ),
+    "map": (
+        ("where what a photo shows may live, in cells of 100 km", "prom3e-index map --photo photo.jpg --grid 100km -o where"),
+        ("a taxon of the index, on a lattice of degrees", 'prom3e-index map --taxon "Ardea cinerea" --region -15,30,45,72 --grid 1deg -o heron'),
     ),
     "report": (
         ("a page that shows what the index holds, and a few answers", "prom3e-index report"),

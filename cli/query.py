@@ -197,7 +197,7 @@ def query(
         raise InputError("--embedding FILE.npy and --as MODALITY go together.")
     asked = Query(
         location=location,
-        env=_climate(env) if env is not None else None,
+        env=climate_values(env) if env is not None else None,
         embedding=_vector(embedding) if embedding is not None else None,
         embedding_of=embedding_of,
         target=filled("--target", target),
@@ -248,7 +248,7 @@ def query(
             "sat": [next(given) for _ in sat],
         }
         several |= {"audio": list(given), "text": text}
-        asked = replace(asked, **{m: _one_or_all(v) for m, v in several.items()})
+        asked = replace(asked, **{m: one_or_all(v) for m, v in several.items()})
         opened = perf_counter() - begun
         answer = bundle.search(asked)
         answer.search["milliseconds"] |= {"open": round(opened * 1000, 2)}
@@ -256,7 +256,7 @@ def query(
         write_answer(answer, format, output, hit_columns(bundle), explain)
 
 
-def _one_or_all(given: list[Any]) -> Any:
+def one_or_all(given: list[Any]) -> Any:
     """What a query takes: None, one, or a list."""
     return (given[0] if len(given) == 1 else given) if given else None
 
@@ -275,7 +275,8 @@ def _vector(path: Path) -> list[float]:
         raise InputError(f"{path} cannot be read as a plain .npy vector: {e}.") from e
 
 
-def _climate(text: str) -> list[float]:
+def climate_values(text: str) -> list[float]:
+    """What `--env` gives: numbers between commas, or those of a .npy."""
     from prom3e_index.errors import InputError
 
     if text.endswith(".npy"):

@@ -25,11 +25,15 @@ VALUES: dict[str, str] = {
     "train align --init": "FOLDER", "--add": "NAME:WIDTH", "--lr": "RATE", "--set": "SETTING=VALUE",
     "--export": "LAYOUT", "--name": "NAME", "--anchor": "MODEL", "--loss": "NAME", "--warmup": "SHARE",
     "--schedule": "NAME", "--precision": "NAME", "--cache": "FOLDER", "--revision": "NAME",
+    "--region": "REGION", "--grid": "CELLS", "--crs": "EPSG", "--like": "RASTER", "--mask": "MASK",
+    "map --output": "FOLDER",
 }  # fmt: skip
 """Option or argument → the word for its value, where it is not that of its type (FILE, FOLDER, N, NUMBER, TEXT)."""
 
 DEFAULTS: dict[str, str] = {
     "--hub": "the hub's cache",
+    "map --space": "the model's for maps",
+    "map --cache": "the user's",
     "--model": "the one the index was made with",
     "build --model": "taxabind where it is on the machine; mini for the demo world",
     "encode --model": "taxabind where it is on the machine; mini for the demo world",

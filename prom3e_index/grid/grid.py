@@ -41,8 +41,9 @@ class Grid:
         affine: (a, b, c, d, e, f) of the raster: x = a·column + c, y = e·row + f, with e < 0.
         shape: Rows and columns of the raster.
         region: What it shows.
-        size_deg: The shorter side of a cell as degrees of latitude.
+        size_deg: Side of a square of a cell's area as degrees of latitude, at most twice the shorter side.
         equal_area: Whether all cells have one true area.
+        snapped: Whether it lies on a lattice of the whole Earth, so that no other map has cells shifted by a part.
         hexagons: (n,) uint64 cells of H3, ascending; None for others.
         resolution: Of these.
     """
@@ -56,6 +57,7 @@ class Grid:
     equal_area: bool = False
     hexagons: NDArray[np.uint64] | None = field(default=None, repr=False)
     resolution: int | None = None
+    snapped: bool = True
 
     @classmethod
     def of(
@@ -99,13 +101,15 @@ class Grid:
         """
         crs, affine, shape = lattice_of(Path(raster))
         _check(shape[0] * shape[1], f"{raster}")
-        step = min(abs(affine[0]), abs(affine[4]))
+        step = _side(affine[0], -affine[4])
         if crs.is_projected:
             step *= crs.linear_units_factor[1] / _DEGREE_M
         projection = Projection(crs_name(crs))
         region = Region(f"as {Path(raster).name}", projection.spans(affine, shape))
         name = f"as {Path(raster).name}"
-        return cls(name, crs_name(crs), affine, shape, region, step, is_equal_area(crs))
+        return cls(
+            name, crs_name(crs), affine, shape, region, step, is_equal_area(crs), snapped=False
+        )
 
     @classmethod
     def _degrees(cls, region: Region, asked: Cells) -> Grid:
@@ -128,7 +132,9 @@ class Grid:
         _check(shape[0] * shape[1], name)
         wide, high = (east - west) / shape[1], (north - south) / shape[0]
         affine = (wide, 0.0, west, 0.0, -high, north)
-        return cls(f"{name} on {DEGREES}", DEGREES, affine, shape, region, min(wide, high))
+        return cls(
+            f"{name} on {DEGREES}", DEGREES, affine, shape, region, _side(wide, high), snapped=False
+        )
 
     @classmethod
     def _metric(cls, region: Region, asked: Cells, crs: Any) -> Grid:
@@ -308,6 +314,10 @@ class Grid:
         if self.hexagons is not None:
             told.update(self.hexagons.tobytes())
         return told.hexdigest()[:16]
+
+
+def _side(wide: float, high: float) -> float:
+    return min(math.sqrt(wide * high), 2 * min(wide, high))
 
 
 def _whole(values: Floats) -> Floats:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 Inside = Callable[[Floats, Floats], NDArray[np.bool_]]
 KINDS = ("land", "climate", "none")
+PLANET = "planet"
+"""The land of the invented planet, in place of the Earth's."""
 _PART = 500_000
 
 
@@ -70,6 +72,8 @@ def mask_of(grid: Grid, kind: str = "land", climate: ClimateRaster | None = None
             )
         raster = climate
         tests.append((lambda lat, lon: raster.lookup(lat, lon)[1], f"known in {climate.path.name}"))
+    elif kind == PLANET:
+        tests.append((_planet, "land of the invented planet"))
     elif kind not in KINDS:
         tests.append((_file(Path(kind)), Path(kind).name))
     inside = np.zeros(len(grid), bool)
@@ -92,6 +96,12 @@ def mask_of(grid: Grid, kind: str = "land", climate: ClimateRaster | None = None
 def words_of(tests: Sequence[tuple[Inside, str]]) -> str:
     """What some tests are made of; `none` without any."""
     return "; ".join(words for _, words in tests) or "none"
+
+
+def _planet(latitude: Floats, longitude: Floats) -> NDArray[np.bool_]:
+    from prom3e_index.world import planet
+
+    return planet.is_land(planet.fields(latitude, longitude))
 
 
 def _within(some: tuple[Outline, ...]) -> Inside:

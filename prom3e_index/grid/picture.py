@@ -33,9 +33,10 @@ def write_picture(
     title: str,
     below: Sequence[str],
     points: tuple[Floats, Floats] | None = None,
+    coast: bool = True,
 ) -> None:
     """Write a band as PNG; see `picture_png`."""
-    path.write_bytes(picture_png(grid, band, title=title, below=below, points=points))
+    path.write_bytes(picture_png(grid, band, title=title, below=below, points=points, coast=coast))
 
 
 def picture_png(
@@ -45,6 +46,7 @@ def picture_png(
     title: str,
     below: Sequence[str],
     points: tuple[Floats, Floats] | None = None,
+    coast: bool = True,
 ) -> bytes:
     """A band as PNG.
 
@@ -54,6 +56,7 @@ def picture_png(
         title: Above the map.
         below: Lines under it; say there what the values are not.
         points: Latitudes and longitudes of places that are marked.
+        coast: Draw the Earth's coast; another planet has none of it.
 
     Raises:
         InputError: The band has no fixed scale.
@@ -83,7 +86,7 @@ def picture_png(
         extent=(left, right, bottom, top), vmin=band.low, vmax=band.high, cmap=band.colours,
         interpolation="nearest", aspect="auto", zorder=1,
     )  # fmt: skip
-    for x, y in lines(grid, outlines("land")[0].rings):
+    for x, y in lines(grid, outlines("land")[0].rings) if coast else ():
         axes.plot(x, y, color=_COAST, linewidth=0.6, zorder=2)
     for outline in grid.region.outlines:
         for x, y in lines(grid, outline.rings):

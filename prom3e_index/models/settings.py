@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from prom3e_index.errors import ModelError, near_names
+from prom3e_index.schema import SPACES
 
 MODALITY = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 NOT_STATED = "not stated"
@@ -29,6 +30,7 @@ _TOP = {
     "licence",
     "repositories",
     "confidence",
+    "maps",
 }
 _MIXED = {"delta", "gamma", "epsilon"}
 
@@ -79,7 +81,7 @@ def check_settings(settings: Mapping[str, Any], where: Path) -> None:
             number(f"repositories.{name}.bytes", facts["bytes"])
     if not isinstance(settings.get("planet", False), bool):
         raise wrong("planet", settings["planet"], "true or false")
-    for key in ("encoder", "mvae", "preprocess", "weights", "hubs", "confidence"):
+    for key in ("encoder", "mvae", "preprocess", "weights", "hubs", "confidence", "maps"):
         table(key, settings.get(key, {}))
     _check_modalities(settings["mvae"], where)
     for key in ("decode", "hidden", "source"):
@@ -103,6 +105,9 @@ def check_settings(settings: Mapping[str, Any], where: Path) -> None:
     for key, value in settings.get("hubs", {}).items():
         if key in ("method", "bank"):
             text(f"hubs.{key}", value)
+    known(settings.get("maps", {}), {"space"}, "maps.")
+    if settings.get("maps", {}).get("space", SPACES[0]) not in SPACES:
+        raise wrong("maps.space", settings["maps"]["space"], f"one of {', '.join(SPACES)}")
     known(settings.get("confidence", {}), {"file"}, "confidence.")
     if "confidence" in settings:
         text("confidence.file", settings["confidence"].get("file"))

@@ -173,6 +173,21 @@ def _named(batch: Any) -> Iterator[tuple[int, Names]]:
         yield number, names_of(dict(zip(_OWN, values, strict=False)), tuple(values[len(_OWN) :]))
 
 
+def rules_for(policy: Policy, cells: Mapping[str, str | None]) -> list[Rule]:
+    """The rules that a taxon meets by its names, wherever and whenever it is; rules for every taxon among them.
+
+    Args:
+        policy: The policy.
+        cells: Ranks, `scientific_name`, `common_name` and `text` of the taxon.
+    """
+    asked: dict[str, list[Rule]] = {}
+    for rule in policy.rules:
+        for name in rule.names:
+            asked.setdefault(name, []).append(rule)
+    met = _met(names_of(cells), asked, by_last_word(asked))
+    return [r for r in policy.rules if r.taxon is None or r.number in met]
+
+
 def _met(
     named: Names, asked: Mapping[str, list[Rule]], by_last: Mapping[str, list[str]]
 ) -> set[int]:

@@ -132,7 +132,7 @@ def answers(
 
         def take() -> list[Asked]:
             part = [Asked(q) for q in islice(incoming, AT_ONCE)]
-            _begin(bundle, part, eligible, pool)
+            begin(bundle, part, eligible, pool)
             return part
 
         part = take()
@@ -148,7 +148,7 @@ def answer(bundle: BundleFolder, query: Query) -> Answer:
     query.check(bundle.modalities)
     media = bool(query.media())
     with DecodePool(min(4, len(query.media()))) if media else nullcontext() as pool:
-        _begin(bundle, [asked], Eligible(bundle), pool, clock)
+        begin(bundle, [asked], Eligible(bundle), pool, clock)
         (found,) = _finish(bundle, [asked], pool, clock)
     if isinstance(found, Prom3eError):
         raise found
@@ -177,7 +177,7 @@ class Eligible:
         return self._kept[f]
 
 
-def _begin(
+def begin(
     bundle: BundleFolder,
     part: Sequence[Asked],
     eligible: Eligible,
@@ -235,7 +235,7 @@ def _finish(
         answered = [i for i, a in enumerate(same) if a.refused is None]
         if answered:
             some = [same[i] for i in answered]
-            _complete(bundle, model, some, x[answered], present[answered], clock)
+            complete(bundle, model, some, x[answered], present[answered], clock)
             with clock.step("search"):
                 _search_together(bundle, some)
     return [_one(bundle, asked, clock, len(part)) for asked in part]
@@ -248,7 +248,7 @@ def _take_notes(pool: DecodePool, part: Sequence[Asked]) -> None:
                 asked.notes.append(f"{path.name}: {pool.notes[path]}")
 
 
-def _complete(
+def complete(
     bundle: BundleFolder,
     model: Model,
     part: Sequence[Asked],

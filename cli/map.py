@@ -1,0 +1,160 @@
+"""`prom3e-index map`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from prom3e_index.cli.options import DEFAULT_INDEX, Device, Hub, Index, OtherModel
+
+
+def map_(
+    index: Index = DEFAULT_INDEX,
+    image: Annotated[
+        list[Path],
+        typer.Option("--image", "--photo", help="Photo to ask with; several are averaged."),
+    ] = [],  # noqa: B006 - Typer copies it
+    sat: Annotated[
+        list[Path], typer.Option("--sat", "--tile", help="Satellite tile to ask with.")
+    ] = [],  # noqa: B006
+    audio: Annotated[
+        list[Path], typer.Option("--audio", "--sound", help="Recording to ask with.")
+    ] = [],  # noqa: B006
+    location: Annotated[
+        str | None, typer.Option("--location", "--place", help="Place to ask with, in degrees.")
+    ] = None,
+    env: Annotated[
+        str | None,
+        typer.Option(
+            "--env", "--climate-values", help="Climate to ask with: 20 values, or a .npy of them."
+        ),
+    ] = None,
+    text: Annotated[
+        list[str], typer.Option("--text", "--name", help="Name to ask with, scientific or common.")
+    ] = [],  # noqa: B006
+    taxon: Annotated[
+        str | None,
+        typer.Option(
+            "--taxon",
+            help="Ask with the index's own observations of this taxon, in place of a query.",
+        ),
+    ] = None,
+    region: Annotated[
+        str,
+        typer.Option(
+            "--region",
+            help="What is shown: world, conus, a country (AUT), a state (US-CA), a box, or a .geojson of polygons.",
+        ),
+    ] = "world",
+    grid: Annotated[
+        str,
+        typer.Option(
+            "--grid",
+            help="Cells: 25km, 0.1deg, 5min, 250x500 (rows x columns of the region), or h3:5.",
+        ),
+    ] = "25km",
+    crs: Annotated[
+        str | None,
+        typer.Option("--crs", help="Reference system of kilometres, an EPSG code as 5070 or 3035."),
+    ] = None,
+    like: Annotated[
+        Path | None,
+        typer.Option("--like", help="A raster whose grid and reference system are taken exactly."),
+    ] = None,
+    samples: Annotated[
+        int, typer.Option("--samples", help="Places of a cell that are averaged: 1, 4, 9 or 16.")
+    ] = 4,
+    mask: Annotated[
+        str,
+        typer.Option(
+            "--mask",
+            help="Cells that are mapped: land, climate (where --climate has values), none, or a .geojson or .tif.",
+        ),
+    ] = "land",
+    climate: Annotated[
+        Path | None,
+        typer.Option(
+            "--climate", help="Climate raster, so that cells have a climate besides a place."
+        ),
+    ] = None,
+    space: Annotated[
+        str | None,
+        typer.Option(
+            "--space",
+            help="Where query and cells are compared: hybrid, encoder, reconstructed or hidden.",
+        ),
+    ] = None,
+    paper: Annotated[
+        bool,
+        typer.Option(
+            "--paper",
+            help="As the paper's maps: the query's own embedding with what each cell is completed to.",
+        ),
+    ] = False,
+    cache: Annotated[
+        Path | None, typer.Option("--cache", help="Folder where cells are kept for the next query.")
+    ] = None,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Keep no cells.")] = False,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder that is made.")] = Path(
+        "map"
+    ),
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the map in that folder.")
+    ] = False,
+    model: OtherModel = None,
+    hub: Hub = None,
+    device: Device = "cpu",
+) -> None:
+    """Map where a photo, sound, name or taxon may live, as GeoTIFF, picture and JSON; no probability."""
+    from prom3e_index.cli.query import climate_values, one_or_all
+    from prom3e_index.cli.screen import progress, say
+    from prom3e_index.cli.stdin import piped
+    from prom3e_index.errors import InputError
+    from prom3e_index.maps.files import write_map
+    from prom3e_index.maps.run import MapConfig, make_map
+    from prom3e_index.maps.spaces import maps_space
+    from prom3e_index.search.query import Query
+    from prom3e_index.search.run import Bundle
+
+    if output.exists() and not overwrite:
+        raise InputError(f"{output} exists; name another folder with -o, or give --overwrite.")
+    if paper and space is not None:
+        raise InputError(f"--paper is a space of its own; leave out --space {space}.")
+    config = MapConfig(
+        region=region, cells=grid, crs=crs, like=like, samples=samples, mask=mask, climate=climate, paper=paper,
+        cache=cache, keep=not no_cache,
+    )  # fmt: skip
+    with piped([*image, *sat, *audio]) as files, Bundle.open(index) as bundle, progress() as show:
+        given = iter(files)
+        several: dict[str, list[Any]] = {
+            "image": [next(given) for _ in image],
+            "sat": [next(given) for _ in sat],
+        }
+        several |= {"audio": list(given), "text": text}
+        opened = bundle.model(model, hub, device)
+        query = Query(
+            **{m: one_or_all(v) for m, v in several.items()},
+            location=location,
+            env=climate_values(env) if env is not None else None,
+            space=space or maps_space(opened),  # type: ignore[arg-type]  # checked by the query
+            model=model,
+            hub=hub,
+            device=device,
+        )
+        mapped = make_map(bundle, query, config, taxon, show)
+        facts = write_map(output, bundle, opened, mapped, overwrite=overwrite)
+    spread = facts["similarity"]
+    say(
+        f"{output}: {facts['query']}, {facts['cells']:,} cells of {facts['grid']['name']}; similarity "
+        f"{spread['lowest']:.2f} to {spread['highest']:.2f}, which is no probability"
+    )
+    say(
+        f"  {facts['extrapolated_share']:.0%} of the cells lie beyond what the index's observations know",
+        err=True,
+    )
+    if facts["means_nothing"]:
+        from prom3e_index.search.meaning import MEANINGLESS
+
+        say(f"  {MEANINGLESS}", err=True)
