@@ -93,7 +93,7 @@ def question_of(bundle: Bundle, model: Model, query: Query, taxon: str | None) -
     allowed = finest(bundle, [one for many in known for one in many], likely)
     assert asked.vector is not None and asked.weights is not None  # it was completed
     title = known[0][0]["scientific_name"] if known else None
-    rows = _rows(bundle, title) if title else np.zeros(0, np.int64)
+    rows = taxon_rows(bundle, title) if title else np.zeros(0, np.int64)
     return Question(
         set_key(visible, model.modalities) + (f" ({title})" if title else ""), visible, asked.vector, x, asked.weights,
         query.space, asked.sigma, title, rows, _hash(asked.vector, x), allowed,
@@ -103,7 +103,7 @@ def question_of(bundle: Bundle, model: Model, query: Query, taxon: str | None) -
 def _of_taxon(bundle: Bundle, model: Model, query: Query, taxon: str) -> Question:
     names = _names(bundle, taxon)
     allowed = finest(bundle, names or [{"scientific_name": taxon, "text": taxon}], [])
-    rows = _rows(bundle, taxon)
+    rows = taxon_rows(bundle, taxon)
     if not len(rows):
         every = bundle.eligible(Filter(taxon=taxon))
         if every is None or not len(every):
@@ -147,7 +147,7 @@ def _names(bundle: Bundle, name: str) -> list[Names]:
     return [names_of_taxon(t) for t in bundle.metadata.known_taxa(name, bundle.several)]
 
 
-def _rows(bundle: Bundle, taxon: str) -> NDArray[np.int64]:
+def taxon_rows(bundle: Bundle, taxon: str) -> NDArray[np.int64]:
     """Rows of a taxon whose places are told, ascending."""
     found = bundle.eligible(Filter(taxon=taxon, where=_open(bundle)))
     return np.zeros(0, np.int64) if found is None else np.asarray(found, np.int64)
