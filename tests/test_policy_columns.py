@@ -6,10 +6,12 @@ import csv
 
 import pytest
 from conftest import shared
-from policies import RULE
+from policies import RULE, built
 from policy_plans import planned
 
+from prom3e_index.exports.write import write_export
 from prom3e_index.policy.columns import denied, names_place, tells_place
+from prom3e_index.search.run import Bundle
 
 FALCON = {"species": "Falco rusticolus", "latitude": 52.31312, "longitude": 13.44531}
 TIT = {"species": "Parus major", "latitude": 48.20815, "longitude": 16.37382}
@@ -97,3 +99,15 @@ def test_what_biologists_export_keeps_its_biology():
                 seen += 1
                 assert denied(c) or not tells_place(c) or "remarks" in c.lower(), c
     assert seen >= 5
+
+
+def test_an_export_keeps_rows_in_order_and_only_names_of_places_are_emptied_in_it(tmp_path):
+    """Rows that their source obscured, in an index without a policy: what a build left, an export leaves."""
+    rows = [{"id": "f", **FALCON, "coordinateUncertaintyInMeters": 28000, "coordinates_obscured": "true",
+             "notes": "seen", "locality": "Wood"}, {"id": "p", **TIT, "notes": "seen", "locality": "Wood"}]  # fmt: skip
+    index = built(tmp_path, rows, None)
+    write_export(Bundle.open(index), tmp_path / "out.csv")
+    with (tmp_path / "out.csv").open(encoding="utf-8", newline="") as f:
+        told = [(r["row"], r["id"], r["notes"], r["locality"]) for r in csv.DictReader(f)]
+
+    assert told == [("0", "f", "seen", ""), ("1", "p", "seen", "Wood")]

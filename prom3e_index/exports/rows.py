@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prom3e_index.bundle.filters import Filter, quoted
-from prom3e_index.policy.columns import denied, plain, tells_place
+from prom3e_index.policy.columns import denied, names_place, plain
 from prom3e_index.schema import FIELDS
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class Rows:
         hides = "obscured" in self.bundle.columns
         for column in self.columns:
             name = quoted(column)
-            tells = column == "sat" or (column not in FIELDS and tells_place(column))
+            tells = column == "sat" or (column not in FIELDS and names_place(column))
             tells = tells and plain(column.removeprefix("source_")) not in kept
             hidden = hides and tells and not column.startswith("has_")
             cells.append(
