@@ -15,6 +15,7 @@ from prom3e_index.cli import (
     certify,
     change,
     demo,
+    diversity,
     encode,
     evaluate,
     export,
@@ -63,6 +64,7 @@ app.command("world")(world.world)
 app.command("demo")(demo.demo)
 app.command("report")(report.report)
 app.command("map")(map.map_)
+app.command("diversity")(diversity.diversity)
 app.add_typer(policy.app, name="policy")
 app.add_typer(models.app, name="models")
 app.add_typer(train.app, name="train")

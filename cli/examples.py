@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 SECTIONS: dict[str, tuple[str, ...]] = {
-    "Make and ask": ("look", "build", "query", "map", "report", "info", "export"),
+    "Make and ask": ("look", "build", "query", "map", "diversity", "report", "info", "export"),
     "Change": (
         "add",
         "update",
@@ -99,6 +99,10 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     "history": (
         ("what changed, and when", "prom3e-index history"),
         ("of another index", "prom3e-index history -i birds.p3i"),
+    ),
+    "diversity": (
+        ("species rarefied to 3 records, in cells of 60 degrees", "prom3e-index diversity birds.csv --region world --grid 60deg --rarefy 3 --mask none"),
+        ("of an index, with the model's uncertainty", "prom3e-index diversity index.p3i --region world --grid 60deg --rarefy 3 --mask none -o of-index"),
     ),
     "certify": (
         ("does the search find here what it should, and how fast", "prom3e-index certify --sample 20"),

@@ -79,7 +79,7 @@ def picture_png(
     whole_w, whole_h = figure.get_size_inches()
     axes = figure.add_axes((0.7 / whole_w, foot / whole_h, wide / whole_w, high / whole_h))
     axes.set_facecolor(_SEA)
-    drawn = grid.raster(np.asarray(band.values, np.float32))
+    drawn = grid.raster(np.asarray(band.cells(), np.float32))
     step = max(1, math.ceil(max(rows, columns) / _MOST_PIXELS))
     shown = axes.imshow(
         np.ma.masked_invalid(drawn[step // 2 :: step, step // 2 :: step]),

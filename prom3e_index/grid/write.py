@@ -6,7 +6,7 @@ import json
 import math
 import re
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,7 +32,8 @@ class Band:
 
     Attributes:
         name: As software shows it: letters, digits and `_`.
-        values: (n,) NaN where there is none.
+        values: (n,) NaN where there is none; or what makes them, asked each time they are needed, so that of many
+            bands of a large grid one at a time is in memory.
         units: Of the values, empty for plain numbers.
         words: What it is, in a sentence.
         low: Least value of its colours; the same in every map. None where no scale is fixed.
@@ -41,12 +42,16 @@ class Band:
     """
 
     name: str
-    values: NDArray[Any] = field(repr=False)
+    values: NDArray[Any] | Callable[[], NDArray[Any]] = field(repr=False)
     units: str = ""
     words: str = ""
     low: float | None = None
     high: float | None = None
     colours: str = "viridis"
+
+    def cells(self) -> NDArray[Any]:
+        """(n,) the values."""
+        return self.values() if callable(self.values) else self.values
 
 
 def write_raster(path: Path, grid: Grid, bands: Sequence[Band], tags: Mapping[str, str]) -> None:
@@ -63,8 +68,6 @@ def write_raster(path: Path, grid: Grid, bands: Sequence[Band], tags: Mapping[st
 
     if not bands:
         raise InputError("A map has at least one band.")
-    for band in bands:
-        _check(band, grid)
     with TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
         plain, made = Path(folder) / "plain.tif", Path(folder) / "cog.tif"
         profile = {
@@ -75,7 +78,7 @@ def write_raster(path: Path, grid: Grid, bands: Sequence[Band], tags: Mapping[st
         with rasterio.Env(GDAL_NUM_THREADS=1), rasterio.open(plain, "w", **profile) as tif:
             tif.update_tags(AREA_OR_POINT="Area", **dict(tags))
             for i, band in enumerate(bands, 1):
-                tif.write(_filled(grid, band), i)
+                tif.write(_filled(grid, _checked(grid, band)), i)
                 tif.set_band_description(i, band.name)
                 tif.set_band_unit(i, band.units)
                 tif.update_tags(i, long_name=band.words, units=band.units)
@@ -91,19 +94,21 @@ def write_raster(path: Path, grid: Grid, bands: Sequence[Band], tags: Mapping[st
         made.replace(path)
 
 
-def _check(band: Band, grid: Grid) -> None:
+def _checked(grid: Grid, band: Band) -> NDArray[Any]:
+    values = band.cells()
     if not _NAME.match(band.name):
         raise InputError(f"A band is named {band.name!r:.80}; letters, digits and _ are needed.")
-    if band.values.shape != (len(grid),):
+    if values.shape != (len(grid),):
         raise InputError(
-            f"Band {band.name} has {band.values.shape} values, {grid.name} has {len(grid):,} cells."
+            f"Band {band.name} has {values.shape} values, {grid.name} has {len(grid):,} cells."
         )
-    if np.isinf(band.values).any() or (band.values == NODATA).any():
-        raise InputError(f"Band {band.name} holds values that are infinite, or {NODATA:g}.")  # fmt: skip
+    if np.isinf(values).any() or (values == NODATA).any():
+        raise InputError(f"Band {band.name} holds values that are infinite, or {NODATA:g}.")
+    return values
 
 
-def _filled(grid: Grid, band: Band) -> NDArray[np.float32]:
-    drawn = grid.raster(band.values)
+def _filled(grid: Grid, values: NDArray[Any]) -> NDArray[np.float32]:
+    drawn = grid.raster(values)
     return np.where(np.isnan(drawn), NODATA, drawn).astype(np.float32)
 
 
@@ -116,7 +121,7 @@ def _read_back(path: Path, grid: Grid, bands: Sequence[Band]) -> None:
         same &= tuple(tif.transform)[:6] == grid.affine and tif.nodata == NODATA
         same &= tif.descriptions == tuple(b.name for b in bands)
         for i, band in enumerate(bands, 1):
-            same = same and np.array_equal(tif.read(i), _filled(grid, band))
+            same = same and np.array_equal(tif.read(i), _filled(grid, band.cells()))
     if not same:
         raise Prom3eError(
             f"{path.name}: what was written reads otherwise: its reference system, lattice or values differ. The "

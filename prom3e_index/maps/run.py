@@ -148,7 +148,7 @@ def make_map(
         "encoded_places": gallery.encoded,
         "similarity": _spread(scores),
         "extrapolated_share": float(np.mean(far < 0 if climate is not None else far > FAR)),
-        "records_shown": int(np.nansum(bands[-1].values)),
+        "records_shown": int(np.nansum(bands[-1].cells())),
         "records_left_out_as_their_place_is_hidden_or_unknown": left_out,
     }
     return Mapped(config, grid, mask, question, gallery, scores, bands, facts)

@@ -52,6 +52,17 @@ def observer_cells(columns: Mapping[str, str], holder: str | None) -> list[str]:
     return [f"{quoted(n)}::VARCHAR" for n in names]
 
 
+def observer_column(columns: Mapping[str, str], holder: str | None) -> str | None:
+    """The one column that tells best who observed, of those of `observer_cells`: the first; None where none does."""
+    named = next((n for n, column in columns.items() if plain(column) in _OBSERVERS), None)
+    return named or (None if holder is None else "rights_holder")
+
+
+def nobody(text: str) -> bool:
+    """Whether a cell of observers names none: `anonymous`, `?`."""
+    return not any(c.isalnum() for c in text) or text.strip().rstrip(".").lower() in _NOBODY
+
+
 def days_of_observers(relation: str, cells: Sequence[str], *carried: str) -> str:
     """SQL of who observed rows when: `who`, `a`, `b` (first and last day) and the columns carried along.
 

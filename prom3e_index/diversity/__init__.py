@@ -1,0 +1,1 @@
+"""How diverse places are: records counted by cell and species, estimators, bands, what they go together with."""
