@@ -116,6 +116,8 @@ def _check(bundle: Bundle, chosen: Filter, about: About) -> None:
     found = faults(rows)
     for fault in found:
         say(shown(f"FAULT {fault}"))
+    if about.lacking():
+        say(f"not stated, and asked for by GBIF: {', '.join(about.lacking())}")
     if found:
         say(
             f"{plural(len(found), 'kind')} of faults in {len(rows):,} rows; nothing was written. Correct the table, "
@@ -124,5 +126,3 @@ def _check(bundle: Bundle, chosen: Filter, about: About) -> None:
         )
         raise typer.Exit(1)
     say(f"{len(rows):,} rows, no fault; the country of a place is not compared")
-    if about.lacking():
-        say(f"not stated, and asked for by GBIF: {', '.join(about.lacking())}")

@@ -161,7 +161,7 @@ def query(
         typer.Option(
             "--format",
             "-f",
-            help="Format of the answer: table, json, jsonl, csv, geojson, parquet, gpkg, geoparquet or dwca; of "
+            help="Format of the answer: table, json, jsonl, csv, geojson, parquet, gpkg, geoparquet, h3 or dwca; of "
             "--queries jsonl, csv or parquet.",
         ),
     ] = None,

@@ -22,8 +22,19 @@ if TYPE_CHECKING:
     from prom3e_index.exports.write import Exported
     from prom3e_index.search.answered import Answer
 
-FORMATS = ("table", "json", "jsonl", "csv", "geojson", "parquet", "gpkg", "geoparquet", "dwca")
-NEED_A_FILE = ("parquet", "gpkg", "geoparquet", "dwca")
+FORMATS = (
+    "table",
+    "json",
+    "jsonl",
+    "csv",
+    "geojson",
+    "parquet",
+    "gpkg",
+    "geoparquet",
+    "h3",
+    "dwca",
+)
+NEED_A_FILE = ("parquet", "gpkg", "geoparquet", "h3", "dwca")
 COLUMNS = ("#", "score", "", "name", "id", "place", "date", "licence", "rights holder")
 FILE_WIDTH = 160
 """Columns of a table in a file or a pipe."""
@@ -39,7 +50,7 @@ def write_answer(
     columns: Sequence[str] = (),
     explain: bool = False,
 ) -> None:
-    """Write an answer in one of `FORMATS`, to a file or stdout; `columns` are those of CSV and Parquet.
+    """Write an answer in one of `FORMATS`, to a file or stdout; `columns` are those of CSV on stdout.
 
     What is said beside the hits goes to stderr where the format has no place for it, and what was written too.
     """
@@ -61,9 +72,9 @@ def write_answer(
         text = json_text(answer.to_dict(), indent=2, ascii_only=ascii_only) + "\n"
     elif format == "jsonl":
         text = "".join(json_text(r, ascii_only=ascii_only) + "\n" for r in found)
-    elif format == "csv":
+    elif format == "csv" and output is None:
         text = export.csv_text(found, columns)
-    elif format == "geojson":
+    elif format == "geojson" and output is None:
         text = export.geojson(found, ascii_only=ascii_only) + "\n"
     if format not in ("table", "json"):  # which hold them
         for line in [f"note: {t}" for t in told(answer)] + notes(answer):
@@ -74,9 +85,7 @@ def write_answer(
     if output is None:
         put_data(text)
         return
-    if format == "parquet":
-        export.write_parquet(found, columns, output)
-    elif format in answers.FORMATS:
+    if format in answers.FORMATS:
         assert isinstance(answer.bundle, Bundle)  # that answered
         written = answers.write_hits(answer, answer.bundle, output, format)
         write_said(written, err=True)

@@ -173,7 +173,9 @@ def test_a_query_written_to_a_file_replaces_it_whole(index, tmp_path, monkeypatc
             ]
         assert b"old old" not in path.read_bytes()
     beside = {
-        f"a.{k}.{b}" for k in ("gpkg", "geoparquet") for b in ("ATTRIBUTION.csv", "CITATION.txt")
+        f"a.{k}.{b}"
+        for k in ("csv", "geojson", "parquet", "gpkg", "geoparquet", "h3")
+        for b in ("ATTRIBUTION.csv", "CITATION.txt")
     }
     assert set(os.listdir(tmp_path)) == {f"a.{k}" for k in render.FORMATS} | beside
 

@@ -101,13 +101,13 @@ def test_what_biologists_export_keeps_its_biology():
     assert seen >= 5
 
 
-def test_an_export_keeps_rows_in_order_and_only_names_of_places_are_emptied_in_it(tmp_path):
-    """Rows that their source obscured, in an index without a policy: what a build left, an export leaves."""
+def test_an_export_keeps_rows_in_order_and_columns_known_to_tell_no_place(tmp_path):
+    """Rows that their source obscured, in an index without a policy."""
     rows = [{"id": "f", **FALCON, "coordinateUncertaintyInMeters": 28000, "coordinates_obscured": "true",
-             "notes": "seen", "locality": "Wood"}, {"id": "p", **TIT, "notes": "seen", "locality": "Wood"}]  # fmt: skip
+             "notes": "seen", "sex": "female", "locality": "Wood"}, {"id": "p", **TIT, "notes": "seen", "sex": "male", "locality": "Wood"}]  # fmt: skip
     index = built(tmp_path, rows, None)
     write_export(Bundle.open(index), tmp_path / "out.csv")
     with (tmp_path / "out.csv").open(encoding="utf-8", newline="") as f:
-        told = [(r["row"], r["id"], r["notes"], r["locality"]) for r in csv.DictReader(f)]
+        told = [(r["row"], r["id"], r["sex"], r["notes"], r["locality"]) for r in csv.DictReader(f)]
 
-    assert told == [("0", "f", "seen", ""), ("1", "p", "seen", "Wood")]
+    assert told == [("0", "f", "female", "", ""), ("1", "p", "male", "seen", "Wood")]

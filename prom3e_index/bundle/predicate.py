@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from prom3e_index.bundle.predicate_words import in_words
 from prom3e_index.errors import InputError, near_names
+from prom3e_index.policy.columns import denied
 
 if TYPE_CHECKING:
     import duckdb
@@ -148,6 +149,12 @@ def _refused(tree: Any) -> str:
             continue
         if kind not in _CLASSES:
             return _NAMED.get(kind, f"{kind.lower().replace('_', ' ')}, which no predicate needs")
+        if kind == "COLUMN_REF":
+            names = [str(n) for n in node.get("column_names", ())]
+            if hidden := next((n for n in names if denied(n)), None):
+                return (
+                    f"{hidden}, a column of true places that are hidden: no filter compares with it"
+                )
         if kind == "OPERATOR" and not _OPERATORS.fullmatch(str(node.get("type"))):
             return f"{str(node.get('type')).lower().replace('_', ' ')}, which is not allowed"
         if kind == "FUNCTION":

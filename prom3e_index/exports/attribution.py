@@ -26,6 +26,8 @@ HEAD = (
     "rights_holder", "licence", "licence_stated", "photo_licence", "sound_licence", "source", "rows", "photos",
     "sounds",
 )  # fmt: skip
+SIGNS = {ATTRIBUTION: ",".join(HEAD), CITATION: "by prom3e-index ", DERIVED: "datasetKey,count"}
+"""What tells each of these files from one of the same name that somebody else wrote."""
 _MOST = 1_000
 """Citations and data sets that are named one by one; of further ones the number is said."""
 _DATASETS = ("datasetkey",)
@@ -159,6 +161,10 @@ class Attribution:
     def licence(self) -> str | None:
         """The licence of the whole: the most restrictive of rows, photos and sounds; None of nothing."""
         return roll_up(code for key in self._groups for code in _codes(key))
+
+    def of_records(self) -> str | None:
+        """The licence of the observations together, without their photos and sounds; None of nothing."""
+        return roll_up(code_of(stated) for _, stated, *_ in self._groups)
 
     def said(self) -> str:
         """The licence of the whole, and of which rows it comes."""

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from prom3e_index.errors import InputError
 from prom3e_index.exports.attribution import named, text_column
-from prom3e_index.exports.occurrences import Occurrences
+from prom3e_index.exports.occurrences import Occurrences, none_counted
 from prom3e_index.exports.rows import Rows
 from prom3e_index.exports.terms import basis, plain
 from prom3e_index.licences import licence_columns
@@ -180,6 +180,11 @@ def _of_values(batch: pa.RecordBatch) -> Iterator[tuple[str, str | None, NDArray
         mask = np.zeros(len(at), bool)
         mask[at >= 0] = wrong[at[at >= 0]]
         yield what, mended, mask
+    none = none_counted(batch).to_numpy(zero_copy_only=False)
+    status = text_column(batch, named(names, "occurrencestatus"))
+    silent = status.is_null().to_numpy(zero_copy_only=False)
+    yield "with a count of 0 and no occurrenceStatus", "absent", none & silent
+    yield "with a count of 0 and an occurrenceStatus that is not absent", None, none & ~silent
     datum = named(names, "geodeticdatum")
     if datum:
         none = text_column(batch, datum).is_null().to_numpy(zero_copy_only=False)

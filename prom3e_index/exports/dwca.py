@@ -156,26 +156,31 @@ def _write_rows(
     import pyarrow.compute as pc
 
     items = _Media(made, licence_columns(rows.columns))
-    known: dict[int, bool] = {}
-    """Occurrences so far, by the hash of their ids: whether each is in the archive."""
+    known: dict[int, tuple[bool, int]] = {}
+    """Occurrences so far, by the hash of their ids: whether each is in the archive, and the hash of its source's id."""
     for batch in rows.batches():
         terms = occurrences.columns(batch)
         ids = terms["occurrenceID"].to_pylist()
         first = np.zeros(len(ids), bool)
         written = np.zeros(len(ids), bool)
+        own = occurrences.ids(batch).to_pylist()
         for i, (name, reason) in enumerate(
             zip(ids, occurrences.reasons(batch, terms), strict=True)
         ):
+            mine = hash(own[i])
             key = hash(name)
             if name is None or key not in known:
                 first[i] = reason is None
                 if reason is not None:
                     made.left_out[reason] += 1
                 if name is not None:
-                    known[key] = reason is None
+                    known[key] = reason is None, mine
+            elif known[key][1] != mine:
+                made.left_out["whose id differs from another's in blanks alone"] += 1
+                continue
             else:
                 made.merged += 1
-            written[i] = name is not None and known[key]
+            written[i] = name is not None and known[key][0]
         kept = batch.filter(pa.array(first))
         made.attribution.add(kept.select([n for n in kept.schema.names if n not in _HAVE]))
         lines = pc.binary_join_element_wise(

@@ -16,7 +16,7 @@ from xml.sax.saxutils import escape, quoteattr
 import prom3e_index
 from prom3e_index.exports.attribution import Attribution
 from prom3e_index.exports.terms import address
-from prom3e_index.licences import roll_up, url_of
+from prom3e_index.licences import url_of
 
 OCCURRENCE = "http://rs.tdwg.org/dwc/terms/Occurrence"
 MULTIMEDIA = "http://rs.gbif.org/terms/1.0/Multimedia"
@@ -64,7 +64,8 @@ def eml(about: About, counted: Attribution, left_out: Sequence[str]) -> str:
     party = f"<organizationName>{xml(about.publisher or NOT_STATED)}</organizationName>"
     if about.contact:
         party += f"<electronicMailAddress>{xml(about.contact)}</electronicMailAddress>"
-    licence = roll_up(counted.licences) or "CC0"  # of the records: photos and sounds say their own
+    whole = counted.licence or "CC0"
+    licence = whole if whole in _TITLES else counted.of_records() or "CC0"
     rights = (
         f"<para>This work is licensed under a <ulink url={quoteattr(url_of(licence) or '')}>"
         f"<citetitle>{_TITLES.get(licence, licence)}</citetitle></ulink>.</para>"
@@ -72,7 +73,14 @@ def eml(about: About, counted: Attribution, left_out: Sequence[str]) -> str:
     paragraphs = [
         f"{counted.rows:,} occurrences of the index {index}, written by prom3e-index {prom3e_index.__version__}. What "
         "the program's model completed is not among them.",
-        f"Licence of the whole: {counted.said()}. The licence of each record stands with it.",
+        f"Licence of the whole: {counted.said()}. The licence of each record, photo and sound stands with it.",
+        *(
+            [
+                f"GBIF names no {whole} for a data set; the licence named below is that of the records alone."
+            ]
+            if licence != whole
+            else []
+        ),
         *left_out,
     ]
     policy = bundle.manifest.get("policy")

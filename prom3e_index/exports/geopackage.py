@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +21,8 @@ if TYPE_CHECKING:
 
 LAYER = "observations"
 _GEOMETRY = "geom"
+_FULL_BYTES = 1 << 16
+"""Less is no room for a further page of a database and its journal."""
 _OWN = (_GEOMETRY, "fid")
 """Columns that every layer has."""
 
@@ -41,7 +46,7 @@ def write_geopackage(
     needs("pyogrio")
     import pyarrow as pa
     from pyogrio import write_arrow
-    from pyogrio.errors import DataSourceError
+    from pyogrio.errors import DataLayerError, DataSourceError, FeatureError
 
     names = free_names(schema.names, _OWN)
     kinds = [_kind(f.type) for f in schema]
@@ -79,7 +84,9 @@ def write_geopackage(
                 layer_options={"GEOMETRY_NAME": _GEOMETRY, "FID": "fid", "SPATIAL_INDEX": "YES"},
             )
             made.replace(new)
-        except DataSourceError as e:
+        except (DataSourceError, DataLayerError, FeatureError) as e:
+            if shutil.disk_usage(made.parent).free < _FULL_BYTES:  # GDAL says no reason
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from e
             raise InputError(f"{path} cannot be written: {e}.") from e
         finally:
             made.unlink(missing_ok=True)

@@ -70,9 +70,9 @@ class Occurrences:
         fields = source.get("fields")
         self._fields: dict[str, Any] = fields if isinstance(fields, dict) else {}
         holders = self._fields.get("rights_holder")
-        self._watched = isinstance(holders, list) and any(
-            isinstance(h, str) and plain(h) in WATCHERS for h in holders
-        )
+        stated = [h for h in holders if isinstance(h, str)] if isinstance(holders, list) else []
+        self._watched = bool(stated) and plain(stated[0]) in WATCHERS
+        self._others = [h for h in stated[1:] if plain(h) not in WATCHERS]
         more = [t for t in self._passed if t not in MADE]
         self.terms: tuple[str, ...] = (*MADE, *more)
         said = {"row", "is_part", "sigma_l1", "taxon_species", *FIELDS, *self._passed.values()}
@@ -162,7 +162,6 @@ class Occurrences:
         def stated(name: str) -> pa.Array:
             return text_column(batch, named([c for c in names if c != name], name))
 
-        n = batch.num_rows
         x, y = places(batch)
         there = pa.array(~np.isnan(x))
         name = text("scientific_name")
@@ -174,8 +173,11 @@ class Occurrences:
             rank = pc.if_else(alone, pc.coalesce(ranked, pa.scalar(level)), rank)
         holder = text("rights_holder")
         recorded = text_column(batch, [c for c in names if plain(c) in WATCHERS])
-        if self._watched:
-            recorded = pc.coalesce(recorded, holder)
+        if (
+            self._watched
+        ):  # of its columns the first alone is gone into it; the others say if it is theirs
+            other = pc.equal(holder, text_column(batch, self._others)).fill_null(False)
+            recorded = pc.coalesce(recorded, pc.if_else(other, None, holder))
         licences = text("license")
         said = {
             "dataGeneralizations": pc.coalesce(
@@ -195,7 +197,10 @@ class Occurrences:
         return {
             "occurrenceID": self.ids(batch),
             "basisOfRecord": pc.coalesce(basis_stated, self._basis(recorded)),
-            "occurrenceStatus": pc.coalesce(stated("occurrencestatus"), _same("present", n)),
+            "occurrenceStatus": pc.coalesce(
+                stated("occurrencestatus"),
+                pc.if_else(none_counted(batch), pa.scalar("absent"), pa.scalar("present")),
+            ),
             "scientificName": pc.coalesce(name, lowest),
             **{r: text(r) for r in RANKED},
             "taxonRank": rank,
@@ -253,6 +258,14 @@ class Occurrences:
         metres = batch.column(names.index("coordinate_uncertainty_m")).cast(pa.float64())
         sound = pc.and_(there, pc.and_(pc.greater(metres, 0), pc.is_finite(metres)))
         return pc.if_else(sound, metres, None).cast(pa.string())
+
+
+def none_counted(batch: pa.RecordBatch) -> pa.Array:
+    """(n,) bool, whether a row says that none was counted."""
+    import pyarrow.compute as pc
+
+    counts = text_column(batch, named(batch.schema.names, "individualcount"))
+    return pc.match_substring_regex(counts, "^0+([.]0+)?$").fill_null(False)
 
 
 def _same(value: str, n: int) -> pa.Array:

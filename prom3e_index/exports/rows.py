@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prom3e_index.bundle.filters import Filter, quoted
-from prom3e_index.policy.columns import denied, names_place, plain
+from prom3e_index.policy.columns import denied, plain, tells_day, tells_place
+from prom3e_index.policy.told_places import tells_alone_sql
 from prom3e_index.schema import FIELDS
 
 if TYPE_CHECKING:
@@ -21,6 +22,11 @@ if TYPE_CHECKING:
 
 BATCH = 8_192
 """Rows of a batch; no more of an index is in memory at once."""
+
+_OWN = ("row", "is_part", "sigma_l1")
+"""Columns of every index that are no field; they tell no place."""
+_NUMBER = "[-+]?[0-9]+([.,][0-9]+)?"
+"""A cell that is a measurement, in a column that is known to tell no place."""
 
 
 @dataclass(frozen=True)
@@ -68,25 +74,30 @@ class Rows:
 
     @cached_property
     def _cells(self) -> str:
-        """SQL of the columns. Of a row whose place is obscured, what tells its true place is empty, its tile too.
+        """SQL of the columns. Of a row whose place is obscured, what may tell its true place is empty, its tile too.
 
-        Columns that the index's policy keeps are kept.
+        Cells of other columns are empty where they hold coordinates. Columns that the index's policy keeps are kept.
         """
         policy = self.bundle.manifest.get("policy")
         stated = policy.get("kept") if isinstance(policy, dict) else None
         kept = stated if isinstance(stated, list) else []
+        if "obscured" not in self.bundle.columns:
+            return ", ".join(map(quoted, self.columns))
         cells = []
-        hides = "obscured" in self.bundle.columns
         for column in self.columns:
             name = quoted(column)
-            tells = column == "sat" or (column not in FIELDS and names_place(column))
-            tells = tells and plain(column.removeprefix("source_")) not in kept
-            hidden = hides and tells and not column.startswith("has_")
-            cells.append(
-                f"CASE WHEN coalesce(obscured, false) THEN NULL ELSE {name} END AS {name}"
-                if hidden
-                else name
-            )
+            own = column not in FIELDS and column not in _OWN and not column.startswith("has_")
+            own = own and plain(column.removeprefix("source_")) not in kept
+            if column == "sat" or (own and tells_place(column)):
+                told = "true"
+            elif own and not tells_day(column):
+                text = f"CAST({name} AS VARCHAR)"
+                told = f"NOT regexp_full_match({text}, '{_NUMBER}') AND {tells_alone_sql(text)}"
+            else:
+                cells.append(name)
+                continue
+            hidden = f"CASE WHEN coalesce({told}, false) THEN NULL ELSE {name} END"
+            cells.append(f"CASE WHEN obscured THEN {hidden} ELSE {name} END AS {name}")
         return ", ".join(cells)
 
     def batches(self, size: int = BATCH) -> Iterator[pa.RecordBatch]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prom3e_index.bundle.filters import Filter
 from prom3e_index.errors import InputError, near_names
-from prom3e_index.exports.attribution import ATTRIBUTION, CITATION, DERIVED, Attribution
+from prom3e_index.exports.attribution import ATTRIBUTION, CITATION, DERIVED, SIGNS, Attribution
 from prom3e_index.exports.cells import NEEDED, RESOLUTION, check_resolution, write_cells
 from prom3e_index.exports.dwca import write_archive
 from prom3e_index.exports.eml import About
@@ -19,7 +20,7 @@ from prom3e_index.exports.tables import write_csv, write_embeddings, write_geojs
 from prom3e_index.search.filtered import none_left
 from prom3e_index.search.run import Bundle
 from prom3e_index.show.endings import format_of, not_the_table
-from prom3e_index.show.files import write_text
+from prom3e_index.show.files import replacing
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -129,31 +130,60 @@ def write_rows(
         return Exported.of(held.rows, path, format, held.licence, (), [*said, *archive.said()])
     attribution = Attribution.of(rows, path.name)
     count = len(rows)
-    if what == "embeddings":
-        write_embeddings(rows, path)
-    elif format == "h3":
-        batches = rows.only(NEEDED).batches()
-        several = rows.bundle.several
-        count, lacking = write_cells(batches, path, resolution, attribution.tags(), several)
-        said += [f"in no cell: {n:,} {reason}" for reason, n in lacking.items()]
-    else:
-        TABLES[format](rows.schema, rows.batches(), path, attribution.tags())
-    beside = write_beside(path, attribution)
-    return Exported.of(count, path, format, attribution.licence, beside, said)
+    with beside(path, attribution) as others:
+        if what == "embeddings":
+            write_embeddings(rows, path)
+        elif format == "h3":
+            batches = rows.only(NEEDED).batches()
+            several = rows.bundle.several
+            count, lacking = write_cells(batches, path, resolution, attribution.tags(), several)
+            said += [f"in no cell: {n:,} {reason}" for reason, n in lacking.items()]
+        else:
+            TABLES[format](rows.schema, rows.batches(), path, attribution.tags())
+    return Exported.of(count, path, format, attribution.licence, others, said)
 
 
-def write_beside(path: Path, attribution: Attribution) -> list[Path]:
-    """Write holders, citation and data sets beside a file, named after it; beside what is no file nothing."""
-    if not path.is_file():
-        return []
-    beside = {
+@contextmanager
+def beside(path: Path, attribution: Attribution) -> Iterator[list[Path]]:
+    """Write holders, citation and data sets beside a file, named after it, when the file itself was written.
+
+    They are written before it, and take their places after it: where one of them cannot be written, nothing is.
+    Beside what is no file stands nothing.
+
+    Raises:
+        InputError: What stands there already is no such file of an earlier export.
+    """
+    if f"{path}" == "-":
+        raise InputError("- is no name of a file; an export is written to a file, as birds.csv.")
+    if path.exists() and not path.is_file():
+        yield []
+        return
+    files = {
         name: path.with_name(f"{path.name[:200]}.{name}")
         for name in (ATTRIBUTION, CITATION, DERIVED)
     }
+    for name, file in files.items():
+        _refuse_foreign(name, file)
     texts = dict(attribution.texts())
-    for name, file in beside.items():
-        if name in texts:
-            write_text(file, texts[name])
-        else:
+    with ExitStack() as stack:
+        for name, text in texts.items():
+            new = stack.enter_context(replacing(files[name]))
+            new.write_text(text, encoding="utf-8", newline="\n")
+        yield [files[name] for name in texts]
+    for name, file in files.items():
+        if name not in texts:
             file.unlink(missing_ok=True)  # of an earlier export of this name
-    return [file for name, file in beside.items() if name in texts]
+
+
+def _refuse_foreign(name: str, file: Path) -> None:
+    """Refuse to write over what no export wrote."""
+    if not file.is_symlink() and not file.exists():
+        return
+    if file.is_file():
+        with file.open("rb") as f:
+            begin = f.read(2_000)
+        if not begin or SIGNS[name].encode() in begin:
+            return
+    raise InputError(
+        f"{file} is not {name} of an earlier export, and would be replaced; move it, or export under another name."
+    )

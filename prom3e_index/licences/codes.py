@@ -22,21 +22,42 @@ CODES = (
 _ELEMENTS = ("BY", "NC", "SA", "ND")
 _URL = re.compile(
     r"creativecommons\.org/+(?:licen[cs]es/+((?:by|nc|nd|sa)(?:-(?:by|nc|nd|sa))*)|publicdomain/+(zero|mark))"
-    r"(?:/+(\d+(?:\.\d+)*(?:/+[a-z]{2,3}(?![\w.]))?))?"
+    r"(?![\w%&+=~-])(?:/+(\d+(?:\.\d+)*(?:/+[a-z]{2,3}(?![\w.]))?))?(?:/+(?:deed|legalcode)(?:\.[a-z_-]{2,9})?\b)?"
 )
 _SHORT = re.compile(r"\bcc ?by((?: ?(?:nc|sa|nd))*)\b(?: (\d)(?: (\d))?\b)?")
 _BARE = re.compile(r"by((?: (?:nc|sa|nd))*)(?: (\d)(?: (\d))?)?(?: (?:international|unported))?")
 _ZERO = re.compile(r"\bcc ?0\b|\bcc zero\b|\bcreative commons zero\b|\bno rights reserved\b")
 _MARK = re.compile(r"\bpublic domain\b|\bpdm\b|\bno known copyright\b")
-_LONG = re.compile(r"\bcreative commons attribution\b|\Aattribution\b")
+_LONG = re.compile(
+    r"\bcreative commons attribution\b|\Aattribution(?: (?:non ?commercial|share ?alike|no ?deriv\w*|nc|sa|nd|cc by"
+    r"|licen[cs]e))*(?: [1-4] [05](?: [a-z]+){0,3})?\Z"
+)
 _WORDS = (
-    ("NC", re.compile(r"\bnon ?commercial\b")),
-    ("SA", re.compile(r"\bshare ?alike\b")),
-    ("ND", re.compile(r"\bno ?deriv\w*\b")),
+    ("NC", re.compile(r"\bnon ?commercial\b|\bnc\b")),
+    ("SA", re.compile(r"\bshare ?alike\b|\bsa\b")),
+    ("ND", re.compile(r"\bno ?deriv\w*\b|\bnd\b")),
 )
 _RESERVED = re.compile(
     r"\ball rights reserved\b|\Acopyright\b|\A(?:arr|c|none|no licen[cs]e)\Z|\A\(c\)|\A©"
 )
+_FREE = re.compile(r"\bno (?:rights reserved|(?:known )?copyright(?: restrictions?)?)\b")
+"""Words that deny, and take nothing back."""
+_HOLDER = re.compile(r"\A(?:\(c\)|©) [^,()]{1,100}(?=, (?:some|no) rights reserved\b)")
+"""A name, as iNaturalist puts it before a licence; one may be called Ask, or Sa."""
+_DOUBT = re.compile(r"\?(?!\w+=)")
+_RESTRICTS = re.compile(
+    r"""\b(?: all[ ]rights[ ]reserved | no | not | non | never | none | nor | neither | nicht | kein\w* | ohne | nur
+    | ausser | außer | pas | sans | sauf | seulement | uniquement | sin | solo | salvo | excepto | excluding
+    | except\w* | unless
+    | without | only | sem | senza | niet | geen | alleen | ikke | inte | uden | utan | but | aber | personal
+    | personnel\w* | privat\w* | research | educat\w* | academic | scientific[ ]use | commercial\w* | kommerzi\w*
+    | comercial\w* | kommers\w* | prohibit\w* | forbid\w* | restrict\w* | embargo\w* | revoked | withdrawn | expired
+    | pending | permission | request | ask | unknown | unclear | uncertain | maybe | perhaps | probably | possibly
+    | (?:for|für|pour|para|per)[ ](?:the[ ])?(?:data\w* | meta[ ]?data | photo\w* | image\w* | picture\w* | media
+    | sound\w* | audio | recording\w* | text\w* | record\w* | code) )\b""",
+    re.VERBOSE,
+)
+"""Words that, beside a licence, restrict it or doubt it: in which way, no list of words can tell."""
 _VERSION = re.compile(r"\b([1-4]) ([05])\b")
 _LATEST = "4.0"
 
@@ -52,7 +73,7 @@ def _read(text: str | None) -> tuple[str, str]:
         (_public(domain) if domain else _code(elements.split("-")), version or "")
         for elements, domain, version in _URL.findall(lower)
     }
-    rest = " ".join(re.sub(r"[\W_]+", " ", _URL.sub(" ", lower)).split())
+    rest = " ".join(re.sub(r"[\W_]+", " ", _URL.sub(" ", _HOLDER.sub("", lower))).split())
     found |= {(_code(["by", *_elements(e)]), _numbers(a, b)) for e, a, b in _SHORT.findall(rest)}
     bare = _BARE.fullmatch(words)
     if bare and not found:
@@ -66,7 +87,7 @@ def _read(text: str | None) -> tuple[str, str]:
     if not found and _MARK.search(rest):
         found.add(("PDM", ""))
     codes = {code for code, _ in found}
-    if len(codes) > 1 or (codes and _taken_back(rest, codes)):
+    if len(codes) > 1 or (codes and _taken_back(lower, rest, codes)):
         return UNKNOWN, ""
     if codes:
         versions = {v for _, v in found if v}
@@ -74,11 +95,21 @@ def _read(text: str | None) -> tuple[str, str]:
     return (NONE if _RESERVED.search(lower) or _RESERVED.search(words) else UNKNOWN), ""
 
 
-def _taken_back(words: str, codes: set[str]) -> bool:
-    """Whether a text adds a condition that the licence it names does not have."""
+def _taken_back(text: str, words: str, codes: set[str]) -> bool:
+    """Whether a text adds a condition or a doubt that the licence it names does not have.
+
+    Args:
+        text: In lower case.
+        words: Of it, without addresses and signs.
+        codes: That it names.
+    """
     named = {part for code in codes for part in code.split("-")}
-    more = (name for name, pattern in _WORDS if pattern.search(words))
-    return "all rights reserved" in words or any(name not in named for name in more)
+    left = _FREE.sub(" ", _SHORT.sub(" ", words))
+    for name, pattern in _WORDS:
+        left, found = pattern.subn(" ", left)
+        if found and name not in named:
+            return True
+    return _DOUBT.search(text) is not None or _RESTRICTS.search(left) is not None
 
 
 def _public(domain: str) -> str:

@@ -30,6 +30,8 @@ def hits_of(
         has = segment.present[place]
         observed = tuple(m for m, h in zip(bundle.modalities, has, strict=True) if h)
         files = {m: values.pop(m, None) for m in MEDIA}
+        if values.get("obscured"):
+            files["sat"] = None  # a tile, and its name, tell the place
         order = (target, *MEDIA) if target in MEDIA else MEDIA
         shown = next((m for m in order if files.get(m) and m in observed), None)
         file = None if shown is None else files[shown]

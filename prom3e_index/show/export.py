@@ -46,10 +46,17 @@ def records(hits: Iterable[Hit], notes: Sequence[str] = ()) -> list[dict[str, An
     return [{**plain(h.to_dict()), **warned} for h in hits]
 
 
-def geojson(found: Iterable[dict[str, Any]], *, ascii_only: bool = False) -> str:
-    """A GeoJSON FeatureCollection (RFC 7946: longitude first); records without place have no geometry."""
-    features = [feature(r) for r in found]
-    return json_text({"type": "FeatureCollection", "features": features}, ascii_only=ascii_only)
+def geojson(
+    found: Iterable[dict[str, Any]], *, licence: str | None = None, ascii_only: bool = False
+) -> str:
+    """A GeoJSON FeatureCollection (RFC 7946: longitude first); records without place have no geometry.
+
+    The licence of the whole is its `license`, where one is given.
+    """
+    whole: dict[str, Any] = {"type": "FeatureCollection"}
+    if licence is not None:
+        whole["license"] = licence
+    return json_text({**whole, "features": [feature(r) for r in found]}, ascii_only=ascii_only)
 
 
 def csv_text(found: Iterable[dict[str, Any]], columns: Sequence[str]) -> str:

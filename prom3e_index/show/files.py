@@ -19,7 +19,7 @@ def replacing(path: Path) -> Iterator[Path]:
     written to directly.
 
     Raises:
-        InputError: `path` is a folder, or its folder is not there.
+        InputError: `path` is a folder, or its folder is not there, or is one of an index.
     """
     try:
         if path.exists() and not path.is_file() and not path.is_dir():
@@ -30,6 +30,7 @@ def replacing(path: Path) -> Iterator[Path]:
             raise InputError(f"{path} is a folder; name a file to write.")
         if not target.parent.is_dir():
             raise InputError(f"{path} cannot be written: there is no folder {target.parent}.")
+        _not_in_an_index(path, target)
         there = there or target.exists()
     except (OSError, ValueError, RuntimeError) as e:
         if isinstance(e, InputError):
@@ -51,6 +52,17 @@ def replacing(path: Path) -> Iterator[Path]:
         raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _not_in_an_index(path: Path, target: Path) -> None:
+    """Refuse a file among those of an index: it would replace one of them, or be taken for one."""
+    for folder in target.parents:
+        if (folder / "manifest.json").is_file() and any(
+            (folder / own).exists() for own in ("metadata.duckdb", "segments", "generations")
+        ):
+            raise InputError(
+                f"{path} lies in the folder of an index, {folder}, which holds nothing else; name a file elsewhere."
+            )
 
 
 def write_text(path: Path, text: str) -> None:
