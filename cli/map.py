@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from prom3e_index.cli.options import DEFAULT_INDEX, Device, Hub, Index, OtherModel
+
+if TYPE_CHECKING:
+    from prom3e_index.maps.records import RecordsConfig
 
 
 def map_(
@@ -41,13 +44,26 @@ def map_(
             help="Ask with the index's own observations of this taxon, in place of a query.",
         ),
     ] = None,
+    records: Annotated[
+        str | None,
+        typer.Option(
+            "--records",
+            help="A table or an index: map --taxon from its records alone, as --model (geoclip) sees places.",
+        ),
+    ] = None,
+    threshold: Annotated[
+        str | None,
+        typer.Option(
+            "--threshold", help="With --records, also a band of presence: lpt, lpt-r or tss."
+        ),
+    ] = None,
     region: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--region",
             help="What is shown: world, conus, a country (AUT), a state (US-CA), a box, or a .geojson of polygons.",
         ),
-    ] = "world",
+    ] = None,
     grid: Annotated[
         str,
         typer.Option(
@@ -113,6 +129,7 @@ def map_(
     from prom3e_index.cli.stdin import piped
     from prom3e_index.errors import InputError
     from prom3e_index.maps.files import write_map
+    from prom3e_index.maps.records import RecordsConfig
     from prom3e_index.maps.run import MapConfig, make_map
     from prom3e_index.maps.spaces import maps_space
     from prom3e_index.search.query import Query
@@ -122,9 +139,29 @@ def map_(
         raise InputError(f"{output} exists; name another folder with -o, or give --overwrite.")
     if paper and space is not None:
         raise InputError(f"--paper is a space of its own; leave out --space {space}.")
+    asked = [*image, *sat, *audio, *text, *(v for v in (location, env) if v is not None)]
+    if records is not None:
+        refused = {"--space": space, "--paper": paper or None, "--cache": cache}
+        with_it = [name for name, value in refused.items() if value is not None]
+        if asked or with_it:
+            other = with_it[0] if with_it else "a query"
+            raise InputError(f"--records maps --taxon from records alone; leave {other} out.")
+        if taxon is None:
+            raise InputError("--records needs --taxon NAME: which taxon of them is mapped.")
+        _from_records(
+            RecordsConfig(
+                records, taxon, model or "geoclip", region, grid, crs, like, samples, mask, climate, threshold,
+                hub=hub, device=device,
+            ),
+            output,
+            overwrite,
+        )  # fmt: skip
+        return
+    if threshold is not None:
+        raise InputError("--threshold goes with --records; of a query no binary map is made.")
     config = MapConfig(
-        region=region, cells=grid, crs=crs, like=like, samples=samples, mask=mask, climate=climate, paper=paper,
-        cache=cache, keep=not no_cache,
+        region=region or "world", cells=grid, crs=crs, like=like, samples=samples, mask=mask, climate=climate,
+        paper=paper, cache=cache, keep=not no_cache,
     )  # fmt: skip
     with piped([*image, *sat, *audio]) as files, Bundle.open(index) as bundle, progress() as show:
         given = iter(files)
@@ -158,3 +195,24 @@ def map_(
         from prom3e_index.search.meaning import MEANINGLESS
 
         say(f"  {MEANINGLESS}", err=True)
+
+
+def _from_records(config: RecordsConfig, output: Path, overwrite: bool) -> None:
+    from prom3e_index.cli.screen import progress, say
+    from prom3e_index.maps.records import map_of_records
+    from prom3e_index.maps.records_files import write_records_map
+    from prom3e_index.maps.records_fit import summary
+
+    with progress() as show:
+        made = map_of_records(config, show)
+        facts = write_records_map(output, made, overwrite)
+    say(
+        f"{output}: {facts['taxon']}, {facts['presence_cells']:,} cells with records against "
+        f"{facts['target_group'] or 'uniform cells'}, {facts['cells']:,} cells of {facts['grid']['name']}; relative "
+        "suitability, which is no probability"
+    )
+    for line in summary(made.facts["validation"]):
+        say(f"  {'; '.join(line)}")
+    say(f"  {facts['honest']}")
+    for reason, n in facts["left_out"].items():
+        say(f"  left out {n:,}: {reason}", err=True)

@@ -11,11 +11,12 @@ import pyarrow.parquet as pq
 import pytest
 from conftest import shared
 
-from prom3e_index.diversity.counting import place, tally
+from prom3e_index.diversity.counting import tally
 from prom3e_index.diversity.cube import write_cube
 from prom3e_index.errors import InputError
 from prom3e_index.grid.grid import Grid
 from prom3e_index.maps.occurrences import read_occurrences
+from prom3e_index.maps.placed import place
 
 COLUMNS = (
     "occurrenceID,scientificName,family,decimalLatitude,decimalLongitude,coordinateUncertaintyInMeters,eventDate,"

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from prom3e_index.diversity.counting import Placed
 from prom3e_index.maps.occurrences import UNKNOWN, Occurrences
+from prom3e_index.maps.placed import Placed
 from prom3e_index.show.files import replacing
 
 _UNSTATED_M = 1000.0

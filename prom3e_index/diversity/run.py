@@ -18,12 +18,13 @@ from prom3e_index.diversity.bands import (
     printed_bands,
     smooth_bands,
 )
-from prom3e_index.diversity.counting import UNITS, Placed, Tally, place, tally
+from prom3e_index.diversity.counting import UNITS, Tally, tally
 from prom3e_index.diversity.relations import effort, relate
 from prom3e_index.errors import InputError, near_names
 from prom3e_index.grid.grid import Grid
 from prom3e_index.grid.masks import PLANET, Mask, mask_of
 from prom3e_index.maps.occurrences import Occurrences, read_occurrences
+from prom3e_index.maps.placed import Placed, place
 from prom3e_index.world.names import of_planet
 
 Progress = Callable[[str, int, int | None], None]
