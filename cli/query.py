@@ -129,7 +129,7 @@ def query(
         typer.Option(
             "--confidence/--no-confidence",
             help="Say how likely the first hit is right, which species it may be and what to add, as the index's own "
-            "observations told.",
+            "observations told or, in a small index, the model's validation rows.",
         ),
     ] = True,
     at: Annotated[

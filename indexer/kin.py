@@ -12,7 +12,8 @@ from prom3e_index.schema import MEDIA
 from prom3e_index.search.groups import OBSERVATION, group_codes
 
 Ints = NDArray[np.int64]
-_BLOCK = 65_536
+_BLOCK_BYTES = 64 << 20
+"""Of embeddings as whole numbers that are looked at at a time."""
 _SHOWING = ("image", "audio")
 """Media of which one file shows one observation; a tile shows a place with all that lives there."""
 
@@ -88,14 +89,15 @@ def _contents(bundle: BundleFolder) -> Ints:
     """(places, m) a number of each stored embedding, equal for equal ones; 0 where there is none."""
     out = np.zeros((bundle.places, len(bundle.modalities)), np.int64)
     factors = np.random.default_rng(0).integers(1, 1 << 62, int(bundle.manifest["width"]))
+    block = max(1, _BLOCK_BYTES // factors.nbytes)
     for segment in bundle.segments:
         for i, m in enumerate(bundle.modalities):
             stored = segment.embeddings(m)
-            for at in range(0, len(stored), _BLOCK):
-                part = np.asarray(stored[at : at + _BLOCK]).view(np.uint16).astype(np.int64)
+            for at in range(0, len(stored), block):
+                part = np.asarray(stored[at : at + block]).view(np.uint16).astype(np.int64)
                 with np.errstate(over="ignore"):
                     code = part @ factors
-                has = segment.present[at : at + _BLOCK, i]
+                has = segment.present[at : at + block, i]
                 low = segment.first + at
                 out[low : low + len(code), i] = np.where(has, code | 1, 0)
             release(stored)

@@ -27,6 +27,8 @@ Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 SCANNED = 100_000
 """Rows beyond which an index that is scanned whole is asked by fewer observations, down to a quarter."""
+_FEW = 16
+"""Rows of a species that are compared first with one of it."""
 _TOKENS = 4096
 """Rows whose tokens are kept at a time."""
 
@@ -74,19 +76,19 @@ def draw(bundle: BundleFolder, species: Ints, kin: Kin, rule: Rule, most: int = 
 
     def asks(row: int) -> bool:
         if row not in able:
-            same = by_species.get(int(species[row]), np.zeros(0, np.int64))
-            able[row] = rule == "row" or not kin.of(np.array([row]), same[None]).all()
+            able[row] = rule == "row" or _has_another(kin, row, by_species[int(species[row])])
         return able[row]
 
     share = 1.0
     if all(p["kind"] == "exact" for s in bundle.manifest["segments"] for p in s["index"].values()):
         share = min(1.0, max(0.25, SCANNED / max(1, bundle.rows)))
+    has = present[order]
     out: dict[Direction, Ints] = {}
     for (seen, target), count in directions(len(bundle.modalities)).items():
         if rule == "row" and target in seen:
             continue
         wanted = max(1, round(share * min(count, most)))
-        having = order[present[order][:, [*{*seen, target}]].all(axis=1)]
+        having = order[has[:, [*{*seen, target}]].all(axis=1)]
         chosen: list[int] = []
         for row in having.tolist():
             if asks(row):
@@ -96,6 +98,16 @@ def draw(bundle: BundleFolder, species: Ints, kin: Kin, rule: Rule, most: int = 
         if chosen:
             out[seen, target] = np.array(chosen, np.int64)
     return Asking(out, species, kin, rule)
+
+
+def _has_another(kin: Kin, row: int, same: Ints) -> bool:
+    """Whether any of the rows of a row's species is no kin of it; mostly one of the first few is none."""
+    at, size = 0, _FEW
+    while at < len(same):
+        if not kin.of(np.array([row]), same[None, at : at + size]).all():
+            return True
+        at, size = at + size, 8 * size
+    return False
 
 
 def own_answers(

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from tiny_set import tiny
 
+from prom3e_index.confidence.places import first_places
 from prom3e_index.encoders.protocol import unit_rows
 from prom3e_index.evaluation.uncertainty import asked
-from prom3e_index.evaluation.uncertainty.asked import ask, first_places, rule_of, visible_sets
+from prom3e_index.evaluation.uncertainty.asked import ask, rule_of, visible_sets
 from prom3e_index.models.folder import Model, Weights
 from prom3e_index.mvae.completion import infer, prepare
 from prom3e_index.search import score

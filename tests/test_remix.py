@@ -13,14 +13,18 @@ from prom3e_index.errors import InputError
 from prom3e_index.search.query import Query
 
 N = 30
+TWIN = 17
 
 
 @pytest.fixture(scope="module")
 def index(tmp_path_factory):
-    """Three segments; rows 0 and N are equal, and stand in two of them."""
+    """Three segments; rows 0 and N are equal, and stand in two of them; rows 1 and `TWIN` in one."""
     folder = tmp_path_factory.mktemp("remix")
     x, present = rows(N + 3, seed=4)
+    whole = rows(1, seed=5, share=2.0)
+    x[0], present[0] = whole[0][0], whole[1][0]
     x[N], present[N] = x[0], present[0]
+    x[TWIN], present[TWIN] = x[1], present[1]
     parts = [
         write(folder / "a.npz", x[:N], present[:N]),
         write(folder / "b.npz", x[N : N + 1], present[N : N + 1], N),
@@ -77,18 +81,36 @@ def test_scores_are_those_of_the_formula(index, target, gamma, epsilon):
         assert order == sorted(order, reverse=True)
 
 
-def test_equal_rows_of_two_segments_have_equal_scores(index):
-    for target in NAMES:
-        for epsilon in (0.0, 0.35, 1.0, None):
-            for space in ("hybrid", "encoder"):
-                ask = Query(location=(3, 4), target=target, k=99, epsilon=epsilon, space=space)
-                hits = {h.row: h for h in index.search(ask).hits}
-                # what two segments complete may differ in the last bit of a half-precision number
-                assert hits[0].score == pytest.approx(hits[N].score, abs=2e-6), (target, epsilon)
-                if hits[0].score == hits[N].score:
-                    assert hits[N].rank == hits[0].rank + 1  # ties by row
-                else:
-                    assert abs(hits[N].rank - hits[0].rank) == 1
+@pytest.mark.parametrize("target", NAMES)
+@pytest.mark.parametrize("epsilon", [0.0, 0.35, 1.0, None])
+def test_equal_rows_of_one_segment_tie_and_go_by_row(index, target, epsilon):
+    for space in ("hybrid", "encoder"):
+        hits = found(index, target, epsilon, space)
+        assert hits[1].score == hits[TWIN].score, space
+        assert hits[TWIN].rank == hits[1].rank + 1
+
+
+@pytest.mark.parametrize("target", NAMES)
+@pytest.mark.parametrize("space", ["hybrid", "encoder"])
+def test_equal_observed_rows_of_two_segments_tie_and_go_by_row(index, target, space):
+    """γ = 0 and ε = 0: nothing that is compared was completed, where the target was observed."""
+    assert index.present[0].all()
+    for gamma in (0.0, None) if space == "encoder" else (0.0,):
+        hits = found(index, target, 0.0, space, gamma=gamma)
+        assert hits[0].score == hits[N].score and hits[N].rank == hits[0].rank + 1
+
+
+@pytest.mark.parametrize("target", NAMES)
+def test_what_two_segments_complete_differs_in_the_last_bit_at_most(index, target):
+    for epsilon in (0.0, 0.35, 1.0, None):
+        hits = found(index, target, epsilon, "hybrid")
+        assert hits[0].score == pytest.approx(hits[N].score, abs=2e-6), epsilon
+
+
+def found(index, target, epsilon, space, **more):
+    """All hits by their rows."""
+    ask = Query(location=(3, 4), target=target, k=99, epsilon=epsilon, space=space, **more)
+    return {h.row: h for h in index.search(ask).hits}
 
 
 def counting(monkeypatch):

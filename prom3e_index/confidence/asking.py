@@ -12,11 +12,26 @@ SHOWN = 2
 """Where the target itself is shown, only sets of so many ask, and half as many observations."""
 ALL_SETS = 6
 """Modalities up to which every visible set asks; in larger models those of two at most."""
+MOST = 60_000
+"""Questions in all, unless there are more directions than that."""
+_FEWEST = 0.5
+"""Share of their observations that visible sets of two must be left by `MOST`; else those of one ask alone."""
 
 
 def directions(m: int) -> dict[Direction, int]:
-    """Visible sets and targets that are asked, by places of the m modalities, and by how many observations."""
-    largest = m if m <= ALL_SETS else 2
+    """Visible sets and targets that are asked, by places of the m modalities, and by how many observations each.
+
+    Where that would be more than `MOST` questions, every direction is asked by its share of the observations.
+    """
+    for largest in (m if m <= ALL_SETS else 2, 1):
+        asked = _up_to(largest, m)
+        share = min(1.0, MOST / max(1, sum(asked.values())))
+        if share >= _FEWEST:
+            break
+    return {d: max(1, int(share * rows)) for d, rows in asked.items()}
+
+
+def _up_to(largest: int, m: int) -> dict[Direction, int]:
     out: dict[Direction, int] = {}
     for size in range(1, largest + 1):
         rows = ROWS[min(size, len(ROWS)) - 1]

@@ -11,8 +11,8 @@ from prom3e_index.confidence.answers import Answers
 from prom3e_index.confidence.asking import directions
 from prom3e_index.confidence.calibrated import Calibration, Rule
 from prom3e_index.confidence.fit import fit
+from prom3e_index.confidence.places import first_places
 from prom3e_index.confidence.signals import UNKNOWN, First
-from prom3e_index.evaluation.uncertainty.asked import first_places
 from prom3e_index.models.folder import NO_HUBS, Model
 from prom3e_index.mvae.completion import Inferred, infer, mean_embedding, prepare
 from prom3e_index.search.hubness import Bank

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from prom3e_index.confidence.answers import Answers
 from prom3e_index.confidence.calibrated import Rule
-from prom3e_index.confidence.signals import FIRST, First
+from prom3e_index.confidence.places import first_places
+from prom3e_index.confidence.signals import First
 from prom3e_index.evaluation.data import EvalSet
 from prom3e_index.evaluation.directions import BLOCK
 from prom3e_index.evaluation.scores import Gallery, VisibleSet
@@ -178,14 +179,3 @@ def _answers(
         asks.given, target, First.joined(firsts), codes[rows], rows, codes[rows],
         np.concatenate(errors),
     )  # fmt: skip
-
-
-def first_places(scores: NDArray[np.float32]) -> Ints:
-    """Columns of the `FIRST` best of each row (q, g), best first, ties by column."""
-    s = np.where(np.isnan(scores), -np.inf, scores)
-    if s.shape[1] > FIRST:
-        at = np.sort(np.argpartition(-s, FIRST - 1, axis=1)[:, :FIRST], axis=1)
-    else:
-        at = np.broadcast_to(np.arange(s.shape[1]), s.shape)
-    order = np.argsort(-np.take_along_axis(s, at, 1), axis=1, kind="stable")
-    return np.asarray(np.take_along_axis(at, order, 1))
