@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prom3e_index.bundle.opened import BundleFolder
+from prom3e_index.confidence.places import first_places
 from prom3e_index.confidence.signals import FIRST
 from prom3e_index.indexer.kin import Kin
 
@@ -69,12 +70,8 @@ class OwnSearch:
             return self._bundle.nearest(target, vectors, k)[:2]
         k = min(k, self._bundle.rows)
         s = vectors @ self._gallery(target).T
-        if k < s.shape[1]:
-            at = np.sort(np.argpartition(-s, k - 1, axis=1)[:, :k], axis=1)
-            s = np.take_along_axis(s, at, 1)
-        else:
-            at = np.tile(np.arange(s.shape[1]), (len(s), 1))
-        s = np.round(s, 6)
+        at = np.sort(first_places(s, k), axis=1)
+        s = np.round(np.take_along_axis(s, at, 1), 6)
         order = np.argsort(-s, axis=1, kind="stable")
         return np.take_along_axis(s, order, 1), self._bundle.live[np.take_along_axis(at, order, 1)]
 
