@@ -107,6 +107,11 @@ def build(
     say(f"index: {index} ({', '.join(sorted(kinds))})")
     if lowest is not None:
         say(search_words(lowest))
+    reason = manifest["confidence"].get("reason")
+    if reason:
+        say(f"how likely an answer is right is not calibrated on these observations: {reason}")
+    else:
+        say("answers say how likely they are right, calibrated on these observations: see info")
 
 
 def search_words(lowest: float) -> str:
@@ -116,6 +121,4 @@ def search_words(lowest: float) -> str:
         if lowest >= 1
         else f"its search finds {lowest:.1%} or more of the ten rows of exact search"
     )
-    return (
-        f"{found}; whether answers are right is another question: prom3e-index evaluate retrieval"
-    )
+    return f"{found}; how good answers are: prom3e-index evaluate retrieval"

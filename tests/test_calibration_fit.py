@@ -178,6 +178,9 @@ def test_of_too_few_observations_or_one_outcome_nothing_is_said():
     sure = [replace(a, truth=a.first.codes[:, 0].copy()) for a in made_answers(ONE, queries=100)]
     assert "0 wrong" in fit(sure, NAMES).why_not(("image",), "sat")
     assert fit([], NAMES).fitted == {} and fit([], NAMES).why_not(("image",), "sat")
+    by_row = fit([], NAMES, "row")
+    assert "names of species" in by_row.why_not(("image", "sat"), "sat")
+    assert "judged" in by_row.why_not(("image",), "sat")
 
 
 def test_one_species_of_answers_is_said():

@@ -61,6 +61,7 @@ def test_build_and_add_say_what_was_lost(index, tmp_path):
         "build", tmp_path / "one.csv", "--model", "mini", "--index", tmp_path / "one.p3i"
     )
     assert code == 0 and "0 rejected; 2 files or values lost" in out
+    assert "is not calibrated on these observations: all its observations are of one species" in out
     assert f"reasons: prom3e-index info --lost --index {tmp_path / 'one.p3i'}" in out
     (tmp_path / "two.csv").write_text(HEAD + "d,Parus major,,5,6,2020-02-30\nc,,,1,1,\n")
     code, out, _ = run("add", tmp_path / "two.csv", "--index", tmp_path / "one.p3i")

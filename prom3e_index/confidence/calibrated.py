@@ -119,6 +119,8 @@ class Calibration:
         key = key_of(visible, target)
         if key in self.fitted:
             return None
+        if self.rule == "row" and target in visible:
+            return f"without names of species nothing says which other {target} is right"
         return self.lacking.get(key, f"no answers to {key} were judged")
 
     def judge(
