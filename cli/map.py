@@ -10,7 +10,9 @@ import typer
 from prom3e_index.cli.options import DEFAULT_INDEX, Device, Hub, Index, OtherModel
 
 if TYPE_CHECKING:
+    from prom3e_index.grid.grid import Grid
     from prom3e_index.maps.records import RecordsConfig
+    from prom3e_index.models.folder import Model
 
 
 def map_(
@@ -55,6 +57,13 @@ def map_(
         str | None,
         typer.Option(
             "--threshold", help="With --records, also a band of presence: lpt, lpt-r or tss."
+        ),
+    ] = None,
+    components: Annotated[
+        str | None,
+        typer.Option(
+            "--components",
+            help="Map no query but what --model tells places apart by: encoder, mean, registers or all.",
         ),
     ] = None,
     region: Annotated[
@@ -128,10 +137,12 @@ def map_(
     from prom3e_index.cli.screen import progress, say
     from prom3e_index.cli.stdin import piped
     from prom3e_index.errors import InputError
+    from prom3e_index.grid.grid import Grid
     from prom3e_index.maps.files import write_map
     from prom3e_index.maps.records import RecordsConfig
     from prom3e_index.maps.run import MapConfig, make_map
     from prom3e_index.maps.spaces import maps_space
+    from prom3e_index.models.folder import Model
     from prom3e_index.search.query import Query
     from prom3e_index.search.run import Bundle
 
@@ -140,6 +151,19 @@ def map_(
     if paper and space is not None:
         raise InputError(f"--paper is a space of its own; leave out --space {space}.")
     asked = [*image, *sat, *audio, *text, *(v for v in (location, env) if v is not None)]
+    if components is not None:
+        if asked or records is not None or taxon is not None:
+            raise InputError(
+                "--components maps a model alone; leave queries, --taxon and --records out."
+            )
+        if model is None:
+            raise InputError(
+                "--components needs --model: whose places are mapped, such as geoclip."
+            )
+        cells = Grid.like(like) if like is not None else Grid.of(region or "world", grid, crs)
+        opened = Model.open(model, hub=hub, device=device)
+        _of_model(opened, components, cells, mask, samples, output, overwrite)
+        return
     if records is not None:
         refused = {"--space": space, "--paper": paper or None, "--cache": cache}
         with_it = [name for name, value in refused.items() if value is not None]
@@ -216,3 +240,26 @@ def _from_records(config: RecordsConfig, output: Path, overwrite: bool) -> None:
     say(f"  {facts['honest']}")
     for reason, n in facts["left_out"].items():
         say(f"  left out {n:,}: {reason}", err=True)
+
+
+def _of_model(
+    model: Model, what: str, grid: Grid, kind: str, samples: int, output: Path, overwrite: bool
+) -> None:
+    from prom3e_index.cli.screen import progress, say
+    from prom3e_index.evaluation.probe.representations import known_representation, of_places
+    from prom3e_index.grid.masks import PLANET, mask_of
+    from prom3e_index.maps.cell_places import embed_cells
+    from prom3e_index.maps.components import write_components
+
+    known_representation(model, what)
+    mask = mask_of(grid, PLANET if model.planet and kind == "land" else kind)
+    with progress() as show:
+        at = embed_cells(model.encoder("loc"), grid, mask.cells, samples, show)
+        values = of_places(model, at, what)
+        facts = write_components(
+            output, grid, mask, values, model, what, samples=samples, overwrite=overwrite
+        )
+    say(
+        f"{output}: three independent components of {what} of {model.name}, {facts['cells']:,} cells of "
+        f"{facts['grid']['name']}; colours have no unit"
+    )

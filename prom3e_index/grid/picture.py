@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from prom3e_index.errors import InputError
 from prom3e_index.grid.outlines import outlines
+from prom3e_index.grid.write import Band
 
 if TYPE_CHECKING:
     from prom3e_index.grid.grid import Grid
-    from prom3e_index.grid.write import Band
 
 Floats = NDArray[np.float64]
 _DPI = 100
@@ -28,7 +28,7 @@ _SEA, _COAST, _NO_VALUE = "#eef3f6", "#44505a", "#ffffff"
 def write_picture(
     path: Path,
     grid: Grid,
-    band: Band,
+    band: Band | Sequence[Band],
     *,
     title: str,
     below: Sequence[str],
@@ -41,7 +41,7 @@ def write_picture(
 
 def picture_png(
     grid: Grid,
-    band: Band,
+    band: Band | Sequence[Band],
     *,
     title: str,
     below: Sequence[str],
@@ -52,7 +52,7 @@ def picture_png(
 
     Args:
         grid: Its cells.
-        band: Must have `low` and `high`: colours mean the same in every map.
+        band: Must have `low` and `high`: colours mean the same in every map. Three are its red, green and blue.
         title: Above the map.
         below: Lines under it; say there what the values are not.
         points: Latitudes and longitudes of places that are marked.
@@ -64,8 +64,12 @@ def picture_png(
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    if band.low is None or band.high is None:
-        raise InputError(f"Band {band.name} has no fixed scale, so its colours would mean nothing.")
+    bands = [band] if isinstance(band, Band) else list(band)
+    for one in bands:
+        if one.low is None or one.high is None:
+            raise InputError(
+                f"Band {one.name} has no fixed scale, so its colours would mean nothing."
+            )
     a, _, c, _, e, f = grid.affine
     rows, columns = grid.shape
     left, bottom, right, top = c, f + e * rows, c + a * columns, f
@@ -79,11 +83,13 @@ def picture_png(
     whole_w, whole_h = figure.get_size_inches()
     axes = figure.add_axes((0.7 / whole_w, foot / whole_h, wide / whole_w, high / whole_h))
     axes.set_facecolor(_SEA)
-    drawn = grid.raster(np.asarray(band.cells(), np.float32))
     step = max(1, math.ceil(max(rows, columns) / _MOST_PIXELS))
+    thin = slice(step // 2, None, step)
+    drawn = [grid.raster(np.asarray(b.cells(), np.float32))[thin, thin] for b in bands]
+    first = bands[0]
     shown = axes.imshow(
-        np.ma.masked_invalid(drawn[step // 2 :: step, step // 2 :: step]),
-        extent=(left, right, bottom, top), vmin=band.low, vmax=band.high, cmap=band.colours,
+        np.ma.masked_invalid(drawn[0]) if len(bands) == 1 else mixed(bands, drawn),
+        extent=(left, right, bottom, top), vmin=first.low, vmax=first.high, cmap=first.colours,
         interpolation="nearest", aspect="auto", zorder=1,
     )  # fmt: skip
     for x, y in lines(grid, outlines("land")[0].rings) if coast else ():
@@ -99,16 +105,27 @@ def picture_png(
     _ticks(axes, grid)
     _kilometres(axes, grid, (left, bottom, right, top))
     axes.set_title(title, loc="left", fontsize=11)
-    scale = figure.add_axes(((0.9 + wide) / whole_w, foot / whole_h, 0.18 / whole_w, high / whole_h))  # fmt: skip
-    bar = figure.colorbar(shown, cax=scale)
-    bar.set_label(f"{band.name}{f', {band.units}' if band.units else ''}", fontsize=9)
-    bar.ax.tick_params(labelsize=8)
+    if len(bands) == 1:
+        box = ((0.9 + wide) / whole_w, foot / whole_h, 0.18 / whole_w, high / whole_h)
+        bar = figure.colorbar(shown, cax=figure.add_axes(box))
+        bar.set_label(f"{first.name}{f', {first.units}' if first.units else ''}", fontsize=9)
+        bar.ax.tick_params(labelsize=8)
     for i, line in enumerate(below):
         at = (foot - 0.42 - 0.2 * i) / whole_h
         figure.text(0.7 / whole_w, at, line, fontsize=8.5, color="#222222", va="center")
     out = io.BytesIO()
     figure.savefig(out, format="png", dpi=_DPI, metadata={"Software": None})
     return out.getvalue()
+
+
+def mixed(bands: Sequence[Band], drawn: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    """Red, green, blue and whether there is a value, (rows, columns, 4), each from 0 to 1."""
+    mixed = [
+        np.clip((v - float(b.low or 0)) / (float(b.high or 0) - float(b.low or 0)), 0, 1)
+        for b, v in zip(bands, drawn, strict=True)
+    ]
+    known = np.isfinite(np.sum(drawn, axis=0)).astype(np.float32)
+    return np.asarray(np.nan_to_num(np.stack([*mixed, known], axis=-1)))
 
 
 def lines(grid: Grid, rings: Sequence[Floats]) -> Iterator[tuple[Floats, Floats]]:

@@ -20,7 +20,7 @@ from prom3e_index.show.pictures import picture
 from prom3e_index.show.style import STYLE
 
 Floats = NDArray[np.float32]
-_GRID_DEG = 2.5
+_GRID_REGION, _GRID_CELLS = "-180,-60,180,80", "2.5deg"
 _MOST_POINTS = 600
 _MORE = "figure.small { width: 150px; display: inline-block; margin: 4px; vertical-align: top }"
 
@@ -184,30 +184,22 @@ def _clouds(data: EvalSet, model: Model, tokens: Tokens | None, how: str) -> str
 
 def _maps(model: Model) -> str:
     """Three independent components of the place's embedding and hidden tokens over the globe."""
-    from sklearn.decomposition import FastICA
+    from prom3e_index.evaluation.probe.representations import of_places
+    from prom3e_index.grid.grid import Grid
+    from prom3e_index.grid.picture import mixed
+    from prom3e_index.maps.cell_places import embed_cells
+    from prom3e_index.maps.components import component_bands, components
 
-    from prom3e_index.evaluation.probe.representations import represent
-
-    latitude = np.arange(80, -60, -_GRID_DEG)
-    longitude = np.arange(-180, 180, _GRID_DEG)
-    places = np.stack(np.meshgrid(latitude, longitude, indexing="ij"), axis=-1).reshape(-1, 2)
-    x = np.zeros((len(places), len(model.modalities), model.width), np.float32)
-    encoder = model.encoder("loc")
-    for at in range(0, len(places), 2048):
-        part = slice(at, at + 2048)
-        x[part, model.modalities.index("loc")] = encoder.encode(places[part].astype(np.float32))
+    grid = Grid.of(_GRID_REGION, _GRID_CELLS)
+    cells = np.arange(len(grid))
+    at = embed_cells(model.encoder("loc"), grid, cells, samples=1)
     figure, axes = _figure(13, 3.2, 3)
+    west, south, east, north = grid.region.bounds
     for ax, name in zip(axes, ("encoder", "mean", "registers"), strict=True):
-        import warnings
-
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # components that have not settled are still a picture
-            found = FastICA(3, random_state=0, whiten="unit-variance").fit_transform(
-                represent(model, x, ("loc",), name)
-            )
-        low, high = np.quantile(found, [0.02, 0.98], axis=0)
-        colour = np.clip((found - low) / np.where(high > low, high - low, 1), 0, 1)
-        ax.imshow(colour.reshape(len(latitude), len(longitude), 3), extent=(-180, 180, -60, 80))
+        bands = component_bands(components(of_places(model, at, name)), cells, len(grid))
+        ax.imshow(
+            mixed(bands, [grid.raster(b.cells()) for b in bands]), extent=(west, east, south, north)
+        )
         ax.set(title={"encoder": "encoder", "mean": "μ"}.get(name, name), xticks=[], yticks=[])
     words = "Three independent components of places (figures 1 to 3)"
     return f"<h2>{words}</h2>{_image(figure, words)}"

@@ -30,6 +30,13 @@ def known_representation(model: Model, name: str) -> None:
         )
 
 
+def of_places(model: Model, at: Floats, name: str) -> Floats:
+    """One representation of places alone, of their embeddings (n, d); see `represent`."""
+    x = np.zeros((len(at), len(model.modalities), model.width), np.float32)
+    x[:, model.modalities.index("loc")] = at
+    return represent(model, x, ("loc",), name)
+
+
 def represent(model: Model, x: Floats, given: Sequence[str], name: str) -> Floats:
     """One representation of observations that all have the given modalities.
 
