@@ -263,7 +263,12 @@ class Grid:
         lat = np.clip(f + e * (np.arange(self.shape[0]) + 0.5), -90, 90)
         lon = c + a * (np.arange(self.shape[1]) + 0.5)
         every = np.meshgrid(lat, lon, indexing="ij")
-        return self.cell_of(every[0].ravel(), every[1].ravel())
+        drawn = self.cell_of(every[0].ravel(), every[1].ravel())
+        lat, lon = hexagons.centres(self.hexagons)  # a cell at the edge may have no other pixel
+        row = np.clip(((lat - f) / e).astype(int), 0, self.shape[0] - 1)
+        column = np.clip((((lon - c) % 360) / a).astype(int), 0, self.shape[1] - 1)
+        drawn[row * self.shape[1] + column] = np.arange(len(self))
+        return drawn
 
     def raster(self, values: NDArray[Any]) -> NDArray[Any]:
         """Values of cells (…, n) as rasters (…, rows, columns); a pixel without a cell is NaN, or False."""
