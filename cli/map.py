@@ -118,6 +118,18 @@ def map_(
             help="As the paper's maps: the query's own embedding with what each cell is completed to.",
         ),
     ] = False,
+    validate: Annotated[
+        str | None,
+        typer.Option(
+            "--validate",
+            help="Judge the map by the records of a table or an index, or by the index's own: own. Each is left out of "
+            "what judges it.",
+        ),
+    ] = None,
+    validate_taxon: Annotated[
+        str | None,
+        typer.Option("--validate-taxon", help="Whose records --validate takes as presences."),
+    ] = None,
     cache: Annotated[
         Path | None, typer.Option("--cache", help="Folder where cells are kept for the next query.")
     ] = None,
@@ -142,6 +154,7 @@ def map_(
     from prom3e_index.maps.records import RecordsConfig
     from prom3e_index.maps.run import MapConfig, make_map
     from prom3e_index.maps.spaces import maps_space
+    from prom3e_index.maps.validate import validated
     from prom3e_index.models.folder import Model
     from prom3e_index.search.query import Query
     from prom3e_index.search.run import Bundle
@@ -152,9 +165,9 @@ def map_(
         raise InputError(f"--paper is a space of its own; leave out --space {space}.")
     asked = [*image, *sat, *audio, *text, *(v for v in (location, env) if v is not None)]
     if components is not None:
-        if asked or records is not None or taxon is not None:
+        if asked or records is not None or taxon is not None or validate is not None:
             raise InputError(
-                "--components maps a model alone; leave queries, --taxon and --records out."
+                "--components maps a model alone; leave queries, --taxon, --records and --validate out."
             )
         if model is None:
             raise InputError(
@@ -165,7 +178,12 @@ def map_(
         _of_model(opened, components, cells, mask, samples, output, overwrite)
         return
     if records is not None:
-        refused = {"--space": space, "--paper": paper or None, "--cache": cache}
+        refused = {
+            "--space": space,
+            "--paper": paper or None,
+            "--cache": cache,
+            "--validate": validate,
+        }
         with_it = [name for name, value in refused.items() if value is not None]
         if asked or with_it:
             other = with_it[0] if with_it else "a query"
@@ -183,6 +201,8 @@ def map_(
         return
     if threshold is not None:
         raise InputError("--threshold goes with --records; of a query no binary map is made.")
+    if validate_taxon is not None and validate is None:
+        raise InputError("--validate-taxon goes with --validate TABLE.")
     config = MapConfig(
         region=region or "world", cells=grid, crs=crs, like=like, samples=samples, mask=mask, climate=climate,
         paper=paper, cache=cache, keep=not no_cache,
@@ -199,18 +219,24 @@ def map_(
             **{m: one_or_all(v) for m, v in several.items()},
             location=location,
             env=climate_values(env) if env is not None else None,
-            space=space or maps_space(opened),  # type: ignore[arg-type]  # checked by the query
+            space=space or ("hybrid" if taxon else maps_space(opened)),  # type: ignore[arg-type]  # checked by the query
             model=model,
             hub=hub,
             device=device,
         )
         mapped = make_map(bundle, query, config, taxon, show)
-        facts = write_map(output, bundle, opened, mapped, overwrite=overwrite)
+        judged = None
+        if validate is not None:
+            judged = validated(bundle, mapped, validate, validate_taxon)
+        facts = write_map(output, bundle, opened, mapped, judged, overwrite)
     spread = facts["similarity"]
     say(
         f"{output}: {facts['query']}, {facts['cells']:,} cells of {facts['grid']['name']}; similarity "
         f"{spread['lowest']:.2f} to {spread['highest']:.2f}, which is no probability"
     )
+    if judged is not None:
+        for line in _judged(judged):
+            say(f"  {line}")
     say(
         f"  {facts['extrapolated_share']:.0%} of the cells lie beyond what the index's observations know",
         err=True,
@@ -263,3 +289,16 @@ def _of_model(
         f"{output}: three independent components of {what} of {model.name}, {facts['cells']:,} cells of "
         f"{facts['grid']['name']}; colours have no unit"
     )
+
+
+def _judged(found: dict[str, Any]) -> list[str]:
+    """What a validation found, in lines."""
+    block, random, curve = found["auc_by_blocks"], found["auc_by_random_folds"], found["boyce"]
+    lines = [
+        f"judged by {found['presences']:,} records of {found['taxon']}, {found['background_records']:,} of other taxa",
+        f"average precision {found['average_precision']:.3f} (by chance {found['average_precision_by_chance']:.3f}); "
+        f"Boyce {curve['index']:+.2f} ({curve['low']:+.2f} to {curve['high']:+.2f})",
+        f"AUC in blocks of 5 degrees {block['map']:.3f}, distance alone {block['distance_alone']:.3f}; in random folds "
+        f"{random['map']:.3f}, distance alone {random['distance_alone']:.3f}, which flatters",
+    ]
+    return [*lines, *([curve["warning"]] if curve["warning"] else [])]

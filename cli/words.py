@@ -28,13 +28,14 @@ VALUES: dict[str, str] = {
     "--export": "LAYOUT", "--name": "NAME", "--anchor": "MODEL", "--loss": "NAME", "--warmup": "SHARE",
     "--schedule": "NAME", "--precision": "NAME", "--cache": "FOLDER", "--revision": "NAME",
     "--region": "REGION", "--grid": "CELLS", "--crs": "EPSG", "--like": "RASTER", "--mask": "MASK",
-    "map --output": "FOLDER",
+    "map --output": "FOLDER", "--validate": "TABLE", "--validate-taxon": "NAME",
 }  # fmt: skip
 """Option or argument → the word for its value, where it is not that of its type (FILE, FOLDER, N, NUMBER, TEXT)."""
 
 DEFAULTS: dict[str, str] = {
     "--hub": "the hub's cache",
     "map --space": "the model's for maps",
+    "--validate-taxon": "the one that the map names",
     "map --cache": "the user's",
     "--model": "the one the index was made with",
     "build --model": "taxabind where it is on the machine; mini for the demo world",
