@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from prom3e_index.bundle.memory_maps import release
 from prom3e_index.errors import InputError
 from prom3e_index.indexer.answering import open_table, planned_names_of_planet
+from prom3e_index.indexer.draft import open_draft, write_plan
 from prom3e_index.indexer.embed import embed
 from prom3e_index.indexer.expand import expand
 from prom3e_index.indexer.file_facts import take_file_facts
@@ -69,9 +70,10 @@ def encode_table(
     if climate is not None and "env" in model.settings.get("encoder", {}):
         raster = ClimateRaster.open(climate, model.encoder("env").inputs)  # type: ignore[attr-defined]
     windows = windows_of(config, kind, model)
-    con = open_plan(work)
+    begun = done.is_file()
+    con = open_draft(work) if config.policy is not None and not begun else open_plan(work)
     try:
-        if not done.is_file():
+        if not begun:
             table = open_table(config, kind, model.modalities, model.width)
             facts: dict[str, Any] = {
                 "rows": plan(con, table, config.duplicates, progress),
@@ -91,6 +93,8 @@ def encode_table(
                     con, Path(facts["media"]), config.workers, config.timeout_s, progress
                 )
             facts |= protect(con, table, config, facts, held)
+            if config.policy is not None or facts["protected"]["protected"]:
+                con = write_plan(con, work)
             facts |= keep_licensed(con, config.licence_allow)
             if kind not in EMBEDDINGS:
                 take_over_lengths(con, work)

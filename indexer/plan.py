@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import duckdb
 
 DUPLICATES = ("error", "first", "last")
+PLAN = "plan.duckdb"
+"""The plan's file in a work folder."""
 TWICE = "duplicate id"
 """How the reason of a row begins that is refused for its id."""
 Progress = Callable[[str, int, int | None], None]
@@ -27,6 +29,16 @@ Progress = Callable[[str, int, int | None], None]
 
 def silent(stage: str, done: int, total: int | None) -> None:
     """Say nothing of the progress."""
+
+
+def settings(work: Path) -> dict[str, str]:
+    """Of the plan's database: bounded in memory, spilling to the work folder."""
+    return {
+        "memory_limit": "1GB",
+        "temp_directory": str(work / "spill"),
+        "threads": "2",
+        "autoinstall_known_extensions": "false",
+    }
 
 
 def open_plan(work: Path) -> duckdb.DuckDBPyConnection:
@@ -39,13 +51,7 @@ def open_plan(work: Path) -> duckdb.DuckDBPyConnection:
     """
     import duckdb
 
-    path = work / "plan.duckdb"
-    config = {
-        "memory_limit": "1GB",
-        "temp_directory": str(work / "spill"),
-        "threads": "2",
-        "autoinstall_known_extensions": "false",
-    }
+    path, config = work / PLAN, settings(work)
     try:
         return duckdb.connect(str(path), config=config)
     except duckdb.Error as e:

@@ -16,13 +16,12 @@ from numpy.typing import NDArray
 from prom3e_index.bundle.filters import quoted
 from prom3e_index.bundle.manifest import GENERATIONS, read_manifest
 from prom3e_index.bundle.media_folders import MediaFolders
-from prom3e_index.bundle.metadata_database import connect_segments
 from prom3e_index.bundle.opened import BundleFolder
 from prom3e_index.errors import BundleError
 from prom3e_index.indexer.policy_arrays import check_arrays
 from prom3e_index.indexer.policy_expected import too_open
 from prom3e_index.indexer.policy_files import PRECISE, check_files, check_records, tells_itself
-from prom3e_index.indexer.policy_generations import loosened, segments_of
+from prom3e_index.indexer.policy_generations import loosened, metadata_of, segments_of
 from prom3e_index.policy.cells import LEVELS, WITHHOLD, distance_m
 from prom3e_index.policy.columns import denied, names_place, plain, tells_place
 from prom3e_index.policy.generalise import LEVEL, OWN_COLUMNS
@@ -113,13 +112,10 @@ def check_policy(index: Path, media: Path | None = None) -> Checked:
         where = "" if name == "." else f"{name}/"
         if name not in firsts:
             done.said.append(f"{name} is of an earlier generation; `compact` takes it away")
-        con, _ = connect_segments([folder / "metadata.duckdb"], [0])
-        try:
+        with metadata_of(index, name, now) as con:
             holder = holder_column(manifest.get("source", {}).get("fields"))
             _segment(con, index, where, at, entry, policy, kept, media, holder, done)
             check_arrays(con, index, folder, where, at, manifest, done.add, done.said)
-        finally:
-            con.close()
     _hidden_since(index, now, done)
     check_files(index, now, done.add)
     return done

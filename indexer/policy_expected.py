@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from prom3e_index.bundle.filters import quoted
-from prom3e_index.policy.cells import NAMES, OPEN
+from prom3e_index.policy.cells import NAMES, OPEN, strictness_sql
 from prom3e_index.policy.columns import plain
 from prom3e_index.policy.generalise import LEVEL
 from prom3e_index.policy.levels import find_levels
@@ -58,10 +58,9 @@ def too_open(
                     "UNION ALL SELECT l.seq, l.level FROM policy_levels l JOIN planned p USING (seq) "
                     "WHERE p.stands IS NULL) "
                     "GROUP BY 1")  # fmt: skip
-        rank = " ".join(f"WHEN '{n}' THEN {i}" for i, n in enumerate(NAMES))
         found = con.execute(
             f"SELECT p.row, p.id, coalesce(p.stands, '{OPEN}'), j.level FROM planned p JOIN judged j USING (seq) "
-            f"WHERE CASE p.stands {rank} ELSE 0 END < j.level AND p.latitude IS NOT NULL ORDER BY 1"
+            f"WHERE {strictness_sql('p.stands')} < j.level AND p.latitude IS NOT NULL ORDER BY 1"
         )
         while rows := found.fetchmany(1000):
             for row, key, stands, wanted in rows:

@@ -9,8 +9,9 @@ from typing import Any
 
 from prom3e_index.errors import InputError
 from prom3e_index.indexer.answering import observations_of
+from prom3e_index.indexer.draft import open_draft
 from prom3e_index.indexer.file_facts import take_file_facts
-from prom3e_index.indexer.plan import Progress, open_plan, plan, silent
+from prom3e_index.indexer.plan import Progress, plan, silent
 from prom3e_index.indexer.protect import protect
 from prom3e_index.indexer.understood import understand
 from prom3e_index.indexer.work import BuildConfig, table_kind
@@ -41,7 +42,7 @@ def explain(config: BuildConfig, policy: Policy, progress: Progress = silent) ->
         )
     config = replace(config, policy=policy)
     with tempfile.TemporaryDirectory(prefix="prom3e-policy-") as folder:
-        con = open_plan(Path(folder))
+        con = open_draft(Path(folder))
         try:
             table = observations_of(config)
             duplicates = "first" if config.duplicates == "error" else config.duplicates

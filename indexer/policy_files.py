@@ -11,7 +11,7 @@ from prom3e_index.bundle.own_files import OWNED, entries
 from prom3e_index.errors import MediaError
 from prom3e_index.media.facts import facts_of
 from prom3e_index.policy.generalise import LEVEL
-from prom3e_index.policy.log import LOG
+from prom3e_index.policy.log import LOG, lines_of
 from prom3e_index.policy.told_places import tells, tells_alone
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def check_files(index: Path, now: dict[str, Any], add: Add) -> None:
         if _PHOTOS.search(path.name) and tells_itself(path):
             add(name, None, None, "a photo or recording that tells a place (EXIF or tags)")
     log = index / LOG
-    if log.is_file() and PRECISE.search(log.read_text(encoding="utf-8", errors="replace")):
+    if log.is_file() and any(map(PRECISE.search, lines_of(log))):
         add(LOG, None, None, "a number of three decimals or more, which may be a coordinate")
     if protected:
         understood = now.get("source", {}).get("understood") or {}

@@ -6,6 +6,7 @@ A place that was generalised once is not shown again by going back, whatever lie
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,16 +18,16 @@ from prom3e_index.bundle.opened import BundleFolder
 from prom3e_index.bundle.segment_views import observation_of
 from prom3e_index.errors import BundleError, InputError
 from prom3e_index.indexer.policy_expected import too_open
-from prom3e_index.policy.cells import NAMES
+from prom3e_index.policy.cells import strictness_sql
 from prom3e_index.policy.generalise import LEVEL
 from prom3e_index.policy.observers import holder_column
 from prom3e_index.policy.rules import Policy, policy_of
 
 if TYPE_CHECKING:
+    import duckdb
     import pyarrow as pa
 
-_CASES = " ".join(f"WHEN '{n}' THEN {i}" for i, n in enumerate(NAMES))
-RANK = f"CASE {LEVEL} {_CASES} ELSE 0 END"
+RANK = strictness_sql(LEVEL)
 """SQL of the strictness of a row's level."""
 _SHOWN = 3
 
@@ -46,25 +47,68 @@ def segments_of(
     return out
 
 
+@contextmanager
+def metadata_of(index: Path, name: str, now: dict[str, Any]) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The metadata of one segment, as the view `every`.
+
+    Args:
+        index: The index's folder.
+        name: The segment's.
+        now: The present manifest.
+
+    Raises:
+        BundleError: The file is damaged: which, and what helps.
+    """
+    import duckdb
+
+    path = index / name / "metadata.duckdb"
+    try:
+        con, _ = connect_segments([path], [0])
+    except BundleError as e:
+        raise _damaged(path, name, now, e) from e
+    try:
+        yield con
+    except duckdb.Error as e:
+        raise _damaged(path, name, now, e) from e
+    finally:
+        con.close()
+
+
+def _damaged(path: Path, name: str, now: dict[str, Any], e: Exception) -> BundleError:
+    if name in {str(s["name"]) for s in now["segments"]}:
+        if isinstance(e, BundleError):
+            return e
+        cause = str(e).splitlines()[0]
+        return BundleError(
+            f"{path} cannot be read: {cause} Restore the index from a copy, or build it again."
+        )
+    return BundleError(
+        f"{path}, which only earlier generations of the index name, is damaged: how far their places were generalised "
+        "cannot be told. Put the file back from a copy; or take earlier generations away for good, `prom3e-index "
+        "compact`, and run this again. Nothing was changed."
+    )
+
+
 def held_levels(index: Path, now: dict[str, Any]) -> Iterator[pa.Table]:
     """Arrow tables of `observation` and its greatest `level` in each segment that lies in the index's folder.
 
     Rows that were removed or replaced count too; open ones are left out.
+
+    Raises:
+        BundleError: The metadata of one is damaged; see `metadata_of`.
     """
     for name in segments_of(index, now):
-        path = index / name / "metadata.duckdb"
-        if not path.is_file():
+        if not (index / name / "metadata.duckdb").is_file():
             continue
-        con, _ = connect_segments([path], [0])
-        try:
+        with metadata_of(index, name, now) as con:
             columns = [str(r[0]) for r in con.execute("DESCRIBE every").fetchall()]
-            if LEVEL in columns:
-                yield con.sql(
-                    f"SELECT {observation_of(columns)} AS observation, max({RANK})::INTEGER AS level FROM every "
-                    f"WHERE {LEVEL} IS NOT NULL GROUP BY 1"
-                ).to_arrow_table()
-        finally:
-            con.close()
+            if LEVEL not in columns:
+                continue
+            levels = con.sql(
+                f"SELECT {observation_of(columns)} AS observation, max({RANK})::INTEGER AS level FROM every "
+                f"WHERE {LEVEL} IS NOT NULL GROUP BY 1"
+            ).to_arrow_table()
+        yield levels
 
 
 def loosened(index: Path, now: dict[str, Any], earlier: BundleFolder) -> list[str]:

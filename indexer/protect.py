@@ -64,24 +64,27 @@ class Held:
         )
         yield from self._tables(days_of_observers(rows, self._observers(), "level"))
 
-    def exposed(self, con: duckdb.DuckDBPyConnection) -> list[str]:
-        """Ids of open rows of the index that are companions of rows of the plan, and are not replaced by it."""
+    def exposed(self, con: duckdb.DuckDBPyConnection) -> dict[str, bool]:
+        """Open rows of the index that are companions of rows of the plan, and are not replaced by it.
+
+        Returns:
+            Their ids → whether they are companions by spans of days alone.
+        """
         level = f"{LEVEL} IS NULL" if LEVEL in self.bundle.columns else "true"
         rows = f"(SELECT * FROM observations WHERE {level})"
         own = observation_of(self.bundle.columns)
         query = days_of_observers(
             rows.replace("*", f"*, {own} AS of_row"), self._observers(), "of_row"
         )
-        found: list[str] = []
+        found: dict[str, bool] = {}
         for table in self._tables(query):
             con.register("open_rows", table)
-            found += [
-                str(r[0])
-                for r in con.execute(
-                    "SELECT DISTINCT o.of_row FROM open_rows o JOIN policy_seeds s ON s.who = o.who AND o.a <= s.b "
-                    "AND o.b >= s.a WHERE s.rule > 0 AND o.of_row NOT IN (SELECT observation FROM planned) ORDER BY 1"
-                ).fetchall()
-            ]
+            for of_row, spans in con.execute(
+                "SELECT o.of_row, bool_and(s.a < s.b OR o.a < o.b) FROM open_rows o JOIN policy_seeds s "
+                "ON s.who = o.who AND o.a <= s.b AND o.b >= s.a WHERE s.rule > 0 "
+                "AND o.of_row NOT IN (SELECT observation FROM planned) GROUP BY 1 ORDER BY 1"
+            ).fetchall():
+                found[str(of_row)] = bool(spans) and found.get(str(of_row), True)
             con.unregister("open_rows")
         return found
 
@@ -172,14 +175,22 @@ def _take_ids_out(con: duckdb.DuckDBPyConnection, understood: dict[str, Any]) ->
         reason["ids"] = [None if i in gone else i for i in reason["ids"]]
 
 
-def _refuse_exposed(ids: list[str]) -> None:
-    if not ids:
+def _refuse_exposed(found: dict[str, bool]) -> None:
+    """Refuse what `Held.exposed` finds."""
+    if not found:
         return
-    first = ", ".join(repr(i) for i in ids[:5])
+    first = ", ".join(repr(i) for i in list(found)[:5])
+    spans = sum(found.values())
+    some = "" if spans == len(found) else f"{spans:,} of them "
+    by_spans = (
+        f" ({some}since dates are spans, a month or a year, that have days in common)"
+        if spans
+        else ""
+    )
     raise InputError(
-        f"{len(ids):,} observations of the index are of the same observer and day as rows that the policy generalises, "
-        f"and stand there with their true places: {first}. Take them out for good (prom3e-index remove, then compact), "
-        "and add them again together with these rows. Nothing was changed."
+        f"{len(found):,} observations of the index are of the same observer and day as rows that the policy "
+        f"generalises{by_spans}, and stand there with their true places: {first}. Take them out for good "
+        "(prom3e-index remove, then compact), and add them again together with these rows. Nothing was changed."
     )
 
 

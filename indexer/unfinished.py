@@ -37,6 +37,9 @@ BEFORE, MOVING = "before", "before.new"
 _MOVED = (
     "plan.duckdb", "plan.duckdb.wal", "planned.json", "embeddings", "lost.jsonl", BEFORE, "identity.json",
 )  # fmt: skip
+_LEFT = (
+    "plan.duckdb.new", "plan.duckdb.new.wal", "planned.json.new", "spill", "whole.npy", "bundle", "segment",
+)  # fmt: skip
 _ENCODING = ("weights", "weights_content", "exif_transpose", "audio_windows")
 """Parts of an identity that an embedding depends on, beside its file or value."""
 _CLIMATE = ("climate", "climate_content")
@@ -99,7 +102,7 @@ def set_aside(work: Path) -> None:
             if (work / name).exists():
                 (work / name).rename(work / MOVING / name)
         (work / MOVING).rename(work / BEFORE)
-    _drop(work, ["planned.json.new", "spill", "whole.npy", "bundle", "segment"])
+    _drop(work, _LEFT)
 
 
 def _drop(work: Path, names: Iterable[str]) -> None:

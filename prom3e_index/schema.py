@@ -146,3 +146,8 @@ def set_key(names: Iterable[str], order: Iterable[str] = NAMES) -> str:
     """Name a visible set, `image+loc`, in the model's modality order."""
     wanted = set(names)
     return "+".join(n for n in order if n in wanted)
+
+
+def quoted(name: str) -> str:
+    """A column name as an SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from prom3e_index.bundle.predicate import bounded, cut
 from prom3e_index.errors import InputError, near_names
 from prom3e_index.schema import RANKS
+from prom3e_index.schema import quoted as quoted
 from prom3e_index.tables.names import name_kind, read_name, taxon_text
 
 if TYPE_CHECKING:
@@ -32,11 +33,6 @@ ADVICE_SECONDS = 5.0
 """As long as the nearest of the known names are looked for."""
 _SPACES = r"'[\s\pZ]+', ' ', 'g'"
 _PLAIN = r"'\([^)]*\)|[×✕✖⨯╳]|\b[xX]\b', ' ', 'g'"
-
-
-def quoted(name: str) -> str:
-    """A column name as an SQL identifier."""
-    return '"' + name.replace('"', '""') + '"'
 
 
 def key(text: str) -> str:

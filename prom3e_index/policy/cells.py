@@ -132,6 +132,12 @@ def strictness(name: str) -> int:
     return NAMES.index(name)
 
 
+def strictness_sql(cell: str) -> str:
+    """SQL of the strictness of a level that a cell names; 0 where it names none."""
+    each = " ".join(f"WHEN '{n}' THEN {i}" for i, n in enumerate(NAMES))
+    return f"CASE {cell} {each} ELSE 0 END"
+
+
 def level_named(value: object, where: str) -> str:
     """The name of a level as a policy gives it: `0.1deg`, `0.1 degrees`, 0.1, `10 km`, `withhold`.
 

@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from prom3e_index.policy.cells import NAMES, SOURCE_CELL, strictness
+from prom3e_index.policy.cells import NAMES, SOURCE_CELL, strictness, strictness_sql
 from prom3e_index.policy.generalise import LEVEL
 from prom3e_index.policy.marks import source_levels
-from prom3e_index.policy.matching import match_rules, quoted
+from prom3e_index.policy.matching import match_rules
 from prom3e_index.policy.observers import days_of_observers, observer_cells
 from prom3e_index.policy.rules import Policy
+from prom3e_index.schema import quoted
 
 if TYPE_CHECKING:
     import duckdb
@@ -87,10 +88,9 @@ def find_levels(
         "FROM found f FULL JOIN policy_source s ON s.seq = f.seq WHERE f.seq IS NOT NULL OR s.level > 0"
     )
     if LEVEL in _columns(con):
-        names = ", ".join(f"'{n}'" for n in NAMES)
         con.execute(
-            f"UPDATE policy_levels l SET stated = true FROM planned p WHERE p.seq = l.seq AND "
-            f"list_position([{names}], p.{LEVEL}) - 1 = l.level"
+            "UPDATE policy_levels l SET stated = true FROM planned p WHERE p.seq = l.seq AND "
+            f"{strictness_sql(f'p.{LEVEL}')} = l.level"
         )
     return said
 

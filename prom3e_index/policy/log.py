@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+import secrets
+import shutil
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 LOG = "policy.log.jsonl"
-_MOST_BYTES = 64 << 20
+_LONGEST = 1 << 20
+"""Characters of a line that is looked at; none that is written has as many."""
 
 
 def act(policy: Mapping[str, Any] | None, protected: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -33,6 +36,7 @@ def act(policy: Mapping[str, Any] | None, protected: Mapping[str, Any]) -> dict[
         "months",
     )
     return {
+        "act": secrets.token_hex(8),
         "name": None if policy is None else policy["name"],
         "sha256": None if policy is None else policy["sha256"],
         **{k: protected[k] for k in kept if k in protected},
@@ -49,7 +53,7 @@ def append_acts(folder: Path, manifest: Mapping[str, Any]) -> None:
         return
     path = folder / LOG
     known, whole = _known(path)
-    missing = [h for h in acts if (int(h["generation"]), str(h["created"])) not in known]
+    missing = [h for h in acts if _key(h["generation"], h["created"], h["policy"]) not in known]
     if not missing:
         return
     text = "" if whole else "\n"
@@ -68,22 +72,39 @@ def append_acts(folder: Path, manifest: Mapping[str, Any]) -> None:
 
 
 def carried(earlier: Path, folder: Path) -> None:
-    """Let the log of an index that is replaced begin that of the new one."""
+    """Let the log of an index that is replaced begin that of the new one, however long it is."""
     path = earlier / LOG
-    if path.is_file() and not path.is_symlink() and path.stat().st_size <= _MOST_BYTES:
-        (folder / LOG).write_bytes(path.read_bytes())
+    if path.is_file() and not path.is_symlink():
+        shutil.copyfile(path, folder / LOG)
 
 
-def _known(path: Path) -> tuple[set[tuple[int, str]], bool]:
-    """Generation and time of every line, and whether the last one is whole."""
-    known: set[tuple[int, str]] = set()
+def _key(generation: Any, time: Any, done: Any) -> tuple[int, str, str]:
+    """What tells an act from others: its own name, which acts of earlier versions do not have.
+
+    Generation and time alone do not: an index that is built over another within a second has both of its act.
+    """
+    name = done.get("act") if isinstance(done, Mapping) else None
+    return int(generation), str(time), str(name or "")
+
+
+def _known(path: Path) -> tuple[set[tuple[int, str, str]], bool]:
+    """What tells every line's act from others, and whether the last line is whole."""
+    known: set[tuple[int, str, str]] = set()
     if not path.is_file():
         return known, True
-    text = path.read_text(encoding="utf-8", errors="replace")
-    for line in text.splitlines():
+    last = "\n"
+    for line in lines_of(path):
+        last = line
         try:
             values = json.loads(line)
-            known.add((int(values["generation"]), str(values["time"])))
-        except (ValueError, KeyError, TypeError, RecursionError):
+            known.add(_key(values["generation"], values["time"], values.get("policy")))
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             continue
-    return known, not text or text.endswith("\n")
+    return known, last.endswith("\n")
+
+
+def lines_of(path: Path) -> Iterator[str]:
+    """Lines one by one, those that are longer than any that is written in pieces."""
+    with path.open(encoding="utf-8", errors="replace", newline="\n") as f:
+        while line := f.readline(_LONGEST):
+            yield line

@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 
 from prom3e_index.policy.cells import NAMES, SOURCE_CELL, WITHHOLD, strictness
 from prom3e_index.policy.columns import plain
-from prom3e_index.policy.matching import quoted
+from prom3e_index.schema import quoted
 from prom3e_index.tables.normalise import DRAWN_M
 
 _MARKS = ("geoprivacy", "taxongeoprivacy", "coordinatesobscured", "obscured", "sourceobscured")

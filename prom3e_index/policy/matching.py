@@ -28,7 +28,7 @@ from prom3e_index.policy.names import (
 )
 from prom3e_index.policy.rules import Policy, Rule
 from prom3e_index.policy.told_places import redacted
-from prom3e_index.schema import RANKS
+from prom3e_index.schema import RANKS, quoted
 
 if TYPE_CHECKING:
     import duckdb
@@ -39,18 +39,13 @@ _SHOWN = 3
 _MOST_TOLD = 20
 
 
-def quoted(name: str) -> str:
-    """A column name as an SQL identifier."""
-    return '"' + name.replace('"', '""') + '"'
-
-
 def match_rules(
     con: duckdb.DuckDBPyConnection, policy: Policy, extra: Mapping[str, str]
 ) -> list[str]:
     """Fill `policy_hits` with the rows that each rule meets by taxon, region and month.
 
     Args:
-        con: The plan's connection.
+        con: The plan's connection, with that table, empty.
         policy: The policy.
         extra: Metadata columns of the plan → columns of the table.
 
@@ -61,10 +56,6 @@ def match_rules(
         InputError: A name is alike one of rows that its rule does not meet, so that one of them may be misspelt; or a
             rule asks for what the table does not tell, a rank or a country.
     """
-    con.execute(
-        "CREATE OR REPLACE TABLE policy_hits (seq BIGINT, rule INTEGER, level INTEGER, month BOOLEAN, "
-        "companions BOOLEAN)"
-    )
     country = next((c for c in extra if plain(c) == "countrycode"), None)
     asking = [r for r in policy.rules if r.countries]
     if asking and country is None:
@@ -306,7 +297,7 @@ def _groups(numbers: NDArray[Any]) -> Iterator[tuple[int, NDArray[np.int64]]]:
 
 def _months(column: Any) -> NDArray[np.int64]:
     """Months since the year 0 of days; −1 where none is known."""
-    days = [None if d is None else d for d in column.to_pylist()]
+    days = column.to_pylist()
     return np.array([-1 if d is None else d.year * 12 + d.month - 1 for d in days], np.int64)
 
 

@@ -6,9 +6,8 @@ from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
 from prom3e_index.policy.columns import plain, tells_day
-from prom3e_index.policy.matching import quoted
 from prom3e_index.policy.told_places import TEXTS
-from prom3e_index.schema import MEDIA
+from prom3e_index.schema import MEDIA, quoted
 
 if TYPE_CHECKING:
     import duckdb

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from prom3e_index.policy.columns import plain
-from prom3e_index.policy.matching import quoted
+from prom3e_index.schema import quoted
 
 _HOLDER = "rightsholder"
 _OBSERVERS = frozenset(

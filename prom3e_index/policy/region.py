@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -137,6 +137,20 @@ def checked_rings(value: Any, where: str) -> Rings:
     if not out:
         raise InputError(f"{where} has no polygon.")
     return tuple(out)
+
+
+def few_enough(polygons: Mapping[str, Rings], where: str) -> None:
+    """Make sure that all files of a policy together have no more corners than `MOST_POINTS`.
+
+    Raises:
+        InputError: They have: how many, in how many files.
+    """
+    points = sum(len(ring) for rings in polygons.values() for ring in rings)
+    if points > MOST_POINTS:
+        raise InputError(
+            f"{where} has polygons of {points:,} corners in {len(polygons):,} files, and at most {MOST_POINTS:,} in "
+            "all; simplify them."
+        )
 
 
 def _finite(value: Any) -> bool:

@@ -15,7 +15,7 @@ from prom3e_index.errors import BundleError, InputError, near_names
 from prom3e_index.policy.cells import OPEN, level_named
 from prom3e_index.policy.countries import country_of
 from prom3e_index.policy.names import asked, key
-from prom3e_index.policy.region import Region, Rings, box_of, checked_rings, read_rings
+from prom3e_index.policy.region import Region, Rings, box_of, checked_rings, few_enough, read_rings
 from prom3e_index.schema import RANKS
 
 MOST_BYTES = 4 << 20
@@ -135,6 +135,7 @@ def read_policy(path: Path) -> Policy:
     def rings(name: str, where: str) -> Rings:
         if name not in polygons:
             polygons[name] = read_rings(path.parent / name, where)
+            few_enough(polygons, where)
         return polygons[name]
 
     return _parsed(text, rings, polygons, f"The policy {path}")
@@ -150,6 +151,7 @@ def policy_of(noted: Any, where: object) -> Policy | None:
         return None
     try:
         known = {str(k): checked_rings(v, f"polygon {k}") for k, v in noted["polygons"].items()}
+        few_enough(known, "its manifest")
         policy = _parsed(str(noted["toml"]), lambda name, _: known[name], known, "The policy")
     except (InputError, KeyError, TypeError, AttributeError) as e:
         said = e.typed if isinstance(e, InputError) else f"it lacks {e}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from prom3e_index.policy.cells import SOURCE_CELL
 from prom3e_index.search.in_words import word
 from prom3e_index.search.run import Bundle
 from prom3e_index.show.answer_section import cut
@@ -135,9 +136,10 @@ def _places(bundle: Bundle, c: Contents, has_land: bool) -> str:
 
 
 def _cells(bundle: Bundle) -> list[Mark]:
-    """Cells of places that are hidden: of their levels, else of 0.2 degree."""
+    """Cells of places that are hidden: of their levels, else those that their source draws."""
     level = "place_level" if "place_level" in bundle.columns else "NULL::VARCHAR"
-    middle = "CASE WHEN l IS NULL THEN round(floor({0} / 0.2 + 1e-9) * 0.2 + 0.1, 6) ELSE {0} END"
+    side = SOURCE_CELL.degrees
+    middle = f"CASE WHEN l IS NULL THEN round(floor({{0}} / {side} + 1e-9) * {side} + {side} / 2, 6) ELSE {{0}} END"
     found = bundle.sql(
         f"SELECT l, {middle.format('latitude')} AS a, {middle.format('longitude')} AS o, count(*) AS n FROM "
         f"(SELECT latitude, longitude, {level} AS l FROM observations WHERE obscured AND latitude IS NOT NULL AND "

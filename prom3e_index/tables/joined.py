@@ -6,17 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from prom3e_index.schema import quoted as quoted
 from prom3e_index.tables.source import Source, connect
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 NUMBER = '"row of the file"'
-
-
-def quoted(name: str) -> str:
-    """A name as SQL."""
-    return '"' + name.replace('"', '""') + '"'
 
 
 class Joined:
