@@ -41,7 +41,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "map": (
         ("where what a photo shows may live, in cells of 100 km", "prom3e-index map --photo photo.jpg --grid 100km -o where"),
-        ("a taxon of the index, on a lattice of degrees", 'prom3e-index map --taxon "Ardea cinerea" --region -15,30,45,72 --grid 1deg -o heron'),
+        ("a taxon of the index, on a lattice of degrees", 'prom3e-index map --taxon Fictanimalia --region -15,30,45,72 --grid 1deg -o animals'),
         ("what a model tells places apart by, as red, green and blue", "prom3e-index map --components encoder --model geoclip --grid 5deg -o components"),
         ("from records alone, judged beside distance alone", "prom3e-index map --records birds.csv --taxon Fictanimalia --region world --grid 10deg -o from-records"),
     ),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from prom3e_index.cli.options import DEFAULT_INDEX, Device, Hub, Index, OtherModel
+from prom3e_index.errors import InputError
 
 if TYPE_CHECKING:
     from prom3e_index.grid.grid import Grid
@@ -148,7 +149,6 @@ def map_(
     from prom3e_index.cli.query import climate_values, one_or_all
     from prom3e_index.cli.screen import progress, say
     from prom3e_index.cli.stdin import piped
-    from prom3e_index.errors import InputError
     from prom3e_index.grid.grid import Grid
     from prom3e_index.maps.files import write_map
     from prom3e_index.maps.records import RecordsConfig
@@ -164,11 +164,22 @@ def map_(
     if paper and space is not None:
         raise InputError(f"--paper is a space of its own; leave out --space {space}.")
     asked = [*image, *sat, *audio, *text, *(v for v in (location, env) if v is not None)]
+    of_index = {
+        "--space": space,
+        "--paper": paper,
+        "--validate": validate,
+        "--validate-taxon": validate_taxon,
+        "--cache": cache,
+        "--no-cache": no_cache,
+    }
     if components is not None:
-        if asked or records is not None or taxon is not None or validate is not None:
-            raise InputError(
-                "--components maps a model alone; leave queries, --taxon, --records and --validate out."
-            )
+        without = {
+            "--taxon": taxon,
+            "--records": records,
+            "--threshold": threshold,
+            "--climate": climate,
+        }
+        _refuse("--components maps what a model tells apart", asked, without | of_index)
         if model is None:
             raise InputError(
                 "--components needs --model: whose places are mapped, such as geoclip."
@@ -178,16 +189,7 @@ def map_(
         _of_model(opened, components, cells, mask, samples, output, overwrite)
         return
     if records is not None:
-        refused = {
-            "--space": space,
-            "--paper": paper or None,
-            "--cache": cache,
-            "--validate": validate,
-        }
-        with_it = [name for name, value in refused.items() if value is not None]
-        if asked or with_it:
-            other = with_it[0] if with_it else "a query"
-            raise InputError(f"--records maps --taxon from records alone; leave {other} out.")
+        _refuse("--records maps --taxon from records alone", asked, of_index)
         if taxon is None:
             raise InputError("--records needs --taxon NAME: which taxon of them is mapped.")
         _from_records(
@@ -245,6 +247,14 @@ def map_(
         from prom3e_index.search.meaning import MEANINGLESS
 
         say(f"  {MEANINGLESS}", err=True)
+
+
+def _refuse(way: str, asked: list[Any], others: dict[str, Any]) -> None:
+    """Refuse what a way of mapping has no use for: nothing that is given is passed over."""
+    given = ["a query"] if asked else []
+    given += [name for name, value in others.items() if value not in (None, False)]
+    if given:
+        raise InputError(f"{way}; leave {', '.join(given)} out.")
 
 
 def _from_records(config: RecordsConfig, output: Path, overwrite: bool) -> None:

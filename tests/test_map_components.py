@@ -87,7 +87,16 @@ def test_a_map_of_a_model(tmp_path):
     for more, said in (
         (["--components", "mean"], "--components needs --model"),
         (["--components", "mean", "--model", "geoclip"], "has no MVAE"),
-        (["--components", "encoder", "--model", "mini", "--text", "x"], "maps a model alone"),
+        (["--components", "encoder", "--model", "mini", "--text", "x"], "leave a query out"),
+        (
+            ["--components", "encoder", "--model", "mini", "--threshold", "lpt", "--no-cache"],
+            "leave --threshold, --no-cache out",
+        ),
+        (["--components", "encoder", "--model", "mini", "--space", "hidden"], "leave --space out"),
+        (
+            ["--components", "encoder", "--model", "mini", "--climate", "c.tif"],
+            "leave --climate out",
+        ),
     ):
         done = program("map", *more, "-o", tmp_path / "n")
         assert done.returncode == 2 and said in done.stderr, done.stderr

@@ -212,6 +212,11 @@ def test_options_that_do_not_go_together(table, tmp_path):
     for more, said in (
         (["--records", table], "--records needs --taxon"),
         (["--records", table, "--taxon", "x", "--text", "y"], "leave a query out"),
+        (["--records", table, "--taxon", "x", "--no-cache"], "leave --no-cache out"),
+        (
+            ["--records", table, "--taxon", "x", "--validate-taxon", "z"],
+            "leave --validate-taxon out",
+        ),
         (["--threshold", "lpt", "--text", "y"], "--threshold goes with --records"),
     ):
         done = program("map", *more, "-o", tmp_path / "m")
