@@ -144,7 +144,9 @@ def test_rows_of_gbif_that_were_drawn_are_known(tmp_path, columns, uncertainty, 
 
 def test_names_of_columns_in_any_spelling():
     never = "private_latitude privateLongitude PRIVATE_PLACE_GUESS place_guess verbatimLocality dwc:verbatimLatitude " \
-            "footprintWKT source_place_guess http://rs.tdwg.org/dwc/terms/verbatimCoordinates georeferenceRemarks"  # fmt: skip
+            "footprintWKT source_place_guess http://rs.tdwg.org/dwc/terms/verbatimCoordinates georeferenceRemarks " \
+            "trueLatitude latitude_true lat_private Coordinates_Private LonExact decLat_orig exact_lng original_coordinates " \
+            "unobscured_decimal_longitude"  # fmt: skip
     tells = "locality county url Latitude2 UTM_Easting gridReference geohash elevation bio_12 deploymentID eventID h3 x"
     unknown = "notes related template POINT_X Fundort wc2.1_5m_bio_1 annual_precip trap_id habitat"
     neither = (
@@ -154,6 +156,7 @@ def test_names_of_columns_in_any_spelling():
     assert all(tells_place(n) and not denied(n) for n in tells.split())
     assert all(tells_place(n) and not names_place(n) for n in unknown.split())
     assert not any(tells_place(n) for n in neither.split())
+    assert not any(denied(n) for n in ("private", "originalLatinName", "inexact_latin"))
 
 
 def test_hidden_places_are_drawn_as_their_cells_and_are_no_places_of_training_or_validation(

@@ -20,12 +20,18 @@ _DENIED = frozenset(
     """
     placeguess verbatimlatitude verbatimlongitude verbatimcoordinates verbatimlocality verbatimcoordinatesystem
     verbatimsrs verbatimelevation verbatimdepth footprintwkt footprintsrs footprintspatialfit pointradiusspatialfit
-    georeferenceremarks georeferencesources georeferenceprotocol locationremarks truelatitude truelongitude
-    originallatitude originallongitude exactlatitude exactlongitude latitudetrue longitudetrue
+    georeferenceremarks georeferencesources georeferenceprotocol locationremarks
     """.split()
 )
-_PRIVATE = re.compile(r"private.*(?:lat|lon|lng|place|loc|coord|geo|position|point|address)")
+_PLACE_WORD = "(?:lat|lon|lng|place|loc|coord|geo|position|point|address)"
+_PRIVATE = re.compile(rf"private.*{_PLACE_WORD}|{_PLACE_WORD}.*private")
 """A true place that its source hides; `geoprivacy` and `private` alone are marks, and stay."""
+_AXIS, _TRUE = (
+    "(?:decimal|dec)?(?:lat|latitude|lon|long|lng|longitude|coords?|coordinates?)",
+    "(?:true|exact|unobscured|orig|original)",
+)
+_UNHIDDEN = re.compile(rf"{_TRUE}{_AXIS}|{_AXIS}{_TRUE}")
+"""Coordinates as they were before they were hidden, in whole names: `exact_lat`, `Longitude (original)`."""
 _COARSE = frozenset(
     """
     country countrycode countryname continent stateprovince state province placecountryname placestatename
@@ -123,7 +129,7 @@ def private(name: str) -> bool:
 def denied(name: str) -> bool:
     """Whether a column is held by no index and written by no export: private places, and places as first written."""
     own = plain(name.removeprefix("source_"))
-    return own in _DENIED or private(own)
+    return own in _DENIED or _UNHIDDEN.fullmatch(own) is not None or private(own)
 
 
 def names_place(name: str) -> bool:
