@@ -121,4 +121,6 @@ def search_words(lowest: float) -> str:
         if lowest >= 1
         else f"its search finds {lowest:.1%} or more of the ten rows of exact search"
     )
-    return f"{found}; how good answers are: prom3e-index evaluate retrieval"
+    return (
+        f"{found}; whether answers are right is another question: prom3e-index evaluate retrieval"
+    )

@@ -141,3 +141,17 @@ def test_a_lock_dies_with_its_process(index):
     time.sleep(0.01)
     assert remove(index, Filter(where="row = 0"), None, quiet).removed == 1
     assert sound(Bundle.open(index), but=("gallery follows from embeddings",))
+
+
+def test_what_vanishes_between_two_looks_is_no_pipe(tmp_path, monkeypatch):
+    """A change beside renames `manifest.json.new`: a second look at it finds nothing."""
+    from prom3e_index.bundle.own_files import refuse_links
+
+    (tmp_path / "manifest.json.new").write_text("{}")
+    monkeypatch.setattr(Path, "is_file", lambda self: False)
+    refuse_links(tmp_path)
+    monkeypatch.undo()
+    (tmp_path / "manifest.json.new").unlink()
+    os.mkfifo(tmp_path / "manifest.json.new")
+    with pytest.raises(BundleError, match="pipe, socket or device"):
+        refuse_links(tmp_path)

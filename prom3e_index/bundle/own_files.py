@@ -8,6 +8,7 @@ these in it is neither read nor changed.
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -50,11 +51,15 @@ def refuse_links(folder: Path, names: Iterable[str] = ()) -> None:
     tops = dict.fromkeys((*_BESIDES, *OWNED, *(n.partition("/")[0] for n in names)))
     for top in tops:
         path = folder / top
-        if path.is_symlink():
+        try:
+            mode = path.lstat().st_mode  # once: a change beside may take it away between two looks
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        if stat.S_ISLNK(mode):
             raise _link(path, folder)
-        if path.is_dir():
+        if stat.S_ISDIR(mode):
             refuse_links_under(path, folder)
-        elif path.exists() and not path.is_file():
+        elif not stat.S_ISREG(mode):
             raise _no_file(path)
 
 

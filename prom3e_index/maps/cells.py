@@ -165,7 +165,7 @@ class CellGallery:
             folder = Path(mkdtemp(dir=final.parent, prefix=f".{self.key}."))
         except OSError as e:
             raise InputError(
-                f"The cells cannot be kept in {final.parent}: {e.strerror}. Give --cache FOLDER, or --no-cache."
+                f"The cells cannot be kept in {final.parent}: {e.strerror}. Give another folder with --cache FOLDER."
             ) from e
         try:
             kept = {
