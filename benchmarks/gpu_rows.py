@@ -68,11 +68,15 @@ def seconds(call: Callable[[], object], device: str, times: int = 5, warm: int =
 def ceilings(device: str) -> tuple[float, float]:
     """Bytes/s of a copy on the device and operations/s of a product in bfloat16, on random numbers."""
     card = device.startswith("cuda")
-    n = 8192 if card else 512
-    given = torch.randn((1 << 31 if card else 1 << 24) // 4, device=device)
+    return _copied(1 << 31 if card else 1 << 24, device), _product(8192 if card else 512, device)
+
+
+def _copied(size: int, device: str) -> float:
+    given = torch.randn(size // 4, device=device)
     taken = torch.empty_like(given)
-    copy = 2 * given.numel() * 4 / seconds(lambda: taken.copy_(given), device, 10, 3)
-    del given, taken
+    return 2 * size / seconds(lambda: taken.copy_(given), device, 10, 3)
+
+
+def _product(n: int, device: str) -> float:
     a, b = (torch.randn(n, n, device=device).bfloat16() for _ in range(2))
-    rate = 2 * n**3 / seconds(lambda: a @ b, device, 10, 3)
-    return copy, rate
+    return float(2 * n**3 / seconds(lambda: a @ b, device, 10, 3))
