@@ -81,7 +81,12 @@ def table(rows: list[Row], name: str, size: Size) -> str:
     """Markdown."""
     head = f"{name}, torch {torch.__version__}, Python {platform.python_version()}, {platform.machine()}; "
     head += f"copy {size.copy / 1e12:.2f} TB/s, bfloat16 product {size.rate / 1e12:.0f} TFLOP/s."
-    lines = [head, "", "| part | what | figure | floor | check |", "| --- | --- | --- | --- | --- |"]
+    lines = [
+        head,
+        "",
+        "| part | what | figure | floor | check |",
+        "| --- | --- | --- | --- | --- |",
+    ]
     for row in rows:
         cells = (str(v).replace("|", "\\|").replace("\n", " ") for v in dataclasses.astuple(row))
         lines.append("| " + " | ".join(cells) + " |")
