@@ -272,14 +272,22 @@ class Grid:
 
     def raster(self, values: NDArray[Any]) -> NDArray[Any]:
         """Values of cells (…, n) as rasters (…, rows, columns); a pixel without a cell is NaN, or False."""
+        return self.raster_rows(values, 0, self.shape[0])
+
+    def raster_rows(self, values: NDArray[Any], first: int, last: int) -> NDArray[Any]:
+        """Some rows of `raster`: from `first`, before `last`."""
         if values.shape[-1] != len(self):
             raise InputError(f"{values.shape[-1]:,} values for {len(self):,} cells of {self.name}.")
+        columns = self.shape[1]
+        part, shape = (
+            slice(first * columns, last * columns),
+            (*values.shape[:-1], last - first, columns),
+        )
         if self.hexagons is None:
-            return values.reshape(*values.shape[:-1], *self.shape)
-        drawn = values[..., self._pixels]
+            return values[..., part].reshape(shape)
+        pixels = self._pixels[part]
         nothing = False if values.dtype == bool else np.nan
-        drawn = np.where(self._pixels >= 0, drawn, nothing)
-        return drawn.reshape(*values.shape[:-1], *self.shape)
+        return np.where(pixels >= 0, values[..., pixels], nothing).reshape(shape)
 
     def codes(self, cells: Ints | None = None) -> list[str]:
         """Names of cells, the same in every map with such cells: H3's digits, `25kmE12N-3`, `0.1degE12N3`.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,7 +39,7 @@ class Mask:
     inside: NDArray[np.bool_]
     words: str
 
-    @property
+    @cached_property
     def cells(self) -> NDArray[np.int64]:
         """Numbers of the cells inside, ascending."""
         return np.flatnonzero(self.inside)

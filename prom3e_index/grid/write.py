@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import re
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from prom3e_index.grid.grid import Grid
 
 NODATA = -9999.0
+_BLOCK, _WIDE = 512, 4096
+_GDAL_BYTES = 64 << 20
+"""Of blocks that GDAL holds; its own limit is a twentieth of the machine's memory."""
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_@.-]{0,63}\Z")
 
 
@@ -32,8 +36,8 @@ class Band:
 
     Attributes:
         name: As software shows it: letters, digits and `_`.
-        values: (n,) NaN where there is none; or what makes them, asked each time they are needed, so that of many
-            bands of a large grid one at a time is in memory.
+        values: (n,) NaN where there is none; or what makes them, asked when they are needed (once to be written, once
+            more for a picture), so that of many bands of a large grid one at a time is in memory.
         units: Of the values, empty for plain numbers.
         words: What it is, in a sentence.
         low: Least value of its colours; the same in every map. None where no scale is fixed.
@@ -73,19 +77,21 @@ def write_raster(path: Path, grid: Grid, bands: Sequence[Band], tags: Mapping[st
         profile = {
             "driver": "GTiff", "dtype": "float32", "count": len(bands), "height": grid.shape[0],
             "width": grid.shape[1], "crs": grid.crs, "transform": grid.transform, "nodata": NODATA,
-            "BIGTIFF": "IF_SAFER",
+            "BIGTIFF": "IF_SAFER", "interleave": "band", "tiled": True, "blockxsize": _BLOCK, "blockysize": _BLOCK,
         }  # fmt: skip
-        with rasterio.Env(GDAL_NUM_THREADS=1), rasterio.open(plain, "w", **profile) as tif:
-            tif.update_tags(AREA_OR_POINT="Area", **dict(tags))
-            for i, band in enumerate(bands, 1):
-                tif.write(_filled(grid, _checked(grid, band)), i)
-                tif.set_band_description(i, band.name)
-                tif.set_band_unit(i, band.units)
-                tif.update_tags(i, long_name=band.words, units=band.units)
-        with rasterio.Env(GDAL_NUM_THREADS=1):
+        with rasterio.Env(GDAL_NUM_THREADS=1, GDAL_CACHEMAX=_GDAL_BYTES):
+            told = []
+            with rasterio.open(plain, "w", **profile) as tif:
+                tif.update_tags(AREA_OR_POINT="Area", **dict(tags))
+                for i, band in enumerate(bands, 1):
+                    told.append(_put(tif, i, grid, band))
+                    tif.set_band_description(i, band.name)
+                    tif.set_band_unit(i, band.units)
+                    tif.update_tags(i, long_name=band.words, units=band.units)
             copy(plain, made, driver="COG", COMPRESS="DEFLATE", PREDICTOR="YES", STATISTICS="YES",
-                 OVERVIEW_RESAMPLING="AVERAGE", BLOCKSIZE=512, BIGTIFF="IF_SAFER")  # fmt: skip
-        _read_back(made, grid, bands)
+                 OVERVIEW_RESAMPLING="AVERAGE", BLOCKSIZE=_BLOCK, BIGTIFF="IF_SAFER")  # fmt: skip
+            plain.unlink()
+            _read_back(made, grid, bands, told)
         first = bands[0]
         if first.low is not None and first.high is not None:
             beside = Path(folder) / "style.qml"
@@ -94,7 +100,8 @@ def write_raster(path: Path, grid: Grid, bands: Sequence[Band], tags: Mapping[st
         made.replace(path)
 
 
-def _checked(grid: Grid, band: Band) -> NDArray[Any]:
+def _put(tif: Any, number: int, grid: Grid, band: Band) -> str:
+    """Write a band, made once, some rows at a time; give the checksum of what was written."""
     values = band.cells()
     if not _NAME.match(band.name):
         raise InputError(f"A band is named {band.name!r:.80}; letters, digits and _ are needed.")
@@ -102,27 +109,42 @@ def _checked(grid: Grid, band: Band) -> NDArray[Any]:
         raise InputError(
             f"Band {band.name} has {values.shape} values, {grid.name} has {len(grid):,} cells."
         )
-    if np.isinf(values).any() or (values == NODATA).any():
-        raise InputError(f"Band {band.name} holds values that are infinite, or {NODATA:g}.")
-    return values
+    told = hashlib.sha256()
+    for window in _windows(grid):
+        part = grid.raster_rows(values, *window[0])[:, slice(*window[1])]
+        with np.errstate(over="ignore"):  # is told below
+            drawn = part.astype(np.float32)
+        if np.isinf(drawn).any() or (drawn == NODATA).any():
+            raise InputError(
+                f"Band {band.name} holds values that are infinite, or {NODATA:g}, or beyond what 32 bits hold."
+            )
+        drawn[np.isnan(drawn)] = NODATA
+        tif.write(drawn, number, window=window)
+        told.update(drawn.tobytes())
+    return told.hexdigest()
 
 
-def _filled(grid: Grid, values: NDArray[Any]) -> NDArray[np.float32]:
-    drawn = grid.raster(values)
-    return np.where(np.isnan(drawn), NODATA, drawn).astype(np.float32)
+def _windows(grid: Grid) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
+    """Whole blocks, from the north and the west: rows from and to, columns from and to."""
+    rows, columns = grid.shape
+    for down in range(0, rows, _BLOCK):
+        for across in range(0, columns, _WIDE):
+            yield (down, min(down + _BLOCK, rows)), (across, min(across + _WIDE, columns))
 
 
-def _read_back(path: Path, grid: Grid, bands: Sequence[Band]) -> None:
+def _read_back(path: Path, grid: Grid, bands: Sequence[Band], told: Sequence[str]) -> None:
     import rasterio
     from rasterio.crs import CRS
 
+    found = [hashlib.sha256() for _ in bands]
     with rasterio.open(path) as tif:
         same = tif.crs == CRS.from_user_input(grid.crs) and tif.shape == grid.shape
         same &= tuple(tif.transform)[:6] == grid.affine and tif.nodata == NODATA
         same &= tif.descriptions == tuple(b.name for b in bands)
-        for i, band in enumerate(bands, 1):
-            same = same and np.array_equal(tif.read(i), _filled(grid, band.cells()))
-    if not same:
+        for window in _windows(grid) if same else ():
+            for values, one in zip(tif.read(window=window), found, strict=True):
+                one.update(values.tobytes())
+    if not same or [one.hexdigest() for one in found] != list(told):
         raise Prom3eError(
             f"{path.name}: what was written reads otherwise: its reference system, lattice or values differ. The "
             f"reference system {grid.crs:.60} may not be one that GeoTIFF can hold; take an EPSG code."
