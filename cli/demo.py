@@ -38,6 +38,7 @@ def run_demo(folder: Path, observations: int, seed: int, show: Display) -> tuple
 
     A folder that holds the same demo's world is used again, so a second run only builds what is missing.
     """
+    from prom3e_index.cli.demo_maps import map_sections
     from prom3e_index.errors import InputError
     from prom3e_index.indexer.build import build
     from prom3e_index.indexer.work import BuildConfig
@@ -60,8 +61,9 @@ def run_demo(folder: Path, observations: int, seed: int, show: Display) -> tuple
     answers = [bundle.search(q) for q in _questions(bundle, world)]
     show("recall", 0)
     records = _recall(bundle)
+    maps = map_sections(bundle, show)
     report = folder / "report.html"
-    write_report(report, bundle, answers, records, world / "climate.npy")
+    write_report(report, bundle, answers, records, world / "climate.npy", maps=maps)
     return report, recall_text(records)
 
 

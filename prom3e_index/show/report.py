@@ -87,6 +87,7 @@ def write_report(
     records: Sequence[dict[str, Any]] = (),
     raster: Path | None = None,
     said: Sequence[str] = (),
+    maps: Sequence[str] = (),
 ) -> None:
     """Write the page.
 
@@ -97,6 +98,7 @@ def write_report(
         records: From `recall.recall_table`; the table is left out when empty.
         raster: Climate raster (`.npy`) drawn as the maps' background.
         said: Sentences that stand at the top.
+        maps: Sections of maps as HTML, between the answers and the recall.
     """
     sections = [a if isinstance(a, Section) else Section(a) for a in answers]
     outside = outside_of(bundle, sections)
@@ -130,6 +132,7 @@ def write_report(
     parts += [f"<p>{html(sentence)}</p>" for sentence in said]
     parts += [overview(bundle, has_land), calibration_section(bundle)]
     parts += [section_of(s, sounds, has_land, f"q{i}") for i, s in enumerate(sections, 1)]
+    parts += maps
     if records:
         parts.append(recall_section(list(records)))
     made = datetime.now(UTC).strftime("%Y-%m-%d")

@@ -45,9 +45,13 @@ ul.bars { list-style: none; margin: 0; padding: 0; font-size: 13px } .bars li { 
 svg text { font-family: system-ui, sans-serif }
 .grid { stroke: var(--ink); stroke-opacity: .13 } .axis { fill: var(--soft); font-size: 11px } .sea { fill: var(--sea) }
 .dot { fill: var(--leaf) } .axisline { stroke: var(--leaf); stroke-opacity: .6; stroke-width: 2 } .bar { fill: var(--leaf) } .observed { fill: var(--leaf) } .guessed { fill: var(--guess) } .asked { stroke: var(--ask); stroke-width: 3 }
+.beside { display: grid; grid-template-columns: 190px 1fr 1fr; gap: 16px; align-items: start; padding: 14px 0; border-top: 1px solid var(--line); margin-top: 12px } .beside > *, .pairs > * { min-width: 0 } .beside img { width: 100%; border-radius: 8px; display: block }
+.pairs { display: grid; grid-template-columns: 1fr 1fr; gap: 18px 20px; margin-top: 14px }
+.range { stroke: #d1233a; stroke-width: 2.2; fill: none } .halo { stroke: #fff; stroke-opacity: .9; stroke-width: 5; fill: none } .seen { fill: #fff; stroke: #14201a; stroke-width: 1.8 }
+.scale { display: flex; gap: 8px; align-items: center; font-size: 12px; color: var(--soft); font-variant-numeric: tabular-nums; margin-top: 6px } .scale i { flex: 1; height: 9px; border-radius: 5px }
 details summary { cursor: pointer } code { overflow-wrap: anywhere }
 @media (max-width: 700px) {
-  main { padding: 20px 12px 48px } section { padding: 14px } .ask { grid-template-columns: minmax(0, 1fr) }
+  main { padding: 20px 12px 48px } section { padding: 14px } .ask, .beside, .pairs { grid-template-columns: minmax(0, 1fr) }
   .hits { grid-template-columns: repeat(auto-fill, minmax(140px, 1fr)); gap: 10px }
 }
 @media print { body { background: #fff } section { break-inside: avoid } audio { display: none } }
