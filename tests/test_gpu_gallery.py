@@ -1,113 +1,208 @@
-"""A gallery on a GPU gives the exact hits, or leaves them to the processor and says so."""
+"""A gallery on a GPU gives the hits of an exact scan to the bit, filtered or not, or leaves them to the processor and says so."""
 
 from __future__ import annotations
 
+import gc
 import threading
 
-import faiss
 import numpy as np
 import pytest
 
-from prom3e_index.bundle.faiss import gpu
+from prom3e_index.bundle.faiss import gpu, resident
 from prom3e_index.bundle.faiss.kinds import KINDS
+from prom3e_index.bundle.faiss.scan import exact
 from prom3e_index.bundle.faiss.search import Gallery, Point, Subset
 from prom3e_index.bundle.faiss.write import build
 from prom3e_index.errors import InputError
 
-
-class Rounding:
-    """What FAISS's half-precision GPU index does, on the processor: queries are rounded, 2,048 selected at most."""
-
-    fails = False
-
-    def __init__(self, width, device):
-        self.vectors, self.device, self.inside = np.zeros((0, width), np.float32), device, 0
-        self.asked = []
-
-    def add(self, part):
-        self.vectors = np.concatenate([self.vectors, part])
-
-    def search(self, queries, k):
-        self.inside += 1
-        assert self.inside == 1, "two callers at once"
-        self.asked.append(k)
-        if self.fails or k > 2048:
-            raise RuntimeError("Error in GpuIndex::search\nout of memory")
-        scores = queries.astype(np.float16).astype(np.float32) @ self.vectors.T
-        rows = np.argsort(-scores, axis=1, kind="stable")[:, :k]
-        self.inside -= 1
-        return np.take_along_axis(scores, rows, 1), rows
+ON_GPU = "exact, on the GPU"
+FILTERED = "exact, on the GPU, among the eligible rows"
 
 
 @pytest.fixture
 def made(tmp_path, monkeypatch):
-    monkeypatch.setattr(gpu, "_flat", Rounding)
-    monkeypatch.setattr(faiss, "get_num_gpus", lambda: 2)
+    """Galleries whose GPU is the processor: the same code, halves widened before they are multiplied."""
+    monkeypatch.setattr(gpu, "device_name", lambda number: "cpu")
+    monkeypatch.setattr(gpu, "number_of_gpus", lambda: 2)
+    monkeypatch.setattr(gpu, "room_for", lambda width, device: 1 << 40)
+    count = iter(range(100))
 
-    def make(vectors, device=True):
-        path = tmp_path / "v.npy"
-        np.save(path, vectors.astype(np.float16))
-        held = np.load(path, mmap_mode="r")
-        build(held, tmp_path / "i", KINDS["exact"])
-        return Gallery(str(tmp_path / "i"), held, Point(), gpu=device)
+    def make(vectors, device=True, kind="exact"):
+        name = f"{next(count)}"
+        np.save(tmp_path / f"{name}.npy", vectors.astype(np.float16))
+        held = np.load(tmp_path / f"{name}.npy", mmap_mode="r")
+        assigned = build(held, tmp_path / name, KINDS[kind])
+        return Gallery(str(tmp_path / name), held, Point(kind), assigned, gpu=device)
 
     return make
 
 
-def exact(gallery, queries, k):
-    scores = np.round(np.asarray(gallery.vectors, np.float64) @ queries.T.astype(np.float64), 6).T
-    order = np.stack([np.lexsort((np.arange(len(s)), -s))[:k] for s in scores])
-    return np.take_along_axis(scores, order, 1)
+def by_numpy(gallery, queries, k, rows=None):
+    """Double precision, six decimals, ties by row."""
+    rows = np.arange(len(gallery)) if rows is None else rows
+    wide = np.asarray(gallery.vectors, np.float64)[rows]
+    scores = [(np.rint(wide @ q.astype(np.float64) * 1e6) / 1e6).astype(np.float32) for q in queries]
+    order = [np.lexsort((rows, -s))[:k] for s in scores]
+    return (np.stack([s[o] for s, o in zip(scores, order, strict=True)]),
+            np.stack([rows[o] for o in order]))  # fmt: skip
 
 
-@pytest.mark.parametrize("n", [1, 2, 64, 65, 66, 4000])
+def same(found, truth):
+    assert found[0].dtype == np.float32 and found[1].dtype == np.int64
+    assert np.array_equal(found[1], truth[1]) and found[0].tobytes() == truth[0].tobytes()
+
+
+def alike(n, width, seed=0):
+    """Rows of a few directions, some the very same, some apart by less than half precision tells."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(40, width))[rng.integers(0, 40, n)]
+    x /= np.linalg.norm(x, axis=1, keepdims=True)
+    x[::2] += rng.normal(size=x[::2].shape) * 3e-4
+    return x
+
+
+@pytest.mark.parametrize("n", [1, 2, 31, 32, 33, 64, 65, 4000])
 @pytest.mark.parametrize("k", [1, 2, 10, 1999])
-def test_hits_are_those_of_numpy_whatever_rounding_says(made, n, k):
-    rng = np.random.default_rng(n)
-    vectors = 0.999 * np.ones((n, 24)) / 24**0.5 + 0.002 * rng.normal(size=(n, 24))  # nearly alike
+def test_hits_are_those_of_numpy_to_the_bit(made, n, k):
+    gallery = made(alike(n, 24, n))
+    for queries in (1, 5):
+        q = np.random.default_rng(queries).normal(size=(queries, 24)).astype(np.float32)
+        found = gallery.search(q, k)
+        same(found, by_numpy(gallery, q, min(k, n)))
+        one = [exact(gallery.vectors, line[None], min(k, n)) for line in q]
+        same(found, [np.concatenate([f[i] for f in one]) for i in (0, 1)])
+        assert found[2] == ON_GPU
+
+
+@pytest.mark.parametrize("kept", [0.5, 0.02, 0.002])
+def test_filtered_hits_are_those_of_numpy_by_mask_and_by_gathering(made, kept):
+    gallery = made(alike(5000, 16))
+    rng = np.random.default_rng(2)
+    rows = np.flatnonzero(rng.random(5000) < kept)
+    queries = rng.normal(size=(4, 16)).astype(np.float32)
+    subset = Subset(rows, 5000)
+    for k in (1, 10, len(rows) - 1, len(rows), len(rows) + 1):
+        for _ in range(2):  # the mask is kept
+            found = gallery.search(queries, k, subset)
+            same(found, by_numpy(gallery, queries, min(k, len(rows)), rows))
+            assert found[2] == FILTERED
+    last = gallery.search(queries, 3, Subset(np.array([4999]), 5000))
+    assert last[1].tolist() == [[4999]] * 4
+    assert gallery.search(queries, 3, Subset(np.zeros(0, np.int64), 5000))[0].shape == (4, 0)
+
+
+def test_many_passes_and_blocks_give_the_same(made, monkeypatch):
+    gallery = made(alike(3000, 16))
+    queries = np.random.default_rng(3).normal(size=(23, 16)).astype(np.float32)
+    truth = by_numpy(gallery, queries, 10)
+    for name, value in (("QUERIES", 4), ("WORK", 1), ("_SCORES", 4 * 64), ("_ROWS", 96)):
+        monkeypatch.setattr(resident, name, value)
+        same(gallery.search(queries, 10), truth)
+    monkeypatch.setattr(resident, "PORTION", 2 * 16 * 7)
+    same(made(alike(3000, 16)).search(queries, 10), truth)
+
+
+def test_rows_as_good_as_the_last_are_found_or_left_to_the_processor(made, monkeypatch):
+    same_rows = made(np.ones((5000, 16)))
+    queries = np.random.default_rng(0).normal(size=(3, 16)).astype(np.float32)
+    found = same_rows.search(queries, 3)
+    assert found[2] == ON_GPU and found[1].tolist() == [[0, 1, 2]] * 3  # ties by row
+    monkeypatch.setattr(resident, "_MOST", 60 * 32 * 16 * 8)
+    scores, rows, path = same_rows.search(queries, 3)
+    assert path == f"{ON_GPU}; 3 of 3 on the processor, the GPU could not tell the best for sure"
+    assert rows.tolist() == [[0, 1, 2]] * 3
+    gallery = made(np.random.default_rng(1).normal(size=(5000, 16)))
+    same(gallery.search(queries, 2500), by_numpy(gallery, queries, 2500))
+    queries[1, 3] = np.nan
+    assert "; 1 of 3 on the processor" in gallery.search(queries, 2)[2]
+    queries[1, 3] = 1e30
+    assert gallery.search(queries, 2)[1].tolist() == [
+        exact(gallery.vectors, q[None], 2)[1][0].tolist() for q in queries
+    ]
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1e-3, 300.0])
+def test_long_and_short_queries_and_rows(made, scale):
+    rng = np.random.default_rng(4)
+    gallery = made(rng.normal(size=(2000, 32)) * min(scale, 100))
+    queries = (scale * rng.normal(size=(3, 32))).astype(np.float32)
+    queries[1] = 0
+    same(gallery.search(queries, 7), by_numpy(gallery, queries, 7))
+
+
+def test_what_does_not_fit_stays_on_the_processor_and_is_said(made, monkeypatch):
+    vectors = alike(3000, 16)
+    monkeypatch.setattr(gpu, "room_for", lambda width, device: 1000)
     gallery = made(vectors)
-    queries = (np.ones((5, 24)) + 0.3 * rng.normal(size=(5, 24))).astype(np.float32)
-    scores, rows, path = gallery.search(queries, k)
-    truth = exact(gallery, queries, min(k, n))
-
-    assert scores.shape == truth.shape and np.allclose(scores, truth, atol=3e-6)
-    again = (np.asarray(gallery.vectors, np.float32)[rows] * queries[:, None]).sum(axis=2)
-    assert np.allclose(scores, again, atol=3e-6) and "exact" in path
-    assert all(len(set(line)) == len(line) for line in rows.tolist())
-
-
-def test_what_the_gpu_cannot_tell_is_searched_by_the_processor_and_said(made, monkeypatch):
-    rng = np.random.default_rng(0)
-    vectors = rng.normal(size=(5000, 16))
-    gallery = made(vectors)
-    queries = rng.normal(size=(3, 16)).astype(np.float32)
-    assert gallery.search(queries, 5)[2] == "exact, FAISS on the GPU"
-    cases = [(2500, "could not tell"), (5, "the GPU failed: out of memory")]
-    for k, words in cases:
-        monkeypatch.setattr(Rounding, "fails", k == 5)
-        scores, _, path = gallery.search(queries, k)
-        assert words in path and np.allclose(scores, exact(gallery, queries, k), atol=3e-6)
-    alike = made(np.ones((5000, 16)))
-    monkeypatch.setattr(Rounding, "fails", False)
-    scores, rows, path = alike.search(queries, 3)
-    assert "could not tell" in path and rows.tolist() == [[0, 1, 2]] * 3  # ties by row
+    queries = np.random.default_rng(5).normal(size=(3, 16)).astype(np.float32)
+    part = " (1,000 of 3,000 rows; the rest on the processor)"
+    for k in (1, 10, 1500, 3000):
+        found = gallery.search(queries, k)
+        assert found[2] == ON_GPU + part
+        same(found, by_numpy(gallery, queries, k))
+    for rows in (np.arange(0, 3000, 7), np.arange(990, 1010), np.arange(5), np.arange(2000, 2005)):
+        found = gallery.search(queries, 4, Subset(rows, 3000))
+        assert found[2] == FILTERED + part
+        same(found, by_numpy(gallery, queries, 4, rows))
+    monkeypatch.setattr(gpu, "room_for", lambda width, device: 0)
+    assert "cuda:0 has no free memory" in made(vectors).search(queries, 1)[2]
 
 
-def test_the_device_is_the_one_asked_for_and_filters_stay_on_the_processor(made):
-    rng = np.random.default_rng(0)
-    gallery = made(rng.normal(size=(300, 8)), "cuda:1")
-    assert gallery._gpu._index.device == 1 and gallery.on_gpu
-    queries = rng.normal(size=(2, 8)).astype(np.float32)
-    gallery.search(queries, 5, Subset(np.arange(0, 300, 3), 300))
-    assert gallery._gpu._index.asked == []
-    absent = made(rng.normal(size=(300, 8)), "cuda:7")
-    assert not absent.on_gpu and "cuda:7 is not among them" in absent.search(queries, 5)[2]
+def test_vectors_are_copied_once_and_go_with_the_last_gallery(made, monkeypatch, tmp_path):
+    copies = []
+    plain = resident._copy
+    monkeypatch.setattr(resident, "_copy", lambda *a: copies.append(len(a[0])) or plain(*a))
+    gallery = made(alike(200, 16))
+    again = Gallery(gallery._gpu and str(tmp_path / "0"), gallery.vectors, Point(), gpu="cuda:0")
+    assert again.on_gpu and copies == [200] and again._gpu._held is gallery._gpu._held
+    other = Gallery(str(tmp_path / "0"), gallery.vectors, Point(), gpu="cuda:1")
+    assert other.on_gpu and copies == [200, 200]
+    del gallery, again, other
+    gc.collect()
+    assert not len(gpu._HELD)
+
+
+def test_lists_go_there_when_asked_to_be_exact(made):
+    gallery = made(alike(3000, 16), kind="ivf-sq8").at(Point("ivf-sq8", probes=4, candidates=4))
+    queries = np.random.default_rng(6).normal(size=(3, 16)).astype(np.float32)
+    assert not gallery.on_gpu and "lists" in gallery.search(queries, 5)[2]
+    found = gallery.search(queries, 5, exactly=True)
+    assert found[2] == ON_GPU
+    same(found, by_numpy(gallery, queries, 5))
+    rows = np.arange(0, 3000, 3)
+    same(gallery.search(queries, 5, Subset(rows, 3000), True), by_numpy(gallery, queries, 5, rows))
+
+
+def test_a_gpu_that_is_absent_or_fails_is_said(made, monkeypatch):
+    vectors = alike(300, 8)
+    queries = np.random.default_rng(7).normal(size=(2, 8)).astype(np.float32)
+    absent = made(vectors, "cuda:7")
+    assert not absent.on_gpu
+    assert absent.search(queries, 5)[2] == "exact, FAISS (torch sees 2 GPUs, cuda:7 is not among them)"
+    assert absent.search(queries, 5, exactly=True)[2].startswith("exact scan (torch sees 2 GPUs")
     for text in ("cpu", "cuda:x", "cuda:-1", "gpu:0"):
         with pytest.raises(InputError, match="is no GPU"):
             gpu.device_number(text)
+    gallery = made(vectors)
+    truth = by_numpy(gallery, queries, 5)
+
+    def fails(*_):
+        raise RuntimeError("CUDA out of memory. Tried to allocate 2 GiB\nmore")
+
+    monkeypatch.setattr(resident, "_nearest", fails)
+    found = gallery.search(queries, 5)
+    same(found, truth)
+    assert found[2] == "exact, FAISS (the GPU failed: CUDA out of memory. Tried to allocate 2 GiB)"
+    monkeypatch.undo()
+    vectors[17, 3] = np.inf
+    monkeypatch.setattr(gpu, "device_name", lambda number: "cpu")
+    monkeypatch.setattr(gpu, "number_of_gpus", lambda: 1)
+    monkeypatch.setattr(gpu, "room_for", lambda width, device: 1 << 40)
+    damaged = made(vectors)
+    assert "the vectors hold values that are not numbers" in damaged.search(queries[:, :8], 5)[2]
 
 
-def test_many_threads_take_turns(made):
+def test_many_threads_get_the_same(made):
     rng = np.random.default_rng(0)
     gallery = made(rng.normal(size=(2000, 16)))
     queries = rng.normal(size=(8, 16)).astype(np.float32)
@@ -120,17 +215,18 @@ def test_many_threads_take_turns(made):
     for t in threads:
         t.join()
     assert [f[1].tolist() for f in found] == [expected] * 8
-    assert {f[2] for f in found} == {"exact, FAISS on the GPU"}
+    assert {f[2] for f in found} == {ON_GPU}
 
 
-@pytest.mark.skipif(faiss.get_num_gpus() == 0, reason="FAISS sees no GPU")
+@pytest.mark.skipif(gpu.number_of_gpus() == 0, reason="torch sees no GPU")
 @pytest.mark.parametrize("k", [1, 10, 1500, 3000])
 def test_a_real_gpu_gives_what_numpy_gives(tmp_path, k):
-    rng = np.random.default_rng(0)
-    np.save(tmp_path / "v.npy", rng.normal(size=(20_000, 64)).astype(np.float16))
+    np.save(tmp_path / "v.npy", alike(20_000, 64).astype(np.float16))
     held = np.load(tmp_path / "v.npy", mmap_mode="r")
     build(held, tmp_path / "i", KINDS["exact"])
     gallery = Gallery(str(tmp_path / "i"), held, Point(), gpu=True)
-    queries = rng.normal(size=(16, 64)).astype(np.float32)
-    scores, _, _ = gallery.search(queries, k)
-    assert gallery.on_gpu and np.allclose(scores, exact(gallery, queries, k), atol=2e-5)
+    queries = np.random.default_rng(0).normal(size=(16, 64)).astype(np.float32)
+    rows = np.arange(0, 20_000, 3)
+    assert gallery.on_gpu
+    same(gallery.search(queries, k), by_numpy(gallery, queries, k))
+    same(gallery.search(queries, k, Subset(rows, 20_000)), by_numpy(gallery, queries, k, rows))

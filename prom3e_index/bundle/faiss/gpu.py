@@ -1,31 +1,24 @@
-"""Exact search of one gallery on a GPU: it proposes candidates, which are scored again from the stored vectors.
-
-FAISS rounds queries to half precision there, so a score may be off by their rounding. Candidates are asked for until
-no row beyond them can reach the k-th hit, or the GPU has told all it can, 2,048; then the processor searches. Filtered
-searches never come here: FAISS's kernels ignore selectors without an error.
-"""
+"""Which vectors are on a GPU: each file once per process, as long as a gallery of it is open, as far as there is room."""
 
 from __future__ import annotations
 
 import threading
-from functools import cache
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 
-from prom3e_index.bundle.faiss.scan import Floats, Ints, Vectors, refine, widen
-from prom3e_index.bundle.memory_maps import release
+from prom3e_index.bundle.faiss.scan import Floats, Ints, Vectors, best, exact
 from prom3e_index.errors import InputError
 
-SPARE = 64
-"""Candidates beyond k that are asked for first."""
-MOST = 2048
-"""Most candidates that FAISS's GPU kernels select."""
-_SCRATCH = 256 << 20
-_ROUNDING = 2.0**-10
-"""Twice the relative error of half precision: of a query's rounding, and of summing."""
+if TYPE_CHECKING:
+    from prom3e_index.bundle.faiss.resident import Resident
+
+SPARED = 3 << 30
+"""Bytes of a GPU that are left for searching and for the encoders, beside a tenth of what is free."""
 _LOCK = threading.Lock()
-"""FAISS's GPU objects bear one caller at a time."""
+_HELD: WeakValueDictionary[Any, Resident] = WeakValueDictionary()
 
 
 def device_number(device: str) -> int:
@@ -40,58 +33,124 @@ def device_number(device: str) -> int:
     return int(number or 0)
 
 
-@cache
-def _resources(device: int) -> Any:
-    """Scratch memory and streams, once for all galleries of a process."""
-    import faiss
+def room_for(width: int, device: str) -> int:
+    """Rows of half precision that a GPU has room for now."""
+    import torch
 
-    resources = faiss.StandardGpuResources()
-    resources.setTempMemory(_SCRATCH)
-    return resources
+    torch.cuda.empty_cache()
+    free, _ = torch.cuda.mem_get_info(device)
+    return max(0, int(0.9 * free) - SPARED) // (2 * width)
 
 
-def _flat(width: int, device: int) -> Any:
-    import faiss
+def device_name(number: int) -> str:
+    """What torch calls a GPU."""
+    return f"cuda:{number}"
 
-    config = faiss.GpuIndexFlatConfig()
-    config.useFloat16, config.device = True, device
-    return faiss.GpuIndexFlatIP(_resources(device), width, config)
+
+def number_of_gpus() -> int:
+    """GPUs that torch sees."""
+    import torch
+
+    return torch.cuda.device_count() if torch.cuda.is_available() else 0
 
 
 class GpuGallery:
-    """A gallery's vectors on a GPU."""
+    """A gallery's vectors on a GPU, copied there at the first need; what does not fit stays on the processor."""
 
-    def __init__(self, vectors: Vectors, device: int, block: int = 1 << 16) -> None:
-        self._vectors, self._longest = vectors, 0.0
-        with _LOCK:
-            self._index = _flat(vectors.shape[1], device)
-            for at in range(0, len(vectors), block):
-                rows = np.arange(at, min(len(vectors), at + block), dtype=np.int64)
-                part = widen(vectors, rows)
-                self._longest = max(self._longest, float(np.linalg.norm(part, axis=1).max()))
-                self._index.add(part)
-                release(vectors)
-
-    def search(self, queries: Floats, k: int) -> tuple[Floats, Ints] | None:
-        """The k best rows of each query, scored from the vectors; None where the GPU cannot tell them for sure.
+    def __init__(self, path: str, vectors: Vectors, device: str) -> None:
+        """Prepare for the GPU.
 
         Args:
-            queries: (q, width) float32.
-            k: From 1 to the gallery's length.
+            path: The gallery's FAISS file, written with its vectors and never changed.
+            vectors: (n, w).
+            device: `cuda` or `cuda:1`.
+
+        Raises:
+            InputError: No name of a GPU.
         """
-        n = len(self._vectors)
-        want = min(k + SPARE, n)
-        error = _ROUNDING * self._longest * np.linalg.norm(queries, axis=1)
-        while want <= MOST:
-            with _LOCK:
-                near, proposed = self._index.search(queries, want)
-            proposed = np.ascontiguousarray(proposed, np.int64)
-            if not (np.isfinite(near).all() and (proposed >= 0).all() and (proposed < n).all()):
-                return None
-            scores, rows = refine(self._vectors, queries, proposed, k)
-            if want == n or (near[:, -1] + error < scores[:, -1]).all():
-                return scores, rows
-            if want == MOST:
-                return None
-            want = min(8 * want, n, MOST)
-        return None
+        self._vectors, self._number = vectors, device_number(device)
+        facts = Path(path).stat()
+        self._file = (facts.st_dev, facts.st_ino, facts.st_mtime_ns, facts.st_size, vectors.shape)
+        self._held: Resident | None = None
+        self._why = ""
+
+    def open(self) -> str:
+        """Copy the vectors, or share what the process holds of the file; give why that cannot be, or nothing."""
+        with _LOCK:
+            if self._held is None and not self._why:
+                try:
+                    self._copy()
+                except RuntimeError as e:
+                    self._why = f"not on cuda:{self._number}: {first_line(e)}"
+        return self._why
+
+    def _copy(self) -> None:
+        seen, key = number_of_gpus(), (self._number, *self._file)
+        if self._number >= seen:
+            self._why = f"torch sees {seen} GPUs, cuda:{self._number} is not among them"
+            return
+        held = _HELD.get(key)
+        if held is None:
+            from prom3e_index.bundle.faiss.resident import Resident
+
+            device = device_name(self._number)
+            rows = min(len(self._vectors), room_for(self._vectors.shape[1], device))
+            if not rows:
+                self._why = f"cuda:{self._number} has no free memory"
+                return
+            held = _HELD[key] = Resident(self._vectors, device, rows)
+        self._held = held
+
+    def search(
+        self, queries: Floats, k: int, subset: Any = None
+    ) -> tuple[tuple[Floats, Ints, str] | None, str]:
+        """The k best rows of each query, as `scan.exact` gives them, and the path taken; or None and why not.
+
+        Args:
+            queries: (q, w) float32.
+            k: From 1 to the number of eligible rows.
+            subset: Eligible rows; all when None.
+        """
+        why = self.open()
+        if why or self._held is None:
+            return None, f" ({why})"
+        try:
+            return self._search(self._held, queries, k, subset), ""
+        except RuntimeError as e:
+            return None, f" (the GPU failed: {first_line(e)})"
+
+    def _search(
+        self, held: Resident, queries: Floats, k: int, subset: Any
+    ) -> tuple[Floats, Ints, str]:
+        rows = None if subset is None else subset.rows
+        here = held.rows if rows is None else int(np.searchsorted(rows, held.rows))
+        path = "exact, on the GPU" + ("" if rows is None else ", among the eligible rows")
+        found, unsure = [], np.zeros(0, np.int64)
+        if here:
+            scores, numbers, sure = held.search(queries, min(k, here), subset)
+            unsure = np.flatnonzero(~sure)
+            found.append((scores, numbers))
+        if held.rows < held.total:
+            path += f" ({held.rows:,} of {held.total:,} rows; the rest on the processor)"
+            rest = self._vectors[held.rows :]
+            beyond = None if rows is None else rows[here:] - held.rows
+            size = len(rest) if beyond is None else len(beyond)
+            if size:
+                scores, numbers = exact(rest, queries, min(k, size), beyond)
+                found.append((scores, numbers + held.rows))
+        scores, numbers = found[0] if len(found) == 1 else _merged(found, k)
+        if len(unsure):
+            scores[unsure], numbers[unsure] = exact(self._vectors, queries[unsure], k, rows)
+            path += f"; {len(unsure)} of {len(queries)} on the processor, the GPU could not tell the best for sure"
+        return scores, numbers, path
+
+
+def _merged(found: list[tuple[Floats, Ints]], k: int) -> tuple[Floats, Ints]:
+    scores, rows = (np.concatenate([f[i] for f in found], axis=1) for i in (0, 1))
+    lines = [best(s, r, k) for s, r in zip(scores, rows, strict=True)]
+    return np.stack([s for s, _ in lines]), np.stack([r for _, r in lines])
+
+
+def first_line(error: Exception) -> str:
+    """What an error of torch or FAISS says, short."""
+    return (str(error) or type(error).__name__).strip().splitlines()[0][:120]

@@ -18,7 +18,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import NDArray
 
-from prom3e_index.bundle.faiss.gpu import GpuGallery, device_number
+from prom3e_index.bundle.faiss.gpu import GpuGallery
 from prom3e_index.bundle.faiss.kinds import KINDS, Kind
 from prom3e_index.bundle.faiss.opened_index import open_index
 from prom3e_index.bundle.faiss.scan import (
@@ -97,7 +97,7 @@ class Gallery:
     Attributes:
         vectors: (n, width) float16, memory-mapped: the truth.
         point: How it is searched.
-        on_gpu: Whether unfiltered exact searches run on a GPU.
+        on_gpu: Whether its searches run on a GPU; galleries with lists go there when asked to be exact.
     """
 
     def __init__(
@@ -121,22 +121,9 @@ class Gallery:
             self.lists = int(self._index.nlist)
             self._centroids: Floats = self._index.quantizer.reconstruct_n(0, self.lists)
         self._gpu: GpuGallery | None = None
-        self._no_gpu = ""
-        if gpu is not False and self._kind.name == "exact":
-            self._to_gpu("cuda" if gpu is True else gpu)
-        self.on_gpu = self._gpu is not None
-
-    def _to_gpu(self, device: str) -> None:
-        import faiss
-
-        number = device_number(device)
-        if number >= faiss.get_num_gpus():
-            self._no_gpu = f" (FAISS sees {faiss.get_num_gpus()} GPUs, {device} is not among them)"
-            return
-        try:
-            self._gpu = GpuGallery(self.vectors, number)
-        except RuntimeError as e:
-            self._no_gpu = f" (not on {device}: {_first_line(e)})"
+        if gpu is not False:
+            self._gpu = GpuGallery(path, vectors, "cuda" if gpu is True else gpu)
+        self.on_gpu = self._gpu is not None and self._kind.name == "exact" and not self._gpu.open()
 
     def __len__(self) -> int:
         return len(self.vectors)
@@ -171,15 +158,18 @@ class Gallery:
         k = min(k, eligible)
         if k == 0:
             return (*self._none(len(queries)), "nothing to search")
+        why = ""
+        if self._gpu is not None and (exactly or self._kind.name == "exact"):
+            told, why = self._gpu.search(queries, k, subset)
+            if told is not None:
+                return told
         if subset is not None and (exactly or self._is_small(len(subset), k)):
-            return (
-                *exact(self.vectors, queries, k, subset.rows),
-                "exact scan of the eligible rows",
-            )
+            found = exact(self.vectors, queries, k, subset.rows)
+            return (*found, "exact scan of the eligible rows" + why)
         if exactly:
-            return (*exact(self.vectors, queries, k), "exact scan")
+            return (*exact(self.vectors, queries, k), "exact scan" + why)
         if self._kind.name == "exact":
-            return self._flat(queries, k)
+            return self._flat(queries, k, "exact, FAISS" + why)
         if self._kind.ivf:
             scores, rows, path = self._from_lists(queries, k, subset)
         else:
@@ -220,19 +210,9 @@ class Gallery:
             return True
         return eligible < len(self) and self._is_small(eligible, min(k, eligible))
 
-    def _flat(self, queries: Floats, k: int) -> tuple[Floats, Ints, str]:
+    def _flat(self, queries: Floats, k: int, path: str) -> tuple[Floats, Ints, str]:
         """FAISS proposes some rows more than asked for, until none beyond them can be among the first k."""
-        why = self._no_gpu
-        if self._gpu is not None:
-            try:
-                told = self._gpu.search(queries, k)
-            except RuntimeError as e:
-                told, why = None, f" (the GPU failed: {_first_line(e)})"
-            if told is not None:
-                return (*told, "exact, FAISS on the GPU")
-            why = why or " (the GPU could not tell the best for sure)"
         want = min(k + SPARE, len(self))
-        path = "exact, FAISS" + why
         while True:
             near, proposed = self._index.search(queries, want)
             self._check_rows(proposed)
@@ -305,7 +285,3 @@ class Gallery:
         """The vector that a flat index holds for a row, (width,) float32."""
         out: Floats = self._index.reconstruct(row)
         return out
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error) or type(error).__name__).strip().splitlines()[-1][:120]

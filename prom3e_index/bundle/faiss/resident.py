@@ -1,0 +1,231 @@
+"""Exact search among half-precision vectors that a device holds: products in blocks, candidates scored again.
+
+Rows stand in groups of 32. A product of the rows with the queries, rounded to half precision, gives the best score
+of each group; the rows of the best groups are scored again in double precision, and rounded as everywhere (`scan`). A row
+elsewhere scores at most its group's best and what the rounding of that query may hide, so the answer is proved, or
+more groups are asked for, or the query is left to the processor.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from prom3e_index.bundle.faiss.scan import Floats, Ints, Vectors
+from prom3e_index.bundle.memory_maps import release
+
+GROUP = 32
+"""Rows of a group: one of them is read again for each best score kept."""
+SPARE = 22
+"""Groups beyond k that are scored again first."""
+QUERIES = 256
+"""Queries of one pass over the rows; more would hold more scores of groups than they save reading."""
+PORTION = 64 << 20
+"""Bytes copied to the device at once."""
+WORK = 256 << 20
+"""Bytes of vectors that are scored again at once, in double precision."""
+GATHERED = 8
+"""Filters that leave less than this share, an eighth, are gathered; others are a mask over all rows."""
+_MOST = 1 << 30
+"""Bytes that one query may ask to have scored again; beyond, the processor scores every row."""
+_SCORES = 8 << 20
+_ROWS = 1 << 21
+_DECIMALS = 1e6
+_SUM = 2.0**-23
+"""Relative error of an addition in a product with float32 sums, which a GPU cuts off rather than rounds."""
+_LOCK = threading.Lock()
+"""One search at a time, so that the memory of one suffices; each keeps the whole device busy."""
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Rows on the device: (n padded to whole groups, w) half, how many are rows, their longest, which are eligible."""
+
+    held: Tensor
+    n: int
+    longest: float
+    eligible: Tensor | None = None
+
+
+class Resident:
+    """The first rows of a gallery on a device.
+
+    Attributes:
+        rows: How many of the gallery's rows are there.
+        total: How many it has.
+    """
+
+    def __init__(self, vectors: Vectors, device: str, rows: int | None = None) -> None:
+        """Copy `rows` of (n, w) float16, all when None, in portions.
+
+        Raises:
+            RuntimeError: The device has no room for them, or the vectors hold values that are not numbers.
+        """
+        self.total, self._width = vectors.shape
+        self.rows = self.total if rows is None else rows
+        self.device = torch.device(device)
+        padded = -(-self.rows // GROUP) * GROUP
+        held = torch.empty((padded, self._width), dtype=torch.float16, device=self.device)
+        held[self.rows :] = 0
+        longest = _copy(vectors, held, self.rows, self.device)
+        if not np.isfinite(longest):
+            raise RuntimeError("the vectors hold values that are not numbers")
+        self._all = _Rows(held, self.rows, longest)
+        self._filtered: WeakKeyDictionary[Any, tuple[_Rows, Tensor | None]] = WeakKeyDictionary()
+
+    def search(
+        self, queries: Floats, k: int, subset: Any = None
+    ) -> tuple[Floats, Ints, NDArray[np.bool_]]:
+        """The k best of the rows here for each query, as `scan.exact` gives them.
+
+        Args:
+            queries: (q, w) float32.
+            k: From 1 to the number of rows that are eligible here.
+            subset: Eligible rows of the gallery (`rows` ascending); all when None.
+
+        Returns:
+            Scores (q, k), rows (q, k) by number in the gallery, and for which queries that is proved (q,).
+        """
+        scores = np.full((len(queries), k), -np.inf, np.float32)
+        rows = np.full((len(queries), k), -1, np.int64)
+        sure = np.isfinite(queries).all(axis=1)
+        able = np.flatnonzero(sure)
+        with _LOCK:
+            among, numbers = (self._all, None) if subset is None else self._among(subset)
+            for at in range(0, len(able), QUERIES):
+                part = able[at : at + QUERIES]
+                asked = torch.from_numpy(np.ascontiguousarray(queries[part])).to(self.device)
+                told = _nearest(among, asked, k)
+                found = told[1] if numbers is None else numbers[told[1]]
+                scores[part], rows[part] = told[0].cpu().numpy(), found.cpu().numpy()
+                sure[part] = told[2].cpu().numpy()
+        return scores, rows, sure
+
+    def _among(self, subset: Any) -> tuple[_Rows, Tensor | None]:
+        """Eligible rows as rows of their own with their numbers, or as a mask; kept as long as the subset is."""
+        kept = self._filtered.get(subset)
+        if kept is not None:
+            return kept
+        mine = subset.rows[: np.searchsorted(subset.rows, self.rows)]
+        numbers = torch.from_numpy(np.ascontiguousarray(mine)).to(self.device)
+        held, n = self._all.held, len(mine)
+        if GATHERED * n <= self.rows:
+            few = held.new_zeros((-(-n // GROUP) * GROUP, self._width))
+            torch.index_select(held, 0, numbers, out=few[:n])
+            return _Rows(few, n, self._all.longest), numbers  # not kept: gathering is quick
+        eligible = torch.zeros(len(held), dtype=torch.bool, device=self.device)
+        eligible[numbers] = True
+        made = (_Rows(held, self.rows, self._all.longest, eligible), None)
+        self._filtered[subset] = made
+        return made
+
+
+def _copy(vectors: Vectors, held: Tensor, rows: int, device: torch.device) -> float:
+    """Copy rows to the device while the next are read; give the length of the longest, not finite if one is not."""
+    width, card = vectors.shape[1], device.type == "cuda"
+    size = max(1, PORTION // (2 * width))
+    longest = torch.zeros((), device=device)
+    room = [torch.empty((size, width), dtype=torch.float16, pin_memory=card) for _ in range(2)]
+    copied = [torch.cuda.Event() for _ in room] if card else []
+    for number, at in enumerate(range(0, rows, size)):
+        stage, end = room[number % 2], min(rows, at + size)
+        if card and number >= 2:
+            copied[number % 2].synchronize()
+        stage.numpy()[: end - at] = vectors[at:end]
+        held[at:end].copy_(stage[: end - at], non_blocking=card)
+        if card:
+            copied[number % 2].record()
+        lengths = torch.linalg.vector_norm(held[at:end], dim=1, dtype=torch.float32)
+        longest = torch.maximum(longest, lengths.amax())  # keeps a value that is no number
+        release(vectors)
+    return 1.001 * float(longest)
+
+
+def product(rows: Tensor, queries: Tensor) -> Tensor:
+    """(n, q) float32 of half-precision (n, w) and (w, q), summed in float32 wherever it is done."""
+    if rows.is_cuda and _WIDE_SUMS:
+        return torch.mm(rows, queries, out_dtype=torch.float32)
+    return rows.float() @ queries.float()
+
+
+_WIDE_SUMS = tuple(int(p) for p in torch.__version__.split(".")[:2]) >= (2, 8)
+"""torch gives products of halves in float32 from 2.8 on; before, they are widened first."""
+
+
+def _best_of_groups(among: _Rows, queries: Tensor) -> Tensor:
+    """(q, groups): the best score of each group of rows for half-precision queries (w, q)."""
+    held, n, count = among.held, among.n, queries.shape[1]
+    best = torch.empty((len(held) // GROUP, count), device=held.device)
+    size = max(GROUP, min(_ROWS, _SCORES // count) // GROUP * GROUP)
+    for at in range(0, len(held), size):
+        end = min(len(held), at + size)
+        scores = product(held[at:end], queries)
+        if end > n:
+            scores[n - at :] = -torch.inf
+        if among.eligible is not None:
+            scores.masked_fill_(~among.eligible[at:end, None], -torch.inf)
+        torch.amax(
+            scores.view(-1, GROUP, count), dim=1, out=best[at // GROUP : end // GROUP]
+        )
+    return best.T.contiguous()
+
+
+def _nearest(among: _Rows, queries: Tensor, k: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Scores (q, k), rows (q, k) and for which queries they are proved (q,), on the device."""
+    wide = queries.double()
+    scale = wide.abs().amax(dim=1, keepdim=True)
+    scale = torch.where(scale > 0, scale, torch.ones_like(scale))
+    half = (wide / scale).half()
+    missed = torch.linalg.vector_norm(wide - half.double() * scale, dim=1)
+    lengths = torch.linalg.vector_norm(half.double(), dim=1) * scale[:, 0]
+    error = among.longest * (missed + queries.shape[1] * _SUM * lengths) + 1 / _DECIMALS
+    best = _best_of_groups(among, half.T.contiguous())
+    groups = best.shape[1]
+    scores = torch.full((len(queries), k), -torch.inf, device=queries.device)
+    rows = torch.full((len(queries), k), -1, dtype=torch.int64, device=queries.device)
+    sure = torch.zeros(len(queries), dtype=torch.bool, device=queries.device)
+    open_, want = torch.arange(len(queries), device=queries.device), min(k + SPARE, groups)
+    while len(open_) and want * GROUP * queries.shape[1] * 8 <= _MOST:
+        high, chosen = best[open_].topk(min(want + 1, groups), dim=1)
+        s, r = _scored_again(among, wide[open_], chosen[:, :want].sort(dim=1).values, k)
+        scores[open_], rows[open_] = s, r
+        if want == groups:
+            sure[open_] = True
+            break
+        beyond = high[:, want].double() * scale[open_, 0] + error[open_]
+        last = s[:, -1].double()
+        proved = beyond < last - 2 * _SUM * last.abs()
+        sure[open_] = proved
+        open_, want = open_[~proved], min(8 * want, groups)
+    return scores, rows, sure
+
+
+def _scored_again(
+    among: _Rows, wide: Tensor, groups: Tensor, k: int
+) -> tuple[Tensor, Tensor]:
+    """The k best rows of some groups (q, g), ascending, for double-precision queries (q, w)."""
+    held, width = among.held, wide.shape[1]
+    whole = held.view(-1, GROUP * width)
+    inside = torch.arange(GROUP, device=held.device)
+    size = max(1, WORK // (8 * GROUP * width * groups.shape[1]))
+    found = []
+    for at in range(0, len(wide), size):
+        part = groups[at : at + size]
+        rows = (part[:, :, None] * GROUP + inside).flatten(1)
+        taken = whole[part].view(*rows.shape, width).double()
+        scores = torch.bmm(taken, wide[at : at + size, :, None])[:, :, 0]
+        scores = (torch.round(scores * _DECIMALS) / _DECIMALS).float()
+        out = rows >= among.n
+        if among.eligible is not None:
+            out |= ~among.eligible[rows]
+        scores.masked_fill_(out, -torch.inf)
+        order = scores.sort(dim=1, descending=True, stable=True).indices[:, :k]
+        found.append((scores.gather(1, order), rows.gather(1, order)))
+    return torch.cat([f[0] for f in found]), torch.cat([f[1] for f in found])
