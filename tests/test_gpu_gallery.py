@@ -41,7 +41,9 @@ def by_numpy(gallery, queries, k, rows=None):
     """Double precision, six decimals, ties by row."""
     rows = np.arange(len(gallery)) if rows is None else rows
     wide = np.asarray(gallery.vectors, np.float64)[rows]
-    scores = [(np.rint(wide @ q.astype(np.float64) * 1e6) / 1e6).astype(np.float32) for q in queries]
+    scores = [
+        (np.rint(wide @ q.astype(np.float64) * 1e6) / 1e6).astype(np.float32) for q in queries
+    ]
     order = [np.lexsort((rows, -s))[:k] for s in scores]
     return (np.stack([s[o] for s, o in zip(scores, order, strict=True)]),
             np.stack([rows[o] for o in order]))  # fmt: skip
@@ -178,7 +180,9 @@ def test_a_gpu_that_is_absent_or_fails_is_said(made, monkeypatch):
     queries = np.random.default_rng(7).normal(size=(2, 8)).astype(np.float32)
     absent = made(vectors, "cuda:7")
     assert not absent.on_gpu
-    assert absent.search(queries, 5)[2] == "exact, FAISS (torch sees 2 GPUs, cuda:7 is not among them)"
+    assert (
+        absent.search(queries, 5)[2] == "exact, FAISS (torch sees 2 GPUs, cuda:7 is not among them)"
+    )
     assert absent.search(queries, 5, exactly=True)[2].startswith("exact scan (torch sees 2 GPUs")
     for text in ("cpu", "cuda:x", "cuda:-1", "gpu:0"):
         with pytest.raises(InputError, match="is no GPU"):

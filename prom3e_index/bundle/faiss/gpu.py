@@ -1,4 +1,4 @@
-"""Which vectors are on a GPU: each file once per process, as long as a gallery of it is open, as far as there is room."""
+"""Which vectors are on a GPU: each file once a process, while a gallery of it is open, as far as there is room."""
 
 from __future__ import annotations
 

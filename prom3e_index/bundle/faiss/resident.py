@@ -1,8 +1,8 @@
 """Exact search among half-precision vectors that a device holds: products in blocks, candidates scored again.
 
 Rows stand in groups of 32. A product of the rows with the queries, rounded to half precision, gives the best score
-of each group; the rows of the best groups are scored again in double precision, and rounded as everywhere (`scan`). A row
-elsewhere scores at most its group's best and what the rounding of that query may hide, so the answer is proved, or
+of each group; the rows of the best groups are scored again in double precision and rounded, as in `scan`. A row elsewhere
+scores at most its group's best and what the rounding of that query may hide, so the answer is proved, or
 more groups are asked for, or the query is left to the processor.
 """
 
@@ -171,9 +171,7 @@ def _best_of_groups(among: _Rows, queries: Tensor) -> Tensor:
             scores[n - at :] = -torch.inf
         if among.eligible is not None:
             scores.masked_fill_(~among.eligible[at:end, None], -torch.inf)
-        torch.amax(
-            scores.view(-1, GROUP, count), dim=1, out=best[at // GROUP : end // GROUP]
-        )
+        torch.amax(scores.view(-1, GROUP, count), dim=1, out=best[at // GROUP : end // GROUP])
     return best.T.contiguous()
 
 
@@ -207,9 +205,7 @@ def _nearest(among: _Rows, queries: Tensor, k: int) -> tuple[Tensor, Tensor, Ten
     return scores, rows, sure
 
 
-def _scored_again(
-    among: _Rows, wide: Tensor, groups: Tensor, k: int
-) -> tuple[Tensor, Tensor]:
+def _scored_again(among: _Rows, wide: Tensor, groups: Tensor, k: int) -> tuple[Tensor, Tensor]:
     """The k best rows of some groups (q, g), ascending, for double-precision queries (q, w)."""
     held, width = among.held, wide.shape[1]
     whole = held.view(-1, GROUP * width)
