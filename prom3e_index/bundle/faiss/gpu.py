@@ -98,7 +98,7 @@ class GpuGallery:
             if not rows:
                 self._why = f"cuda:{self._number} has no free memory"
                 return
-            held = _HELD[key] = Resident(self._vectors, device, rows)
+            held = _HELD[key] = Resident.copied(self._vectors, device, rows)
         self._held = held
 
     def search(

@@ -1,9 +1,9 @@
 """Exact search among half-precision vectors that a device holds: products in blocks, candidates scored again.
 
-Rows stand in groups of 32. A product of the rows with the queries, rounded to half precision, gives the best score
-of each group; the rows of the best groups are scored again in double precision and rounded, as in `scan`. A row elsewhere
-scores at most its group's best and what the rounding of that query may hide, so the answer is proved, or
-more groups are asked for, or the query is left to the processor.
+Rows stand in groups of 32. A product of the rows with the queries, rounded to half precision, gives the best score of
+each group; the rows of the best groups are scored again in double precision and rounded, as in `scan`. A row elsewhere
+scores at most its group's best and what the rounding of that query may hide, so the answer is proved, or more groups
+are asked for, or the query is left to the processor.
 """
 
 from __future__ import annotations
@@ -62,23 +62,33 @@ class Resident:
         total: How many it has.
     """
 
-    def __init__(self, vectors: Vectors, device: str, rows: int | None = None) -> None:
-        """Copy `rows` of (n, w) float16, all when None, in portions.
+    def __init__(self, held: Tensor, rows: int, total: int, longest: float) -> None:
+        """Take rows that are on a device.
+
+        Args:
+            held: (rows padded to whole groups, w) half, finite.
+            rows: Rows of the gallery there, its first.
+            total: Rows of the gallery.
+            longest: No row is longer.
+        """
+        self.rows, self.total, self.device = rows, total, held.device
+        self._all = _Rows(held, rows, longest)
+        self._filtered: WeakKeyDictionary[Any, tuple[_Rows, Tensor | None]] = WeakKeyDictionary()
+
+    @classmethod
+    def copied(cls, vectors: Vectors, device: str, rows: int | None = None) -> Resident:
+        """The first `rows` of (n, w) float16, all when None, copied to a device in portions.
 
         Raises:
-            RuntimeError: The device has no room for them, or the vectors hold values that are not numbers.
+            RuntimeError: The device has no room for them, or they hold values that are not numbers.
         """
-        self.total, self._width = vectors.shape
-        self.rows = self.total if rows is None else rows
-        self.device = torch.device(device)
-        padded = -(-self.rows // GROUP) * GROUP
-        held = torch.empty((padded, self._width), dtype=torch.float16, device=self.device)
-        held[self.rows :] = 0
-        longest = _copy(vectors, held, self.rows, self.device)
+        rows = len(vectors) if rows is None else rows
+        padded = -(-rows // GROUP) * GROUP
+        whole = torch.zeros((padded, vectors.shape[1]), dtype=torch.float16, device=device)
+        longest = _copy(vectors, whole, rows)
         if not np.isfinite(longest):
             raise RuntimeError("the vectors hold values that are not numbers")
-        self._all = _Rows(held, self.rows, longest)
-        self._filtered: WeakKeyDictionary[Any, tuple[_Rows, Tensor | None]] = WeakKeyDictionary()
+        return cls(whole, rows, len(vectors), longest)
 
     def search(
         self, queries: Floats, k: int, subset: Any = None
@@ -117,7 +127,7 @@ class Resident:
         numbers = torch.from_numpy(np.ascontiguousarray(mine)).to(self.device)
         held, n = self._all.held, len(mine)
         if GATHERED * n <= self.rows:
-            few = held.new_zeros((-(-n // GROUP) * GROUP, self._width))
+            few = held.new_zeros((-(-n // GROUP) * GROUP, held.shape[1]))
             torch.index_select(held, 0, numbers, out=few[:n])
             return _Rows(few, n, self._all.longest), numbers  # not kept: gathering is quick
         eligible = torch.zeros(len(held), dtype=torch.bool, device=self.device)
@@ -127,11 +137,11 @@ class Resident:
         return made
 
 
-def _copy(vectors: Vectors, held: Tensor, rows: int, device: torch.device) -> float:
+def _copy(vectors: Vectors, held: Tensor, rows: int) -> float:
     """Copy rows to the device while the next are read; give the length of the longest, not finite if one is not."""
-    width, card = vectors.shape[1], device.type == "cuda"
+    width, card = vectors.shape[1], held.is_cuda
     size = max(1, PORTION // (2 * width))
-    longest = torch.zeros((), device=device)
+    longest = torch.zeros((), device=held.device)
     room = [torch.empty((size, width), dtype=torch.float16, pin_memory=card) for _ in range(2)]
     copied = [torch.cuda.Event() for _ in room] if card else []
     for number, at in enumerate(range(0, rows, size)):
