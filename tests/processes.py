@@ -1,12 +1,16 @@
-"""Starting Python code in one process, or in a group as `torchrun` does."""
+"""Running the program, and starting Python code in one process, or in a group as `torchrun` does."""
 
 from __future__ import annotations
 
+import io
 import os
 import socket
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
+from unittest.mock import patch
 
+import pytest
 from conftest import ROOT
 
 HEAD = f"import sys\nsys.path.insert(0, {str(ROOT / 'tests')!r})\n"
@@ -31,8 +35,25 @@ def run_alone_and_in_a_group(alone: str, grouped: str, count: int = 2) -> None:
         assert process.returncode == 0, errors
 
 
-def program(*words: object) -> subprocess.CompletedProcess[str]:
-    """Run the program in a process of its own; what it wrote is text."""
-    command = [sys.executable, "-m", "prom3e_index.cli.app", *map(str, words)]
-    env = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.run(command, capture_output=True, text=True, timeout=200, env=env)
+def program(*words: object, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    """Run the program as a shell would, its output going to files: the exit code and all that it wrote, as text.
+
+    In this process, since a new one imports for seconds; `test_cli`, `test_output` and `test_signals` start real ones.
+    """
+    from prom3e_index.cli import app
+
+    command = ["prom3e-index", *map(str, words)]
+    given, out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", newline="") for _ in range(3))
+    given.buffer.write(stdin.encode())
+    given.seek(0)
+    with (
+        patch.multiple(sys, argv=command, stdin=given),
+        redirect_stdout(out),
+        redirect_stderr(err),
+        pytest.raises(SystemExit) as stop,
+    ):
+        app.main()
+    for stream in (out, err):
+        stream.flush()
+    told = (stream.buffer.getvalue().decode() for stream in (out, err))
+    return subprocess.CompletedProcess(command, int(stop.value.code or 0), *told)

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
-import subprocess
-import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from embedding_sets import NAMES, TINY, made, write_npz
-from processes import run_alone_and_in_a_group
+from processes import program, run_alone_and_in_a_group
 
 from prom3e_index.errors import DivergedError, ModelError
 from prom3e_index.models.weights import read_state, write_state
@@ -146,9 +144,8 @@ def test_the_command_says_it_in_one_line_and_writes_no_model(tmp_path):
         MVAE(MVAEConfig(input_dim=12, embed_dim=16, heads=2, mlp_dim=24)), tmp_path / "start"
     )
     train = write_npz(tmp_path / "t.npz", made(80))
-    command = [sys.executable, "-m", "prom3e_index.cli.app", "train", "mvae", str(train), "--init", str(tmp_path / "start"),
-               "--steps", "60", "--batch-size", "16", "--out", str(tmp_path / "own"), "--lr"]  # fmt: skip
-    done = subprocess.run([*command, "1000"], capture_output=True, text=True)
+    done = program("train", "mvae", train, "--init", tmp_path / "start", "--steps", 60, "--batch-size", 16,
+                   "--out", tmp_path / "own", "--lr", 1000)  # fmt: skip
     said = [line for line in done.stderr.splitlines() if line.startswith("Error:")]
     assert done.returncode == 2 and len(said) == 1 and "a lower rate than --lr 1000" in said[0]
     assert not list((tmp_path / "own").glob("*.*")), "only run/ is there"

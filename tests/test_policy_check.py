@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import duckdb
@@ -13,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from policies import OPEN, RULE, TRUE, birds, built
+from processes import program
 from told_files import told_photo
 
 from prom3e_index.indexer.policy_check import check_policy
@@ -211,16 +210,12 @@ def test_columns_that_became_numbers_are_matched_as_texts(tmp_path):
 
 
 def test_the_command_ends_with_0_or_1_and_names_the_row(clean, tmp_path):
-    def run(index):
-        words = [sys.executable, "-m", "prom3e_index.cli.app", "policy", "check", "-i", str(index)]
-        return subprocess.run(words, capture_output=True, text=True)
-
-    done = run(clean)
+    done = program("policy", "check", "-i", clean)
     assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "no leak found")
     index = tmp_path / "t.p3i"
     shutil.copytree(clean, index)
     _locality(index)
-    done = run(index)
+    done = program("policy", "check", "-i", index)
     assert done.returncode == 1 and "1 leak found" in done.stderr
     assert (
         "LEAK metadata.duckdb, row 2 ('f3'): column locality, which may tell places" in done.stdout
@@ -234,8 +229,7 @@ def test_indexes_of_earlier_formats_open_and_are_said_to_have_no_policy(name, tm
     index = tmp_path / "i.p3i"
     shutil.copytree(BUNDLES / name, index)
     done = check_policy(index)
-    words = [sys.executable, "-m", "prom3e_index.cli.app", "info", "-i", str(index)]
-    shown = subprocess.run(words, capture_output=True, text=True)
+    shown = program("info", "-i", index)
 
     assert "no policy; looked for what its sources hide" in done.said[0] and done.found == 0
     assert shown.returncode == 0 and "policy    none: places" in shown.stdout

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 from policies import RULE, birds, built, write_policy
+from processes import program
 
 from prom3e_index.errors import BundleError, InputError
 from prom3e_index.policy.cells import NAMES, level_named, strictness
@@ -190,14 +189,10 @@ def test_near_names_are_those_of_comparing_every_pair():
 
 
 def test_the_command_writes_a_template_and_never_over_a_file(tmp_path):
-    def run(*words):
-        done = [sys.executable, "-m", "prom3e_index.cli.app", "policy", *map(str, words)]
-        return subprocess.run(done, capture_output=True, text=True)
-
     path = tmp_path / "mine.toml"
-    assert run("init", path).returncode == 0 and path.read_text() == TEMPLATE
-    again = run("init", path)
+    assert program("policy", "init", path).returncode == 0 and path.read_text() == TEMPLATE
+    again = program("policy", "init", path)
     assert (
         again.returncode == 2 and "exists already" in again.stderr and path.read_text() == TEMPLATE
     )
-    assert run("init").stdout == TEMPLATE
+    assert program("policy", "init").stdout == TEMPLATE

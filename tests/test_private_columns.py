@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import csv
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 from policies import built, files_with, rows_of, write_rows
+from processes import program
 
 from prom3e_index.bundle.filters import Filter
 from prom3e_index.errors import InputError
@@ -53,8 +52,7 @@ def test_private_columns_are_in_no_file_and_no_way_leads_to_them(tmp_path):
     index = built(tmp_path, inaturalist(), None)
     bundle = Bundle.open(index)
     export, report = tmp_path / "out.csv", tmp_path / "r.html"
-    run = [sys.executable, "-m", "prom3e_index.cli.app", "export", str(export), "-i", str(index)]
-    subprocess.run(run, check=True, capture_output=True)
+    assert program("export", export, "-i", index).returncode == 0
     write_report(report, bundle, [bundle.search(Query(text="Parus major", target="loc", k=4))])
 
     assert files_with(index, "47.98765", "11.23456", "Mill Lane", "private_", "place_guess") == [

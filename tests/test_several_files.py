@@ -62,28 +62,14 @@ def test_the_command_averages_refuses_and_reads_stdin(bundle_path, world):
                   ("--text", "a", "--where", "row = 1", "--where", "row = 2")):  # fmt: skip
         run = program("query", "-i", bundle_path, *words)
         assert run.returncode == 2 and "is given 2 times" in run.stderr
-    command = [
-        sys.executable,
-        "-m",
-        "prom3e_index.cli.app",
-        "query",
-        "-i",
-        str(bundle_path),
-        "-t",
-        "audio",
-        "-f",
-        "csv",
-    ]
+    asked = ("query", "-i", bundle_path, "-t", "audio", "-f", "csv", "--image")
+    command = [sys.executable, "-m", "prom3e_index.cli.app", *map(str, asked), "-"]
     with open(one, "rb") as f:  # noqa: PTH123 - a pipe's end
-        piped = subprocess.run(
-            [*command, "--image", "-"], stdin=f, capture_output=True, text=True, cwd=ROOT
-        )
-    named = subprocess.run([*command, "--image", one], capture_output=True, text=True, cwd=ROOT)
+        piped = subprocess.run(command, stdin=f, capture_output=True, text=True, cwd=ROOT)
+    named = program(*asked, one)
     assert piped.returncode == 0 and piped.stdout == named.stdout and piped.stdout.count("\n") == 11
-    for words in (["--image", "-"], ["--image", "-", "--audio", "-"]):
-        empty = subprocess.run(
-            [*command, *words], input="", capture_output=True, text=True, cwd=ROOT
-        )
+    for words in (("-",), ("-", "--audio", "-")):
+        empty = program(*asked, *words)
         assert (
             empty.returncode == 2
             and len(empty.stderr.splitlines()) == 1

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import gzip
-import os
-import subprocess
-import sys
 import zipfile
 
 import pytest
+from processes import program
 
 from prom3e_index.indexer.build import build
 from prom3e_index.indexer.work import BuildConfig
@@ -22,10 +20,7 @@ ROWS = "a,Parus major,,5,6,2020-01-01\nb,Parus major,none.jpg,95,6,the first of 
 
 
 def run(*words):
-    done = subprocess.run(
-        [sys.executable, "-m", "prom3e_index.cli.app", *map(str, words)],
-        capture_output=True, text=True, env=os.environ | {"HF_HUB_OFFLINE": "1"},
-    )  # fmt: skip
+    done = program(*words)
     return done.returncode, done.stdout, done.stderr
 
 
