@@ -6,6 +6,7 @@ import errno
 import importlib
 import os
 import sys
+from collections.abc import Callable
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -27,9 +28,11 @@ class Killed(BaseException):
 class Watch:
     """Counts writing operations on paths that begin with `prefix`, and fails as told."""
 
-    def __init__(self, prefix: str, at: int | None, error: str) -> None:
-        self.prefix, self.at, self.error = prefix, at, error
-        self.seen = 0
+    def __init__(
+        self, prefix: str, at: int | None, error: str, before: Callable[[int], None] | None = None
+    ) -> None:
+        self.prefix, self.at, self.error, self.before = prefix, at, error, before
+        self.seen, self.busy = 0, False
         self.paths: list[str] = []
 
     def event(self, name: str, args: tuple) -> None:
@@ -49,6 +52,10 @@ class Watch:
     def step(self, path: str) -> None:
         self.seen += 1
         self.paths.append(path)
+        if self.before is not None:
+            self.busy = True  # what it does is not counted
+            self.before(self.seen)
+            self.busy = False
         if self.at is None or self.seen < self.at:
             return
         if self.error == "killed":  # the disk is out of reach from here on: no cleaning up
@@ -58,7 +65,7 @@ class Watch:
 
 
 def _hook(name: str, args: tuple) -> None:
-    if _watch is not None and name in EVENTS:
+    if _watch is not None and name in EVENTS and not _watch.busy:
         _watch.event(name, args)
 
 
@@ -66,13 +73,19 @@ sys.addaudithook(_hook)
 
 
 @contextmanager
-def faults(prefix: Path, at: int | None = None, error: str = "killed"):
+def faults(
+    prefix: Path,
+    at: int | None = None,
+    error: str = "killed",
+    before: Callable[[int], None] | None = None,
+):
     """Fail the `at`-th writing operation on paths beginning with `prefix`; count them when None.
 
-    `error` is `killed` or the name of an errno, as ENOSPC; the first fails all later operations too.
+    `error` is `killed` or the name of an errno, as ENOSPC; the first fails all later operations too. `before` is
+    called with the number of each operation before it is done.
     """
     global _watch
-    watch = Watch(str(prefix), at, error)
+    watch = Watch(str(prefix), at, error, before)
     fsync, patched = os.fsync, []
 
     def counted(handle):

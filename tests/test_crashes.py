@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from changes import answers, ids_of, places, quiet, sound, state_of
-from faults import Killed, faults
+from faults import faults
 
 from prom3e_index.bundle.filters import Filter
 from prom3e_index.errors import BundleError
@@ -52,7 +52,8 @@ def operations(tmp_path):
 def test_a_failure_at_every_write_loses_nothing(base, tmp_path, fast, monkeypatch, name):
     """At every file operation and fsync, and before and after DuckDB, FAISS and the certificate.
 
-    Of those that are not in the index's own folder, every twelfth.
+    A crash leaves what lies there at that moment: one run is copied before each operation that finds the index's own
+    folder changed. An error is raised at each operation in that folder, and at every twelfth of the others.
     """
     monkeypatch.setattr(merge, "MOST", 2)
     before, run = operations(tmp_path)[name]
@@ -61,46 +62,73 @@ def test_a_failure_at_every_write_loses_nothing(base, tmp_path, fast, monkeypatc
     before(prepared)
     unchanged = bytes_of(prepared)
 
-    def fresh():
+    def clear():
         for path in tmp_path.glob("i.p3i*"):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+    def fresh():
+        clear()
         shutil.copytree(prepared, index, copy_function=os.link)  # files are never written again
         gc.collect()  # a process that was killed holds no database open
+
+    left: dict[int, Path] = {}
+    seen = []
+
+    def keep(at):
+        state = bytes_of(index)
+        if at % 12 and seen[-1:] == [state]:
+            return
+        seen.append(state)
+        left[at] = tmp_path / "left" / str(at)
+        for path in tmp_path.glob("i.p3i*"):
+            copy = shutil.copytree if path.is_dir() else shutil.copy
+            left[at].mkdir(parents=True, exist_ok=True)
+            copy(path, left[at] / path.name)
 
     gc.freeze()
     fresh()
     old = state_of(Bundle.open(index))
-    with faults(index) as watch:  # a crash while reading leaves what the last write left
+    with faults(
+        index, before=keep
+    ) as watch:  # a crash while reading leaves what the last write left
         run(index)
     new = state_of(Bundle.open(index))
-    kept = {"old": 0, "new": 0}
     points = [
         at for at, path in enumerate(watch.paths, 1)
         if at % 12 == 0 or path.startswith(f"{index}/")
     ]  # fmt: skip
-    assert len(points) > 10 and old != new
-    for number, at in enumerate(points):
-        error = ("killed", "ENOSPC")[number % 2]
-        fresh()
-        failed = True
-        with faults(index, at, error), suppress(Killed, OSError, BundleError):
-            run(index)
-            failed = False  # as when a folder cannot be made that is there already
+    assert len(points) > 10 < len(left) and old != new
+
+    def check(number, at, error, failed=True):
         bundle = Bundle.open(index)
         state = bundle.manifest["generation"], ids_of(bundle)
         assert state in (old[:2], new[:2]) if failed else state == new[:2], (at, error)
         assert failed or error == "ENOSPC", at
         assert number % 5 or state_of(bundle) in (old, new), (at, error)
         assert number % 25 or sound(bundle, but=("files",)), (at, error)
-        kept["old" if state == old[:2] else "new"] += 1
         if number % 25 == 24:  # the same command goes on where it stopped, and clears what was left
             run(index)
             assert ids_of(Bundle.open(index)) == new[1] and not strays(index), (at, error)
-    assert kept["old"] and kept["old"] + kept["new"] == len(points)
+        return "old" if state == old[:2] else "new"
+
+    kept = {"old": 0, "new": 0}
+    for number, (at, folder) in enumerate(left.items()):
+        clear()
+        for path in folder.iterdir():
+            path.rename(tmp_path / path.name)
+        kept[check(number, at, "killed")] += 1
+    for number, at in enumerate(points):
+        if number % 2 == 0:
+            continue
+        fresh()
+        failed = True
+        with faults(index, at, "ENOSPC"), suppress(OSError, BundleError):
+            run(index)
+            failed = False  # as when a folder cannot be made that is there already
+        kept[check(number, at, "ENOSPC", failed)] += 1
+    assert kept["old"] and sum(kept.values()) == len(left) + len(points) // 2
     assert bytes_of(prepared) == unchanged
-    sys.stderr.write(
-        f"\n{name}: {len(points)} injected failures, {kept['old']} old, {kept['new']} new\n"
-    )
+    sys.stderr.write(f"\n{name}: {len(left)} crashes, {len(points) // 2} errors, {kept}\n")
 
 
 def bytes_of(folder: Path) -> dict[str, bytes]:
