@@ -3,21 +3,47 @@
 from __future__ import annotations
 
 import io
+import json
 import os
+import signal
 import socket
 import subprocess
 import sys
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from unittest.mock import patch
 
 import pytest
 from conftest import ROOT
 
-HEAD = f"import sys\nsys.path.insert(0, {str(ROOT / 'tests')!r})\n"
+_LAUNCH = """
+import json, os, sys, traceback
+sys.path.insert(0, sys.argv[1])
+import prom3e_index.training.stage_one.align, prom3e_index.training.stage_two.run  # once for all
+children = []
+for code, env in json.load(sys.stdin):
+    children.append(os.fork())
+    if not children[-1]:
+        failed = 1
+        try:
+            os.environ.update(env)
+            exec(compile(code, "<job>", "exec"), {"__name__": "__main__"})
+            failed = 0
+        except SystemExit as e:
+            failed = int(bool(e.code))
+        except BaseException:
+            traceback.print_exc()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(failed)
+sys.exit(any([os.waitpid(child, 0)[1] for child in children]))
+"""
 
 
 def run_alone_and_in_a_group(alone: str, grouped: str, count: int = 2) -> None:
-    """Run `alone` in one process and `grouped` in `count`, all at once; fail with what they print."""
+    """Run `alone` in one process and `grouped` in `count`, all at once; fail with what they print.
+
+    They are forked from one that has imported what all of them need.
+    """
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         port = str(s.getsockname()[1])
@@ -25,14 +51,17 @@ def run_alone_and_in_a_group(alone: str, grouped: str, count: int = 2) -> None:
     jobs = [(alone, {})] + [
         (grouped, {"RANK": str(r), "LOCAL_RANK": str(r), **group}) for r in range(count)
     ]
-    running = [
-        subprocess.Popen([sys.executable, "-c", HEAD + code], stderr=subprocess.PIPE, text=True,
-                         env={**os.environ, "OMP_NUM_THREADS": "1", **env})
-        for code, env in jobs
-    ]  # fmt: skip
-    for process in running:
-        _, errors = process.communicate(timeout=200)
-        assert process.returncode == 0, errors
+    running = subprocess.Popen(
+        [sys.executable, "-c", _LAUNCH, str(ROOT / "tests")],
+        stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    try:
+        _, errors = running.communicate(json.dumps(jobs), timeout=200)
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(running.pid, signal.SIGKILL)  # one of them may wait for another for good
+    assert running.returncode == 0, errors
 
 
 def program(*words: object, stdin: str = "") -> subprocess.CompletedProcess[str]:

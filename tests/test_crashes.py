@@ -135,45 +135,61 @@ def bytes_of(folder: Path) -> dict[str, bytes]:
     return {str(p): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
 
 
-_CHILD = """
-import sys
+_CHANGER = """
+import os, sys
 from pathlib import Path
 from prom3e_index.bundle.filters import Filter
-from prom3e_index.indexer.certify import cross_modal
 from prom3e_index.indexer.change import add, remove
 from prom3e_index.indexer.compact import compact
+from prom3e_index.indexer.certify import cross_modal
 from prom3e_index.indexer.work import BuildConfig
 from prom3e_index.models.folder import Model
 for m in Model.open("mini").modalities: Model.open("mini").encoder(m)
 index, table = Path(sys.argv[1]), sys.argv[2]
 quiet = lambda *_: None
-sys.stdout.write("ready\\n"); sys.stdout.flush()
-add(index, BuildConfig(table=table, out=index, model="mini"), quiet)
-remove(index, Filter(where="id = 'a2'"), None, quiet)
-compact(index, quiet)
+while sys.stdin.readline():
+    child = os.fork()
+    if not child:
+        add(index, BuildConfig(table=table, out=index, model="mini"), quiet)
+        remove(index, Filter(where="id = 'a2'"), None, quiet)
+        compact(index, quiet)
+        os._exit(0)
+    print(child, flush=True)
+    sys.stdin.readline()  # until it was killed, its number is nobody else's
+    os.waitpid(child, 0)
+    print("gone", flush=True)
 """
 
 
 def test_sigkill_at_random_moments(base, tmp_path):
+    """Changes in processes that are forked from one which has loaded what they need, four of them killed."""
     index, rng = tmp_path / "i.p3i", np.random.default_rng(11)
     table = places(tmp_path / "n.csv", [f"n{i}" for i in range(8)])
     first = {f"a{i}" for i in range(24)}
     grown = first | {f"n{i}" for i in range(8)}
-    for _ in range(4):
-        for path in tmp_path.glob("i.p3i*"):
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
-        shutil.copytree(base, index)
-        child = subprocess.Popen([sys.executable, "-c", _CHILD, str(index), table],
-                                 stdout=subprocess.PIPE)  # fmt: skip
-        child.stdout.readline()
-        time.sleep(float(rng.uniform(0, 9)))
-        child.send_signal(signal.SIGKILL)
-        child.wait()
-        bundle = Bundle.open(index)
-        assert ids_of(bundle) in (first, grown, grown - {"a2"})
-        assert sound(bundle, but=("files",))
-        add(index, BuildConfig(table=table, out=index, model="mini"), quiet)
-        assert ids_of(Bundle.open(index)) in (grown, grown - {"a2"}) and not strays(index)
+    with subprocess.Popen(
+        [sys.executable, "-c", _CHANGER, str(index), table], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        text=True, env={**os.environ, "OMP_NUM_THREADS": "1"},
+    ) as changer:  # fmt: skip
+
+        def tell(word):
+            changer.stdin.write(word + "\n")
+            changer.stdin.flush()
+            return changer.stdout.readline()
+
+        for most in (1, 2, 4, 8):
+            for path in tmp_path.glob("i.p3i*"):
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+            shutil.copytree(base, index)
+            child = int(tell("change"))
+            time.sleep(float(rng.uniform(0, most)))
+            os.kill(child, signal.SIGKILL)
+            assert tell("killed") == "gone\n"
+            bundle = Bundle.open(index)
+            assert ids_of(bundle) in (first, grown, grown - {"a2"})
+            assert sound(bundle, but=("files",))
+            add(index, BuildConfig(table=table, out=index, model="mini"), quiet)
+            assert ids_of(Bundle.open(index)) in (grown, grown - {"a2"}) and not strays(index)
 
 
 @pytest.mark.parametrize("whole", [False, True])
