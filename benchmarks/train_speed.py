@@ -110,7 +110,7 @@ def peak_kb() -> int:
 
 def largest_difference(given: EmbeddingSet) -> float:
     """Largest difference of a gradient, relative to its tensor's largest entry: ours against plain, float32."""
-    from prom3e_index.training.stage_two.step import make_batch
+    from prom3e_index.training.stage_two.batches import make_batch
 
     torch.manual_seed(0)
     model, x, noise = MVAE(MVAEConfig()), given.x[:BATCH], torch.randn(BATCH, 1)

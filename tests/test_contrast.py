@@ -15,9 +15,10 @@ from test_step import rows, small
 
 from prom3e_index.mvae.files import read_mvae
 from prom3e_index.training.losses import kl_of
+from prom3e_index.training.stage_two.batches import make_batch
 from prom3e_index.training.stage_two.recipe import Recipe
 from prom3e_index.training.stage_two.resident import Resident
-from prom3e_index.training.stage_two.step import Step, make_batch
+from prom3e_index.training.stage_two.step import Step
 
 RECIPE = Recipe(contrast=0.7, noise="none", lambda_kl=0.1)
 

@@ -22,11 +22,12 @@ from prom3e_index.training.precision import products
 from prom3e_index.training.stage_one import augment
 from prom3e_index.training.stage_one.align import AlignConfig, align
 from prom3e_index.training.stage_two import run as module
+from prom3e_index.training.stage_two.batches import make_batch
 from prom3e_index.training.stage_two.loop import train_mvae
 from prom3e_index.training.stage_two.recipe import BEST, PUBLISHED, Recipe
 from prom3e_index.training.stage_two.resident import Resident, settle
 from prom3e_index.training.stage_two.run import MVAERun, run_mvae
-from prom3e_index.training.stage_two.step import Step, make_batch
+from prom3e_index.training.stage_two.step import Step
 from prom3e_index.training.stage_two.visible import draw_visible
 
 cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no CUDA device")
@@ -160,7 +161,7 @@ def missing(recipe, n=11):
     x = F.normalize(torch.randn(n, 6, 12, generator=g), dim=-1)
     present = torch.rand(n, 6, generator=g) < 0.7
     present[:, 0] = True
-    visible = draw_visible(present, recipe, 0.0, g)
+    visible = draw_visible(present, recipe, 0.0, 5)
     return make_batch(x, present, visible, torch.randn(n, 1, generator=g), recipe)
 
 

@@ -67,7 +67,7 @@ def test_the_step_before_is_kept_exactly(tmp_path, monkeypatch, kind, precision,
         with pytest.raises(_Stop):
             train_mvae(sets, NAMES, recipe, tmp_path / "straight")
     if look == "at lines":
-        monkeypatch.setattr(loop, "Watch", lambda o, me, at_once: Watch(o, me, at_once=False))
+        monkeypatch.setattr(loop, "Watch", lambda o, me: Watch(o, me, at_once=False))
         monkeypatch.setattr(loop, "LINES", 1)
     with monkeypatch.context() as m:
         poison(m, 6, kind)

@@ -13,8 +13,9 @@ from conftest import ROOT
 from prom3e_index.mvae.class_tokens import posterior_of
 from prom3e_index.mvae.files import read_mvae
 from prom3e_index.training.losses import kl, reconstruction
+from prom3e_index.training.stage_two.batches import make_batch
 from prom3e_index.training.stage_two.recipe import Recipe
-from prom3e_index.training.stage_two.step import Step, make_batch
+from prom3e_index.training.stage_two.step import Step
 
 FOLDER = ROOT / "tests/golden"
 SETS = ["0", "5", "2_0", "1_3", "4_1_2", "0_1_2_3_4_5"]

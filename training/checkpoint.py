@@ -101,6 +101,11 @@ def claim(folder: Path, settings: dict[str, Any]) -> None:
     settings = json.loads(json.dumps(settings))
     if path.is_file():
         before = json.loads(path.read_text(encoding="utf-8"))
+        if "draws" in settings and "draws" not in before:
+            raise InputError(
+                f"{folder} holds a run that an earlier version began, which drew visible sets and noise "
+                "otherwise: it would not be the same run any more. Give another --output; --init takes weights."
+            )
         for key in [k for k in {**settings, **before} if before.get(k) != settings.get(k)]:
             raise InputError(
                 f"{folder} holds another run: {key} was {before.get(key)!r}, now {settings.get(key)!r}. "

@@ -9,12 +9,13 @@ are those of the last good step in both.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.optim.adamw import adamw
 
 from prom3e_index.errors import DivergedError, ModelError
 from prom3e_index.training import checkpoint
@@ -50,6 +51,52 @@ def require_finite(module: nn.Module, where: Path | str) -> None:
             )
 
 
+Groups = Sequence[tuple[Sequence[Tensor], Tensor | None]]
+
+
+def adamw_state(optimiser: torch.optim.Optimizer) -> list[Tensor]:
+    """AdamW's steps and moments of every parameter; they are made, 0, where there are none yet."""
+    out: list[Tensor] = []
+    for group in optimiser.param_groups:
+        for p in group["params"]:
+            state = optimiser.state[p]
+            if not state:
+                state["step"] = torch.zeros((), dtype=torch.float32, device=p.device)
+                state["exp_avg"], state["exp_avg_sq"] = torch.zeros_like(p), torch.zeros_like(p)
+            out += [state["step"], state["exp_avg"], state["exp_avg_sq"]]
+    return out
+
+
+def adamw_step(
+    optimiser: torch.optim.Optimizer, parameters: Sequence[Tensor], left_out: Tensor
+) -> None:
+    """One update of some parameters by their optimiser's settings; none where `left_out` is 1.
+
+    A GPU can replay it: the state is there already, see `adamw_state`, and nothing waits.
+    """
+    group = optimiser.param_groups[0]
+    some = [p for p in parameters if p.grad is not None]
+    state = [optimiser.state[p] for p in some]
+    with torch.no_grad():
+        adamw(
+            some,
+            [p.grad for p in some if p.grad is not None],
+            [s["exp_avg"] for s in state],
+            [s["exp_avg_sq"] for s in state],
+            [],
+            [s["step"] for s in state],
+            fused=True,
+            found_inf=left_out,
+            amsgrad=False,
+            beta1=group["betas"][0],
+            beta2=group["betas"][1],
+            lr=group["lr"],
+            weight_decay=group["weight_decay"],
+            eps=group["eps"],
+            maximize=False,
+        )
+
+
 class Watch:
     """Does the optimiser's updates as long as every loss and gradient is finite, and none after.
 
@@ -70,23 +117,37 @@ class Watch:
     def saw(self, loss: Tensor) -> None:
         """Take a step's loss (a scalar) into account."""
         value = loss.detach().float()
-        self._loss = torch.where(self._bad > 0, self._loss, value)
-        self._bad = torch.maximum(self._bad, (~value.isfinite()).float())
+        self._loss.copy_(torch.where(self._bad > 0, self._loss, value))
+        self._bad.copy_(torch.maximum(self._bad, (~value.isfinite()).float()))
 
-    def update(self) -> bool:
-        """Update the weights with the gradients there are; False when it is known that they are not good."""
+    def update(self, groups: Groups | None = None) -> bool:
+        """Update the weights with the gradients there are; False when it is known that they are not good.
+
+        Args:
+            groups: Parameters, each with a flag on the device that is 0 where this step has nothing to do with them:
+                what AdamW leaves alone of weights without a gradient. All that have one when None.
+        """
         gradients = [p.grad for p in self._parameters if p.grad is not None]
         bad = torch.maximum(self._bad, not_finite(gradients, self._me.device))
-        self._bad = self._me.most(bad)
-        if self._at_once:
-            if bool(self._bad):
-                return False
+        self._bad.copy_(self._me.most(bad))
+        if self._at_once and bool(self._bad):
+            return False
+        if groups is not None:
+            for parameters, flag in groups:
+                left_out = self._bad if flag is None else torch.maximum(self._bad, 1 - flag.float())
+                adamw_step(self._optimiser, parameters, left_out)
+        elif self._at_once:
             self._optimiser.step()
         else:
             self._optimiser.found_inf = self._bad  # type: ignore[attr-defined]
             self._optimiser.step()
-        self._done = self._done + 1 - self._bad
+        self._done.add_(1 - self._bad)
         return True
+
+    @property
+    def state(self) -> list[Tensor]:
+        """The flag, the last loss and the updates done, as they stand on the device; the flag comes first."""
+        return [self._bad, self._loss, self._done]
 
     @property
     def stopped(self) -> bool:

@@ -26,13 +26,20 @@ def generator(*numbers: int) -> torch.Generator:
 class Order:
     """Which rows of which set each step trains.
 
+    Args:
+        sizes: Rows of each set.
+        recipe: `seed`, `batch_size`, `mix`, the length of the run and its rates.
+        device: Where numbers of rows are given; an epoch's are brought there at once, and nobody waits.
+
     Attributes:
         steps: Steps of the whole run.
         per_epoch: Steps of one epoch over all sets.
+        widths: Rows of a batch of each set; every batch has as many.
     """
 
-    def __init__(self, sizes: Sequence[int], recipe: Recipe) -> None:
-        self.sizes, self.recipe = list(sizes), recipe
+    def __init__(self, sizes: Sequence[int], recipe: Recipe, device: str = "cpu") -> None:
+        self.sizes, self.recipe, self._device = list(sizes), recipe, device
+        self.widths = [min(recipe.batch_size, size) for size in sizes]
         self.per_epoch = max(1, sum(sizes) // recipe.batch_size)
         self.steps = recipe.steps or recipe.epochs * self.per_epoch
         g = generator(recipe.seed, 1)
@@ -54,11 +61,12 @@ class Order:
     def batch(self, step: int) -> tuple[int, Tensor]:
         """Set and rows of a step; each row once an epoch, the rest of an epoch left out."""
         of = self._choice[step]
-        size = self.sizes[of]
-        width = min(self.recipe.batch_size, size)
+        size, width = self.sizes[of], self.widths[of]
         epoch, at = divmod(self._before[step], max(1, size // width))
         if self._kept.get(of, (-1,))[0] != epoch:
             shuffled = torch.randperm(size, generator=generator(self.recipe.seed, 2, of, epoch))
+            if self._device.startswith("cuda"):  # from pinned memory, else the copy would wait
+                shuffled = shuffled.pin_memory().to(self._device, non_blocking=True)
             self._kept[of] = (epoch, shuffled)
         return of, self._kept[of][1][at * width : (at + 1) * width]
 

@@ -59,12 +59,13 @@ def pack(visible: Tensor) -> Slots:
     return Slots(rows, place, empty if bool(empty.any()) else None)
 
 
-def _heads(x: Tensor, heads: int) -> Tensor:
+def heads_of(x: Tensor, heads: int) -> Tensor:
+    """(…, z) split into heads, (…, h, z / h)."""
     out: Tensor = x.unflatten(-1, (heads, -1))
     return out
 
 
-def _after(block: Any, attended: Tensor, before: Tensor) -> Tensor:
+def after(block: Any, attended: Tensor, before: Tensor) -> Tensor:
     """The rest of a post-norm block: output projection, residuals, norms and MLP."""
     x = block.norm1(block.attn.out_proj(attended) + before)
     out: Tensor = block.norm2(block.mlp(x) + x)
@@ -75,8 +76,8 @@ def _seen(block: Any, fixed: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
     """How much each class token heeds each token, before the softmax (t, h, 2), and values (t, h, ·)."""
     z, heads = fixed.shape[1], block.attn.num_heads
     weight, bias = block.attn.in_proj_weight, block.attn.in_proj_bias
-    query = _heads(F.linear(fixed[:2], weight[:z], bias[:z]), heads) * (z // heads) ** -0.5
-    keys, values = _heads(F.linear(tokens, weight[z:], bias[z:]), 2 * heads).chunk(2, dim=1)
+    query = heads_of(F.linear(fixed[:2], weight[:z], bias[:z]), heads) * (z // heads) ** -0.5
+    keys, values = heads_of(F.linear(tokens, weight[z:], bias[z:]), 2 * heads).chunk(2, dim=1)
     return torch.einsum("qhd,thd->thq", query, keys), values
 
 
@@ -99,7 +100,7 @@ def _first_and_last(
     split = len(fixed)
     attended = torch.einsum("nfhq,fhd->nqhd", share[:, :split], v_fixed)
     attended = attended + torch.einsum("nvhq,nvhd->nqhd", share[:, split:], values)
-    return _after(block, attended.flatten(2), fixed[:2])
+    return after(block, attended.flatten(2), fixed[:2])
 
 
 def _first(block: Any, fixed: Tensor, packed: Tensor, slots: Slots, mask: Tensor | None) -> Tensor:
@@ -108,23 +109,23 @@ def _first(block: Any, fixed: Tensor, packed: Tensor, slots: Slots, mask: Tensor
     weight, bias = block.attn.in_proj_weight, block.attn.in_proj_bias
     of_fixed = F.linear(fixed, weight, bias).expand(n, -1, -1)
     qkv = torch.cat([of_fixed, F.linear(packed, weight, bias)[slots.place]], dim=1)
-    q, k, v = (_heads(part, heads).transpose(1, 2) for part in qkv.chunk(3, dim=-1))
+    q, k, v = (heads_of(part, heads).transpose(1, 2) for part in qkv.chunk(3, dim=-1))
     attended = F.scaled_dot_product_attention(q, k, v, attn_mask=mask).transpose(1, 2).flatten(2)
     before = torch.cat([fixed.expand(n, -1, -1), packed[slots.place]], dim=1)
-    return _after(block, attended, before)
+    return after(block, attended, before)
 
 
-def _last(block: Any, hidden: Tensor, mask: Tensor | None) -> Tensor:
+def last(block: Any, hidden: Tensor, mask: Tensor | None) -> Tensor:
     """The two class tokens after the last of several blocks: (n, 2, z)."""
     z, heads = hidden.shape[2], block.attn.num_heads
     weight, bias = block.attn.in_proj_weight, block.attn.in_proj_bias
-    q = _heads(F.linear(hidden[:, :2], weight[:z], bias[:z]), heads).transpose(1, 2)
+    q = heads_of(F.linear(hidden[:, :2], weight[:z], bias[:z]), heads).transpose(1, 2)
     k, v = (
-        _heads(part, heads).transpose(1, 2)
+        heads_of(part, heads).transpose(1, 2)
         for part in F.linear(hidden, weight[z:], bias[z:]).chunk(2, dim=-1)
     )
     attended = F.scaled_dot_product_attention(q, k, v, attn_mask=mask).transpose(1, 2).flatten(2)
-    return _after(block, attended, hidden[:, :2])
+    return after(block, attended, hidden[:, :2])
 
 
 def class_tokens(model: MVAE, x: Tensor, slots: Slots) -> tuple[Tensor, Tensor]:
@@ -151,7 +152,7 @@ def class_tokens(model: MVAE, x: Tensor, slots: Slots) -> tuple[Tensor, Tensor]:
         shown = full if full is not None else hidden.new_ones(hidden.shape[:2], dtype=torch.bool)
         for block in blocks[1:-1]:
             hidden = block(hidden, shown)
-        out = _last(blocks[-1], hidden, mask)
+        out = last(blocks[-1], hidden, mask)
     out = out.to(x.dtype)  # autocast ends here
     return F.normalize(out[:, 0], dim=-1), out[:, 1]
 

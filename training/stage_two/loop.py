@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from prom3e_index.errors import DivergedError, InputError
 from prom3e_index.mvae.files import write_mvae
@@ -20,14 +19,16 @@ from prom3e_index.training.checkpoint import LINES, Report
 from prom3e_index.training.distributed import join
 from prom3e_index.training.finite import Watch, diverged, not_finite, require_finite
 from prom3e_index.training.memory import enough_memory, out_of_memory
-from prom3e_index.training.precision import check_precision, products
+from prom3e_index.training.precision import check_precision
 from prom3e_index.training.schedule import Order
 from prom3e_index.training.stage_two.choose_use import Candidate, kept_by, validate
+from prom3e_index.training.stage_two.draws import DRAWS
 from prom3e_index.training.stage_two.recipe import Recipe
-from prom3e_index.training.stage_two.record import LOSSES, Record
+from prom3e_index.training.stage_two.record import Record
 from prom3e_index.training.stage_two.resident import settle, too_large
 from prom3e_index.training.stage_two.sets import EmbeddingSet
-from prom3e_index.training.stage_two.step import Batch, Step, Terms
+from prom3e_index.training.stage_two.step import Step
+from prom3e_index.training.stage_two.steps import Steps
 
 
 @dataclass(frozen=True)
@@ -39,12 +40,14 @@ class Trained:
         step: The step that they are from.
         steps: Steps done.
         recall: What the kept weights were kept by, see `choose_use.kept_by`; None without validation.
+        taken: How steps were taken, in words.
     """
 
     mvae: MVAE
     step: int
     steps: int
     recall: float | None
+    taken: str = ""
 
 
 @dataclass
@@ -75,6 +78,7 @@ def train_mvae(
     widths: tuple[int, ...] | None = None,
     device: str = "cpu",
     tensorboard: bool = False,
+    fixed: bool | None = None,
     report: Report = lambda step, total, note: None,
 ) -> Trained:
     """Fit an MVAE; a run that was interrupted goes on in its folder, bit for bit on a CPU.
@@ -90,6 +94,7 @@ def train_mvae(
         widths: Own width of each modality where they differ.
         device: `cpu`, `cuda`, …; under `torchrun` each process takes its own.
         tensorboard: Write event files to the run's folder too.
+        fixed: Take steps of fixed shapes, which a GPU replays; by the device when None. For measuring and tests.
         report: Gets the step, the steps in all, and a line on loss, recall and rows per second.
 
     Returns:
@@ -135,14 +140,15 @@ def train_mvae(
         fused=True,
     )
     averaged = copy.deepcopy(model).requires_grad_(False) if recipe.ema is not None else None
-    resident = settle(sets, recipe, me)
-    order = Order([len(s) for s in sets], recipe)
+    resident = settle(sets, recipe, me, fixed)
+    order = Order([len(s) for s in sets], recipe, me.device)
     here = Position()
 
     if me.first:
         facts: dict[str, Any] = {
             "modalities": list(modalities),
             "sets": [s.fingerprint for s in sets],
+            "draws": DRAWS,
         }
         facts["validation"] = [validation.fingerprint] if validation else []
         facts["init"] = None if init is None else checkpoint.digest(dict(init.state_dict()))
@@ -155,16 +161,14 @@ def train_mvae(
             averaged.load_state_dict(more)
         here = Position(**state)
         require_finite(step_of, last)
-    call = me.wrap(step_of)
-    # an average would go on after an update that was left out, so there each is looked at at once
-    watch = Watch(optimiser, me, at_once=True if averaged is not None else None)
+    watch = Watch(optimiser, me)
+    steps = Steps(step_of, optimiser, watch, resident, order, recipe, me, averaged)
     began_at = here.at
     writer = Record(run, here.at, tensorboard) if me.first else None
     total = order.steps
     wait = max(1, total // LINES)
     validations = order.validations()
-    sums: dict[str, Tensor | float] = dict.fromkeys(LOSSES, 0.0)
-    summed, rows_done, saved_at, began = 0, 0, time.monotonic(), time.monotonic()
+    rows_done, saved_at, began = 0, time.monotonic(), time.monotonic()
     note = ""
 
     def save() -> None:
@@ -226,29 +230,15 @@ def train_mvae(
             break
 
         # step
-        of, rows = order.batch(here.at)
-        rate = order.rate(here.at)
-        for group in optimiser.param_groups:
-            group["lr"] = rate
-        optimiser.zero_grad(set_to_none=True)
-        batch: Batch | None = None
-        terms: Terms | None = None
-        updated = False
+        updated: bool | None = None
         try:
-            batch = resident[of].batch(
-                rows, recipe, here.at, here.at / total, config.embed_dim, me.part(len(rows))
-            )
-            with products(recipe.precision):
-                terms = call(batch)
-                terms.total.backward()
-            watch.saw(terms.total)
-            updated = watch.update()
+            updated = steps.take(here.at)
         except (RuntimeError, MemoryError) as e:
             if not out_of_memory(e):
                 raise
-            terms = None
-        if terms is None:  # outside the handler: its traceback holds the step's tensors
-            batch = None
+        of, rows = order.batch(here.at)
+        if updated is None:  # outside the handler: its traceback holds the step's tensors
+            steps.forget()
             raise too_large(step_of, optimiser, resident[of], rows, recipe, me)
         if not updated:
             raise ended()
@@ -256,25 +246,16 @@ def train_mvae(
         line = here.at % wait == 0 or here.at == total
         if line and watch.stopped:
             raise ended()
-        if averaged is not None and recipe.ema is not None:
-            decay = min(recipe.ema, (1 + here.at) / (10 + here.at))
-            torch._foreach_lerp_(
-                [p.data for p in averaged.parameters()],
-                [p.data for p in model.parameters()],
-                1 - decay,
-            )
+        rows_done += len(rows)
 
         # log: sums stay on the device until a line is due
-        for name, value in zip(sums, (terms.total, *terms[1:2], *terms[3:]), strict=True):
-            sums[name] = sums[name] + value.detach()
-        summed, rows_done = summed + 1, rows_done + len(rows)
-        if writer and line:
-            means = {k: float(v) / summed for k, v in sums.items()}
+        if line:
+            means = steps.means()
             speed = rows_done / (time.monotonic() - began)
-            writer.line(here.at, order.per_epoch, rate, means, speed)
-            report(here.at, total, f"loss {means['loss']:.3f}  {note}  {speed:,.0f} rows/s")
-            sums, summed, rows_done = dict.fromkeys(sums, 0.0), 0, 0
-            began = time.monotonic()
+            if writer:
+                writer.line(here.at, order.per_epoch, order.rate(here.at - 1), means, speed)
+                report(here.at, total, f"loss {means['loss']:.3f}  {note}  {speed:,.0f} rows/s")
+            rows_done, began = 0, time.monotonic()
 
     if writer:
         writer.close()
@@ -283,4 +264,4 @@ def train_mvae(
         best, found = checkpoint.load(run / "best.safetensors")
         model.load_state_dict(best)
         step, recall = int(found["step"]), found["recall"]
-    return Trained(model.eval().requires_grad_(False).cpu(), step, here.at, recall)
+    return Trained(model.eval().requires_grad_(False).cpu(), step, here.at, recall, steps.said)

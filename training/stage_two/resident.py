@@ -10,53 +10,100 @@ from torch import Tensor
 from prom3e_index.errors import InputError
 from prom3e_index.training.distributed import Processes
 from prom3e_index.training.memory import enough_memory, out_of_memory
-from prom3e_index.training.schedule import generator
+from prom3e_index.training.stage_two.batches import Batch, fixed_batch, make_batch
+from prom3e_index.training.stage_two.draws import NOISE, normal
 from prom3e_index.training.stage_two.recipe import Recipe
 from prom3e_index.training.stage_two.sets import EmbeddingSet
-from prom3e_index.training.stage_two.step import Batch, Step, make_batch
-from prom3e_index.training.stage_two.visible import draw_visible
+from prom3e_index.training.stage_two.step import Step
+from prom3e_index.training.stage_two.visible import draw_visible, what_else
 
 
 class Resident:
-    """A set on a device."""
+    """A set on a device.
 
-    def __init__(self, given: EmbeddingSet, recipe: Recipe, device: str) -> None:
+    Args:
+        given: The set.
+        recipe: `negatives` says what of its rows is needed.
+        device: Where it is kept.
+        fixed: Whether its batches have fixed shapes, as a GPU replays them; packed else, which a CPU does faster.
+            By the device when None.
+
+    Attributes:
+        held: Modalities that any row has.
+        whole: Whether each row has each of them.
+        shares: (m,) share of the rows that have each modality.
+    """
+
+    def __init__(
+        self, given: EmbeddingSet, recipe: Recipe, device: str, fixed: bool | None = None
+    ) -> None:
+        self.fixed = not device.startswith("cpu") if fixed is None else fixed
         self.x, self.present = given.x.to(device), given.present
+        self.shares = [float(v) for v in given.present.double().mean(0)]
+        self.held = tuple(i for i, share in enumerate(self.shares) if share)
+        self.whole = all(self.shares[i] == 1 for i in self.held)
+        if self.fixed:
+            self.present = given.present.to(device)
+            if not bool(given.present.all()):  # what is absent is projected too, and left out after
+                absent = ~self.present[:, :, None]
+                own = self.x is not given.x
+                self.x = self.x.masked_fill_(absent, 0) if own else self.x.masked_fill(absent, 0)
         self.duplicates = given.duplicates().to(device) if recipe.negatives != "all" else None
         self.species = given.species_numbers().to(device) if recipe.negatives == "species" else None
 
     def batch(
-        self, rows: Tensor, recipe: Recipe, step: int, progress: float, z: int, part: slice
+        self,
+        rows: Tensor,
+        recipe: Recipe,
+        step: int | Tensor,
+        progress: float | Tensor,
+        z: int,
+        part: slice,
     ) -> Batch:
-        """Rows of a step with their visible sets and noise, drawn from the seed and the step."""
-        g = generator(recipe.seed, 3, step)
-        present = self.present[rows]
-        visible = draw_visible(present, recipe, progress, g)
+        """Rows of a step with their visible sets and noise, drawn from the seed and the step.
+
+        Args:
+            rows: (N,) numbers of the joint batch's rows, on the device or the CPU.
+            recipe: What is drawn.
+            step: A number; an int64 scalar on the device where it is replayed.
+            progress: Share of the run that is over; a float64 scalar on the device where it is replayed.
+            z: Latent width.
+            part: Rows of the joint batch that are trained here.
+        """
+        device = self.x.device
+        at = rows.to(device, non_blocking=True)
+        step = step if isinstance(step, Tensor) else torch.tensor(step, device=device)
+        present = self.present[at]
+        visible = draw_visible(present, recipe, progress, step)
         noise = None
         if recipe.noise != "none":
             wide = z if recipe.noise == "dimension" else 1
-            noise = torch.randn(len(rows), wide, generator=g)
-        rest = None
-        if recipe.contrast:
-            rest = present & ~visible
-            alone = ~rest.any(1)
-            rest[alone] = visible[alone]
-        at = rows.to(self.x.device, non_blocking=True)
-        return make_batch(
-            self.x[at],
-            present,
-            visible,
-            None if noise is None else noise.to(self.x.device, non_blocking=True),
-            recipe,
-            part=part,
-            duplicates=None if self.duplicates is None else self.duplicates[at],
-            species=None if self.species is None else self.species[at],
-            rest=rest,
-        )
+            noise = normal(recipe.seed, NOISE, step, (len(rows), wide)).to(self.x.dtype)
+        rest = what_else(present, visible) if recipe.contrast else None
+        x = self.x[at]
+        duplicates = None if self.duplicates is None else self.duplicates[at]
+        species = None if self.species is None else self.species[at]
+        if not self.fixed:
+            return make_batch(
+                x, present, visible, noise, recipe,
+                part=part, duplicates=duplicates, species=species, rest=rest,
+            )  # fmt: skip
+        return fixed_batch(
+            x, present, visible, noise, recipe, self.held,
+            part=part, duplicates=duplicates, species=species, rest=rest, whole=self.whole,
+        )  # fmt: skip
 
 
-def settle(sets: Sequence[EmbeddingSet], recipe: Recipe, me: Processes) -> list[Resident]:
+def settle(
+    sets: Sequence[EmbeddingSet], recipe: Recipe, me: Processes, fixed: bool | None = None
+) -> list[Resident]:
     """Bring the sets to the device of this process.
+
+    Args:
+        sets: The sets.
+        recipe: Of the run.
+        me: This process.
+        fixed: See `Resident`.
 
     Raises:
         InputError: A set gives batches that the processes cannot share equally, or the sets need more
@@ -77,7 +124,8 @@ def settle(sets: Sequence[EmbeddingSet], recipe: Recipe, me: Processes) -> list[
         f"The embedding sets take {size:.2f} GB and are kept on the device whole; {me.device} has not so "
         "much memory free. Train on fewer rows, or on another --device."
     ):
-        return [Resident(s, recipe, me.device) for s in sets]
+        more = {} if fixed is None else {"fixed": fixed}
+        return [Resident(s, recipe, me.device, **more) for s in sets]
 
 
 def too_large(

@@ -2,60 +2,27 @@
 
 The posterior comes from `class_tokens`. All decoders are one batched product, all distances another.
 About 0.16 GFLOP a row at the default sizes instead of 0.5, with equal loss and gradients (the tests
-compare both with a plain transcription).
+compare both with a plain transcription). A `fixed` batch, see `fixed_batch`, takes `dense_tokens` instead: more
+arithmetic, but no shape that depends on what rows show, so a GPU can replay it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from prom3e_index.mvae.class_tokens import Slots, class_tokens, pack
+from prom3e_index.mvae.class_tokens import Slots, class_tokens
+from prom3e_index.mvae.dense_tokens import class_tokens_of, decode_dense, project
 from prom3e_index.mvae.network import MVAE
 from prom3e_index.training.distributed import ALONE, Processes, gathered, shared
 from prom3e_index.training.losses import distance_logits, kl_of, symmetric_infonce
 from prom3e_index.training.precision import autocast
+from prom3e_index.training.stage_two.batches import Batch, columns_of
 from prom3e_index.training.stage_two.recipe import Recipe
-
-
-@dataclass(frozen=True)
-class Batch:
-    """What one step sees; n rows are trained, contrasted with all N rows of the joint batch.
-
-    Attributes:
-        x: (n, m, d) unit rows.
-        slots: Visible tokens of the n rows.
-        visible: (n, m) bool, on the device; read by `masked_only` and `mixed`.
-        noise: (n, 1) or (n, z), or None.
-        targets: Modalities to decode, in order.
-        share: (targets,) weight of one of a target's rows in its mean over the joint batch.
-        hidden: Pairs of row and target in the joint batch that have it and do not show it.
-        own: (n,) position of each row in the joint batch.
-        columns: (N, m, d) the joint batch.
-        has: (N, m) bool presence in the joint batch, None when all have all targets.
-        duplicates: (N, m) numbers of equal embeddings, None when all others are negatives.
-        species: (N,) numbers, None when species do not matter.
-        rest: What else the n rows have, shown by itself; None without `contrast`.
-    """
-
-    x: Tensor
-    slots: Slots
-    visible: Tensor
-    noise: Tensor | None
-    targets: tuple[int, ...]
-    share: Tensor
-    hidden: int
-    own: Tensor
-    columns: Tensor
-    has: Tensor | None = None
-    duplicates: Tensor | None = None
-    species: Tensor | None = None
-    rest: Slots | None = None
 
 
 class Terms(NamedTuple):
@@ -119,20 +86,13 @@ class Step(nn.Module):
     def forward(self, batch: Batch) -> Terms:
         """Loss of a batch; see `Terms`."""
         recipe, model = self.recipe, self.model
-        with autocast(recipe.precision, batch.x.device):
-            mean, log_variance = class_tokens(model, batch.x, batch.slots)
-            prior = kl_of(mean, log_variance, recipe.kl)
-            total, nothing = recipe.lambda_kl * prior, torch.zeros_like(prior)
-            if not batch.targets:
-                none = nothing.expand(0)
-                return Terms(total, nothing, none, prior.detach(), nothing, nothing)
-            z = mean
-            if batch.noise is not None:
-                z = mean + torch.exp(log_variance / 2) * batch.noise
-            decoded = decode_all(model, z, batch.targets)
-            if batch.rest is not None:
-                rest, _ = class_tokens(model, batch.x, batch.rest)
-        target = _of(batch.columns, batch.targets).transpose(0, 1)
+        prior, decoded, mean, rest = (self._packed if batch.slots is not None else self._fixed)(
+            batch
+        )
+        total, nothing = recipe.lambda_kl * prior, torch.zeros_like(prior)
+        if decoded is None:
+            return Terms(total, nothing, nothing.expand(0), prior.detach(), nothing, nothing)
+        target = columns_of(batch.columns, batch.targets).transpose(0, 1)
         if recipe.distance == "cosine":
             cosine = torch.bmm(decoded, target.transpose(1, 2))
             logits = -model.negative_scale * cosine
@@ -142,18 +102,55 @@ class Step(nn.Module):
         value = _cross_entropy(logits, batch.own, removed)
         weight = self._weight(batch)
         terms = value.mean(1) if weight is None else (value * weight).sum(1)
-        reconstruction = terms.mean()
+        if batch.decoded is None:
+            reconstruction = terms.mean()
+        else:
+            reconstruction = (terms * batch.decoded).sum() / batch.decoded.sum().clamp(min=1)
         # β adds the same to every logit: it takes part with its gradient, which is 0
         total = total + reconstruction + 0 * model.negative_shift
         mixed = contrast = nothing
-        if recipe.mixed and batch.hidden:
+        if recipe.mixed and (isinstance(batch.hidden, Tensor) or batch.hidden):
             mixed = self._mixed(batch, decoded, target, removed)
             total = total + recipe.mixed * mixed
-        if batch.rest is not None:
+        if rest is not None:
             contrast = self._contrast(mean, rest)
+            if batch.decoded is not None:
+                contrast = contrast * batch.decoded.amax()
             total = total + recipe.contrast * contrast
         parts = (reconstruction, terms, prior, mixed, contrast)
         return Terms(total, *(part.detach() for part in parts))
+
+    def _latent(self, batch: Batch, mean: Tensor, log_variance: Tensor) -> Tensor:
+        if batch.noise is None:
+            return mean
+        return mean + torch.exp(log_variance / 2) * batch.noise
+
+    def _packed(self, batch: Batch) -> tuple[Tensor, Tensor | None, Tensor, Tensor | None]:
+        """KL term, decodes (t, n, d), μ of what is shown and μ of the rest, of packed tokens."""
+        model, rest = self.model, None
+        assert isinstance(batch.slots, Slots)  # `forward` has looked
+        with autocast(self.recipe.precision, batch.x.device):
+            mean, log_variance = class_tokens(model, batch.x, batch.slots)
+            prior = kl_of(mean, log_variance, self.recipe.kl)
+            if not batch.targets:
+                return prior, None, mean, None
+            decoded = decode_all(model, self._latent(batch, mean, log_variance), batch.targets)
+            if isinstance(batch.rest, Slots):
+                rest, _ = class_tokens(model, batch.x, batch.rest)
+        return prior, decoded, mean, rest
+
+    def _fixed(self, batch: Batch) -> tuple[Tensor, Tensor | None, Tensor, Tensor | None]:
+        """As `_packed`, of all tokens that the set has, hidden ones left out by the softmax."""
+        model, held = self.model, batch.targets
+        dtype = torch.bfloat16 if self.recipe.precision == "bf16" else batch.x.dtype
+        tokens = project(model, batch.x, held, dtype)
+        ways: list[Tensor | None] = [columns_of(batch.visible, held)]
+        if isinstance(batch.rest, Tensor):
+            ways.append(columns_of(batch.rest, held))
+        (mean, log_variance), *others = class_tokens_of(model, tokens, ways, dtype)
+        prior = kl_of(mean, log_variance, self.recipe.kl)
+        decoded = decode_dense(model, self._latent(batch, mean, log_variance), held, dtype)
+        return prior, decoded, mean, others[0][0] if others else None
 
     def _contrast(self, shown: Tensor, rest: Tensor) -> Tensor:
         """Contrast of hidden vectors (n, z) over the joint batch, both ways."""
@@ -173,27 +170,25 @@ class Step(nn.Module):
         targets = batch.targets
         out = torch.ones(len(targets), len(batch.own), device=batch.own.device)
         if batch.has is not None:
-            out = out * _of(batch.has[batch.own], targets).T
-        return out * ~_of(batch.visible, targets).T if hidden_only else out
+            out = out * columns_of(batch.has[batch.own], targets).T
+        return out * ~columns_of(batch.visible, targets).T if hidden_only else out
 
     def _mixed(
         self, batch: Batch, decoded: Tensor, target: Tensor, removed: Tensor | None
     ) -> Tensor:
         """Cross-entropy of the scaled mixed query, mean over rows and the targets that they hide."""
         mean = F.normalize((batch.x * batch.visible[:, :, None]).sum(1), dim=-1)
-        delta = torch.sigmoid(_of(self.delta[None], batch.targets)[0])[:, None, None]
+        delta = torch.sigmoid(columns_of(self.delta[None], batch.targets)[0])[:, None, None]
         query = (1 - delta) * mean[None] + delta * decoded
         logits = self.mixed_scale.exp().clamp(max=100) * torch.bmm(query, target.transpose(1, 2))
         value = _cross_entropy(logits, batch.own, removed)
         share = len(batch.columns) / len(batch.own)
-        return (value * self._counted(batch, hidden_only=True)).sum() * (share / batch.hidden)
-
-
-def _of(x: Tensor, targets: tuple[int, ...]) -> Tensor:
-    """Columns `targets` of (n, m, …); the tensor itself when they are all, which costs nothing."""
-    if len(targets) == x.shape[1]:
-        return x
-    return torch.stack([x[:, t] for t in targets], dim=1)
+        hidden = batch.hidden
+        if isinstance(hidden, Tensor):
+            hidden = hidden.clamp(min=1)
+        if batch.decoded is not None:
+            value = value * batch.decoded[:, None]
+        return (value * self._counted(batch, hidden_only=True)).sum() * (share / hidden)
 
 
 def _no_negatives(batch: Batch) -> Tensor | None:
@@ -201,13 +196,13 @@ def _no_negatives(batch: Batch) -> Tensor | None:
     targets, own = batch.targets, batch.own
     removed = None
     if batch.duplicates is not None:
-        number = _of(batch.duplicates, targets).T
+        number = columns_of(batch.duplicates, targets).T
         removed = number[:, own][:, :, None] == number[:, None, :]
     if batch.species is not None:
         alike = (batch.species[own][:, None] == batch.species[None, :])[None]
         removed = alike if removed is None else removed | alike
     if batch.has is not None:
-        absent = ~_of(batch.has, targets).T[:, None, :]
+        absent = ~columns_of(batch.has, targets).T[:, None, :]
         removed = absent if removed is None else removed | absent
     if removed is None:
         return None
@@ -222,54 +217,3 @@ def _cross_entropy(logits: Tensor, own: Tensor, removed: Tensor | None) -> Tenso
     truth = own.expand(len(logits), -1)
     value = F.cross_entropy(logits.flatten(0, 1), truth.flatten(), reduction="none")
     return value.view(truth.shape)
-
-
-def make_batch(
-    x: Tensor,
-    present: Tensor,
-    visible: Tensor,
-    noise: Tensor | None,
-    recipe: Recipe,
-    *,
-    part: slice | None = None,
-    duplicates: Tensor | None = None,
-    species: Tensor | None = None,
-    rest: Tensor | None = None,
-) -> Batch:
-    """Lay out a joint batch, or the part of it that one of several devices trains.
-
-    Args:
-        x: (N, m, d) on the device.
-        present: (N, m) bool on the CPU.
-        visible: (N, m) bool on the CPU.
-        noise: (N, 1) or (N, z) on the device, or None.
-        recipe: `negatives` says which of `duplicates` and `species` are read.
-        part: Rows trained here; all when None.
-        duplicates: (N, m) numbers, see `EmbeddingSet.duplicates`.
-        species: (N,) numbers.
-        rest: (N, m) bool on the CPU, at least one in each row; see `Recipe.contrast`.
-    """
-    rows = part or slice(0, len(x))
-    device = x.device
-    able = present & ~visible if recipe.masked_only else present
-    count: list[int] = able.sum(0).tolist()
-    targets = tuple(i for i, c in enumerate(count) if c > 1)
-    whole = all(count[t] == len(x) for t in targets)
-    split = len(x) / (rows.stop - rows.start)
-    # made here: made on the device amid the step, it would stop the host until the device is done
-    share = torch.tensor([split / count[t] for t in targets])
-    return Batch(
-        x[rows],
-        pack(visible[rows]).to(device),
-        visible[rows].to(device, non_blocking=True),
-        None if noise is None else noise[rows],
-        targets,
-        share.to(device, non_blocking=True),
-        int((present & ~visible)[:, list(targets)].sum()),
-        torch.arange(rows.start, rows.stop, device=device),
-        x,
-        None if whole else present.to(device, non_blocking=True),
-        duplicates if recipe.negatives != "all" else None,
-        species if recipe.negatives == "species" else None,
-        None if rest is None else pack(rest[rows]).to(device),
-    )

@@ -1,37 +1,48 @@
-"""Which modalities a row shows in a training step, drawn on the host so that no step waits for it."""
+"""Which modalities a row shows in a training step, and what else it has; no host is asked."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
+from prom3e_index.training.stage_two.draws import VISIBLE, uniform
 from prom3e_index.training.stage_two.recipe import Recipe
 
 
 def draw_visible(
-    present: Tensor, recipe: Recipe, progress: float, generator: torch.Generator
+    present: Tensor, recipe: Recipe, progress: float | Tensor, at: int | Tensor
 ) -> Tensor:
     """Draw a non-empty visible set for each row from what the row has.
 
     Args:
-        present: (n, m) bool on the CPU, at least one True per row.
-        recipe: `visible`, `one_visible`, `subset`, `subset_from`.
-        progress: Share of the run that is over, 0..1.
-        generator: Source of the draws.
+        present: (n, m) bool, at least one True per row.
+        recipe: `seed`, `visible`, `one_visible`, `subset`, `subset_from`.
+        progress: Share of the run that is over, 0..1; a tensor of float64 where it is replayed.
+        at: Step; an int64 scalar on the device of `present` where it is replayed.
 
     Returns:
-        (n, m) bool, a subset of `present`.
+        (n, m) bool, a subset of `present`, the same on every device.
 
     Source: ProM3E, training: one or two visible modalities, probabilities 0.9 and 0.1, shared by the
     batch in the public code.
     """
     n, m = present.shape
-    drawn = 1 if recipe.visible == "batch" else n
-    score = torch.rand(drawn, m, generator=generator)
-    count = torch.where(torch.rand(drawn, generator=generator) < recipe.one_visible, 1, 2)
-    if recipe.subset and progress >= recipe.subset_from:
-        many = torch.rand(drawn, generator=generator) < recipe.subset
-        count = torch.where(many, torch.randint(1, m + 1, (drawn,), generator=generator), count)
+    if isinstance(at, int):
+        at = torch.tensor(at, device=present.device)
+    drawn = uniform(recipe.seed, VISIBLE, at, (1 if recipe.visible == "batch" else n, m + 3))
+    score, one, some, size = drawn.split([m, 1, 1, 1], dim=1)
+    count = 2 - (one < recipe.one_visible).long()
+    if recipe.subset:
+        many = (some < recipe.subset) & (progress >= recipe.subset_from)
+        count = torch.where(many, (size * m).long() + 1, count)
     score = score.expand(n, m).masked_fill(~present, -1)
-    rank = score.argsort(dim=1, descending=True, stable=True).argsort(dim=1)
-    return (rank < count[:, None]) & present
+    mine, other = score[:, :, None], score[:, None, :]
+    first = torch.ones(m, m, dtype=torch.bool, device=present.device).tril(-1)
+    rank = ((other > mine) | ((other == mine) & first)).sum(2)
+    return (rank < count) & present
+
+
+def what_else(present: Tensor, visible: Tensor) -> Tensor:
+    """(n, m) what rows have and do not show; where that is nothing, what they show."""
+    rest = present & ~visible
+    return torch.where(rest.any(1, keepdim=True), rest, visible)

@@ -1,0 +1,89 @@
+"""Capturing a step of fixed shapes in a CUDA graph, and proving that the replayed step is the one that was captured.
+
+A graph that replays something else fails in silence: weights that were cast or moments that were made while it was
+captured are old ones ever after, and the run learns nothing. So before a graph is used, some steps are replayed, the
+weights must have moved, and at these new weights the replayed loss and gradients must be those of the step taken
+without a graph. Then everything is put back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+_WARM = 3
+_PROOF = 3
+"""Steps replayed before the weights are compared."""
+NEAR = {"float32": 1e-4, "tf32": 2e-3, "bf16": 2e-2}
+"""How near losses and gradients must be, relative; sums of a GPU differ in their order from run to run."""
+
+
+def capture(
+    step: Callable[[], Tensor],
+    set_to: Callable[[int], None],
+    state: Sequence[Tensor],
+    hold: Tensor,
+    weights: Sequence[Tensor],
+    precision: str,
+) -> Callable[[], None] | str:
+    """Capture a step; all that it changes is as before.
+
+    Args:
+        step: Takes a step that waits for nothing and reads all that changes from tensors; gives its losses, the total
+            first.
+        set_to: Sets these tensors to a step so many later.
+        state: All that a step changes, in place; the weights come first.
+        hold: The scalar among them that keeps weights, moments and averages as they are while it is 1.
+        weights: With their gradients.
+        precision: Of products.
+
+    Returns:
+        What replays the step, or why it cannot be used.
+    """
+    kept, stopped = [t.clone() for t in state], bool(hold)
+    hold.fill_(1)
+    side = torch.cuda.Stream()
+    side.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(side):  # libraries get their memory, kernels are loaded
+        for _ in range(_WARM):
+            step()
+    torch.cuda.current_stream().wait_stream(side)
+    for w in weights:
+        w.grad = None
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        losses = step()
+    replayed = [w.grad for w in weights]
+
+    _put_back(state, kept)
+    for later in range(_PROOF):
+        set_to(later)
+        graph.replay()
+    moved = any(not torch.equal(w, k) for w, k in zip(state[: len(weights)], kept, strict=False))
+    hold.fill_(1)
+    set_to(_PROOF)
+    graph.replay()
+    mine = [losses.clone(), *(torch.zeros(()) if g is None else g.clone() for g in replayed)]
+    for w in weights:
+        w.grad = None
+    plain = [step(), *(torch.zeros(()) if w.grad is None else w.grad for w in weights)]
+    apart = max(_apart(a, b) for a, b in zip(mine, plain, strict=True))
+    _put_back(state, kept)
+    if not moved and not stopped:
+        return "replayed steps changed no weight"
+    if not apart <= NEAR[precision]:
+        return f"the replayed step differs by {apart:.1e} from the plain one"
+    return graph.replay
+
+
+def _put_back(state: Sequence[Tensor], kept: Sequence[Tensor]) -> None:
+    with torch.no_grad():
+        for into, value in zip(state, kept, strict=True):
+            into.copy_(value)
+
+
+def _apart(a: Tensor, b: Tensor) -> float:
+    """Largest difference, relative to the larger values."""
+    return float((a - b).abs().max() / b.abs().max().clamp(min=1e-6)) if a.numel() else 0.0

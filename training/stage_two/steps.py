@@ -1,0 +1,223 @@
+"""Taking the steps of a run: packed on a CPU; of fixed shapes on a GPU, captured once and replayed.
+
+A captured step is one call of the host for some hundred operations of the device: draws, forward, backward, the look
+for numbers that are none, AdamW, an average of weights, sums of losses. What changes from step to step stands in five
+small tensors that are set before: rows, step, progress, rate, weight of the average.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from prom3e_index.mvae.network import MVAE
+from prom3e_index.training.distributed import Processes
+from prom3e_index.training.finite import Watch, adamw_state
+from prom3e_index.training.memory import out_of_memory
+from prom3e_index.training.precision import products
+from prom3e_index.training.schedule import Order
+from prom3e_index.training.stage_two.captured import capture
+from prom3e_index.training.stage_two.recipe import Recipe
+from prom3e_index.training.stage_two.record import LOSSES
+from prom3e_index.training.stage_two.resident import Resident
+from prom3e_index.training.stage_two.step import Step, Terms
+from prom3e_index.training.stage_two.touched import touched
+
+WORTH = 32
+"""A run of fewer steps is not captured: that takes as long as some steps, and is proven by some more."""
+
+
+class Steps:
+    """The steps of a run, each with its update.
+
+    Args:
+        step: The loss, on its device.
+        optimiser: A fused AdamW of all its weights.
+        watch: Does the updates.
+        resident: The sets.
+        order: Rows and rates of each step.
+        recipe: All settings.
+        me: This process.
+        averaged: The average of the weights, where one is kept.
+
+    Attributes:
+        said: How steps are taken, in words; known after the first one.
+    """
+
+    def __init__(
+        self,
+        step: Step,
+        optimiser: torch.optim.Optimizer,
+        watch: Watch,
+        resident: Sequence[Resident],
+        order: Order,
+        recipe: Recipe,
+        me: Processes,
+        averaged: MVAE | None = None,
+    ) -> None:
+        self._step, self._optimiser, self._watch, self._resident = step, optimiser, watch, resident
+        self._order, self._recipe, self._me, self._averaged = order, recipe, me, averaged
+        self._call = me.wrap(step)
+        self._z = step.model.config.embed_dim
+        self._sums, self._summed = torch.zeros(len(LOSSES), device=me.device), 0
+        self._replays: dict[int, Callable[[], None]] = {}
+        self.fixed = resident[0].fixed
+        self.said = "packed" if not self.fixed else "not captured"
+        self._captures = self.fixed and me.device.startswith("cuda")
+        if self._captures and me.count > 1:
+            self._captures, self.said = False, "not captured: several processes exchange gradients"
+        if self.fixed:
+            self._prepare()
+
+    def _prepare(self) -> None:
+        """Make what a replayed step reads and keeps."""
+        device = self._me.device
+        self._at = torch.zeros((), dtype=torch.int64, device=device)
+        self._progress = torch.zeros((), dtype=torch.float64, device=device)
+        self._rate, self._blend = torch.zeros((), device=device), torch.zeros((), device=device)
+        self._rows = [torch.zeros(w, dtype=torch.int64, device=device) for w in self._order.widths]
+        self._touched = [
+            touched(self._step, self._recipe, r, width, self._order.steps)
+            for r, width in zip(self._resident, self._order.widths, strict=True)
+        ]
+        self._moments = adamw_state(self._optimiser)
+        for group in self._optimiser.param_groups:
+            group["lr"] = self._rate
+
+    def take(self, at: int) -> bool:
+        """Take a step; False when its numbers are none and that is known.
+
+        Raises:
+            RuntimeError: And others that `memory.out_of_memory` knows.
+        """
+        of, rows = self._order.batch(at)
+        if not self.fixed:
+            taken = self._packed(at, of, rows)
+        else:
+            self._set(at, of, rows)
+            left = self._order.steps - at
+            if self._captures and of not in self._replays and left >= WORTH:
+                self._capture(at, of)
+            if of in self._replays:
+                self._replays[of]()
+                taken = True
+            else:
+                taken = self._static(of)
+        self._summed += taken
+        return taken
+
+    def forget(self) -> None:
+        """Let go of what holds memory."""
+        self._replays.clear()
+        self._optimiser.zero_grad(set_to_none=True)
+
+    def means(self) -> dict[str, float]:
+        """Mean losses of the steps since the last call; waits for the device."""
+        values = (self._sums / max(1, self._summed)).tolist()
+        self._sums.zero_()
+        self._summed = 0
+        return dict(zip(LOSSES, values, strict=True))
+
+    def _packed(self, at: int, of: int, rows: Tensor) -> bool:
+        for group in self._optimiser.param_groups:
+            group["lr"] = self._order.rate(at)
+        self._optimiser.zero_grad(set_to_none=True)
+        part, progress = self._me.part(len(rows)), at / self._order.steps
+        batch = self._resident[of].batch(rows, self._recipe, at, progress, self._z, part)
+        terms = self._losses(batch)
+        self._watch.saw(terms.total)
+        if not self._watch.update():
+            return False
+        if self._averaged is not None:
+            torch._foreach_lerp_(*self._weights(self._averaged), self._decay(at))
+        self._sums += _row(terms)
+        return True
+
+    def _losses(self, batch: Any) -> Terms:
+        with products(self._recipe.precision):
+            terms: Terms = self._call(batch)
+            terms.total.backward()
+        return terms
+
+    def _weights(self, averaged: MVAE) -> tuple[list[Tensor], list[Tensor]]:
+        return [p.data for p in averaged.parameters()], [
+            p.data for p in self._step.model.parameters()
+        ]
+
+    def _decay(self, at: int) -> float:
+        """Share of the new weights in their average after a step."""
+        assert self._recipe.ema is not None  # there is an average
+        return 1 - min(self._recipe.ema, (2 + at) / (11 + at))
+
+    def _set(self, at: int, of: int, rows: Tensor) -> None:
+        self._at.fill_(at)
+        self._progress.fill_(at / self._order.steps)
+        self._rate.fill_(self._order.rate(at))
+        self._rows[of].copy_(rows)
+        if self._averaged is not None:
+            self._blend.fill_(self._decay(at))
+
+    def _static(self, of: int) -> bool:
+        """A step of fixed shapes that reads all that changes from tensors."""
+        self._optimiser.zero_grad(set_to_none=True)
+        rows = self._rows[of]
+        part = self._me.part(len(rows))
+        batch = self._resident[of].batch(
+            rows, self._recipe, self._at, self._progress, self._z, part
+        )
+        terms = self._losses(batch)
+        self._seen = _row(terms)
+        self._watch.saw(terms.total)
+        if not self._watch.update(self._touched[of].of(batch)):
+            return False
+        good = 1 - self._watch.state[0]
+        if self._averaged is not None:
+            old, new = self._weights(self._averaged)
+            apart = torch._foreach_sub(new, old)
+            torch._foreach_mul_(apart, self._blend * good)
+            torch._foreach_add_(old, apart)
+        self._sums.add_(self._seen)
+        return True
+
+    def _state(self) -> list[Tensor]:
+        """All that a step changes."""
+        more = [] if self._averaged is None else list(self._averaged.parameters())
+        weights = [p.data for p in (*self._step.parameters(), *more)]
+        return [*weights, *self._moments, *self._watch.state, self._sums]
+
+    def _capture(self, at: int, of: int) -> None:
+        width, total = len(self._rows[of]), self._order.steps
+
+        def set_to(later: int) -> None:
+            self._set(min(at + later, total - 1), of, self._rows[of].roll(later))
+
+        before = self._rows[of].clone()
+        try:
+            found = capture(
+                lambda: (self._static(of), self._seen)[1],
+                set_to,
+                self._state(),
+                self._watch.state[0],
+                list(self._step.parameters()),
+                self._recipe.precision,
+            )
+        except RuntimeError as e:
+            if out_of_memory(e):
+                raise
+            found = f"{type(e).__name__}: {str(e).splitlines()[0]}"
+        self._optimiser.zero_grad(set_to_none=True)
+        self._set(at, of, before)
+        if isinstance(found, str):
+            self._captures, self.said = False, f"not captured: {found}"
+            return
+        self._replays[of] = found
+        self.said = f"captured, {width:,} rows each"
+
+
+def _row(terms: Terms) -> Tensor:
+    """The terms in the order of `LOSSES`, (5,) float32."""
+    parts = (terms.total.detach(), terms.reconstruction, terms.kl, terms.mixed, terms.contrast)
+    return torch.stack([p.float() for p in parts])
