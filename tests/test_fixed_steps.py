@@ -53,9 +53,7 @@ SETS = {
     "no audio": without(made(40, missing=0.2), 5),
     "one sound": without(made(40, missing=0.2), 5, 1),
     "two sounds": without(made(40, missing=0.2), 5, 2),
-    "photos alone": without(
-        without(without(without(without(made(40), 1), 2), 3), 4), 5
-    ),
+    "photos alone": without(without(without(without(without(made(40), 1), 2), 3), 4), 5),
 }
 
 

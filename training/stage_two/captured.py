@@ -43,7 +43,38 @@ def capture(
         What replays the step, or why it cannot be used.
     """
     kept, stopped = [t.clone() for t in state], bool(hold)
-    hold.fill_(1)
+    try:
+        hold.fill_(1)
+        replay, losses = recorded(step, weights)
+        gradients = [w.grad for w in weights]
+        _put_back(state, kept)
+        for later in range(_PROOF):
+            set_to(later)
+            replay()
+        moved = any(
+            not torch.equal(w, k) for w, k in zip(state[: len(weights)], kept, strict=False)
+        )
+        hold.fill_(1)
+        set_to(_PROOF)
+        replay()
+        mine = [losses.clone(), *(None if g is None else g.clone() for g in gradients)]
+        for w in weights:
+            w.grad = None
+        plain = [step(), *(w.grad for w in weights)]
+        apart = max(_apart(a, b) for a, b in zip(mine, plain, strict=True))
+    finally:
+        _put_back(state, kept)
+    if not moved and not stopped:
+        return "replayed steps changed no weight"
+    if not apart <= NEAR[precision]:
+        return f"the replayed step differs by {apart:.1e} from the plain one"
+    return replay
+
+
+def recorded(
+    step: Callable[[], Tensor], weights: Sequence[Tensor]
+) -> tuple[Callable[[], None], Tensor]:
+    """A step in a CUDA graph, with gradients of its own: what replays it, and the losses that this writes."""
     side = torch.cuda.Stream()
     side.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(side):  # libraries get their memory, kernels are loaded
@@ -55,27 +86,7 @@ def capture(
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
         losses = step()
-    replayed = [w.grad for w in weights]
-
-    _put_back(state, kept)
-    for later in range(_PROOF):
-        set_to(later)
-        graph.replay()
-    moved = any(not torch.equal(w, k) for w, k in zip(state[: len(weights)], kept, strict=False))
-    hold.fill_(1)
-    set_to(_PROOF)
-    graph.replay()
-    mine = [losses.clone(), *(torch.zeros(()) if g is None else g.clone() for g in replayed)]
-    for w in weights:
-        w.grad = None
-    plain = [step(), *(torch.zeros(()) if w.grad is None else w.grad for w in weights)]
-    apart = max(_apart(a, b) for a, b in zip(mine, plain, strict=True))
-    _put_back(state, kept)
-    if not moved and not stopped:
-        return "replayed steps changed no weight"
-    if not apart <= NEAR[precision]:
-        return f"the replayed step differs by {apart:.1e} from the plain one"
-    return graph.replay
+    return graph.replay, losses
 
 
 def _put_back(state: Sequence[Tensor], kept: Sequence[Tensor]) -> None:
@@ -84,6 +95,8 @@ def _put_back(state: Sequence[Tensor], kept: Sequence[Tensor]) -> None:
             into.copy_(value)
 
 
-def _apart(a: Tensor, b: Tensor) -> float:
-    """Largest difference, relative to the larger values."""
+def _apart(a: Tensor | None, b: Tensor | None) -> float:
+    """Largest difference, relative to the larger values; infinite where one is missing."""
+    if a is None or b is None:
+        return 0.0 if a is b else float("inf")
     return float((a - b).abs().max() / b.abs().max().clamp(min=1e-6)) if a.numel() else 0.0

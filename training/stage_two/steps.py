@@ -66,9 +66,11 @@ class Steps:
         self._replays: dict[int, Callable[[], None]] = {}
         self.fixed = resident[0].fixed
         self.said = "packed" if not self.fixed else "not captured"
-        self._captures = self.fixed and me.device.startswith("cuda")
+        self._captures = self.fixed and can_capture(me.device)
         if self._captures and me.count > 1:
             self._captures, self.said = False, "not captured: several processes exchange gradients"
+        if self._captures and order.steps < WORTH:
+            self._captures, self.said = False, "not captured: too short a run"
         if self.fixed:
             self._prepare()
 
@@ -98,8 +100,7 @@ class Steps:
             taken = self._packed(at, of, rows)
         else:
             self._set(at, of, rows)
-            left = self._order.steps - at
-            if self._captures and of not in self._replays and left >= WORTH:
+            if self._captures and of not in self._replays:
                 self._capture(at, of)
             if of in self._replays:
                 self._replays[of]()
@@ -215,6 +216,11 @@ class Steps:
             return
         self._replays[of] = found
         self.said = f"captured, {width:,} rows each"
+
+
+def can_capture(device: str) -> bool:
+    """Whether the device has graphs."""
+    return device.startswith("cuda")
 
 
 def _row(terms: Terms) -> Tensor:

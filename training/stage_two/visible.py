@@ -39,7 +39,8 @@ def draw_visible(
     mine, other = score[:, :, None], score[:, None, :]
     first = torch.ones(m, m, dtype=torch.bool, device=present.device).tril(-1)
     rank = ((other > mine) | ((other == mine) & first)).sum(2)
-    return (rank < count) & present
+    visible: Tensor = (rank < count) & present
+    return visible
 
 
 def what_else(present: Tensor, visible: Tensor) -> Tensor:
