@@ -71,6 +71,12 @@ def diversity(
     samples: Annotated[
         int, typer.Option(help="Places in each cell that the model is asked about: 1, 4, 9, …")
     ] = 4,
+    assign: Annotated[
+        str,
+        typer.Option(
+            help="Cell of a record: of its point, or of a place drawn within its uncertainty (random)."
+        ),
+    ] = "point",
     seed: Seed = 0,
     output: Annotated[Path, typer.Option("--output", "-o", help="New folder for the map.")] = Path(
         "diversity"
@@ -96,7 +102,7 @@ def diversity(
     }
     config = DiversityConfig(
         source, output, region, grid, crs, like, mask, climate, unit, rarefy, smooth, chao1, paper,
-        model, hub, device, samples, seed, overwrite, {k: v for k, v in table.items() if v},
+        model, hub, device, samples, assign, seed, overwrite, {k: v for k, v in table.items() if v},
     )  # fmt: skip
     with progress() as show:
         told = run(config, show)

@@ -11,7 +11,7 @@ VALUES: dict[str, str] = {
     "--index": "INDEX", "--model": "MODEL", "--hub": "FOLDER", "--device": "DEVICE", "--climate": "RASTER",
     "--output": "FILE", "train --output": "FOLDER", "evaluate --output": "FOLDER", "--format": "FORMAT",
     "--table-format": "FORMAT", "--map": "COLUMN=FIELD", "--media": "FOLDER", "--encoding": "NAME",
-    "source": "TABLE|INDEX", "--unit": "UNIT", "--records": "TABLE|INDEX", "--threshold": "NAME",
+    "source": "TABLE|INDEX", "--unit": "UNIT", "--assign": "WAY", "--records": "TABLE|INDEX", "--threshold": "NAME",
     "--components": "NAME", "diversity --output": "FOLDER",
     "--policy": "POLICY", "--keep-column": "COLUMN", "policy": "POLICY",
     "--date-order": "ORDER", "--duplicates": "WHICH", "--windows": "SECONDS", "--hop": "SECONDS",

@@ -152,7 +152,7 @@ def test_the_cube_holds_every_record(tmp_path):
         cell = int(
             GRID.cell_of(np.array([r["decimalLatitude"]]), np.array([r["decimalLongitude"]]))[0]
         )
-        month = int(str(r["eventDate"])[:7].replace("-", "")) if r["eventDate"] else None
+        month = str(r["eventDate"])[:7] if r["eventDate"] else None
         wanted.setdefault((month, codes[cell], r["scientificName"]), []).append(i)
     assert {(r["yearmonth"], r["degcellcode"], r["species"]) for r in cube} == set(wanted)
     for r in cube:

@@ -55,7 +55,7 @@ class Measured:
     of: str | None = None
 
 
-def spread(values: Floats, cells: NDArray[np.int64], n: int) -> NDArray[np.float32]:
+def spread(values: NDArray[Any], cells: NDArray[np.int64], n: int) -> NDArray[np.float32]:
     """Values of some cells as those of all n, NaN elsewhere."""
     out = np.full(n, np.nan, np.float32)
     out[cells] = values

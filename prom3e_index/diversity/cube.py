@@ -7,11 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from prom3e_index.maps.occurrences import UNKNOWN, Occurrences
-from prom3e_index.maps.placed import Placed
+from prom3e_index.maps.placed import Placed, stated_or
 from prom3e_index.show.files import replacing
 
-_UNSTATED_M = 1000.0
-"""What GBIF's cubes take an uncertainty for that is not stated."""
 _DAY_S = 86_400
 
 
@@ -20,11 +18,11 @@ def write_cube(
 ) -> int:
     """Write `cube.parquet`: a row for each species, cell and month that has records.
 
-    Columns are those of GBIF's cubes: `yearmonth` (of the first day; empty where no day is known), `<grid>cellcode`,
-    `specieskey` (GBIF's number where the table has it), `kingdom` to `species`, `occurrences`,
+    Columns are those of GBIF's cubes: `yearmonth` (`2020-05`, of the first day; empty where none is known),
+    `<grid>cellcode`, `specieskey` (GBIF's number where the table has it), `kingdom` to `species`, `occurrences`,
     `mincoordinateuncertaintyinmeters` (1,000 where it is not stated), `mintemporaluncertainty` in seconds,
-    `familycount` (records of the family in that cell and month), `distinctobservers`. Unlike GBIF's, a record lies in
-    the cell of its point and is not drawn within its uncertainty, so that a cube made twice is the same.
+    `familycount` (records of the family in that cell and month), `distinctobservers`. A record lies in the cell that
+    `place` gave it: that of its point, or of a place drawn within its uncertainty.
 
     Args:
         path: The file.
@@ -43,17 +41,18 @@ def write_cube(
     rows, kind = placed.row, found.species[placed.row]
     day, until = found.day[rows], found.until[rows]
     known = day != UNKNOWN
-    month = np.where(known, day, 0).astype("datetime64[D]").astype("datetime64[M]").astype(np.int64)
-    text = (1970 + month // 12) * 100 + month % 12 + 1
+    month = np.where(known, day, 0).astype("datetime64[D]").astype("datetime64[M]")
+    months, which = np.unique(month, return_inverse=True)
+    text = pa.array(np.datetime_as_string(months).tolist(), pa.string())
+    text = text.take(pa.array(which.reshape(-1), mask=~known))
     spread = (np.maximum(until - day, 0) + 1) * _DAY_S
-    unsure = found.uncertainty_m[rows]
     cells, own = np.unique(placed.cell, return_inverse=True)
     records = pa.table(
         {
-            "yearmonth": pa.array(text, mask=~known),
+            "yearmonth": text,
             "cell": own.reshape(-1),
             "species": kind,
-            "unsure": np.where(np.isfinite(unsure), unsure, _UNSTATED_M),
+            "unsure": stated_or(found)[rows],
             "spread": pa.array(spread, mask=~known),
             "who": pa.array(found.observer[rows], mask=found.observer[rows] == UNKNOWN),
         }

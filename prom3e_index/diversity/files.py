@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,9 +33,11 @@ _SHOWN = ("shannon", "hill0", "species", "individuals", "coverage", "sigma_l1", 
 def write_files(folder: Path, made: Diversity) -> None:
     """Write `diversity.tif`, `diversity.png`, `diversity.json`, `cells.parquet`, `cube.parquet` and `report.html`."""
     grid, told = made.grid, made.told
-    bands = [_band(b, made) for b in [*made.bands, *made.model]]
+    every = [*made.bands, *made.model]
+    known: dict[str, dict[str, Any]] = {}
+    bands = [_band(b, made, known) for b in every]
     write_raster(folder / "diversity.tif", grid, bands, _tags(made))
-    told["bands"] = {b.name: _summary(b) for b in bands}
+    told["bands"] = known
     write_cells(folder / "cells.parquet", made)
     held = made.tally.cells
     codes = dict(zip(held.tolist(), grid.codes(held), strict=True))
@@ -43,10 +46,12 @@ def write_files(folder: Path, made: Diversity) -> None:
         "cellcode": f"{lattice_name(grid)}cellcode",
     }  # fmt: skip
     pictures = []
-    for measured, band in zip([*made.bands, *made.model], bands, strict=True):
+    for measured, plain in zip(every, bands, strict=True):
         first = measured is made.bands[0]
         if not (first or measured.of is not None or measured.name in _SHOWN):
             continue
+        low, high = _scale(measured, made, known[measured.name])
+        band = replace(plain, low=low, high=high)
         title = measured.name.replace("_", " ")
         coast = not told["invented"]
         drawn = picture_png(grid, band, title=title, below=_below(measured, made), coast=coast)
@@ -57,12 +62,23 @@ def write_files(folder: Path, made: Diversity) -> None:
     write_text(folder / "report.html", page(told, pictures))
 
 
-def _band(measured: Measured, made: Diversity) -> Band:
-    """A band for the raster; what is heavy is made when it is written."""
-    low, high = _scale(measured, made)
+def _band(measured: Measured, made: Diversity, known: dict[str, dict[str, Any]]) -> Band:
+    """A band for the raster; its values are made when it is written, and what is told of them noted then."""
+
+    def values() -> NDArray[np.float32]:
+        dense = _dense(measured, made)
+        if measured.name not in known:
+            known[measured.name] = _summary(
+                measured, dense if measured.values is None else measured.values
+            )
+        return dense
+
+    low = high = None
+    if measured.values is not None:  # the first band's are the colours for QGIS
+        low, high = _scale(measured, made, _summary(measured, measured.values))
     return Band(
         measured.name,
-        lambda: _dense(measured, made),
+        values,
         measured.units,
         measured.words,
         low,
@@ -78,8 +94,8 @@ def _dense(measured: Measured, made: Diversity) -> NDArray[np.float32]:
     return spread(measured.values, made.tally.cells, len(made.grid))
 
 
-def _scale(measured: Measured, made: Diversity) -> tuple[float, float]:
-    """The ends of a band's colours, round numbers."""
+def _scale(measured: Measured, made: Diversity, known: Mapping[str, Any]) -> tuple[float, float]:
+    """The ends of a band's colours, round numbers, of what is told of its values."""
     name = measured.name
     if name.startswith("rarefied_"):
         return 0.0, float(made.told["compared"]["rarefied_to"])
@@ -87,11 +103,9 @@ def _scale(measured: Measured, made: Diversity) -> tuple[float, float]:
         return 0.0, 1.0
     if name == "sigma_l1_rank":
         return 0.0, 100.0
-    values = _dense(measured, made)
-    known = values[np.isfinite(values)]
-    if not len(known):
+    if not known["cells"]:
         return 0.0, 1.0
-    low, high = (float(v) for v in (known.min(), known.max()))
+    low, high = known["least"], known["most"]
     if name == "sigma_l1":
         step = round_up((high - low) / 10 or abs(high) / 10 or 1.0)
         return math.floor(low / step) * step, math.ceil(high / step + 1e-9) * step
@@ -106,10 +120,9 @@ def round_up(value: float) -> float:
     return next(float(f"{k * ten:.3g}") for k in (1, 2, 5, 10) if k * ten >= value * (1 - 1e-9))
 
 
-def _summary(band: Band) -> dict[str, Any]:
-    values = band.cells()
+def _summary(measured: Measured, values: NDArray[Any]) -> dict[str, Any]:
     known = values[np.isfinite(values)]
-    out: dict[str, Any] = {"words": band.words, "units": band.units, "cells": len(known)}
+    out: dict[str, Any] = {"words": measured.words, "units": measured.units, "cells": len(known)}
     if len(known):
         low, middle, high = np.quantile(known, [0, 0.5, 1])
         out |= {"least": float(low), "median": float(middle), "most": float(high)}

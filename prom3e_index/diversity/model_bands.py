@@ -28,6 +28,8 @@ TARGETS = ("image", "text", "audio", "sat", "env")
 MOST_ASKED = 50_000
 """Cells up to which all within the mask ask the index; else those that have records."""
 _QUERIES = 128
+_PART = 4096
+"""Cells that the model is shown at once: 12 kB each."""
 
 
 def model_bands(
@@ -87,28 +89,37 @@ def _bands(
     if "loc" not in model.settings.get("encoder", {}):
         return [], f"model {model.name} has no encoder of places"
     cells = np.flatnonzero(inside)
-    at = embed_cells(model.encoder("loc"), grid, cells, config.samples, progress)
     target, temperature, why = _asked(bundle, model)
-    x = np.zeros((len(cells), len(model.modalities), model.width), np.float32)
+    asking = np.ones(len(cells), bool) if len(cells) <= MOST_ASKED else np.isin(cells, counted)
+    sigma, answers = np.zeros(len(cells), np.float32), []
     own = model.modalities.index("loc")
-    x[:, own] = at
-    shown = np.zeros(x.shape[:2], bool)
-    shown[:, own] = True
-    found = infer(model, x, shown, (target,) if target else ())
-    rank = 100 * (rankdata(found.sigma_l1) - 0.5) / len(cells)
+    for first in range(0, len(cells), _PART):
+        part = slice(first, first + _PART)
+        at = embed_cells(model.encoder("loc"), grid, cells[part], config.samples)
+        x = np.zeros((len(at), len(model.modalities), model.width), np.float32)
+        x[:, own] = at
+        shown = np.zeros(x.shape[:2], bool)
+        shown[:, own] = True
+        found = infer(model, x, shown, (target,) if target else ())
+        sigma[part] = found.sigma_l1
+        if bundle is not None and target is not None and temperature is not None:
+            answers.append(
+                _entropy(
+                    bundle, model, target, temperature, at, found, np.flatnonzero(asking[part])
+                )
+            )
+        progress("cells", min(len(cells), first + _PART), len(cells))
+    rank = 100 * (rankdata(sigma) - 0.5) / len(cells)
     words = (
         f"‖σ‖₁ of {model.name}, of which the place alone is shown; {config.samples} places a cell"
     )
     bands = [
-        _band("sigma_l1", words, found.sigma_l1, cells, len(grid)),
+        _band("sigma_l1", words, sigma, cells, len(grid)),
         _band("sigma_l1_rank", "the same as percentile over the mask", rank, cells, len(grid)),
     ]
-    if bundle is None or target is None or temperature is None:
+    if not answers:
         return bands, why
-    asking = np.arange(len(cells))
-    if len(cells) > MOST_ASKED:
-        asking = np.flatnonzero(np.isin(cells, counted))
-    entropy = _entropy(bundle, model, target, temperature, at[asking], found, asking, progress)
+    entropy = np.concatenate(answers)
     words = f"entropy of the species among the index's first answers ({target}) to the place of a cell, nats"
     bands.append(_band("entropy", words, entropy, cells[asking], len(grid)))
     return bands, why
@@ -117,7 +128,7 @@ def _bands(
 def _band(
     name: str, words: str, values: NDArray[Any], cells: NDArray[np.int64], n: int
 ) -> Measured:
-    kept = np.asarray(values, np.float64)
+    kept = np.asarray(values, np.float32)
     return Measured(name, words, None, dense=lambda: spread(kept, cells, n))
 
 
@@ -142,15 +153,25 @@ def _asked(bundle: Bundle | None, model: Model) -> tuple[str | None, float | Non
 
 def _entropy(
     bundle: Bundle, model: Model, target: str, temperature: float, at: NDArray[np.float32],
-    found: Inferred, asking: NDArray[np.int64], progress: Progress,
+    found: Inferred, asking: NDArray[np.int64],
 ) -> NDArray[np.float64]:  # fmt: skip
-    """(k,) entropy of the species among the first answers to each asking cell, as `search` finds them."""
+    """(k,) entropy of the species among the first answers to each asking cell, as `search` finds them.
+
+    Args:
+        bundle: Answers.
+        model: Its model.
+        target: What is asked for.
+        temperature: Of the scores.
+        at: (c, d) cells, of which `found` was inferred.
+        found: What they are completed to.
+        asking: (k,) which of them ask.
+    """
     from prom3e_index.confidence.signals import FIRST, species_entropy
     from prom3e_index.search.first_rows import first_rows
     from prom3e_index.search.score import query_rows
 
     completed, hidden = found.reconstructed[asking, 0], found.hidden[asking]
-    vectors = query_rows(at, completed, hidden, "hybrid", model.weights(GIVEN, target))
+    vectors = query_rows(at[asking], completed, hidden, "hybrid", model.weights(GIVEN, target))
     tail = np.tile(bundle.hub_weights(GIVEN), (len(vectors), 1))
     vectors = np.concatenate([vectors, tail], axis=1)
     out = np.zeros(len(vectors))
@@ -159,5 +180,4 @@ def _entropy(
         scores, rows, _ = bundle.nearest(target, vectors[part], FIRST)
         first = first_rows(bundle, target, scores, rows, completed[part])
         out[part] = species_entropy(first, temperature)
-        progress("answers", min(len(vectors), i + _QUERIES), len(vectors))
     return out

@@ -130,9 +130,15 @@ def _left_out(told: Mapping[str, Any]) -> str:
             f"{f' ({html(who)})' if who else ''} saw on one day in one cell is one. {told['counted_alone']:,} records "
             "whose observer or day is not known count one each."
         )
+    drawn = ""
+    if told["assigned"] == "random":
+        drawn = (
+            f" Each record counts in the cell of a place drawn within its uncertainty (seed {told['seed']}), of "
+            "1,000 m where none is stated."
+        )
     return (
-        f"<h2>What was counted</h2><section class='wide'><p>Unit: {html(unit)}.{alone}</p><table><tr><th>rows</th>"
-        f"<th></th><th></th></tr>{rows}</table></section>"
+        f"<h2>What was counted</h2><section class='wide'><p>Unit: {html(unit)}.{alone}{drawn}</p><table><tr>"
+        f"<th>rows</th><th></th><th></th></tr>{rows}</table></section>"
     )
 
 

@@ -30,6 +30,7 @@ from prom3e_index.world.names import of_planet
 Progress = Callable[[str, int, int | None], None]
 PAPER_CELLS = "250x500"
 PAPER_REGION = "conus"
+ASSIGNED = ("point", "random")
 SMOOTH = 2.0
 """Cells of the Gaussian, as the paper has it."""
 
@@ -56,7 +57,8 @@ class DiversityConfig:
         hub: Local copy of hub repositories.
         device: Where the model runs.
         samples: Places in each cell that the model is asked about.
-        seed: Of resamples and shifts.
+        assign: One of `ASSIGNED`: each record in the cell of its point, or of a place drawn within its uncertainty.
+        seed: Of draws, resamples and shifts.
         overwrite: Replace a map that stands at `out`.
         table: How a table is read: options of `read_occurrences`.
     """
@@ -78,6 +80,7 @@ class DiversityConfig:
     hub: Path | None = None
     device: str = "cpu"
     samples: int = 4
+    assign: str = "point"
     seed: int = 0
     overwrite: bool = False
     table: Mapping[str, Any] = field(default_factory=dict)
@@ -91,6 +94,11 @@ class DiversityConfig:
         if self.unit is not None and self.unit not in UNITS:
             near = near_names(self.unit, list(UNITS))
             raise InputError(f"--unit is {self.unit!r:.60}; known: {', '.join(UNITS)}{near}.")
+        if self.assign not in ASSIGNED:
+            near = near_names(self.assign, list(ASSIGNED))
+            raise InputError(
+                f"--assign is {self.assign!r:.60}; known: {', '.join(ASSIGNED)}{near}."
+            )
         if self.rarefy is not None and self.rarefy < 1:
             raise InputError(f"--rarefy is {self.rarefy}; it takes one record at least.")
         if self.smooth is not None and not 0 <= self.smooth < math.inf:
@@ -99,6 +107,7 @@ class DiversityConfig:
             given = {
                 "--grid": self.cells, "--crs": self.crs, "--like": self.like, "--unit": self.unit,
                 "--rarefy": self.rarefy, "--smooth": self.smooth, "--chao1": self.chao1 or None,
+                "--assign": self.assign if self.assign != "point" else None,
             }  # fmt: skip
             own = [name for name, value in given.items() if value is not None]
             if own:
@@ -165,7 +174,8 @@ def measured(config: DiversityConfig, progress: Progress = lambda s, d, t: None)
     invented = bool(of_planet((n.split()[0], 1) for n in found.names))
     kind = PLANET if invented and config.mask == "land" else config.mask
     mask = mask_of(grid, kind, _climate(config.climate))
-    placed = place(found, grid, mask.inside, coarse_too=config.paper)
+    drawn = config.seed if config.assign == "random" else None
+    placed = place(found, grid, mask.inside, coarse_too=config.paper, drawn=drawn)
     progress("cells", 0, None)
     counted = tally(found, placed, "record" if config.paper else config.unit or UNITS[0])
     sigma = _sigma(config, grid)
@@ -185,6 +195,7 @@ def measured(config: DiversityConfig, progress: Progress = lambda s, d, t: None)
         "invented": invented,
         "recipe": "paper" if config.paper else "effort-aware",
         "unit": "record" if config.paper else config.unit or UNITS[0],
+        "assigned": config.assign,
         "grid": grid.said(),
         "mask": {"words": mask.words, "cells": int(mask.inside.sum())},
         "rows": found.rows,

@@ -12,6 +12,11 @@ from prom3e_index.errors import InputError
 LEAST = 0.1
 """Share of the kernel, of what lies within the mask, that must stand on estimates for a smoothed value."""
 
+_CUT = 4.0
+"""Standard deviations that the Gaussian reaches."""
+_AT_ONCE = 2_000_000
+"""Cells that are smoothed at once; of a large grid some rows at a time."""
+
 
 def smoothed(
     values: NDArray[Any], inside: NDArray[np.bool_], sigma: float, around: bool = False
@@ -35,16 +40,23 @@ def smoothed(
     if not 0 < sigma < np.inf:
         raise InputError(f"--smooth is {sigma:g}; it takes a number of cells above 0, or none.")
     mode = ("constant", "wrap" if around else "constant")
-    known = np.isfinite(values) & inside
-
-    def spread(x: NDArray[Any]) -> NDArray[np.float32]:
-        return np.asarray(gaussian_filter(x.astype(np.float32), sigma, mode=mode))
-
-    weight, whole = spread(known), spread(inside)
-    enough = inside & (weight > LEAST * whole) & (weight > 1e-6)
-    total = spread(np.where(known, values, 0))
     out = np.full(values.shape, np.nan, np.float32)
-    out[enough] = total[enough] / weight[enough]
+    reach = int(_CUT * sigma + 0.5)
+    step = max(1, _AT_ONCE // values.shape[1], 4 * reach)
+    for first in range(0, len(values), step):  # with the rows beside it that reach into it
+        begin, last = max(0, first - reach), min(first + step, len(values))
+        rows = slice(begin, last + reach)
+        within, own = inside[rows], values[rows]
+        known = np.isfinite(own) & within
+
+        def spread(x: NDArray[Any]) -> NDArray[np.float32]:
+            found = gaussian_filter(x.astype(np.float32), sigma, mode=mode, truncate=_CUT)
+            return np.asarray(found)[first - begin : last - begin]  # noqa: B023 - called at once
+
+        weight, whole = spread(known), spread(within)
+        enough = inside[first:last] & (weight > LEAST * whole) & (weight > 1e-6)
+        total = spread(np.where(known, own, 0))
+        out[first:last][enough] = total[enough] / weight[enough]
     return out
 
 
