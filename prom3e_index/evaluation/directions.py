@@ -14,6 +14,7 @@ from prom3e_index.errors import InputError
 from prom3e_index.evaluation.first_right import FirstRight
 from prom3e_index.evaluation.metrics import Resampler, recall_at
 from prom3e_index.evaluation.ranking import Labels, Right, first_right
+from prom3e_index.evaluation.ranking_on_device import first_right_of
 from prom3e_index.evaluation.scores import Gallery, VisibleSet
 from prom3e_index.models.folder import Model, Weights
 from prom3e_index.mvae.completion import Completer
@@ -124,7 +125,12 @@ class Direction:
                 self.right.part(part),
             )
             for into, (space, weights) in zip(found, settings, strict=True):
-                into.append(first_right(products.scores(space, weights), right))
+                scores = products.scores(space, weights)
+                into.append(
+                    first_right(scores, right)
+                    if isinstance(scores, np.ndarray)
+                    else first_right_of(scores, right)
+                )
         return [FirstRight.concatenate(f) for f in found]
 
 
@@ -178,6 +184,8 @@ def directions(
         queries = np.unique(np.concatenate(list(asked.values())))
         mine = {t: galleries[t] for t in asked}
         asks = VisibleSet(x, present, names, given, queries, mine, model, mixed)
+        if str(model.device).startswith("cuda"):
+            asks = asks.on(model.device)
         for target, rows in asked.items():
             g = galleries[target]
             same_item = species is None or target in SAME_ITEM

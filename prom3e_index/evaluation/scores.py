@@ -1,11 +1,17 @@
-"""Scores of queries with the gallery of a target, in every space, each product computed when first needed."""
+"""Scores of queries with the gallery of a target, in every space, each product computed when first needed.
+
+Arrays, or tensors of a device where `VisibleSet.on` brings them there: the same formulas.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from copy import copy
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from prom3e_index.encoders.protocol import unit_rows
@@ -37,7 +43,7 @@ class Gallery:
 
     def __init__(self, x: Floats, present: NDArray[np.bool_], target: int) -> None:
         self.rows = np.flatnonzero(present[:, target])
-        self.observed = np.ascontiguousarray(x[self.rows, target])
+        self.observed: Any = np.ascontiguousarray(x[self.rows, target])
         self.place = np.full(len(x), -1, np.int64)
         self.place[self.rows] = np.arange(len(self.rows))
         wide = np.dtype((np.void, self.observed.dtype.itemsize * x.shape[2]))
@@ -47,6 +53,8 @@ class Gallery:
         repeated = len(first) < _REPEATED * len(self.rows)
         self._first: Ints | None = first if repeated else None
         self._inverse: Ints = inverse.reshape(-1)
+        self._distinct: Any = self.observed[first] if repeated else self.observed
+        self._each: Any = self._inverse
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -55,11 +63,22 @@ class Gallery:
         """A number for each of some rows of the data that have the target, equal where they hold the same embedding."""
         return np.asarray(self._inverse[self.place[rows]])
 
-    def products(self, left: Floats) -> Floats:
+    def on(self, device: str) -> Gallery:
+        """The same, for products with tensors of a device; `observed` is there too."""
+        out = copy(self)
+        out._distinct = torch.from_numpy(np.ascontiguousarray(self._distinct)).to(device)
+        out._each = torch.from_numpy(self._inverse).to(device)
+        out.observed = out._distinct if self._first is None else out._distinct[out._each]
+        return out
+
+    def products(self, left: Any) -> Any:
         """⟨left, observed⟩ (q, g), equal to the last bit where two rows are equal and often are."""
+        made = left @ self._distinct.T
         if self._first is None:
-            return np.asarray(left @ self.observed.T)
-        return np.take(left @ self.observed[self._first].T, self._inverse, axis=1)
+            return made
+        return (
+            made.take(self._each, axis=1) if isinstance(made, np.ndarray) else made[:, self._each]
+        )
 
 
 class Products:
@@ -112,8 +131,8 @@ class Products:
         """(1 − δ)·⟨q̄, g⟩ + δ·⟨f̂, g⟩ for one side of the gallery; not to be written to."""
         if delta in (0.0, 1.0):
             return self._product(f"{'completed' if delta else 'mean'}_{side}")[part]
-        mixed = self._product(f"mean_{side}")[part] * np.float32(1 - delta)
-        mixed += self._product(f"completed_{side}")[part] * np.float32(delta)
+        mixed = self._product(f"mean_{side}")[part] * float(1 - delta)
+        mixed += self._product(f"completed_{side}")[part] * float(delta)
         return mixed
 
     def scores(self, space: Space, w: Weights, part: slice = slice(None)) -> Floats:
@@ -143,28 +162,28 @@ class Products:
         if gamma == 1:
             return self._product("hidden")[part]
         if not epsilon and gamma and 0 < delta < 1:  # the common case, in fewer passes
-            scores = self._product("mean_observed")[part] * np.float32((1 - gamma) * (1 - delta))
-            scores += self._product("completed_observed")[part] * np.float32((1 - gamma) * delta)
-            scores += self._product("hidden")[part] * np.float32(gamma)
+            scores = self._product("mean_observed")[part] * float((1 - gamma) * (1 - delta))
+            scores += self._product("completed_observed")[part] * float((1 - gamma) * delta)
+            scores += self._product("hidden")[part] * float(gamma)
             return scores
         scores = self._mixed("observed", delta, part)
         if epsilon:
-            scores = scores * np.float32(1 - epsilon)
-            scores += self._mixed("made", delta, part) * np.float32(epsilon)
+            scores = scores * float(1 - epsilon)
+            scores += self._mixed("made", delta, part) * float(epsilon)
             scores /= self._length(epsilon)
         if gamma:
-            scores = scores * np.float32(1 - gamma)
-            scores += self._product("hidden")[part] * np.float32(gamma)
+            scores = scores * float(1 - gamma)
+            scores += self._product("hidden")[part] * float(gamma)
         return scores
 
-    def _length(self, epsilon: float) -> Floats:
+    def _length(self, epsilon: float) -> Any:
         """‖(1 − ε)·f + ε·r‖ of each gallery row."""
         if "cosine" not in self._known:
             assert self._reconstructed is not None  # `_mixed` has read it
             self._known["cosine"] = (self._gallery.observed * self._reconstructed).sum(axis=1)
         cross = 2 * epsilon * (1 - epsilon) * self._known["cosine"]
         squared = (1 - epsilon) ** 2 + epsilon**2 + cross
-        return np.asarray(np.sqrt(np.maximum(squared, 1e-12)), np.float32)
+        return squared.clip(min=1e-12) ** 0.5
 
 
 class _Alone:
@@ -221,7 +240,7 @@ class VisibleSet:
         columns = [modalities.index(m) for m in given]
         shown = np.zeros((len(queries), len(modalities)), bool)
         shown[:, columns] = True
-        self._mean = mean_embedding(x[queries], shown)
+        self._mean: Any = mean_embedding(x[queries], shown)
         self._completes = model is not None
         self._joins: dict[str, Joined] = {}
         self.sigma_l1 = np.zeros(0, np.float32)
@@ -233,8 +252,11 @@ class VisibleSet:
             return None if tokens is None else (tokens, rows)
 
         asked = infer(model, x[queries], shown, names, tokens=of(queries))
-        self._completed = {t: asked.reconstructed[:, i] for i, t in enumerate(names)}
-        self._asked_hidden, self.sigma_l1 = asked.hidden, asked.sigma_l1
+        self._completed: dict[str, Any] = {
+            t: asked.reconstructed[:, i] for i, t in enumerate(names)
+        }
+        self._asked_hidden: Any = asked.hidden
+        self.sigma_l1 = asked.sigma_l1
         without = present.copy()
         without[:, columns] = False
         rest = np.flatnonzero(without.any(axis=1))
@@ -242,8 +264,8 @@ class VisibleSet:
         self._at[rest] = np.arange(len(rest))
         made = [t for t in names if t in mixed]
         found = infer(model, x[rest], without[rest], made, tokens=of(rest))
-        self._hidden = found.hidden
-        self._made = {t: found.reconstructed[:, i] for i, t in enumerate(made)}
+        self._hidden: Any = found.hidden
+        self._made: dict[str, Any] = {t: found.reconstructed[:, i] for i, t in enumerate(made)}
         self._joins = {t: how for t, how in (joins or {}).items() if t in galleries}
         self._alone: list[_Alone] = []
         for column in columns if self._joins else []:
@@ -257,17 +279,37 @@ class VisibleSet:
         if not self._completes:
             return True
         said = (self._asked_hidden, self._hidden, *self._completed.values(), *self._made.values())
-        return all(bool(np.isfinite(values).all()) for values in said)
+        # minima and maxima are NaN where any number is
+        return all(
+            bool(np.isfinite([float(v.min()), float(v.max())]).all()) for v in said if v.shape[0]
+        )
+
+    def on(self, device: str) -> VisibleSet:
+        """The same, its products computed by a device: `products` brings tensors, equal but for rounding."""
+        out = copy(self)
+        if not self._completes or self._joins:
+            raise ValueError("Only what is completed and asks together is brought to a device.")
+
+        def there(values: Floats) -> Any:
+            return torch.from_numpy(np.ascontiguousarray(values, np.float32)).to(device)
+
+        out.galleries = {t: g.on(device) for t, g in self.galleries.items()}
+        out._mean, out._asked_hidden, out._hidden = (
+            there(v) for v in (self._mean, self._asked_hidden, self._hidden)
+        )
+        out._completed = {t: there(v) for t, v in self._completed.items()}
+        out._made = {t: there(v) for t, v in self._made.items()}
+        return out
 
     def completed(self, target: str) -> Floats:
         """(q, d) what the MVAE makes of each query for a target."""
-        return self._completed[target]
+        return np.asarray(self._completed[target])
 
     def block(self, target: str, epsilon: float) -> Floats:
         """(g, d) what a target's gallery is searched by beside the hidden block: g_t, mixed by ε."""
         g = self.galleries[target]
         if not epsilon:
-            return g.observed
+            return np.asarray(g.observed)
         made = self._made[target][self._at[g.rows]]
         return unit_rows((1 - epsilon) * g.observed + epsilon * made)
 

@@ -231,7 +231,7 @@ def run_mvae(run: MVAERun, report: Report) -> Outcome | None:
     )
     calibrated: Calibration | str | None = None
     if validation is not None:
-        opened = Model.open(run.out, hub=run.hub)
+        opened = Model.open(run.out, hub=run.hub, device=me.device)
         calibrated = choose_confidence(opened, validation, run.recipe.seed)
         if not isinstance(calibrated, str):
             add_confidence(run.out, calibrated)
