@@ -1,4 +1,4 @@
-"""Exact search on the card: 512 numbers a row, half precision, ten hits, scored again in the time: a part of `gpu.py`."""
+"""Exact search on the card: 512 numbers a row in half precision, ten hits, scored again: a part of `gpu.py`."""
 
 from __future__ import annotations
 

@@ -78,14 +78,22 @@ def write_segment(
         "rows": len(kept),
         "media": facts["media"],
         "counts": counts,
-        "index": write_indexes(folder, model.modalities, wish, progress),
+        "index": write_indexes(folder, model.modalities, wish, progress, model.device),
     }
 
 
 def write_indexes(
-    folder: Path, targets: Iterable[str], wish: Wish, progress: Progress
+    folder: Path, targets: Iterable[str], wish: Wish, progress: Progress, device: str = "cpu"
 ) -> dict[str, dict[str, Any]]:
-    """Write the FAISS files of a segment from its vectors; give each target's part of the manifest."""
+    """Write the FAISS files of a segment from its vectors; give each target's part of the manifest.
+
+    Args:
+        folder: The segment's.
+        targets: Modalities.
+        wish: What the indexes must do.
+        progress: Told of each target.
+        device: Where the centres of lists and the list of each row are found.
+    """
     targets = tuple(targets)
     out: dict[str, dict[str, Any]] = {}
     for target in targets:
@@ -103,7 +111,8 @@ def write_indexes(
         def report(done: int, total: int, target: str = target) -> None:
             progress(f"index {target}", done, total)
 
-        assigned = write_index(vectors, folder / "faiss" / f"{target}.faiss", kind, 0, report)
+        path = folder / "faiss" / f"{target}.faiss"
+        assigned = write_index(vectors, path, kind, 0, report, device)
         if assigned is not None:
             save_array(folder / "faiss" / f"{target}.lists.npy", assigned)
         release(vectors)

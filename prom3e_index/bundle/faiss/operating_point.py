@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from prom3e_index.bundle.faiss.scan import Floats, exact
+from prom3e_index.bundle.faiss.scan import Floats
 from prom3e_index.bundle.faiss.search import TUNED_K as K
 from prom3e_index.bundle.faiss.search import Gallery, Point
 from prom3e_index.bundle.memory_maps import release
@@ -48,7 +48,7 @@ def tune(gallery: Gallery, queries: Floats, recall: float) -> Point:
     most = gallery.lists if kind.ivf else 1024
     if not len(queries):
         return replace(_point(gallery, min(most, 64)), candidates=max(4, kind.first))
-    truth, _ = exact(gallery.vectors, queries, K)
+    truth, _, _ = gallery.search(queries, K, exactly=True)
     release(gallery.vectors)
     best: tuple[float, Point] | None = None
     candidates = kind.first

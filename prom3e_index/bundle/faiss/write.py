@@ -1,19 +1,21 @@
 """Writing FAISS files from stored vectors, in blocks: resident memory does not grow with the rows.
 
-A FAISS file of lists ends with the length of every list, then each list's codes and ids. So FAISS
-trains and encodes, and the lists are written to their places in the file block by block.
+A FAISS file of lists ends with the length of every list, then each list's codes and ids. The centres and the list of
+each row are found by `centres`, FAISS encodes, and the lists are written to their places in the file block by block.
 """
 
 from __future__ import annotations
 
+import os
 import struct
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from prom3e_index.bundle.faiss.centres import Assigned, Finder, finder, train
 from prom3e_index.bundle.faiss.kinds import FEWEST, Kind, lists_for
 from prom3e_index.bundle.faiss.scan import Vectors, widen
 from prom3e_index.bundle.memory_maps import release
@@ -26,7 +28,8 @@ SAMPLE_SHARE = 64
 _DRAWN = 4096
 PER_LIST = 48
 """Training rows per list; FAISS asks for 39 at least."""
-_ROUNDS = 8
+_ENCODED = 100_000
+"""Training rows that the codes are fitted to."""
 Progress = Callable[[int, int], None]
 
 
@@ -35,8 +38,13 @@ def _silent(done: int, total: int) -> None:
 
 
 def build(
-    vectors: Vectors, path: Path, kind: Kind, seed: int = 0, progress: Progress = _silent
-) -> NDArray[np.int32] | None:
+    vectors: Vectors,
+    path: Path,
+    kind: Kind,
+    seed: int = 0,
+    progress: Progress = _silent,
+    device: str = "cpu",
+) -> Assigned | None:
     """Write an index of one kind over stored vectors (n, width), rows numbered from 0.
 
     Args:
@@ -45,6 +53,7 @@ def build(
         kind: What to write.
         seed: Of the training sample.
         progress: Called with rows done and rows in all.
+        device: Where the centres of lists and the list of each row are found; `cuda` gives the same but for near ties.
 
     Returns:
         (n,) the list of each row, for kinds with lists; None for others.
@@ -72,8 +81,8 @@ def build(
             progress(at + len(part), n)
         faiss.write_index(index, str(path))
         return None
-    index = _trained(vectors, kind, seed)
-    assigned = _assign(index, vectors, progress)
+    index, find = _trained(vectors, kind, seed, device)
+    assigned = _assign(find, vectors, progress)
     if (
         kind.name == "ivf-pqfs"
     ):  # its lists are interleaved in blocks of rows and small: kept in memory
@@ -137,7 +146,8 @@ def _sample_bytes(vectors: Vectors) -> int:
     return max(SAMPLE_BYTES, 2 * int(vectors.size) // SAMPLE_SHARE)
 
 
-def _trained(vectors: Vectors, kind: Kind, seed: int) -> Any:
+def _trained(vectors: Vectors, kind: Kind, seed: int, device: str) -> tuple[Any, Finder]:
+    """An index without rows, and what finds the list of a row."""
     import faiss
 
     n, width = vectors.shape
@@ -151,11 +161,13 @@ def _trained(vectors: Vectors, kind: Kind, seed: int) -> Any:
         raise InputError(f"Rows of {width} numbers do not divide into pieces for {kind.name}.")
     words = kind.factory.format(m=pieces)
     index = faiss.index_factory(width, f"IVF{lists},{words}", faiss.METRIC_INNER_PRODUCT)
-    index.cp.niter, index.cp.seed = _ROUNDS, seed + 1
     if kind.name == "ivf-f16":
         index.by_residual = False  # the codes are the vectors' own bytes, the scores exact
-    index.train(sample(vectors, PER_LIST * lists, seed))
-    return index
+    rows = sample(vectors, PER_LIST * lists, seed)
+    centres = train(rows, lists, seed + 1, device)
+    index.quantizer.add(centres)
+    index.train(rows[:: -(-len(rows) // _ENCODED)])
+    return index, finder(centres, rows, device)
 
 
 def _blocks(vectors: Vectors) -> Any:
@@ -169,17 +181,16 @@ def _blocks(vectors: Vectors) -> Any:
         release(vectors)
 
 
-def _assign(index: Any, vectors: Vectors, progress: Progress) -> NDArray[np.int32]:
+def _assign(find: Finder, vectors: Vectors, progress: Progress) -> Assigned:
     out = np.empty(len(vectors), np.int32)
     for at, part in _blocks(vectors):
-        _, found = index.quantizer.search(part, 1)
-        out[at : at + len(part)] = found[:, 0]
+        out[at : at + len(part)] = find(part)
         progress(at + len(part), 2 * len(vectors))
     return out
 
 
 def _lists(
-    index: Any, vectors: Vectors, assigned: NDArray[np.int32], path: Path, progress: Progress
+    index: Any, vectors: Vectors, assigned: Assigned, path: Path, progress: Progress
 ) -> None:
     """Write an index of plain lists: FAISS's own head, every list's length, then codes and ids."""
     import faiss
@@ -200,44 +211,42 @@ def _lists(
     with path.open("wb") as f:
         f.write(body)
         f.truncate(int(begins[-1]))
+        f.flush()
         for at, part in _blocks(vectors):
-            ids = np.arange(at, at + len(part), dtype=np.int64)
-            _add(index, part, ids, assigned[at : at + len(part)])
-            _copy(index, f, begins, sizes, filled, code)
-            index.reset()
+            here = np.ascontiguousarray(assigned[at : at + len(part)], np.int64)
+            codes = np.empty((len(part), code), np.uint8)
+            index.encode_vectors(len(part), *map(faiss.swig_ptr, (part, here, codes)))
+            order = np.argsort(here, kind="stable")
+            ids = (at + order).astype("<i8")
+            _append(f.fileno(), codes[order], ids, here[order], begins, sizes, filled)
             progress(n + at + len(part), 2 * n)
 
 
-def _add(index: Any, part: Any, ids: Any, lists: NDArray[np.int32]) -> None:
-    import faiss
-
-    chosen = np.ascontiguousarray(lists, np.int64)
-    index.add_core(
-        len(part), faiss.swig_ptr(part), faiss.swig_ptr(ids), faiss.swig_ptr(chosen), None
-    )
-
-
-def _copy(
-    index: Any,
-    f: BinaryIO,
+def _append(
+    file: int,
+    codes: NDArray[np.uint8],
+    ids: NDArray[np.int64],
+    lists: NDArray[np.int64],
     begins: NDArray[np.int64],
     sizes: NDArray[np.int64],
     filled: NDArray[np.int64],
-    code: int,
 ) -> None:
-    """Append a block's lists to their places in the file."""
-    import faiss
+    """Write a block's rows, which stand list by list, to their places in the file."""
+    numbers, first, count = np.unique(lists, return_index=True, return_counts=True)
+    code = codes.shape[1]
+    to_codes = begins[numbers] + filled[numbers] * code
+    to_ids = begins[numbers] + sizes[numbers] * code + 8 * filled[numbers]
+    filled[numbers] += count
+    places = zip(*(a.tolist() for a in (first, first + count, to_codes, to_ids)), strict=True)
+    for begin, end, codes_at, ids_at in places:
+        _write(file, codes[begin:end], codes_at)
+        _write(file, ids[begin:end], ids_at)
 
-    held = index.invlists
-    for number in range(len(sizes)):
-        size = held.list_size(number)
-        if not size:
-            continue
-        codes = faiss.rev_swig_ptr(held.get_codes(number), size * code)
-        ids = faiss.rev_swig_ptr(held.get_ids(number), size)
-        at = int(begins[number])
-        f.seek(at + int(filled[number]) * code)
-        f.write(codes.tobytes())
-        f.seek(at + int(sizes[number]) * code + 8 * int(filled[number]))
-        f.write(ids.astype("<i8").tobytes())
-        filled[number] += size
+
+def _write(file: int, array: NDArray[Any], at: int) -> None:
+    left = memoryview(array.reshape(-1).view(np.uint8).data)
+    while len(
+        left
+    ):  # a write may be cut short, by a signal or a full disk, whose error then comes next
+        done = os.pwrite(file, left, at)
+        left, at = left[done:], at + done
