@@ -12,12 +12,13 @@ from tiny_set import NAMES, tiny, write
 from prom3e_index.errors import InputError, MismatchError
 from prom3e_index.evaluation.data import EvalSet
 from prom3e_index.evaluation.directions import pairs
+from prom3e_index.evaluation.gallery import Gallery
 from prom3e_index.evaluation.opened import EvaluationConfig, open_evaluated
 from prom3e_index.evaluation.retrieval import choice
 from prom3e_index.evaluation.retrieval.error_split import error_split
 from prom3e_index.evaluation.retrieval.hub_biases import hub_biases
 from prom3e_index.evaluation.retrieval.run import RetrievalConfig, evaluate_retrieval
-from prom3e_index.evaluation.scores import Gallery, VisibleSet
+from prom3e_index.evaluation.scores import VisibleSet
 from prom3e_index.evaluation.sources import read_eval
 from prom3e_index.indexer.build import build
 from prom3e_index.indexer.work import BuildConfig

@@ -10,9 +10,10 @@ import pytest
 
 from prom3e_index.errors import ModelError
 from prom3e_index.evaluation.data import EvalSet
+from prom3e_index.evaluation.gallery import Gallery
 from prom3e_index.evaluation.ranking import Right
 from prom3e_index.evaluation.retrieval.scoring import score
-from prom3e_index.evaluation.scores import Gallery, VisibleSet
+from prom3e_index.evaluation.scores import VisibleSet
 from prom3e_index.evaluation.sets_choice import KAPPAS, choose_sets, likelihoods
 from prom3e_index.models.folder import BUILT_IN, Model, Weights
 from prom3e_index.mvae.completion import infer

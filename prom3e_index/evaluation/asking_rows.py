@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prom3e_index.evaluation.directions import label_codes
+from prom3e_index.evaluation.gallery import Gallery
 from prom3e_index.evaluation.ranking import Labels, Right
-from prom3e_index.evaluation.scores import Gallery
 from prom3e_index.models.mixing import Weights
 from prom3e_index.mvae.completion import Completer, Inferred, infer, mean_embedding
 from prom3e_index.search.score import gallery, query_rows

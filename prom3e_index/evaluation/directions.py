@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from prom3e_index.errors import InputError
 from prom3e_index.evaluation.first_right import FirstRight
+from prom3e_index.evaluation.gallery import Gallery
 from prom3e_index.evaluation.metrics import Resampler, recall_at
 from prom3e_index.evaluation.ranking import Labels, Right, first_right
 from prom3e_index.evaluation.ranking_on_device import first_right_of
-from prom3e_index.evaluation.scores import Gallery, VisibleSet
+from prom3e_index.evaluation.scores import VisibleSet
 from prom3e_index.models.folder import Model, Weights
 from prom3e_index.mvae.completion import Completer
 from prom3e_index.schema import parse_modalities, set_key

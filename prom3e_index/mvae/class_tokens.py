@@ -192,14 +192,15 @@ class Tokens:
         z, heads = model.config.embed_dim, model.config.heads
         self._model, self._device, self._present = model, device, present
         self._fixed = torch.cat([model.cls_tokens, model.register_tokens])
-        self._score = torch.zeros(n, m, heads, 2)
-        self._values = torch.zeros(n, m, heads, z // heads)
+        self._score = torch.zeros(n, m, heads, 2, device=device)
+        self._values = torch.zeros(n, m, heads, z // heads, device=device)
         for i, width in enumerate(model.config.widths):
             for rows in present[:, i].nonzero()[:, 0].split(4096):
                 token = model.projectors[i](x[rows, i, :width].to(device))
                 token = token + model.modality_identifiers[i]
                 score, values = _seen(model.encoder[0], self._fixed, token)
-                self._score[rows, i], self._values[rows, i] = score.cpu(), values.cpu()
+                at = rows.to(device)
+                self._score[at, i], self._values[at, i] = score, values
 
     def posterior(self, rows: Tensor, visible: Tensor) -> Posterior:
         """What `posterior_of` gives for some of the rows (r,), each shown with `visible` (r, m).
@@ -211,7 +212,8 @@ class Tokens:
         if not bool((shown == visible).all() & visible.any(dim=1).all()):
             raise InputError("A row is shown with nothing, or with a modality that it has not.")
         some = visible.any(dim=0).nonzero()[:, 0]
-        score, values = (t[rows][:, some].to(self._device) for t in (self._score, self._values))
+        at = rows.to(self._device)[:, None], some.to(self._device)
+        score, values = self._score[at], self._values[at]
         empty = ~visible[:, some].to(self._device)
         out = _first_and_last(self._model.encoder[0], self._fixed, score, values, empty)
         return _posterior(F.normalize(out[:, 0], dim=-1), out[:, 1])

@@ -114,7 +114,7 @@ def infer(
 def prepare(model: Completer, x: Floats, present: NDArray[np.bool_]) -> Tokens | None:
     """Tokens of observations that will be shown with many visible sets; None for deeper MVAEs.
 
-    Keeps m · z numbers of each observation in memory.
+    Keeps m · z numbers of each observation in the memory of the device.
     """
     if model.mvae.config.depth != 1:
         return None

@@ -20,9 +20,10 @@ from prom3e_index.errors import InputError
 from prom3e_index.evaluation.data import EvalSet
 from prom3e_index.evaluation.directions import BLOCK, Pair
 from prom3e_index.evaluation.first_right import FirstRight
+from prom3e_index.evaluation.gallery import Gallery
 from prom3e_index.evaluation.ranking import Answers, Labels, Ranks
 from prom3e_index.evaluation.retrieval.hub_biases import Biases, hub_biases
-from prom3e_index.evaluation.scores import Gallery, Products, VisibleSet
+from prom3e_index.evaluation.scores import Products, VisibleSet
 from prom3e_index.models.folder import Weights
 from prom3e_index.models.joined import Joins
 from prom3e_index.mvae.class_tokens import Tokens

@@ -15,7 +15,8 @@ from prom3e_index.confidence.places import first_places
 from prom3e_index.confidence.signals import First
 from prom3e_index.evaluation.data import EvalSet
 from prom3e_index.evaluation.directions import BLOCK
-from prom3e_index.evaluation.scores import Gallery, VisibleSet
+from prom3e_index.evaluation.gallery import Gallery
+from prom3e_index.evaluation.scores import VisibleSet
 from prom3e_index.models.folder import NO_HUBS, Model, Weights
 from prom3e_index.mvae.class_tokens import Tokens
 from prom3e_index.search.hubness import Bank
