@@ -105,6 +105,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     "diversity": (
         ("species rarefied to 3 records, in cells of 60 degrees", "prom3e-index diversity birds.csv --region world --grid 60deg --rarefy 3 --mask none"),
         ("of an index, with the model's uncertainty", "prom3e-index diversity index.p3i --region world --grid 60deg --rarefy 3 --mask none -o of-index"),
+        ("places drawn within their uncertainty, as GBIF's cubes have it", "prom3e-index diversity birds.csv --region world --grid 60deg --rarefy 3 --mask none --assign random --seed 4 -o drawn"),
     ),
     "certify": (
         ("does the search find here what it should, and how fast", "prom3e-index certify --sample 20"),
