@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -154,21 +155,41 @@ def _copy_embeddings(
     at = 0
     hidden = generalised_rows(con, n)
     con.execute("DELETE FROM lost WHERE reason = ?", [_OF_TRUE_PLACE])  # of a run that was cut off
-    for batch in read_embeddings(Path(config.table), kind, model.modalities, model.width):
-        low, high = np.searchsorted(row_in, [at, at + len(batch.ids)])
-        source, target = row_in[low:high] - at, seq[low:high]
-        for m, (name, store) in enumerate(zip(model.modalities, stores, strict=True)):
-            present = batch.present[source, m]
-            if name in OF_PLACES:  # encoded from the true place, whatever the row says now
-                _note_hidden(con, name, target[present & hidden[target]])
-                present = present & ~hidden[target]
-            store.values[target] = np.where(present[:, None], batch.embeddings[source, m], 0)
-            store.state[target] = np.where(present, ENCODED, ABSENT)
-        at += len(batch.ids)
-        progress("read embeddings", at, None)
+    with ThreadPoolExecutor(len(stores), "store") as threads:
+        storing: list[Future[None]] = []
+        for batch in read_embeddings(Path(config.table), kind, model.modalities, model.width):
+            low, high = np.searchsorted(row_in, [at, at + len(batch.ids)])
+            source, target = row_in[low:high] - at, seq[low:high]
+            for task in storing:  # the batch before, whose threads work while this one is read
+                task.result()
+            storing = []
+            for m, (name, store) in enumerate(zip(model.modalities, stores, strict=True)):
+                present = batch.present[source, m]
+                if name in OF_PLACES:  # encoded from the true place, whatever the row says now
+                    _note_hidden(con, name, target[present & hidden[target]])
+                    present = present & ~hidden[target]
+                of = (batch.embeddings[:, m], source, target, present)
+                storing.append(threads.submit(_store, store, *of))
+            at += len(batch.ids)
+            progress("read embeddings", at, None)
+        for task in storing:
+            task.result()
     for store in stores:
         release(store.values)
         release(store.state)
+
+
+def _store(
+    store: Store,
+    embeddings: NDArray[np.float32],
+    source: NDArray[np.int64],
+    target: NDArray[np.int64],
+    present: NDArray[np.bool_],
+) -> None:
+    """Store some rows of a block of embeddings (n, d), zeros where one is not present, and mark them."""
+    rows = np.where(present[:, None], embeddings[source], np.float32(0))
+    store.values[target] = rows
+    store.state[target] = np.where(present, ENCODED, ABSENT)
 
 
 def _note_hidden(con: Any, modality: str, seq: NDArray[np.int64]) -> None:

@@ -41,6 +41,42 @@ def new_array(path: Path, shape: tuple[int, ...], dtype: DTypeLike = np.float16)
     return array
 
 
+class RowFile:
+    """Rows of a new `.npy` file, written block by block without being mapped; any thread may write its own rows.
+
+    What is written lies in the system's memory, not the process's, and goes to the disk when the system likes or
+    `settle` asks. A context: closed at its end.
+
+    Raises:
+        OSError: The disk has no room for it; the file is removed again.
+    """
+
+    def __init__(self, path: Path, shape: tuple[int, int], dtype: DTypeLike = np.float16) -> None:
+        self._dtype, self._width = np.dtype(dtype), shape[1]
+        self._row = self._width * self._dtype.itemsize
+        new_array(path, shape, dtype)
+        self._descriptor = os.open(path, os.O_WRONLY)
+        self._begin = os.fstat(self._descriptor).st_size - shape[0] * self._row
+
+    def write(self, first: int, rows: NDArray[Any]) -> None:
+        """Write rows (n, width) from number `first` on."""
+        data = memoryview(np.ascontiguousarray(rows, self._dtype).reshape(-1).view(np.uint8).data)
+        at = self._begin + first * self._row
+        while len(data):
+            done = os.pwrite(self._descriptor, data, at)
+            data, at = data[done:], at + done
+
+    def settle(self) -> None:
+        """Have what was written reach the disk."""
+        os.fsync(self._descriptor)
+
+    def __enter__(self) -> RowFile:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._descriptor)
+
+
 def save_array(path: Path, values: NDArray[Any]) -> None:
     """Write an array to a new `.npy` file.
 

@@ -16,19 +16,16 @@ from prom3e_index.bundle.faiss.search import Point
 from prom3e_index.bundle.faiss.write import build as write_index
 from prom3e_index.bundle.memory_maps import release
 from prom3e_index.bundle.segment_views import Columns
+from prom3e_index.indexer.complete import complete
 from prom3e_index.indexer.losses import lost_tables
 from prom3e_index.indexer.metadata import write_metadata
-from prom3e_index.indexer.new_array import new_array, save_array
+from prom3e_index.indexer.new_array import save_array
 from prom3e_index.indexer.parts import heard_rows
 from prom3e_index.indexer.plan import Progress, open_plan
 from prom3e_index.indexer.statistics import write_statistics
 from prom3e_index.indexer.store import ENCODED
 from prom3e_index.models.folder import NO_HUBS, Model
-from prom3e_index.mvae.completion import hidden_width, infer
-from prom3e_index.search.hubness import Bank
-from prom3e_index.search.score import gallery
-
-BLOCK = 2048
+from prom3e_index.mvae.completion import hidden_width
 
 
 def kept_rows(work: Path, model: Model, n: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
@@ -65,7 +62,7 @@ def write_segment(
     kept, present = kept_rows(work, model, int(facts["rows"]))
     for name in ("embeddings", "vectors", "faiss"):
         (folder / name).mkdir(parents=True)
-    sigma_l1 = _infer(model, work, folder, kept, present, hubs, progress)
+    sigma_l1 = complete(work, folder, model, kept, present, hubs, progress)
     write_statistics(model, folder, present, progress)
     con = open_plan(work)
     try:
@@ -120,50 +117,6 @@ def write_indexes(
         out[target] = {**Point(kind.name).to_dict(), "why": why, "seconds": seconds}
         progress(f"index {target}", len(vectors), len(vectors))
     return out
-
-
-def _infer(
-    model: Model,
-    work: Path,
-    stage: Path,
-    kept: NDArray[np.int64],
-    present: NDArray[np.bool_],
-    hubs: str,
-    progress: Progress,
-) -> NDArray[np.float32]:
-    """Write embeddings and gallery vectors of the kept rows; give ‖σ‖₁."""
-    plain = model.width + hidden_width(model)
-    n, width = len(kept), vector_width(model, hubs)
-    raw = {m: np.load(work / "embeddings" / f"{m}.npy", mmap_mode="r") for m in model.modalities}
-    saved = {
-        m: new_array(stage / "embeddings" / f"{m}.npy", (n, model.width)) for m in model.modalities
-    }
-    vectors = {m: new_array(stage / "vectors" / f"{m}.npy", (n, width)) for m in model.modalities}
-    save_array(stage / "embeddings" / "present.npy", present)
-    sigma_l1 = np.zeros(n, np.float32)
-    epsilon = {m: model.weights((), m).epsilon for m in model.modalities}
-    for at in range(0, n, BLOCK):
-        part = slice(at, min(n, at + BLOCK))
-        has = present[part]
-        x = np.stack([np.asarray(raw[m][kept[part]], np.float32) for m in model.modalities], axis=1)
-        x = np.where(has[:, :, None], x, 0)
-        inferred = infer(model, x, has, model.modalities)
-        sigma_l1[part] = inferred.sigma_l1
-        for i, m in enumerate(model.modalities):
-            saved[m][part] = x[:, i]
-            vectors[m][part, :plain] = gallery(
-                x[:, i], has[:, i], inferred.reconstructed[:, i], inferred.hidden, epsilon[m]
-            )
-        for arrays in (raw, saved, vectors):
-            for array in arrays.values():
-                release(array)
-        progress("complete", part.stop, n)
-    bank = Bank(model, hubs) if width > plain else None
-    for m in model.modalities:
-        if bank is not None:
-            vectors[m][:, plain:] = bank.bias(vectors[m][:, :plain], m)
-        release(vectors[m])
-    return sigma_l1
 
 
 def bias_width(model: Model, hubs: str) -> int:

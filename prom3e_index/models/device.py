@@ -5,6 +5,11 @@ from __future__ import annotations
 from prom3e_index.errors import InputError
 
 
+def is_card(device: str) -> bool:
+    """Whether a device is a card, to which data is moved."""
+    return device.partition(":")[0] == "cuda"
+
+
 def checked_device(name: str) -> str:
     """A device that is here; torch is asked only for one that may not be.
 

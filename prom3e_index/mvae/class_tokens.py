@@ -167,7 +167,12 @@ def posterior_of(model: MVAE, x: Tensor, present: Tensor, device: str) -> Poster
         device: Where it is computed.
     """
     model.check(x, present)
-    return _posterior(*class_tokens(model, x.to(device), pack(present).to(device)))
+    return posterior_from(model, x.to(device), pack(present).to(device))
+
+
+def posterior_from(model: MVAE, x: Tensor, slots: Slots) -> Posterior:
+    """As `posterior_of`, of rows (n, m, d) and slots that lie on the model's device already."""
+    return _posterior(*class_tokens(model, x, slots))
 
 
 def _posterior(mean: Tensor, log_variance: Tensor) -> Posterior:

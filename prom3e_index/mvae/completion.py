@@ -14,12 +14,14 @@ import torch
 from numpy.typing import NDArray
 
 from prom3e_index.encoders.protocol import unit_rows
-from prom3e_index.mvae.class_tokens import Tokens, posterior_of
+from prom3e_index.mvae.class_tokens import Tokens, pack, posterior_from, posterior_of
 
 if TYPE_CHECKING:
-    from prom3e_index.mvae.network import MVAE
+    from prom3e_index.mvae.network import MVAE, Posterior
 
 Floats = NDArray[np.float32]
+_LEAST = 1e-30
+"""A length below any that is not zero, so that a zero row stays zero."""
 
 
 class Completer(Protocol):
@@ -61,6 +63,15 @@ def hidden_width(model: Completer) -> int:
     return int(model.mvae.config.embed_dim) * (2 if model.hidden == "both" else 1)
 
 
+def _hidden(model: Completer, posterior: Posterior) -> torch.Tensor:
+    """The hidden block (n, z) of a posterior, unit rows."""
+    sigma = posterior.sigma
+    blocks = {"mean": [posterior.mean], "sigma": [sigma], "both": [posterior.mean, sigma]}
+    unit = [torch.nn.functional.normalize(b, dim=1) for b in blocks[model.hidden]]
+    joined: torch.Tensor = torch.cat(unit, 1) / len(unit) ** 0.5
+    return joined
+
+
 def infer(
     model: Completer,
     x: Floats,
@@ -89,10 +100,7 @@ def infer(
                 posterior = posterior_of(model.mvae, part, has, model.device)
             else:
                 posterior = tokens[0].posterior(torch.from_numpy(tokens[1][at : at + rows]), has)
-            sigma = posterior.sigma
-            blocks = {"mean": [posterior.mean], "sigma": [sigma], "both": [posterior.mean, sigma]}
-            unit = [torch.nn.functional.normalize(b, dim=1) for b in blocks[model.hidden]]
-            hidden.append((torch.cat(unit, 1) / len(unit) ** 0.5).cpu().numpy())
+            hidden.append(_hidden(model, posterior).cpu().numpy())
             sigma_l1.append(posterior.sigma_l1.cpu().numpy())
             if indices:
                 done = model.mvae.reconstruct(
@@ -109,6 +117,46 @@ def infer(
             np.zeros(0, np.float32),
         )
     return Inferred(np.concatenate(hidden), np.concatenate(reconstructed), np.concatenate(sigma_l1))
+
+
+def gallery_halves(
+    model: Completer,
+    stored: Sequence[NDArray[np.float16]],
+    present: NDArray[np.bool_],
+    epsilon: Sequence[float],
+) -> tuple[list[NDArray[np.float16]], Floats]:
+    """Gallery rows of all targets as they are stored, made on the model's device; see `search.score.gallery`.
+
+    Only half precision is moved there and back; sums and products are in single precision.
+
+    Args:
+        model: The model.
+        stored: For each modality (n, d), unit rows where present, zeros elsewhere.
+        present: (n, m), at least one True per row.
+        epsilon: Of each target, the share of the reconstruction where observed.
+
+    Returns:
+        For each target (n, d + z), and ‖σ‖₁ (n,).
+    """
+    device, names = model.device, range(len(model.modalities))
+    with torch.inference_mode():
+        halves = [torch.from_numpy(np.ascontiguousarray(s)).to(device) for s in stored]
+        x = torch.stack([h.float() for h in halves], dim=1)
+        has = torch.from_numpy(np.ascontiguousarray(present))
+        shown = pack(has).to(device)
+        model.mvae.check(x, has)
+        posterior = posterior_from(model.mvae, x, shown)
+        done = model.mvae.reconstruct(posterior, names, how=model.decode, nodes=model.nodes)
+        hidden, seen = _hidden(model, posterior), has.to(device)
+        made = []
+        for i in names:
+            observed, share = x[:, i], epsilon[i]
+            if share:
+                mixed = (1 - share) * observed + share * done[:, i]
+                observed = mixed / mixed.norm(dim=1, keepdim=True).clamp_min(_LEAST)
+            target = torch.where(seen[:, i, None], observed, done[:, i])
+            made.append(torch.cat([target, hidden], dim=1).half().cpu().numpy())
+        return made, posterior.sigma_l1.cpu().numpy()
 
 
 def prepare(model: Completer, x: Floats, present: NDArray[np.bool_]) -> Tokens | None:

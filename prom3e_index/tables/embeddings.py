@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,7 +67,7 @@ class Embeddings(ABC):
 
     @abstractmethod
     def _vectors(self, rows: int) -> Iterator[Pair]:
-        """Embeddings (n, m, d) as they are stored, and which are present (n, m)."""
+        """Embeddings (n, m, d) in single or half precision, and which are present (n, m)."""
 
     def batches(self, rows: int = 2048) -> Iterator[EmbeddingBatch]:
         """Embeddings scaled to unit rows, with ids and metadata.
@@ -74,7 +76,8 @@ class Embeddings(ABC):
             TableError: Values that are not numbers; names the row.
         """
         at = 0
-        for (x, present), cells in zip(self._vectors(rows), self.cells(rows), strict=True):
+        scaled = _scaled(self._vectors(rows))
+        for (x, present), cells in zip(scaled, self.cells(rows), strict=True):
             n = len(x)
             ids = (
                 [str(v) for v in cells[self.id_column]]
@@ -82,8 +85,33 @@ class Embeddings(ABC):
                 else [f"row-{at + i + 1}" for i in range(n)]
             )
             metadata = {k: v for k, v in cells.items() if k != self.id_column}
-            yield EmbeddingBatch(_unit(x, present, at), present, ids, metadata)
+            yield EmbeddingBatch(x, present, ids, metadata)
             at += n
+
+
+def _scaled(stored: Iterator[Pair]) -> Iterator[Pair]:
+    """Blocks as they are stored, in order, scaled to unit rows in single precision by threads that work ahead.
+
+    Raises:
+        TableError: Values that are not numbers, once their block is reached.
+    """
+    threads = ThreadPoolExecutor(_AHEAD, "scale")
+    waiting: deque[Future[Pair]] = deque()
+    at = 0
+    try:
+        for x, present in stored:
+            waiting.append(threads.submit(_unit_pair, x, present, at))
+            at += len(x)
+            if len(waiting) > _AHEAD:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        threads.shutdown(cancel_futures=True)
+
+
+def _unit_pair(x: NDArray[Any], present: NDArray[np.bool_], first: int) -> Pair:
+    return _unit(np.asarray(x, np.float32), present, first), present
 
 
 def open_embeddings(path: Path, format: str, modalities: tuple[str, ...], width: int) -> Embeddings:
@@ -118,6 +146,8 @@ def read_embeddings(
     yield from open_embeddings(path, format, modalities, width).batches(rows)
 
 
+_AHEAD = 3
+"""Blocks that are scaled at once."""
 _SHORTEST = 1e-30
 
 
@@ -213,7 +243,9 @@ class _NpzEmbeddings(Embeddings):
                 for name, values in zip(self._named, parts, strict=True):
                     x[:, self._modalities.index(name), : values.shape[1]] = values
             else:
-                x = np.asarray(parts[0], np.float32)
+                x = parts[0]  # half precision is widened where it is scaled
+                if stated is None or x.dtype != np.float16:
+                    x = np.asarray(x, np.float32)
             if stated is None:
                 present = np.isfinite(x).all(axis=2) & x.any(axis=2)
             else:
