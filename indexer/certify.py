@@ -2,7 +2,8 @@
 
 Queries are cross-modal: one observed modality of an indexed row asks for another, in hybrid space, with the
 model's weights. They are out of distribution for the gallery, as real queries are. Operating points are
-chosen on some of them (`tune.py`) and certified on others.
+chosen on some of them (`operating_point.py`) and certified on others. A model on a card has exact search done there;
+what is measured runs on the processor, as the manifest's operating points do.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from prom3e_index.bundle.manifest import lineage
 from prom3e_index.bundle.memory_maps import release
 from prom3e_index.bundle.opened import BundleFolder
 from prom3e_index.errors import BundleError
+from prom3e_index.indexer.on_card import on_card
 from prom3e_index.indexer.plan import Progress
 from prom3e_index.models.folder import Model
 from prom3e_index.mvae.completion import infer
@@ -70,7 +72,7 @@ def tuned(
     segments = [
         {**s, "index": {t: dict(p) for t, p in s["index"].items()}} for s in manifest["segments"]
     ]
-    bundle = BundleFolder(folder, {**manifest, "segments": segments})
+    bundle = on_card(BundleFolder(folder, {**manifest, "segments": segments}), model)
     for segment, entry in zip(bundle.segments, segments, strict=True):
         for target, point in entry["index"].items():
             if point["kind"] != "exact" and not point.get("tuned"):
@@ -171,13 +173,15 @@ def certify(
     """
     targets = {}
     total = 0
+    true = on_card(bundle, model)
     _warm()
     for number, target in enumerate(bundle.modalities):
         progress("certify", number, len(bundle.modalities))
         asked = cross_modal(bundle, model, target, queries, seed=1)
         total += len(asked)
-        targets[target] = _measure(bundle, target, asked)
+        targets[target] = _measure(bundle, true, target, asked)
         _close(bundle, target)
+        _close(true, target)
     progress("certify", len(bundle.modalities), len(bundle.modalities))
     made = {
         "generation": bundle.manifest["generation"],
@@ -205,7 +209,9 @@ def _release(bundle: BundleFolder, target: str) -> None:
             release(segment.gallery(target).vectors)
 
 
-def _measure(bundle: BundleFolder, target: str, queries: Floats) -> dict[str, Any]:
+def _measure(
+    bundle: BundleFolder, true: BundleFolder, target: str, queries: Floats
+) -> dict[str, Any]:
     points = [s["index"][target] for s in bundle.manifest["segments"]]
     kinds = dict.fromkeys(p["kind"] for p in points)
     before = _resident()
@@ -222,14 +228,14 @@ def _measure(bundle: BundleFolder, target: str, queries: Floats) -> dict[str, An
         after = _resident()
         out |= {f"p{p}_ms": round(float(np.percentile(times, p)), 3) for p in (50, 95, 99)}
         out["batch_qps"] = round(len(queries) / seconds, 1)
-        truth, _, _ = bundle.nearest(target, queries, max(DEPTHS), exactly=True)
-        _release(bundle, target)
+        truth, _, _ = true.nearest(target, queries, max(DEPTHS), exactly=True)
+        _release(true, target)
         for k, scores in found.items():
             out[f"recall@{k}"] = round(float(found_share(scores, truth, k).mean()), 4)
         if after is not None and before is not None:
             out["memory_bytes_per_row"] = round(max(0, after - before) / bundle.places, 1)
         if set(kinds) != {"exact"}:
-            out["filtered"] = filtered(bundle, target, queries[:FILTERED])
+            out["filtered"] = filtered(bundle, target, queries[:FILTERED], true)
     files = bundle.manifest["files"]
     mine = sum(
         e["bytes"] for n, e in files.items()
@@ -240,8 +246,18 @@ def _measure(bundle: BundleFolder, target: str, queries: Floats) -> dict[str, An
     return out
 
 
-def filtered(bundle: BundleFolder, target: str, queries: Floats) -> list[dict[str, Any]]:
-    """Recall@10 of filtered search against exact filtered search, by share of rows and how they were chosen."""
+def filtered(
+    bundle: BundleFolder, target: str, queries: Floats, true: BundleFolder | None = None
+) -> list[dict[str, Any]]:
+    """Recall@10 of filtered search against exact filtered search, by share of rows and how they were chosen.
+
+    Args:
+        bundle: What is measured.
+        target: Modality searched for.
+        queries: (q, width).
+        true: What is searched exactly; the bundle when None. See `on_card`.
+    """
+    true = true or bundle
     rng = np.random.default_rng(3)
     live = bundle.live
     first = np.asarray(bundle.vectors(target)[live[:1]], np.float32)[0]
@@ -261,8 +277,8 @@ def filtered(bundle: BundleFolder, target: str, queries: Floats) -> list[dict[st
                 else order[:size]
             )
             rows = np.sort(live[some])
-            truth, _, _ = bundle.nearest(target, queries, 10, rows, exactly=True)
-            _release(bundle, target)
+            truth, _, _ = true.nearest(target, queries, 10, rows, exactly=True)
+            _release(true, target)
             scores, found, path = bundle.nearest(target, queries, 10, rows)
             k = min(10, size)
             short = (

@@ -33,6 +33,8 @@ from prom3e_index.schema import MEDIA
 if TYPE_CHECKING:
     import duckdb
 
+    from prom3e_index.encoders.forward import Rows
+
 
 def _groups(
     con: duckdb.DuckDBPyConnection, column: str, state: NDArray[np.uint8]
@@ -137,18 +139,37 @@ def _encode(
     size: int,
     report: Callable[[int], None],
 ) -> None:
-    """Encode items in batches of `size`, each to all of its rows; report the rows done."""
+    """Encode items in batches of `size`, each to all of its rows; report the rows done.
+
+    A card is given a batch before the rows of the one before are asked for, so it works while these are stored.
+    """
     batch: list[Any] = []
     of: list[NDArray[np.int64]] = []
+    begun: tuple[list[NDArray[np.int64]], Rows] | None = None
     done = 0
 
-    def flush() -> None:
+    def stored(rows_of: list[NDArray[np.int64]], embeddings: NDArray[np.float32]) -> None:
         nonlocal done
-        store.put(of, encoder.encode(batch))
-        done += sum(len(rows) for rows in of)
+        store.put(rows_of, embeddings)
+        done += sum(len(rows) for rows in rows_of)
+        report(done)
+
+    def settle() -> None:
+        nonlocal begun
+        if begun is not None:
+            (rows_of, embeddings), begun = begun, None
+            stored(rows_of, embeddings())
+
+    def flush() -> None:
+        nonlocal begun
+        if encoder.forward.ahead:
+            coming = list(of), encoder.begin(batch)
+            settle()
+            begun = coming
+        else:
+            stored(of, encoder.encode(batch))
         batch.clear()
         of.clear()
-        report(done)
 
     for item, rows in items:
         batch.append(item)
@@ -157,6 +178,7 @@ def _encode(
             flush()
     if batch:
         flush()
+    settle()
 
 
 def _decoded(

@@ -14,6 +14,7 @@ from prom3e_index.confidence.asking import ROWS, Direction, directions
 from prom3e_index.confidence.calibrated import Rule
 from prom3e_index.confidence.signals import UNKNOWN
 from prom3e_index.indexer.kin import Kin
+from prom3e_index.indexer.on_card import on_card
 from prom3e_index.indexer.own_search import OwnSearch
 from prom3e_index.indexer.plan import Progress
 from prom3e_index.models.folder import Model
@@ -133,7 +134,8 @@ class _Asked:
     def __init__(self, bundle: BundleFolder, model: Model, asking: Asking, every: Ints) -> None:
         self._bundle, self._model, self._asking, self._every = bundle, model, asking, every
         self._groups = asking.kin.groups(every, asking.species[every])
-        self._search = OwnSearch(bundle, asking.kin)
+        card = on_card(bundle, model)
+        self._search = OwnSearch(bundle, asking.kin, None if card is bundle else card)
         self._bank = Bank(model, bundle.manifest["hubs"]["method"]) if bundle.bias_width else None
         self._tokens = None
         if 0 < len(every) <= _TOKENS:

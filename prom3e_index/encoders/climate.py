@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from prom3e_index.encoders.forward import Forward, Rows
 from prom3e_index.encoders.protocol import unit_rows
 from prom3e_index.errors import ModelError, ShapeError
 from prom3e_index.models.weights import (
@@ -74,14 +75,18 @@ class SinrClimate:
         )
         self.device = device
         self.fingerprint = fingerprint("sinr", path, {k: config[k] for k in ("depth", "num_filts")})
-        self._net = net.to(device)
+        self.forward = Forward(net.to(device), device)
 
     def encode(self, batch: Sequence[Sequence[float]] | NDArray[Any]) -> NDArray[np.float32]:
         """Embed (n, inputs) climate values; see `Encoder.encode`."""
+        return self.begin(batch)()
+
+    def begin(self, batch: Sequence[Sequence[float]] | NDArray[Any]) -> Rows:
+        """Begin to embed; see `Encoder.begin`."""
         values = np.asarray(batch, np.float32)
         if values.ndim != 2 or values.shape[1] != self.inputs:
             raise ShapeError(
                 f"Climate values are {values.shape}, the encoder takes (n, {self.inputs})."
             )
-        with torch.inference_mode():
-            return unit_rows(self._net(torch.from_numpy(values).to(self.device)).cpu().numpy())
+        rows = self.forward.begin(torch.from_numpy(values))
+        return lambda: unit_rows(rows())

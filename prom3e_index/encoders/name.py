@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from prom3e_index.encoders.clip_files import open_clip_tower
+from prom3e_index.encoders.forward import Forward, Rows, tower_precision
 from prom3e_index.encoders.protocol import unit_rows
 from prom3e_index.errors import ModelError
 from prom3e_index.models.weights import fingerprint
@@ -54,7 +55,7 @@ class OpenClipText:
         self.device = device
         self.width = int(config["embed_dim"])
         self.fingerprint = fingerprint("open_clip-text", path, config)
-        self._tower = tower.to(device)
+        self.forward = Forward(tower.to(device), device, tower_precision(device))
         self._context = int(config["text_cfg"].get("context_length", 77))
 
     def tokens(self, batch: Sequence[str]) -> torch.Tensor:
@@ -64,9 +65,14 @@ class OpenClipText:
 
     def encode(self, batch: Sequence[str]) -> NDArray[np.float32]:
         """Embed any number of names, `batch_size` in one pass; see `Encoder.encode`."""
-        parts = [np.zeros((0, self.width), np.float32)]
-        with torch.inference_mode():
-            for at in range(0, len(batch), self.batch_size):
-                ids = self.tokens(batch[at : at + self.batch_size])
-                parts.append(self._tower(ids.to(self.device)).float().cpu().numpy())
-        return unit_rows(np.concatenate(parts))
+        return self.begin(batch)()
+
+    def begin(self, batch: Sequence[str]) -> Rows:
+        """Begin to embed; see `Encoder.begin`."""
+        size = self.batch_size
+        parts = [
+            self.forward.begin(self.tokens(batch[at : at + size]))
+            for at in range(0, len(batch), size)
+        ]
+        none = np.zeros((0, self.width), np.float32)
+        return lambda: unit_rows(np.concatenate([none, *(rows() for rows in parts)]))

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from prom3e_index.encoders.forward import Forward, Rows
 from prom3e_index.encoders.protocol import unit_rows
 from prom3e_index.errors import ModelError
 from prom3e_index.models.weights import (
@@ -115,10 +116,13 @@ class GeoClipLocation:
         net = open_network(lambda: LocationNet(scales, frequencies, hidden, width), state, path)
         self.device, self.width = device, int(width)
         self.fingerprint = fingerprint("geoclip-location", path)
-        self._net = net.to(device)
+        self.forward = Forward(net.to(device), device)
 
     def encode(self, batch: Sequence[Sequence[float]] | NDArray[Any]) -> NDArray[np.float32]:
         """Embed (n, 2) latitude, longitude in degrees; see `Encoder.encode`."""
-        places = torch.as_tensor(np.asarray(batch, np.float32).reshape(-1, 2), device=self.device)
-        with torch.inference_mode():
-            return unit_rows(self._net(places).cpu().numpy())
+        return self.begin(batch)()
+
+    def begin(self, batch: Sequence[Sequence[float]] | NDArray[Any]) -> Rows:
+        """Begin to embed; see `Encoder.begin`."""
+        rows = self.forward.begin(torch.as_tensor(np.asarray(batch, np.float32).reshape(-1, 2)))
+        return lambda: unit_rows(rows())

@@ -9,10 +9,13 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
+from prom3e_index.encoders.forward import Forward, Rows, tower_precision
 from prom3e_index.encoders.protocol import unit_rows
 from prom3e_index.errors import ModelError
 from prom3e_index.media.audio import AudioSpec
+from prom3e_index.models.device import is_card
 from prom3e_index.models.weights import (
     fingerprint,
     network_settings,
@@ -93,7 +96,6 @@ class ClapAudio:
     """The published audio tower; takes features (w, 4, frames, mels), averages the w windows."""
 
     modality = "audio"
-    batch_size = 8
 
     def __init__(self, folder: Path, spec: AudioSpec, device: str = "cpu") -> None:
         settings = read_json(folder / "config.json")
@@ -116,22 +118,36 @@ class ClapAudio:
         self.spec, self.device = spec, device
         self.width = int(model.config.projection_dim)
         self.fingerprint = fingerprint("clap-audio", path, network_settings(settings), vars(spec))
-        self._model: Any = model.to(device)
+        network: Any = model.to(device)
+
+        def embedded(features: Tensor) -> Tensor:
+            longer = torch.ones(len(features), 1, dtype=torch.bool, device=features.device)
+            out: Tensor = network(input_features=features, is_longer=longer).audio_embeds
+            return out
+
+        self.batch_size = _batch(device)
+        self.forward = Forward(embedded, device, tower_precision(device))
 
     def encode(self, batch: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
         """Embed recordings; see `Encoder.encode`."""
-        windows = torch.from_numpy(np.concatenate(list(batch)))
-        with torch.inference_mode():
-            out = torch.cat(
-                [
-                    self._model(
-                        input_features=part.to(self.device),
-                        is_longer=torch.ones(len(part), 1, dtype=torch.bool, device=self.device),
-                    ).audio_embeds.cpu()
-                    for part in windows.split(self.batch_size)
-                ]
-            ).numpy()
-        return average_windows(unit_rows(out), [len(b) for b in batch])
+        return self.begin(batch)()
+
+    def begin(self, batch: Sequence[NDArray[np.float32]]) -> Rows:
+        """Begin to embed; see `Encoder.begin`."""
+        return _begun(self.forward, batch, self.batch_size)
+
+
+def _batch(device: str) -> int:
+    """Windows of recordings per pass that suit a device."""
+    return 64 if is_card(device) else 8
+
+
+def _begun(forward: Forward, batch: Sequence[NDArray[np.float32]], size: int) -> Rows:
+    """Begin to embed the windows of recordings, `size` in one pass; gives each recording's average."""
+    windows = torch.from_numpy(np.concatenate(list(batch)))
+    parts = [forward.begin(part) for part in windows.split(size)]
+    counts = [len(b) for b in batch]
+    return lambda: average_windows(unit_rows(np.concatenate([rows() for rows in parts])), counts)
 
 
 def average_windows(rows: NDArray[np.float32], counts: list[int]) -> NDArray[np.float32]:
@@ -144,7 +160,6 @@ class LaionAudio:
     """The audio tower of a LAION-CLAP checkpoint (`*.pt`), without its text tower or the hub."""
 
     modality = "audio"
-    batch_size = 8
 
     def __init__(self, path: Path, spec: AudioSpec, device: str = "cpu") -> None:
         from prom3e_index.encoders.laion import audio_tower
@@ -153,13 +168,13 @@ class LaionAudio:
         self.spec, self.device = spec, device
         self.width = int(settings["projection_dim"])
         self.fingerprint = fingerprint("laion-clap", path, settings, vars(spec))
-        self._model = model.to(device)
+        self.batch_size = _batch(device)
+        self.forward = Forward(model.to(device), device, tower_precision(device))
 
     def encode(self, batch: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
         """Embed recordings; see `Encoder.encode`."""
-        windows = torch.from_numpy(np.concatenate(list(batch)))
-        with torch.inference_mode():
-            out = torch.cat(
-                [self._model(p.to(self.device)).cpu() for p in windows.split(self.batch_size)]
-            )
-        return average_windows(unit_rows(out.numpy()), [len(b) for b in batch])
+        return self.begin(batch)()
+
+    def begin(self, batch: Sequence[NDArray[np.float32]]) -> Rows:
+        """Begin to embed; see `Encoder.begin`."""
+        return _begun(self.forward, batch, self.batch_size)

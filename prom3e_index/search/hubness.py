@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prom3e_index.errors import InputError
+from prom3e_index.models.device import is_card
 from prom3e_index.models.folder import NO_HUBS, Model
 from prom3e_index.schema import Space
 from prom3e_index.search.score import gallery, query_rows
@@ -38,6 +39,8 @@ BANK = 384
 """Rows of a bank: 2.4 MB in a model of the default width."""
 LEAST = 20
 """A bank of fewer says nothing."""
+_CARD_ROWS = 1 << 16
+"""Gallery rows that a card compares with the bank at a time: their products take 100 MB."""
 
 
 class Bank:
@@ -55,7 +58,7 @@ class Bank:
     def __init__(self, model: Model, method: str) -> None:
         from prom3e_index.mvae.completion import infer  # torch: opening an index needs none
 
-        self._method, self._width = method, len(model.modalities)
+        self._method, self._width, self._device = method, len(model.modalities), model.device
         x, present = model.bank()
         self._queries: dict[str, dict[int, Floats]] = {t: {} for t in model.modalities}
         for i, given in enumerate(model.modalities):
@@ -110,6 +113,8 @@ class Bank:
         Returns:
             (n, m) float16, `raw_bias` less the centre; a column of a modality with fewer than 20 queries is 0.
         """
+        if is_card(self._device):
+            return self.bias_on(self._device, vectors, target, asking)
         out = np.zeros((len(vectors), self._width), np.float16)
         centre = self.centres[target]
         for at in range(0, len(vectors), rows):
@@ -118,6 +123,39 @@ class Bank:
                 if asking is None or i in asking:
                     out[at : at + rows, i] = raw_bias(queries @ part, self._method) - centre[i]
         return out
+
+    def bias_on(
+        self,
+        device: str,
+        vectors: NDArray[np.float16],
+        target: str,
+        asking: Collection[int] | None = None,
+    ) -> NDArray[np.float16]:
+        """As `bias`, by torch on a device: the same but for the last bit of half precision."""
+        import torch
+
+        out = np.zeros((len(vectors), self._width), np.float16)
+        centre = self.centres[target]
+        asked = {
+            i: torch.from_numpy(np.ascontiguousarray(q)).to(device)
+            for i, q in self._queries[target].items()
+            if asking is None or i in asking
+        }
+        for at in range(0, len(vectors), _CARD_ROWS):
+            part = torch.from_numpy(np.ascontiguousarray(vectors[at : at + _CARD_ROWS]))
+            gallery_rows = part.to(device).float().T
+            for i, queries in asked.items():
+                found = _raw_bias_of(queries @ gallery_rows, self._method)
+                out[at : at + _CARD_ROWS, i] = (found - float(centre[i])).half().cpu().numpy()
+        return out
+
+
+def _raw_bias_of(products: Any, method: str) -> Any:
+    """`raw_bias` of a tensor (b, g), on its device: (g,)."""
+    kind, strength = METHODS[method]
+    if kind == "csls":
+        return products.topk(min(int(strength), len(products)), dim=0).values.mean(0) / -2
+    return -((strength * products).logsumexp(0) - np.log(len(products))) / strength
 
 
 def bias_centres(model: Model, method: str) -> dict[str, list[float]]:
