@@ -108,7 +108,9 @@ def test_names_are_embedded_a_batch_at_a_time(monkeypatch, count):
     monkeypatch.setattr(encoder, "batch_size", 4)
     names = [f"Genus species{i}" for i in range(count)]
     tower, sizes = encoder.forward._network, []
-    monkeypatch.setattr(encoder.forward, "_network", lambda ids: sizes.append(len(ids)) or tower(ids))
+    monkeypatch.setattr(
+        encoder.forward, "_network", lambda ids: sizes.append(len(ids)) or tower(ids)
+    )
     found = encoder.encode(names)
     assert sizes == [4] * (count // 4) + ([count % 4] if count % 4 else [])
     assert found.shape == (count, encoder.width) and found.dtype == np.float32
