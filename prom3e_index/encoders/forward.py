@@ -1,9 +1,10 @@
 """Running an encoder's network on its device: at which precision, and without the device waiting for the host.
 
-On the processor everything is single precision. On a card the towers of photos, tiles, names and recordings run in
-float16 where autocast thinks it safe (layer norms, softmax and sums stay in single precision): three to six times
-faster, and ten nearest neighbours stay the same (`tests/test_half_precision.py`, `benchmarks/gpu_encoders.py`). Places
-and climates stay in single precision: their networks are small, and a place's angles need all of its digits.
+On the processor everything is single precision. On a card the towers of photos, tiles and recordings run in float16
+where autocast thinks it safe (layer norms, softmax and sums stay in single precision): several times faster, and ten
+nearest neighbours stay the same (`tests/test_half_precision.py`, `benchmarks/gpu_encoders.py`). Names, places and
+climates stay in single precision: each name is encoded once and names lie close together, a place's angles need all of
+their digits, and the networks of both are small.
 """
 
 from __future__ import annotations
@@ -21,11 +22,10 @@ from prom3e_index.models.device import is_card
 
 Rows = Callable[[], NDArray[np.float32]]
 """Waits for rows that were begun, and gives them."""
-PRECISIONS = ("float32", "float16")
 
 
 def tower_precision(device: str) -> str:
-    """Precision of a transformer's products on a device."""
+    """Precision of the products of a tower that reads media, on a device."""
     return "float16" if is_card(device) else "float32"
 
 

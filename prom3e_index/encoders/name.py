@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from prom3e_index.encoders.clip_files import open_clip_tower
-from prom3e_index.encoders.forward import Forward, Rows, tower_precision
+from prom3e_index.encoders.forward import Forward, Rows
 from prom3e_index.encoders.protocol import unit_rows
 from prom3e_index.errors import ModelError
 from prom3e_index.models.weights import fingerprint
@@ -55,7 +55,7 @@ class OpenClipText:
         self.device = device
         self.width = int(config["embed_dim"])
         self.fingerprint = fingerprint("open_clip-text", path, config)
-        self.forward = Forward(tower.to(device), device, tower_precision(device))
+        self.forward = Forward(tower.to(device), device)
         self._context = int(config["text_cfg"].get("context_length", 77))
 
     def tokens(self, batch: Sequence[str]) -> torch.Tensor:
