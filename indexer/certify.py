@@ -22,11 +22,11 @@ from numpy.typing import NDArray
 
 from prom3e_index.bundle.faiss.kinds import Wish
 from prom3e_index.bundle.faiss.operating_point import found_share, tune
-from prom3e_index.bundle.faiss.scan import exact, score_all, score_rows
+from prom3e_index.bundle.faiss.scan import exact, score_rows
 from prom3e_index.bundle.manifest import lineage
-from prom3e_index.bundle.memory_maps import release
 from prom3e_index.bundle.opened import BundleFolder
 from prom3e_index.errors import BundleError
+from prom3e_index.indexer.filtered_recall import filtered, let_go
 from prom3e_index.indexer.on_card import on_card
 from prom3e_index.indexer.plan import Progress
 from prom3e_index.models.folder import Model
@@ -36,7 +36,6 @@ from prom3e_index.search.score import query_rows
 Floats = NDArray[np.float32]
 QUERIES = 128
 FILTERED = 32
-SHARES = (0.5, 0.1, 0.01, 0.001)
 DEPTHS = (1, 10, 100)
 STALE = 0.1
 """Share of added and removed rows beyond which a certificate is made anew."""
@@ -202,13 +201,6 @@ def _close(bundle: BundleFolder, target: str) -> None:
         segment.close(target)
 
 
-def _release(bundle: BundleFolder, target: str) -> None:
-    """Let go of the pages that an exact search has read: all of the vectors."""
-    for segment in bundle.segments:
-        if segment.rows:
-            release(segment.gallery(target).vectors)
-
-
 def _measure(
     bundle: BundleFolder, true: BundleFolder, target: str, queries: Floats
 ) -> dict[str, Any]:
@@ -229,7 +221,7 @@ def _measure(
         out |= {f"p{p}_ms": round(float(np.percentile(times, p)), 3) for p in (50, 95, 99)}
         out["batch_qps"] = round(len(queries) / seconds, 1)
         truth, _, _ = true.nearest(target, queries, max(DEPTHS), exactly=True)
-        _release(true, target)
+        let_go(true, target)
         for k, scores in found.items():
             out[f"recall@{k}"] = round(float(found_share(scores, truth, k).mean()), 4)
         if after is not None and before is not None:
@@ -243,56 +235,6 @@ def _measure(
     )  # fmt: skip
     out["disk_bytes_per_row"] = round(mine / max(1, bundle.places), 1)
     out["build_seconds"] = round(sum(float(p.get("seconds", 0)) for p in points), 2)
-    return out
-
-
-def filtered(
-    bundle: BundleFolder, target: str, queries: Floats, true: BundleFolder | None = None
-) -> list[dict[str, Any]]:
-    """Recall@10 of filtered search against exact filtered search, by share of rows and how they were chosen.
-
-    Args:
-        bundle: What is measured.
-        target: Modality searched for.
-        queries: (q, width).
-        true: What is searched exactly; the bundle when None. See `on_card`.
-    """
-    true = true or bundle
-    rng = np.random.default_rng(3)
-    live = bundle.live
-    first = np.asarray(bundle.vectors(target)[live[:1]], np.float32)[0]
-    near = np.concatenate([score_all(s.vectors(target), first) for s in bundle.segments if s.rows])[
-        live
-    ]
-    order = np.argsort(-near, kind="stable")
-    out = []
-    for share in SHARES:
-        size = int(share * len(live))
-        if size < 1:
-            continue
-        for chosen in ("by chance", "near one row"):
-            some = (
-                rng.choice(len(live), size, replace=False)
-                if chosen == "by chance"
-                else order[:size]
-            )
-            rows = np.sort(live[some])
-            truth, _, _ = true.nearest(target, queries, 10, rows, exactly=True)
-            _release(true, target)
-            scores, found, path = bundle.nearest(target, queries, 10, rows)
-            k = min(10, size)
-            short = (
-                int((found[:, :k] < 0).any(axis=1).sum()) if found.shape[1] >= k else len(queries)
-            )
-            out.append(
-                {
-                    "share": share,
-                    "rows": chosen,
-                    "recall@10": round(float(found_share(scores, truth, k).mean()), 4),
-                    "short": short,
-                    "path": path,
-                }
-            )
     return out
 
 

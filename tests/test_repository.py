@@ -24,7 +24,7 @@ SHIPPED = sorted(
 # A layer may import itself and what stands after it; a module has the layer of its longest name here.
 LAYERS = [
     "cli", "indexer", "training", "evaluation", "diversity", "maps", "exports", "show", "search", "bundle", "models",
-    "confidence", "mvae", "encoders", "models.weights", "grid", "media", "policy", "tables", "policy.columns", "world",
+    "confidence", "mvae", "encoders", "models.weights", "models.device", "grid", "media", "policy", "tables", "policy.columns", "world",
     "schema", "licences", "errors",
 ]  # fmt: skip
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,13 +18,13 @@ from prom3e_index.tables.npz_members import Npz
 from prom3e_index.tables.pickled import read_array_dict
 from prom3e_index.tables.piped import settled
 from prom3e_index.tables.source import readable
+from prom3e_index.tables.unit_blocks import Pair, scaled
 
 MULTINAT_COLUMNS = ("image", "sat", "loc", "env", "text", "audio", "sound")
 INVENTED = "ids_invented"
 """An array of an `.npz`: whether its ids were made up, so that they name no observation of another file."""
 
 Cells = dict[str, list[Any]]
-Pair = tuple[NDArray[np.float32], NDArray[np.bool_]]
 
 
 @dataclass(frozen=True)
@@ -76,8 +74,8 @@ class Embeddings(ABC):
             TableError: Values that are not numbers; names the row.
         """
         at = 0
-        scaled = _scaled(self._vectors(rows))
-        for (x, present), cells in zip(scaled, self.cells(rows), strict=True):
+        blocks = scaled(self._vectors(rows))
+        for (x, present), cells in zip(blocks, self.cells(rows), strict=True):
             n = len(x)
             ids = (
                 [str(v) for v in cells[self.id_column]]
@@ -87,31 +85,6 @@ class Embeddings(ABC):
             metadata = {k: v for k, v in cells.items() if k != self.id_column}
             yield EmbeddingBatch(x, present, ids, metadata)
             at += n
-
-
-def _scaled(stored: Iterator[Pair]) -> Iterator[Pair]:
-    """Blocks as they are stored, in order, scaled to unit rows in single precision by threads that work ahead.
-
-    Raises:
-        TableError: Values that are not numbers, once their block is reached.
-    """
-    threads = ThreadPoolExecutor(_AHEAD, "scale")
-    waiting: deque[Future[Pair]] = deque()
-    at = 0
-    try:
-        for x, present in stored:
-            waiting.append(threads.submit(_unit_pair, x, present, at))
-            at += len(x)
-            if len(waiting) > _AHEAD:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    finally:
-        threads.shutdown(cancel_futures=True)
-
-
-def _unit_pair(x: NDArray[Any], present: NDArray[np.bool_], first: int) -> Pair:
-    return _unit(np.asarray(x, np.float32), present, first), present
 
 
 def open_embeddings(path: Path, format: str, modalities: tuple[str, ...], width: int) -> Embeddings:
@@ -144,28 +117,6 @@ def read_embeddings(
 ) -> Iterator[EmbeddingBatch]:
     """Read embeddings in batches of `rows`, scaled to unit rows; see `open_embeddings`."""
     yield from open_embeddings(path, format, modalities, width).batches(rows)
-
-
-_AHEAD = 3
-"""Blocks that are scaled at once."""
-_SHORTEST = 1e-30
-
-
-def _unit(x: NDArray[np.float32], present: NDArray[np.bool_], first: int) -> NDArray[np.float32]:
-    norm = np.sqrt(np.einsum("nmd,nmd->nm", x, x, dtype=np.float64))
-    bad = present & ~np.isfinite(norm)
-    if bad.any():
-        row = int(np.argwhere(bad)[0][0]) + first
-        raise TableError(f"Row {row} holds values that are not numbers (NaN or infinite).")
-    far = present & (norm != 0) & ~((norm > _SHORTEST) & (norm < 1 / _SHORTEST))
-    if far.any():
-        row, i = (int(v) for v in np.argwhere(far)[0])
-        raise TableError(
-            f"Row {row + first} has an embedding of length {norm[row, i]:.1e}; single precision scales lengths "
-            f"between {_SHORTEST:g} and {1 / _SHORTEST:g} to 1."
-        )
-    scale = np.where(norm > 0, norm, 1).astype(np.float32)
-    return np.divide(x, scale[:, :, None], out=np.zeros_like(x), where=present[:, :, None])
 
 
 def _numbers(path: Path, name: str, dtype: np.dtype[Any]) -> None:
