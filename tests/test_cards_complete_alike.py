@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import torch
 
 from prom3e_index.bundle.opened import BundleFolder
 from prom3e_index.indexer import complete, on_card, own_answers
@@ -161,16 +160,3 @@ def test_rows_are_written_where_they_belong_whatever_the_order(tmp_path, n):
             file.write(at, x[at : at + 2])
         file.settle()
     assert np.array_equal(np.load(tmp_path / "x.npy"), x)
-
-
-def test_tokens_beyond_their_bound_lie_on_the_processor(model, monkeypatch):
-    from prom3e_index.mvae import class_tokens
-
-    x, present = halves(9, seed=3)
-    args = (model.mvae, torch.from_numpy(x.astype(np.float32)), torch.from_numpy(present), "cpu")
-    with torch.inference_mode():
-        held = class_tokens.Tokens(*args)
-        monkeypatch.setattr(class_tokens, "_HELD_BYTES", 0)
-        apart = class_tokens.Tokens(*args)
-        rows, shown = torch.arange(9), torch.from_numpy(present)
-        assert torch.equal(held.posterior(rows, shown).mean, apart.posterior(rows, shown).mean)
