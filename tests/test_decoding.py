@@ -22,6 +22,9 @@ from prom3e_index.media.pool import DecodePool, Task
 SQUARE = {"resize": 32, "crop": 32}
 
 
+pytestmark = pytest.mark.usefixtures("own_decoders")
+
+
 def decode(*tasks: Task, command: list[str] | None = None, timeout_s: float = 60):
     with DecodePool(1, timeout_s, command) as pool:
         return [result for _, result in pool.map([(t, t) for t in tasks])]
