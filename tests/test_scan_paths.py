@@ -169,3 +169,29 @@ def test_the_loops_compile_where_nothing_can_be_written(tmp_path):
     )  # fmt: skip
     assert out == "[1.0, 2.0, 3.0, 4.0] NullCache"
     assert not list(tmp_path.iterdir())
+
+
+def test_loops_on_several_threads_give_what_one_gives():
+    """In a process of its own: the suite's have one thread each, as OMP_NUM_THREADS says."""
+    out = run(
+        """
+        import numpy as np, numba
+        from prom3e_index.bundle.faiss import compiled
+        rng = np.random.default_rng(0)
+        bits, rows = rng.normal(size=(5000, 48)).astype(np.float16).view(np.uint16), rng.permutation(5000)
+        q = rng.normal(size=(3, 48)).astype(np.float32)
+        found = []
+        for dots, refine in ((compiled.dots, compiled.refine), (compiled.dots_parallel, compiled.refine_parallel)):
+            out = np.empty(5000, np.float32)
+            dots(bits, rows, q[0], out)
+            scores, kept = np.full((3, 20), -np.inf, np.float32), np.full((3, 20), -1, np.int64)
+            refine(bits, q, np.stack([rows] * 3), scores, kept)
+            found.append((out, scores, kept))
+        wide = np.empty((5000, 48), np.float32)
+        compiled.widen(bits, rows, wide)
+        same = [np.array_equal(a, b) for a, b in zip(*found)]
+        print(numba.get_num_threads(), same, np.array_equal(wide, bits.view(np.float16)[rows].astype(np.float32)))
+        """,
+        OMP_NUM_THREADS="2", NUMBA_NUM_THREADS="2",
+    )  # fmt: skip
+    assert out == "2 [True, True, True] True"
