@@ -122,8 +122,6 @@ def doctor(
         "transformers",
         "laion-clap",
         "geoclip",
-        "faiss-gpu",
-        "faiss-cpu",
         "duckdb",
         "pyarrow",
         "numpy",
@@ -139,6 +137,10 @@ def doctor(
     import faiss
     import torch
 
+    from prom3e_index.models.libraries import faiss_said
+
+    for line in faiss_said():
+        say(line)
     gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
     say(f"GPU: {', '.join(gpus) or 'none'}; FAISS sees {faiss.get_num_gpus()}")
     from prom3e_index.models.hub_cache import lock_file, pinned

@@ -69,8 +69,18 @@ def rewrite(
         **{k: first[k] for k in ("beside", "built_media") if k in first},
         **_other_folders(bundle.manifest["segments"]),
         "counts": counts,
+        "precision": _precision(bundle.manifest["segments"]),
         "index": write_indexes(stage, bundle.modalities, wish, progress),
     }
+
+
+def _precision(entries: list[dict[str, Any]]) -> dict[str, str]:
+    """At which precision each encoder ran for the rows of some segments; several are told side by side."""
+    out: dict[str, set[str]] = {}
+    for entry in entries:
+        for modality, precision in entry.get("precision", {}).items():
+            out.setdefault(modality, set()).update(str(precision).split(" and "))
+    return {m: " and ".join(sorted(found)) for m, found in out.items()}
 
 
 def _other_folders(entries: list[dict[str, Any]]) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from prom3e_index.indexer.statistics import write_statistics
 from prom3e_index.indexer.store import ENCODED
 from prom3e_index.models.folder import NO_HUBS, Model
 from prom3e_index.mvae.completion import hidden_width
+from prom3e_index.tables import EMBEDDINGS
 
 
 def kept_rows(work: Path, model: Model, n: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
@@ -75,8 +76,21 @@ def write_segment(
         "rows": len(kept),
         "media": facts["media"],
         "counts": counts,
+        "precision": {} if facts["format"] in EMBEDDINGS else _precision(model, progress),
         "index": write_indexes(folder, model.modalities, wish, progress, model.device),
     }
+
+
+def _precision(model: Model, progress: Progress) -> dict[str, str]:
+    """At which precision each encoder ran; rows that had to be made again in single precision are told of."""
+    encoders = {m: model.encoder(m).forward for m in model.settings.get("encoder", {})}
+    for modality, forward in encoders.items():
+        if forward.again:
+            rows = f"{forward.again:,} rows of {modality}"
+            progress(
+                f"{rows} were no numbers in {forward.precision}; made again in float32", 0, None
+            )
+    return {m: f.precision for m, f in encoders.items()}
 
 
 def write_indexes(
