@@ -248,3 +248,15 @@ def test_one_cell_and_no_records(community, tmp_path):
         diversity(DiversityConfig(str(write(tmp_path / "none.csv", [])), tmp_path / "e"))
     with pytest.raises(InputError, match="exists; name another folder"):
         diversity(DiversityConfig(str(community), tmp_path / "d"))
+
+
+def test_a_record_on_the_southern_side_of_its_box_counts(tmp_path):
+    """Places in whole degrees, without a region: a cell does not hold its southern side, so the box begins below."""
+    table = write(
+        tmp_path / "t.csv", [("Pica pica", 48, 16), ("Corvus corax", 48, 16), ("Pica pica", 50, 17)]
+    )
+    told = diversity(
+        DiversityConfig(str(table), tmp_path / "o", cells="1deg", mask="none", rarefy=2)
+    )
+
+    assert told["records"] == 3 and told["cells_with_records"] == 2 and not told["left_out"]

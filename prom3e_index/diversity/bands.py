@@ -82,8 +82,8 @@ def measure(tally: Tally, m: int, with_chao1: bool) -> tuple[list[Measured], dic
         most = int(counts.n.max())
         remedy = f", or --rarefy {most}" if most > 1 else ""
         raise InputError(
-            f"No cell has {m} records to be rarefied to; the most that one has is {most}, of {len(tally.cells):,} "
-            f"cells with records. Take larger cells{remedy}."
+            f"No cell has {m} records to be rarefied to; the most that one has is {most}, in "
+            f"{len(tally.cells):,} cell{'s' * (len(tally.cells) != 1)} with records. Take larger cells{remedy}."
         )
     told: dict[str, Any] = {"rarefied_to": m, "cells_rarefied": int(np.isfinite(richness).sum())}
     bands = [Measured(f"rarefied_{m}", f"species expected among {m} records", richness, "species")]

@@ -236,9 +236,10 @@ def _box_around(found: Occurrences) -> str:
             f"No record of {found.source} has a place that is told{f' ({why})' if why else ''}."
         )
     lat, lon = found.latitude[known], found.longitude[known]
-    west, south = math.floor(lon.min()), math.floor(lat.min())
+    west = math.floor(lon.min())
+    south = math.ceil(lat.min()) - 1  # cells hold their northern side, not their southern one
     east, north = math.floor(lon.max()) + 1, math.floor(lat.max()) + 1
-    return f"{west},{south},{min(east, 180)},{min(north, 90)}"
+    return f"{west},{max(south, -90)},{min(east, 180)},{min(north, 90)}"
 
 
 def _sigma(config: DiversityConfig, grid: Grid) -> float | None:
