@@ -26,6 +26,7 @@ from prom3e_index.training.stage_two.draws import DRAWS
 from prom3e_index.training.stage_two.recipe import Recipe
 from prom3e_index.training.stage_two.record import Record
 from prom3e_index.training.stage_two.resident import settle, too_large
+from prom3e_index.training.stage_two.room import bytes_needed, said
 from prom3e_index.training.stage_two.sets import EmbeddingSet
 from prom3e_index.training.stage_two.step import Step
 from prom3e_index.training.stage_two.steps import Steps
@@ -168,6 +169,12 @@ def train_mvae(
     total = order.steps
     wait = max(1, total // LINES)
     validations = order.validations()
+    if me.first and here.at < order.steps:
+        largest = max(range(len(resident)), key=lambda i: order.widths[i])
+        width = order.widths[largest] // me.count
+        need = bytes_needed(step_of, resident[largest], recipe, width, averaged is not None)
+        need += sum(r.bytes for i, r in enumerate(resident) if i != largest)
+        report(here.at, order.steps, said(need, me.device))
     rows_done, saved_at, began = 0, time.monotonic(), time.monotonic()
     note = ""
 

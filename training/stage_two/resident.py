@@ -51,6 +51,16 @@ class Resident:
         self.duplicates = given.duplicates().to(device) if recipe.negatives != "all" else None
         self.species = given.species_numbers().to(device) if recipe.negatives == "species" else None
 
+    def tensors(self) -> list[Tensor]:
+        """All that is kept on the device."""
+        every = (self.x, self.present, self.duplicates, self.species)
+        return [t for t in every if t is not None]
+
+    @property
+    def bytes(self) -> int:
+        """What it takes there."""
+        return sum(t.numel() * t.element_size() for t in self.tensors())
+
     def batch(
         self,
         rows: Tensor,

@@ -85,6 +85,10 @@ class Step(nn.Module):
 
     def forward(self, batch: Batch) -> Terms:
         """Loss of a batch; see `Terms`."""
+        return self.losses(batch)
+
+    def losses(self, batch: Batch) -> Terms:
+        """What `forward` gives."""
         recipe, model = self.recipe, self.model
         prior, decoded, mean, rest = (self._packed if batch.slots is not None else self._fixed)(
             batch
