@@ -21,7 +21,8 @@ import numpy as np
 
 from prom3e_index.grid.grid import Grid
 from prom3e_index.maps.assess import average_precision, distance_scores
-from prom3e_index.maps.run import MapConfig, make_map, places_of
+from prom3e_index.maps.places_of import places_of
+from prom3e_index.maps.run import MapConfig, make_map
 from prom3e_index.search.query import Query
 from prom3e_index.search.run import Bundle
 from prom3e_index.world import planet, write_world

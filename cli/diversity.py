@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from prom3e_index.cli.options import Climate, Device, Hub, Seed, TableOptions, grouped
+from prom3e_index.cli.reading import of_table
 from prom3e_index.cli.screen import plural, progress, say
 
 
@@ -93,16 +94,9 @@ def diversity(
     from prom3e_index.diversity.run import DiversityConfig
     from prom3e_index.diversity.run import diversity as run
 
-    table = {
-        "columns": options.columns,
-        "format": options.table_format,
-        "media": options.media,
-        "allow_outside": options.allow_outside,
-        "encoding": options.encoding,
-    }
     config = DiversityConfig(
         source, output, region, grid, crs, like, mask, climate, unit, rarefy, smooth, chao1, paper,
-        model, hub, device, samples, assign, seed, overwrite, {k: v for k, v in table.items() if v},
+        model, hub, device, samples, assign, seed, overwrite, of_table(options),
     )  # fmt: skip
     with progress() as show:
         told = run(config, show)

@@ -7,17 +7,25 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from prom3e_index.cli.options import DEFAULT_INDEX, Device, Hub, Index, OtherModel
+from prom3e_index.cli.options import (
+    DEFAULT_INDEX,
+    Device,
+    Hub,
+    Index,
+    OtherModel,
+    TableOptions,
+    grouped,
+)
 from prom3e_index.errors import InputError
 
 if TYPE_CHECKING:
-    from prom3e_index.grid.grid import Grid
-    from prom3e_index.maps.records import RecordsConfig
-    from prom3e_index.models.folder import Model
+    pass
 
 
+@grouped
 def map_(
     index: Index = DEFAULT_INDEX,
+    *,
     image: Annotated[
         list[Path],
         typer.Option("--image", "--photo", help="Photo to ask with; several are averaged."),
@@ -105,6 +113,14 @@ def map_(
             "--climate", help="Climate raster, so that cells have a climate besides a place."
         ),
     ] = None,
+    tiles: Annotated[
+        Path | None,
+        typer.Option(
+            "--tiles",
+            help="Folder of satellite tiles, so that cells have one: georeferenced, or named ID_LATITUDE_LONGITUDE.png "
+            "or by a cell's code.",
+        ),
+    ] = None,
     space: Annotated[
         str | None,
         typer.Option(
@@ -119,6 +135,14 @@ def map_(
             help="As the paper's maps: the query's own embedding with what each cell is completed to.",
         ),
     ] = False,
+    expected_error: Annotated[
+        bool | None,
+        typer.Option(
+            "--expected-error/--no-expected-error",
+            help="Ask the index for the error that is expected at each cell, where it is calibrated; of up to 20,000 "
+            "cells it is asked anyway.",
+        ),
+    ] = None,
     validate: Annotated[
         str | None,
         typer.Option(
@@ -141,20 +165,23 @@ def map_(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the map in that folder.")
     ] = False,
+    options: TableOptions,
     model: OtherModel = None,
     hub: Hub = None,
     device: Device = "cpu",
 ) -> None:
     """Map where a photo, sound, name or taxon may live, as GeoTIFF, picture and JSON; no probability."""
+    from prom3e_index.cli.mapping import from_records, of_model, say_of
     from prom3e_index.cli.query import climate_values, one_or_all
-    from prom3e_index.cli.screen import progress, say
+    from prom3e_index.cli.reading import of_table
+    from prom3e_index.cli.screen import progress
     from prom3e_index.cli.stdin import piped
     from prom3e_index.grid.grid import Grid
     from prom3e_index.maps.files import write_map
     from prom3e_index.maps.records import RecordsConfig
     from prom3e_index.maps.run import MapConfig, make_map
     from prom3e_index.maps.spaces import maps_space
-    from prom3e_index.maps.validate import validated
+    from prom3e_index.maps.validate import OWN, validated
     from prom3e_index.models.folder import Model
     from prom3e_index.search.query import Query
     from prom3e_index.search.run import Bundle
@@ -163,6 +190,11 @@ def map_(
         raise InputError(f"{output} exists; name another folder with -o, or give --overwrite.")
     if paper and space is not None:
         raise InputError(f"--paper is a space of its own; leave out --space {space}.")
+    table = of_table(options)
+    if table and records is None and validate in (None, OWN):
+        raise InputError(
+            f"{', '.join(options.given())} says how a table is read: that of --records or of --validate TABLE."
+        )
     asked = [*image, *sat, *audio, *text, *(v for v in (location, env) if v is not None)]
     of_index = {
         "--space": space,
@@ -171,6 +203,8 @@ def map_(
         "--validate-taxon": validate_taxon,
         "--cache": cache,
         "--no-cache": no_cache,
+        "--tiles": tiles,
+        "--expected-error": expected_error,
     }
     if components is not None:
         without = {
@@ -186,16 +220,16 @@ def map_(
             )
         cells = Grid.like(like) if like is not None else Grid.of(region or "world", grid, crs)
         opened = Model.open(model, hub=hub, device=device)
-        _of_model(opened, components, cells, mask, samples, output, overwrite)
+        of_model(opened, components, cells, mask, samples, output, overwrite)
         return
     if records is not None:
         _refuse("--records maps --taxon from records alone", asked, of_index)
         if taxon is None:
             raise InputError("--records needs --taxon NAME: which taxon of them is mapped.")
-        _from_records(
+        from_records(
             RecordsConfig(
                 records, taxon, model or "geoclip", region, grid, crs, like, samples, mask, climate, threshold,
-                hub=hub, device=device,
+                hub=hub, device=device, table=table,
             ),
             output,
             overwrite,
@@ -207,7 +241,7 @@ def map_(
         raise InputError("--validate-taxon goes with --validate TABLE.")
     config = MapConfig(
         region=region or "world", cells=grid, crs=crs, like=like, samples=samples, mask=mask, climate=climate,
-        paper=paper, cache=cache, keep=not no_cache,
+        tiles=tiles, expected_error=expected_error, paper=paper, cache=cache, keep=not no_cache,
     )  # fmt: skip
     with piped([*image, *sat, *audio]) as files, Bundle.open(index) as bundle, progress() as show:
         given = iter(files)
@@ -229,24 +263,9 @@ def map_(
         mapped = make_map(bundle, query, config, taxon, show)
         judged = None
         if validate is not None:
-            judged = validated(bundle, mapped, validate, validate_taxon)
+            judged = validated(bundle, mapped, validate, validate_taxon, table=table)
         facts = write_map(output, bundle, opened, mapped, judged, overwrite)
-    spread = facts["similarity"]
-    say(
-        f"{output}: {facts['query']}, {facts['cells']:,} cells of {facts['grid']['name']}; similarity "
-        f"{spread['lowest']:.2f} to {spread['highest']:.2f}, which is no probability"
-    )
-    if judged is not None:
-        for line in _judged(judged):
-            say(f"  {line}")
-    say(
-        f"  {facts['extrapolated_share']:.0%} of the cells lie beyond what the index's observations know",
-        err=True,
-    )
-    if facts["means_nothing"]:
-        from prom3e_index.search.meaning import MEANINGLESS
-
-        say(f"  {MEANINGLESS}", err=True)
+    say_of(output, facts, judged)
 
 
 def _refuse(way: str, asked: list[Any], others: dict[str, Any]) -> None:
@@ -255,60 +274,3 @@ def _refuse(way: str, asked: list[Any], others: dict[str, Any]) -> None:
     given += [name for name, value in others.items() if value not in (None, False)]
     if given:
         raise InputError(f"{way}; leave {', '.join(given)} out.")
-
-
-def _from_records(config: RecordsConfig, output: Path, overwrite: bool) -> None:
-    from prom3e_index.cli.screen import progress, say
-    from prom3e_index.maps.records import map_of_records
-    from prom3e_index.maps.records_files import write_records_map
-    from prom3e_index.maps.records_fit import summary
-
-    with progress() as show:
-        made = map_of_records(config, show)
-        facts = write_records_map(output, made, overwrite)
-    say(
-        f"{output}: {facts['taxon']}, {facts['presence_cells']:,} cells with records against "
-        f"{facts['target_group'] or 'uniform cells'}, {facts['cells']:,} cells of {facts['grid']['name']}; relative "
-        "suitability, which is no probability"
-    )
-    for line in summary(made.facts["validation"]):
-        say(f"  {'; '.join(line)}")
-    say(f"  {facts['honest']}")
-    for reason, n in facts["left_out"].items():
-        say(f"  left out {n:,}: {reason}", err=True)
-
-
-def _of_model(
-    model: Model, what: str, grid: Grid, kind: str, samples: int, output: Path, overwrite: bool
-) -> None:
-    from prom3e_index.cli.screen import progress, say
-    from prom3e_index.evaluation.probe.representations import known_representation, of_places
-    from prom3e_index.grid.masks import PLANET, mask_of
-    from prom3e_index.maps.cell_places import embed_cells
-    from prom3e_index.maps.components import write_components
-
-    known_representation(model, what)
-    mask = mask_of(grid, PLANET if model.planet and kind == "land" else kind)
-    with progress() as show:
-        at = embed_cells(model.encoder("loc"), grid, mask.cells, samples, show)
-        values = of_places(model, at, what)
-        facts = write_components(
-            output, grid, mask, values, model, what, samples=samples, overwrite=overwrite
-        )
-    say(
-        f"{output}: three independent components of {what} of {model.name}, {facts['cells']:,} cells of "
-        f"{facts['grid']['name']}; colours have no unit"
-    )
-
-
-def _judged(found: dict[str, Any]) -> list[str]:
-    """What a validation found, in lines."""
-    block, random, curve = found["auc_by_blocks"], found["auc_by_random_folds"], found["boyce"]
-    lines = [
-        f"judged by {found['presences']:,} records of {found['taxon']}, {found['background_records']:,} of other taxa",
-        f"average precision {found['average_precision']:.3f} (by chance {found['average_precision_by_chance']:.3f}); "
-        f"Boyce {curve['index']:+.2f} ({curve['low']:+.2f} to {curve['high']:+.2f})",
-        f"AUC in blocks of 5 degrees {block['map']:.3f}, distance alone {block['distance_alone']:.3f}; in random folds "
-        f"{random['map']:.3f}, distance alone {random['distance_alone']:.3f}, which flatters",
-    ]
-    return [*lines, *([curve["warning"]] if curve["warning"] else [])]

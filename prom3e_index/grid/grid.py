@@ -17,6 +17,7 @@ from prom3e_index.errors import InputError
 from prom3e_index.grid import hexagons
 from prom3e_index.grid.area import boxes_km2, quadrilaterals_km2
 from prom3e_index.grid.cells import DEGREES, EARTH_M, EASE, Cells, crs_name, crs_of, is_equal_area
+from prom3e_index.grid.codes import codes_of
 from prom3e_index.grid.like import lattice_of
 from prom3e_index.grid.outlines import wrapped
 from prom3e_index.grid.projection import Projection
@@ -290,18 +291,9 @@ class Grid:
         return np.where(pixels >= 0, values[..., pixels], nothing).reshape(shape)
 
     def codes(self, cells: Ints | None = None) -> list[str]:
-        """Names of cells, the same in every map with such cells: H3's digits, `25kmE12N-3`, `0.1degE12N3`.
-
-        Numbers are steps of the lattice from its origin to the south-western corner.
-        """
+        """Names of cells, the same in every map with such cells; see `codes.codes_of`."""
         which = np.arange(len(self)) if cells is None else np.asarray(cells, np.int64)
-        if self.hexagons is not None:
-            return hexagons.names(self.hexagons[which])
-        row, column = np.divmod(which, self.shape[1])
-        a, _, c, _, e, f = self.affine
-        east, north = np.round(c / a).astype(int) + column, np.round(f / -e).astype(int) - row - 1
-        own = self.name.split(" on ")[0]
-        return [f"{own}E{x}N{y}" for x, y in zip(east.tolist(), north.tolist(), strict=True)]
+        return codes_of(self, which)
 
     def said(self) -> dict[str, Any]:
         """What it is, as plain values."""

@@ -1,4 +1,4 @@
-"""Cells as a location encoder sees them: the mean of places spread over each, since one place is not like 25 km."""
+"""Cells as an encoder sees them: the mean of what lies within each, since one place is not like 25 km."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from prom3e_index.encoders.protocol import unit_rows
 from prom3e_index.errors import InputError
 
+Floats = NDArray[np.float32]
 _AT_ONCE = 4096
 
 
@@ -20,7 +21,7 @@ def embed_cells(
     cells: NDArray[np.int64],
     samples: int = 4,
     progress: Callable[[str, int, int | None], None] = lambda s, d, t: None,
-) -> NDArray[np.float32]:
+) -> Floats:
     """Embeddings of cells, (k, d) unit rows: of the mean of the embeddings of places within each.
 
     Args:
@@ -36,14 +37,37 @@ def embed_cells(
     out = np.zeros((len(cells), encoder.width), np.float32)
     step = max(1, _AT_ONCE // samples)
     for at in range(0, len(cells), step):
-        part = cells[at : at + step]
-        lat, lon = grid.sub_points(part, samples)
+        lat, lon = grid.sub_points(cells[at : at + step], samples)
         known = np.isfinite(lat) & np.isfinite(lon)
         if not known.any(axis=1).all():
             raise InputError(f"A cell of {grid.name} has no place on Earth.")
-        places = np.stack([lat[known], lon[known]], axis=1).astype(np.float32)
-        found = np.zeros((*lat.shape, encoder.width), np.float32)
-        found[known] = encoder.encode(places)
-        out[at : at + step] = unit_rows(found.sum(axis=1))
+        out[at : at + step] = mean_of_cells(encoder, np.stack([lat[known], lon[known]], 1), known)
         progress("cells", min(len(cells), at + step), len(cells))
     return out
+
+
+def mean_of_cells(encoder: Any, items: NDArray[Any], known: NDArray[np.bool_]) -> Floats:
+    """Unit means (n, d) of the embeddings of what each cell holds; a cell that holds nothing is 0.
+
+    Args:
+        encoder: Of the items.
+        items: (k, …) of all cells, cell by cell.
+        known: (n, s) of which sub-points there is one, k in all.
+    """
+    out = np.zeros((len(known), encoder.width), np.float32)
+    step = max(1, _AT_ONCE // max(known.shape[1], 1))
+    first = np.concatenate([[0], np.cumsum(known.sum(1))])
+    for at in range(0, len(known), step):
+        here = known[at : at + step]
+        some = items[first[at] : first[min(at + step, len(known))]]
+        found = np.zeros((*here.shape, encoder.width), np.float32)
+        found[here] = encoded(encoder, np.asarray(some, np.float32))
+        out[at : at + step] = unit_rows(found.sum(1))
+    return out
+
+
+def encoded(encoder: Any, items: Any) -> Floats:
+    """Embeddings of items, as many at once as suit the encoder."""
+    step = encoder.batch_size
+    parts = [encoder.encode(items[at : at + step]) for at in range(0, len(items), step)]
+    return np.concatenate(parts) if parts else np.zeros((0, encoder.width), np.float32)

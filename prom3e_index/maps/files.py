@@ -13,8 +13,10 @@ from prom3e_index.bundle.filters import Filter
 from prom3e_index.grid.picture import write_picture
 from prom3e_index.grid.write import whole_folder, write_json, write_raster
 from prom3e_index.licences import code_of, roll_up
+from prom3e_index.maps.beside import FAR
 from prom3e_index.maps.odmap import odmap
-from prom3e_index.maps.run import FAR, Mapped, of_planet, places_of
+from prom3e_index.maps.places_of import places_of
+from prom3e_index.maps.run import Mapped, of_planet
 from prom3e_index.search.meaning import MEANINGLESS, means_nothing
 
 if TYPE_CHECKING:
@@ -78,7 +80,7 @@ def said(bundle: Bundle, model: Model, mapped: Mapped) -> dict[str, Any]:
     """What a map is, as plain values."""
     question, config = mapped.question, mapped.config
     policy = bundle.manifest.get("policy") or {}
-    shown = ["loc", *(["env"] if config.climate is not None else [])]
+    shown = mapped.gallery.modalities
     return {
         "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "software": f"prom3e-index {__version__}",
@@ -100,7 +102,7 @@ def said(bundle: Bundle, model: Model, mapped: Mapped) -> dict[str, Any]:
         },
         "means_nothing": means_nothing(bundle),
         "sigma_spearman_with_error": model.sigma_spearman,
-        "cells_show": shown,
+        "cells_show": list(shown),
         "sub_points": config.samples if mapped.grid.hexagons is None or config.samples == 1 else 7,
         "climate": None if config.climate is None else config.climate.name,
         "grid": mapped.grid.said(),

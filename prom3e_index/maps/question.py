@@ -14,6 +14,8 @@ from prom3e_index.bundle.filters import Filter
 from prom3e_index.errors import InputError
 from prom3e_index.maps.allowed import Allowed, Names, finest, names_of_taxon
 from prom3e_index.maps.cells import PLACE
+from prom3e_index.maps.places_of import open_place
+from prom3e_index.maps.spaces import taxon_gamma
 from prom3e_index.models.mixing import Weights
 from prom3e_index.schema import RANKS, set_key
 from prom3e_index.search.asked_vector import asked_vector
@@ -26,8 +28,6 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float32]
 LIKELY = 50
 """First hits whose taxa may be meant by a query without a name."""
-OPEN_PLACE = "latitude IS NOT NULL AND NOT coalesce(obscured, false)"
-"""Rows whose places are told as they are."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,7 +125,10 @@ def taxon_weights(model: Model, query: Query) -> Weights:
     """γ of a taxon's observations: as asked, else as the model's maps say, else its default."""
     default = model.weights((), PLACE)
     gamma = {"encoder": 0.0, "reconstructed": 0.0, "hidden": 1.0}.get(query.space, query.gamma)
-    return Weights(0.0, default.gamma if gamma is None else gamma, default.epsilon)
+    if gamma is None:
+        chosen = taxon_gamma(model)
+        gamma = default.gamma if chosen is None else chosen
+    return Weights(0.0, gamma, default.epsilon)
 
 
 def prototype(bundle: Bundle, rows: NDArray[np.int64], weights: Weights) -> Floats:
@@ -149,14 +152,8 @@ def _names(bundle: Bundle, name: str) -> list[Names]:
 
 def taxon_rows(bundle: Bundle, taxon: str) -> NDArray[np.int64]:
     """Rows of a taxon whose places are told, ascending."""
-    found = bundle.eligible(Filter(taxon=taxon, where=_open(bundle)))
+    found = bundle.eligible(Filter(taxon=taxon, where=open_place(bundle)))
     return np.zeros(0, np.int64) if found is None else np.asarray(found, np.int64)
-
-
-def _open(bundle: Bundle) -> str:
-    """As `OPEN_PLACE`; where the index knows levels, without those that are hidden."""
-    own = " AND place_level IS NULL" if "place_level" in bundle.columns else ""
-    return OPEN_PLACE + own
 
 
 def _likely(bundle: Bundle, query: Query) -> Sequence[Names]:

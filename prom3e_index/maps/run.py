@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,22 +16,21 @@ from prom3e_index.grid.grid import Grid
 from prom3e_index.grid.masks import PLANET, Mask, mask_of
 from prom3e_index.grid.write import Band
 from prom3e_index.maps.allowed import refuse_too_fine
-from prom3e_index.maps.cells import PLACE, CellGallery, Show, cache_folder
-from prom3e_index.maps.question import OPEN_PLACE, Question, question_of
-from prom3e_index.maps.surface import Nearness, hybrid_scores, mess, paper_scores, percentile
+from prom3e_index.maps.beside import FAR, Held, extrapolation_of
+from prom3e_index.maps.cell_answers import ExpectedError, expected_error
+from prom3e_index.maps.cell_tiles import SAT, Tiles
+from prom3e_index.maps.cells import CellGallery, Show, cache_folder
+from prom3e_index.maps.places_of import open_place, places_of
+from prom3e_index.maps.question import Question, question_of
+from prom3e_index.maps.surface import hybrid_scores, paper_scores, percentile
 from prom3e_index.media.climate import ClimateRaster
 
 if TYPE_CHECKING:
+    from prom3e_index.models.folder import Model
     from prom3e_index.search.query import Query
     from prom3e_index.search.run import Bundle
 
 Floats = NDArray[np.float64]
-MOST_CELLS = 4_000_000
-"""Cells of a map inside its mask: as many are scored in a quarter of an hour."""
-_MOST_KNOWN = 4000
-"""Observations that cells are compared with for extrapolation; of more a fixed part is drawn."""
-FAR = 95.0
-"""Percentile of nearness above which a cell counts as extrapolated."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,9 @@ class MapConfig:
         samples: Sub-points of a cell; their embeddings are averaged, since the encoder changes within a cell.
         mask: See `mask_of`.
         climate: Raster that gives cells a climate, as well as a place.
+        tiles: Folder of satellite tiles that give cells one; see `Tiles.read`.
+        expected_error: Whether each cell asks the index for the error that is expected there; as their number allows
+            when None.
         paper: Cosine of the query's own embedding with each cell's reconstruction of it.
         cache: Folder where cells are kept; the user's cache when None.
         keep: Whether they are kept at all.
@@ -57,6 +60,8 @@ class MapConfig:
     samples: int = 4
     mask: str = "land"
     climate: Path | None = None
+    tiles: Path | None = None
+    expected_error: bool | None = None
     paper: bool = False
     cache: Path | None = None
     keep: bool = True
@@ -109,7 +114,7 @@ def make_map(
 
     Raises:
         InputError: Nothing or too much is asked; a region, grid or mask that is none; cells finer than the policy
-            allows, with the finest; too many cells.
+            allows, with the finest.
         MismatchError, ModelError: The model is not the index's.
     """
     if config.paper and taxon is not None:
@@ -124,34 +129,108 @@ def make_map(
         climate = ClimateRaster.open(
             config.climate, int(getattr(model.encoder("env"), "inputs", 20))
         )
+    if config.tiles is not None and SAT not in model.modalities:
+        raise InputError(f"Model {model.name} knows no satellite tiles; leave out --tiles.")
     grid = _grid(config)
     question = question_of(bundle, model, query, taxon)
     refuse_too_fine(grid, question.allowed)
     own = PLANET if config.mask == "land" and of_planet(bundle) else config.mask
     mask = mask_of(grid, own, climate)
-    if len(mask.cells) > MOST_CELLS:
-        raise InputError(
-            f"{len(mask.cells):,} cells of {grid.name} lie within the mask; at most {MOST_CELLS:,} are mapped at once. "
-            "Take larger cells or a smaller region."
-        )
     folder = cache_folder(config.cache) if config.keep else None
-    gallery = CellGallery(bundle, model, grid, mask.cells, config.samples, climate, folder)
-    if config.paper:
-        scores, sigma = paper_scores(gallery, model, question.x, list(question.visible), show)
-    else:
-        scores, sigma = hybrid_scores(gallery, question.vector, question.weights.epsilon, show)
-    far, how = _extrapolation(bundle, gallery, folder)
+    tiles = None if config.tiles is None else Tiles.read(config.tiles, grid)
+    gallery = CellGallery(bundle, model, grid, mask.cells, config.samples, climate, folder, tiles)
+    error, no_error = expected_error(
+        bundle, model, gallery.modalities, question.visible, len(gallery), config.expected_error
+    )
+    scored = _scored(bundle, model, question, config, gallery, error, show)
+    far = scored.far.values
     lat, lon, left_out = _records(bundle, question)
-    bands = _bands(grid, mask, question, config, scores, sigma, far, how, (lat, lon))
+    records = _counted(grid, mask, (lat, lon))
+    bands = _bands(grid, mask, question, config, scored, records)
     facts = {
-        "cells": len(scores),
+        "cells": len(scored.scores),
         "encoded_places": gallery.encoded,
-        "similarity": _spread(scores),
-        "extrapolated_share": float(np.mean(far < 0 if climate is not None else far > FAR)),
-        "records_shown": int(np.nansum(bands[-1].cells())),
+        "similarity": _spread(scored.scores),
+        "extrapolated_share": _share(far < 0 if climate is not None else far > FAR, np.isfinite(far)),
+        "expected_error": _errors(error, scored.error, no_error),
+        "tiles": None if tiles is None else {
+            "cells": scored.tiled, "tiles": scored.tiles, "unread": scored.unread, "outside": tiles.outside,
+            "of_no_known_place": tiles.nowhere,
+        },
+        "records_shown": int(records[1].sum()),
         "records_left_out_as_their_place_is_hidden_or_unknown": left_out,
-    }
-    return Mapped(config, grid, mask, question, gallery, scores, bands, facts)
+    }  # fmt: skip
+    return Mapped(config, grid, mask, question, gallery, scored.scores, bands, facts)
+
+
+@dataclass(eq=False)
+class _Scored:
+    """What one pass over the cells finds."""
+
+    scores: NDArray[np.float32]
+    sigma: NDArray[np.float32]
+    far: Held
+    error: Held | None
+    tiled: int = 0
+    tiles: int = 0
+    unread: int = 0
+
+
+def _scored(
+    bundle: Bundle, model: Model, question: Question, config: MapConfig, gallery: CellGallery,
+    error: ExpectedError | None, show: Show | None,
+) -> _Scored:  # fmt: skip
+    """Score all cells, a part at a time and each once: of a large grid they are not kept."""
+    parts = gallery.parts(show)
+    first = next(parts)  # by now they are kept, where they are
+    n, given = len(gallery), list(question.visible)
+    found = _Scored(
+        np.empty(n, np.float32),
+        np.empty(n, np.float32),
+        Held(extrapolation_of(bundle, gallery), gallery),
+        None if error is None else Held(error, gallery),
+    )
+    vector, epsilon = question.vector[None], question.weights.epsilon
+    for part in chain([first], parts):
+        found.scores[part.at] = (
+            paper_scores(part, model, question.x, given)
+            if config.paper
+            else hybrid_scores(part, vector, epsilon)[0]
+        )
+        found.sigma[part.at] = part.sigma
+        found.far.fill(part)
+        if found.error is not None:
+            found.error.fill(part)
+            if show is not None:
+                show("expected error", part.at.stop, n)
+        found.tiled += int((part.tiles > 0).sum())
+        found.tiles += int(part.tiles.sum())
+        found.unread += int(part.unread.sum())
+    found.far.keep()
+    if found.error is not None:
+        found.error.keep()
+    return found
+
+
+def _share(which: NDArray[np.bool_], of: NDArray[np.bool_]) -> float:
+    return float(which[of].mean()) if of.any() else float("nan")
+
+
+def _errors(error: ExpectedError | None, held: Held | None, why: str) -> dict[str, Any]:
+    if error is None or held is None:
+        return {"reason": why}
+    known = held.values[np.isfinite(held.values)]
+    spread = _spread(known) if len(known) else {}
+    return {"target": error.target, **spread, "cells_without": len(held.values) - len(known)}
+
+
+def _counted(
+    grid: Grid, mask: Mask, places: tuple[Floats, Floats]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Cells inside the mask that hold records, and how many each."""
+    cells = grid.cell_of(*places)
+    cells = cells[cells >= 0]
+    return np.unique(cells[mask.inside[cells]], return_counts=True)
 
 
 def of_planet(bundle: Bundle) -> bool:
@@ -171,128 +250,50 @@ def _spread(values: NDArray[Any]) -> dict[str, float]:
 
 
 def _bands(
-    grid: Grid,
-    mask: Mask,
-    question: Question,
-    config: MapConfig,
-    scores: NDArray[np.float32],
-    sigma: NDArray[np.float32],
-    far: Floats,
-    how: str,
-    places: tuple[Floats, Floats],
-) -> tuple[Band, ...]:
-    def spread(values: NDArray[Any]) -> Floats:
-        out = np.full(len(grid), np.nan)
-        out[mask.cells] = values
+    grid: Grid, mask: Mask, question: Question, config: MapConfig, found: _Scored,
+    records: tuple[NDArray[np.int64], NDArray[np.int64]],
+) -> tuple[Band, ...]:  # fmt: skip
+    """The bands, each spread over the grid when it is asked for."""
+
+    def spread(values: NDArray[Any]) -> Callable[[], NDArray[np.float32]]:
+        def made() -> NDArray[np.float32]:
+            out = np.full(len(grid), np.nan, np.float32)
+            out[mask.cells] = values
+            return out
+
+        return made
+
+    def counts() -> NDArray[np.float32]:
+        out = spread(np.zeros(1, np.float32))()
+        out[records[0]] = records[1]
         return out
 
-    cells = grid.cell_of(*places)
-    counts = np.bincount(cells[cells >= 0], minlength=len(grid))
     whose = f"of {question.taxon}" if question.taxon else "of all taxa, as the effort that was made"
     climate = config.climate is not None
-    return (
-        Band("similarity", spread(scores), "", "Similarity of the query and the cell; no probability", -1, 1),
-        Band("percentile", spread(percentile(scores)), "%", "Share of the cells that are no more similar", 0, 100),
-        Band("sigma_l1", spread(sigma), "", "L1 norm of the model's standard deviation for the cell"),
-        Band("extrapolation", spread(far), "" if climate else "%", how, -100 if climate else 0, 100,
-             "RdBu" if climate else "magma_r"),
-        Band("records", spread(counts[mask.cells]), "", f"Observations of the index {whose}"),
-    )  # fmt: skip
+    bands = [
+        Band("similarity", spread(found.scores), "", "Similarity of the query and the cell; no probability", -1, 1),
+        Band("percentile", spread(percentile(found.scores)), "%", "Share of cells that are no more similar", 0, 100),
+        Band("sigma_l1", spread(found.sigma), "", "L1 norm of the model's standard deviation for the cell"),
+        Band("extrapolation", spread(found.far.values), "" if climate else "%", found.far.how, -100 if climate else 0,
+             100, "RdBu" if climate else "magma_r"),
+        Band("records", counts, "", f"Observations of the index {whose}"),
+    ]  # fmt: skip
+    if found.error is not None:
+        bands.append(
+            Band("expected_error", spread(found.error.values), "", found.error.how, 0, 1, "magma")
+        )
+    return tuple(bands)
 
 
 def _records(bundle: Bundle, question: Question) -> tuple[Floats, Floats, int]:
     """Places of the observations that are shown, and how many are not since theirs is hidden or unknown."""
     from prom3e_index.bundle.filters import Filter
 
-    own = " AND place_level IS NULL" if "place_level" in bundle.columns else ""
-    shown = f"{OPEN_PLACE}{own}"
     if question.taxon is None:
-        every, rows = bundle.rows, bundle.eligible(Filter(where=shown))
+        every, rows = bundle.rows, bundle.eligible(Filter(where=open_place(bundle)))
         rows = bundle.live if rows is None else rows
     else:
         found = bundle.eligible(Filter(taxon=question.taxon))
         every, rows = 0 if found is None else len(found), question.rows
     lat, lon = places_of(bundle, np.asarray(rows, np.int64))
     return lat, lon, int(every) - len(rows)
-
-
-def places_of(bundle: Bundle, rows: NDArray[np.int64]) -> tuple[Floats, Floats]:
-    """Latitudes and longitudes of rows, in their order; NaN where the index has none."""
-    import pyarrow as pa
-
-    with bundle.metadata.cursor() as con:
-        con.register("wanted", pa.table({"row": rows, "at": np.arange(len(rows))}))
-        found = con.execute(
-            "SELECT w.at, o.latitude, o.longitude FROM wanted w JOIN observations o USING (row) ORDER BY w.at"
-        ).fetchnumpy()
-    out = np.full((2, len(rows)), np.nan)
-    at = np.asarray(found["at"])
-    for i, name in enumerate(("latitude", "longitude")):
-        out[i, at] = np.ma.filled(np.ma.asarray(found[name], np.float64), np.nan)
-    return out[0], out[1]
-
-
-def _known_rows(bundle: Bundle) -> NDArray[np.int64]:
-    """Observations whose places are told, a fixed part where there are many."""
-    from prom3e_index.bundle.filters import Filter
-
-    own = " AND place_level IS NULL" if "place_level" in bundle.columns else ""
-    rows = bundle.eligible(Filter(where=f"{OPEN_PLACE}{own}", observed=PLACE))
-    rows = bundle.live if rows is None else np.asarray(rows, np.int64)
-    if len(rows) > _MOST_KNOWN:
-        rows = np.sort(np.random.default_rng(0).choice(rows, _MOST_KNOWN, replace=False))
-    return rows
-
-
-def _extrapolation(bundle: Bundle, cells: CellGallery, folder: Path | None) -> tuple[Floats, str]:
-    """How far each cell lies from the index's observations, and in which way that was measured."""
-    rows = _known_rows(bundle)
-    if len(rows) < 3:
-        return np.full(len(cells), np.nan), "Not known: fewer than 3 observations have a place"
-    by_climate = cells.climate is not None
-    how = (
-        "MESS over the climate of the index's observations (Elith 2010): below 0 a variable lies beyond all of theirs"
-        if by_climate
-        else f"Percentile of the distance to the tenth nearest observation's place as the model sees it; above {FAR:g} "
-        "is farther than 95 % of the observations lie from each other"
-    )
-    made = [bundle.manifest["generation"], bundle.manifest.get("created"), len(rows), by_climate]
-    told = hashlib.sha256(
-        repr(made).encode() + rows.tobytes() + str(bundle.path.absolute()).encode()
-    )
-    kept = None if folder is None else folder / cells.key / f"far-{told.hexdigest()[:16]}.npy"
-    if kept is not None and kept.is_file():
-        found = np.load(kept, allow_pickle=False)
-        if found.shape == (len(cells),) and found.dtype == np.float32:
-            return found.astype(np.float64), how
-    far = _climate_far(bundle, cells, rows) if by_climate else _place_far(bundle, cells, rows)
-    if kept is not None and kept.parent.is_dir():
-        beside = kept.with_suffix(".part.npy")
-        np.save(beside, far.astype(np.float32))
-        beside.replace(kept)
-    return far.astype(np.float32).astype(np.float64), how
-
-
-def _place_far(bundle: Bundle, cells: CellGallery, rows: NDArray[np.int64]) -> Floats:
-    near = Nearness(np.asarray(bundle.embeddings(PLACE)[rows], np.float32))
-    out = np.empty(len(cells))
-    for part in cells.parts():
-        out[part.at] = near.percentile(np.asarray(part.loc, np.float32))
-    return out
-
-
-def _climate_far(bundle: Bundle, cells: CellGallery, rows: NDArray[np.int64]) -> Floats:
-    assert cells.climate is not None  # by climate
-    values, there = cells.climate.lookup(*places_of(bundle, rows))
-    if there.sum() < 3:
-        raise InputError(
-            f"{cells.climate.path.name} knows the climate of {int(there.sum())} of the index's observations; it does "
-            "not cover them, so no extrapolation can be told. Give a raster that does, or leave out --climate."
-        )
-    out = np.full(len(cells), np.nan)
-    reference = values[there].astype(np.float64)
-    for at in range(0, len(cells), 65_536):
-        part = slice(at, at + 65_536)
-        own, known = cells.climate.lookup(*cells.grid.centres(cells.cells[part]))
-        out[part][known] = np.clip(mess(reference, own[known].astype(np.float64)), -1e6, 100)
-    return out

@@ -1,4 +1,4 @@
-"""The space that serves a model's maps, as validation chose it."""
+"""What serves a model's maps, as validation chose it."""
 
 from __future__ import annotations
 
@@ -15,3 +15,9 @@ USUAL: Space = "hybrid"
 def maps_space(model: Model) -> Space:
     """The space of `[maps]` in a model's `model.toml`."""
     return model.settings.get("maps", {}).get("space", USUAL)  # type: ignore[no-any-return]
+
+
+def taxon_gamma(model: Model) -> float | None:
+    """γ of a taxon's own observations, as validation chose it; None where it did not."""
+    found = model.settings.get("maps", {}).get("gamma")
+    return None if found is None else float(found)

@@ -2,81 +2,70 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from prom3e_index.bundle.faiss.scan import score_all
 from prom3e_index.encoders.protocol import unit_rows
-from prom3e_index.maps.cells import CellGallery, Show
+from prom3e_index.maps.cells import Part
 from prom3e_index.mvae.completion import infer
 
 if TYPE_CHECKING:
     from prom3e_index.models.folder import Model
 
 Floats = NDArray[np.float32]
+_AT_ONCE = 1 << 20
 NEAREST = 10
 """An extrapolated cell is far from the tenth nearest of the observations."""
 
 
-def hybrid_scores(
-    cells: CellGallery, vector: Floats, epsilon: float, show: Show | None = None
-) -> tuple[Floats, Floats]:
+def hybrid_scores(part: Part, vectors: Floats, epsilon: float) -> Floats:
     """Score cells as observations are: ⟨[(1 − γ)·q, γ·h, bias weights], [g, h, bias]⟩.
 
     Args:
-        cells: The gallery.
-        vector: (d + z + b,) of the query.
+        part: Cells.
+        vectors: (q, d + z + b) of queries.
         epsilon: Share of the completed place in a cell's own.
-        show: Told of progress.
 
     Returns:
-        (n,) scores and (n,) ‖σ‖₁ of the cells.
+        (q, k) scores.
     """
-    scores, sigma = np.empty(len(cells), np.float32), np.empty(len(cells), np.float32)
-    d = cells.width
-    own = np.ascontiguousarray(vector[:d])
-    rest = np.ascontiguousarray(vector[d:])
-    for part in cells.parts(show):
-        g = part.loc
-        if epsilon:
-            loc, place = np.asarray(part.loc, np.float32), np.asarray(part.place, np.float32)
-            g = unit_rows((1 - epsilon) * loc + epsilon * place).astype(np.float16)
-        h = np.concatenate([part.hidden, part.bias], 1) if part.bias.shape[1] else part.hidden
-        scores[part.at] = score_all(g, own) + score_all(h, rest)
-        sigma[part.at] = part.sigma
-    return scores, sigma
+    d = part.loc.shape[1]
+    g = part.loc
+    if epsilon:
+        loc, place = np.asarray(part.loc, np.float32), np.asarray(part.place, np.float32)
+        g = unit_rows((1 - epsilon) * loc + epsilon * place).astype(np.float16)
+    h = np.concatenate([part.hidden, part.bias], 1) if part.bias.shape[1] else part.hidden
+    own, rest = np.ascontiguousarray(vectors[:, :d]), np.ascontiguousarray(vectors[:, d:])
+    return np.stack([score_all(g, a) + score_all(h, b) for a, b in zip(own, rest, strict=True)])
 
 
-def paper_scores(
-    cells: CellGallery, model: Model, x: Floats, given: list[str], show: Show | None = None
-) -> tuple[Floats, Floats]:
-    """Score cells as the paper's maps: the cosine of the query's own embedding with what each cell is completed to.
+def paper_scores(part: Part, model: Model, x: Floats, given: list[str]) -> Floats:
+    """Score cells as the paper's maps, (k,): the cosine of the query's own embedding with what each is completed to.
 
     Args:
-        cells: The gallery.
+        part: Cells.
         model: Completes.
         x: (m, d) embeddings of the query.
         given: Which modalities it gives; their cosines are averaged.
-        show: Told of progress.
 
     Source: ProM3E, supplement 1.2.
     """
-    scores, sigma = np.empty(len(cells), np.float32), np.empty(len(cells), np.float32)
     own = np.stack([x[model.modalities.index(m)] for m in given])
-    for part in cells.parts(show):
-        made = infer(model, *part.shown(model), given).reconstructed
-        scores[part.at] = np.einsum("ntd,td->n", made, own) / len(given)
-        sigma[part.at] = part.sigma
-    return scores, sigma
+    made = infer(model, *part.shown(model), given).reconstructed
+    return np.asarray(np.einsum("ntd,td->n", made, own) / len(given), np.float32)
 
 
-def percentile(values: Floats) -> NDArray[np.float64]:
+def percentile(values: NDArray[Any]) -> Floats:
     """The share in per cent of all values that are at most each; equal values have one."""
     order = np.sort(values)
-    found: NDArray[np.float64] = 100 * np.searchsorted(order, values, side="right") / len(values)
-    return found
+    out = np.empty(len(values), np.float32)
+    for at in range(0, len(values), _AT_ONCE):
+        part = slice(at, at + _AT_ONCE)
+        out[part] = 100 * np.searchsorted(order, values[part], side="right") / len(values)
+    return out
 
 
 def mess(reference: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -123,6 +112,7 @@ class Nearness:
 
     def percentile(self, some: Floats) -> NDArray[np.float64]:
         """(n,) the share in per cent of known embeddings that lie nearer to the others than each of `some` does."""
-        far = self._distance(some, self._k)
+        parts = [self._distance(some[at : at + 2048], self._k) for at in range(0, len(some), 2048)]
+        far = np.concatenate(parts) if parts else np.zeros(0, np.float32)
         found: NDArray[np.float64] = 100 * np.searchsorted(self._own, far - 1e-6) / len(self._own)
         return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,8 +21,9 @@ from prom3e_index.maps.assess import (
     folds_of,
 )
 from prom3e_index.maps.occurrences import Occurrences, occurrences_of, read_occurrences
+from prom3e_index.maps.places_of import places_of
 from prom3e_index.maps.question import prototype, taxon_rows
-from prom3e_index.maps.run import Mapped, places_of
+from prom3e_index.maps.run import Mapped
 from prom3e_index.maps.surface import hybrid_scores
 
 if TYPE_CHECKING:
@@ -35,6 +37,7 @@ FOLDS = 5
 LEAST = 5
 """Presences below which nothing is judged."""
 _MOST_LAND = 10_000
+_PART = 500_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +59,12 @@ class Places:
 
 
 def validated(
-    bundle: Bundle, mapped: Mapped, records: str | Path, taxon: str | None = None, seed: int = 0
+    bundle: Bundle,
+    mapped: Mapped,
+    records: str | Path,
+    taxon: str | None = None,
+    seed: int = 0,
+    table: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Judge a map by records of its taxon that it has not seen.
 
@@ -70,6 +78,7 @@ def validated(
         records: A table or an index with records, or `own`.
         taxon: Whose records are presences; the map's own where it names one.
         seed: Of folds and draws.
+        table: How a table is read; options of `read_occurrences`.
 
     Returns:
         Figures as plain values; `folds` has every block with its fold.
@@ -85,7 +94,7 @@ def validated(
     rows = mapped.question.rows
     if mapped.question.taxon != name or not len(rows):
         rows = taxon_rows(bundle, name)
-    places, left_out, source = _places(bundle, mapped, records, name, rows)
+    places, left_out, source = _places(bundle, mapped, records, name, rows, table or {})
     if places.presence.sum() < LEAST:
         raise InputError(
             f"{int(places.presence.sum())} records of {name!r} in {source} lie on the map; at least {LEAST} are needed "
@@ -150,11 +159,16 @@ def validated(
 
 
 def _places(
-    bundle: Bundle, mapped: Mapped, records: str | Path, taxon: str, rows: NDArray[np.int64]
+    bundle: Bundle,
+    mapped: Mapped,
+    records: str | Path,
+    taxon: str,
+    rows: NDArray[np.int64],
+    table: Mapping[str, Any],
 ) -> tuple[Places, dict[str, int], str]:
     """The records that lie on the map, and why others do not."""
     own = str(records) == OWN
-    found = occurrences_of(bundle) if own else read_occurrences(records)
+    found = occurrences_of(bundle) if own else read_occurrences(records, **table)
     presence = found.of_taxon(taxon)
     place = np.isfinite(found.latitude) & ~found.hidden
     if not own:
@@ -219,7 +233,9 @@ def _refuse_shared(
 def _land(mapped: Mapped, seed: int) -> NDArray[np.int64]:
     """Cells inside the mask, drawn evenly by area."""
     rng = np.random.default_rng(seed)
-    area = mapped.grid.areas_km2(mapped.mask.cells)
+    cells = mapped.mask.cells
+    parts = [mapped.grid.areas_km2(cells[at : at + _PART]) for at in range(0, len(cells), _PART)]
+    area = np.concatenate(parts)
     size = min(_MOST_LAND, len(area))
     return np.sort(rng.choice(len(area), size, replace=False, p=area / area.sum()))
 
@@ -254,6 +270,7 @@ def _by_folds(
     of_taxon = not mapped.question.visible
     own, null, used = [], [], 0
     held = np.full(len(scores), np.nan) if of_taxon else scores
+    judged_by = _without(bundle, mapped, places, fold, train_fold) if of_taxon else {}
     for i in range(FOLDS):
         test = fold == i
         truth = places.presence[test]
@@ -262,11 +279,9 @@ def _by_folds(
         known = train_fold != i
         judged = scores[test]
         if of_taxon:
-            if not known.any():
+            if i not in judged_by:
                 continue
-            vector = prototype(bundle, mapped.question.rows[known], mapped.question.weights)
-            made, _ = hybrid_scores(mapped.gallery, vector, mapped.question.weights.epsilon)
-            held[test] = judged = made[places.cell[test]].astype(np.float64)
+            held[test] = judged = judged_by[i]
         used += 1
         own.append(auc(truth, judged))
         if known.any():
@@ -280,3 +295,25 @@ def _by_folds(
         "each_fold": own,
         "scores": held,
     }
+
+
+def _without(
+    bundle: Bundle,
+    mapped: Mapped,
+    places: Places,
+    fold: NDArray[np.int64],
+    train_fold: NDArray[np.int64],
+) -> dict[int, Floats]:
+    """Scores of the places of each fold by a map without the taxon's observations in it; cells are read once."""
+    folds = [i for i in range(FOLDS) if (train_fold != i).any()]
+    if not folds:
+        return {}
+    weights = mapped.question.weights
+    vectors = np.stack(
+        [prototype(bundle, mapped.question.rows[train_fold != i], weights) for i in folds]
+    )
+    cells, back = np.unique(places.cell, return_inverse=True)
+    found = np.empty((len(folds), len(cells)), np.float64)
+    for part in mapped.gallery.of(cells):
+        found[:, part.at] = hybrid_scores(part, vectors, weights.epsilon)
+    return {i: found[j][back[fold == i]] for j, i in enumerate(folds)}

@@ -105,7 +105,9 @@ def check_settings(settings: Mapping[str, Any], where: Path) -> None:
     for key, value in settings.get("hubs", {}).items():
         if key in ("method", "bank"):
             text(f"hubs.{key}", value)
-    known(settings.get("maps", {}), {"space"}, "maps.")
+    known(settings.get("maps", {}), {"space", "gamma"}, "maps.")
+    if "gamma" in settings.get("maps", {}):
+        number("maps.gamma", settings["maps"]["gamma"])
     if settings.get("maps", {}).get("space", SPACES[0]) not in SPACES:
         raise wrong("maps.space", settings["maps"]["space"], f"one of {', '.join(SPACES)}")
     known(settings.get("confidence", {}), {"file"}, "confidence.")

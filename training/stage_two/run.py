@@ -14,6 +14,7 @@ from prom3e_index.models.seen import Seen
 from prom3e_index.training.checkpoint import Report
 from prom3e_index.training.distributed import join
 from prom3e_index.training.stage_two.choose_confidence import choose_confidence
+from prom3e_index.training.stage_two.choose_space import add_maps, choose_space
 from prom3e_index.training.stage_two.choose_use import (
     Candidate,
     Use,
@@ -235,6 +236,7 @@ def run_mvae(run: MVAERun, report: Report) -> Outcome | None:
         calibrated = choose_confidence(opened, validation, run.recipe.seed)
         if not isinstance(calibrated, str):
             add_confidence(run.out, calibrated)
+        add_maps(run.out, choose_space(opened, validation, run.recipe.seed))
     published = export_published(run.out, trained.mvae) if run.export else None
     rows, dropped = sum(len(s) for s in sets), sum(s.dropped for s in sets)
     planet = _on_planet(layout)
