@@ -62,8 +62,9 @@ def _ranges(bundle: Bundle, show: Callable[..., None]) -> list[Range]:
     import numpy as np
 
     from prom3e_index.maps.assess import auc, average_precision, distance_scores
+    from prom3e_index.maps.places_of import places_of
     from prom3e_index.maps.question import taxon_rows
-    from prom3e_index.maps.run import MapConfig, make_map, places_of
+    from prom3e_index.maps.run import MapConfig, make_map
     from prom3e_index.maps.spaces import maps_space
     from prom3e_index.search.query import Query
     from prom3e_index.show.cell_map import CellMap
