@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from prom3e_index.encoders.forward import Forward, gathered, tower_precision
+from prom3e_index.encoders.forward import Forward, gathered, photo_precision
 from prom3e_index.encoders.pictures import scaled_pixels
 from prom3e_index.media.images import ImageSpec, normalise_pixels
 from prom3e_index.models import libraries
@@ -15,13 +15,13 @@ from prom3e_index.world import planet, render
 COUNT = 40
 
 
-def drawn(modality, side):
+def drawn(side):
     rng, species = np.random.default_rng(0), planet.species()
     for i in range(COUNT):
         where = (np.array([rng.uniform(-60, 60)]), np.array([rng.uniform(-180, 180)]))
         f = planet.fields(*where)[0]
-        picture = render.tile(f, rng) if modality == "sat" else render.photo(species[i], f, rng)
-        yield np.asarray(Image.fromarray(picture).resize((side, side)))
+        photo = Image.fromarray(render.photo(species[i], f, rng))
+        yield np.asarray(photo.resize((side, side)))
 
 
 def nearest(rows):
@@ -30,11 +30,10 @@ def nearest(rows):
     return [set(line[:10]) for line in np.argsort(-scores, axis=1, kind="stable").tolist()]
 
 
-@pytest.mark.parametrize("modality", ["image", "sat"])
-def test_minis_pictures_keep_their_ten_neighbours(modality):
+def test_minis_photos_keep_their_ten_neighbours():
     model = Model.open("mini")
-    encoder = model.encoder(modality)
-    pictures = list(drawn(modality, model.image_spec(modality).crop))
+    encoder = model.encoder("image")
+    pictures = list(drawn(model.image_spec("image").crop))
     single = encoder.encode(pictures)
     encoder.forward.precision = "float16"
     half = encoder.encode(pictures)
@@ -58,7 +57,7 @@ def test_rows_beyond_half_precision_are_made_again_and_counted():
 
 
 def test_only_a_card_runs_in_half_precision():
-    assert [tower_precision(d) for d in ("cpu", "cuda", "cuda:1")] == [
+    assert [photo_precision(d) for d in ("cpu", "cuda", "cuda:1")] == [
         "float32",
         "float16",
         "float16",

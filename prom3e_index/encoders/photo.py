@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prom3e_index.encoders.clip_files import open_clip_tower
-from prom3e_index.encoders.forward import Rows
+from prom3e_index.encoders.forward import Rows, photo_precision
 from prom3e_index.encoders.pictures import begun_pictures, picture_batch, picture_forward
 from prom3e_index.media.images import ImageSpec
 from prom3e_index.models.weights import fingerprint
@@ -26,7 +26,7 @@ class OpenClipImage:
         self.width = int(config["embed_dim"])
         self.fingerprint = fingerprint("open_clip-image", path, config, vars(spec))
         self.batch_size = picture_batch(device)
-        self.forward = picture_forward(tower, spec, device)
+        self.forward = picture_forward(tower, spec, device, photo_precision(device))
 
     def encode(self, batch: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
         """Embed squashed and cropped photos; see `Encoder.encode`."""

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from prom3e_index.encoders.forward import Forward, Rows, gathered, tower_precision
+from prom3e_index.encoders.forward import Forward, Rows, gathered
 from prom3e_index.encoders.protocol import unit_rows
 from prom3e_index.media.images import ImageSpec, normalise_pixels
 from prom3e_index.models.device import is_card
@@ -28,12 +28,14 @@ def scaled_pixels(pixels: Tensor, spec: ImageSpec) -> Tensor:
     return ((pixels.float() / 255 - mean) / deviation).permute(0, 3, 1, 2).contiguous()
 
 
-def picture_forward(tower: Callable[[Tensor], Tensor], spec: ImageSpec, device: str) -> Forward:
+def picture_forward(
+    tower: Callable[[Tensor], Tensor], spec: ImageSpec, device: str, precision: str = "float32"
+) -> Forward:
     """A picture tower on a device; a card is given bytes, a quarter of what numbers would take, and scales them."""
     network = tower.to(device)  # type: ignore[attr-defined]
     if not is_card(device):
-        return Forward(network, device)
-    return Forward(lambda p: network(scaled_pixels(p, spec)), device, tower_precision(device))
+        return Forward(network, device, precision)
+    return Forward(lambda p: network(scaled_pixels(p, spec)), device, precision)
 
 
 def begun_pictures(

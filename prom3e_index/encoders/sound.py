@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from prom3e_index.encoders.forward import Forward, Rows, tower_precision
+from prom3e_index.encoders.forward import Forward, Rows
 from prom3e_index.encoders.protocol import unit_rows
 from prom3e_index.errors import ModelError
 from prom3e_index.media.audio import AudioSpec
@@ -126,7 +126,7 @@ class ClapAudio:
             return out
 
         self.batch_size = _batch(device)
-        self.forward = Forward(embedded, device, tower_precision(device))
+        self.forward = Forward(embedded, device)
 
     def encode(self, batch: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
         """Embed recordings; see `Encoder.encode`."""
@@ -169,7 +169,7 @@ class LaionAudio:
         self.width = int(settings["projection_dim"])
         self.fingerprint = fingerprint("laion-clap", path, settings, vars(spec))
         self.batch_size = _batch(device)
-        self.forward = Forward(model.to(device), device, tower_precision(device))
+        self.forward = Forward(model.to(device), device)
 
     def encode(self, batch: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
         """Embed recordings; see `Encoder.encode`."""
