@@ -73,7 +73,7 @@ class Resident:
         """
         self.rows, self.total, self.device = rows, total, held.device
         self._all = _Rows(held, rows, longest)
-        self._filtered: WeakKeyDictionary[Any, tuple[_Rows, Tensor | None]] = WeakKeyDictionary()
+        self._filtered: WeakKeyDictionary[Any, tuple[_Rows, None]] = WeakKeyDictionary()
 
     @classmethod
     def copied(cls, vectors: Vectors, device: str, rows: int | None = None) -> Resident:
@@ -111,14 +111,11 @@ class Resident:
             among, numbers = (self._all, None) if subset is None else self._among(subset)
             for at in range(0, len(able), QUERIES):
                 part = able[at : at + QUERIES]
-                asked = torch.from_numpy(np.ascontiguousarray(queries[part])).to(self.device)
-                told = _nearest(among, asked, k)
-                found = told[1] if numbers is None else numbers[told[1]]
-                scores[part], rows[part] = told[0].cpu().numpy(), found.cpu().numpy()
-                sure[part] = told[2].cpu().numpy()
+                scores[part], found, sure[part] = _nearest(among, queries[part], k)
+                rows[part] = found if numbers is None else numbers[found]
         return scores, rows, sure
 
-    def _among(self, subset: Any) -> tuple[_Rows, Tensor | None]:
+    def _among(self, subset: Any) -> tuple[_Rows, Ints | None]:
         """Eligible rows as rows of their own with their numbers, or as a mask; kept as long as the subset is."""
         kept = self._filtered.get(subset)
         if kept is not None:
@@ -129,7 +126,7 @@ class Resident:
         if GATHERED * n <= self.rows:
             few = held.new_zeros((-(-n // GROUP) * GROUP, held.shape[1]))
             torch.index_select(held, 0, numbers, out=few[:n])
-            return _Rows(few, n, self._all.longest), numbers  # not kept: gathering is quick
+            return _Rows(few, n, self._all.longest), mine  # not kept: gathering is quick
         eligible = torch.zeros(len(held), dtype=torch.bool, device=self.device)
         eligible[numbers] = True
         made = (_Rows(held, self.rows, self._all.longest, eligible), None)
@@ -185,42 +182,59 @@ def _best_of_groups(among: _Rows, queries: Tensor) -> Tensor:
     return best.T.contiguous()
 
 
-def _nearest(among: _Rows, queries: Tensor, k: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Scores (q, k), rows (q, k) and for which queries they are proved (q,), on the device."""
-    wide = queries.double()
-    scale = wide.abs().amax(dim=1, keepdim=True)
-    scale = torch.where(scale > 0, scale, torch.ones_like(scale))
-    half = (wide / scale).half()
-    missed = torch.linalg.vector_norm(wide - half.double() * scale, dim=1)
-    lengths = torch.linalg.vector_norm(half.double(), dim=1) * scale[:, 0]
-    error = among.longest * (missed + queries.shape[1] * _SUM * lengths) + 1 / _DECIMALS
-    best = _best_of_groups(among, half.T.contiguous())
-    groups = best.shape[1]
-    scores = torch.full((len(queries), k), -torch.inf, device=queries.device)
-    rows = torch.full((len(queries), k), -1, dtype=torch.int64, device=queries.device)
-    sure = torch.zeros(len(queries), dtype=torch.bool, device=queries.device)
-    open_, want = torch.arange(len(queries), device=queries.device), min(k + SPARE, groups)
-    while len(open_) and want * GROUP * queries.shape[1] * 8 <= _MOST:
-        high, chosen = best[open_].topk(min(want + 1, groups), dim=1)
-        s, r = _scored_again(among, wide[open_], chosen[:, :want].sort(dim=1).values, k)
-        scores[open_], rows[open_] = s, r
-        if want == groups:
-            sure[open_] = True
-            break
-        beyond = high[:, want].double() * scale[open_, 0] + error[open_]
-        last = s[:, -1].double()
-        proved = beyond < last - 2 * _SUM * last.abs()
-        sure[open_] = proved
-        open_, want = open_[~proved], min(8 * want, groups)
+def _nearest(among: _Rows, queries: Floats, k: int) -> tuple[Floats, Ints, NDArray[np.bool_]]:
+    """Scores (q, k), rows (q, k) and for which queries they are proved (q,).
+
+    What is small is done on the processor: until the product ends, the device is told all that follows it, and one
+    copy brings the answer.
+    """
+    wide = queries.astype(np.float64)
+    scale = np.abs(wide).max(axis=1, keepdims=True, initial=0)
+    scale[scale == 0] = 1
+    half = (wide / scale).astype(np.float16)
+    held = half.astype(np.float64) * scale
+    missed, lengths = (np.linalg.norm(x, axis=1) for x in (wide - held, held))
+    error = among.longest * (missed + wide.shape[1] * _SUM * lengths) + 1 / _DECIMALS
+    device = among.held.device
+    best = _best_of_groups(among, torch.from_numpy(np.ascontiguousarray(half.T)).to(device))
+    asked, groups = torch.from_numpy(wide).to(device), best.shape[1]
+    scores = np.full((len(queries), k), -np.inf, np.float32)
+    rows = np.full((len(queries), k), -1, np.int64)
+    sure = np.zeros(len(queries), bool)
+    left, want = np.arange(len(queries)), min(k + SPARE, groups)
+    while len(left) and want * GROUP * wide.shape[1] * 8 <= _MOST:
+        if len(left) < len(best):
+            some = torch.from_numpy(left).to(device)
+            told = _scored_again(among, asked[some], best[some], want, k)
+        else:
+            told = _scored_again(among, asked, best, want, k)
+        scores[left], rows[left] = told[:, :k], told[:, k:-1]
+        beyond, last = told[:, -1] * scale[left, 0] + error[left], told[:, k - 1]
+        proved = beyond < last - 2 * _SUM * np.abs(last)  # none beyond: −inf
+        sure[left] = proved
+        left, want = left[~proved], min(8 * want, groups)
     return scores, rows, sure
 
 
-def _scored_again(among: _Rows, wide: Tensor, groups: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """The k best rows of some groups (q, g), ascending, for double-precision queries (q, w)."""
+def _scored_again(
+    among: _Rows, wide: Tensor, best: Tensor, want: int, k: int
+) -> NDArray[np.float64]:
+    """(q, 2k + 1): scores and rows of the k best in the best groups, and the best score of the next group.
+
+    Args:
+        among: The rows.
+        wide: (q, w) queries in double precision.
+        best: (q, groups) best scores.
+        want: Groups that are scored again.
+        k: Kept.
+    """
     held, width = among.held, wide.shape[1]
     whole = held.view(-1, GROUP * width)
     inside = torch.arange(GROUP, device=held.device)
-    size = max(1, WORK // (8 * GROUP * width * groups.shape[1]))
+    high, chosen = best.topk(min(want + 1, best.shape[1]), dim=1)
+    bound = high[:, want:] if want < best.shape[1] else high.new_full((len(high), 1), -torch.inf)
+    groups = chosen[:, :want].sort(dim=1).values  # ascending rows, so that ties are by row
+    size = max(1, WORK // (8 * GROUP * width * want))
     found = []
     for at in range(0, len(wide), size):
         part = groups[at : at + size]
@@ -228,10 +242,12 @@ def _scored_again(among: _Rows, wide: Tensor, groups: Tensor, k: int) -> tuple[T
         taken = whole[part].view(*rows.shape, width).double()
         scores = torch.bmm(taken, wide[at : at + size, :, None])[:, :, 0]
         scores = (torch.round(scores * _DECIMALS) / _DECIMALS).float()
-        out = rows >= among.n
+        if among.n < len(held):
+            scores.masked_fill_(rows >= among.n, -torch.inf)
         if among.eligible is not None:
-            out |= ~among.eligible[rows]
-        scores.masked_fill_(out, -torch.inf)
-        order = scores.sort(dim=1, descending=True, stable=True).indices[:, :k]
-        found.append((scores.gather(1, order), rows.gather(1, order)))
-    return torch.cat([f[0] for f in found]), torch.cat([f[1] for f in found])
+            scores.masked_fill_(~among.eligible[rows], -torch.inf)
+        scores, order = scores.sort(dim=1, descending=True, stable=True)
+        found.append((scores[:, :k], rows.gather(1, order[:, :k])))
+    told = [torch.cat([f[i] for f in found]).double() for i in (0, 1)]
+    answer: NDArray[np.float64] = torch.cat([*told, bound.double()], dim=1).cpu().numpy()
+    return answer
