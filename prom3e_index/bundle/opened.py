@@ -90,7 +90,7 @@ class BundleFolder:
 
         Args:
             path: Its folder.
-            gpu: Search unfiltered queries on a GPU where FAISS finds one: True, or which as `cuda:1`.
+            gpu: Search exactly on a GPU, filtered or not, where torch finds one: True, or which as `cuda:1`.
             at: An earlier generation; the current one when None.
             media: Folder where the observations' files are now, if they have moved.
             model: Where the model that made it is now, if that has moved.
