@@ -46,7 +46,7 @@ def test_it_is_said_once_before_the_first_step_and_moves_nothing(tmp_path):
     assert len(about) == 1 and said[0] == about[0] and about[0][:2] == (0, TINY.steps)
 
 
-@pytest.mark.parametrize("rows", [2, 7, 8, 23, 24])
+@pytest.mark.parametrize("rows", [2, 3, 31, 40])
 def test_sets_of_few_rows_are_told_too(rows):
     given = made(40).rows(torch.arange(rows).numpy())
     step = Step(MVAE(SMALL), TINY)

@@ -13,8 +13,9 @@ from prom3e_index.training.stage_two.recipe import Recipe
 from prom3e_index.training.stage_two.resident import Resident
 from prom3e_index.training.stage_two.step import Step
 
-_TRIED = (8, 16, 24)
-"""Rows of the small steps that tell how memory grows: with the rows, and for scores with their square."""
+_TRIED = (32, 64, 128)
+"""Rows of the small steps that tell how memory grows: with the rows, and for scores with their square. Of fewer rows
+some targets have too few and are not decoded, which would look like growth."""
 _WEIGHTS = 4
 """Weights, gradients and AdamW's two moments."""
 _MORE = 1.2
@@ -37,14 +38,12 @@ def bytes_needed(
     """
     weights = sum(p.numel() * p.element_size() for p in step.parameters())
     sets = resident.bytes
-    tried = [n for n in _TRIED if n <= len(resident.x)]
-    kept = [_kept(step, resident, recipe, n) for n in tried]
-    if len(tried) < len(_TRIED):
-        return int(_MORE * (sets + (_WEIGHTS + average) * weights + (kept[-1] if kept else 0)))
-    # scores of a step are met once more, by their gradient
-    growth = np.polyfit(tried, kept, 2)
-    of_step = float(np.polyval(growth, width)) + max(0.0, growth[0]) * width**2
-    return int(_MORE * (sets + (_WEIGHTS + average) * weights + max(of_step, kept[-1])))
+    if width <= _TRIED[-1]:
+        of_step = float(_kept(step, resident, recipe, width))
+    else:  # scores of a step are met once more, by their gradient
+        growth = np.polyfit(_TRIED, [_kept(step, resident, recipe, n) for n in _TRIED], 2)
+        of_step = float(np.polyval(growth, width)) + max(0.0, growth[0]) * width**2
+    return int(_MORE * (sets + (_WEIGHTS + average) * weights + of_step))
 
 
 def _kept(step: Step, resident: Resident, recipe: Recipe, n: int) -> int:
