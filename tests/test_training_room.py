@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from dataclasses import replace
 
 import pytest
@@ -52,3 +53,17 @@ def test_sets_of_few_rows_are_told_too(rows):
     step = Step(MVAE(SMALL), TINY)
     resident = Resident(given, TINY, "cpu")
     assert bytes_needed(step, resident, TINY, rows) > 16 * sum(p.numel() for p in step.parameters())
+
+
+@pytest.mark.parametrize("recipe", [PUBLISHED, BEST])
+def test_nothing_of_the_small_steps_stays(recipe):
+    resident, step = Resident(made(40), recipe, "cpu", True), Step(MVAE(SMALL), recipe)
+    bytes_needed(step, resident, recipe, 40)  # what is made once is there
+    gc.collect()
+    gc.disable()
+    try:
+        before = sum(isinstance(o, torch.Tensor) for o in gc.get_objects())
+        bytes_needed(step, resident, recipe, 40)
+        assert sum(isinstance(o, torch.Tensor) for o in gc.get_objects()) == before
+    finally:
+        gc.enable()

@@ -13,8 +13,8 @@ from prom3e_index.errors import InputError
 def out_of_memory(e: BaseException) -> bool:
     """Whether an error means that memory ran out, on a CPU or a device."""
     words = str(e).lower()
-    return isinstance(e, torch.cuda.OutOfMemoryError | MemoryError) or (
-        "alloc" in words and ("memory" in words or "alloc_cpu" in words)
+    return isinstance(e, torch.cuda.OutOfMemoryError | MemoryError) or any(
+        said in words for said in ("allocate memory", "alloc_cpu", "out of memory")
     )
 
 

@@ -54,7 +54,7 @@ def _kept(step: Step, resident: Resident, recipe: Recipe, n: int) -> int:
     def note(t: Tensor) -> Tensor:
         if _at(t) not in known:
             found[_at(t)] = t.untyped_storage().nbytes()
-        return t
+        return t.detach()  # itself, an output would keep the whole graph, and a step captured later could not use it
 
     alone = copy(step)
     alone.me = ALONE  # the others may not be here to gather rows from
