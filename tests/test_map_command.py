@@ -47,6 +47,7 @@ def test_a_map_on_another_raster_s_grid(asked, tmp_path):
             "sigma_l1",
             "extrapolation",
             "records",
+            "expected_error",  # the index is calibrated
         )
 
 
