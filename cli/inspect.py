@@ -134,7 +134,6 @@ def doctor(
             say(f"  {name:16s} {version(name)}")
         except PackageNotFoundError:
             say(f"  {name:16s} not installed")
-    import faiss
     import torch
 
     from prom3e_index.models.libraries import faiss_said
@@ -142,7 +141,7 @@ def doctor(
     for line in faiss_said():
         say(line)
     gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
-    say(f"GPU: {', '.join(gpus) or 'none'}; FAISS sees {faiss.get_num_gpus()}")
+    say(f"GPU: {', '.join(gpus) or 'none'}")
     from prom3e_index.models.hub_cache import lock_file, pinned
 
     say(

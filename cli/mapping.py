@@ -96,6 +96,7 @@ def _beside(facts: dict[str, Any]) -> list[str]:
             "cannot be read": "unread",
             "lie elsewhere": "outside",
             "tell no place": "of_no_known_place",
+            "are links or no files, and are not followed": "links_or_no_files",
         }
         lines += [f"{tiles[key]:,} tiles {why}" for why, key in left.items() if tiles[key]]
     return lines

@@ -14,6 +14,8 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from prom3e_index.bundle.write_at import write_at
+
 _BLOCK = 1 << 20
 
 
@@ -60,11 +62,8 @@ class RowFile:
 
     def write(self, first: int, rows: NDArray[Any]) -> None:
         """Write rows (n, width) from number `first` on."""
-        data = memoryview(np.ascontiguousarray(rows, self._dtype).reshape(-1).view(np.uint8).data)
-        at = self._begin + first * self._row
-        while len(data):
-            done = os.pwrite(self._descriptor, data, at)
-            data, at = data[done:], at + done
+        whole = np.ascontiguousarray(rows, self._dtype)
+        write_at(self._descriptor, whole, self._begin + first * self._row)
 
     def settle(self) -> None:
         """Have what was written reach the disk."""

@@ -119,6 +119,9 @@ def tiles(world, tmp_path):
     shutil.copy(files[2], folder / "x_-44.5_200.5.png")  # 159.5 W
     shutil.copy(files[3], folder / "IMG_44_31.png")
     (folder / "y_5.0_5.0.png").write_bytes(b"no picture")
+    (folder / "l_5.0_15.0.png").symlink_to(files[0])
+    (folder / "gone_5.0_15.0.png").symlink_to(tmp_path / "nothing")
+    (folder / "d_5.0_15.0.png").mkdir()
     pixels = image_pixels(files[4], bundle_spec(), tile=True)
     with rasterio.open(
         folder / "t.tif", "w", driver="GTiff", width=100, height=100, count=3, dtype="uint8", crs="EPSG:32633",
@@ -142,7 +145,7 @@ def test_tiles_lie_where_their_names_or_files_say(tiles):
         int(grid.cell_of(np.array([a]), np.array([o]))[0])
         for a, o in ((44.5, 31.25), (47.8, 15.0), (5.0, 5.0))
     }
-    assert set(found.of) == at and (found.outside, found.nowhere) == (1, 1)
+    assert set(found.of) == at and (found.outside, found.nowhere, found.refused) == (1, 1, 3)
     assert sorted(len(v) for v in found.of.values()) == [1, 1, 2]
     with pytest.raises(InputError, match="No tile of tiles|No tile of .*lies in a cell"):
         Tiles.read(folder, Grid.of("60,-10,70,0", "1deg"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import stat
 from collections import defaultdict
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -38,6 +39,7 @@ class Tiles:
         of: Cell → its files, by name.
         outside: Files that lie in no cell of the grid.
         nowhere: Files of which neither name nor file tells where they lie.
+        refused: Links, which are not followed, and what is no file.
         fingerprint: Of names, sizes and times of the files.
     """
 
@@ -45,6 +47,7 @@ class Tiles:
     of: dict[int, list[Path]] = field(repr=False)
     outside: int
     nowhere: int
+    refused: int
     fingerprint: str
 
     @classmethod
@@ -61,10 +64,13 @@ class Tiles:
         if not folder.is_dir():
             raise InputError(f"--tiles {folder} is no folder.")
         of: dict[int, list[Path]] = defaultdict(list)
-        outside, nowhere = 0, []
+        outside, refused, nowhere = 0, 0, []
         told = hashlib.sha256()
         for file in sorted(p for p in folder.rglob("*") if p.suffix.lower() in _PICTURES):
-            facts = file.stat()
+            facts = file.lstat()
+            if not stat.S_ISREG(facts.st_mode):
+                refused += 1
+                continue
             told.update(
                 f"{file.relative_to(folder)} {facts.st_size} {facts.st_mtime_ns}\n".encode()
             )
@@ -82,11 +88,11 @@ class Tiles:
         if not of:
             first = f"; the first that tells no place is {nowhere[0].name}" if nowhere else ""
             raise InputError(
-                f"No tile of {folder} lies in a cell of {grid.name}: {outside:,} lie elsewhere, of {len(nowhere):,} "
-                f"nobody can tell{first}. Name them by their place, as ID_LATITUDE_LONGITUDE.png, or give GeoTIFFs "
-                "with a reference system."
+                f"No tile of {folder} lies in a cell of {grid.name}: {outside:,} lie elsewhere, {refused:,} are links "
+                f"or no files, of {len(nowhere):,} nobody can tell{first}. Name them by their place, as "
+                "ID_LATITUDE_LONGITUDE.png, or give GeoTIFFs with a reference system."
             )
-        return cls(folder, dict(of), outside, len(nowhere), told.hexdigest())
+        return cls(folder, dict(of), outside, len(nowhere), refused, told.hexdigest())
 
     def embed(
         self, model: Model, cells: NDArray[np.int64]

@@ -26,6 +26,8 @@ from prom3e_index.training.stage_two.resident import Resident
 from prom3e_index.training.stage_two.step import Step, Terms
 from prom3e_index.training.stage_two.touched import touched
 
+PACKED = "packed"
+"""How a processor takes steps."""
 WORTH = 32
 """A run of fewer steps is not captured: that takes as long as some steps, and is proven by some more."""
 
@@ -65,7 +67,7 @@ class Steps:
         self._sums, self._summed = torch.zeros(len(LOSSES), device=me.device), 0
         self._replays: dict[int, Callable[[], None]] = {}
         self.fixed = resident[0].fixed
-        self.said = "packed" if not self.fixed else "not captured"
+        self.said = PACKED if not self.fixed else "not captured"
         self._captures = self.fixed and can_capture(me.device)
         if self._captures and me.count > 1:
             self._captures, self.said = False, "not captured: several processes exchange gradients"

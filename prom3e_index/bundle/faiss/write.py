@@ -6,7 +6,6 @@ each row are found by `centres`, FAISS encodes, and the lists are written to the
 
 from __future__ import annotations
 
-import os
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +18,7 @@ from prom3e_index.bundle.faiss.centres import Assigned, Finder, finder, train
 from prom3e_index.bundle.faiss.kinds import FEWEST, Kind, lists_for
 from prom3e_index.bundle.faiss.scan import Vectors, widen
 from prom3e_index.bundle.memory_maps import release
+from prom3e_index.bundle.write_at import write_at
 from prom3e_index.errors import BundleError, InputError
 
 BLOCK_BYTES = 256 << 20
@@ -239,14 +239,5 @@ def _append(
     filled[numbers] += count
     places = zip(*(a.tolist() for a in (first, first + count, to_codes, to_ids)), strict=True)
     for begin, end, codes_at, ids_at in places:
-        _write(file, codes[begin:end], codes_at)
-        _write(file, ids[begin:end], ids_at)
-
-
-def _write(file: int, array: NDArray[Any], at: int) -> None:
-    left = memoryview(array.reshape(-1).view(np.uint8).data)
-    while len(
-        left
-    ):  # a write may be cut short, by a signal or a full disk, whose error then comes next
-        done = os.pwrite(file, left, at)
-        left, at = left[done:], at + done
+        write_at(file, codes[begin:end], codes_at)
+        write_at(file, ids[begin:end], ids_at)
