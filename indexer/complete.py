@@ -29,6 +29,9 @@ BLOCK = 4096
 """Rows at a time: `Bank.bias` takes as many, and what it gives depends on how many there are, in the last bit."""
 CARD_BLOCK = 8192
 """Rows at a time on a card: its work on them outweighs what starting it costs."""
+FEWEST = 64
+"""Rows with each modality that a processor completes at least: products of fewer sum in another order, and a row that
+is added alone would differ in the last bit from itself among others. 12 suffice for one thread, 32 for two."""
 _WRITERS = 4
 
 
@@ -118,20 +121,30 @@ def _some(array: Halves, rows: NDArray[np.int64]) -> Halves:
     return array[first : last + 1] if last - first == len(rows) - 1 else array[rows]
 
 
+def _enough(has: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Rows to complete once more, so that each modality that any row has (n, m) is there `FEWEST` times."""
+    counts = has.sum(axis=0)
+    rare = np.flatnonzero((counts > 0) & (counts < FEWEST))
+    return np.repeat(has[:, rare].argmax(axis=0), FEWEST - counts[rare])
+
+
 def _on_processor(
     model: Model, stored: Sequence[Halves], has: NDArray[np.bool_], bank: Bank | None
 ) -> tuple[list[Halves], NDArray[np.float32]]:
     """Gallery vectors of each target and ‖σ‖₁ of a block."""
-    names = model.modalities
+    names, n = model.modalities, len(has)
     x = np.stack([np.asarray(s, np.float32) for s in stored], axis=1)
+    more = _enough(has)
+    if len(more):
+        x, has = np.concatenate([x, x[more]]), np.concatenate([has, has[more]])
     inferred = infer(model, x, has, names)
     made = []
     for i, m in enumerate(names):
         epsilon = model.weights((), m).epsilon
         reconstructed = inferred.reconstructed[:, i]
         rows = gallery(x[:, i], has[:, i], reconstructed, inferred.hidden, epsilon)
-        made.append(_with_bias(rows.astype(np.float16), m, bank))
-    return made, inferred.sigma_l1
+        made.append(_with_bias(rows.astype(np.float16), m, bank)[:n])
+    return made, inferred.sigma_l1[:n]
 
 
 def _on_card(

@@ -49,6 +49,23 @@ def test_gallery_rows_in_half_precision_are_those_of_single(model, epsilon, hidd
             assert np.abs(made[i].astype(np.float32) - want).max() <= 2.0**-11 * np.abs(want).max()
 
 
+def test_a_row_alone_is_completed_as_among_others_to_the_bit(model):
+    x, present = halves(100, seed=4)
+    bank = Bank(model, "softmax30")
+
+    def made(rows):
+        stored = [np.ascontiguousarray(x[rows, i]) for i in range(6)]
+        blocks, sigma = complete._on_processor(model, stored, present[rows], bank)
+        return np.concatenate(blocks, axis=1), sigma
+
+    whole, sigma = made(slice(0, 100))
+    for size in (1, 2, complete.FEWEST - 1, complete.FEWEST, complete.FEWEST + 1):
+        for at in range(0, 100 - size, 13):
+            some, of_them = made(slice(at, at + size))
+            assert np.array_equal(some, whole[at : at + size])
+            assert np.array_equal(of_them, sigma[at : at + size])
+
+
 @pytest.mark.parametrize("method", sorted(METHODS))
 def test_biases_by_torch_are_those_by_numpy(model, method, monkeypatch):
     monkeypatch.setattr("prom3e_index.search.hubness._CARD_ROWS", 16)

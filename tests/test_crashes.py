@@ -97,7 +97,7 @@ def test_a_failure_at_every_write_loses_nothing(base, tmp_path, fast, monkeypatc
         at for at, path in enumerate(watch.paths, 1)
         if at % 12 == 0 or path.startswith(f"{index}/")
     ]  # fmt: skip
-    assert len(points) > 10 < len(left) and old != new
+    assert len(points) > 10 <= len(left) and old != new  # crashes that leave the same are one
 
     def check(number, at, error, failed=True):
         bundle = Bundle.open(index)
