@@ -15,8 +15,16 @@ purpose is a `Prom3eError` whose message says what to do. Nothing is printed.
 
 from __future__ import annotations
 
+import os as _os
+import sys as _sys
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 from typing import Any as _Any
+
+_threads = _os.environ.get("OMP_NUM_THREADS", "")
+if _threads.isdecimal() and int(_threads) and "numba" not in _sys.modules:
+    # numba would ask OpenMP for every core, and torch, which shares it, would compute with as many from then on: slower
+    # where one was wanted, and another last bit in the second build of a process than in the first
+    _os.environ.setdefault("NUMBA_NUM_THREADS", _threads)
 
 if _TYPE_CHECKING:
     from prom3e_index.bundle.filters import Filter

@@ -8,9 +8,6 @@ from pathlib import Path
 import pytest
 
 os.environ["HF_HUB_OFFLINE"] = "1"
-if "OMP_NUM_THREADS" in os.environ:
-    # numba asks OpenMP for every core, and torch, which shares it, then splits the smallest products too
-    os.environ.setdefault("NUMBA_NUM_THREADS", os.environ["OMP_NUM_THREADS"])
 
 pytest_plugins = ["changes", "decoders", "exported"]
 

@@ -195,3 +195,20 @@ def test_loops_on_several_threads_give_what_one_gives():
         OMP_NUM_THREADS="2", NUMBA_NUM_THREADS="2",
     )  # fmt: skip
     assert out == "2 [True, True, True] True"
+
+
+def test_compiled_loops_leave_torch_the_threads_that_were_asked_for():
+    out = run(
+        """
+        import os
+        os.environ.pop("NUMBA_NUM_THREADS", None)
+        import prom3e_index, torch
+        from prom3e_index.bundle.faiss import compiled
+        import numpy as np
+        bits = np.zeros((2000, 48), np.float16).view(np.uint16)
+        compiled.dots_parallel(bits, np.arange(2000), np.zeros(48, np.float32), np.empty(2000, np.float32))
+        print(torch.get_num_threads())
+        """,
+        OMP_NUM_THREADS="1",
+    )  # fmt: skip
+    assert out == "1"
