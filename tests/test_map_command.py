@@ -137,3 +137,31 @@ def test_the_program_as_it_is_typed(asked, tmp_path):
     )
     again = program("map", *asked, "--mask", "none", "--grid", "10deg", "-o", tmp_path / "m")
     assert again.returncode == 2 and "exists" in again.stderr and "Traceback" not in again.stderr
+
+
+def test_a_map_of_cells_with_tiles_and_climates(asked, world, tmp_path):
+    folder = tmp_path / "tiles"
+    folder.mkdir()
+    tile = sorted((world / "tiles").glob("*.png"))[0]
+    for name in ("Zürich 名_10.5_20.5.png", "10degE3N4.png"):
+        (folder / name).write_bytes(tile.read_bytes())
+    (folder / "empty_30.5_20.5.png").touch()
+    (folder / "link_1.0_1.0.png").symlink_to(tile)
+    done = run(
+        *asked, "--grid", "10deg", "--tiles", folder, "--climate", world / "climate.npy", "-o", tmp_path / "m"
+    )  # fmt: skip
+
+    facts = json.loads((tmp_path / "m/map.json").read_text())
+    counts = {
+        "cells": 2,
+        "tiles": 2,
+        "unread": 1,
+        "outside": 0,
+        "of_no_known_place": 0,
+        "links_or_no_files": 1,
+    }
+    assert facts["tiles"] == counts and facts["cells_show"] == ["loc", "env", "sat"]
+    told = json.loads((tmp_path / "m/odmap.json").read_text())
+    assert told["overview"]["predictors"] == "place and climate and satellite tile"
+    assert "2 tiles in 2 of the cells" in done.output and "1 tiles cannot be read" in done.output
+    assert "1 tiles are links or no files" in done.output

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from prom3e_index.search.in_words import word
+
 NOT_STATED = "not stated"
 
 
@@ -29,7 +31,7 @@ def odmap(facts: dict[str, Any], validation: dict[str, Any] | None) -> dict[str,
                 "boundary": facts["mask"],
             },
             "biodiversity_data": "opportunistic observations, presence only",
-            "predictors": " and ".join({"loc": "place", "env": "climate"}[m] for m in facts["cells_show"]),
+            "predictors": " and ".join(word(m) for m in facts["cells_show"]),
             "hypotheses": NOT_STATED,
             "assumptions": "presences are unevenly collected; the map follows that effort",
             "algorithm": f"encoders and a masked variational autoencoder ({facts['model']}), space {facts['space']}",
