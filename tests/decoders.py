@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import resource
 import sys
+import threading
 from collections.abc import Hashable
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ _MOST = 4
 _REAL = [sys.executable, "-m", "prom3e_index.media.worker"]
 _idle: list[tuple[Hashable, Any, Any]] = []
 """What a process was started in, the process and its answers, the latest last."""
+_lock = threading.Lock()
+"""A pool's threads take processes at once; two of them with one would get each other's answers."""
 _begin, _close = pool._Worker._begin, pool.DecodePool.close
 
 
@@ -34,11 +37,12 @@ def _begin_or_take(worker):
     if worker._command != _REAL:
         return _begin(worker)
     wanted = _surroundings()
-    for i, (started_in, process, answers) in enumerate(_idle):
-        if started_in == wanted and process.poll() is None:
-            del _idle[i]
-            worker._process, worker._answers, worker.started_in = process, answers, wanted
-            return process
+    with _lock:
+        for i, (started_in, process, answers) in enumerate(_idle):
+            if started_in == wanted and process.poll() is None:
+                del _idle[i]
+                worker._process, worker._answers, worker.started_in = process, answers, wanted
+                return process
     worker.started_in = wanted
     return _begin(worker)
 
