@@ -19,6 +19,7 @@ from prom3e_index.errors import MediaError
 from prom3e_index.media.audio import AudioSpec, audio_features_and_note
 from prom3e_index.media.facts import facts_of
 from prom3e_index.media.images import ImageSpec, image_pixels_and_note, thumbnail_pixels
+from prom3e_index.media.listening import levels, playable, track
 from prom3e_index.media.spans import duration_and_note, energy, heard_of, span_features
 
 MEMORY_BYTES = 6 << 30
@@ -33,7 +34,8 @@ def decode(kind: str, path: Path, spec: dict[str, Any]) -> tuple[NDArray[Any], s
     `side` pixels, of a photo or `tile`; `spectrogram` (frames, mels) decibels of some `seconds`; `duration`
     (1,) seconds of a recording; `spans` the features of some of its `spans`; `heard` is `audio`, and says what was
     heard of a long recording. `facts` gives no array: what the file says of
-    itself is the note, as JSON.
+    itself is the note, as JSON. `length` gives (2,) seconds and Hz; `playable` the bytes of a file that browsers
+    play, `levels` a spectrogram in decibels.
     """
     if kind == "audio":
         return audio_features_and_note(path, AudioSpec(**spec))
@@ -58,6 +60,12 @@ def decode(kind: str, path: Path, spec: dict[str, Any]) -> tuple[NDArray[Any], s
         return np.zeros(0, np.uint8), json.dumps(facts_of(path).as_json())
     if kind == "spectrogram":
         return energy(path, **spec), None
+    if kind == "length":
+        return np.array(track(path), np.float64), None
+    if kind == "playable":
+        return np.frombuffer(playable(path, **spec), np.uint8), None
+    if kind == "levels":
+        return levels(path, **spec), None
     raise MediaError(f"no decoder for {kind!r}")
 
 
