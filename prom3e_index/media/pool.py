@@ -13,6 +13,7 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -24,6 +25,8 @@ from prom3e_index.errors import InputError, MediaError
 
 K = TypeVar("K")
 Decoded = NDArray[Any] | MediaError
+Noted = tuple[Decoded, str | None]
+_CLOSED = "The decode processes were ended."
 _MAX_ARRAY = 1 << 31
 _MAX_HEAD = 1 << 17
 """Bytes of an answer's first line: the longest path that Linux knows, each letter escaped, and some words."""
@@ -43,10 +46,11 @@ class Task:
 
 
 class _Worker:
-    """One decode process, started when needed and replaced when it dies."""
+    """One decode process, started when needed, and replaced when it dies or has decoded its share of files."""
 
-    def __init__(self, command: list[str], timeout_s: float) -> None:
-        self._command, self._timeout = command, timeout_s
+    def __init__(self, command: list[str], timeout_s: float, files: int | None) -> None:
+        self._command, self._timeout, self._most = command, timeout_s, files
+        self._decoded, self._ended = 0, False
         self._process: subprocess.Popen[bytes] | None = None
         self._answers: selectors.BaseSelector | None = None
         self._held = bytearray()
@@ -60,11 +64,13 @@ class _Worker:
                 stderr=subprocess.DEVNULL,
                 start_new_session=True,
             )
-            self._process = process
-            self._answers = (
-                selectors.DefaultSelector()
-            )  # not `select`, which ends at descriptor 1,023
-            self._answers.register(process.stdout, selectors.EVENT_READ)  # type: ignore[arg-type]
+            self._process, self._decoded = process, 0
+            if self._ended:  # while this one was being started, which `end` could not see
+                self.close()
+                raise InputError(_CLOSED)
+            answers = selectors.DefaultSelector()  # not `select`, which ends at descriptor 1,023
+            answers.register(process.stdout, selectors.EVENT_READ)  # type: ignore[arg-type]
+            self._answers = answers
         except OSError as e:
             self.close()
             raise InputError(
@@ -73,8 +79,17 @@ class _Worker:
             ) from e
         return process
 
-    def decode(self, task: Task) -> tuple[Decoded, str | None]:
+    def decode(self, task: Task) -> Noted:
         """What a file holds, or why it cannot be had; and what is to be said of it."""
+        out = self._decode(task)
+        self._decoded += 1
+        if self._most is not None and self._decoded >= self._most and not self._ended:
+            self.close()
+            with suppress(InputError):  # which the next file tells
+                self._begin()  # at once, so that it is ready when the next file comes
+        return out
+
+    def _decode(self, task: Task) -> Noted:
         process = self._process
         if process is None or process.poll() is not None:
             self.close()
@@ -119,14 +134,21 @@ class _Worker:
         return self._read(end + 1, deadline)
 
     def _more(self, deadline: float) -> None:
-        assert self._process is not None and self._process.stdout is not None
-        assert self._answers is not None
-        if not self._answers.select(max(0.0, deadline - time.monotonic())):
+        process, answers = self._process, self._answers
+        if process is None or answers is None:
+            raise EOFError  # ended from another thread
+        if not answers.select(max(0.0, deadline - time.monotonic())):
             raise TimeoutError
-        data = os.read(self._process.stdout.fileno(), 1 << 20)
+        assert process.stdout is not None
+        data = os.read(process.stdout.fileno(), 1 << 20)
         if not data:
             raise EOFError
         self._held += data
+
+    def end(self) -> None:
+        """End the process, and start no other."""
+        self._ended = True
+        self.close()
 
     def close(self) -> int | None:
         """End the process; give its exit code."""
@@ -155,15 +177,20 @@ class DecodePool:
         workers: Processes.
         timeout_s: Seconds that one file may take before its process is ended.
         command: What to start; for tests.
+        files: Files after which a process is replaced by a new one, for pools that are kept; never when None.
 
     Attributes:
         notes: What is to be said of files that were decoded, by path; a caller may take its own out.
     """
 
     def __init__(
-        self, workers: int = 2, timeout_s: float = 120.0, command: list[str] | None = None
+        self,
+        workers: int = 2,
+        timeout_s: float = 120.0,
+        command: list[str] | None = None,
+        files: int | None = None,
     ) -> None:
-        self.workers = max(1, workers)
+        self.workers, self._process = max(1, workers), os.getpid()
         self.notes: dict[Path, str] = {}
         start = command or [sys.executable, "-m", "prom3e_index.media.worker"]
         self._own = threading.local()
@@ -171,7 +198,7 @@ class DecodePool:
         self._lock = threading.Lock()
 
         def begin() -> None:
-            self._own.worker = _Worker(start, timeout_s)
+            self._own.worker = _Worker(start, timeout_s, files)
             with self._lock:
                 self._all.append(self._own.worker)
 
@@ -184,12 +211,22 @@ class DecodePool:
         """
         return self._threads.submit(self._decode, task)
 
+    def submit_noted(self, task: Task) -> Future[Noted]:
+        """Decode one file; the future's result is an array or a `MediaError`, and what is to be said of the file.
+
+        Nothing is written into `notes`, so that a kept pool holds none.
+        """
+        return self._threads.submit(self._noted, task)
+
     def _decode(self, task: Task) -> Decoded:
-        worker: _Worker = self._own.worker
-        decoded, note = worker.decode(task)
+        decoded, note = self._noted(task)
         if note is not None:
             self.notes[task.path] = note
         return decoded
+
+    def _noted(self, task: Task) -> Noted:
+        worker: _Worker = self._own.worker
+        return worker.decode(task)
 
     def map(self, tasks: Iterable[tuple[K, Task]], ahead: int = 64) -> Iterator[tuple[K, Decoded]]:
         """Decode in order; at most `ahead` results wait for the caller.
@@ -209,10 +246,13 @@ class DecodePool:
             yield first, result.result()
 
     def close(self) -> None:
-        """End all processes."""
+        """End all processes; one that this process was forked from keeps its own."""
+        if os.getpid() != self._process:
+            return
         self._threads.shutdown(wait=False, cancel_futures=True)
-        for worker in self._all:
-            worker.close()
+        with self._lock:
+            for worker in self._all:
+                worker.end()
 
     def __enter__(self) -> DecodePool:
         return self

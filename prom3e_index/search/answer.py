@@ -21,7 +21,7 @@ from prom3e_index.search.uncertainty import sigma_percentile
 
 if TYPE_CHECKING:
     from prom3e_index.models.folder import Model
-    from prom3e_index.search.batch import Asked
+    from prom3e_index.search.asked import Asked
 
 BY_EXAMPLE = ("image", "audio", "sat", "loc", "env", "text")
 """Which of the modalities that a query gives is searched for, when it does not say."""

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
-
 import numpy as np
 from numpy.typing import NDArray
 
 from prom3e_index.bundle.opened import BundleFolder
-from prom3e_index.media.pool import DecodePool
-from prom3e_index.search.batch import Asked, Clock, Eligible, begin, complete
+from prom3e_index.search.asked import Asked, Clock
+from prom3e_index.search.batch import begin, complete, decode, encode
 from prom3e_index.search.query import Query
-from prom3e_index.search.query_embedding import embed_queries
+from prom3e_index.search.warm import warm_of
 
 Floats = NDArray[np.float32]
 
@@ -31,14 +29,11 @@ def asked_vector(bundle: BundleFolder, query: Query) -> tuple[Asked, Floats, NDA
         InputError, MediaError, ShapeError: The query cannot be asked.
         MismatchError: An encoder that is not the bundle's.
     """
-    asked = Asked(query)
-    query.check(bundle.modalities)
-    with DecodePool(min(4, len(query.media()))) if query.media() else nullcontext() as pool:
-        begin(bundle, [asked], Eligible(bundle), pool)
-        model = bundle.model(query.model, query.hub, query.device)
-        if asked.refused is None:
-            x, present = embed_queries(bundle, model, [asked])
+    asked, warm, clock = Asked(query), warm_of(bundle), Clock()
+    for step in (begin, decode, encode):
+        step(bundle, [asked], warm, clock)
     if asked.refused is not None:
         raise asked.refused
-    complete(bundle, model, [asked], x, present, Clock())
-    return asked, x[0], present[0]
+    complete(bundle, bundle.model(query.model, query.hub, query.device), [asked], clock)
+    assert asked.x is not None and asked.has is not None  # it is embedded
+    return asked, asked.x, asked.has

@@ -6,112 +6,39 @@ A single search is a batch of one, so both give the same hits; scores differ by 
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from prom3e_index.bundle.filters import Filter
 from prom3e_index.bundle.opened import BundleFolder
-from prom3e_index.errors import InputError, MediaError, Prom3eError, ShapeError
-from prom3e_index.media.pool import Decoded, DecodePool, Task
+from prom3e_index.errors import Prom3eError
 from prom3e_index.schema import modality_name
 from prom3e_index.search.answer import answer_of, default_target
 from prom3e_index.search.answered import Answer
+from prom3e_index.search.asked import REFUSED, Asked, Clock
 from prom3e_index.search.confidence import calibration_of, told
-from prom3e_index.search.groups import Found, usual_group
+from prom3e_index.search.groups import usual_group
 from prom3e_index.search.hits import hits_of
 from prom3e_index.search.query import Query
 from prom3e_index.search.query_embedding import embed_queries, media_tasks
 from prom3e_index.search.ranking import Ahead, find, first_k, is_exact, mixed_anew, weights_of
+from prom3e_index.search.warm import Warm
 
 if TYPE_CHECKING:
-    from prom3e_index.confidence.calibrated import Calibration
-    from prom3e_index.models.folder import Model, Weights
-    from prom3e_index.models.joined import Joined
+    from prom3e_index.models.folder import Model
 
-Floats = NDArray[np.float32]
-Rows = NDArray[np.int64] | None
 AT_ONCE = 64
 """Queries that go through the model together: the encoders' own batch. As many more are being decoded."""
-REFUSED = (InputError, MediaError, ShapeError)
-"""Errors of one query; any other is the index's, the model's or the machine's, and ends the whole."""
-
-
-class Clock:
-    """Milliseconds by step."""
-
-    def __init__(self) -> None:
-        self.milliseconds: dict[str, float] = {}
-
-    @contextmanager
-    def step(self, name: str) -> Iterator[None]:
-        """Time what is done within."""
-        begun = time.perf_counter()
-        yield
-        spent = (time.perf_counter() - begun) * 1000
-        self.milliseconds[name] = self.milliseconds.get(name, 0.0) + spent
-
-    def shared(self, by: int) -> dict[str, float]:
-        """The share of one of `by` queries, rounded."""
-        return {name: round(spent / by, 2) for name, spent in self.milliseconds.items()}
-
-
-@dataclass
-class Asked:
-    """A query on its way to its answer.
-
-    Attributes:
-        query: What was asked.
-        refused: Why it cannot be answered.
-        target: Modality searched for.
-        filter: Its filter, with what `observed_only` asks for.
-        rows: Eligible rows; all when None.
-        decoded: Its media by modality, being decoded.
-        tasks: What is decoded.
-        notes: What is to be said of its answer.
-        visible: Modalities that it shows.
-        weights: δ, γ, ε.
-        joined: How the query is joined of what each modality asks alone; None where it asks as one.
-        vector: Of the query, with the weights of the correction against hubs at its end.
-        corrected: Whether any of those is not 0.
-        sigma: ‖σ‖₁.
-        completed: (d,) what it searches for, as the model completes it.
-        calibration: What its answer is judged by.
-        uncalibrated: Why there is none.
-        ahead: The best rows, where they were found together with other queries'.
-        near: The first rows, from which the calibration is asked.
-    """
-
-    query: Query
-    refused: Prom3eError | None = None
-    target: str = ""
-    filter: Filter = field(default_factory=Filter)
-    rows: Rows = None
-    decoded: dict[str, list[Future[Decoded]]] = field(default_factory=dict)
-    tasks: list[Task] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    visible: list[str] = field(default_factory=list)
-    weights: Weights | None = None
-    joined: Joined | None = None
-    vector: Floats | None = None
-    corrected: bool = False
-    sigma: float = 0.0
-    completed: Floats | None = None
-    calibration: Calibration | None = None
-    uncalibrated: str = ""
-    ahead: Ahead | None = None
-    near: Found | None = None
 
 
 def answers(
-    bundle: BundleFolder, queries: Iterable[Query], workers: int | None = None
+    bundle: BundleFolder,
+    queries: Iterable[Query],
+    workers: int | None = None,
+    warm: Warm | None = None,
 ) -> Iterator[Answer | Prom3eError]:
     """Answer any number of queries in their order, in bounded memory.
 
@@ -119,6 +46,7 @@ def answers(
         bundle: What is searched.
         queries: Read as they are needed, a few hundred ahead of the answers.
         workers: Decode processes; one per core when None.
+        warm: Has them already, and keeps them.
 
     Returns:
         An answer, or why there is none, for each query.
@@ -126,66 +54,41 @@ def answers(
     Raises:
         MismatchError, BundleError, ModelError: The index or the model cannot answer any query.
     """
-    incoming = iter(queries)
-    eligible = Eligible(bundle)
-    with DecodePool(workers or os.cpu_count() or 2) as pool:
+    incoming, own = iter(queries), warm or Warm(workers or os.cpu_count() or 2)
 
-        def take() -> list[Asked]:
-            part = [Asked(q) for q in islice(incoming, AT_ONCE)]
-            begin(bundle, part, eligible, pool)
-            return part
+    def take() -> list[Asked]:
+        part = [Asked(q) for q in islice(incoming, AT_ONCE)]
+        begin(bundle, part, own, Clock())
+        decode(bundle, part, own, Clock())
+        return part
 
+    try:
         part = take()
         while part:
             following = take()  # its media are decoded while this part goes through the model
-            yield from _finish(bundle, part, pool)
+            clock = Clock()
+            encode(bundle, part, own, clock)
+            yield from finish(bundle, part, clock)
             part = following
+    finally:
+        if warm is None:
+            own.close()
 
 
-def answer(bundle: BundleFolder, query: Query) -> Answer:
+def answer(bundle: BundleFolder, query: Query, warm: Warm) -> Answer:
     """Answer one query; see `Bundle.search`."""
     asked, clock = Asked(query), Clock()
-    query.check(bundle.modalities)
-    media = bool(query.media())
-    with DecodePool(min(4, len(query.media()))) if media else nullcontext() as pool:
-        begin(bundle, [asked], Eligible(bundle), pool, clock)
-        (found,) = _finish(bundle, [asked], pool, clock)
+    begin(bundle, [asked], warm, clock)
+    decode(bundle, [asked], warm, clock)
+    encode(bundle, [asked], warm, clock)
+    (found,) = finish(bundle, [asked], clock)
     if isinstance(found, Prom3eError):
         raise found
     return found
 
 
-class Eligible:
-    """Rows that satisfy filters; those of the last few filters are kept."""
-
-    _MOST = 16
-
-    def __init__(self, bundle: BundleFolder) -> None:
-        self._bundle = bundle
-        self._kept: dict[Filter, Rows] = {}
-
-    def __call__(self, f: Filter) -> Rows:
-        """Eligible rows, ascending; None without a filter. The same array for the same filter."""
-        try:
-            if f in self._kept:
-                return self._kept[f]
-        except TypeError:  # a list within
-            return self._bundle.eligible(f)
-        if len(self._kept) >= self._MOST:
-            self._kept.pop(next(iter(self._kept)))
-        self._kept[f] = self._bundle.eligible(f)
-        return self._kept[f]
-
-
-def begin(
-    bundle: BundleFolder,
-    part: Sequence[Asked],
-    eligible: Eligible,
-    pool: DecodePool | None,
-    clock: Clock | None = None,
-) -> None:
-    """Check queries, find the rows that they may have, and have their media decoded."""
-    clock = clock or Clock()
+def begin(bundle: BundleFolder, part: Sequence[Asked], warm: Warm, clock: Clock) -> None:
+    """Check queries, find what they search for and the rows that they may have."""
     for asked in part:
         query = asked.query
         try:
@@ -198,69 +101,81 @@ def begin(
                 asked.filter = query.filter
                 if query.observed_only:
                     asked.filter = replace(query.filter, observed=asked.target)
-                asked.rows = eligible(asked.filter)
-            if query.media():
-                assert pool is not None  # there are media
-                with clock.step("load"):
-                    for modality, tasks in media_tasks(_model(bundle, query), query).items():
-                        asked.tasks += tasks
-                        asked.decoded[modality] = [pool.submit(t) for t in tasks]
+                asked.rows = warm.eligible(bundle, asked.filter)
         except REFUSED as e:
             asked.refused = e
+
+
+def decode(bundle: BundleFolder, part: Sequence[Asked], warm: Warm, clock: Clock) -> None:
+    """Have the media of queries decoded."""
+    for asked in part:
+        if asked.refused is not None or not asked.query.media():
+            continue
+        try:
+            with clock.step("load"):
+                for modality, tasks in media_tasks(
+                    _model(bundle, asked.query), asked.query
+                ).items():
+                    asked.decoding[modality] = [(t.path, warm.submit(t)) for t in tasks]
+        except REFUSED as e:
+            asked.refused = e
+
+
+def encode(bundle: BundleFolder, part: Sequence[Asked], warm: Warm, clock: Clock) -> None:
+    """Embed what queries give, once their media are decoded."""
+    for model, same in _by_model(bundle, part):
+        with clock.step("load"), warm.encoding:
+            for modality in dict.fromkeys(m for a in same for m in a.query.given()):
+                model.encoder(modality)
+        with clock.step("encode"):
+            notes = [_decoded(asked, warm) for asked in same]
+            with warm.encoding:
+                x, present = embed_queries(bundle, model, same)
+        for asked, rows, has, said in zip(same, x, present, notes, strict=True):
+            asked.x, asked.has = rows, has
+            asked.notes += said
+
+
+def finish(bundle: BundleFolder, part: Sequence[Asked], clock: Clock) -> list[Answer | Prom3eError]:
+    """Answer queries that are embedded."""
+    for model, same in _by_model(bundle, part):
+        complete(bundle, model, same, clock)
+        with clock.step("search"):
+            _search_together(bundle, same)
+    return [_one(bundle, asked, clock, len(part)) for asked in part]
 
 
 def _model(bundle: BundleFolder, query: Query) -> Model:
     return bundle.model(query.model, query.hub, query.device)
 
 
-def _finish(
-    bundle: BundleFolder, part: Sequence[Asked], pool: DecodePool | None, clock: Clock | None = None
-) -> list[Answer | Prom3eError]:
-    """Answer queries whose media are being decoded."""
-    clock = clock or Clock()
+def _by_model(bundle: BundleFolder, part: Sequence[Asked]) -> Iterator[tuple[Model, list[Asked]]]:
+    """Queries that were not refused, by the model that they are asked with."""
     by_model: dict[tuple[Any, ...], list[Asked]] = {}
     for asked in part:
         if asked.refused is None:
             q = asked.query
             by_model.setdefault((q.model, str(q.hub), q.device), []).append(asked)
     for same in by_model.values():
-        with clock.step("load"):
-            model = _model(bundle, same[0].query)
-            for modality in dict.fromkeys(m for a in same for m in a.query.given()):
-                model.encoder(modality)
-        with clock.step("encode"):
-            x, present = embed_queries(bundle, model, same)
-        if pool is not None:
-            _take_notes(pool, same)
-        answered = [i for i, a in enumerate(same) if a.refused is None]
-        if answered:
-            some = [same[i] for i in answered]
-            complete(bundle, model, some, x[answered], present[answered], clock)
-            with clock.step("search"):
-                _search_together(bundle, some)
-    return [_one(bundle, asked, clock, len(part)) for asked in part]
+        yield _model(bundle, same[0].query), same
 
 
-def _take_notes(pool: DecodePool, part: Sequence[Asked]) -> None:
-    for asked in part:
-        for path in dict.fromkeys(t.path for t in asked.tasks):
-            if path in pool.notes:
-                asked.notes.append(f"{path.name}: {pool.notes[path]}")
+def _decoded(asked: Asked, warm: Warm) -> list[str]:
+    """Wait until the media of a query are decoded; what is to be said of them, of each file once."""
+    files = [one for some in asked.decoding.values() for one in some]
+    found = warm.done([waiting for _, waiting in files])
+    notes = {path: note for (path, _), (_, note) in zip(files, found, strict=True) if note}
+    return [f"{path.name}: {note}" for path, note in notes.items()]
 
 
-def complete(
-    bundle: BundleFolder,
-    model: Model,
-    part: Sequence[Asked],
-    x: Floats,
-    present: NDArray[np.bool_],
-    clock: Clock,
-) -> None:
-    """Complete what each query searches for, and make its vector."""
+def complete(bundle: BundleFolder, model: Model, part: Sequence[Asked], clock: Clock) -> None:
+    """Complete what each embedded query searches for, and make its vector."""
     from prom3e_index.mvae.completion import infer, mean_embedding
     from prom3e_index.search.joined import joined_rows
     from prom3e_index.search.score import query_rows
 
+    x = np.stack([a.x for a in part if a.x is not None])
+    present = np.stack([a.has for a in part if a.has is not None])
     for asked, has in zip(part, present, strict=True):
         asked.visible = [m for m, h in zip(model.modalities, has, strict=True) if h]
         asked.weights = weights_of(bundle, model, asked.query, asked.visible, asked.target)

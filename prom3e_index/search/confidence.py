@@ -18,7 +18,7 @@ from prom3e_index.search.query import Query
 if TYPE_CHECKING:
     from prom3e_index.confidence.calibrated import Calibration, Judged
     from prom3e_index.models.folder import Model
-    from prom3e_index.search.batch import Asked
+    from prom3e_index.search.asked import Asked
 
 NOT_ASKED = "not asked for"
 """Why there is no confidence where the query wants none."""

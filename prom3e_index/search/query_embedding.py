@@ -20,7 +20,7 @@ from prom3e_index.search.spans import checked_span, split_span
 
 if TYPE_CHECKING:
     from prom3e_index.models.folder import Model
-    from prom3e_index.search.batch import Asked
+    from prom3e_index.search.asked import Asked
 
 Floats = NDArray[np.float32]
 _AT_ONCE = 64
@@ -95,9 +95,9 @@ def embed_queries(
 
 def _items(bundle: BundleFolder, asked: Asked, modality: str) -> list[Any]:
     """What the encoder of a modality takes for a query: one, or several to be averaged."""
-    if modality in asked.decoded:
-        files = zip(asked.query.media()[modality], asked.decoded[modality], strict=True)
-        return [_heard(modality, file, f.result()) for file, f in files]
+    if modality in asked.decoding:
+        files = zip(asked.query.media()[modality], asked.decoding[modality], strict=True)
+        return [_heard(modality, file, f.result()[0]) for file, (_, f) in files]
     if modality == "text":
         read = [read_text(bundle, text) for text in asked.query.several()["text"]]
         asked.notes += [said for _, said in read if said is not None]

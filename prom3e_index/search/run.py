@@ -12,6 +12,7 @@ from prom3e_index.search.answered import Answer
 from prom3e_index.search.batch import answer, answers
 from prom3e_index.search.meaning import MEANINGLESS, means_nothing
 from prom3e_index.search.query import Query
+from prom3e_index.search.warm import end_warm, warm_of
 
 
 class Bundle(BundleFolder):
@@ -75,6 +76,11 @@ class Bundle(BundleFolder):
         """
         return search(self, query)
 
+    def close(self) -> None:
+        """Let go of files, databases and decode processes; arrays that were given out stay readable."""
+        super().close()
+        end_warm(self)
+
     def search_many(self, queries: Iterable[Query], workers: int | None = None) -> Iterator[Answer]:
         """Answer many queries together, each as `search` would, in their order and in bounded memory.
 
@@ -118,4 +124,4 @@ def search(bundle: BundleFolder, query: Query) -> Answer:
         MismatchError, ShapeError: The query was made by another model.
         BundleError: The bundle is damaged.
     """
-    return answer(bundle, query)
+    return answer(bundle, query, warm_of(bundle))
