@@ -11,7 +11,7 @@ import rasterio
 from prom3e_index.errors import InputError
 from prom3e_index.maps.files import write_map
 from prom3e_index.maps.run import MapConfig, make_map
-from prom3e_index.maps.surface import Nearness, mess, percentile
+from prom3e_index.maps.surface import percentile
 from prom3e_index.media.climate import ClimateRaster
 from prom3e_index.mvae.completion import infer
 from prom3e_index.search.asked_vector import asked_vector
@@ -167,38 +167,8 @@ def test_a_taxon_s_map_is_of_its_observations(bundle, tmp_path):
     assert np.array_equal(mapped.band("records").cells(), counts)
 
 
-def test_percentiles_and_mess_by_hand():
+def test_percentiles_by_hand():
     assert percentile(np.array([3.0, 1.0, 1.0, 2.0], np.float32)).tolist() == [100, 50, 50, 75]
-    reference = np.array([[0.0, 10], [1, 20], [2, 30], [3, 40], [4, 50]])
-    points = np.array([[2.0, 30], [-1, 30], [2, 60], [0, 30], [4, 30]])
-
-    def similarity(p, own):
-        below = 100 * sum(v < p for v in own) / len(own)
-        if below == 0:
-            return 100 * (p - min(own)) / (max(own) - min(own))
-        if below <= 50:
-            return 2 * below
-        return 2 * (100 - below) if below < 100 else 100 * (max(own) - p) / (max(own) - min(own))
-
-    by_hand = [min(similarity(p[i], reference[:, i].tolist()) for i in (0, 1)) for p in points]
-    assert mess(reference, points).tolist() == pytest.approx(by_hand)
-    assert by_hand[1] == -25 and by_hand[2] == -25
-
-
-def test_nearness_flags_what_lies_apart():
-    rng = np.random.default_rng(0)
-    middle = np.zeros(32)
-    middle[0] = 6
-    known = unit(rng.normal(size=(500, 32)) + middle).astype(np.float32)
-    alike = unit(rng.normal(size=(200, 32)) + middle).astype(np.float32)
-    apart = unit(rng.normal(size=(200, 32)) - middle).astype(np.float32)
-    near = Nearness(known)
-
-    assert (near.percentile(apart) > 95).mean() >= 0.9
-    assert (near.percentile(alike) > 95).mean() <= 0.1
-    kth = np.sort(1 - known @ known.T, axis=1)[:, 10]
-    far = np.sort(1 - alike[:1] @ known.T, axis=1)[0, 9]
-    assert near.percentile(alike[:1])[0] == pytest.approx(100 * (kth < far - 1e-6).mean())
 
 
 def test_a_map_s_folder(bundle, photo, tmp_path):

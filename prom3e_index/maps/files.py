@@ -13,7 +13,6 @@ from prom3e_index.bundle.filters import Filter
 from prom3e_index.grid.picture import write_picture
 from prom3e_index.grid.write import whole_folder, write_json, write_raster
 from prom3e_index.licences import code_of, roll_up
-from prom3e_index.maps.beside import FAR
 from prom3e_index.maps.odmap import odmap
 from prom3e_index.maps.places_of import places_of
 from prom3e_index.maps.run import Mapped, of_planet
@@ -119,7 +118,6 @@ def said(bundle: Bundle, model: Model, mapped: Mapped) -> dict[str, Any]:
             {"name": b.name, "units": b.units, "what": b.words, "scale": None if b.low is None else [b.low, b.high]}
             for b in mapped.bands
         ],
-        "extrapolated_is": "below 0" if config.climate is not None else f"above {FAR:g} %",
         **mapped.facts,
     }  # fmt: skip
 

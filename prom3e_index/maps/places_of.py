@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 OPEN_PLACE = "latitude IS NOT NULL AND NOT coalesce(obscured, false)"
 """Rows whose places are told as they are."""
-_MOST_KNOWN = 4000
-"""Observations that cells are compared with; of more a fixed part is drawn."""
 
 
 def open_place(bundle: Bundle) -> str:
@@ -40,11 +38,8 @@ def places_of(bundle: Bundle, rows: NDArray[np.int64]) -> tuple[Floats, Floats]:
 
 
 def known_rows(bundle: Bundle) -> NDArray[np.int64]:
-    """Observations whose places are told, ascending; a fixed part where there are many."""
+    """Observations whose places are told and that the model knows the place of, ascending."""
     from prom3e_index.bundle.filters import Filter
 
     rows = bundle.eligible(Filter(where=open_place(bundle), observed="loc"))
-    rows = bundle.live if rows is None else np.asarray(rows, np.int64)
-    if len(rows) > _MOST_KNOWN:
-        rows = np.sort(np.random.default_rng(0).choice(rows, _MOST_KNOWN, replace=False))
-    return rows
+    return bundle.live if rows is None else np.asarray(rows, np.int64)

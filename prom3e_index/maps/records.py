@@ -20,10 +20,10 @@ from prom3e_index.maps.allowed import UNKNOWN as FINEST
 from prom3e_index.maps.allowed import Allowed, finest, refuse_too_fine
 from prom3e_index.maps.assess import block_of, distance_scores
 from prom3e_index.maps.cell_places import embed_cells
+from prom3e_index.maps.extrapolation import SHARE, Distance, Known
 from prom3e_index.maps.occurrences import Occurrences, read_occurrences
 from prom3e_index.maps.placed import place
 from prom3e_index.maps.records_fit import THRESHOLDS, Fit, Sites, fit, threshold, validate
-from prom3e_index.maps.surface import Nearness
 from prom3e_index.world.names import of_planet
 
 Progress = Callable[[str, int, int | None], None]
@@ -82,7 +82,7 @@ class FromRecords:
         cells: (c,) cells within the mask, of which the following are.
         scores: (c,) log odds against the target group, or against uniform land where there is none.
         uniform: (c,) log odds against uniform land.
-        beyond: (c,) how far each lies from all that was learnt from, as percentile of theirs.
+        beyond: (c,) how far each lies from the records that were learnt from; see `extrapolation`.
         distance_km: (c,) to the nearest cell with the taxon.
         present: Cells with the taxon, and how many records each has.
         cut: The score of the threshold; None without one.
@@ -143,9 +143,11 @@ def map_of_records(config: RecordsConfig, progress: Progress = lambda s, d, t: N
     progress("validation", 0, None)
     validation = validate(sites, config.seed)
     of_group = bool(sites.group.any())
+    seen = sites.presence | sites.group
+    far = Distance(Known.of(sites.latitude[seen], sites.longitude[seen]), grid)
     fits = {"uniform": _fitted(sites, sites.uniform, config.seed)}
     fits["target_group"] = _fitted(sites, sites.group, config.seed) if of_group else fits["uniform"]
-    scores, uniform, beyond = _scored(config, grid, mask, fits, sites, encoder, progress)
+    scores, uniform, beyond = _scored(config, grid, mask, fits, far, encoder, progress)
     lat, lon = grid.centres(mask.cells)
     known = sites.presence
     distance = -distance_scores(sites.latitude[known], sites.longitude[known], lat, lon)
@@ -175,7 +177,8 @@ def map_of_records(config: RecordsConfig, progress: Progress = lambda s, d, t: N
         "background": "target group" if of_group else "uniform",
         "penalty": {name: f.penalty for name, f in fits.items()},
         "threshold": None if cut is None else {"how": config.threshold, "log_odds": cut},
-        "extrapolated_share": float(np.mean(beyond > 99)),
+        "extrapolated_share": float(np.mean(beyond >= SHARE)),
+        "extrapolated_is": far.rule,
         "validation": validation,
         "seed": config.seed,
     }  # fmt: skip
@@ -268,14 +271,13 @@ def _fitted(sites: Sites, background: NDArray[np.bool_], seed: int) -> Fit:
 
 
 def _scored(
-    config: RecordsConfig, grid: Grid, mask: Mask, fits: Mapping[str, Fit], sites: Sites, encoder: Any,
+    config: RecordsConfig, grid: Grid, mask: Mask, fits: Mapping[str, Fit], far: Distance, encoder: Any,
     progress: Progress,
 ) -> tuple[Floats, Floats, Floats]:  # fmt: skip
-    near = Nearness(sites.x)
     parts: list[tuple[Floats, Floats, Floats]] = []
     for at in range(0, len(mask.cells), _PART):
         x = embed_cells(encoder, grid, mask.cells[at : at + _PART], config.samples)
-        beyond = np.concatenate([near.percentile(x[i : i + 2048]) for i in range(0, len(x), 2048)])
+        beyond = far.percentile(mask.cells[at : at + _PART])
         parts.append((fits["target_group"].scores(x), fits["uniform"].scores(x), beyond))
         progress("cells", min(len(mask.cells), at + _PART), len(mask.cells))
     scores, uniform, beyond = (np.concatenate(p) for p in zip(*parts, strict=True))

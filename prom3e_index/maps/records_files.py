@@ -38,8 +38,8 @@ def bands_of(made: FromRecords) -> list[Band]:
         Band("percentile", on(percentile(made.scores.astype(np.float32))), "%", "of the cells mapped", 0.0, 100.0),
         Band("against_uniform", on(_share(made.uniform)), "", "the same against cells drawn from the mask, wherever "
              "was looked; it follows the effort", 0.0, 1.0),
-        Band("extrapolation", on(made.beyond), "%", "share of the cells learnt from that lie nearer to the others than "
-             "this one, as the encoder sees places", 0.0, 100.0, "magma"),
+        Band("extrapolation", on(made.beyond), "%", "share of the blocks with records that lie nearer to one outside "
+             "of them than this cell to any", 0.0, 100.0, "magma"),
         Band("distance_km", on(made.distance_km), "km", "to the nearest cell with records of the taxon"),
         Band("records", on(records), "records", "of the taxon that count"),
     ]  # fmt: skip
@@ -152,6 +152,6 @@ def _odmap(facts: dict[str, Any]) -> dict[str, Any]:
         "prediction": {
             "output": [b["name"] for b in facts["bands"]],
             "units": "relative suitability from 0 to 1; percentile over the mapped cells",
-            "extrapolation": f"{facts['extrapolated_share']:.3f} of the cells lie beyond 99 % of those learnt from",
+            "extrapolation": f"{facts['extrapolated_share']:.3f} of the cells ({facts['extrapolated_is']})",
         },
     }  # fmt: skip

@@ -16,7 +16,7 @@ from prom3e_index.grid.grid import Grid
 from prom3e_index.grid.masks import PLANET, Mask, mask_of
 from prom3e_index.grid.write import Band
 from prom3e_index.maps.allowed import refuse_too_fine
-from prom3e_index.maps.beside import FAR, Held, extrapolation_of
+from prom3e_index.maps.beside import Extrapolation, Held, extrapolation_of
 from prom3e_index.maps.cell_answers import ExpectedError, expected_error
 from prom3e_index.maps.cell_tiles import SAT, Tiles
 from prom3e_index.maps.cells import CellGallery, Show, cache_folder
@@ -142,7 +142,7 @@ def make_map(
     error, no_error = expected_error(
         bundle, model, gallery.modalities, question.visible, len(gallery), config.expected_error
     )
-    scored = _scored(bundle, model, question, config, gallery, error, show)
+    beyond, scored = _scored(bundle, model, question, config, gallery, error, show)
     far = scored.far.values
     lat, lon, left_out = _records(bundle, question)
     records = _counted(grid, mask, (lat, lon))
@@ -151,7 +151,9 @@ def make_map(
         "cells": len(scored.scores),
         "encoded_places": gallery.encoded,
         "similarity": _spread(scored.scores),
-        "extrapolated_share": _share(far < 0 if climate is not None else far > FAR, np.isfinite(far)),
+        "extrapolated_share": _share(beyond.flagged(far), np.isfinite(far)),
+        "extrapolated_is": beyond.rule,
+        "extrapolation": beyond.facts | ({"share_below_0": _share(far < 0, np.isfinite(far))} if climate else {}),
         "expected_error": _errors(error, scored.error, no_error),
         "tiles": None if tiles is None else {
             "cells": scored.tiled, "tiles": scored.tiles, "unread": scored.unread, "outside": tiles.outside,
@@ -179,15 +181,16 @@ class _Scored:
 def _scored(
     bundle: Bundle, model: Model, question: Question, config: MapConfig, gallery: CellGallery,
     error: ExpectedError | None, show: Show | None,
-) -> _Scored:  # fmt: skip
+) -> tuple[Extrapolation, _Scored]:  # fmt: skip
     """Score all cells, a part at a time and each once: of a large grid they are not kept."""
     parts = gallery.parts(show)
     first = next(parts)  # by now they are kept, where they are
     n, given = len(gallery), list(question.visible)
+    beyond = extrapolation_of(bundle, gallery)
     found = _Scored(
         np.empty(n, np.float32),
         np.empty(n, np.float32),
-        Held(extrapolation_of(bundle, gallery), gallery),
+        Held(beyond, gallery),
         None if error is None else Held(error, gallery),
     )
     vector, epsilon = question.vector[None], question.weights.epsilon
@@ -209,7 +212,7 @@ def _scored(
     found.far.keep()
     if found.error is not None:
         found.error.keep()
-    return found
+    return beyond, found
 
 
 def _share(which: NDArray[np.bool_], of: NDArray[np.bool_]) -> float:

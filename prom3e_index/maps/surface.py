@@ -1,4 +1,4 @@
-"""Scores of cells, and how each stands among all: similarity, percentile, and how far it lies from what is known."""
+"""Scores of cells, and how each stands among all."""
 
 from __future__ import annotations
 
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float32]
 _AT_ONCE = 1 << 20
-NEAREST = 10
-"""An extrapolated cell is far from the tenth nearest of the observations."""
 
 
 def hybrid_scores(part: Part, vectors: Floats, epsilon: float) -> Floats:
@@ -66,53 +64,3 @@ def percentile(values: NDArray[Any]) -> Floats:
         part = slice(at, at + _AT_ONCE)
         out[part] = 100 * np.searchsorted(order, values[part], side="right") / len(values)
     return out
-
-
-def mess(reference: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Multivariate environmental similarity surface, (n,): below 0 where a variable lies beyond all of the reference.
-
-    Args:
-        reference: (r, v) values of what is known.
-        values: (n, v)
-
-    Source: Elith, Kearney and Phillips 2010, appendix S3.
-    """
-    out = np.full(len(values), np.inf)
-    for i in range(values.shape[1]):
-        known = np.sort(reference[:, i])
-        low, high = known[0], known[-1]
-        span = high - low if high > low else 1.0
-        below = 100 * np.searchsorted(known, values[:, i], side="left") / len(known)
-        one = np.where(below <= 50, 2 * below, 2 * (100 - below))
-        one = np.where(below == 0, 100 * (values[:, i] - low) / span, one)
-        one = np.where(below == 100, 100 * (high - values[:, i]) / span, one)
-        out = np.minimum(out, one)
-    return out
-
-
-class Nearness:
-    """How far embeddings lie from known ones: the cosine distance to the tenth nearest, as a percentile of theirs.
-
-    Attributes:
-        count: Known embeddings.
-    """
-
-    def __init__(self, known: Floats) -> None:
-        self._known, self.count = known, len(known)
-        self._k = min(NEAREST, len(known) - 1)
-        own = np.empty(len(known), np.float32)
-        for at in range(0, len(known), 2048):  # the nearest of all is itself
-            own[at : at + 2048] = self._distance(known[at : at + 2048], self._k + 1)
-        self._own = np.sort(own)
-
-    def _distance(self, some: Floats, k: int) -> Floats:
-        products = some @ self._known.T
-        at = products.shape[1] - k
-        return np.asarray(1 - np.partition(products, at, axis=1)[:, at], np.float32)
-
-    def percentile(self, some: Floats) -> NDArray[np.float64]:
-        """(n,) the share in per cent of known embeddings that lie nearer to the others than each of `some` does."""
-        parts = [self._distance(some[at : at + 2048], self._k) for at in range(0, len(some), 2048)]
-        far = np.concatenate(parts) if parts else np.zeros(0, np.float32)
-        found: NDArray[np.float64] = 100 * np.searchsorted(self._own, far - 1e-6) / len(self._own)
-        return found
