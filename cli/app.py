@@ -26,6 +26,7 @@ from prom3e_index.cli import (
     policy,
     query,
     report,
+    serve,
     train,
     undo,
     world,
@@ -64,6 +65,7 @@ app.command("world")(world.world)
 app.command("demo")(demo.demo)
 app.command("report")(report.report)
 app.command("map")(map.map_)
+app.command("serve")(serve.serve)
 app.command("diversity")(diversity.diversity)
 app.add_typer(policy.app, name="policy")
 app.add_typer(models.app, name="models")

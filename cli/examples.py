@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 SECTIONS: dict[str, tuple[str, ...]] = {
-    "Make and ask": ("look", "build", "query", "map", "diversity", "report", "info", "export"),
+    "Make and ask": (
+        "look",
+        "build",
+        "query",
+        "map",
+        "diversity",
+        "serve",
+        "report",
+        "info",
+        "export",
+    ),
     "Change": (
         "add",
         "update",
@@ -166,6 +176,10 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     "models pull": (
         ("download the published weights once", "prom3e-index models pull taxabind"),
         ("a certain version of them", "prom3e-index models pull taxabind --revision main"),
+    ),
+    "serve": (
+        ("a page for browsers on this machine", "prom3e-index serve birds.p3i --open"),
+        ("for a lab, behind a token of its own", "prom3e-index serve birds.p3i --host 0.0.0.0 --allow-host lab.example --token-file token"),
     ),
     "demo": (
         ("a world, an index of it, questions and a report, in demo/", "prom3e-index demo"),

@@ -29,10 +29,17 @@ VALUES: dict[str, str] = {
     "--schedule": "NAME", "--precision": "NAME", "--cache": "FOLDER", "--revision": "NAME",
     "--region": "REGION", "--grid": "CELLS", "--crs": "EPSG", "--like": "RASTER", "--mask": "MASK",
     "map --output": "FOLDER", "--validate": "TABLE", "--validate-taxon": "NAME",
+    "--host": "ADDRESS", "--allow-host": "NAME", "--token-file": "FILE", "--max-upload": "MEGABYTES",
+    "--marks": "FILE", "--basemap": "FILE", "--rate": "COUNT/TIME",
 }  # fmt: skip
 """Option or argument → the word for its value, where it is not that of its type (FILE, FOLDER, N, NUMBER, TEXT)."""
 
 DEFAULTS: dict[str, str] = {
+    "serve --token-file": "a new token for each start",
+    "--marks": "NAME.p3i.marks.jsonl beside the index",
+    "--basemap": "land and countries, which come along",
+    "--rate": "any number",
+    "serve --threads": "the library's",
     "--hub": "the hub's cache",
     "map --space": "the model's for maps",
     "--validate-taxon": "the one that the map names",

@@ -23,7 +23,7 @@ SHIPPED = sorted(
 
 # A layer may import itself and what stands after it; a module has the layer of its longest name here.
 LAYERS = [
-    "cli", "indexer", "training", "evaluation", "diversity", "maps", "exports", "show", "search", "bundle", "models",
+    "cli", "server", "indexer", "training", "evaluation", "diversity", "maps", "exports", "show", "search", "bundle", "models",
     "confidence", "mvae", "encoders", "models.weights", "models.device", "grid", "media", "policy", "tables", "policy.columns", "world",
     "schema", "licences", "errors",
 ]  # fmt: skip
@@ -85,6 +85,7 @@ def test_imports_go_one_way():
 ROOMS = (
     "tables", "policy", "media", "grid", "encoders", "mvae", "confidence", "models", "bundle", "search", "evaluation",
     "show", "world", "licences", "exports", "maps", "diversity",
+    "server",
 )  # fmt: skip
 
 
@@ -132,6 +133,11 @@ HEAVY = (
     "numba",
     "sklearn",
     "matplotlib",
+    "fastapi",
+    "starlette",
+    "uvicorn",
+    "pydantic",
+    "prometheus_client",
 )
 LOADED = f"print(sorted(m for m in {HEAVY!r} if m in sys.modules))"
 

@@ -7,7 +7,7 @@ and the settings are locked before anything in it is read, and one that holds mo
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -184,6 +184,14 @@ def _refuse_foreign(con: duckdb.DuckDBPyConnection, paths: Mapping[str, Path]) -
                 )
 
 
+class _Asking:
+    """What a thread that can be stopped has asked."""
+
+    def __init__(self) -> None:
+        self.stopped = False
+        self.cursors: list[duckdb.DuckDBPyConnection] = []
+
+
 class MetadataDatabase:
     """What filters and hits ask about the observations. Any number of threads may ask.
 
@@ -203,6 +211,7 @@ class MetadataDatabase:
 
         self._places, self._removed, self._closed = places, removed, False
         self._lock = threading.Lock()
+        self._own = threading.local()
         self._checked: set[str] = set()
         self._known: dict[str, list[KnownTaxon]] = {}
         self._connection, self.metadata_columns = connect_segments(
@@ -220,12 +229,33 @@ class MetadataDatabase:
         """A cursor for one thread.
 
         Raises:
-            BundleError: The index was closed.
+            BundleError: The index was closed, or what the thread asks was stopped.
         """
+        asking: _Asking | None = getattr(self._own, "asking", None)
         with self._lock:
-            if self._closed:
+            if self._closed or (asking is not None and asking.stopped):
                 raise BundleError(CLOSED)
-            return self._connection.cursor()
+            cursor = self._connection.cursor()
+            if asking is not None:
+                asking.cursors.append(cursor)
+            return cursor
+
+    @contextmanager
+    def stoppable(self) -> Iterator[Callable[[], None]]:
+        """Give what stops, called by another thread, whatever this one asks within: its queries fail then."""
+        asking = self._own.asking = _Asking()
+
+        def stop() -> None:
+            with self._lock:
+                asking.stopped = True
+                cursors, asking.cursors = asking.cursors, []
+            for cursor in cursors:
+                cursor.interrupt()
+
+        try:
+            yield stop
+        finally:
+            self._own.asking = None
 
     def sql(self, query: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Rows of a read-only query over `observations`, `lost` and `rejected`."""

@@ -1,0 +1,1 @@
+"""The page and the HTTP interface: an index served to browsers, scripts and QGIS."""

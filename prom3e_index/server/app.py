@@ -1,0 +1,153 @@
+"""The application: routes behind the guard, errors as problems, its description at `/openapi.json`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from importlib import import_module
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.types import Scope
+
+from prom3e_index import __version__
+from prom3e_index.errors import Prom3eError
+from prom3e_index.server.guard import Guard
+from prom3e_index.server.problems import MEDIA_TYPE, Problem, of_error, of_status
+from prom3e_index.server.service import Service
+from prom3e_index.server.settings import Settings
+from prom3e_index.server.static import page_router
+from prom3e_index.server.tickets import Tickets
+
+ROUTES = ("health", "searches", "uploads")
+"""Modules of `routes`, each with a `router`."""
+PROBLEM = {
+    "description": "What went wrong (RFC 9457).",
+    "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+}
+_SCHEMA = {
+    "type": "object",
+    "title": "Problem",
+    "required": ["type", "title", "status"],
+    "properties": {
+        "type": {"type": "string", "description": "What kind it is, a relative address."},
+        "title": {"type": "string", "description": "The kind in words."},
+        "status": {"type": "integer"},
+        "detail": {"type": "string", "description": "What was wrong this time, and what to do."},
+        "parameter": {"type": "string", "description": "Of which part of the request."},
+        "near": {"type": "array", "items": {"type": "string"}, "description": "What may be meant."},
+    },
+}
+
+
+def make_app(
+    service: Service,
+    settings: Settings,
+    *,
+    log: Callable[[str], None] | None = None,
+    failed: Callable[[BaseException], None] | None = None,
+) -> FastAPI:
+    """The application of a service.
+
+    Args:
+        service: What answers.
+        settings: How.
+        log: Takes a line for each request, without anything that was asked.
+        failed: Called with what nobody foresaw.
+
+    Returns:
+        It; `app.state.tickets` makes words that let one browser in, or is None without a token.
+    """
+
+    @asynccontextmanager
+    async def lives(_: FastAPI) -> AsyncIterator[None]:
+        await service.begin()
+        try:
+            yield
+        finally:
+            await service.end()
+
+    app = FastAPI(
+        title="prom3e-index",
+        version=__version__,
+        summary="Search ecological observations by photo, sound, place, tile, climate or name.",
+        docs_url=None,  # their pages load scripts of other sites
+        redoc_url=None,
+        swagger_ui_oauth2_redirect_url=None,
+        redirect_slashes=False,  # no redirect is made of what a client says
+        lifespan=lives,
+        responses={"4XX": PROBLEM, "5XX": PROBLEM},
+    )
+    tickets = Tickets(settings.token, settings.port) if settings.token is not None else None
+    app.state.service, app.state.settings, app.state.tickets = service, settings, tickets
+    for name in ROUTES:
+        app.include_router(import_module(f"prom3e_index.server.routes.{name}").router)
+    app.include_router(page_router())
+    _tell_problems(app, service)
+    app.add_middleware(
+        Guard, settings=settings, tickets=tickets, folders=lambda: service.folders, log=log,
+        seen=_count(service), failed=failed,
+    )  # fmt: skip
+    _describe(app)
+    return app
+
+
+def _tell_problems(app: FastAPI, service: Service) -> None:
+    def sent(problem: Problem) -> Response:
+        return Response(problem.body(), problem.status, problem.headers, media_type=MEDIA_TYPE)
+
+    @app.exception_handler(Problem)
+    async def problem(_: Request, e: Problem) -> Response:
+        return sent(e)
+
+    @app.exception_handler(Prom3eError)
+    async def error(_: Request, e: Prom3eError) -> Response:
+        return sent(of_error(e, service.folders))
+
+    @app.exception_handler(HTTPException)
+    async def http(_: Request, e: HTTPException) -> Response:
+        told = of_status(e.status_code)
+        told.headers |= dict(e.headers or {})
+        return sent(told)
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(_: Request, e: RequestValidationError) -> Response:
+        first = e.errors()[0] if e.errors() else {"loc": (), "msg": "wrong"}
+        where = [str(part) for part in first["loc"][1:]]
+        return sent(
+            Problem(
+                422, "request", "The request is not as it must be", f"{first['msg']}.",
+                ".".join(where) or None,
+            )
+        )  # fmt: skip
+
+
+def _describe(app: FastAPI) -> None:
+    """Let the description hold what problems look like, and no form of errors that is never sent."""
+    make = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            made = make()
+            schemas = made.setdefault("components", {}).setdefault("schemas", {})
+            schemas["Problem"] = _SCHEMA
+            for methods in made["paths"].values():
+                for operation in methods.values():
+                    operation["responses"].pop("422", None)
+            for name in ("HTTPValidationError", "ValidationError"):
+                schemas.pop(name, None)
+            app.openapi_schema = made
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _count(service: Service) -> Callable[[Scope, int, float], None]:
+    def seen(scope: Scope, status: int, seconds: float) -> None:
+        route = getattr(scope.get("route"), "path", "other")
+        service.metrics.requests.labels(scope["method"][:10], route, status or 499).inc()
+        service.metrics.seconds.labels(route).observe(seconds)
+
+    return seen

@@ -1,0 +1,48 @@
+"""What routes ask for, as FastAPI injects it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Depends, Path, Request
+
+from prom3e_index.search.run import Bundle
+from prom3e_index.server.service import Service
+from prom3e_index.server.stored import Stored
+
+
+def get_service(request: Request) -> Service:
+    """The service of the app."""
+    service = request.app.state.service
+    assert isinstance(service, Service)  # `make_app` sets it
+    return service
+
+
+TheService = Annotated[Service, Depends(get_service)]
+
+
+def get_bundle(service: TheService) -> Bundle:
+    """The index as it is now."""
+    return service.bundle
+
+
+TheBundle = Annotated[Bundle, Depends(get_bundle)]
+
+
+def get_stored(
+    service: TheService,
+    id: Annotated[str, Path(max_length=32, pattern="^[A-Za-z0-9_-]+$", description="Of a search.")],
+) -> Stored:
+    """The search that the address names."""
+    return service.stored(id)
+
+
+TheSearch = Annotated[Stored, Depends(get_stored)]
+
+
+def bundle_of(stored: TheSearch) -> Bundle:
+    """The generation of the index that answered a search."""
+    return stored.bundle
+
+
+BundleOf = Annotated[Bundle, Depends(bundle_of)]

@@ -1,0 +1,141 @@
+"""The index as it is now, and as it was for searches that began before it changed."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from prom3e_index.bundle.manifest import manifest_path
+from prom3e_index.search.run import Bundle
+from prom3e_index.search.searcher import Searcher
+from prom3e_index.server.settings import Settings
+
+KEPT = 2
+"""Earlier generations that are kept open, for searches that are stored."""
+State = tuple[int, int] | None
+
+
+class Generation:
+    """One generation of the index, open.
+
+    Attributes:
+        bundle: The index.
+        searcher: What searches it.
+        number: Its number.
+        state: Of its manifest on the disk when it was opened.
+    """
+
+    def __init__(self, settings: Settings, state: State) -> None:
+        self.state = state
+        self.bundle = Bundle.open(
+            settings.index,
+            gpu=settings.device.startswith("cuda") and settings.device,
+            media=settings.media,
+            model=settings.model,
+            hub=settings.hub,
+        )
+        self.number = int(self.bundle.manifest["generation"])
+        self.searcher = Searcher(
+            self.bundle,
+            workers=settings.workers,
+            timeout_s=settings.deadline_s,
+            device=settings.device,
+        )
+        self.held = 0
+
+    def close(self) -> None:
+        """Let go of it."""
+        self.searcher.close()
+        self.bundle.close()
+
+
+class Generations:
+    """The current generation, and earlier ones while something holds them.
+
+    Args:
+        settings: Which index.
+        dropped: Called with an earlier generation of which too many are held; must let go of it.
+    """
+
+    def __init__(self, settings: Settings, dropped: Callable[[Generation], None]) -> None:
+        self._settings, self._dropped = settings, dropped
+        self._lock = threading.Lock()
+        self._earlier: list[Generation] = []
+        self.current = Generation(settings, state_of(settings.index))
+        self.warm = False
+
+    def warm_up(self) -> None:
+        """Get the first answer's work done before anybody asks."""
+        self.current.searcher.warm()
+        self.warm = True
+
+    def changed(self) -> bool:
+        """Whether the index on the disk is another one now."""
+        state = state_of(self._settings.index)
+        return state is not None and state != self.current.state
+
+    def renew(self) -> None:
+        """Open the index as it is now, warm it, and let it answer from here on.
+
+        Raises:
+            BundleError: It cannot be opened; the generation that is open goes on.
+        """
+        state = state_of(self._settings.index)
+        new = Generation(self._settings, state)
+        try:
+            new.searcher.warm()
+        except BaseException:
+            new.close()
+            raise
+        with self._lock:
+            old, self.current = self.current, new
+            self._earlier.append(old)
+            beyond = [g for g in self._earlier if g.held][:-KEPT]
+        for generation in beyond:
+            self._dropped(generation)
+        self._close_idle()
+
+    def hold(self, number: int | None = None) -> Generation | None:
+        """A generation that stays open until `release`; the current one, or None where none has the number."""
+        with self._lock:
+            every = (self.current, *reversed(self._earlier))
+            found = next((g for g in every if number in (None, g.number)), None)
+            if found is not None:
+                found.held += 1
+            return found
+
+    def hold_also(self, generation: Generation) -> None:
+        """Hold a generation once more."""
+        with self._lock:
+            generation.held += 1
+
+    def release(self, generation: Generation) -> None:
+        """Let go of a generation."""
+        with self._lock:
+            generation.held -= 1
+        self._close_idle()
+
+    def close(self) -> None:
+        """Close all."""
+        with self._lock:
+            every = [*self._earlier, self.current]
+            self._earlier = []
+        for generation in every:
+            generation.close()
+
+    def _close_idle(self) -> None:
+        with self._lock:
+            idle = [g for g in self._earlier if g.held <= 0]
+            self._earlier = [g for g in self._earlier if g.held > 0]
+        for generation in idle:
+            generation.close()
+
+
+def state_of(index: Path) -> State:
+    """Tells one manifest on the disk from the next; None where there is none."""
+    try:
+        stat = manifest_path(index).stat()
+    except OSError:
+        return None
+    return stat.st_ino, stat.st_mtime_ns

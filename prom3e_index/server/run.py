@@ -1,0 +1,237 @@
+"""Serving until a signal comes: one process, one event loop, an orderly end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import signal
+import socket
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from prom3e_index.errors import InputError
+from prom3e_index.server.app import make_app
+from prom3e_index.server.service import Service
+from prom3e_index.server.settings import Settings
+
+DRAIN_S = 10
+"""Seconds that running requests have when the server ends."""
+_HEAD_S = 20.0
+"""Seconds that the head of a request may take."""
+_CONNECTIONS = 1000
+_BACKLOG = 512
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+def serve(
+    settings: Settings,
+    say: Callable[[str], None],
+    *,
+    started: Callable[[str, str | None], None] = lambda address, once: None,
+    leave: Callable[[], None] | None = None,
+    debug: bool = False,
+) -> None:
+    """Serve an index until SIGINT or SIGTERM; what runs then has ten seconds to be answered.
+
+    Args:
+        settings: How.
+        say: Takes lines of the log.
+        started: Called once requests are answered, with the address of the page, and with the same and a word that
+            lets one browser in.
+        leave: Ends the process at once; called on a second signal, and where a thread does not end in its time.
+        debug: Log the traceback of what nobody foresaw.
+
+    Raises:
+        InputError: The address is taken, or is none of this machine.
+        BundleError: The index cannot be opened.
+    """
+
+    def failed(e: BaseException) -> None:
+        say(
+            f"unexpected {type(e).__name__}: {e}"
+            if not debug
+            else "".join(traceback.format_exception(e))
+        )
+
+    listening = listen(settings)
+    settings = replace(settings, port=listening.getsockname()[1])
+    try:
+        service = Service(settings, failed)
+    except BaseException:
+        listening.close()
+        raise
+    try:
+        app = make_app(service, settings, log=say, failed=failed)
+
+        def up() -> None:
+            token = "" if settings.token is None else f"?token={settings.token}"
+            tickets = app.state.tickets
+            once = None if tickets is None else f"{settings.address}?token={tickets.once()}"
+            started(f"{settings.address}{token}", once)
+
+        server = Server(app, service, up, leave)
+        server.run(sockets=[listening])
+    finally:
+        service.close()
+        listening.close()
+    if leave is not None and any(
+        t.name.startswith(("find", "work")) for t in threading.enumerate()
+    ):
+        leave()  # a search that cannot be stopped would hold the program
+
+
+def new_token() -> str:
+    """A token that nobody guesses: 256 bits."""
+    return secrets.token_urlsafe(32)
+
+
+def read_token(path: Path) -> str:
+    """The token of a file, which is made where there is none.
+
+    Raises:
+        InputError: It cannot be read, or others may read it.
+    """
+    try:
+        if not path.exists():
+            path.touch(mode=0o600)
+            path.write_text(new_token() + "\n", encoding="ascii")
+        if path.stat().st_mode & 0o077:
+            raise InputError(
+                f"--token-file {path} can be read by other users of this machine. Take their rights away, as with "
+                f"`chmod 600 {path.name}`."
+            )
+        return path.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError) as e:
+        raise InputError(f"--token-file {path} cannot be read: {e}.") from e
+
+
+def listen(settings: Settings) -> socket.socket:
+    """A socket on the address of the settings.
+
+    Raises:
+        InputError: It is taken, or none of this machine.
+    """
+    host = "127.0.0.1" if settings.host == "localhost" else settings.host.strip("[]")
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listening = socket.socket(family)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((host, settings.port))
+        listening.listen(_BACKLOG)
+        return listening
+    except (OSError, OverflowError) as e:
+        listening.close()
+        raise InputError(
+            f"{host}:{settings.port} cannot be listened on: {getattr(e, 'strerror', None) or e}. Choose another with "
+            "--port or --host; --port 0 takes a free one."
+        ) from e
+
+
+class Server(uvicorn.Server):
+    """uvicorn's, ended by the first signal in order and by the second at once.
+
+    Args:
+        app: What answers.
+        service: What is told that the end comes.
+        up: Called when requests are answered.
+        leave: Called on the second signal.
+    """
+
+    def __init__(
+        self,
+        app: FastAPI,
+        service: Service,
+        up: Callable[[], None],
+        leave: Callable[[], None] | None,
+    ) -> None:
+        logging.getLogger("uvicorn").setLevel(logging.CRITICAL + 1)  # the log is ours
+        super().__init__(
+            uvicorn.Config(
+                app,
+                http=Protocol,
+                ws="none",
+                lifespan="on",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,
+                timeout_graceful_shutdown=DRAIN_S,
+                limit_concurrency=_CONNECTIONS,
+                backlog=_BACKLOG,
+            )
+        )
+        self._service, self._up, self._leave = service, up, leave
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to listen, then say so."""
+        await super().startup(sockets)
+        if self.started:
+            self._up()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Answer signals while the server runs; they are not raised again: a server ends by them."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {number: signal.signal(number, self._signalled) for number in _SIGNALS}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _signalled(self, *_: Any) -> None:
+        if self.should_exit:
+            self.force_exit = True
+            if self._leave is not None:
+                self._service.uploads.close()
+                self._leave()
+        self._service.ending = self.should_exit = True
+
+
+class Protocol(H11Protocol):
+    """uvicorn's HTTP/1.1, which closes connections that do not say in time what they want."""
+
+    _head: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin to wait for the head of a request."""
+        super().connection_made(transport)
+        self._wait()
+
+    def data_received(self, data: bytes) -> None:
+        """Read on; a next request has its own time."""
+        if self._head is None and (self.cycle is None or self.cycle.response_complete):
+            self._wait()
+        super().data_received(data)
+        if self.cycle is not None and not self.cycle.response_complete:
+            self._stop()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wait no more."""
+        self._stop()
+        super().connection_lost(exc)
+
+    def _wait(self) -> None:
+        self._head = self.loop.call_later(_HEAD_S, self._close)
+
+    def _stop(self) -> None:
+        if self._head is not None:
+            self._head.cancel()
+            self._head = None
+
+    def _close(self) -> None:
+        self._head = None
+        if not self.transport.is_closing():
+            self.transport.close()

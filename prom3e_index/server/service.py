@@ -1,0 +1,278 @@
+"""What stands behind the routes: the open index, the line of searches, the files that were sent, what was answered."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+from numpy.typing import NDArray
+
+from prom3e_index.errors import MediaError
+from prom3e_index.media.facts import MediaFacts
+from prom3e_index.media.pool import DecodePool, Task
+from prom3e_index.search.answered import Answer
+from prom3e_index.search.query import Query
+from prom3e_index.search.run import Bundle
+from prom3e_index.server.generations import Generation, Generations
+from prom3e_index.server.metrics import Metrics
+from prom3e_index.server.problems import Problem
+from prom3e_index.server.searching import Searching, key_of, over
+from prom3e_index.server.settings import Settings
+from prom3e_index.server.stored import Searches, Stored, new_id, size_of
+from prom3e_index.server.uploads import Uploads
+from prom3e_index.server.waiting import Job
+
+if TYPE_CHECKING:
+    pass
+
+P = ParamSpec("P")
+R = TypeVar("R")
+_WATCH_S = 1.0
+_AGAIN_S = 30.0
+
+
+class Service:
+    """An index that answers many at once.
+
+    Made, it has the index open; between `begin` and `end` it answers. Routes reach it by `dependencies.get_service`.
+
+    Args:
+        settings: How.
+        failed: Called with what nobody foresaw.
+
+    Attributes:
+        settings: As given.
+        uploads: The files that were sent.
+        metrics: What is counted.
+    """
+
+    def __init__(
+        self, settings: Settings, failed: Callable[[BaseException], None] = lambda _: None
+    ) -> None:
+        self.settings, self._failed = settings, failed
+        self._searches = Searches(dropped=self._dropped)
+        self._of: dict[str, Generation] = {}
+        self._generations = Generations(settings, self._drop_generation)
+        self.uploads = Uploads(
+            self, settings.max_upload, settings.uploads_total, settings.upload_seconds
+        )
+        self._decoder = DecodePool(settings.workers, settings.deadline_s)
+        self.metrics = Metrics()
+        self.metrics.watch(
+            "prom3e_waiting", "Searches in the house.", lambda: len(self._searching.waiting)
+        )
+        self.metrics.watch("prom3e_generation", "Of the index.", lambda: self.generation)
+        self.metrics.watch("prom3e_stored", "Searches that are kept.", lambda: len(self._searches))
+        self.metrics.watch("prom3e_uploads", "Bytes of uploads.", lambda: self.uploads.size)
+        self._searching = Searching(settings, self.metrics, self._generations.release, failed)
+        self._works = ThreadPoolExecutor(min(4, os.cpu_count() or 1) + 2, "work")
+        self._tasks: list[asyncio.Task[None]] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self.ending = False
+
+    @property
+    def bundle(self) -> Bundle:
+        """The index as it is now, open."""
+        return self._generations.current.bundle
+
+    @property
+    def generation(self) -> int:
+        """Its number."""
+        return self._generations.current.number
+
+    @property
+    def folders(self) -> list[Path]:
+        """Folders of this machine that no answer may tell."""
+        bundle = self.bundle
+        known = [
+            self.uploads.folder,
+            bundle.path.absolute().parent,
+            bundle.path.parent,
+            Path.home(),
+        ]
+        return known + [Path(s.media.folder) for s in bundle.segments if hasattr(s.media, "folder")]
+
+    def unready(self) -> str:
+        """Why a search should be sent elsewhere or later; empty when it need not."""
+        if self.ending:
+            return "the server is ending"
+        if not self._generations.warm:
+            return "the model is being loaded"
+        if len(self._searching.waiting) >= self.settings.queue:
+            return "too many searches wait"
+        return ""
+
+    async def begin(self) -> None:
+        """Begin to answer; the model is loaded meanwhile."""
+        self._loop = asyncio.get_running_loop()
+        self._searching.begin()
+        self._tasks = [asyncio.create_task(self._warm()), asyncio.create_task(self._watch())]
+
+    async def end(self) -> None:
+        """End all processes and threads, close the index, remove what was sent."""
+        self.ending = True
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self.close()
+
+    def close(self) -> None:
+        """As `end`, of a service that was not begun or cannot wait."""
+        self.ending = True
+        self._searching.close()
+        self._works.shutdown(wait=False, cancel_futures=True)
+        self._decoder.close()
+        self._generations.close()
+        self.uploads.close()
+
+    async def search(
+        self, query: Query, asked: Mapping[str, Any], generation: int | None = None
+    ) -> Stored:
+        """Answer a query, and keep the answer.
+
+        Args:
+            query: What is asked.
+            asked: The same as the client asked it, for the chips of the page; without paths.
+            generation: Of the index; the current one when None.
+
+        Raises:
+            Problem: 409 the generation is not open, 503 too many searches, out of time, or the server ends.
+            Prom3eError: The query cannot be answered.
+        """
+        if self.ending:
+            raise over()
+        self._searching.waiting.enter()
+        held = self._generations.hold(generation)
+        if held is None:
+            self._searching.waiting.leave()
+            raise Problem(
+                409, "generation", "The index has changed since",
+                f"Generation {generation} is no longer open; the current one is {self.generation}. Ask again without "
+                "`generation`.", "generation",
+            )  # fmt: skip
+        self._generations.hold_also(held)  # for what is kept, beside what runs
+        loop = asyncio.get_running_loop()
+        until = time.monotonic() + self.settings.deadline_s
+        job = Job(query, held, loop.create_future(), until, key_of(query, held.number))
+        self._searching.submit(job)
+        try:
+            answer = await asyncio.wait_for(asyncio.shield(job.done), self.settings.deadline_s)
+            return self._keep(job, answer, asked)
+        except BaseException as e:
+            self._generations.release(held)
+            if not isinstance(e, TimeoutError):
+                raise
+            self.metrics.rejected.labels("deadline").inc()
+            raise Problem(
+                503, "deadline", "The search took too long",
+                f"It was stopped after {self.settings.deadline_s:g} s. Ask for fewer hits, or with a narrower filter.",
+                headers={"Retry-After": "5"},
+            ) from None  # fmt: skip
+        finally:
+            if not job.done.done():
+                self._searching.give_up(job)
+
+    def stored(self, id: str) -> Stored:
+        """A search that was answered.
+
+        Raises:
+            Problem: 404, there was none; 410, it is no longer kept.
+        """
+        return self._searches.get(id)
+
+    async def decode(self, task: Task) -> NDArray[Any]:
+        """What a file holds, decoded in another process.
+
+        Raises:
+            MediaError: It cannot be read.
+        """
+        decoded = await asyncio.wrap_future(self._decoder.submit(task))
+        if isinstance(decoded, MediaError):
+            raise decoded
+        return decoded
+
+    async def facts(self, path: Path) -> MediaFacts:
+        """What a file says of itself."""
+        import json
+
+        await self.decode(Task("facts", path, {}))
+        note = self._decoder.notes.pop(path, "{}")
+        return MediaFacts.from_json(json.loads(note))
+
+    async def work(self, do: Callable[P, R], *args: P.args, **given: P.kwargs) -> R:
+        """Do something that takes its time in a thread of its own, as an export; within the deadline.
+
+        What it asks of the metadata is stopped where the client leaves or the time is over.
+
+        Raises:
+            Problem: 503, it took too long.
+        """
+        stops: list[Callable[[], None]] = []
+        bundle = self.bundle
+
+        def stoppable() -> R:
+            with bundle.metadata.stoppable() as stop:
+                stops.append(stop)
+                return do(*args, **given)
+
+        future = asyncio.get_running_loop().run_in_executor(self._works, stoppable)
+        try:
+            return await asyncio.wait_for(asyncio.shield(future), self.settings.deadline_s)
+        except TimeoutError:
+            raise Problem(
+                503, "deadline", "It took too long",
+                f"It was stopped after {self.settings.deadline_s:g} s. Ask for less.",
+                headers={"Retry-After": "5"},
+            ) from None  # fmt: skip
+        finally:
+            if not future.done():
+                for stop in stops:
+                    stop()
+
+    def _keep(self, job: Job, answer: Answer, asked: Mapping[str, Any]) -> Stored:
+        spent = round(1000 * (time.monotonic() - job.began), 2)
+        stored = Stored(
+            new_id(), job.generation.number, asked, answer, time.time(), spent, size_of(answer)
+        )
+        self._of[stored.id] = job.generation
+        self._searches.keep(stored)
+        return stored
+
+    def _dropped(self, stored: Stored) -> None:
+        generation = self._of.pop(stored.id, None)
+        if generation is not None:
+            self._generations.release(generation)
+
+    def _drop_generation(self, generation: Generation) -> None:
+        self._searches.drop(lambda s: self._of.get(s.id) is generation)
+
+    # What goes on beside
+
+    async def _warm(self) -> None:
+        try:
+            await asyncio.to_thread(self._generations.warm_up)
+        except Exception as e:
+            self._failed(e)
+
+    async def _watch(self) -> None:
+        """Take up a changed index; let go of what is too old."""
+        refused: tuple[object, float] | None = None
+        while True:
+            await asyncio.sleep(_WATCH_S)
+            self.uploads.sweep()
+            self._searches.sweep()
+            if not self._generations.warm or not self._generations.changed():
+                continue
+            if refused is not None and time.monotonic() < refused[1]:
+                continue
+            try:
+                await asyncio.to_thread(self._generations.renew)
+                refused = None
+            except Exception as e:
+                self._failed(e)
+                refused = e, time.monotonic() + _AGAIN_S
