@@ -29,6 +29,8 @@ from prom3e_index.schema import MEDIA
 if TYPE_CHECKING:
     import duckdb
 
+UNMEASURED = "unmeasured"
+"""Table of recordings that would have become windows if they are long, and whose length could not be told."""
 MOST_WINDOWS = 50_000
 """Windows of one recording: three days, every five seconds."""
 _NOTED = 256
@@ -80,6 +82,7 @@ def expand(
         _measure(con, media, workers, timeout_s, progress)
     if windows is not None:
         long = _cut(con, windows)
+        con.execute(f"CREATE OR REPLACE TABLE {UNMEASURED} AS " + _WITHOUT_LENGTH)
     planned, more = con.execute(
         "SELECT count(*), coalesce(sum(len(more)), 0) FROM planned"
     ).fetchall()[0]
@@ -174,6 +177,11 @@ _MEDIA_ROWS = (
 )
 """A row for each medium of each observation; the first stands for what the table's row has."""
 
+_WITHOUT_LENGTH = (
+    "SELECT path, note FROM durations WHERE seconds IS NULL AND note IS NOT NULL "
+    "AND path IN (SELECT sound FROM media_rows WHERE NOT spanned)"
+)
+
 _PARTS = (
     "SELECT r.seq AS old, r.k, r.modality, r.path, r.sound, s.nth, s.a, s.b, "
     "r.k > 1 OR coalesce(s.nth, 0) > 0 AS part, "
@@ -226,13 +234,19 @@ def _name(con: duckdb.DuckDBPyConnection) -> None:
 def _measure(
     con: duckdb.DuckDBPyConnection, media: Path, workers: int, timeout_s: float, progress: Progress
 ) -> None:
-    """Note how long each recording is that has no span; one that cannot be read has no length."""
+    """Note how long each recording is that has no span.
+
+    One that cannot be read is tried once more, after all others: a decoder may have been ended for want of time or
+    memory. Then it has no length, and the note says why; another run tries again.
+    """
     import pyarrow as pa
 
     found = con.execute(
         "SELECT DISTINCT sound FROM media_rows WHERE sound IS NOT NULL AND NOT spanned ORDER BY 1"
     ).fetchall()
-    known = dict(con.execute("SELECT path, state FROM durations").fetchall())
+    known = dict(
+        con.execute("SELECT path, state FROM durations WHERE seconds IS NOT NULL").fetchall()
+    )
     states = {str(p): _state(media / str(p)) for (p,) in found}
     todo = [p for p, state in states.items() if state is not None and known.get(p) != state]
     if not todo:
@@ -249,14 +263,24 @@ def _measure(
         con.unregister("measured")
         noted.clear()
 
-    tasks = ((p, Task("duration", media / p, {})) for p in todo)
+    again: list[str] = []
+    done = 0
     with DecodePool(workers, timeout_s) as pool:
-        for done, (path, result) in enumerate(pool.map(tasks), start=1):
-            length = None if isinstance(result, MediaError) else float(result[0])
-            noted.append((path, states[path], length, pool.notes.pop(media / path, None)))
-            if len(noted) == _NOTED:
-                note()
-                progress("measure recordings", done, len(todo))
+        for paths, last in ((todo, False), (again, True)):
+            tasks = ((p, Task("duration", media / p, {})) for p in paths)
+            for path, result in pool.map(tasks):
+                if isinstance(result, MediaError):
+                    if not last:
+                        again.append(path)
+                        continue
+                    noted.append((path, states[path], None, str(result).replace(f"{media}/", "")))
+                else:
+                    why = pool.notes.pop(media / path, None)
+                    noted.append((path, states[path], float(result[0]), why))
+                done += 1
+                if len(noted) == _NOTED:
+                    note()
+                    progress("measure recordings", done, len(todo))
     if noted:
         note()
     progress("measure recordings", len(todo), len(todo))

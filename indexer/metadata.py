@@ -22,6 +22,7 @@ from prom3e_index.bundle.taxa import (
     quoted,
     taxon_columns,
 )
+from prom3e_index.indexer.expand import UNMEASURED
 from prom3e_index.indexer.new_array import save_array
 from prom3e_index.indexer.parts import REPLACED, counted, part_cells, tell_of_parts
 from prom3e_index.schema import FIELDS, RECORDS, SHOWN
@@ -69,6 +70,7 @@ def write_metadata(
             "WHERE l.seq = n.seq AND l.modality = n.modality)"
         )
         con.unregister("noted")
+    _tell_of_unmeasured(con)
     written: dict[str, Any] = {"row": np.arange(len(kept)), "seq": kept, "sigma_l1": sigma_l1}
     written |= {f"has_{m}": present[:, i] for i, m in enumerate(modalities)}
     con.register("kept", pa.table({k: pa.array(v) for k, v in written.items()}))
@@ -108,6 +110,19 @@ def write_metadata(
     con.execute("DETACH out")
     con.unregister("kept")
     return counts
+
+
+def _tell_of_unmeasured(con: duckdb.DuckDBPyConnection) -> None:
+    """Note as lost what may lie beyond the first row of a recording whose length could not be told."""
+    found = con.execute("SELECT 1 FROM duckdb_tables() WHERE table_name = ?", [UNMEASURED])
+    if not found.fetchall():
+        return
+    con.execute(
+        "INSERT INTO all_lost SELECT p.seq, 'audio', format(?, u.path, u.note) "
+        f"FROM planned p JOIN {UNMEASURED} u ON u.path = p.audio WHERE p.start_s IS NULL "
+        "AND NOT EXISTS (SELECT 1 FROM all_lost l WHERE l.seq = p.seq AND l.modality = 'audio')",
+        ["the length of '{}' could not be told, so that it is one row however long it is ({})"],
+    )
 
 
 def finish_tables(con: duckdb.DuckDBPyConnection, folder: Path, rows: int) -> dict[str, int]:
