@@ -251,7 +251,7 @@ def test_one_cell_and_no_records(community, tmp_path):
 
 
 def test_a_record_on_the_southern_side_of_its_box_counts(tmp_path):
-    """Places in whole degrees, without a region: a cell does not hold its southern side, so the box begins below."""
+    """Places in whole degrees, without a region: the box around them holds its own southern side."""
     table = write(
         tmp_path / "t.csv", [("Pica pica", 48, 16), ("Corvus corax", 48, 16), ("Pica pica", 50, 17)]
     )

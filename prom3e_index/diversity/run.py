@@ -23,6 +23,7 @@ from prom3e_index.diversity.relations import effort, relate
 from prom3e_index.errors import InputError, near_names
 from prom3e_index.grid.grid import Grid
 from prom3e_index.grid.masks import PLANET, Mask, mask_of
+from prom3e_index.grid.region import box_around
 from prom3e_index.maps.occurrences import Occurrences, read_occurrences
 from prom3e_index.maps.placed import Placed, place
 from prom3e_index.world.names import of_planet
@@ -235,11 +236,7 @@ def _box_around(found: Occurrences) -> str:
         raise InputError(
             f"No record of {found.source} has a place that is told{f' ({why})' if why else ''}."
         )
-    lat, lon = found.latitude[known], found.longitude[known]
-    west = math.floor(lon.min())
-    south = math.ceil(lat.min()) - 1  # cells hold their northern side, not their southern one
-    east, north = math.floor(lon.max()) + 1, math.floor(lat.max()) + 1
-    return f"{west},{max(south, -90)},{min(east, 180)},{min(north, 90)}"
+    return box_around(found.latitude[known], found.longitude[known])
 
 
 def _sigma(config: DiversityConfig, grid: Grid) -> float | None:

@@ -242,7 +242,11 @@ class Grid:
         return quadrilaterals_km2(lat.reshape(x.shape), lon.reshape(x.shape))
 
     def cell_of(self, latitude: Floats, longitude: Floats) -> Ints:
-        """The cell in which each place lies, (k,); −1 where none does. On a line it is the one south or east of it."""
+        """The cell in which each place lies, (k,); −1 where none does.
+
+        On a line it is the one south or east of it; on the southern or eastern side of all the one within, so that a
+        box holds its four sides, and the world its poles.
+        """
         lat, lon = np.asarray(latitude, np.float64), np.asarray(longitude, np.float64)
         if self.hexagons is not None:
             assert self.resolution is not None  # of H3
@@ -250,7 +254,7 @@ class Grid:
         a, _, c, _, e, f = self.affine
         x, y = self.projection.points(lat, lon, self._first)
         with np.errstate(invalid="ignore"):
-            column, row = _whole((x - c) / a), _whole((y - f) / e)
+            column, row = _whole((x - c) / a, self.shape[1]), _whole((y - f) / e, self.shape[0])
             inside = (row >= 0) & (row < self.shape[0]) & (column >= 0) & (column < self.shape[1])
         found = np.full(lat.shape, -1, np.int64)
         found[inside] = (row[inside] * self.shape[1] + column[inside]).astype(np.int64)
@@ -325,10 +329,12 @@ def _side(wide: float, high: float) -> float:
     return min(math.sqrt(wide * high), 2 * min(wide, high))
 
 
-def _whole(values: Floats) -> Floats:
-    """Rounded down; a place that decimals keep from lying on a line lies on it."""
+def _whole(values: Floats, n: int) -> Floats:
+    """Rounded down; what decimals keep from lying on a line lies on it, and the last of n cells holds its end."""
     near = np.round(values)
-    found: Floats = np.where(np.abs(values - near) < 1e-7, near, np.floor(values))
+    found: Floats = np.where(
+        np.abs(values - near) < 1e-7, np.where(near == n, n - 1, near), np.floor(values)
+    )
     return found
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prom3e_index.errors import InputError, near_names
-from prom3e_index.grid.outlines import Outline, conus, outlines
+from prom3e_index.grid.outlines import Outline, conus, outlines, wrapped
 from prom3e_index.policy.region import read_rings
 
 Bounds = tuple[float, float, float, float]
@@ -64,6 +64,31 @@ class Region:
             f"Unknown region {name!r:.80}{near_names(name, known)}. Give world, conus, a country (AUT), a state "
             "(US-CA), a box WEST,SOUTH,EAST,NORTH in degrees, or a .geojson of polygons."
         )
+
+
+def box_around(
+    latitude: NDArray[np.float64], longitude: NDArray[np.float64], margin: int = 0
+) -> str:
+    """The shortest box of whole degrees around some places, as `Region.of` reads it.
+
+    Args:
+        latitude: (k,) degrees, one at least, finite.
+        longitude: (k,) degrees.
+        margin: Whole degrees more on every side.
+    """
+    south = max(min(math.floor(latitude.min()), 89) - margin, -90)
+    north = min(math.floor(latitude.max()) + 1 + margin, 90)
+    turned = np.unique(wrapped(longitude))
+    gaps = np.diff(turned, append=turned[0] + 360)
+    at = (
+        -1 if gaps[-1] == gaps.max() else int(gaps.argmax())
+    )  # over the date line only where that is shorter
+    west = math.floor(turned[at + 1]) - margin
+    east = math.floor(turned[at] + (0 if at == -1 else 360)) + 1 + margin
+    if east - west >= 360:
+        return f"-180,{south},180,{north}"
+    turn = 360 if west < -180 else 0
+    return f"{west + turn},{south},{east + turn},{north}"
 
 
 def _arrays(path: Path) -> tuple[NDArray[np.float64], ...]:

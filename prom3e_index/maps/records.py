@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from prom3e_index.bundle.manifest import NAME
 from prom3e_index.errors import InputError, near_names
 from prom3e_index.grid.grid import Grid
 from prom3e_index.grid.masks import PLANET, Mask, mask_of
+from prom3e_index.grid.region import box_around
 from prom3e_index.maps.allowed import UNKNOWN as FINEST
 from prom3e_index.maps.allowed import Allowed, finest, refuse_too_fine
 from prom3e_index.maps.assess import block_of, distance_scores
@@ -198,10 +198,7 @@ def _grid(config: RecordsConfig, found: Occurrences, wanted: NDArray[np.bool_]) 
             raise InputError(
                 f"No record of {config.taxon} in {found.source} has a place that is told."
             )
-        lat, lon = found.latitude[known], found.longitude[known]
-        west, south = math.floor(lon.min()) - _AROUND_DEG, math.floor(lat.min()) - _AROUND_DEG
-        east, north = math.ceil(lon.max()) + _AROUND_DEG, math.ceil(lat.max()) + _AROUND_DEG
-        region = f"{max(west, -180)},{max(south, -90)},{min(east, 180)},{min(north, 90)}"
+        region = box_around(found.latitude[known], found.longitude[known], _AROUND_DEG)
     return Grid.of(region, config.cells, config.crs)
 
 
