@@ -1,0 +1,61 @@
+// What is said of a hit, in the words of the page.
+
+import { BASE } from "./api.ts";
+import type { Hit, Modality } from "./types.ts";
+import { distance, language, place, t } from "./words.ts";
+
+export function nameOf(hit: Hit): string {
+  return hit.scientific_name ?? hit.common_name ?? t("card.unnamed");
+}
+
+/** Scientific names of genera and below are set in italics. */
+export const isLatin = (hit: Hit) => !!hit.scientific_name;
+
+export function dateOf(hit: Hit): string {
+  const text = hit.event_date;
+  if (!text) return t("card.undated");
+  const found = /^(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?/.exec(text);
+  if (!found) return text;
+  const at = new Date(Date.UTC(Number(found[1]), Number(found[2] ?? 1) - 1, Number(found[3] ?? 1)));
+  const form: Intl.DateTimeFormatOptions = { year: "numeric", timeZone: "UTC" };
+  if (found[2]) form.month = "short";
+  if (found[3]) form.day = "numeric";
+  return new Intl.DateTimeFormat(language.value, form).format(at);
+}
+
+export function hasPlace(hit: Hit): boolean {
+  return hit.latitude != null && hit.longitude != null;
+}
+
+export function placeOfHit(hit: Hit): string {
+  if (!hasPlace(hit)) return t("card.placeless");
+  const hidden = hit.obscured || hit.generalised;
+  const text = place(hit.latitude as number, hit.longitude as number, hidden ? 1 : 3);
+  if (hidden) return `${text} · ${t("card.obscured")}`;
+  return hit.coordinate_uncertainty_m ? `${text} ± ${distance(hit.coordinate_uncertainty_m)}` : text;
+}
+
+export const isNonCommercial = (hit: Hit) => /\bNC\b/.test(hit.license_code ?? "");
+
+export function rightsOf(hit: Hit): string {
+  const owner = hit.rights_holder ? `© ${hit.rights_holder}` : "";
+  return [owner, hit.license ? (hit.license_url && hit.license_code) || hit.license : t("card.unlicensed")].filter(Boolean).join(" · ");
+}
+
+/** A picture as cards show it, of 320 pixels; addresses in links are of the large one. */
+export const smaller = (url: string) => url.replace(/([?&]size=)\d+/, "$1320");
+
+/** What a card shows of a hit when it was searched for by a target: a picture, a spectrogram, or neither. */
+export function pictureOf(hit: Hit, target: Modality): { kind: "photo" | "sound" | "tile"; url: string } | null {
+  const links = hit.links ?? {};
+  const photo = links.image ? ({ kind: "photo", url: smaller(links.image) } as const) : null;
+  const sound = links.spectrogram ? ({ kind: "sound", url: links.spectrogram } as const) : null;
+  const tile = links.sat ? ({ kind: "tile", url: smaller(links.sat) } as const) : null;
+  if (target === "audio") return sound ?? photo ?? tile;
+  if (target === "sat") return tile ?? photo ?? sound;
+  return photo ?? sound ?? tile;
+}
+
+export const audioOf = (hit: Hit): string | null => hit.links?.audio ?? null;
+export const observation = (row: number) => `${BASE}/observations/${row}`;
+export const soundKey = (row: number) => `row ${row}`;

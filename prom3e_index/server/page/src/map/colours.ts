@@ -1,0 +1,27 @@
+// The colours of the map: those of the page, so that both palettes hold for it.
+
+export interface Colours {
+  sea: string;
+  land: string;
+  coast: string;
+  border: string;
+  label: string;
+  halo: string;
+  observed: string;
+  completed: string;
+  asked: string;
+  edge: string;
+}
+
+export function colours(): Colours {
+  const sheet = getComputedStyle(document.documentElement);
+  const of = (name: string) => sheet.getPropertyValue(`--${name}`).trim();
+  return {
+    sea: of("sea"), land: of("land"), coast: of("coast"), border: of("border"), label: of("soft"), halo: of("land"),
+    observed: of("leaf"), completed: of("guess"), asked: of("ask"), edge: of("card"),
+  };
+}
+
+/** Steps of a sequential scale, from low to high: legible on both palettes and without colour vision. */
+export const SCALE = ["#f3efc0", "#c2dfa5", "#7cc3a2", "#3a9ca6", "#2a6f97", "#253f7a"];
+export const COUNTS = ["#cfe3d6", "#9cc9ae", "#62a884", "#38855f", "#1f5f43"];

@@ -1,0 +1,45 @@
+// Why there is no answer, in the server's words, where the answer would stand; near names as buttons.
+
+import { useEffect } from "preact/hooks";
+import type { Refusal } from "../api.ts";
+import { addPart, ask, filterBy, search } from "../searching.ts";
+import { asked, say } from "../state.ts";
+import { t } from "../words.ts";
+
+export function words(refusal: Refusal): string {
+  const { status } = refusal.problem;
+  if (status === 0) return t("refused.unreachable");
+  if (status === 401) return t("refused.token");
+  if (status === 503) return t("refused.busy");
+  if (status === 404 || status === 410) return `${t("refused.gone")} ${refusal.message}`;
+  return refusal.message;
+}
+
+export function Refused({ refusal }: { refusal: Refusal }) {
+  const { status, parameter, near } = refusal.problem;
+  const text = words(refusal);
+  useEffect(() => say(text), [text]);
+  const uploads = asked.value.parts.some((p) => p.kind === "upload");
+  function take(name: string) {
+    if (parameter?.startsWith("filter")) filterBy({ taxon: name });
+    else addPart({ kind: "text", text: name });
+  }
+  return (
+    <section class="refusal" role="alert">
+      <h2>{t("refused.title")}</h2>
+      <p>{text}</p>
+      {near && near.length > 0 && (
+        <p>
+          {t("refused.near")}{" "}
+          {near.map((name) => <button key={name} type="button" class="small" onClick={() => take(name)}>{name}</button>)}
+        </p>
+      )}
+      <p>
+        {(status === 0 || status >= 500) && <button type="button" class="main" onClick={() => void search()}>{t("refused.again")}</button>}
+        {uploads && (status === 404 || status === 410) && (
+          <button type="button" onClick={() => ask({ parts: asked.value.parts.filter((p) => p.kind !== "upload") })}>{t("refused.without")}</button>
+        )}
+      </p>
+    </section>
+  );
+}
