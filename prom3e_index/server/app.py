@@ -21,7 +21,10 @@ from prom3e_index.server.settings import Settings
 from prom3e_index.server.static import page_router
 from prom3e_index.server.tickets import Tickets
 
-ROUTES = ("health", "searches", "uploads")
+ROUTES = (
+    "health", "index", "taxa", "uploads", "uploaded", "searches", "facets", "maps", "ranges", "exports", "observations",
+    "media", "marks", "density", "ogc",
+)  # fmt: skip
 """Modules of `routes`, each with a `router`."""
 PROBLEM = {
     "description": "What went wrong (RFC 9457).",

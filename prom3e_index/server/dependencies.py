@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Annotated
 
-from fastapi import Depends, Path, Request
+from fastapi import Depends, Path, Query, Request
 
 from prom3e_index.search.run import Bundle
 from prom3e_index.server.service import Service
@@ -46,3 +47,20 @@ def bundle_of(stored: TheSearch) -> Bundle:
 
 
 BundleOf = Annotated[Bundle, Depends(bundle_of)]
+
+
+async def get_bundle_at(
+    service: TheService,
+    generation: Annotated[
+        int | None,
+        Query(
+            ge=0, lt=1 << 40, description="Of the index that gave the row; the current one without."
+        ),
+    ] = None,
+) -> AsyncIterator[Bundle]:
+    """The index as it was when it gave a row number, open until the request is answered."""
+    with service.bundle_at(generation) as bundle:
+        yield bundle
+
+
+BundleAt = Annotated[Bundle, Depends(get_bundle_at)]

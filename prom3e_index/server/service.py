@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
@@ -18,7 +19,9 @@ from prom3e_index.media.pool import DecodePool, Task
 from prom3e_index.search.answered import Answer
 from prom3e_index.search.query import Query
 from prom3e_index.search.run import Bundle
+from prom3e_index.server.derived import Derived
 from prom3e_index.server.generations import Generation, Generations
+from prom3e_index.server.marks import Marks
 from prom3e_index.server.metrics import Metrics
 from prom3e_index.server.problems import Problem
 from prom3e_index.server.searching import Searching, key_of, over
@@ -49,6 +52,8 @@ class Service:
         settings: As given.
         uploads: The files that were sent.
         metrics: What is counted.
+        derived: Pictures and sounds that are made for the page.
+        marks: What users marked; None where no marks are kept.
     """
 
     def __init__(
@@ -61,6 +66,8 @@ class Service:
         self.uploads = Uploads(
             self, settings.max_upload, settings.uploads_total, settings.upload_seconds
         )
+        self.derived = Derived(settings.workers, settings.deadline_s)
+        self.marks = None if settings.marks is None else Marks(settings.marks)
         self._decoder = DecodePool(settings.workers, settings.deadline_s)
         self.metrics = Metrics()
         self.metrics.watch(
@@ -91,6 +98,7 @@ class Service:
         bundle = self.bundle
         known = [
             self.uploads.folder,
+            self.derived.folder,
             bundle.path.absolute().parent,
             bundle.path.parent,
             Path.home(),
@@ -127,6 +135,7 @@ class Service:
         self._searching.close()
         self._works.shutdown(wait=False, cancel_futures=True)
         self._decoder.close()
+        self.derived.close()
         self._generations.close()
         self.uploads.close()
 
@@ -176,6 +185,25 @@ class Service:
         finally:
             if not job.done.done():
                 self._searching.give_up(job)
+
+    @contextmanager
+    def bundle_at(self, generation: int | None) -> Iterator[Bundle]:
+        """The index as it was at a generation, which stays open meanwhile; as it is now when None.
+
+        Raises:
+            Problem: 410, that generation is no longer open.
+        """
+        held = self._generations.hold(generation)
+        if held is None:
+            raise Problem(
+                410, "generation", "The index has changed since",
+                f"Generation {generation} is no longer open; the current one is {self.generation}. Ask again.",
+                "generation",
+            )  # fmt: skip
+        try:
+            yield held.bundle
+        finally:
+            self._generations.release(held)
 
     def stored(self, id: str) -> Stored:
         """A search that was answered.

@@ -58,11 +58,16 @@ def spectrogram(path: Path, start_s: float = 0.0, width: int = 240, height: int 
 
     mel = _decoded("spectrogram", path, seconds=_SPECTROGRAM_S, start_s=start_s).T[::-1]
     top = float(mel.max())
-    level = np.clip((mel - (top - 70)) / 70, 0, 1) * (len(_HEAT) - 1)
+    colour = coloured((mel - (top - 70)) / 70)
+    return data_address(Image.fromarray(colour).resize((width, height)), "PNG")
+
+
+def coloured(levels: NDArray[Any]) -> NDArray[np.uint8]:
+    """Levels of 0 to 1 from dark to bright, (…, 3) uint8; what lies beyond is taken for these."""
+    level = np.clip(levels, 0, 1) * (len(_HEAT) - 1)
     low = np.minimum(level.astype(int), len(_HEAT) - 2)
     part = (level - low)[..., None]
-    colour = _HEAT[low] * (1 - part) + _HEAT[low + 1] * part
-    return data_address(Image.fromarray(colour.astype(np.uint8)).resize((width, height)), "PNG")
+    return np.asarray(_HEAT[low] * (1 - part) + _HEAT[low + 1] * part, np.float64).astype(np.uint8)
 
 
 def picture(path: str | None, start_s: float | None = None) -> str | None:

@@ -1,52 +1,84 @@
-"""Searches: asked once, then read as often as wanted."""
+"""Searches: asked once, ranked once, and kept for list, map, facets and export."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Query, Response
+from fastapi.responses import RedirectResponse
 
-from prom3e_index.search.query import Query
+from prom3e_index.server.addressed import SearchParameters
+from prom3e_index.server.answering import PAGE, AnswerSaid, answer_said
+from prom3e_index.server.asking import SearchBody, query_of
 from prom3e_index.server.dependencies import TheSearch, TheService
+from prom3e_index.server.hit_said import API
+from prom3e_index.server.problems import without_folders
+from prom3e_index.server.service import Service
 from prom3e_index.server.stored import Stored
 
-router = APIRouter(prefix="/api/v1/searches", tags=["searches"])
+router = APIRouter(prefix=API, tags=["searches"])
+Limit = Annotated[int, Query(ge=1, le=100)]
+Offset = Annotated[int, Query(ge=0, le=1000)]
 
 
-@router.post("", status_code=201)
-async def post_search(
-    body: dict[str, Any], response: Response, service: TheService
-) -> dict[str, Any]:
-    """Ask; the answer is kept for a quarter of an hour."""
-    given = body.get("query", {})
-    media: dict[str, Any] = {
-        m: service.uploads.get(str(given[m]["upload"])).path
-        for m in ("image", "audio", "sat")
-        if m in given
-    }
-    query = Query(
-        **media,
-        text=given.get("text"),
-        location=given.get("location"),
-        target=body.get("target"),
-        k=min(int(body.get("k", 24)), service.settings.k_most),
+async def searched(service: Service, body: SearchBody) -> Stored:
+    """Answer what is asked.
+
+    Raises:
+        Problem: It cannot be asked, or not now.
+        Prom3eError: It cannot be answered.
+    """
+    query = query_of(
+        body,
+        service.uploads.get,
+        k_most=service.settings.k_most,
+        expert=service.settings.expert,
+        rows=service.bundle.rows,
     )
-    stored = await service.search(query, given, body.get("generation"))
-    response.headers["Location"] = f"/api/v1/searches/{stored.id}"
-    return _said(stored)
+    return await service.search(query, body.said())
 
 
-@router.get("/{id}")
-async def get_search(stored: TheSearch) -> dict[str, Any]:
-    """A search that was asked."""
-    return _said(stored)
+async def page_of(service: Service, stored: Stored, limit: int, offset: int) -> dict[str, Any]:
+    """A page of a search, in which no folder of this machine is told."""
+    said = await service.work(answer_said, stored, service.generation, limit, offset)
+    for name in ("notes", "sentences", "leftOut"):
+        said[name] = [without_folders(text, service.folders) for text in said[name]]
+    return said
 
 
-def _said(stored: Stored) -> dict[str, Any]:
-    return {
-        "id": stored.id,
-        "generation": stored.generation,
-        "query": stored.asked,
-        "numberMatched": stored.answer.search["eligible"],
-        "hits": [{"rank": h.rank, "row": h.row, "score": h.score} for h in stored.answer.hits],
-    }
+def etag(stored: Stored, *more: Any) -> str:
+    """A search does not change, so its id names all that is made of it; but whether the index has changed since."""
+    return f'"{"-".join(map(str, (stored.id, *more)))}"'
+
+
+@router.post("/searches", status_code=201, response_model=AnswerSaid, summary="Search")
+async def ask(
+    body: SearchBody,
+    service: TheService,
+    response: Response,
+    limit: Limit = PAGE,
+    offset: Offset = 0,
+) -> dict[str, Any]:
+    """Rank observations by any of: files that were sent, a place, a climate, names, observations."""
+    stored = await searched(service, body)
+    response.headers["Location"] = f"{API}/searches/{stored.id}"
+    return await page_of(service, stored, limit, offset)
+
+
+@router.get(
+    "/searches", status_code=303, response_class=RedirectResponse, summary="Search by an address"
+)
+async def asked_by_address(
+    service: TheService, given: Annotated[SearchParameters, Query()]
+) -> RedirectResponse:
+    """The same of what needs no file: leads to the search that was made."""
+    stored = await searched(service, given.body())
+    return RedirectResponse(f"{API}/searches/{stored.id}", 303)
+
+
+@router.get("/searches/{id}", response_model=AnswerSaid, summary="A page of hits")
+async def page(
+    stored: TheSearch, service: TheService, limit: Limit = PAGE, offset: Offset = 0
+) -> dict[str, Any]:
+    """A part of a ranking, best first, and what is to be known of it."""
+    return await page_of(service, stored, limit, offset)

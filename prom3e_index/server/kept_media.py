@@ -1,0 +1,99 @@
+"""The files of observations: by row and modality alone, and only what lies in the index's folders of media."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from prom3e_index.bundle.media_folders import is_remote
+from prom3e_index.schema import MEDIA
+from prom3e_index.search.hits import values_of
+from prom3e_index.search.run import Bundle
+from prom3e_index.server.problems import not_found
+
+_COLUMNS = (*MEDIA, "obscured", "start_s", "end_s")
+
+
+def check_row(bundle: Bundle, row: int) -> None:
+    """Refuse a row that the index has not, or no longer.
+
+    Raises:
+        Problem: 404.
+    """
+    if not 0 <= row < bundle.places or (
+        len(bundle.live) < bundle.places and not _live(bundle, row)
+    ):
+        raise not_found(f"The index has no observation in row {row}.", "row")
+
+
+def _live(bundle: Bundle, row: int) -> bool:
+    at = int(np.searchsorted(bundle.live, row))
+    return at < len(bundle.live) and int(bundle.live[at]) == row
+
+
+def media_of(bundle: Bundle, rows: list[int]) -> dict[int, dict[str, Path]]:
+    """The files of some rows that may be shown, by row and modality."""
+    columns = [c for c in _COLUMNS if c in bundle.columns]
+    held = values_of(bundle, np.array(rows, np.int64), columns) if rows else {}
+    return {row: _files(bundle, row, values) for row, values in held.items()}
+
+
+def _files(bundle: Bundle, row: int, values: Mapping[str, Any]) -> dict[str, Path]:
+    """What of a row lies in the index's folders. A tile tells where an obscured place is, and so it stays."""
+    segment, place = bundle.segment_of(row)
+    has = dict(zip(bundle.modalities, segment.present[place], strict=True))
+    out = {}
+    for modality in MEDIA:
+        cell = values.get(modality)
+        hidden = modality == "sat" and bool(values.get("obscured"))
+        if not cell or hidden or is_remote(str(cell)) or not has.get(modality):
+            continue
+        file = segment.folders.file(str(cell))
+        if segment.folders.below(file) and Path(file).is_file():
+            out[modality] = Path(file)
+    return out
+
+
+def file_of(bundle: Bundle, row: int, modality: str) -> Path:
+    """The file of a row.
+
+    Raises:
+        Problem: 404 where it has none that may be shown, with the reason.
+    """
+    check_row(bundle, row)
+    found = media_of(bundle, [row])[row].get(modality)
+    if found is not None:
+        return found
+    values = values_of(
+        bundle, np.array([row], np.int64), [c for c in _COLUMNS if c in bundle.columns]
+    )[row]
+    raise not_found(
+        f"Observation {row} has no {modality} to show: {_why(bundle, row, modality, values)}."
+    )
+
+
+def _why(bundle: Bundle, row: int, modality: str, values: Mapping[str, Any]) -> str:
+    cell = values.get(modality)
+    segment, _ = bundle.segment_of(row)
+    if modality == "sat" and values.get("obscured"):
+        return "its place is obscured, and a tile would tell it"
+    if not cell:
+        return "it was not observed"
+    if is_remote(str(cell)):
+        return "the index knows an address on the web alone"
+    file = segment.folders.file(str(cell))
+    if not segment.folders.below(file):
+        return "the file lies outside the index's folders of media; --media FOLDER names one"
+    if not Path(file).is_file():
+        return "the file is not where it was; --media FOLDER says where it is now"
+    return "it could not be read when the index was built"
+
+
+def obscured(bundle: Bundle, row: int) -> bool:
+    """Whether a row's place is obscured."""
+    if "obscured" not in bundle.columns:
+        return False
+    return bool(values_of(bundle, np.array([row], np.int64), ["obscured"])[row]["obscured"])

@@ -1,0 +1,96 @@
+"""Taxa of an index by the beginning of any of their names, as somebody types; else by names that are near."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prom3e_index.bundle.known_taxa import KnownTaxon
+from prom3e_index.bundle.predicate import bounded
+from prom3e_index.bundle.taxa import key, quoted, taxon_columns
+from prom3e_index.search.run import Bundle
+
+SECONDS = 3.0
+"""As long as names are looked for: whoever types has typed on by then."""
+_CANDIDATES = 40
+_ESCAPED = str.maketrans({"\\": "\\\\", "%": "\\%", "_": "\\_"})
+
+
+def completed(bundle: Bundle, typed: str, limit: int) -> tuple[list[dict[str, Any]], bool]:
+    """Taxa whose names begin with what was typed, those of most observations first.
+
+    Words within a name count as beginnings too: `magpie` finds the Eurasian magpie, after those that begin so.
+
+    Returns:
+        Name, rank, common name and observations of each; and whether they are only near to what was typed.
+
+    Raises:
+        InputError: It takes too long.
+    """
+    names = _beginning(bundle, typed)
+    near = not names
+    if near:
+        said = bundle.unknown_taxon(typed).removeprefix("; nearest: ")
+        names = [n for n in said.split(", ") if n] if "; " not in said else []
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for name in names:
+        for taxon in bundle.metadata.known_taxa(name, bundle.several):
+            one = found.setdefault((taxon.rank, taxon.name), _said(taxon))
+            if taxon.common and one["common"] is None:
+                one["common"] = name
+        if len(found) >= 3 * limit:
+            break
+    told = list(found.values())[: 3 * limit]
+    if not near:  # near names stay in the order of nearness
+        told.sort(key=lambda t: (-t["rows"], t["name"]))
+    for one in told[:limit]:
+        if one["common"] is None and one["rank"] == "species":
+            one["common"] = _common(bundle, one["name"])
+    return told[:limit], near
+
+
+def _said(taxon: KnownTaxon) -> dict[str, Any]:
+    return {"name": taxon.name, "rank": taxon.rank, "common": None, "rows": taxon.rows}
+
+
+def _beginning(bundle: Bundle, typed: str) -> list[str]:
+    """Names as they are written, that begin so; then those of which a later word does."""
+    pattern = " ".join(typed.split()).translate(_ESCAPED)
+    con = bundle.metadata.cursor()
+    with bounded(con, f"taxon {typed[:60]!r}", SECONDS):
+        if "by_taxon" in bundle.metadata.sorted_tables:
+            like = f"{key('?::VARCHAR')} || '%' ESCAPE '\\'"
+            begins, within = f"name LIKE {like}", f"name LIKE '% ' || {like}"
+            rows = con.execute(
+                f"SELECT any_value(written), name, bool_or({begins}) AS first FROM taxa WHERE {begins} OR {within} "
+                f"GROUP BY name ORDER BY first DESC, length(name), name LIMIT {_CANDIDATES}",
+                [pattern] * 3,
+            ).fetchall()
+            return [str(r[0]) for r in rows]
+        parts, params = [], []
+        for column in taxon_columns(bundle.columns):
+            cell = key(quoted(column))
+            parts.append(
+                f"SELECT DISTINCT {quoted(column)} AS written FROM observations WHERE {cell} LIKE {key('?')} || '%' "
+                f"ESCAPE '\\' LIMIT {_CANDIDATES}"
+            )
+            params.append(pattern)
+        if not parts:
+            return []
+        union = " UNION ".join(f"({p})" for p in parts)
+        rows = con.execute(
+            f"SELECT written FROM ({union}) ORDER BY length(written), written LIMIT {_CANDIDATES}",
+            params,
+        ).fetchall()
+        return [str(r[0]) for r in rows]
+
+
+def _common(bundle: Bundle, species: str) -> str | None:
+    """The common name that most rows of a species have."""
+    if "common_name" not in bundle.columns or "taxon_species" not in bundle.columns:
+        return None
+    found = bundle.sql(
+        "SELECT common_name FROM observations WHERE taxon_species = ? AND common_name IS NOT NULL GROUP BY 1 "
+        "ORDER BY count(*) DESC, 1 LIMIT 1",
+        [species],
+    )
+    return str(found[0][0]) if found else None

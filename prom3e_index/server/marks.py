@@ -1,0 +1,192 @@
+"""What a user marked as relevant or not: a file of JSON lines beside the index, to which lines are only added.
+
+The last line of an observation counts. Observations are known by their ids, so marks outlive a rebuilt index.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from prom3e_index.errors import InputError
+from prom3e_index.search.run import Bundle
+from prom3e_index.server.problems import Problem
+
+Mark = Literal["relevant", "irrelevant"]
+MARKS: tuple[Mark, ...] = ("relevant", "irrelevant")
+MOST_BYTES = 64 << 20
+"""The largest file of marks: about 300,000 lines."""
+_LINE = 4096
+
+
+@dataclass(frozen=True)
+class Marked:
+    """An observation that is marked.
+
+    Attributes:
+        id: Of the observation.
+        row: When it was marked.
+        mark: relevant or irrelevant.
+        at: When, ISO 8601.
+        by: Who, as they said.
+        search: In which search.
+        generation: Of the index.
+    """
+
+    id: str
+    row: int
+    mark: Mark
+    at: str
+    by: str | None = None
+    search: str | None = None
+    generation: int | None = None
+
+
+class Marks:
+    """A file of marks.
+
+    Args:
+        path: Made by the first mark.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = threading.Lock()
+        self._read: tuple[tuple[int, int] | None, dict[str, Marked], int] = (None, {}, 0)
+
+    def every(self) -> dict[str, Marked]:
+        """The marks by id, in the order in which observations were first marked.
+
+        Raises:
+            InputError: The file cannot be read, or is no file of marks.
+        """
+        with self._lock:
+            return dict(self._held()[0])
+
+    @property
+    def unread(self) -> int:
+        """Lines that are no marks, as one that a crash cut off; they are left out."""
+        with self._lock:
+            return self._held()[1]
+
+    def relevant(self, bundle: Bundle) -> list[int]:
+        """Rows of an index that are marked as relevant."""
+        rows = rows_of(bundle, [m.id for m in self.every().values() if m.mark == "relevant"])
+        return list(rows.values())
+
+    def add(self, marked: list[Marked]) -> None:
+        """Mark some observations.
+
+        Raises:
+            InputError: The file cannot be written.
+            Problem: It is full.
+        """
+        self._append([{k: v for k, v in vars(m).items() if v is not None} for m in marked])
+
+    def remove(self, ids: list[str], by: str | None = None) -> None:
+        """Take the marks of some observations away, by lines that say so."""
+        known = self.every()
+        gone = {"mark": None, "at": now(), **({"by": by} if by else {})}
+        self._append([{"id": i, "row": known[i].row, **gone} for i in ids if i in known])
+
+    def _append(self, lines: list[dict[str, Any]]) -> None:
+        text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines).encode()
+        self.every()  # nothing is added to what is no file of marks
+        with self._lock:
+            try:
+                size = self.path.stat().st_size if self.path.exists() else 0
+                if size + len(text) > MOST_BYTES:
+                    raise Problem(
+                        507, "marks-full", "The file of marks is full",
+                        f"{self.path.name} has {size / 2**20:.0f} MB; {MOST_BYTES >> 20} MB are the most.",
+                    )  # fmt: skip
+                if text:
+                    descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+                    with os.fdopen(descriptor, "ab") as f:
+                        f.write((b"\n" if self._broken(size) else b"") + text)
+            except OSError as e:
+                raise InputError(
+                    f"Marks cannot be written to {self.path.name}: {e.strerror}. Give another file: --marks FILE."
+                ) from e
+
+    def _broken(self, size: int) -> bool:
+        """Whether the last line of the file was cut off: the next one begins anew."""
+        if not size:
+            return False
+        with self.path.open("rb") as f:
+            f.seek(-1, os.SEEK_END)
+            return f.read(1) != b"\n"
+
+    def _held(self) -> tuple[dict[str, Marked], int]:
+        try:
+            stat = self.path.stat()
+        except FileNotFoundError:
+            return {}, 0
+        except OSError as e:
+            raise InputError(f"{self.path.name} cannot be read: {e.strerror}.") from e
+        state = (stat.st_mtime_ns, stat.st_size)
+        if self._read[0] != state:
+            self._read = state, *self._parsed(stat.st_size)
+        return self._read[1:]
+
+    def _parsed(self, size: int) -> tuple[dict[str, Marked], int]:
+        if size > MOST_BYTES:
+            raise InputError(
+                f"{self.path.name} has {size >> 20} MB; a file of marks has at most {MOST_BYTES >> 20}."
+            )
+        found: dict[str, Marked] = {}
+        unread = 0
+        with self.path.open("rb") as f:
+            for number, line in enumerate(f):
+                said = _line_of(line)
+                if said is None and not number and line.endswith(b"\n"):
+                    raise InputError(
+                        f"{self.path.name} is no file of marks: its first line is none. Give another --marks FILE."
+                    )
+                if said is None:
+                    unread += 1
+                elif said["mark"] is None:
+                    found.pop(said["id"], None)
+                else:
+                    found[said["id"]] = Marked(**said)
+        return found, unread
+
+
+def _line_of(line: bytes) -> dict[str, Any] | None:
+    try:
+        said = json.loads(line) if len(line) <= _LINE else None
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(said, dict) or said.get("mark") not in (*MARKS, None):
+        return None
+    if not isinstance(said.get("id"), str) or not isinstance(said.get("row"), int):
+        return None
+    texts = {k: said.get(k) for k in ("at", "by", "search")}
+    if not all(v is None or isinstance(v, str) for v in texts.values()):
+        return None
+    generation = said.get("generation")
+    return {
+        "id": said["id"], "row": said["row"], "mark": said["mark"], "at": texts["at"] or "", "by": texts["by"],
+        "search": texts["search"], "generation": generation if isinstance(generation, int) else None,
+    }  # fmt: skip
+
+
+def rows_of(bundle: Bundle, ids: list[str]) -> dict[str, int]:
+    """Rows of an index by their ids; those that it has not are left out."""
+    if not ids:
+        return {}
+    found = bundle.sql(
+        "SELECT id, min(row) FROM observations WHERE id IN (SELECT unnest(?)) GROUP BY id", [ids]
+    )
+    rows = {str(i): int(r) for i, r in found}
+    return {i: rows[i] for i in ids if i in rows}
+
+
+def now() -> str:
+    """The moment, ISO 8601."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
