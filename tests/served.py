@@ -79,6 +79,7 @@ def serving(index: Path, warm: bool = True, **given: Any) -> Iterator[Served]:
         headers = {"authorization": f"Bearer {settings.token}"} if settings.token else {}
         with httpx.Client(base_url=url, headers=headers, timeout=60) as client:
             while warm and client.get("/readyz").status_code != 200:
+                assert not faults, faults
                 threading.Event().wait(0.05)
             yield Served(url, client, service, log, faults)
     finally:

@@ -249,7 +249,7 @@ def test_names_of_a_server(tmp_path):
     [
         ("/data/my birds/x.p3i lacks y", "x.p3i lacks y"), ("/home/ann/index.p3i: damaged", "index.p3i: damaged"),
         ("see http://example.org/a/b/c", "see http://example.org/a/b/c"), ("C:\\Users\\ann\\x.jpg is", "x.jpg is"), ("~/x/y.wav, a/b", "y.wav, a/b"),
-        ("'/tmp/a/b.jpg' is empty", "'b.jpg' is empty"), ("25 m/s and 1/2", "25 m/s and 1/2"), ("/tmp/sha256-" + "0" * 64 + " is", "the file is"),
+        ("'/tmp/a/b.jpg' is empty", "'b.jpg' is empty"), ("25 m/s and 1/2", "25 m/s and 1/2"), ("/tmp/sha256-" + "0" * 64 + " is", "The file is"),
     ],
 )  # fmt: skip
 def test_no_text_tells_a_folder(text, said, tmp_path):

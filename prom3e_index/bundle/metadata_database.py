@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -188,8 +188,18 @@ class _Asking:
     """What a thread that can be stopped has asked."""
 
     def __init__(self) -> None:
-        self.stopped = False
+        self.stopped, self.over = False, threading.Event()
         self.cursors: list[duckdb.DuckDBPyConnection] = []
+
+    def interrupt(self) -> None:
+        """Interrupt it until it is over: what comes before a query has begun is lost on DuckDB."""
+        import duckdb
+
+        while not self.over.is_set():
+            for cursor in self.cursors:
+                with suppress(duckdb.Error):  # it was closed
+                    cursor.interrupt()
+            self.over.wait(0.02)
 
 
 class MetadataDatabase:
@@ -248,14 +258,13 @@ class MetadataDatabase:
         def stop() -> None:
             with self._lock:
                 asking.stopped = True
-                cursors, asking.cursors = asking.cursors, []
-            for cursor in cursors:
-                cursor.interrupt()
+            threading.Thread(target=asking.interrupt, daemon=True).start()
 
         try:
             yield stop
         finally:
             self._own.asking = None
+            asking.over.set()
 
     def sql(self, query: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Rows of a read-only query over `observations`, `lost` and `rejected`."""

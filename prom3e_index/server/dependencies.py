@@ -22,9 +22,10 @@ def get_service(request: Request) -> Service:
 TheService = Annotated[Service, Depends(get_service)]
 
 
-def get_bundle(service: TheService) -> Bundle:
-    """The index as it is now."""
-    return service.bundle
+async def get_bundle(service: TheService) -> AsyncIterator[Bundle]:
+    """The index as it is now, open until the request is answered."""
+    with service.bundle_at(None) as bundle:
+        yield bundle
 
 
 TheBundle = Annotated[Bundle, Depends(get_bundle)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from prom3e_index.bundle.manifest import manifest_path
@@ -46,8 +47,11 @@ class Generation:
 
     def close(self) -> None:
         """Let go of it."""
+        import duckdb
+
         self.searcher.close()
-        self.bundle.close()
+        with suppress(duckdb.Error):  # a query that was stopped has not ended: the process will
+            self.bundle.close()
 
 
 class Generations:

@@ -34,7 +34,7 @@ _NEAREST = re.compile(r"(?:; nearest: |Did you mean )([^;.?\n]+)")
 _FOLDERS = re.compile(r"(?<![\w:/.<])(?:~|\.{1,2})?/(?:[^\s/'\"`,;:()<>]+/)+(?=[^\s/'\"`,;:()<>])")
 """A path up to its last name; not what stands after `http:/`."""
 _WINDOWS = re.compile(r"\b[A-Za-z]:\\(?:[^\s\\'\"`,;:()<>]+\\)+")
-_UPLOAD = re.compile(r"sha256-[0-9a-f]{64}")
+_UPLOAD = re.compile(r"sha256-[0-9a-f]{64}|coming-\d+")
 _LONGEST = 1500
 
 
@@ -121,4 +121,5 @@ def without_folders(text: str, folders: Sequence[Path] = ()) -> str:
         if len(folder) > 1:
             text = text.replace(f"{folder}/", "").replace(f"{folder}\\", "")
             text = text.replace(folder, Path(folder).name)
-    return _UPLOAD.sub("the file", _WINDOWS.sub("", _FOLDERS.sub("", text)))
+    text = _UPLOAD.sub("the file", _WINDOWS.sub("", _FOLDERS.sub("", text)))
+    return text[:1].upper() + text[1:] if text.startswith("the file") else text

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 EMBEDDED = 2048
 """Embedded queries that are kept: an upload is asked with again and again, with other filters and targets."""
+_END_S = 2.0
 _GIVEN = (
     "image", "sat", "audio", "audio_span", "location", "env", "text", "embedding", "embedding_of", "like", "like_by",
 )  # fmt: skip
@@ -56,6 +57,7 @@ class Searching:
         self._release, self._failed = release, failed
         self.waiting = Waiting(settings.queue)
         self._embedded: OrderedDict[object, Embedded] = OrderedDict()
+        self._running: set[Job] = set()
         self._lock = threading.Lock()
         self._finders = ThreadPoolExecutor(
             min(4, os.cpu_count() or 1), "find", _set_threads, (settings.threads,)
@@ -67,9 +69,16 @@ class Searching:
         self._encoder.start()
 
     def close(self) -> None:
-        """Answer nothing more; what runs ends by itself."""
+        """Answer nothing more; what runs is stopped, and has two seconds to end."""
         self.waiting.close()
         self._finders.shutdown(wait=False, cancel_futures=True)
+        with self._lock:
+            running = list(self._running)
+        for job in running:
+            self.give_up(job)
+        until = time.monotonic() + _END_S
+        while self._running and time.monotonic() < until:
+            time.sleep(0.01)
 
     def submit(self, job: Job) -> None:
         """Begin with a search that was admitted; it leaves the house by itself."""
@@ -136,6 +145,8 @@ class Searching:
             self._leave(job)
             return
         begun = time.perf_counter()
+        with self._lock:
+            self._running.add(job)
         try:
             with job.generation.bundle.metadata.stoppable() as stop:
                 job.stop = stop
@@ -143,6 +154,9 @@ class Searching:
         except BaseException as e:
             self._fail(job, e)
             return
+        finally:
+            with self._lock:
+                self._running.discard(job)
         spent = time.perf_counter() - begun
         for step, ms in answer.search.get("milliseconds", {}).items():
             self._metrics.steps.labels(step).observe(ms / 1000)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
@@ -19,6 +21,7 @@ from prom3e_index.media.pool import DecodePool, Task
 from prom3e_index.search.answered import Answer
 from prom3e_index.search.query import Query
 from prom3e_index.search.run import Bundle
+from prom3e_index.search.warm import FILES
 from prom3e_index.server.derived import Derived
 from prom3e_index.server.generations import Generation, Generations
 from prom3e_index.server.marks import Marks
@@ -36,6 +39,8 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 R = TypeVar("R")
 _WATCH_S = 1.0
+_WORKS = 4
+"""Other work that may wait, for each search that may."""
 _AGAIN_S = 30.0
 
 
@@ -68,7 +73,7 @@ class Service:
         )
         self.derived = Derived(settings.workers, settings.deadline_s)
         self.marks = None if settings.marks is None else Marks(settings.marks)
-        self._decoder = DecodePool(settings.workers, settings.deadline_s)
+        self._decoder = DecodePool(settings.workers, settings.deadline_s, files=FILES)
         self.metrics = Metrics()
         self.metrics.watch(
             "prom3e_waiting", "Searches in the house.", lambda: len(self._searching.waiting)
@@ -78,6 +83,8 @@ class Service:
         self.metrics.watch("prom3e_uploads", "Bytes of uploads.", lambda: self.uploads.size)
         self._searching = Searching(settings, self.metrics, self._generations.release, failed)
         self._works = ThreadPoolExecutor(min(4, os.cpu_count() or 1) + 2, "work")
+        self._works_waiting = 0
+        self._stops: list[list[Callable[[], None]]] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self.ending = False
@@ -134,6 +141,8 @@ class Service:
         self.ending = True
         self._searching.close()
         self._works.shutdown(wait=False, cancel_futures=True)
+        for stop in [stop for stops in self._stops for stop in stops]:
+            stop()
         self._decoder.close()
         self.derived.close()
         self._generations.close()
@@ -219,37 +228,49 @@ class Service:
         Raises:
             MediaError: It cannot be read.
         """
-        decoded = await asyncio.wrap_future(self._decoder.submit(task))
+        return (await self.decode_noted(task))[0]
+
+    async def decode_noted(self, task: Task) -> tuple[NDArray[Any], str | None]:
+        """As `decode`, and what is to be said of the file."""
+        decoded, note = await asyncio.wrap_future(self._decoder.submit_noted(task))
         if isinstance(decoded, MediaError):
             raise decoded
-        return decoded
+        return decoded, note
 
     async def facts(self, path: Path) -> MediaFacts:
         """What a file says of itself."""
-        import json
-
-        await self.decode(Task("facts", path, {}))
-        note = self._decoder.notes.pop(path, "{}")
-        return MediaFacts.from_json(json.loads(note))
+        _, note = await self.decode_noted(Task("facts", path, {}))
+        return MediaFacts.from_json(json.loads(note or "{}"))
 
     async def work(self, do: Callable[P, R], *args: P.args, **given: P.kwargs) -> R:
         """Do something that takes its time in a thread of its own, as an export; within the deadline.
 
-        What it asks of the metadata is stopped where the client leaves or the time is over.
+        What it asks of the index's metadata, or of that of a search or an index among the arguments, is stopped where
+        the client leaves or the time is over.
 
         Raises:
-            Problem: 503, it took too long.
+            Problem: 503, it took too long, or too much waits already.
         """
+        if self.ending:
+            raise over()
+        if self._works_waiting >= _WORKS * self.settings.queue:
+            raise Problem(
+                503, "busy", "Too many requests at once", "Ask again in a moment.", headers={"Retry-After": "2"}
+            )  # fmt: skip
         stops: list[Callable[[], None]] = []
-        bundle = self.bundle
+        seen = [a.bundle if isinstance(a, Stored) else a for a in (*args, *given.values())]
+        asked = {id(b): b for b in (self.bundle, *seen) if isinstance(b, Bundle)}
 
         def stoppable() -> R:
-            with bundle.metadata.stoppable() as stop:
-                stops.append(stop)
+            with ExitStack() as stack:
+                stops.extend(stack.enter_context(b.metadata.stoppable()) for b in asked.values())
                 return do(*args, **given)
 
-        future = asyncio.get_running_loop().run_in_executor(self._works, stoppable)
+        self._works_waiting += 1
+        self._stops.append(stops)
+        running = self._works.submit(stoppable)
         try:
+            future = asyncio.wrap_future(running)
             return await asyncio.wait_for(asyncio.shield(future), self.settings.deadline_s)
         except TimeoutError:
             raise Problem(
@@ -258,9 +279,12 @@ class Service:
                 headers={"Retry-After": "5"},
             ) from None  # fmt: skip
         finally:
-            if not future.done():
+            self._works_waiting -= 1
+            self._stops.remove(stops)
+            if not running.done() and not running.cancel():
                 for stop in stops:
                     stop()
+                future.add_done_callback(_unheard)
 
     def _keep(self, job: Job, answer: Answer, asked: Mapping[str, Any]) -> Stored:
         spent = round(1000 * (time.monotonic() - job.began), 2)
@@ -283,7 +307,7 @@ class Service:
 
     async def _warm(self) -> None:
         try:
-            await asyncio.to_thread(self._generations.warm_up)
+            await aside(self._generations.warm_up)
         except Exception as e:
             self._failed(e)
 
@@ -299,8 +323,37 @@ class Service:
             if refused is not None and time.monotonic() < refused[1]:
                 continue
             try:
-                await asyncio.to_thread(self._generations.renew)
+                await aside(self._generations.renew)
                 refused = None
             except Exception as e:
                 self._failed(e)
                 refused = e, time.monotonic() + _AGAIN_S
+
+
+def _unheard(future: asyncio.Future[Any]) -> None:
+    """Take note of what nobody waits for any more."""
+    if not future.cancelled():
+        future.exception()
+
+
+async def aside(do: Callable[[], None]) -> None:
+    """Do something long in a thread that the end of the program does not wait for."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[None] = loop.create_future()
+
+    def settle(error: BaseException | None) -> None:
+        if done.done():
+            return
+        done.set_result(None) if error is None else done.set_exception(error)
+
+    def run() -> None:
+        error: BaseException | None = None
+        try:
+            do()
+        except BaseException as e:
+            error = e
+        with suppress(RuntimeError):  # the loop has ended meanwhile
+            loop.call_soon_threadsafe(settle, error)
+
+    threading.Thread(target=run, name="aside", daemon=True).start()
+    await done

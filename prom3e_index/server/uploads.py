@@ -248,6 +248,8 @@ class Uploads:
         upload = Upload(id, self.folder / id, kind, type, size, facts, until=until)
         if kind == "audio":
             seconds, rate = await self._decoder.decode(Task("length", path, {}))
+            if not seconds > 0:
+                raise MediaError(f"{path} holds no sound: its length is 0 s")
             return replace(upload, seconds=round(float(seconds), 3), sample_rate_hz=int(rate))
         try:
             tile = {"side": _LOOKED_AT, "tile": kind == "sat"}
