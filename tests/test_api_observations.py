@@ -13,7 +13,6 @@ from prom3e_index.bundle.filters import Filter
 from prom3e_index.search.filtered import extent
 from prom3e_index.search.query import Query
 
-
 known = pytest.mark.skipif(
     "like" not in {f.name for f in fields(Query)}, reason="queries know no rows yet"
 )

@@ -190,7 +190,6 @@ def test_an_error_of_one_query_is_its_own(bundle_path, served):
     got = served.ask({"location": [99.0, 0.0]})
     assert got.status_code == 422 and "99" in got.json()["detail"]
     assert served.ask({}).status_code == 422
-    assert served.ask({"text": "x"}, generation=7).status_code == 409
 
 
 def stored(size, generation=1):
@@ -258,5 +257,19 @@ def test_other_work_is_stopped_in_its_time(bundle_path):
 
     try:
         asyncio.run(go())
+    finally:
+        service.close()
+
+
+def test_a_generation_that_is_not_open_is_told(bundle_path):
+    from prom3e_index.server.service import Service
+    from prom3e_index.server.settings import Settings
+
+    service = Service(Settings(bundle_path, token="x" * 20))
+    try:
+        with pytest.raises(Problem) as e:
+            asyncio.run(service.search(Query(text="x"), {}, generation=7))
+        assert e.value.status == 409 and "7" in e.value.detail
+        assert len(service._searching.waiting) == 0
     finally:
         service.close()
