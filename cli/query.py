@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -19,6 +19,9 @@ from prom3e_index.cli.options import (
     filled,
     pairs,
 )
+
+if TYPE_CHECKING:
+    from prom3e_index.search.run import Bundle
 
 
 def query(
@@ -71,6 +74,31 @@ def query(
             help="Modality of --embedding: image, sat, loc, env, text or audio.",
         ),
     ] = None,
+    like: Annotated[
+        list[str],
+        typer.Option(
+            "--like",
+            help="Observation of the index to ask with, by its id: what the index holds of it. Several are averaged.",
+        ),
+    ] = [],  # noqa: B006
+    by: Annotated[
+        list[str],
+        typer.Option(
+            "--by", help="What of --like to ask with, as image; all that it has by default."
+        ),
+    ] = [],  # noqa: B006
+    more: Annotated[
+        list[str],
+        typer.Option(
+            "--more", help="Observation marked as wanted, by its id: moves the query there."
+        ),
+    ] = [],  # noqa: B006
+    less: Annotated[
+        list[str],
+        typer.Option(
+            "--less", help="Observation marked as unwanted, by its id: moves the query away."
+        ),
+    ] = [],  # noqa: B006
     target: Annotated[
         str | None,
         typer.Option(
@@ -223,15 +251,25 @@ def query(
         hub=hub,
         device=device,
     )
-    own = asked.given() or asked.embedding is not None or image or sat or audio or text
+    marked = like or by or more or less
+    own = asked.given() or asked.embedding is not None or image or sat or audio or text or marked
     if queries is not None and own:
         raise InputError(
-            "--queries says what is given in each row; leave out --image, --text and the others."
+            "--queries says what is given in each row; leave out --image, --text, --like and the others."
         )
     if queries is None and (map or queries_media or workers or restart):
         raise InputError("--map, --queries-media, --workers and --restart go with --queries TABLE.")
     bundle = Bundle.open(index, gpu=device.startswith("cuda") and device, at=at, media=media)
     not_the_table(output, bundle.manifest)
+    if marked:
+        named = rows_named(bundle, {"like": like, "more": more, "less": less})
+        asked = replace(
+            asked,
+            like=named["like"] or None,
+            like_by=tuple(by) or None,
+            more=named["more"],
+            less=named["less"],
+        )
     if queries is not None:
         from prom3e_index.cli.query_many import query_many
 
@@ -259,6 +297,25 @@ def query(
 def one_or_all(given: list[Any]) -> Any:
     """What a query takes: None, one, or a list."""
     return (given[0] if len(given) == 1 else given) if given else None
+
+
+def rows_named(bundle: Bundle, ids: dict[str, list[str]]) -> dict[str, tuple[int, ...]]:
+    """Rows of the observations that options name by id, in the order of the names."""
+    from prom3e_index.errors import InputError
+    from prom3e_index.indexer.removal import rows_of
+
+    out: dict[str, tuple[int, ...]] = {}
+    for option, named in ids.items():
+        rows: list[int] = []
+        for name in named:
+            found = rows_of(bundle, [name]).tolist()
+            if not found:
+                raise InputError(
+                    f"--{option}: no observation of the index has the id {name!r:.60}."
+                )
+            rows += found
+        out[option] = tuple(dict.fromkeys(rows))
+    return out
 
 
 def _vector(path: Path) -> list[float]:

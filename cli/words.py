@@ -28,6 +28,7 @@ VALUES: dict[str, str] = {
     "--export": "LAYOUT", "--name": "NAME", "--anchor": "MODEL", "--loss": "NAME", "--warmup": "SHARE",
     "--schedule": "NAME", "--precision": "NAME", "--cache": "FOLDER", "--revision": "NAME",
     "--region": "REGION", "--grid": "CELLS", "--crs": "EPSG", "--like": "RASTER", "--mask": "MASK",
+    "query --like": "ID", "--by": "MODALITY", "--more": "ID", "--less": "ID",
     "map --output": "FOLDER", "--validate": "TABLE", "--validate-taxon": "NAME",
     "--host": "ADDRESS", "--allow-host": "NAME", "--token-file": "FILE", "--max-upload": "MEGABYTES",
     "--marks": "FILE", "--basemap": "FILE", "--rate": "COUNT/TIME",

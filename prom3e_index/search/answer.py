@@ -11,6 +11,7 @@ import numpy as np
 
 from prom3e_index.bundle.media_folders import is_remote
 from prom3e_index.bundle.opened import BundleFolder
+from prom3e_index.search import examples, feedback
 from prom3e_index.search.answered import Answer, Hit
 from prom3e_index.search.filtered import left_out, none_left, place_outside
 from prom3e_index.search.groups import eligible_observations
@@ -39,13 +40,14 @@ def answer_of(
 ) -> Answer:
     """The answer of a query whose hits were found along `path`; `told` is what `search.confidence` says of it."""
     query, f = asked.query, asked.filter
-    eligible = bundle.rows if asked.rows is None else len(asked.rows)
+    given = examples.examples(bundle, query)
     notes = [MEANINGLESS] if means_nothing(bundle) else []
     notes += [
         f"{len(files)} {_SEVERAL[m]}, averaged to one"
         for m, files in query.several().items()
         if len(files) > 1
     ]
+    notes += examples.said_of(bundle, query, given) + feedback.said_of(query)
     notes += asked.notes
     notes += bundle.placed(query.model, query.hub)
     notes += left_out(bundle, f)
@@ -58,7 +60,9 @@ def answer_of(
             f"no observation here has {asked.target}: every hit is what the model makes of it; --target "
             f"{', '.join(held)} is what there is"
         )
-    if eligible == 0:
+    if asked.eligible == 0 and asked.rows is not None and len(asked.rows):
+        notes.append("no observation satisfies the filters but those that the query is like")
+    elif asked.eligible == 0:
         notes += none_left(bundle, f)
     elif len(hits) < query.k:
         notes.append(f"{len(hits)} of {query.k} hits: no more are eligible")
@@ -71,8 +75,7 @@ def answer_of(
     assert asked.weights is not None  # of a query that was searched
     method = bundle.manifest.get("hubs", {}).get("method", "none")
     said = {
-        "given": {m: _shown(v) for m, v in query.given().items()}
-        | ({m: "embedding"} if (m := query.embedded(bundle.modalities)) else {}),
+        "given": _given(bundle, query, given),
         "target": asked.target,
         "space": query.space,
         "weights": asdict(asked.weights),
@@ -88,7 +91,7 @@ def answer_of(
         said["joined"] = asked.joined.told(asked.visible)
     how = {
         "rows": bundle.rows,
-        "eligible": eligible,
+        "eligible": asked.eligible,
         **_observations(bundle, asked),
         "path": path,
         "milliseconds": milliseconds,
@@ -98,13 +101,31 @@ def answer_of(
     return Answer(said, tuple(hits), how, bundle)
 
 
+def _given(bundle: BundleFolder, query: Query, like: dict[str, list[int]]) -> dict[str, Any]:
+    """What was given of each modality: files by name, values, and which rows of the index."""
+    out: dict[str, Any] = {m: _shown(v) for m, v in query.given().items()}
+    own = query.embedded(bundle.modalities)
+    out |= {own: "embedding"} if own else {}
+    for modality, rows in like.items():
+        said = [f"row {row}" for row in rows]
+        before = out.get(modality)
+        several = [
+            *(before if isinstance(before, list) else [] if before is None else [before]),
+            *said,
+        ]
+        out[modality] = several[0] if len(several) == 1 else several
+    return out
+
+
 def _observations(bundle: BundleFolder, asked: Asked) -> dict[str, int]:
     """Observations that the rows belong to, where some have several."""
     if not bundle.several:
         return {}
     return {
         "observations": eligible_observations(bundle, None),
-        "eligible_observations": eligible_observations(bundle, asked.rows),
+        "eligible_observations": examples.eligible_observations_but(
+            bundle, asked.rows, asked.without
+        ),
     }
 
 
@@ -123,7 +144,8 @@ def _moved(hits: list[Hit]) -> list[str]:
 
 def default_target(bundle: BundleFolder, query: Query) -> str:
     """What is searched for when a query does not say: what it gives; of several the first of `BY_EXAMPLE`."""
-    asking = {*query.given(), query.embedded(bundle.modalities)}
+    like = examples.examples(bundle, query)
+    asking = {*query.given(), query.embedded(bundle.modalities), *like}
     order = [*BY_EXAMPLE, *(m for m in bundle.modalities if m not in BY_EXAMPLE)]
     return next((m for m in order if m in asking), bundle.modalities[0])
 

@@ -38,6 +38,7 @@ class Hit:
             where the row is a window of a recording.
         heard: Whether its file is a recording.
         p_right: Probability that it is right, on the hit that the answer's confidence speaks of; None on the others.
+        files: Modalities of which the index names a file here that may be shown.
     """
 
     rank: int
@@ -49,6 +50,7 @@ class Hit:
     fields: dict[str, Any]
     heard: bool = False
     p_right: float | None = None
+    files: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         parts = [str(self.rank), repr(self.fields.get("id")), f"score {self.score:.4f}", self.kind]

@@ -59,7 +59,9 @@ class Asked:
         refused: Why it cannot be answered.
         target: Modality searched for.
         filter: Its filter, with what `observed_only` asks for.
-        rows: Eligible rows; all when None.
+        rows: Rows that the filter leaves; all when None.
+        without: Of all rows those that no hit is, ascending.
+        eligible: How many rows may be hits.
         decoding: Its media by modality, each file with what becomes of it.
         notes: What is to be said of its answer.
         x: (m, d) unit rows, what it gives as embeddings; zeros where it gives nothing.
@@ -82,6 +84,8 @@ class Asked:
     target: str = ""
     filter: Filter = field(default_factory=Filter)
     rows: Rows = None
+    without: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    eligible: int = 0
     decoding: dict[str, list[tuple[Path, Future[Noted]]]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     x: Floats | None = None

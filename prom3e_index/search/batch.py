@@ -20,11 +20,13 @@ from prom3e_index.search.answer import answer_of, default_target
 from prom3e_index.search.answered import Answer
 from prom3e_index.search.asked import REFUSED, Asked, Clock
 from prom3e_index.search.confidence import calibration_of, told
+from prom3e_index.search.examples import check_rows, eligible_rows, left_out_rows
+from prom3e_index.search.feedback import moved
 from prom3e_index.search.groups import usual_group
 from prom3e_index.search.hits import hits_of
 from prom3e_index.search.query import Query
 from prom3e_index.search.query_embedding import embed_queries, media_tasks
-from prom3e_index.search.ranking import Ahead, find, first_k, is_exact, mixed_anew, weights_of
+from prom3e_index.search.ranking import Ahead, but, find, first_k, is_exact, mixed_anew, weights_of
 from prom3e_index.search.warm import Warm
 
 if TYPE_CHECKING:
@@ -93,6 +95,7 @@ def begin(bundle: BundleFolder, part: Sequence[Asked], warm: Warm, clock: Clock)
         query = asked.query
         try:
             query.check(bundle.modalities)
+            check_rows(bundle, query)
             query = asked.query = usual_group(bundle, query)
             asked.target = modality_name(
                 query.target or default_target(bundle, query), bundle.modalities
@@ -102,6 +105,8 @@ def begin(bundle: BundleFolder, part: Sequence[Asked], warm: Warm, clock: Clock)
                 if query.observed_only:
                     asked.filter = replace(query.filter, observed=asked.target)
                 asked.rows = warm.eligible(bundle, asked.filter)
+                asked.without = left_out_rows(bundle, query)
+                asked.eligible = eligible_rows(bundle, asked.rows, asked.without)
         except REFUSED as e:
             asked.refused = e
 
@@ -204,7 +209,8 @@ def complete(bundle: BundleFolder, model: Model, part: Sequence[Asked], clock: C
                     rows = x[own[at] : own[at] + 1]
                     vector = joined_rows(model, asked.joined, rows, asked.visible, target, vector)
                 tail = bundle.hub_weights(asked.visible, plain)
-                asked.vector, asked.corrected = np.concatenate([vector[0], tail]), bool(tail.any())
+                asked.vector = np.concatenate([moved(bundle, q, target, vector[0]), tail])
+                asked.corrected = bool(tail.any())
                 asked.sigma = float(inferred.sigma_l1[at])
                 asked.completed = inferred.reconstructed[at, 0]
 
@@ -222,19 +228,28 @@ def _search_together(bundle: BundleFolder, part: Sequence[Asked]) -> None:
         assert asked.weights is not None  # of completed queries
         if not mixed_anew(bundle, asked.target, asked.weights):
             judged = asked.calibration is not None
-            key = (asked.target, id(asked.rows), first_k(asked.query), asked.query.exact, judged)
+            key = (
+                asked.target,
+                id(asked.rows),
+                first_k(asked.query),
+                len(asked.without),
+                asked.query.exact,
+                judged,
+            )
             together.setdefault(key, []).append(asked)
-    for (target, _, k, exactly, judged), same in together.items():
+    for (target, _, k, out, exactly, judged), same in together.items():
         rows, vectors = same[0].rows, np.stack([a.vector for a in same if a.vector is not None])
-        best = is_exact(bundle, target, k, rows, exactly)
+        best = is_exact(bundle, target, k + out, rows, exactly)
         most = max(k, FIRST) if judged and best else k
-        scores, found, path = bundle.nearest(target, vectors, most, rows, exactly=exactly)
-        near, near_rows = scores[:, :FIRST], found[:, :FIRST]
+        scores, found, path = bundle.nearest(target, vectors, most + out, rows, exactly=exactly)
+        near = scores, found
         if judged and not best and k != FIRST:
-            near, near_rows, _ = bundle.nearest(target, vectors, FIRST, rows, exactly=exactly)
+            near = bundle.nearest(target, vectors, FIRST + out, rows, exactly=exactly)[:2]
         for i, asked in enumerate(same):
-            asked.ahead = Ahead(most, (scores[i], found[i], path), best)
-            asked.near = (near[i], near_rows[i], path) if judged else None
+            first = but((scores[i], found[i], path), asked.without, most)
+            asked.ahead = Ahead(most, first, best)
+            near_i = but((near[0][i], near[1][i], path), asked.without, FIRST)
+            asked.near = near_i if judged else None
 
 
 def _one(bundle: BundleFolder, asked: Asked, clock: Clock, of: int) -> Answer | Prom3eError:
@@ -254,6 +269,7 @@ def _one(bundle: BundleFolder, asked: Asked, clock: Clock, of: int) -> Answer | 
                 asked.rows,
                 asked.weights,
                 asked.ahead,
+                asked.without,
             )
     except REFUSED as e:
         return e

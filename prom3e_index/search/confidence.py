@@ -37,6 +37,8 @@ def calibration_of(
     own = [w for w in ("delta", "gamma", "epsilon") if getattr(query, w) is not None]
     if own:
         return None, f"it is calibrated with the model's weights, not with another {', '.join(own)}"
+    if query.more or query.less:
+        return None, "it is calibrated for what a query gives, not for one that marks have moved"
     made = str(bundle.manifest["model"]["name"])
     if query.model is not None and Path(query.model).name != Path(made).name:
         return None, f"it is calibrated with model {made}, not with {query.model}"
@@ -53,7 +55,6 @@ def judged(bundle: BundleFolder, asked: Asked) -> tuple[Judged | None, NDArray[n
     from prom3e_index.search.first_rows import first_rows
 
     scores, rows, _ = asked.near
-    eligible = bundle.rows if asked.rows is None else len(asked.rows)
     first = first_rows(
         bundle,
         asked.target,
@@ -68,7 +69,9 @@ def judged(bundle: BundleFolder, asked: Asked) -> tuple[Judged | None, NDArray[n
 
         return has_other(bundle, bundle.live if asked.rows is None else asked.rows, species)
 
-    return asked.calibration.judge(first, asked.visible, asked.target, eligible, several), rows
+    return asked.calibration.judge(
+        first, asked.visible, asked.target, asked.eligible, several
+    ), rows
 
 
 def told(bundle: BundleFolder, asked: Asked, hits: list[Hit]) -> tuple[list[Hit], dict[str, Any]]:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prom3e_index.bundle.filters import quoted
+from prom3e_index.bundle.media_folders import is_remote
 from prom3e_index.bundle.opened import BundleFolder
 from prom3e_index.schema import MEDIA, SHOWN
 from prom3e_index.search.answered import Hit
@@ -46,6 +47,9 @@ def hits_of(
                 segment.folders.file(file) if file else None,
                 values,
                 shown == "audio",
+                files=tuple(
+                    m for m, f in files.items() if f and m in observed and not is_remote(f)
+                ),
             )
         )
     return hits

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from prom3e_index.schema import Space
 
 Floats = NDArray[np.float32]
+MOST_ROWS = 1000
+"""Rows of the index that a query may name to be like, or to mark."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -37,6 +39,11 @@ class Query:
         text: Taxonomic name, or several.
         embedding: (d,) vector instead of a file, of the modality `embedding_of`; not both of one modality.
         embedding_of: Its modality.
+        like: Row numbers of the index: what it holds of them is asked with, averaged with what else is given of the
+            same modality. No hit is of their observations.
+        like_by: Modalities of those rows to ask with; all that each row has when None.
+        more: Rows marked as wanted: what the query gives is moved towards them; see `feedback`.
+        less: Rows marked as unwanted: it is moved away from them.
         target: Modality searched for. When None, what is given itself, as a photo for a photo; of several the first
             of image, audio, sat, loc, env, text.
         k: Hits, at least 1.
@@ -70,6 +77,10 @@ class Query:
     text: str | Sequence[str] | None = None
     embedding: Floats | Sequence[float] | None = None
     embedding_of: str | None = None
+    like: tuple[int, ...] | None = None
+    like_by: tuple[str, ...] | None = None
+    more: tuple[int, ...] = ()
+    less: tuple[int, ...] = ()
     target: str | None = None
     k: int = 10
     space: Space = "hybrid"
@@ -119,9 +130,31 @@ class Query:
                     raise InputError("The text of the query is empty.")
                 if name != "text" and not (isinstance(value, str | Path) and str(value)):
                     raise InputError(f"{name} is {value!r:.60}; it must be the path of a file.")
+        self._check_rows()
         if (self.embedding is None) != (self.embedding_of is None):
             raise InputError(
                 "An embedding and its modality go together: --embedding and --embedding-of."
+            )
+
+    def _check_rows(self) -> None:
+        """Make tuples of the rows that are named, each once."""
+        for name in ("like", "more", "less"):
+            value = getattr(self, name)
+            if value is not None:
+                object.__setattr__(self, name, _rows(name, value))
+        if self.like is not None and not self.like:
+            raise InputError("like is an empty list; leave it out, or name a row.")
+        if self.like_by is not None:
+            by: Any = (self.like_by,) if isinstance(self.like_by, str) else tuple(self.like_by)
+            if not by or not all(isinstance(m, str) and m.strip() for m in by):
+                raise InputError(f"like_by is {self.like_by!r:.60}; it must name modalities.")
+            if self.like is None:
+                raise InputError("like_by says by what rows are alike; name them with like.")
+            object.__setattr__(self, "like_by", by)
+        both = sorted({*self.more} & {*self.less})
+        if both:
+            raise InputError(
+                f"Row {both[0]} is marked both as wanted and as unwanted; leave one out."
             )
 
     def check(self, modalities: Sequence[str]) -> None:
@@ -173,6 +206,22 @@ class Query:
     def media(self) -> dict[str, tuple[Any, ...]]:
         """The files that are given, by modality."""
         return {k: v for k, v in self.several().items() if k in MEDIA}
+
+
+def _rows(name: str, value: Any) -> tuple[int, ...]:
+    """Row numbers, each once, in the order given."""
+    rows = list(value) if isinstance(value, Iterable) and not isinstance(value, str) else [value]
+    wrong = next((r for r in rows if not _is_row(r)), None)
+    if wrong is not None:
+        raise InputError(f"{name} is {wrong!r:.60}; it must be the number of a row, 0 or more.")
+    if len(rows) > MOST_ROWS:
+        raise InputError(f"{name} names {len(rows):,} rows; name {MOST_ROWS:,} at most.")
+    return tuple(dict.fromkeys(int(r) for r in rows))
+
+
+def _is_row(value: Any) -> bool:
+    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    return whole and int(value) >= 0
 
 
 def _place(place: Any) -> tuple[float, float]:

@@ -14,6 +14,7 @@ from prom3e_index.bundle.opened import BundleFolder
 from prom3e_index.errors import InputError, MediaError, ShapeError
 from prom3e_index.media.pool import Task
 from prom3e_index.media.spans import media_task, refusal, whole_views
+from prom3e_index.search.examples import embedding, examples
 from prom3e_index.search.query import Query
 from prom3e_index.search.query_names import read_text
 from prom3e_index.search.spans import checked_span, split_span
@@ -51,8 +52,9 @@ def embed_queries(
 ) -> tuple[Floats, NDArray[np.bool_]]:
     """Embed what queries give: (n, m, d) unit rows and (n, m) presence.
 
-    Several files of one modality give the unit mean of their embeddings. A query that cannot be embedded is marked as
-    refused: it gives nothing, a file cannot be decoded, or a vector has another width.
+    Several of one modality, files or rows of the index, give the unit mean of their embeddings. A query that cannot be
+    embedded is marked as refused: it gives nothing, a file cannot be decoded, a row of the index lacks what is asked
+    by, or a vector has another width.
 
     Raises:
         MismatchError: An encoder that is not the bundle's.
@@ -60,25 +62,34 @@ def embed_queries(
     from prom3e_index.encoders.protocol import unit_rows
 
     x = np.zeros((len(part), len(model.modalities), model.width), np.float32)
-    present = np.zeros((len(part), len(model.modalities)), bool)
+    present = np.zeros(x.shape[:2], bool)
+    summed = np.zeros(x.shape[:2], int)
     items: dict[str, list[tuple[int, Any]]] = {}
     for i, asked in enumerate(part):
         try:
             own = {m: _items(bundle, asked, m) for m in asked.query.given()}
+            like = examples(bundle, asked.query)
             vector = _vector(bundle, model, asked.query)
             if vector is not None:
                 column, values = vector
-                x[i, column], present[i, column] = values, True
-            elif not own:
+                x[i, column], present[i, column], summed[i, column] = values, True, 1
+            elif not own and not like:
                 raise InputError(
                     "The query gives nothing; give at least one of --image --sat --audio --location "
-                    "--env --text --embedding."
+                    "--env --text --embedding --like."
                 )
         except (InputError, ShapeError) as e:
             asked.refused = e
             continue
         for modality, some in own.items():
             items.setdefault(modality, []).extend((i, item) for item in some)
+            summed[i, model.modalities.index(modality)] += len(some)
+        for modality, rows in like.items():
+            column = model.modalities.index(modality)
+            for number in rows:
+                x[i, column] += embedding(bundle, modality, number)
+            present[i, column] = True
+            summed[i, column] += len(rows)
     for modality, every in items.items():
         bundle.check_encoder(model, modality)
         column = model.modalities.index(modality)
@@ -88,8 +99,7 @@ def embed_queries(
                 if row is not None:
                     x[i, column] += row
                     present[i, column] = True
-        several = [i for i, a in enumerate(part) if len(a.query.several().get(modality, ())) > 1]
-        x[several, column] = unit_rows(x[several, column])
+    x[summed > 1] = unit_rows(x[summed > 1])
     return x, present
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from prom3e_index.models.folder import Model, Weights
 
 Floats = NDArray[np.float32]
+_NONE = np.zeros(0, np.int64)
 
 
 def weights_of(
@@ -89,6 +90,15 @@ def is_exact(
     )
 
 
+def but(found: Found, without: NDArray[np.int64], k: int) -> Found:
+    """The k best of rows that were found, without some of them."""
+    scores, rows, path = found
+    if len(without):
+        kept = ~np.isin(rows, without)
+        scores, rows = scores[kept], rows[kept]
+    return scores[:k], rows[:k], path
+
+
 def first_k(query: Query) -> int:
     """How many rows `find` takes first: more than hits where groups are asked for."""
     return query.k if query.group_by is None else PER_GROUP * query.k
@@ -103,6 +113,7 @@ def find(
     rows: NDArray[np.int64] | None,
     weights: Weights,
     ahead: Ahead | None = None,
+    without: NDArray[np.int64] = _NONE,
 ) -> tuple[Floats, NDArray[np.int64], str]:
     """Scores, row numbers, best first, ties by row; and the path taken.
 
@@ -115,21 +126,25 @@ def find(
         rows: Eligible rows, ascending; all when None.
         weights: As `weights_of` gives them.
         ahead: The best rows where they are known already.
+        without: Rows that are left out, ascending.
 
     Raises:
         InputError: Too many rows would have to be completed anew; see `remix`.
     """
     every = bundle.live if rows is None else rows
     if mixed_anew(bundle, target, weights):
-        take = _remixed(bundle, model, target, vector, every, weights.epsilon)
+        kept = every if not len(without) else every[~np.isin(every, without, assume_unique=True)]
+        take = _remixed(bundle, model, target, vector, kept, weights.epsilon)
     else:
 
         def take(k: int) -> Found:
             known = None if ahead is None else ahead.first(k)
             if known is not None:
                 return known
-            scores, found, path = bundle.nearest(target, vector[None], k, rows, exactly=query.exact)
-            return scores[0], found[0], path
+            scores, found, path = bundle.nearest(
+                target, vector[None], k + len(without), rows, exactly=query.exact
+            )
+            return but((scores[0], found[0], path), without, k)
 
     if query.group_by is None:
         return take(query.k)
