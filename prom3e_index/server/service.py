@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
@@ -32,6 +30,7 @@ from prom3e_index.server.settings import Settings
 from prom3e_index.server.stored import Searches, Stored, new_id, size_of
 from prom3e_index.server.uploads import Uploads
 from prom3e_index.server.waiting import Job
+from prom3e_index.server.works import Works, aside
 
 if TYPE_CHECKING:
     pass
@@ -39,8 +38,6 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 R = TypeVar("R")
 _WATCH_S = 1.0
-_WORKS = 4
-"""Other work that may wait, for each search that may."""
 _AGAIN_S = 30.0
 
 
@@ -82,9 +79,7 @@ class Service:
         self.metrics.watch("prom3e_stored", "Searches that are kept.", lambda: len(self._searches))
         self.metrics.watch("prom3e_uploads", "Bytes of uploads.", lambda: self.uploads.size)
         self._searching = Searching(settings, self.metrics, self._generations.release, failed)
-        self._works = ThreadPoolExecutor(min(4, os.cpu_count() or 1) + 2, "work")
-        self._works_waiting = 0
-        self._stops: list[list[Callable[[], None]]] = []
+        self._works = Works(4 * settings.queue, settings.deadline_s)
         self._tasks: list[asyncio.Task[None]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self.ending = False
@@ -140,9 +135,7 @@ class Service:
         """As `end`, of a service that was not begun or cannot wait."""
         self.ending = True
         self._searching.close()
-        self._works.shutdown(wait=False, cancel_futures=True)
-        for stop in [stop for stops in self._stops for stop in stops]:
-            stop()
+        self._works.close()
         self._decoder.close()
         self.derived.close()
         self._generations.close()
@@ -243,48 +236,10 @@ class Service:
         return MediaFacts.from_json(json.loads(note or "{}"))
 
     async def work(self, do: Callable[P, R], *args: P.args, **given: P.kwargs) -> R:
-        """Do something that takes its time in a thread of its own, as an export; within the deadline.
-
-        What it asks of the index's metadata, or of that of a search or an index among the arguments, is stopped where
-        the client leaves or the time is over.
-
-        Raises:
-            Problem: 503, it took too long, or too much waits already.
-        """
-        if self.ending:
-            raise over()
-        if self._works_waiting >= _WORKS * self.settings.queue:
-            raise Problem(
-                503, "busy", "Too many requests at once", "Ask again in a moment.", headers={"Retry-After": "2"}
-            )  # fmt: skip
-        stops: list[Callable[[], None]] = []
+        """Do something that takes its time in a thread of its own, as an export; see `Works.work`."""
         seen = [a.bundle if isinstance(a, Stored) else a for a in (*args, *given.values())]
         asked = {id(b): b for b in (self.bundle, *seen) if isinstance(b, Bundle)}
-
-        def stoppable() -> R:
-            with ExitStack() as stack:
-                stops.extend(stack.enter_context(b.metadata.stoppable()) for b in asked.values())
-                return do(*args, **given)
-
-        self._works_waiting += 1
-        self._stops.append(stops)
-        running = self._works.submit(stoppable)
-        try:
-            future = asyncio.wrap_future(running)
-            return await asyncio.wait_for(asyncio.shield(future), self.settings.deadline_s)
-        except TimeoutError:
-            raise Problem(
-                503, "deadline", "It took too long",
-                f"It was stopped after {self.settings.deadline_s:g} s. Ask for less.",
-                headers={"Retry-After": "5"},
-            ) from None  # fmt: skip
-        finally:
-            self._works_waiting -= 1
-            self._stops.remove(stops)
-            if not running.done() and not running.cancel():
-                for stop in stops:
-                    stop()
-                future.add_done_callback(_unheard)
+        return await self._works.work([*asked.values()], partial(do, *args, **given))
 
     def _keep(self, job: Job, answer: Answer, asked: Mapping[str, Any]) -> Stored:
         spent = round(1000 * (time.monotonic() - job.began), 2)
@@ -328,32 +283,3 @@ class Service:
             except Exception as e:
                 self._failed(e)
                 refused = e, time.monotonic() + _AGAIN_S
-
-
-def _unheard(future: asyncio.Future[Any]) -> None:
-    """Take note of what nobody waits for any more."""
-    if not future.cancelled():
-        future.exception()
-
-
-async def aside(do: Callable[[], None]) -> None:
-    """Do something long in a thread that the end of the program does not wait for."""
-    loop = asyncio.get_running_loop()
-    done: asyncio.Future[None] = loop.create_future()
-
-    def settle(error: BaseException | None) -> None:
-        if done.done():
-            return
-        done.set_result(None) if error is None else done.set_exception(error)
-
-    def run() -> None:
-        error: BaseException | None = None
-        try:
-            do()
-        except BaseException as e:
-            error = e
-        with suppress(RuntimeError):  # the loop has ended meanwhile
-            loop.call_soon_threadsafe(settle, error)
-
-    threading.Thread(target=run, name="aside", daemon=True).start()
-    await done
