@@ -55,6 +55,8 @@ def test_given_files_are_told_by_name_and_hits_by_what_there_is(bundle, media):
     )
     for hit, own in zip(answer, said["hits"], strict=True):
         there = dict(zip(("image", "sat", "audio"), rows[hit.row], strict=True))
+        if hit.fields["obscured"]:
+            there["sat"] = None
         assert own["media"] == {m: bool(f) and m in hit.observed for m, f in there.items()}
         assert own == hit_said(hit)
         assert (own["rank"], own["row"], own["score"], own["id"]) == (

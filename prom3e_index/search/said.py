@@ -32,8 +32,7 @@ def answer_said(answer: Answer) -> dict[str, Any]:
     finite None.
     """
     query = {k: v for k, v in answer.query.items() if k not in ("given", "filters")}
-    files = [h.media for h in answer.hits if h.media]
-    search = {**answer.search, "notes": [_named(note, files) for note in answer.notes]}
+    search = {**answer.search, "notes": notes_said(answer)}
     return {
         "query": {
             "given": {m: _given(m, value) for m, value in answer.query["given"].items()},
@@ -63,6 +62,12 @@ def hit_said(hit: Hit) -> dict[str, Any]:
         "media": {m: m in hit.files for m in MEDIA},
         "media_fragment": hit.media_fragment,
     }
+
+
+def notes_said(answer: Answer) -> list[str]:
+    """What is to be known of an answer, without folders."""
+    files = [h.media for h in answer.hits if h.media]
+    return [text_said(_named(note, files)) for note in answer.notes]
 
 
 def text_said(text: str) -> str:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 from prom3e_index.search.answered import Hit
 from prom3e_index.search.filtered import left_out
 from prom3e_index.search.in_words import expected_error, sentences
+from prom3e_index.search.said import notes_said
 from prom3e_index.server.asking import SearchBody
 from prom3e_index.server.hit_said import API, HitSaid, hits_said
 from prom3e_index.server.stored import Stored
@@ -165,7 +166,7 @@ def answer_said(stored: Stored, current: int, limit: int, offset: int) -> dict[s
 
 def notes_of(stored: Stored, current: int) -> list[str]:
     """What is to be known of an answer; of one that an earlier state of the index gave, that too."""
-    notes = [str(n) for n in stored.answer.notes]
+    notes = notes_said(stored.answer)
     asked_of = stored.asked.get("generation")
     if asked_of is not None and asked_of != stored.generation:
         notes.append(f"asked of generation {asked_of}; generation {stored.generation} answered")
