@@ -38,11 +38,14 @@ def run_demo(folder: Path, observations: int, seed: int, show: Display) -> tuple
 
     A folder that holds the same demo's world is used again, so a second run only builds what is missing.
     """
-    from prom3e_index.cli.demo_maps import map_sections
+    from prom3e_index.cli.demo_maps import true_richness, truth_sections
+    from prom3e_index.cli.report_maps import map_sections
     from prom3e_index.errors import InputError
     from prom3e_index.indexer.build import build
     from prom3e_index.indexer.work import BuildConfig
+    from prom3e_index.search.query import Query
     from prom3e_index.search.run import Bundle
+    from prom3e_index.show.answer_section import Section
     from prom3e_index.show.recall_section import recall_text
     from prom3e_index.show.report import write_report
     from prom3e_index.world import write_world
@@ -58,12 +61,13 @@ def run_demo(folder: Path, observations: int, seed: int, show: Display) -> tuple
         build(BuildConfig(table=str(world / "observations.csv"), out=index, model="mini"), show)
     bundle = Bundle.open(index)
     show("questions", 0)
-    answers = [bundle.search(q) for q in _questions(bundle, world)]
+    asked = [(q, Section(bundle.search(q))) for q in _questions(bundle, world)]
     show("recall", 0)
     records = _recall(bundle)
-    maps = map_sections(bundle, show)
+    maps = map_sections(bundle, asked, Query(), show, true_richness)
+    maps += truth_sections(bundle, show)
     report = folder / "report.html"
-    write_report(report, bundle, answers, records, world / "climate.npy", maps=maps)
+    write_report(report, bundle, [s for _, s in asked], records, world / "climate.npy", maps=maps)
     return report, recall_text(records)
 
 

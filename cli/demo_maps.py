@@ -1,10 +1,8 @@
-"""What the demo's page shows beside the truth: ranges that photos are mapped to, and diversity."""
+"""What the demo's page adds to a user's: the truth of its planet, of ranges and of diversity."""
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -12,49 +10,34 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from prom3e_index.diversity.shown import Shown
     from prom3e_index.grid.grid import Grid
     from prom3e_index.search.run import Bundle
+    from prom3e_index.show.cell_map import CellMap
+    from prom3e_index.show.diversity_section import Panel
     from prom3e_index.show.truth_section import Range
 
 PHOTOS = 12
 """Species that a photo is mapped of: about a second each."""
 RANGE_CELLS = "3deg"
-CELLS = "1000km"
-RAREFIED_TO = 5
 _PLACES = 64
 """Places of a cell that its true species are worked out of."""
 PRESENT = 0.1
 """A species lives where its suitability is above this share of its highest."""
 
 
-def map_sections(bundle: Bundle, show: Callable[..., None]) -> list[str]:
-    """The sections, or a sentence of why there is none of them."""
-    from prom3e_index.errors import InputError
-    from prom3e_index.show.escapes import html
-    from prom3e_index.show.truth_section import ranges_section, richness_section
+def truth_sections(bundle: Bundle, show: Callable[..., None]) -> list[str]:
+    """Maps of photos beside the ranges of their species; nothing of a world without photos."""
+    from prom3e_index.cli.report_maps import typed
+    from prom3e_index.show.truth_section import ranges_section
 
-    out = []
-    show("ranges", 0)
+    show("truth", 0)
     ranges = _ranges(bundle, show)
-    if ranges:
-        command = f"prom3e-index map -i {_path(bundle.path)} --photo {_path(ranges[0].photo)} --grid {RANGE_CELLS}"
-        cells = f"{RANGE_CELLS.removesuffix('deg')}°, {int(ranges[0].mapped.inside.sum()):,} cells"
-        out.append(ranges_section(ranges, cells, command))
-    show("diversity", 0)
-    try:
-        out.append(richness_section(_richness(bundle)))
-    except InputError as e:  # of a small world
-        head = "<h2 id='diversity'>How diverse places are</h2>"
-        out.append(f"{head}<section><p>{html(str(e))}</p></section>")
-    return out
-
-
-def _path(path: Any) -> str:
-    """A file as a reader of the page may type it."""
-    try:
-        return shlex.quote(str(Path(path).absolute().relative_to(Path.cwd())))
-    except ValueError:
-        return shlex.quote(str(path))
+    if not ranges:
+        return []
+    command = f"prom3e-index map -i {typed(bundle.path)} --photo {typed(ranges[0].photo)} --grid {RANGE_CELLS}"
+    cells = f"{RANGE_CELLS.removesuffix('deg')}°, {int(ranges[0].mapped.inside.sum()):,} cells"
+    return [ranges_section(ranges, cells, command)]
 
 
 def _ranges(bundle: Bundle, show: Callable[..., None]) -> list[Range]:
@@ -67,7 +50,7 @@ def _ranges(bundle: Bundle, show: Callable[..., None]) -> list[Range]:
     from prom3e_index.maps.run import MapConfig, make_map
     from prom3e_index.maps.spaces import maps_space
     from prom3e_index.search.query import Query
-    from prom3e_index.show.cell_map import CellMap
+    from prom3e_index.show.grid_map import GridMap
     from prom3e_index.show.truth_section import Range
     from prom3e_index.world import planet
 
@@ -93,10 +76,12 @@ def _ranges(bundle: Bundle, show: Callable[..., None]) -> list[Range]:
     every = planet.suitability(planet.fields(lat, lon))
     true = {n: every[:, names.index(n)] for n, _, _ in made}
 
-    def drawn(values: NDArray[Any], high: float, label: str) -> CellMap:
+    drawing = GridMap(grid, mask.inside, "", earth=False)
+
+    def drawn(values: NDArray[Any], high: float, label: str, **more: Any) -> CellMap:
         whole = np.full(len(grid), np.nan)
         whole[mask.cells] = values
-        return CellMap(grid.raster(whole), grid.raster(mask.inside), 0, high, label, "YlGnBu")
+        return drawing.drawn(whole, 0, high, label, "YlGnBu", **more)
 
     out = []
     for i, (name, file, scores) in enumerate(made):
@@ -108,9 +93,9 @@ def _ranges(bundle: Bundle, show: Callable[..., None]) -> list[Range]:
         near = distance_scores(*places, lat, lon) if len(places[0]) else None
         line = grid.raster(held)
         rank = 100 * np.searchsorted(np.sort(scores), scores, side="right") / len(scores)
-        of_photo = replace(drawn(rank, 100, f"map of a photo of {name}"), outline=line)
-        of_truth = replace(
-            drawn(suits / suits.max(), 1, f"true range of {name}"), outline=line, dots=_dots(grid, *places)
+        of_photo = drawn(rank, 100, f"map of a photo of {name}", outline=line)
+        of_truth = drawn(
+            suits / suits.max(), 1, f"true range of {name}", outline=line, dots=drawing.points(*places)
         )  # fmt: skip
         other = made[(i + 1) % len(made)][2]
         out.append(
@@ -123,63 +108,26 @@ def _ranges(bundle: Bundle, show: Callable[..., None]) -> list[Range]:
     return out
 
 
-def _dots(grid: Grid, lat: NDArray[Any], lon: NDArray[Any]) -> NDArray[Any]:
-    """Column and row of places, in cells."""
+def true_richness(shown: Shown) -> Panel:
+    """What lives in each cell, beside what was recorded there."""
     import numpy as np
 
-    a, _, c, _, e, f = grid.affine
-    x, y = grid.projection.points(lat, lon, grid.projection.longitude_of(c))
-    return np.stack([(x - c) / a, (y - f) / e], 1)
+    from prom3e_index.show.diversity_section import Panel, rho
 
-
-def _richness(bundle: Bundle) -> Any:
-    """Diversity as it was recorded beside what lives there.
-
-    Raises:
-        InputError: No cell has enough records.
-    """
-    import numpy as np
-
-    from prom3e_index.diversity.bands import spread
-    from prom3e_index.diversity.run import DiversityConfig, measured
-    from prom3e_index.show.cell_map import CellMap
-    from prom3e_index.show.truth_section import Richness
-
-    made = measured(
-        DiversityConfig(
-            str(bundle.path), Path("diversity"), "world", CELLS, rarefy=RAREFIED_TO, model="none"
-        )
-    )
-    grid, told, cells = made.grid, made.told, made.tally.cells
-    bands = {b.name: b.values for b in made.bands if b.values is not None}
-    rarefied, seen = bands[f"rarefied_{RAREFIED_TO}"], bands["hill0"]
+    grid, made, m = shown.made.grid, shown.made, shown.richness.rarefied_to
     land = np.flatnonzero(made.mask.inside)
     true = np.full(len(grid), np.nan)
-    true[land] = _expected(grid, land)
+    true[land] = _expected(grid, land, m)
+    seen, rarefied = shown.band("hill0"), shown.band(f"rarefied_{m}")
     compared = np.isfinite(rarefied)
-    here = true[cells][compared]
-    a, _, _, _, e, _ = grid.affine
-
-    def drawn(values: Any, high: float, label: str, colours: str = "viridis") -> CellMap:
-        shape = grid.raster(values), grid.raster(made.mask.inside)
-        return CellMap(*shape, 0, high, label, colours, stretch=-e / a)
-
-    def whole(values: NDArray[Any]) -> NDArray[Any]:
-        return spread(values, cells, len(grid))
-
-    n = made.tally.counts.n
-    command = (
-        f"prom3e-index diversity {_path(bundle.path)} --region world --grid {CELLS} --rarefy {RAREFIED_TO}"
-    )  # fmt: skip
-    return Richness(
-        RAREFIED_TO, len(cells), int(compared.sum()), told["records"], told["species"],
-        drawn(whole(n.astype(float)), float(n.max()), "individuals counted", "cividis"),
-        drawn(whole(seen), float(seen.max()), "species seen"),
-        drawn(whole(rarefied), RAREFIED_TO, f"species among {RAREFIED_TO} records"),
-        drawn(true, RAREFIED_TO, "true species"),
-        (told["effort"]["hill0"]["spearman"], told["effort"][f"rarefied_{RAREFIED_TO}"]["spearman"]),
-        (_rho(seen[compared], here), _rho(rarefied[compared], here)), grid.name, told["left_out"], command,
-    )  # fmt: skip
+    here = true[made.tally.cells][compared]
+    scale = shown.richness.panels[-1].drawn
+    drawn = shown.drawing.drawn(true, scale.low, scale.high, f"map of the true species among {m}")
+    words = (
+        f"Of the species that live there. Spearman with it, over {int(compared.sum()):,} cells: seen "
+        f"{rho(_rho(seen[compared], here))}, rarefied {rho(_rho(rarefied[compared], here))}."
+    )
+    return Panel(f"The truth: species expected among {m}", drawn, words)
 
 
 def _rho(one: NDArray[Any], other: NDArray[Any]) -> float | None:
@@ -192,7 +140,7 @@ def _rho(one: NDArray[Any], other: NDArray[Any]) -> float | None:
     return float(spearmanr(one[known], other[known]).statistic)
 
 
-def _expected(grid: Grid, cells: NDArray[Any]) -> NDArray[Any]:
+def _expected(grid: Grid, cells: NDArray[Any], m: int) -> NDArray[Any]:
     """Species expected among as many individuals drawn from all that live on a cell's land; NaN without land."""
     import numpy as np
 
@@ -205,4 +153,4 @@ def _expected(grid: Grid, cells: NDArray[Any]) -> NDArray[Any]:
     shares = planet.suitability(fields).reshape(*lat.shape, -1) * there[..., None]
     with np.errstate(invalid="ignore"):
         shares = shares.sum(1) / there.sum(1)[:, None]
-    return np.asarray((1 - (1 - shares) ** RAREFIED_TO).sum(1))
+    return np.asarray((1 - (1 - shares) ** m).sum(1))

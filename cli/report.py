@@ -80,12 +80,13 @@ def report(
     hub: Hub = None,
     device: Device = "cpu",
 ) -> None:
-    """Write a page that shows what an index holds, and questions with their answers: maps, photos, sounds, licences.
+    """Write a page of what an index holds, questions with answers, how diverse places are and where species live.
 
     It opens without a network, on a phone too. Without questions a few are taken from the index's own observations.
     Questions of several modalities at once stand in the rows of --queries.
     """
     from prom3e_index.bundle.filters import Filter, parse_place
+    from prom3e_index.cli.report_maps import map_sections
     from prom3e_index.cli.stdin import piped
     from prom3e_index.errors import InputError, MismatchError, ModelError, NotCachedError
     from prom3e_index.search.query import Query
@@ -116,11 +117,15 @@ def report(
         if len(asked) > MOST:
             said.append(f"The first {MOST} questions are shown; there are more.")
         show("questions", 0)
+        put: list[tuple[Query, Section]] = []
         if asked:
             sections = _answered(bundle, asked[:MOST])
+            both = zip(asked, sections, strict=False)
+            put = [(row.query, s) for row, s in both if row.query is not None]
         else:
             try:
-                sections = _own(bundle, like)
+                put = own_sections(bundle, like)
+                sections = [s for _, s in put]
                 said.append(
                     "No question was given: these were taken from the index's own observations."
                     if sections
@@ -129,9 +134,10 @@ def report(
             except (MismatchError, ModelError, NotCachedError) as e:
                 sections = []
                 said.append(f"No questions were asked: {e.typed}")
+        maps = map_sections(bundle, put, like, show)
         show("page", 0)
         outside = outside_of(bundle, sections)
-        write_report(output, bundle, sections, raster=_raster(bundle), said=said)
+        write_report(output, bundle, sections, raster=_raster(bundle), said=said, maps=maps)
     for sentence in [*said, *([told_outside(outside)] if outside else [])]:
         say(sentence, err=True)
     refused = [s for s in sections if s.answer is None]
@@ -169,13 +175,16 @@ def _answered(bundle: Bundle, rows: list[Row]) -> list[Section]:
     ]
 
 
-def _own(bundle: Bundle, like: Query) -> list[Section]:
+def own_sections(bundle: Bundle, like: Query) -> list[tuple[Query, Section]]:
+    """Questions that are taken from the index's own observations, with their answers."""
     from prom3e_index.show.answer_section import Section
     from prom3e_index.show.own_questions import own_questions
 
     asked = own_questions(bundle, like)
     answers = bundle.search_many([query for query, _ in asked])
-    return [Section(a, example=hit) for a, (_, hit) in zip(answers, asked, strict=True)]
+    return [
+        (query, Section(a, example=hit)) for a, (query, hit) in zip(answers, asked, strict=True)
+    ]
 
 
 def _none_taken(target: str | None) -> str:

@@ -9,9 +9,12 @@ import re
 import numpy as np
 import pytest
 from PIL import Image
+from scipy.stats import spearmanr
 
 from prom3e_index.cli import demo_maps
+from prom3e_index.diversity import fitting, shown
 from prom3e_index.grid.grid import Grid
+from prom3e_index.maps.occurrences import occurrences_of
 from prom3e_index.show.cell_map import CellMap, cell_map
 from prom3e_index.show.truth_section import ranges_section
 from prom3e_index.world import planet
@@ -143,27 +146,30 @@ def test_the_best_the_middle_and_the_worst_are_shown_and_all_are_counted(ranges,
 
 
 def test_richness_is_set_beside_what_is_expected_of_those_that_live_there(bundle, monkeypatch):
-    monkeypatch.setattr(demo_maps, "CELLS", "5000km")
-    monkeypatch.setattr(demo_maps, "RAREFIED_TO", 2)
-    made = demo_maps._richness(bundle)
+    fits = fitting.Fitted("5000km", 2, "land", 1)
+    monkeypatch.setattr(shown, "fitting", lambda *a: fits)
+    monkeypatch.setattr(shown, "_region", lambda found: "world")
+    made = shown.richness_of(occurrences_of(bundle), "index.p3i")
+    panel = demo_maps.true_richness(made)
     grid = Grid.of("world", "5000km")
-    cell = int(np.flatnonzero(np.isfinite(made.true.values.ravel()))[0])
+    true = panel.drawn.values.ravel()
+    cell = int(np.flatnonzero(np.isfinite(true))[0])
     lat, lon = grid.sub_points(np.array([cell]), 64)
     lat, lon = (v[np.isfinite(lat)] for v in (lat, lon))
     fields = planet.fields(lat, lon)
     shares = planet.suitability(fields)[planet.is_land(fields)].mean(0)
 
-    assert made.true.values.ravel()[cell] == pytest.approx(2 - (shares**2).sum())
-    seen, two = made.seen.values, made.rarefied.values
-    assert np.nanmax(two) <= 2 and made.compared == np.isfinite(two).sum() <= made.cells
-    assert made.cells == np.isfinite(seen).sum() == np.isfinite(made.effort.values).sum()
-    assert np.array_equal(np.isfinite(two), made.effort.values >= 2)
-    assert made.records + sum(made.left_out.values()) == 60
+    assert true[cell] == pytest.approx(2 - (shares**2).sum())
+    effort, seen, two = (p.drawn.values.ravel() for p in made.richness.panels)
+    assert np.nanmax(two) <= 2 and made.richness.cells == np.isfinite(seen).sum()
+    assert np.array_equal(np.isfinite(two), 10**effort >= 1.99)
+    assert made.richness.records + sum(made.richness.left_out.values()) == 60
+    both = np.isfinite(two) & np.isfinite(true)
+    for values in (seen, two):
+        rho = spearmanr(values[both], true[both]).statistic if np.ptp(values[both]) else None
+        assert ("not known" if rho is None else f"{rho:.2f}") in panel.words
 
 
-def test_a_world_too_small_for_a_map_says_so(bundle, monkeypatch):
+def test_a_world_without_photos_has_no_maps_of_them(bundle, monkeypatch):
     monkeypatch.setattr(demo_maps, "PHOTOS", 0)
-    monkeypatch.setattr(demo_maps, "RAREFIED_TO", 4000)
-    (only,) = demo_maps.map_sections(bundle, lambda *a: None)
-
-    assert "No cell has 4000 records" in only
+    assert demo_maps.truth_sections(bundle, lambda *a: None) == []

@@ -163,16 +163,21 @@ def diversity(config: DiversityConfig, progress: Progress = lambda s, d, t: None
     return made.told
 
 
-def measured(config: DiversityConfig, progress: Progress = lambda s, d, t: None) -> Diversity:
-    """Everything but the files; see `diversity`."""
+def measured(
+    config: DiversityConfig,
+    progress: Progress = lambda s, d, t: None,
+    found: Occurrences | None = None,
+) -> Diversity:
+    """Everything but the files; see `diversity`. Records that were read of its source are not read again."""
     from prom3e_index.diversity.model_bands import model_bands
 
     config.check()
     grid = None if config.like is None and not (config.paper or config.region) else _grid(config)
-    found = read_occurrences(config.source, progress=progress, **config.table)
+    if found is None:
+        found = read_occurrences(config.source, progress=progress, **config.table)
     if grid is None:
-        grid = _grid(config, _box_around(found))
-    invented = bool(of_planet((n.split()[0], 1) for n in found.names))
+        grid = _grid(config, box_of(found))
+    invented = is_invented(found)
     kind = PLANET if invented and config.mask == "land" else config.mask
     mask = mask_of(grid, kind, _climate(config.climate))
     drawn = config.seed if config.assign == "random" else None
@@ -228,15 +233,24 @@ def _grid(config: DiversityConfig, box: str | None = None) -> Grid:
     return Grid.of(config.region or box or "world", config.cells or "25km", config.crs)
 
 
-def _box_around(found: Occurrences) -> str:
-    """A box of whole degrees around the records whose places are told."""
+def is_invented(found: Occurrences) -> bool:
+    """Whether records are of the invented planet, by their names."""
+    return bool(of_planet((n.split()[0], 1) for n in found.names))
+
+
+def box_of(found: Occurrences, step_deg: float = 1) -> str:
+    """A box of whole degrees, or other steps, around the records whose places are told.
+
+    Raises:
+        InputError: None is told.
+    """
     known = np.isfinite(found.latitude) & ~found.hidden
     if not known.any():
         why = "; ".join(f"{n:,}: {reason}" for reason, n in found.left_out.items())
         raise InputError(
             f"No record of {found.source} has a place that is told{f' ({why})' if why else ''}."
         )
-    return box_around(found.latitude[known], found.longitude[known])
+    return box_around(found.latitude[known], found.longitude[known], step=step_deg)
 
 
 def _sigma(config: DiversityConfig, grid: Grid) -> float | None:

@@ -15,6 +15,7 @@ from prom3e_index.grid.outlines import Outline, conus, outlines, wrapped
 from prom3e_index.policy.region import read_rings
 
 Bounds = tuple[float, float, float, float]
+Floats = NDArray[np.float64]
 _BOX = re.compile(r"\s*(-?[0-9.]+)\s*,\s*(-?[0-9.]+)\s*,\s*(-?[0-9.]+)\s*,\s*(-?[0-9.]+)\s*\Z")
 WORLD: Bounds = (-180.0, -90.0, 180.0, 90.0)
 
@@ -67,28 +68,30 @@ class Region:
 
 
 def box_around(
-    latitude: NDArray[np.float64], longitude: NDArray[np.float64], margin: int = 0
+    latitude: Floats, longitude: Floats, margin: float = 0, step: float = 1
 ) -> str:
-    """The shortest box of whole degrees around some places, as `Region.of` reads it.
+    """The shortest box of whole steps around some places, as `Region.of` reads it.
 
     Args:
         latitude: (k,) degrees, one at least, finite.
         longitude: (k,) degrees.
-        margin: Whole degrees more on every side.
+        margin: Degrees more on every side, made whole steps.
+        step: Degrees that the sides are multiples of.
     """
-    south = max(min(math.floor(latitude.min()), 89) - margin, -90)
-    north = min(math.floor(latitude.max()) + 1 + margin, 90)
+    more = math.ceil(margin / step - 1e-9)
+    south = min(math.floor(latitude.min() / step), round(90 / step) - 1) - more
+    north = math.floor(latitude.max() / step) + 1 + more
     turned = np.unique(wrapped(longitude))
     gaps = np.diff(turned, append=turned[0] + 360)
     at = (
         -1 if gaps[-1] == gaps.max() else int(gaps.argmax())
     )  # over the date line only where that is shorter
-    west = math.floor(turned[at + 1]) - margin
-    east = math.floor(turned[at] + (0 if at == -1 else 360)) + 1 + margin
-    if east - west >= 360:
-        return f"-180,{south},180,{north}"
+    west = (math.floor(turned[at + 1] / step) - more) * step
+    east = (math.floor((turned[at] + (0 if at == -1 else 360)) / step) + 1 + more) * step
     turn = 360 if west < -180 else 0
-    return f"{west + turn},{south},{east + turn},{north}"
+    west, east = (-180, 180) if east - west >= 360 else (west + turn, east + turn)
+    sides = west, max(south * step, -90), east, min(north * step, 90)
+    return ",".join(f"{round(v, 6):g}" for v in sides)
 
 
 def _arrays(path: Path) -> tuple[NDArray[np.float64], ...]:

@@ -111,7 +111,7 @@ def said(bundle: Bundle, model: Model, mapped: Mapped) -> dict[str, Any]:
         "index": {
             "observations": len(bundle),
             "generation": bundle.manifest["generation"],
-            "licences": _licences(bundle, mapped),
+            "licences": licences_of(bundle, mapped),
             "dates": _dates(bundle, mapped),
         },
         "bands": [
@@ -151,7 +151,7 @@ def _filter(bundle: Bundle, mapped: Mapped) -> np.ndarray[Any, Any] | None:
     return None if taxon is None else bundle.eligible(Filter(taxon=taxon))
 
 
-def _licences(bundle: Bundle, mapped: Mapped) -> str | None:
+def licences_of(bundle: Bundle, mapped: Mapped) -> str | None:
     """The licence of all observations that the map counts or rests on, taken together."""
     rows = _filter(bundle, mapped)
     where = "" if rows is None else f" WHERE row IN (SELECT unnest({[int(r) for r in rows]}))"

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 Ints = NDArray[np.int64]
 OUTSIDE = -1
 HIDDEN = "the place is obscured or generalised"
+OUTSIDE_MASK = "outside the mask"
 UNSTATED_M = 1000.0
 """What an uncertainty that is not stated is taken for, as GBIF's cubes do."""
 _EARTH_M = 6_371_008.8
@@ -73,7 +74,7 @@ def place(
         latitude, longitude = drawn_places(found, drawn)
     cell = grid.cell_of(latitude[rows], longitude[rows])
     rows, cell = _both(rows, cell, leave("outside the region", cell == OUTSIDE))
-    rows, cell = _both(rows, cell, leave("outside the mask", ~inside[cell]))
+    rows, cell = _both(rows, cell, leave(OUTSIDE_MASK, ~inside[cell]))
     if coarse_too:
         return Placed(rows, cell, left)
     own, back = np.unique(cell, return_inverse=True)

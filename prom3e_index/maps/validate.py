@@ -65,6 +65,7 @@ def validated(
     taxon: str | None = None,
     seed: int = 0,
     table: Mapping[str, Any] | None = None,
+    held: Occurrences | None = None,
 ) -> dict[str, Any]:
     """Judge a map by records of its taxon that it has not seen.
 
@@ -79,6 +80,7 @@ def validated(
         taxon: Whose records are presences; the map's own where it names one.
         seed: Of folds and draws.
         table: How a table is read; options of `read_occurrences`.
+        held: The index's own records, where they were read already.
 
     Returns:
         Figures as plain values; `folds` has every block with its fold.
@@ -94,7 +96,7 @@ def validated(
     rows = mapped.question.rows
     if mapped.question.taxon != name or not len(rows):
         rows = taxon_rows(bundle, name)
-    places, left_out, source = _places(bundle, mapped, records, name, rows, table or {})
+    places, left_out, source = _places(bundle, mapped, records, name, rows, table or {}, held)
     if places.presence.sum() < LEAST:
         raise InputError(
             f"{int(places.presence.sum())} records of {name!r} in {source} lie on the map; at least {LEAST} are needed "
@@ -165,14 +167,16 @@ def _places(
     taxon: str,
     rows: NDArray[np.int64],
     table: Mapping[str, Any],
+    held: Occurrences | None,
 ) -> tuple[Places, dict[str, int], str]:
     """The records that lie on the map, and why others do not."""
     own = str(records) == OWN
-    found = occurrences_of(bundle) if own else read_occurrences(records, **table)
+    held = occurrences_of(bundle) if held is None else held
+    found = held if own else read_occurrences(records, **table)
     presence = found.of_taxon(taxon)
     place = np.isfinite(found.latitude) & ~found.hidden
     if not own:
-        _refuse_shared(found, presence, occurrences_of(bundle), taxon, bundle)
+        _refuse_shared(found, presence, held, taxon, bundle)
     inside = np.cumsum(mapped.mask.inside) - 1
     cell = mapped.grid.cell_of(found.latitude, found.longitude)
     mapped_there = place & (cell >= 0)

@@ -13,7 +13,7 @@ STYLE = """
     --ink: #e6ece8; --soft: #9fb0a6; --line: #33403a; --card: #1b2420; --page: #121815;
     --leaf: #2f7d57; --guess: #b3672a; --ask: #ff6b78; --fill: #26312c; --sea: #202b31; --warn: #3d3113; --warn-ink: #ffdf94;
   }
-  svg image { opacity: .75 }
+  svg image:not(.cells) { opacity: .75 }
 }
 * { box-sizing: border-box }
 body { margin: 0; background: var(--page); color: var(--ink); font: 15px/1.5 system-ui, sans-serif }
@@ -46,12 +46,15 @@ svg text { font-family: system-ui, sans-serif }
 .grid { stroke: var(--ink); stroke-opacity: .13 } .axis { fill: var(--soft); font-size: 11px } .sea { fill: var(--sea) }
 .dot { fill: var(--leaf) } .axisline { stroke: var(--leaf); stroke-opacity: .6; stroke-width: 2 } .bar { fill: var(--leaf) } .observed { fill: var(--leaf) } .guessed { fill: var(--guess) } .asked { stroke: var(--ask); stroke-width: 3 }
 .beside { display: grid; grid-template-columns: 190px 1fr 1fr; gap: 16px; align-items: start; padding: 14px 0; border-top: 1px solid var(--line); margin-top: 12px } .beside > *, .pairs > * { min-width: 0 } .beside img { width: 100%; border-radius: 8px; display: block }
+.threes { display: grid; grid-template-columns: repeat(3, 1fr); gap: 18px 20px; margin: 14px 0 } .threes > * { min-width: 0 }
+.aside { float: left; width: 96px; margin: 8px 12px 4px 0; font-size: 11px; line-height: 1.3; color: var(--soft); overflow-wrap: anywhere } .aside img { width: 100%; border-radius: 6px; display: block } .pairs > * { display: flow-root } .wide td, .wide th { overflow-wrap: normal }
 .pairs { display: grid; grid-template-columns: 1fr 1fr; gap: 18px 20px; margin-top: 14px }
 .range { stroke: #d1233a; stroke-width: 2.2; fill: none } .halo { stroke: #fff; stroke-opacity: .9; stroke-width: 5; fill: none } .seen { fill: #fff; stroke: #14201a; stroke-width: 1.8 }
+.coast { stroke: #37424a; stroke-width: 12; fill: none; stroke-linejoin: round } .ground { fill: #fff; fill-opacity: .82 } .length { stroke: #14201a; stroke-width: 5 } .said { fill: #14201a; font-size: 22px }
 .scale { display: flex; gap: 8px; align-items: center; font-size: 12px; color: var(--soft); font-variant-numeric: tabular-nums; margin-top: 6px } .scale i { flex: 1; height: 9px; border-radius: 5px }
 details summary { cursor: pointer } code { overflow-wrap: anywhere }
 @media (max-width: 700px) {
-  main { padding: 20px 12px 48px } section { padding: 14px } .ask, .beside, .pairs { grid-template-columns: minmax(0, 1fr) }
+  main { padding: 20px 12px 48px } section { padding: 14px } .ask, .beside, .pairs, .threes { grid-template-columns: minmax(0, 1fr) }
   .hits { grid-template-columns: repeat(auto-fill, minmax(140px, 1fr)); gap: 10px }
 }
 @media print { body { background: #fff } section { break-inside: avoid } audio { display: none } }

@@ -1,8 +1,8 @@
-"""The sections of the demo's page that set maps beside what is true of its planet: ranges, and diversity."""
+"""The section of the demo's page that sets maps of photos beside the ranges that its planet's species truly have."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,7 +65,7 @@ def ranges_section(ranges: Sequence[Range], cells: str, command: str) -> str:
         _mean([r.share for r in ranges]), _mean(near) if near else "—",
     )  # fmt: skip
     return (
-        "<h2 id='ranges'>Where they live: maps from a photo</h2><section><p>Asked with a photo alone, the model says "
+        "<h2 id='truth'>Beside the truth: maps from a photo</h2><section><p>Asked with a photo alone, the model says "
         f"of each cell of land ({html(cells)}) how similar it is. The planet is invented, so it is known where each "
         "species lives: the line surrounds the cells whose suitability is above a tenth of the species' highest. A map "
         "is no probability.</p>"
@@ -106,67 +106,3 @@ def _range(r: Range, which: str) -> str:
         f"range.</p></div><div>{cell_map(r.true)}<p class='small soft'>The truth: suitability, as a share of its "
         f"highest. Dots: {r.records} records of the species.</p></div></div>"
     )
-
-
-@dataclass(frozen=True, eq=False)
-class Richness:
-    """Diversity as it was recorded, and as it is.
-
-    Attributes:
-        rarefied_to: Records that species are compared at.
-        cells: Cells with records; `compared` of them have so many.
-        records: Of all of them; `species` likewise.
-        effort: The individuals of each cell; `seen`, `rarefied`, `true` its species: as counted, rarefied, and truly.
-        with_effort: Spearman's correlation with the effort of what was seen and of what was rarefied.
-        with_truth: With the truth, of the same, over the cells that are compared.
-        grid: The cells in words.
-        left_out: Rows that do not count, by reason.
-        command: What makes such maps.
-    """
-
-    rarefied_to: int
-    cells: int
-    compared: int
-    records: int
-    species: int
-    effort: CellMap
-    seen: CellMap
-    rarefied: CellMap
-    true: CellMap
-    with_effort: tuple[float | None, float | None]
-    with_truth: tuple[float | None, float | None]
-    grid: str
-    left_out: Mapping[str, int]
-    command: str
-
-
-def richness_section(r: Richness) -> str:
-    """Four maps: the effort, the species seen, the species rarefied, and the truth."""
-    m = r.rarefied_to
-    panels = (
-        (r.effort, "Effort", "Individuals counted in each cell."),
-        (r.seen, "Species seen", f"Spearman with the effort {_rho(r.with_effort[0])}."),
-        (r.rarefied, f"Species among {m} records",
-         f"Rarefied, the default map. Spearman with the effort {_rho(r.with_effort[1])}. Cells with fewer records have "
-         "no value."),
-        (r.true, f"The truth: species expected among {m}",
-         f"Of the species that live there. Spearman with it, over {r.compared:,} cells: seen {_rho(r.with_truth[0])}, "
-         f"rarefied {_rho(r.with_truth[1])}."),
-    )  # fmt: skip
-    shown = "".join(
-        f"<div><h3>{html(title)}</h3>{cell_map(drawn)}<p class='small soft'>{html(words)}</p></div>"
-        for drawn, title, words in panels
-    )
-    left = "; ".join(f"{n:,}: {reason}" for reason, n in r.left_out.items())
-    left = f"<p class='small soft'>Rows left out: {html(left)}.</p>" if left else ""
-    return (
-        f"<h2 id='diversity'>How diverse places are</h2><section><p>{r.records:,} records of {r.species:,} species in "
-        f"{r.cells:,} cells ({html(r.grid)}). Where more was recorded more species were seen, so a map of species seen "
-        "is a map of the observers too; species expected among equally many records can be compared.</p>"
-        f"{left}<div class='pairs'>{shown}</div><p class='small soft'>These and more as GeoTIFF: "
-        f"<code>{html(r.command)}</code></p></section>"
-    )
-
-
-def _rho(value: float | None) -> str:
-    return "—" if value is None else f"{value:.2f}"
