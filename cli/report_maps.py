@@ -37,6 +37,8 @@ def map_sections(
         show: Told of progress.
         truth: What is true of diversity, where it is known.
     """
+    import numpy as np
+
     from prom3e_index.diversity.shown import richness_of
     from prom3e_index.errors import InputError, MismatchError, ModelError, NotCachedError
     from prom3e_index.maps.occurrences import occurrences_of
@@ -54,12 +56,13 @@ def map_sections(
     try:
         found = occurrences_of(bundle)
     except InputError as e:  # it has no row
-        return [no_richness(str(e), command), ranges_section(Ranges(why=f"No map is made: {e}"))]
+        return [no_richness(str(e), ""), ranges_section(Ranges(why=f"No map is made: {e}"))]
     try:
         shown = richness_of(found, index)
         out = [richness_section(shown.richness, None if truth is None else truth(shown))]
     except InputError as e:
-        out = [no_richness(str(e), f"{command} --grid 100km --rarefy 5")]
+        countable = bool((np.isfinite(found.latitude) & ~found.hidden & (found.species >= 0)).any())
+        out = [no_richness(str(e), f"{command} --grid 100km --rarefy 2" if countable else "")]
     show("ranges", 0)
     try:
         ranges = range_maps(bundle, found, _questions(bundle, asked), like, index, show)

@@ -67,9 +67,7 @@ class Region:
         )
 
 
-def box_around(
-    latitude: Floats, longitude: Floats, margin: float = 0, step: float = 1
-) -> str:
+def box_around(latitude: Floats, longitude: Floats, margin: float = 0, step: float = 1) -> str:
     """The shortest box of whole steps around some places, as `Region.of` reads it.
 
     Args:

@@ -18,7 +18,7 @@ from prom3e_index.grid.grid import Grid
 from prom3e_index.grid.masks import PLANET, mask_of
 from prom3e_index.grid.region import Region, box_around
 from prom3e_index.maps.allowed import refuse_too_fine
-from prom3e_index.maps.beside import FAR
+from prom3e_index.maps.extrapolation import SHARE
 from prom3e_index.maps.files import licences_of
 from prom3e_index.maps.occurrences import Occurrences
 from prom3e_index.maps.places_of import places_of
@@ -248,11 +248,15 @@ class _Mapper:
         self.lines.setdefault(frame.cells, drawing.lines())
         lat, lon, hidden = self._records(asked.name)
         known = mapped.band("extrapolation").cells()
-        hatched = mapped.grid.raster(known > FAR)
+        hatched = mapped.grid.raster(known >= SHARE)
         cells = f"{frame.words}, {len(mapped.scores):,} cells"
         if np.isfinite(known).any():
-            label = "map of how far each cell lies from the index's observations, percentile"
-            self.beyond.setdefault(cells, drawing.drawn(known, 0, 100, label, "magma_r"))
+            label = "map of how far each cell lies from the index's observations, in per cent"
+            what = (
+                f"{mapped.band('extrapolation').words}. Hatched: {mapped.facts['extrapolated_is']}."
+            )
+            panel = drawing.drawn(known, 0, 100, label, "magma_r", hatched=hatched)
+            self.beyond.setdefault(cells, (panel, what))
         label = f"map of where {title} may live, asked by {asked.how}: percentile of the similarity; no probability"
         return Range(
             title, asked.how, asked.words,

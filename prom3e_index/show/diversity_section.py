@@ -110,10 +110,8 @@ def richness_section(r: Richness, truth: Panel | None = None) -> str:
 
 def no_richness(why: str, command: str) -> str:
     """The section where there is none, and why."""
-    return (
-        f"{TITLE}<section><p>{html(why)}</p><p class='small soft'>Other cells or counts: <code>{html(command)}</code>"
-        "</p></section>"
-    )
+    more = f"<p class='small soft'>With other cells or counts: <code>{html(command)}</code></p>"
+    return f"{TITLE}<section><p>{html(why)}</p>{more if command else ''}</section>"
 
 
 def rho(value: float | None) -> str:

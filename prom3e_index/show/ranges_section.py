@@ -82,7 +82,8 @@ class Ranges:
     Attributes:
         maps: Each; none where `why` says so.
         rule: Which species are mapped, in a sentence.
-        beyond: How far each cell lies from what the index knows, by the cells in words; it is the same for all maps.
+        beyond: How far each cell lies from what the index knows, and what that is; by the cells in words, since it is
+            the same for all maps of them.
         why: Why there is no map.
         remedy: A command that may be of use then.
         lines: What the maps share, as HTML.
@@ -90,7 +91,7 @@ class Ranges:
 
     maps: Sequence[Range] = ()
     rule: str = ""
-    beyond: Mapping[str, CellMap] = field(default_factory=dict)
+    beyond: Mapping[str, tuple[CellMap, str]] = field(default_factory=dict)
     why: str = ""
     remedy: str = ""
     lines: str = ""
@@ -103,10 +104,9 @@ def ranges_section(r: Ranges) -> str:
         return f"{TITLE}<section><p>{html(r.why)}</p>{more}</section>"
     shown = "".join(_range(one) for one in r.maps)
     beyond = "".join(
-        f"<div><h3>Where the maps say less</h3>{cell_map(drawn)}<p class='small soft'>Percentile of the distance to "
-        f"the tenth nearest observation of the index, as the model sees places ({html(cells)}). Above 95 a cell lies "
-        "beyond what the index's observations know; it is hatched, and no map is to be believed there.</p></div>"
-        for cells, drawn in r.beyond.items()
+        f"<div><h3>Where the maps say less</h3>{cell_map(drawn)}<p class='small soft'>{html(cells)}. {html(words)} No "
+        "map is to be believed there.</p></div>"
+        for cells, (drawn, words) in r.beyond.items()
     )
     mapped = [one for one in r.maps if one.mapped is not None]
     return (
