@@ -85,6 +85,10 @@ def test_rows_on_the_sides_of_a_region_count(tmp_path):
         ([0, 0, 0], [-120, 0, 120], "-120,0,121,1"),
         ([0, 1], [-179.5, 5], "5,0,181,2"),
         ([0] * 4, [-180, -90, 0, 90], "-180,0,91,1"),
+        ([0] * 24, list(range(-170, 70, 10)), "-170,0,61,1"),
+        ([0] * 23, [*range(120, 180, 10), *range(-180, -10, 10)], "120,0,341,1"),
+        ([0] * 27, [*range(150, 180, 10), *range(-180, 60, 10)], "150,0,51,1"),  # not 150 to 411
+        ([0] * 32, [*range(130, 180, 10), *range(-180, 90, 10)], "-180,0,180,1"),  # nearly around
     ],
 )
 def test_the_box_around_places_is_the_shortest_that_holds_them(lat, lon, box):

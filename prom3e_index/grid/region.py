@@ -67,6 +67,10 @@ class Region:
         )
 
 
+_NEARLY_ROUND = 300
+"""Degrees above which a box goes once around, from the date line."""
+
+
 def box_around(latitude: Floats, longitude: Floats, margin: float = 0, step: float = 1) -> str:
     """The shortest box of whole steps around some places, as `Region.of` reads it.
 
@@ -87,7 +91,8 @@ def box_around(latitude: Floats, longitude: Floats, margin: float = 0, step: flo
     west = (math.floor(turned[at + 1] / step) - more) * step
     east = (math.floor((turned[at] + (0 if at == -1 else 360)) / step) + 1 + more) * step
     turn = 360 if west < -180 else 0
-    west, east = (-180, 180) if east - west >= 360 else (west + turn, east + turn)
+    west, east = (-180, 180) if east - west > _NEARLY_ROUND else (west + turn, east + turn)
+    east -= 360 if east > 360 else 0  # with west above it: over the date line
     sides = west, max(south * step, -90), east, min(north * step, 90)
     return ",".join(f"{round(v, 6):g}" for v in sides)
 
