@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -61,7 +61,9 @@ class Question:
     allowed: Allowed
 
 
-def question_of(bundle: Bundle, model: Model, query: Query, taxon: str | None) -> Question:
+def question_of(
+    bundle: Bundle, model: Model, query: Query, taxon: str | None, permit: Callable[[Allowed], None]
+) -> Question:
     """Ask with a query, or with a taxon's observations.
 
     Args:
@@ -69,6 +71,7 @@ def question_of(bundle: Bundle, model: Model, query: Query, taxon: str | None) -
         model: Its model.
         query: What is given, with space and weights; its target is the place.
         taxon: In place of it: the mean of the index's gallery rows of that taxon.
+        permit: Told how fine a map may be as soon as that is known; raises where it is too fine.
 
     Raises:
         InputError: Both or neither, a taxon that no observation has, or one whose places are all hidden.
@@ -83,7 +86,7 @@ def question_of(bundle: Bundle, model: Model, query: Query, taxon: str | None) -
     if PLACE not in model.modalities:
         raise InputError(f"Model {model.name} does not know places, so it makes no maps.")
     if taxon is not None:
-        return _of_taxon(bundle, model, query, taxon)
+        return _of_taxon(bundle, model, query, taxon, permit)
     asked, x, present = asked_vector(bundle, replace(query, target=PLACE))
     visible = tuple(m for m, has in zip(model.modalities, present, strict=True) if has)
     texts = query.several().get("text", ())
@@ -91,6 +94,7 @@ def question_of(bundle: Bundle, model: Model, query: Query, taxon: str | None) -
     known = [n for n in named if n]
     likely = [] if known else _likely(bundle, query)
     allowed = finest(bundle, [one for many in known for one in many], likely)
+    permit(allowed)
     assert asked.vector is not None and asked.weights is not None  # it was completed
     title = known[0][0]["scientific_name"] if known else None
     rows = taxon_rows(bundle, title) if title else np.zeros(0, np.int64)
@@ -100,9 +104,12 @@ def question_of(bundle: Bundle, model: Model, query: Query, taxon: str | None) -
     )  # fmt: skip
 
 
-def _of_taxon(bundle: Bundle, model: Model, query: Query, taxon: str) -> Question:
+def _of_taxon(
+    bundle: Bundle, model: Model, query: Query, taxon: str, permit: Callable[[Allowed], None]
+) -> Question:
     names = _names(bundle, taxon)
     allowed = finest(bundle, names or [{"scientific_name": taxon, "text": taxon}], [])
+    permit(allowed)
     rows = taxon_rows(bundle, taxon)
     if not len(rows):
         every = bundle.eligible(Filter(taxon=taxon))

@@ -123,7 +123,7 @@ def map_of_records(config: RecordsConfig, progress: Progress = lambda s, d, t: N
     found = read_occurrences(config.source, progress=progress, **config.table)
     wanted = found.of_taxon(config.taxon)
     grid = _grid(config, found, wanted)
-    refuse_too_fine(grid, _allowed(config, found, wanted))
+    _permit(config, grid, found, wanted)
     invented = bool(of_planet((n.split()[0], 1) for n in found.names))
     kind = PLANET if invented and config.mask == "land" else config.mask
     mask = mask_of(grid, kind, _climate(config.climate))
@@ -202,10 +202,14 @@ def _grid(config: RecordsConfig, found: Occurrences, wanted: NDArray[np.bool_]) 
     return Grid.of(region, config.cells, config.crs)
 
 
-def _allowed(config: RecordsConfig, found: Occurrences, wanted: NDArray[np.bool_]) -> Allowed:
-    """How fine the map may be: as the index's policy says of every species of the taxon; of a table 0.1 degree."""
+def _permit(
+    config: RecordsConfig, grid: Grid, found: Occurrences, wanted: NDArray[np.bool_]
+) -> None:
+    """Refuse a map that is too fine, by the index's policy of every species of the taxon; of a table 0.1 degree."""
     if not (Path(config.source) / NAME).is_file():
-        return Allowed(FINEST, "a table has no policy that would say that finer ones harm nothing")
+        why = "a table has no policy that would say that finer ones harm nothing"
+        refuse_too_fine(grid, Allowed(FINEST, why))
+        return
     from prom3e_index.bundle.opened import BundleFolder
 
     codes = np.unique(found.species[wanted])
@@ -214,7 +218,8 @@ def _allowed(config: RecordsConfig, found: Occurrences, wanted: NDArray[np.bool_
             {**found.ranks[c], "species": found.names[c], "scientific_name": found.names[c], "text": found.names[c]}
             for c in codes[codes >= 0].tolist()
         ]  # fmt: skip
-        return finest(bundle, [{"text": config.taxon, "scientific_name": config.taxon}, *names], [])
+        named = [{"text": config.taxon, "scientific_name": config.taxon}, *names]
+        refuse_too_fine(grid, finest(bundle, named, []), bundle)
 
 
 def _climate(path: Path | None) -> Any:

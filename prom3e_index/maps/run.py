@@ -132,8 +132,9 @@ def make_map(
     if config.tiles is not None and SAT not in model.modalities:
         raise InputError(f"Model {model.name} knows no satellite tiles; leave out --tiles.")
     grid = _grid(config)
-    question = question_of(bundle, model, query, taxon)
-    refuse_too_fine(grid, question.allowed)
+    question = question_of(
+        bundle, model, query, taxon, lambda allowed: refuse_too_fine(grid, allowed, bundle)
+    )
     own = PLANET if config.mask == "land" and of_planet(bundle) else config.mask
     mask = mask_of(grid, own, climate)
     folder = cache_folder(config.cache) if config.keep else None

@@ -3,15 +3,21 @@
 What is told: when, which generation, what was done, the policy's hash, and per rule its level and how many rows; no
 coordinate, no id, no name of a file. The acts stand in the index's history too, from which a line that a killed process
 could not write is written by the next change.
+
+What was refused stands in the log alone: a reader is no writer of the index. It appends its line where the folder lets
+it, and says so where not. Each line is written at once, at the end, so that lines of several processes stay whole.
 """
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import secrets
 import shutil
+import stat
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -51,22 +57,60 @@ def append_acts(folder: Path, manifest: Mapping[str, Any]) -> None:
     acts = [h for h in manifest["history"] if isinstance(h.get("policy"), dict)]
     if not acts:
         return
-    path = folder / LOG
-    known, whole = _known(path)
+    known = _known(folder / LOG)
     missing = [h for h in acts if _key(h["generation"], h["created"], h["policy"]) not in known]
     if not missing:
         return
-    text = "" if whole else "\n"
+    text = ""
     for h in missing:
         line = {
             "time": h["created"], "generation": int(h["generation"]), "command": h["action"],
             "added": int(h["added"]), "policy": h["policy"],
         }  # fmt: skip
         text += json.dumps(line, ensure_ascii=False) + "\n"
-    handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o644)
+    _append(folder / LOG, text)
+
+
+def append_refusal(
+    folder: Path, manifest: Mapping[str, Any], command: str, refused: Mapping[str, Any]
+) -> str | None:
+    """Append that a command was refused on an index with a policy.
+
+    Args:
+        folder: The index.
+        manifest: Its manifest.
+        command: Which was refused.
+        refused: The rule, its level and what was asked for; nothing that tells a place or names a file.
+
+    Returns:
+        None where it stands in the log, else why it does not; never an error.
+    """
+    policy = manifest["policy"]
+    line = {
+        "time": datetime.now(UTC).isoformat(timespec="seconds"), "generation": int(manifest["generation"]),
+        "command": command, "refused": dict(refused),
+        "policy": {"act": secrets.token_hex(8), "name": policy["name"], "sha256": policy["sha256"]},
+    }  # fmt: skip
     try:
-        os.write(handle, text.encode())
+        whole = _append(folder / LOG, json.dumps(line, ensure_ascii=False) + "\n")
+    except OSError as e:
+        return e.strerror or str(e)
+    return None if whole else os.strerror(errno.ENOSPC)
+
+
+def _append(path: Path, text: str) -> bool:
+    """Append lines at once, and say whether all of them; a line that a crash cut off is closed first."""
+    how = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
+    handle = os.open(path, how, 0o644)
+    try:
+        found = os.fstat(handle)
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError(errno.EINVAL, "it is no file")
+        whole = not found.st_size or os.pread(handle, 1, found.st_size - 1) == b"\n"
+        data = ("" if whole else "\n").encode() + text.encode()
+        written = os.write(handle, data)
         os.fsync(handle)
+        return written == len(data)
     finally:
         os.close(handle)
 
@@ -87,20 +131,18 @@ def _key(generation: Any, time: Any, done: Any) -> tuple[int, str, str]:
     return int(generation), str(time), str(name or "")
 
 
-def _known(path: Path) -> tuple[set[tuple[int, str, str]], bool]:
-    """What tells every line's act from others, and whether the last line is whole."""
+def _known(path: Path) -> set[tuple[int, str, str]]:
+    """What tells every line's act from others."""
     known: set[tuple[int, str, str]] = set()
     if not path.is_file():
-        return known, True
-    last = "\n"
+        return known
     for line in lines_of(path):
-        last = line
         try:
             values = json.loads(line)
             known.add(_key(values["generation"], values["time"], values.get("policy")))
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             continue
-    return known, last.endswith("\n")
+    return known
 
 
 def lines_of(path: Path) -> Iterator[str]:
