@@ -193,12 +193,12 @@ class Service:
         """The index as it was at a generation, which stays open meanwhile; as it is now when None.
 
         Raises:
-            Problem: 410, that generation is no longer open.
+            Problem: 409, that generation is no longer open.
         """
         held = self._generations.hold(generation)
         if held is None:
             raise Problem(
-                410, "generation", "The index has changed since",
+                409, "generation", "The index has changed since",
                 f"Generation {generation} is no longer open; the current one is {self.generation}. Ask again.",
                 "generation",
             )  # fmt: skip

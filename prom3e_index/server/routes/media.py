@@ -191,17 +191,19 @@ async def original(
     )  # fmt: skip
 
 
-@router.get(
-    "/media/{row}/{modality}", response_class=Response, responses=JPEG, summary="A photo or tile"
-)
+@router.get("/media/{row}/image", response_class=Response, responses=JPEG, summary="A photo")
 async def image(
-    row: Row,
-    modality: Literal["image", "sat"],
-    request: Request,
-    service: TheService,
-    bundle: BundleAt,
-    size: Size = "320",
+    row: Row, request: Request, service: TheService, bundle: BundleAt, size: Size = "320"
 ) -> Response:
-    """The photo or tile of an observation, drawn anew and upright; of an obscured place no tile."""
-    path = await service.work(file_of, bundle, row, modality)
-    return await picture(service, request, path, size, modality == "sat")
+    """The photo of an observation, drawn anew and upright."""
+    path = await service.work(file_of, bundle, row, "image")
+    return await picture(service, request, path, size, False)
+
+
+@router.get("/media/{row}/sat", response_class=Response, responses=JPEG, summary="A satellite tile")
+async def tile(
+    row: Row, request: Request, service: TheService, bundle: BundleAt, size: Size = "320"
+) -> Response:
+    """The satellite tile of an observation, drawn anew; none of an obscured place."""
+    path = await service.work(file_of, bundle, row, "sat")
+    return await picture(service, request, path, size, True)
