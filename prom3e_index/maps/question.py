@@ -62,7 +62,11 @@ class Question:
 
 
 def question_of(
-    bundle: Bundle, model: Model, query: Query, taxon: str | None, permit: Callable[[Allowed], None]
+    bundle: Bundle,
+    model: Model,
+    query: Query,
+    taxon: str | None,
+    permit: Callable[[Allowed], None] = lambda allowed: None,
 ) -> Question:
     """Ask with a query, or with a taxon's observations.
 
