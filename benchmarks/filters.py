@@ -119,13 +119,12 @@ def main() -> None:
     segment = Segment(HeldFiles(folder, manifest["files"]), entry, 0, manifest, False)
     shown = [c for c in SHOWN if c in columns]
     rng = np.random.default_rng(0)
-    segment.record(0, shown)
+    segment.records([0], shown)
     times = []
     for _ in range(200):
         rows = rng.integers(0, given.rows, 10)
         begun = time.perf_counter()
-        for row in rows.tolist():
-            segment.record(row, shown)
+        segment.records(rows.tolist(), shown)
         times.append(1000 * (time.perf_counter() - begun))
     by_sql = []
     for _ in range(9):

@@ -10,6 +10,9 @@ from typing import Any
 
 _REMOTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 
+_PLAIN = re.compile(r"(?!\.\.?(?:/|$))[\w.-]+(?:/(?!\.\.?(?:/|$))[\w.-]+)*")
+"""A relative path as it is usually written, which needs no parsing."""
+
 
 def is_remote(cell: str) -> bool:
     """Whether a media cell is an address and no file."""
@@ -41,6 +44,7 @@ class MediaFolders:
         seen = entry.get("beside")
         together = [Path(os.path.normpath(index.absolute() / str(seen)))] if seen else []
         self._folders = [*([given.absolute()] if given else []), self._known, *together]
+        self._starts = [str(folder / "x")[:-1] for folder in self._folders]
         others = entry.get("folders") or ()
         self._others = [MediaFolders({**e, "folders": ()}, index, given) for e in others]
 
@@ -51,12 +55,12 @@ class MediaFolders:
         """
         if is_remote(cell):
             return cell
-        inside = self._inside(cell)
+        inside = cell if _PLAIN.fullmatch(cell) else self._inside(cell)
         if inside is None:
             other = next((o for o in self._others if o.holds(cell)), None)
             return cell if other is None else other.file(cell)
-        paths = [folder / inside for folder in self._folders]
-        return str(next((p for p in paths if os.path.lexists(p)), paths[0]))
+        paths = [f"{start}{inside}" for start in self._starts]
+        return next((p for p in paths if os.path.lexists(p)), paths[0])
 
     def below(self, file: str) -> bool:
         """Whether a file lies in one of the folders, and not where a whole path, `..` or a link leads out of them."""

@@ -21,6 +21,9 @@ from prom3e_index.schema import RECORDS
 if TYPE_CHECKING:
     from prom3e_index.bundle.faiss.search import Gallery
 
+_MANY = 16
+"""Rows of a batch of records for which the whole batch is looked through."""
+
 
 class Segment:
     """One segment, opened for reading; a target's gallery is opened on first use.
@@ -50,6 +53,7 @@ class Segment:
         self._prefix = "" if self.name == "." else self.name + "/"
         self._lock = threading.RLock()
         self._galleries: dict[str, Gallery] = {}
+        self._sound: dict[int, set[str]] = {}
 
     @property
     def folder(self) -> Path:
@@ -134,20 +138,46 @@ class Segment:
             f"{self.folder / 'records.arrow'} is damaged: {str(reason).splitlines()[0]}. Run prom3e-index rebuild."
         )
 
-    def record(self, place: int, columns: Sequence[str]) -> dict[str, Any] | None:
-        """Some columns of one row, read by its place; None where they are not stored so."""
+    def records(self, places: Sequence[int], columns: Sequence[str]) -> list[dict[str, Any]] | None:
+        """Some columns of rows, read by their places, in that order; None where they are not stored so."""
         import pyarrow as pa
 
-        with self._lock:
-            held = self._records
-            if held is None or any(held.schema.get_field_index(c) < 0 for c in columns):
-                return None
-            try:
-                row = held.get_batch(place // RECORDS).slice(place % RECORDS, 1)
-                row.validate(full=True)  # offsets that lead elsewhere are an error, not a crash
-                return {c: row.column(c)[0].as_py() for c in columns}
-            except (pa.ArrowInvalid, IndexError, OSError, UnicodeDecodeError) as e:
-                raise self._damaged_records(e) from e
+        held = self._records
+        if held is None or any(held.schema.get_field_index(c) < 0 for c in columns):
+            return None
+        by_batch: dict[int, list[int]] = {}
+        for i, place in enumerate(places):
+            by_batch.setdefault(place // RECORDS, []).append(i)
+        out: list[dict[str, Any]] = [{}] * len(places)
+        try:
+            for number, some in by_batch.items():
+                with self._lock:
+                    batch = held.get_batch(number).select(list(columns))
+                taken = self._taken(number, batch, [places[i] % RECORDS for i in some])
+                values = zip(*(column.to_pylist() for column in taken.columns), strict=True)
+                for i, row in zip(some, values, strict=True):
+                    out[i] = dict(zip(columns, row, strict=True))
+        except (pa.ArrowInvalid, IndexError, OSError, UnicodeDecodeError) as e:
+            raise self._damaged_records(e) from e
+        return out
+
+    def _taken(self, number: int, batch: Any, places: Sequence[int]) -> Any:
+        """Some rows of a batch of records; offsets that lead elsewhere are an error, not a crash.
+
+        A batch of which many rows are wanted is looked through as a whole, once; of others each row is.
+        """
+        import pyarrow as pa
+
+        names = set(batch.schema.names)
+        if not names <= self._sound.get(number, set()):
+            if len(places) < _MANY:
+                rows = [batch.slice(place, 1) for place in places]
+                for row in rows:
+                    row.validate(full=True)
+                return pa.Table.from_batches(rows, batch.schema)
+            batch.validate(full=True)
+            self._sound[number] = self._sound.get(number, set()) | names
+        return batch.take(pa.array(places, pa.int32()))
 
     def gallery(self, target: str) -> Gallery:
         """The searchable gallery of a target, opened on first use."""

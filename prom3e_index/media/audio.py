@@ -149,10 +149,10 @@ def resample(wave: NDArray[np.float32], rate_hz: int, to_hz: int) -> NDArray[np.
     Returns:
         (ceil(samples · to_hz / rate_hz),) float32.
     """
-    from scipy.signal import upfirdn
-
     if rate_hz == to_hz:
         return wave
+    from scipy.signal import upfirdn  # a second that recordings at the model's own rate do not need
+
     g = math.gcd(rate_hz, to_hz)
     down, up = rate_hz // g, to_hz // g
     cutoff = min(down, up) * 0.99

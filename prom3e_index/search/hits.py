@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from prom3e_index.bundle.filters import quoted
 from prom3e_index.bundle.media_folders import is_remote
 from prom3e_index.bundle.opened import BundleFolder
+from prom3e_index.bundle.segment import Segment
 from prom3e_index.schema import MEDIA, SHOWN
 from prom3e_index.search.answered import Hit
 
@@ -28,7 +29,7 @@ def hits_of(
     for i, (score, row) in enumerate(zip(scores, found, strict=True)):
         values = by_row[int(row)]
         segment, place = bundle.segment_of(int(row))
-        has = segment.present[place]
+        has = segment.present[place].tolist()
         observed = tuple(m for m, h in zip(bundle.modalities, has, strict=True) if h)
         files = {m: values.pop(m, None) for m in MEDIA}
         if values.get("obscured"):
@@ -60,14 +61,18 @@ def values_of(
 ) -> dict[int, dict[str, Any]]:
     """Columns of some rows, by row number: from the records where they stand there, else from the tables."""
     out: dict[int, dict[str, Any]] = {}
-    others = []
+    others: list[int] = []
+    by_segment: dict[int, tuple[Segment, list[int]]] = {}
     for row in rows.tolist():
         segment, place = bundle.segment_of(row)
-        held = segment.record(place, columns)
+        by_segment.setdefault(segment.first, (segment, []))[1].append(place)
+    for segment, places in by_segment.values():
+        numbers = [segment.first + place for place in places]
+        held = segment.records(places, columns)
         if held is None:
-            others.append(row)
+            others += numbers
         else:
-            out[row] = held
+            out |= zip(numbers, held, strict=True)
     if others:
         selected = ", ".join(quoted(c) for c in ("row", *columns))
         found = bundle.sql(
