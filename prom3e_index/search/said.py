@@ -78,7 +78,8 @@ def text_said(text: str) -> str:
 def _named(text: str, files: Iterable[str]) -> str:
     """A sentence that names files as a whole, whatever their folders are called, by their last part."""
     for file in files:
-        text = text.replace(file, PurePath(file).name)
+        if file in text:
+            text = text.replace(file, PurePath(file).name)
     return text
 
 

@@ -13,7 +13,7 @@ from prom3e_index.schema import MEDIA
 from prom3e_index.search.answered import Hit
 from prom3e_index.search.hits import values_of
 from prom3e_index.search.run import Bundle
-from prom3e_index.server.kept_media import media_of
+from prom3e_index.server.kept_media import shown_of
 from prom3e_index.show.escapes import on_earth, plain
 from prom3e_index.show.maps import cell_of
 
@@ -70,7 +70,7 @@ class HitSaid(BaseModel):
 
 def hits_said(bundle: Bundle, hits: Sequence[Hit], generation: int) -> list[dict[str, Any]]:
     """Hits of an answer, as `HitSaid` has them."""
-    files = media_of(bundle, [h.row for h in hits])
+    files = shown_of(bundle, [h.row for h in hits])
     rights = media_licences(bundle, [h.row for h in hits])
     return [_said(bundle, h, files[h.row], rights.get(h.row, {}), generation) for h in hits]
 

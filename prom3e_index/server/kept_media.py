@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from prom3e_index.bundle.media_folders import is_remote
+from prom3e_index.bundle.segment import Segment
 from prom3e_index.schema import MEDIA
 from prom3e_index.search.hits import values_of
 from prom3e_index.search.run import Bundle
 from prom3e_index.server.problems import not_found
 
-_COLUMNS = (*MEDIA, "obscured", "start_s", "end_s")
+_COLUMNS = (*MEDIA, "obscured")
+_MOST = 100_000
+_shown: WeakKeyDictionary[Bundle, dict[int, tuple[str, ...]]] = WeakKeyDictionary()
+_folders: WeakKeyDictionary[Segment, dict[str, bool]] = WeakKeyDictionary()
 
 
 def check_row(bundle: Bundle, row: int) -> None:
@@ -34,14 +41,32 @@ def _live(bundle: Bundle, row: int) -> bool:
     return at < len(bundle.live) and int(bundle.live[at]) == row
 
 
-def media_of(bundle: Bundle, rows: list[int]) -> dict[int, dict[str, Path]]:
-    """The files of some rows that may be shown, by row and modality."""
+def shown_of(bundle: Bundle, rows: list[int]) -> dict[int, tuple[str, ...]]:
+    """Modalities of which some rows have a file that may be shown; looked for once, for links."""
+    known = _shown.setdefault(bundle, {})
+    lacking = [r for r in rows if r not in known]
+    if len(known) + len(lacking) > _MOST:
+        known.clear()
+        lacking = rows
+    known |= {row: tuple(files) for row, files in media_of(bundle, lacking, known=True).items()}
+    return {row: known[row] for row in rows}
+
+
+def media_of(bundle: Bundle, rows: list[int], *, known: bool = False) -> dict[int, dict[str, Path]]:
+    """The files of some rows that may be shown, by row and modality.
+
+    Args:
+        bundle: The index.
+        rows: Row numbers.
+        known: Whether a folder that lay within those of media is taken to do so still: for links alone, which are
+            checked when they are followed.
+    """
     columns = [c for c in _COLUMNS if c in bundle.columns]
     held = values_of(bundle, np.array(rows, np.int64), columns) if rows else {}
-    return {row: _files(bundle, row, values) for row, values in held.items()}
+    return {row: _files(bundle, row, values, known) for row, values in held.items()}
 
 
-def _files(bundle: Bundle, row: int, values: Mapping[str, Any]) -> dict[str, Path]:
+def _files(bundle: Bundle, row: int, values: Mapping[str, Any], known: bool) -> dict[str, Path]:
     """What of a row lies in the index's folders. A tile tells where an obscured place is, and so it stays."""
     segment, place = bundle.segment_of(row)
     has = dict(zip(bundle.modalities, segment.present[place], strict=True))
@@ -52,9 +77,26 @@ def _files(bundle: Bundle, row: int, values: Mapping[str, Any]) -> dict[str, Pat
         if not cell or hidden or is_remote(str(cell)) or not has.get(modality):
             continue
         file = segment.folders.file(str(cell))
-        if segment.folders.below(file) and Path(file).is_file():
+        if _there(segment, file, known):
             out[modality] = Path(file)
     return out
+
+
+def _there(segment: Segment, file: str, known: bool) -> bool:
+    """Whether a file is there, and in the folders of media, links followed."""
+    if not known:
+        return segment.folders.below(file) and Path(file).is_file()
+    try:
+        mode = os.lstat(file).st_mode
+    except OSError:
+        return False
+    if not stat.S_ISREG(mode):
+        return segment.folders.below(file) and Path(file).is_file()
+    folders = _folders.setdefault(segment, {})
+    folder = file.rpartition(os.sep)[0]
+    if folder not in folders:
+        folders[folder] = segment.folders.below(folder)
+    return folders[folder]
 
 
 def file_of(bundle: Bundle, row: int, modality: str) -> Path:

@@ -12,7 +12,7 @@ from prom3e_index.licences import code_of, url_of
 from prom3e_index.schema import MEDIA
 from prom3e_index.search.run import Bundle
 from prom3e_index.server.hit_said import RESERVED, links_of, media_licences, place_said, span_said
-from prom3e_index.server.kept_media import media_of
+from prom3e_index.server.kept_media import shown_of
 from prom3e_index.server.mapped import geometry
 from prom3e_index.server.problems import Problem, not_found
 from prom3e_index.show.escapes import plain
@@ -28,7 +28,7 @@ def observations_said(bundle: Bundle, rows: Sequence[int], generation: int) -> l
         return []
     chosen = Rows(bundle, numbers)
     cells = [record for batch in chosen.batches() for record in batch.to_pylist()]
-    files = media_of(bundle, [int(r) for r in rows])
+    files = shown_of(bundle, [int(r) for r in rows])
     rights = media_licences(bundle, [int(r) for r in rows])
     return [
         _said(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
@@ -12,7 +13,7 @@ from prom3e_index.server.answering import PAGE, AnswerSaid, answer_said
 from prom3e_index.server.asking import SearchBody, query_of
 from prom3e_index.server.dependencies import TheSearch, TheService
 from prom3e_index.server.hit_said import API
-from prom3e_index.server.problems import without_folders
+from prom3e_index.server.problems import Problem, without_folders
 from prom3e_index.server.service import Service
 from prom3e_index.server.stored import Stored
 
@@ -28,41 +29,49 @@ async def searched(service: Service, body: SearchBody) -> Stored:
         Problem: It cannot be asked, or not now.
         Prom3eError: It cannot be answered.
     """
+    settings = service.settings
     query = query_of(
         body,
         service.uploads.get,
-        k_most=service.settings.k_most,
-        expert=service.settings.expert,
+        k_most=settings.k_most,
+        expert=settings.expert,
         rows=service.bundle.rows,
     )
+    if body.generation is not None:
+        try:
+            return await service.search(query, body.said(), body.generation)
+        except Problem as e:
+            if (
+                e.type != "generation"
+            ):  # of one that is gone the notes say so, and the current one answers
+                raise
     return await service.search(query, body.said())
 
 
-async def page_of(service: Service, stored: Stored, limit: int, offset: int) -> dict[str, Any]:
-    """A page of a search, in which no folder of this machine is told."""
-    said = await service.work(answer_said, stored, service.generation, limit, offset)
+async def page_of(
+    service: Service, stored: Stored, limit: int, offset: int, status: int = 200
+) -> Response:
+    """A page of a search as JSON, in which no folder of this machine is told."""
+    said: dict[str, Any] = await service.work(
+        answer_said, stored, service.generation, limit, offset
+    )
     for name in ("notes", "sentences", "leftOut"):
         said[name] = [without_folders(text, service.folders) for text in said[name]]
-    return said
-
-
-def etag(stored: Stored, *more: Any) -> str:
-    """A search does not change, so its id names all that is made of it; but whether the index has changed since."""
-    return f'"{"-".join(map(str, (stored.id, *more)))}"'
+    text = json.dumps(said, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    headers = {"Location": f"{API}/searches/{stored.id}"} if status == 201 else {}
+    return Response(text, status, headers, "application/json")
 
 
 @router.post("/searches", status_code=201, response_model=AnswerSaid, summary="Search")
 async def ask(
     body: SearchBody,
     service: TheService,
-    response: Response,
     limit: Limit = PAGE,
     offset: Offset = 0,
-) -> dict[str, Any]:
+) -> Response:
     """Rank observations by any of: files that were sent, a place, a climate, names, observations."""
     stored = await searched(service, body)
-    response.headers["Location"] = f"{API}/searches/{stored.id}"
-    return await page_of(service, stored, limit, offset)
+    return await page_of(service, stored, limit, offset, 201)
 
 
 @router.get(
@@ -79,6 +88,6 @@ async def asked_by_address(
 @router.get("/searches/{id}", response_model=AnswerSaid, summary="A page of hits")
 async def page(
     stored: TheSearch, service: TheService, limit: Limit = PAGE, offset: Offset = 0
-) -> dict[str, Any]:
+) -> Response:
     """A part of a ranking, best first, and what is to be known of it."""
     return await page_of(service, stored, limit, offset)
