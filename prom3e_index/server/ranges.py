@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from prom3e_index.maps.extrapolation import SHARE
 from prom3e_index.maps.run import MapConfig, make_map
 from prom3e_index.maps.spaces import maps_space
 from prom3e_index.search.query import Query
@@ -72,6 +73,7 @@ def range_map(bundle: Bundle, query: Query, box: Box | None, cells: int) -> dict
         "side_deg": side,
         "asked": made.question.words,
         "taxon": made.question.taxon,
+        "extrapolated_above": SHARE,
         "means": {n: bands[n].words for n in BANDS},
         "finest": {"level": made.question.allowed.level.name, "why": made.question.allowed.why},
         "facts": plain(made.facts),

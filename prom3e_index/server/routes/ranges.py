@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from prom3e_index.server.addressed import box_of
 from prom3e_index.server.asking import SearchBody, query_of, read
@@ -33,6 +33,7 @@ class RangeSaid(BaseModel):
     side_deg: float
     asked: str
     taxon: str | None
+    extrapolated_above: float = Field(description="Of `extrapolation`: cells above it are flagged.")
     means: dict[str, str]
     finest: Finest
     facts: dict[str, Any]

@@ -1,5 +1,5 @@
 // <define:VENDORED>
-var define_VENDORED_default = { "earth-110m.json": "/static/vendor/earth-110m.json?v=88f4a2861e493bbf48c6", "earth-50m.json": "/static/vendor/earth-50m.json?v=913bebe9828bbffb6a91", "maplibre-gl-worker.mjs": "/static/vendor/maplibre-gl-worker.mjs?v=bbb86182f349dfad0a74", "maplibre-gl.mjs": "/static/vendor/maplibre-gl.mjs?v=83a08f3db7e43f17e836" };
+var define_VENDORED_default = { "earth-110m.json": "/static/vendor/earth-110m.json?v=db6f7cb6e7d8b6372b13", "earth-50m.json": "/static/vendor/earth-50m.json?v=9318950630e1e7acd399", "maplibre-gl-worker.mjs": "/static/vendor/maplibre-gl-worker.mjs?v=bbb86182f349dfad0a74", "maplibre-gl.mjs": "/static/vendor/maplibre-gl.mjs?v=83a08f3db7e43f17e836" };
 
 // node_modules/preact/dist/preact.mjs
 var n;
@@ -1285,6 +1285,16 @@ function fromSearch(search2) {
   };
 }
 
+// src/scroll.ts
+function scroller() {
+  const list = document.querySelector(".list");
+  return list && getComputedStyle(list).overflowY === "auto" ? list : document.documentElement;
+}
+var scrolled = () => scroller().scrollTop;
+function scrollTo(top) {
+  scroller().scrollTop = top;
+}
+
 // src/state.ts
 var index = y3(null);
 var indexRefusal = y3(null);
@@ -1410,8 +1420,8 @@ var de_default = {
   "rank.family": "Familie",
   "rank.genus": "Gattung",
   "rank.species": "Art",
-  "sure.known": "Der erste Treffer ist mit {p} {what} ({low}–{high} %): {right} von {rows} ähnlichen Antworten waren {where} richtig.",
-  "sure.hit": "Von Treffer {n} gesagt:",
+  "sure.known": "{hit} ist mit {p} {what} ({low}–{high} %): {right} von {rows} ähnlichen Antworten waren {where} richtig.",
+  "sure.hit": "Treffer {n}",
   "sure.species": "die richtige Art",
   "sure.row": "genau diese Beobachtung",
   "sure.here": "in diesem Index",
@@ -1565,7 +1575,7 @@ var de_default = {
   "range.busy": "Karte entsteht …",
   "range.refused": "Davon gibt es keine Karte:",
   "range.legend": "Ähnlichkeit von {n} Zellen",
-  "range.outside": "{n} blasser: anders als jeder Ort mit Beobachtungen",
+  "range.outside": "{n} blasser: weiter von den Beobachtungen, als diese prüfen können",
   panes: "Teile der Seite",
   "pane.list": "Liste",
   "pane.map": "Karte",
@@ -1598,7 +1608,12 @@ var de_default = {
   "key.escape": "schließen; Werkzeug weglegen",
   "heard.answer": "{n} Treffer gezeigt, {eligible} kommen in Frage.",
   "heard.removed": "{name} entfernt.",
-  "heard.uploaded": "{name} ist gesendet."
+  "heard.uploaded": "{name} ist gesendet.",
+  "sure.first": "Der erste Treffer",
+  "sure.outside": "Der nächste mit Artnamen",
+  "shown.instead": "gezeigt: {what}",
+  "chance.over": "über {p}",
+  "chance.under": "unter {p}"
 };
 
 // strings/en.json
@@ -1681,8 +1696,8 @@ var en_default = {
   "rank.family": "family",
   "rank.genus": "genus",
   "rank.species": "species",
-  "sure.known": "The first is {what} with {p} ({low}–{high} %): {right} of {rows} answers like it were right {where}.",
-  "sure.hit": "Said of hit {n}:",
+  "sure.known": "{hit} is {what} with {p} ({low}–{high} %): {right} of {rows} answers like it were right {where}.",
+  "sure.hit": "Hit {n}",
   "sure.species": "the right species",
   "sure.row": "the very observation",
   "sure.here": "in this index",
@@ -1836,7 +1851,7 @@ var en_default = {
   "range.busy": "Mapping …",
   "range.refused": "No map of this:",
   "range.legend": "similarity of {n} cells",
-  "range.outside": "{n} paler: unlike any place with observations",
+  "range.outside": "{n} paler: farther from the observations than those can test",
   panes: "Parts of the page",
   "pane.list": "List",
   "pane.map": "Map",
@@ -1869,7 +1884,12 @@ var en_default = {
   "key.escape": "close; put a tool away",
   "heard.answer": "{n} hits shown, {eligible} eligible.",
   "heard.removed": "{name} removed.",
-  "heard.uploaded": "{name} is sent."
+  "heard.uploaded": "{name} is sent.",
+  "sure.first": "The first hit",
+  "sure.outside": "The nearest with a species",
+  "shown.instead": "shown: its {what}",
+  "chance.over": "over {p}",
+  "chance.under": "under {p}"
 };
 
 // strings/es.json
@@ -1952,8 +1972,8 @@ var es_default = {
   "rank.family": "familia",
   "rank.genus": "género",
   "rank.species": "especie",
-  "sure.known": "El primero es {what} con {p} ({low}–{high} %): {right} de {rows} respuestas parecidas acertaron {where}.",
-  "sure.hit": "Dicho del resultado {n}:",
+  "sure.known": "{hit} es {what} con {p} ({low}–{high} %): {right} de {rows} respuestas parecidas acertaron {where}.",
+  "sure.hit": "El resultado {n}",
   "sure.species": "la especie correcta",
   "sure.row": "esa misma observación",
   "sure.here": "en este índice",
@@ -2107,7 +2127,7 @@ var es_default = {
   "range.busy": "Dibujando …",
   "range.refused": "No hay mapa de esto:",
   "range.legend": "similitud de {n} celdas",
-  "range.outside": "{n} más pálidas: distintas de todo lugar con observaciones",
+  "range.outside": "{n} más pálidas: más lejos de las observaciones de lo que estas pueden probar",
   panes: "Partes de la página",
   "pane.list": "Lista",
   "pane.map": "Mapa",
@@ -2140,7 +2160,12 @@ var es_default = {
   "key.escape": "cerrar; dejar la herramienta",
   "heard.answer": "{n} resultados mostrados, {eligible} posibles.",
   "heard.removed": "{name} quitado.",
-  "heard.uploaded": "{name} enviado."
+  "heard.uploaded": "{name} enviado.",
+  "sure.first": "El primer resultado",
+  "sure.outside": "El más cercano con especie",
+  "shown.instead": "se muestra: {what}",
+  "chance.over": "más de {p}",
+  "chance.under": "menos de {p}"
 };
 
 // src/kept.ts
@@ -2190,8 +2215,11 @@ function number(value, digits = 0) {
   return value.toLocaleString(language.value, { minimumFractionDigits: digits, maximumFractionDigits: digits });
 }
 function percent(share) {
-  const digits = share > 0 && share < 0.01 ? 1 : 0;
-  return share.toLocaleString(language.value, { style: "percent", maximumFractionDigits: digits });
+  return share.toLocaleString(language.value, { style: "percent", maximumFractionDigits: 0 });
+}
+function chance(p5) {
+  if (p5 >= 0.995) return t4("chance.over", { p: percent(0.99) });
+  return p5 <= 5e-3 ? t4("chance.under", { p: percent(0.01) }) : percent(p5);
 }
 function place(latitude, longitude, digits = 4) {
   return `${latitude.toFixed(digits)}, ${longitude.toFixed(digits)}`;
@@ -2255,7 +2283,7 @@ function clearFilter() {
 function like(row, by, title2) {
   opened.value = null;
   ask({ parts: [{ kind: "like", row, by, title: title2 }], target: null, more: [], less: [] });
-  window.scrollTo({ top: 0 });
+  scrollTo(0);
 }
 var camera = null;
 var readCamera = () => camera;
@@ -2273,7 +2301,7 @@ function write(replace) {
   if (to === (location.search || location.pathname)) return;
   if (replace) history.replaceState({ ...history.state }, "", to);
   else {
-    history.replaceState({ ...history.state, scroll: window.scrollY }, "");
+    history.replaceState({ ...history.state, scroll: scrolled() }, "");
     history.pushState({}, "", to);
   }
 }
@@ -2695,7 +2723,7 @@ function Chips() {
         /* @__PURE__ */ a3("small", { children: detail(part2) })
       ] }),
       part2.kind === "upload" && part2.file.modality === "audio" && /* @__PURE__ */ a3(SpanCutter, { part: part2, at: i4 }),
-      /* @__PURE__ */ a3("button", { type: "button", class: "away", onClick: () => remove(() => removePart(i4), i4, title(part2)), children: [
+      /* @__PURE__ */ a3("button", { type: "button", class: "quiet away", onClick: () => remove(() => removePart(i4), i4, title(part2)), children: [
         /* @__PURE__ */ a3(Icon, { name: "cross", size: 14 }),
         /* @__PURE__ */ a3("span", { class: "hidden", children: t4("chip.remove", { name: title(part2) }) })
       ] })
@@ -2703,7 +2731,7 @@ function Chips() {
     more.length + less.length > 0 && /* @__PURE__ */ a3("li", { class: "chip", children: [
       /* @__PURE__ */ a3(Icon, { name: "check" }),
       /* @__PURE__ */ a3("span", { children: t4("chip.marks", { more: more.length, less: less.length }) }),
-      /* @__PURE__ */ a3("button", { type: "button", class: "away", onClick: () => remove(() => ask({ more: [], less: [] }), parts.length, t4("marks")), children: [
+      /* @__PURE__ */ a3("button", { type: "button", class: "quiet away", onClick: () => remove(() => ask({ more: [], less: [] }), parts.length, t4("marks")), children: [
         /* @__PURE__ */ a3(Icon, { name: "cross", size: 14 }),
         /* @__PURE__ */ a3("span", { class: "hidden", children: t4("chip.remove", { name: t4("marks") }) })
       ] })
@@ -2722,12 +2750,14 @@ function Found({ part: part2 }) {
 }
 
 // src/parts/confidence.tsx
-function chance(c4) {
+function sentence(c4) {
   const rule = c4.rule === "row" ? t4("sure.row") : t4("sure.species");
   const [low, high] = c4.interval ?? [0, 0];
+  const hit = c4.hit === 1 ? t4("sure.first") : c4.hit ? t4("sure.hit", { n: c4.hit }) : t4("sure.outside");
   return t4("sure.known", {
+    hit,
     what: rule,
-    p: percent(c4.p_right ?? 0),
+    p: chance(c4.p_right ?? 0),
     low: number(100 * low),
     high: number(100 * high),
     right: c4.right ?? 0,
@@ -2754,11 +2784,10 @@ function Confidence() {
   return /* @__PURE__ */ a3("div", { class: "sure", children: [
     sure?.p_right != null ? /* @__PURE__ */ a3("p", { children: [
       /* @__PURE__ */ a3("span", { class: "meter", "aria-hidden": "true", children: /* @__PURE__ */ a3("i", { style: { width: `${100 * sure.p_right}%` } }) }),
-      sure.hit != null && sure.hit > 1 ? `${t4("sure.hit", { n: sure.hit })} ` : "",
-      chance(sure)
+      sentence(sure)
     ] }) : sure?.reason ? /* @__PURE__ */ a3("p", { class: "soft", children: t4("sure.unknown", { reason: sure.reason }) }) : null,
     set?.names?.length ? /* @__PURE__ */ a3("p", { children: [
-      t4("sure.set", { level: percent(set.level ?? 0) }),
+      t4("sure.set", { level: chance(set.level ?? 0) }),
       " ",
       /* @__PURE__ */ a3("span", { class: "latin", children: set.names.slice(0, 8).join(", ") }),
       set.names.length > 8 ? ` ${t4("sure.more", { n: set.names.length - 8 })}` : ""
@@ -3126,8 +3155,10 @@ function Ask() {
     answer.value && /* @__PURE__ */ a3(Confidence, {})
   ] });
 }
+var ORDER = ["image", "audio", "loc", "sat", "env", "text"];
+var inOrder = (some) => [...ORDER.filter((m5) => some.includes(m5)), ...some.filter((m5) => !ORDER.includes(m5))];
 function Targets() {
-  const targets = index.value?.targets ?? [];
+  const targets = inOrder(index.value?.targets ?? []);
   const now = answer.value?.target ?? asked.value.target;
   return /* @__PURE__ */ a3("div", { class: "find", role: "group", "aria-label": t4("find"), children: [
     /* @__PURE__ */ a3("span", { class: "label", "aria-hidden": "true", children: t4("find") }),
@@ -3353,7 +3384,7 @@ function Header() {
 }
 
 // src/parts/dialog.tsx
-function Dialog({ label, name, onClose, children, tools }) {
+function Dialog({ label, name, onClose, children, tools, latin = false }) {
   const dialog = T2(null);
   A2(() => {
     const before = document.activeElement;
@@ -3377,7 +3408,7 @@ function Dialog({ label, name, onClose, children, tools }) {
       onClick: (e4) => e4.target === dialog.current && onClose(),
       children: /* @__PURE__ */ a3("div", { class: "sheet", children: [
         /* @__PURE__ */ a3("div", { class: "bar", children: [
-          /* @__PURE__ */ a3("h2", { children: label }),
+          /* @__PURE__ */ a3("h2", { class: latin ? "latin" : "", children: label }),
           tools,
           /* @__PURE__ */ a3("button", { type: "button", class: "quiet", onClick: onClose, children: [
             /* @__PURE__ */ a3(Icon, { name: "cross" }),
@@ -3469,16 +3500,17 @@ function placeOfHit(hit) {
   return hit.coordinate_uncertainty_m ? `${text} ± ${distance(hit.coordinate_uncertainty_m)}` : text;
 }
 var isNonCommercial = (hit) => /\bNC\b/.test(hit.license_code ?? "");
+var licence = (text, code) => /^https?:/.test(text) && code ? /^BY/.test(code) ? `CC ${code}` : code : text;
 function rightsOf(hit) {
   const owner = hit.rights_holder ? `© ${hit.rights_holder}` : "";
-  return [owner, hit.license ? hit.license_url && hit.license_code || hit.license : t4("card.unlicensed")].filter(Boolean).join(" · ");
+  return [owner, hit.license ? licence(hit.license, hit.license_code) : t4("card.unlicensed")].filter(Boolean).join(" · ");
 }
 var smaller = (url) => url.replace(/([?&]size=)\d+/, "$1320");
 function pictureOf(hit, target) {
   const links = hit.links ?? {};
-  const photo = links.image ? { kind: "photo", url: smaller(links.image) } : null;
-  const sound = links.spectrogram ? { kind: "sound", url: links.spectrogram } : null;
-  const tile = links.sat ? { kind: "tile", url: smaller(links.sat) } : null;
+  const photo = links.image ? { kind: "photo", shows: "image", url: smaller(links.image) } : null;
+  const sound = links.spectrogram ? { kind: "sound", shows: "audio", url: links.spectrogram } : null;
+  const tile = links.sat ? { kind: "tile", shows: "sat", url: smaller(links.sat) } : null;
   if (target === "audio") return sound ?? photo ?? tile;
   if (target === "sat") return tile ?? photo ?? sound;
   return photo ?? sound ?? tile;
@@ -3667,7 +3699,7 @@ function Observed({ hit }) {
 }
 function Rights({ hit }) {
   return /* @__PURE__ */ a3("p", { class: "rights", children: [
-    hit.license_url ? /* @__PURE__ */ a3("a", { href: hit.license_url, rel: "noreferrer license", target: "_blank", children: rightsOf(hit) }) : rightsOf(hit),
+    hit.license_url && /^https?:\/\//.test(hit.license_url) ? /* @__PURE__ */ a3("a", { href: hit.license_url, rel: "noreferrer license", target: "_blank", children: rightsOf(hit) }) : rightsOf(hit),
     isNonCommercial(hit) && /* @__PURE__ */ a3("span", { class: "nc", title: t4("card.nc.why"), children: t4("card.nc") })
   ] });
 }
@@ -3688,7 +3720,7 @@ function MarkButtons({ hit }) {
 function Chance({ hit }) {
   return /* @__PURE__ */ a3("span", { class: "score", children: [
     /* @__PURE__ */ a3("span", { title: t4("card.score"), children: number(hit.score, 3) }),
-    hit.p_right != null && /* @__PURE__ */ a3("b", { title: t4("card.right.why"), children: t4("card.right", { p: percent(hit.p_right) }) })
+    hit.p_right != null && /* @__PURE__ */ a3("b", { title: t4("card.right.why"), children: t4("card.right", { p: chance(hit.p_right) }) })
   ] });
 }
 function Plain({ hit, target, at, focusable }) {
@@ -3723,6 +3755,10 @@ function Plain({ hit, target, at, focusable }) {
             /* @__PURE__ */ a3(Icon, { name: target, size: 22 }),
             hit.completed ? t4("card.nofile.completed") : t4("card.nofile")
           ] }) }),
+          picture && picture.shows !== target && target !== "text" && target !== "loc" && target !== "env" && /* @__PURE__ */ a3("span", { class: "instead", children: [
+            /* @__PURE__ */ a3(Icon, { name: picture.shows, size: 12 }),
+            t4("shown.instead", { what: word("modality", picture.shows) })
+          ] }),
           /* @__PURE__ */ a3("span", { class: "rank", "aria-hidden": "true", children: number(hit.rank) }),
           /* @__PURE__ */ a3(State, { hit }),
           audio2 && /* @__PURE__ */ a3("button", { type: "button", class: "playing", onClick: () => toggle(key, audio2, hit.span?.from ?? null, hit.span?.to ?? null), children: [
@@ -3798,6 +3834,7 @@ function Opened({ row }) {
     Dialog,
     {
       label: hit ? nameOf(hit) : t4("chip.row", { row: String(row) }),
+      latin: hit !== null && isLatin(hit),
       name: "lightbox",
       onClose: close,
       tools: at >= 0 && /* @__PURE__ */ a3($, { children: [
@@ -3821,7 +3858,7 @@ function Opened({ row }) {
 function Body({ hit, ranked, fields }) {
   const links = hit.links ?? {};
   const audio2 = audioOf(hit);
-  return /* @__PURE__ */ a3("div", { class: "large", children: [
+  return /* @__PURE__ */ a3("div", { class: links.image || links.spectrogram || links.sat ? "large" : "large plain", children: [
     /* @__PURE__ */ a3("div", { class: "seen", children: [
       links.image ? /* @__PURE__ */ a3(Picture, { url: links.image, name: nameOf(hit) }) : null,
       links.spectrogram ? /* @__PURE__ */ a3(Spectrogram, { sound: soundKey(hit.row), title: nameOf(hit), picture: links.spectrogram, audio: audio2, span: hit.span ?? null, tall: true }) : null,
@@ -3882,7 +3919,7 @@ function Picture({ url, name }) {
   if (missing) return /* @__PURE__ */ a3("p", { class: "none", children: t4("card.missing") });
   return /* @__PURE__ */ a3("img", { class: "photo", src: url, alt: t4("box.photo", { name }), onError: () => setMissing(true) });
 }
-var ELSEWHERE = /* @__PURE__ */ new Set(["license_url", "start_s", "end_s"]);
+var ELSEWHERE = /* @__PURE__ */ new Set(["license_url", "start_s", "end_s", "event_start", "event_end"]);
 function written2(value) {
   if (typeof value === "boolean") return value ? t4("yes") : t4("no");
   if (typeof value === "number") return Number.isInteger(value) ? String(value) : number(value, 4);
@@ -3915,7 +3952,8 @@ function colours() {
     observed: of("leaf"),
     completed: of("guess"),
     asked: of("ask"),
-    edge: of("card")
+    edge: of("card"),
+    on: of("on")
   };
 }
 var SCALE = ["#f3efc0", "#c2dfa5", "#7cc3a2", "#3a9ca6", "#2a6f97", "#253f7a"];
@@ -4016,8 +4054,15 @@ function around(features) {
   const all = [];
   for (const f5 of features) if (f5.geometry && "coordinates" in f5.geometry) corners(f5.geometry.coordinates, all);
   if (!all.length) return null;
-  const [x5, y5] = [all.map((c4) => c4[0]), all.map((c4) => c4[1])];
-  return [Math.min(...x5), Math.min(...y5), Math.max(...x5), Math.max(...y5)];
+  const y5 = all.map((c4) => c4[1]).sort((a5, b5) => a5 - b5);
+  const x5 = all.map((c4) => wrapped(c4[0])).sort((a5, b5) => a5 - b5);
+  const [first2, last] = [x5[0], x5.at(-1)];
+  let [west, east, widest] = [first2, last, first2 + 360 - last];
+  for (let i4 = 1; i4 < x5.length; i4++) {
+    const [a5, b5] = [x5[i4 - 1], x5[i4]];
+    if (b5 - a5 > widest) [west, east, widest] = [b5, a5 + 360, b5 - a5];
+  }
+  return [west, y5[0], east, y5.at(-1)];
 }
 var wrapped = (longitude) => ((longitude + 180) % 360 + 360) % 360 - 180;
 function tidy([west, south, east, north]) {
@@ -4113,7 +4158,7 @@ function style(c4) {
         source: "hits",
         filter: ["<=", ["get", "rank"], 24],
         layout: { ...font, "text-field": ["to-string", ["get", "rank"]], "text-size": 10, "symbol-sort-key": ["get", "rank"], "text-padding": 1 },
-        paint: { "text-color": "#ffffff" }
+        paint: { "text-color": c4.on }
       },
       { id: "pointed-box", type: "line", source: "pointed", filter: ["==", ["geometry-type"], "Polygon"], paint: { "line-color": c4.asked, "line-width": 2.5 } },
       { id: "pointed", type: "circle", source: "pointed", filter: ["==", ["geometry-type"], "Point"], paint: { "circle-radius": 11, "circle-color": "rgba(0,0,0,0)", "circle-stroke-color": c4.asked, "circle-stroke-width": 2.5 } },
@@ -4126,7 +4171,7 @@ function repainted(map) {
   for (const layer of style(colours()).layers)
     for (const [name, value] of Object.entries(layer.paint ?? {})) map.setPaintProperty(layer.id, name, value);
 }
-async function draw(into, own, camera2, told2) {
+async function draw(into, own, camera2, title2, told2) {
   const url = vendored("maplibre-gl.mjs");
   const gl = await import(url);
   gl.setWorkerUrl(new URL(vendored("maplibre-gl-worker.mjs"), location.href).href);
@@ -4140,6 +4185,7 @@ async function draw(into, own, camera2, told2) {
     minZoom: -1,
     maxZoom: 16,
     attributionControl: false,
+    locale: { "Map.Title": title2 },
     dragRotate: false,
     pitchWithRotate: false,
     touchPitch: false,
@@ -4192,6 +4238,7 @@ async function draw(into, own, camera2, told2) {
     const row = rowAt(e4);
     if (row !== null) told2.chose(row);
   });
+  map.on("resize", () => told2.resized());
   report(false);
   const still = matchMedia("(prefers-reduced-motion: reduce)");
   return {
@@ -4202,8 +4249,11 @@ async function draw(into, own, camera2, told2) {
     setCells: (f5) => set("cells", f5),
     setDensity: (f5) => set("density", f5),
     fit(to) {
-      const land = to ?? (ground && around([ground.land])) ?? [-180, -60, 180, 80];
-      map.fitBounds([land[0], land[1], land[2], land[3]], { padding: 42, maxZoom: 7, animate: !still.matches, duration: 500 });
+      const move2 = { animate: !still.matches, duration: 500 };
+      const [west, south, east, north] = to ?? [-180, -60, 180, 80];
+      const whole = Math.log2(map.getContainer().clientWidth / 512);
+      if (east - west > 250) map.easeTo({ center: [0, Math.max(-30, Math.min(30, (south + north) / 2))], zoom: whole, ...move2 });
+      else map.fitBounds([west, south, east, north], { padding: 42, maxZoom: 7, ...move2 });
     },
     zoom: (by) => void map.zoomTo(map.getZoom() + by, { animate: !still.matches, duration: 250 }),
     drawing(on) {
@@ -4216,8 +4266,9 @@ async function draw(into, own, camera2, told2) {
       return [Math.max(-90, Math.min(90, p5.lat)), p5.lng];
     },
     canvas: map.getCanvas(),
-    repaint() {
+    repaint(named) {
       repainted(map);
+      map.getCanvas().setAttribute("aria-label", named);
       if (ground) set("names", labels(ground));
     },
     destroy: () => map.remove()
@@ -4269,7 +4320,7 @@ async function fetchRange(within) {
     const every = cells.map((c4) => c4[similarity]);
     const low = every.reduce((m5, v4) => Math.min(m5, v4), Number.POSITIVE_INFINITY);
     const high = every.reduce((m5, v4) => Math.max(m5, v4), Number.NEGATIVE_INFINITY);
-    const outside = (c4) => (c4[extrapolation] ?? 0) > 0;
+    const outside = (c4) => (c4[extrapolation] ?? 0) > made2.extrapolated_above;
     rangeCells.value = collection(
       cells.map((c4) => cell(c4, { share: high > low ? (c4[similarity] - low) / (high - low) : 0, extrapolated: outside(c4) }))
     );
@@ -4332,7 +4383,7 @@ function FlatMap() {
     const moved = [west + w6, south + h5, east + w6, north + h5];
     if (moved[0] >= -180.01 && moved[2] <= 180.01 && moved[1] >= -90.01 && moved[3] <= 90.01) seen.value = moved;
   }
-  const url = address(`${BASE}/map.svg`, {
+  const url = address("/map.svg", {
     search: answer.value?.id,
     bbox: seen.value.map((v4) => v4.toFixed(4)).join(","),
     width: WIDTH,
@@ -4397,6 +4448,14 @@ function MapPane() {
   const flat = T2(!hasWebGl2());
   const made2 = useSignal(null);
   const failed = useSignal(false);
+  const wanted = useSignal(matchMedia("(min-width: 1000px)").matches);
+  if (pane.value === "map") wanted.value = true;
+  A2(() => {
+    const wide = matchMedia("(min-width: 1000px)");
+    const widened = () => wanted.value ||= wide.matches;
+    wide.addEventListener("change", widened);
+    return () => wide.removeEventListener("change", widened);
+  }, []);
   A2(() => {
     const asking = new AbortController();
     dropRange();
@@ -4406,13 +4465,12 @@ function MapPane() {
   }, [answer.value?.id, index.value?.generation]);
   return /* @__PURE__ */ a3("section", { class: "map", "aria-labelledby": "map-title", children: [
     /* @__PURE__ */ a3("h2", { id: "map-title", class: "hidden", children: t4("map.title") }),
-    /* @__PURE__ */ a3(Tools, { made: made2.value }),
-    flat.current || failed.value ? /* @__PURE__ */ a3(FlatMap, {}) : /* @__PURE__ */ a3(GlMapView, { made: made2, failed }),
+    /* @__PURE__ */ a3(Tools, {}),
+    !wanted.value ? null : flat.current || failed.value ? /* @__PURE__ */ a3(FlatMap, {}) : /* @__PURE__ */ a3(GlMapView, { made: made2, failed }),
     /* @__PURE__ */ a3(Legend, {})
   ] });
 }
-function Tools({ made: made2 }) {
-  const fits = () => made2?.fit(answer.value ? around([...mapHits.value.features, ...askedPlaces().features]) : around(density.value.features));
+function Tools() {
   return /* @__PURE__ */ a3("div", { class: "toolbar", role: "toolbar", "aria-label": t4("map.tools"), children: [
     TOOLS.map(([name, icon2]) => /* @__PURE__ */ a3("button", { type: "button", "aria-pressed": tool.value === name, title: t4(`tool.${name}.why`), onClick: () => tool.value = tool.value === name ? "move" : name, children: [
       /* @__PURE__ */ a3(Icon, { name: icon2, size: 15 }),
@@ -4432,27 +4490,31 @@ function Tools({ made: made2 }) {
         ]
       }
     ),
-    made2 && /* @__PURE__ */ a3("span", { class: "zooms", children: [
-      /* @__PURE__ */ a3("button", { type: "button", title: t4("map.in"), onClick: () => made2.zoom(1), children: [
-        /* @__PURE__ */ a3(Icon, { name: "plus", size: 15 }),
-        /* @__PURE__ */ a3("span", { class: "hidden", children: t4("map.in") })
-      ] }),
-      /* @__PURE__ */ a3("button", { type: "button", title: t4("map.out"), onClick: () => made2.zoom(-1), children: [
-        /* @__PURE__ */ a3(Icon, { name: "minus", size: 15 }),
-        /* @__PURE__ */ a3("span", { class: "hidden", children: t4("map.out") })
-      ] }),
-      /* @__PURE__ */ a3("button", { type: "button", title: t4("map.fit"), onClick: fits, children: [
-        /* @__PURE__ */ a3(Icon, { name: "fit", size: 15 }),
-        /* @__PURE__ */ a3("span", { class: "hidden", children: t4("map.fit") })
-      ] })
-    ] }),
     tool.value !== "move" && /* @__PURE__ */ a3("p", { class: "hint", role: "status", children: t4(`tool.${tool.value}.how`) })
+  ] });
+}
+function Zooms({ made: made2 }) {
+  const fits = () => made2.fit(answer.value ? around([...mapHits.value.features, ...askedPlaces().features]) : around(density.value.features));
+  return /* @__PURE__ */ a3("div", { class: "zooms", children: [
+    /* @__PURE__ */ a3("button", { type: "button", title: t4("map.in"), onClick: () => made2.zoom(1), children: [
+      /* @__PURE__ */ a3(Icon, { name: "plus", size: 15 }),
+      /* @__PURE__ */ a3("span", { class: "hidden", children: t4("map.in") })
+    ] }),
+    /* @__PURE__ */ a3("button", { type: "button", title: t4("map.out"), onClick: () => made2.zoom(-1), children: [
+      /* @__PURE__ */ a3(Icon, { name: "minus", size: 15 }),
+      /* @__PURE__ */ a3("span", { class: "hidden", children: t4("map.out") })
+    ] }),
+    /* @__PURE__ */ a3("button", { type: "button", title: t4("map.fit"), onClick: fits, children: [
+      /* @__PURE__ */ a3(Icon, { name: "fit", size: 15 }),
+      /* @__PURE__ */ a3("span", { class: "hidden", children: t4("map.fit") })
+    ] })
   ] });
 }
 function GlMapView({ made: made2, failed }) {
   const into = T2(null);
   const tip = useSignal(null);
   const byHand = T2(readCamera() !== null);
+  const refit = T2(() => void 0);
   A2(() => {
     let gone = false;
     const listener = {
@@ -4466,16 +4528,17 @@ function GlMapView({ made: made2, failed }) {
         tip.value = row === null ? null : { row, at };
         if (row !== null || pointed.value !== null) pointed.value = row;
       },
-      chose: goToCard
+      chose: goToCard,
+      resized: () => refit.current()
     };
-    draw(into.current, index.value?.outline === "planet", readCamera(), listener).then(
+    draw(into.current, index.value?.outline === "planet", readCamera(), t4("map.region"), listener).then(
       (map2) => {
         if (gone) map2.destroy();
         else made2.value = map2;
       },
       () => failed.value = true
     );
-    const repaint = () => made2.value?.repaint();
+    const repaint = () => made2.value?.repaint(t4("map.region"));
     const dark = matchMedia("(prefers-color-scheme: dark)");
     window.addEventListener("palette", repaint);
     dark.addEventListener("change", repaint);
@@ -4488,27 +4551,28 @@ function GlMapView({ made: made2, failed }) {
     };
   }, []);
   const map = made2.value;
-  A2(() => map?.repaint(), [map, language.value]);
+  A2(() => map?.repaint(t4("map.region")), [map, language.value]);
   A2(() => map?.setCells(rangeCells.value), [map, rangeCells.value]);
   A2(() => map?.setDensity(answer.value ? collection([]) : density.value), [map, density.value, answer.value === null]);
   A2(() => map?.setAsked(askedPlaces()), [map, asked.value.parts]);
   const { bbox, near } = asked.value.filter;
   A2(() => map?.setLimits(collection([...bbox ? [box(bbox)] : [], ...near ? [circle(near)] : []])), [map, bbox, near]);
+  refit.current = () => {
+    const some = answer.value ? [...mapHits.value.features, ...askedPlaces().features] : density.value.features;
+    if (map && !byHand.current && some.length) map.fit(around(some));
+  };
   A2(() => {
     map?.setHits(mapHits.value);
-    const some = [...mapHits.value.features, ...askedPlaces().features];
-    if (map && !byHand.current && some.length) map.fit(around(some));
-  }, [map, mapHits.value]);
-  A2(() => {
-    if (map && !byHand.current && !answer.value && density.value.features.length) map.fit(around(density.value.features));
-  }, [map, density.value]);
+    refit.current();
+  }, [map, mapHits.value, density.value]);
   A2(() => {
     map?.setPointed(mapHits.value.features.find((f5) => f5.properties?.row === pointed.value) ?? null);
   }, [map, pointed.value, mapHits.value]);
   useDrawing(map);
   const hit = tip.value && hits.value.find((h5) => h5.row === tip.value?.row);
   return /* @__PURE__ */ a3("div", { class: "sheet", children: [
-    /* @__PURE__ */ a3("div", { class: "gl", ref: into, role: "region", "aria-label": t4("map.region") }),
+    map && /* @__PURE__ */ a3(Zooms, { made: map }),
+    /* @__PURE__ */ a3("div", { class: "gl", ref: into }),
     hit && tip.value && /* @__PURE__ */ a3("div", { class: "tip", style: { left: `${tip.value.at[0]}px`, top: `${tip.value.at[1]}px` }, "aria-hidden": "true", children: [
       number(hit.rank),
       " · ",
@@ -4663,7 +4727,7 @@ function Start() {
   return /* @__PURE__ */ a3("section", { class: "start", "aria-labelledby": "start-title", children: [
     /* @__PURE__ */ a3("h2", { id: "start-title", children: t4("start.title") }),
     /* @__PURE__ */ a3("p", { children: t4("start.how") }),
-    /* @__PURE__ */ a3("ul", { class: "contents", children: about.modalities.map((m5) => /* @__PURE__ */ a3("li", { children: [
+    /* @__PURE__ */ a3("ul", { class: "contents", children: inOrder(about.modalities.map((m5) => m5.name)).flatMap((name) => about.modalities.filter((m5) => m5.name === name)).map((m5) => /* @__PURE__ */ a3("li", { children: [
       /* @__PURE__ */ a3(Icon, { name: m5.name, size: 18 }),
       /* @__PURE__ */ a3("b", { children: number(m5.rows) }),
       " ",
@@ -4741,11 +4805,37 @@ function Notes() {
   if (!notes.length && !few) return null;
   return /* @__PURE__ */ a3("ul", { class: "notes", children: [
     notes.map((note) => /* @__PURE__ */ a3("li", { children: note }, note)),
+    answer.value?.numberMatched === 0 && /* @__PURE__ */ a3(NearTaxa, {}),
     !hits.value.length && !busy.value && /* @__PURE__ */ a3("li", { children: [
       t4("results.none"),
       " ",
       isFiltered(asked.value.filter) && /* @__PURE__ */ a3("button", { type: "button", class: "small", onClick: clearFilter, children: t4("only.clear") })
     ] })
+  ] });
+}
+function NearTaxa() {
+  const { taxon } = asked.value.filter;
+  const near = useSignal([]);
+  A2(() => {
+    const asking = new AbortController();
+    near.value = [];
+    if (taxon)
+      get(address(`${BASE}/taxa`, { q: taxon, limit: 5 }), asking.signal).then(
+        (found) => near.value = found.filter((n3) => n3.name !== taxon),
+        (error) => {
+          if (!(error instanceof Refusal) && !asking.signal.aborted) throw error;
+        }
+      );
+    return () => asking.abort();
+  }, [taxon]);
+  if (!near.value.length) return null;
+  return /* @__PURE__ */ a3("li", { class: "row", children: [
+    t4("refused.near"),
+    " ",
+    near.value.map(({ name, common }) => /* @__PURE__ */ a3("button", { type: "button", class: "small", onClick: () => filterBy({ taxon: name }), children: [
+      name,
+      common ? ` · ${common}` : ""
+    ] }, name))
   ] });
 }
 function List() {
@@ -4833,7 +4923,10 @@ function Panes() {
     map: "",
     filters: isFiltered(asked.value.filter) ? "•" : ""
   };
-  return /* @__PURE__ */ a3("nav", { class: "tabs", "aria-label": t4("panes"), children: PANES.map((p5) => /* @__PURE__ */ a3("button", { type: "button", "aria-pressed": pane.value === p5, onClick: () => pane.value = p5, children: [
+  return /* @__PURE__ */ a3("nav", { class: "tabs", "aria-label": t4("panes"), children: PANES.map((p5) => /* @__PURE__ */ a3("button", { type: "button", "aria-pressed": pane.value === p5, onClick: (e4) => {
+    pane.value = p5;
+    e4.currentTarget.closest("nav")?.scrollIntoView({ block: "start" });
+  }, children: [
     t4(`pane.${p5}`),
     " ",
     counts[p5] && /* @__PURE__ */ a3("small", { children: counts[p5] })
@@ -4874,7 +4967,7 @@ function move(key) {
 function act(key) {
   const hit = current();
   const audio2 = hit && audioOf(hit);
-  if (key === "/") document.querySelector("[data-field=text], .drop .choose")?.focus();
+  if (key === "/") (document.querySelector("[data-field=text]") ?? document.querySelector(".drop .choose"))?.focus();
   else if (key === "?") helpOpen.value = !helpOpen.value;
   else if (key === "n") {
     if (opened.value !== null) step(1);
@@ -4935,7 +5028,7 @@ async function start() {
     read();
     await search();
     const scroll = e4.state?.scroll;
-    if (scroll !== void 0) requestAnimationFrame(() => window.scrollTo(0, scroll));
+    if (scroll !== void 0) requestAnimationFrame(() => scrollTo(scroll));
   });
   await openIndex();
   void openMarks();

@@ -67,7 +67,10 @@ function Panes() {
   return (
     <nav class="tabs" aria-label={t("panes")}>
       {PANES.map((p) => (
-        <button key={p} type="button" aria-pressed={pane.value === p} onClick={() => (pane.value = p)}>
+        <button key={p} type="button" aria-pressed={pane.value === p} onClick={(e) => {
+            pane.value = p;
+            e.currentTarget.closest("nav")?.scrollIntoView({ block: "start" });
+          }}>
           {t(`pane.${p}`)} {counts[p] && <small>{counts[p]}</small>}
         </button>
       ))}

@@ -37,20 +37,23 @@ export function placeOfHit(hit: Hit): string {
 
 export const isNonCommercial = (hit: Hit) => /\bNC\b/.test(hit.license_code ?? "");
 
+/** A licence as people name it; where the table gives an address, its code. */
+const licence = (text: string, code: string | null | undefined) => (/^https?:/.test(text) && code ? (/^BY/.test(code) ? `CC ${code}` : code) : text);
+
 export function rightsOf(hit: Hit): string {
   const owner = hit.rights_holder ? `© ${hit.rights_holder}` : "";
-  return [owner, hit.license ? (hit.license_url && hit.license_code) || hit.license : t("card.unlicensed")].filter(Boolean).join(" · ");
+  return [owner, hit.license ? licence(hit.license, hit.license_code) : t("card.unlicensed")].filter(Boolean).join(" · ");
 }
 
 /** A picture as cards show it, of 320 pixels; addresses in links are of the large one. */
 export const smaller = (url: string) => url.replace(/([?&]size=)\d+/, "$1320");
 
 /** What a card shows of a hit when it was searched for by a target: a picture, a spectrogram, or neither. */
-export function pictureOf(hit: Hit, target: Modality): { kind: "photo" | "sound" | "tile"; url: string } | null {
+export function pictureOf(hit: Hit, target: Modality): { kind: "photo" | "sound" | "tile"; shows: Modality; url: string } | null {
   const links = hit.links ?? {};
-  const photo = links.image ? ({ kind: "photo", url: smaller(links.image) } as const) : null;
-  const sound = links.spectrogram ? ({ kind: "sound", url: links.spectrogram } as const) : null;
-  const tile = links.sat ? ({ kind: "tile", url: smaller(links.sat) } as const) : null;
+  const photo = links.image ? ({ kind: "photo", shows: "image", url: smaller(links.image) } as const) : null;
+  const sound = links.spectrogram ? ({ kind: "sound", shows: "audio", url: links.spectrogram } as const) : null;
+  const tile = links.sat ? ({ kind: "tile", shows: "sat", url: smaller(links.sat) } as const) : null;
   if (target === "audio") return sound ?? photo ?? tile;
   if (target === "sat") return tile ?? photo ?? sound;
   return photo ?? sound ?? tile;

@@ -48,7 +48,7 @@ function move(key: string): boolean {
 function act(key: string): boolean {
   const hit = current();
   const audio = hit && audioOf(hit);
-  if (key === "/") document.querySelector<HTMLElement>("[data-field=text], .drop .choose")?.focus();
+  if (key === "/") (document.querySelector<HTMLElement>("[data-field=text]") ?? document.querySelector<HTMLElement>(".drop .choose"))?.focus();
   else if (key === "?") helpOpen.value = !helpOpen.value;
   else if (key === "n") {
     if (opened.value !== null) step(1);

@@ -6,6 +6,7 @@ import "./css/page.css";
 import { listenToKeys } from "./keys.ts";
 import { openMarks } from "./marks.ts";
 import { paint } from "./parts/header.tsx";
+import { scrollTo } from "./scroll.ts";
 import { openIndex, read, restoreUploads, search } from "./searching.ts";
 
 async function start(): Promise<void> {
@@ -18,7 +19,7 @@ async function start(): Promise<void> {
     read();
     await search();
     const scroll = (e.state as { scroll?: number } | null)?.scroll;
-    if (scroll !== undefined) requestAnimationFrame(() => window.scrollTo(0, scroll));
+    if (scroll !== undefined) requestAnimationFrame(() => scrollTo(scroll));
   });
   await openIndex();
   void openMarks();

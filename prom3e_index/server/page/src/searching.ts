@@ -3,6 +3,7 @@
 import { batch } from "@preact/signals";
 import { address, BASE, get, Refusal, send } from "./api.ts";
 import { type Asked, body, fromSearch, isFiltered, NO_FILTER, type Part, toSearch } from "./query.ts";
+import { scrolled, scrollTo } from "./scroll.ts";
 import {
   answer, asked, busy, facets, fetchingMore, hits, index, indexRefusal, opened, refusal, say, shown, sort, type Sort,
 } from "./state.ts";
@@ -57,7 +58,7 @@ export function clearFilter(): void {
 export function like(row: number, by: string[], title: string): void {
   opened.value = null;
   ask({ parts: [{ kind: "like", row, by, title }], target: null, more: [], less: [] });
-  window.scrollTo({ top: 0 });
+  scrollTo(0);
 }
 
 /** Where somebody moved the map to: longitude, latitude, zoom; null as long as it follows the answer. */
@@ -79,7 +80,7 @@ export function write(replace: boolean): void {
   if (to === (location.search || location.pathname)) return;
   if (replace) history.replaceState({ ...history.state }, "", to);
   else {
-    history.replaceState({ ...history.state, scroll: window.scrollY }, "");
+    history.replaceState({ ...history.state, scroll: scrolled() }, "");
     history.pushState({}, "", to);
   }
 }

@@ -45,9 +45,14 @@ export function number(value: number, digits = 0): string {
   return value.toLocaleString(language.value, { minimumFractionDigits: digits, maximumFractionDigits: digits });
 }
 
-export function percent(share: number): string {
-  const digits = share > 0 && share < 0.01 ? 1 : 0;
-  return share.toLocaleString(language.value, { style: "percent", maximumFractionDigits: digits });
+function percent(share: number): string {
+  return share.toLocaleString(language.value, { style: "percent", maximumFractionDigits: 0 });
+}
+
+/** A probability in whole per cent; none that is sure. */
+export function chance(p: number): string {
+  if (p >= 0.995) return t("chance.over", { p: percent(0.99) });
+  return p <= 0.005 ? t("chance.under", { p: percent(0.01) }) : percent(p);
 }
 
 /** A place as people write it: five decimals are about a metre. */

@@ -11,6 +11,7 @@ export interface Colours {
   completed: string;
   asked: string;
   edge: string;
+  on: string;
 }
 
 export function colours(): Colours {
@@ -18,7 +19,7 @@ export function colours(): Colours {
   const of = (name: string) => sheet.getPropertyValue(`--${name}`).trim();
   return {
     sea: of("sea"), land: of("land"), coast: of("coast"), border: of("border"), label: of("soft"), halo: of("land"),
-    observed: of("leaf"), completed: of("guess"), asked: of("ask"), edge: of("card"),
+    observed: of("leaf"), completed: of("guess"), asked: of("ask"), edge: of("card"), on: of("on"),
   };
 }
 

@@ -4,7 +4,7 @@ import type { GeoJSONSource, Map as GlMap, MapMouseEvent, StyleSpecification } f
 import type { Box, Place } from "../types.ts";
 import { type Colours, colours, COUNTS, SCALE } from "./colours.ts";
 import { type Ground, earth, labels, planet, vendored } from "./ground.ts";
-import { around, collection } from "./shapes.ts";
+import { collection } from "./shapes.ts";
 
 type Features = GeoJSON.FeatureCollection;
 
@@ -14,6 +14,8 @@ export interface Listener {
   /** The pointer is over a hit, at pixels of the map; or over none. */
   over(row: number | null, at: [number, number]): void;
   chose(row: number): void;
+  /** The map has another size, or is shown for the first time. */
+  resized(): void;
 }
 
 export interface Drawn {
@@ -28,7 +30,8 @@ export interface Drawn {
   drawing(on: boolean): void;
   at(x: number, y: number): Place;
   canvas: HTMLElement;
-  repaint(): void;
+  /** Draws in the palette and the language of the page as they are now. */
+  repaint(title: string): void;
   destroy(): void;
 }
 
@@ -93,7 +96,7 @@ function style(c: Colours): StyleSpecification {
       {
         id: "hit-ranks", type: "symbol", source: "hits", filter: ["<=", ["get", "rank"], 24],
         layout: { ...font, "text-field": ["to-string", ["get", "rank"]], "text-size": 10, "symbol-sort-key": ["get", "rank"], "text-padding": 1 },
-        paint: { "text-color": "#ffffff" },
+        paint: { "text-color": c.on },
       },
       { id: "pointed-box", type: "line", source: "pointed", filter: ["==", ["geometry-type"], "Polygon"], paint: { "line-color": c.asked, "line-width": 2.5 } },
       { id: "pointed", type: "circle", source: "pointed", filter: ["==", ["geometry-type"], "Point"], paint: { "circle-radius": 11, "circle-color": "rgba(0,0,0,0)", "circle-stroke-color": c.asked, "circle-stroke-width": 2.5 } },
@@ -109,7 +112,7 @@ function repainted(map: GlMap): void {
     for (const [name, value] of Object.entries(layer.paint ?? {})) map.setPaintProperty(layer.id, name as "fill-color", value as never);
 }
 
-export async function draw(into: HTMLElement, own: boolean, camera: string | null, told: Listener): Promise<Drawn> {
+export async function draw(into: HTMLElement, own: boolean, camera: string | null, title: string, told: Listener): Promise<Drawn> {
   const url = vendored("maplibre-gl.mjs");
   const gl = (await import(url)) as typeof import("maplibre-gl");
   gl.setWorkerUrl(new URL(vendored("maplibre-gl-worker.mjs"), location.href).href);
@@ -123,6 +126,7 @@ export async function draw(into: HTMLElement, own: boolean, camera: string | nul
     minZoom: -1,
     maxZoom: 16,
     attributionControl: false,
+    locale: { "Map.Title": title },
     dragRotate: false,
     pitchWithRotate: false,
     touchPitch: false,
@@ -177,6 +181,7 @@ export async function draw(into: HTMLElement, own: boolean, camera: string | nul
     const row = rowAt(e);
     if (row !== null) told.chose(row);
   });
+  map.on("resize", () => told.resized());
   report(false);
   const still = matchMedia("(prefers-reduced-motion: reduce)");
   return {
@@ -187,8 +192,11 @@ export async function draw(into: HTMLElement, own: boolean, camera: string | nul
     setCells: (f) => set("cells", f),
     setDensity: (f) => set("density", f),
     fit(to) {
-      const land = to ?? (ground && around([ground.land])) ?? [-180, -60, 180, 80];
-      map.fitBounds([land[0], land[1], land[2], land[3]], { padding: 42, maxZoom: 7, animate: !still.matches, duration: 500 });
+      const move = { animate: !still.matches, duration: 500 };
+      const [west, south, east, north] = to ?? [-180, -60, 180, 80];
+      const whole = Math.log2(map.getContainer().clientWidth / 512); // the zoom at which the Earth is seen once
+      if (east - west > 250) map.easeTo({ center: [0, Math.max(-30, Math.min(30, (south + north) / 2))], zoom: whole, ...move });
+      else map.fitBounds([west, south, east, north], { padding: 42, maxZoom: 7, ...move });
     },
     zoom: (by) => void map.zoomTo(map.getZoom() + by, { animate: !still.matches, duration: 250 }),
     drawing(on) {
@@ -201,8 +209,9 @@ export async function draw(into: HTMLElement, own: boolean, camera: string | nul
       return [Math.max(-90, Math.min(90, p.lat)), p.lng];
     },
     canvas: map.getCanvas(),
-    repaint() {
+    repaint(named) {
       repainted(map);
+      map.getCanvas().setAttribute("aria-label", named);
       if (ground) set("names", labels(ground));
     },
     destroy: () => map.remove(),

@@ -64,6 +64,7 @@ export async function fetchDensity(signal: AbortSignal): Promise<void> {
 
 interface Ranged extends Table {
   sentences: string[];
+  extrapolated_above: number;
 }
 
 /** Asks where the model expects what was asked; what it may not say is refused in words. */
@@ -79,7 +80,7 @@ export async function fetchRange(within: Box | null): Promise<void> {
     const every = cells.map((c) => c[similarity] as number);
     const low = every.reduce((m, v) => Math.min(m, v), Number.POSITIVE_INFINITY);
     const high = every.reduce((m, v) => Math.max(m, v), Number.NEGATIVE_INFINITY);
-    const outside = (c: Row) => (c[extrapolation] ?? 0) > 0;
+    const outside = (c: Row) => (c[extrapolation] ?? 0) > made.extrapolated_above;
     rangeCells.value = collection(
       cells.map((c) => cell(c, { share: high > low ? ((c[similarity] as number) - low) / (high - low) : 0, extrapolated: outside(c) })),
     );

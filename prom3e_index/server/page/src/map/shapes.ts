@@ -47,13 +47,20 @@ function corners(of: unknown, out: number[][]): void {
   else if (Array.isArray(of)) for (const part of of) corners(part, out);
 }
 
-/** The box around features; null where none has a place. */
+/** The shortest box around features, east beyond 180 where it reaches over the date line; null where none has a place. */
 export function around(features: GeoJSON.Feature[]): Box | null {
   const all: number[][] = [];
   for (const f of features) if (f.geometry && "coordinates" in f.geometry) corners(f.geometry.coordinates, all);
   if (!all.length) return null;
-  const [x, y] = [all.map((c) => c[0] as number), all.map((c) => c[1] as number)];
-  return [Math.min(...x), Math.min(...y), Math.max(...x), Math.max(...y)];
+  const y = all.map((c) => c[1] as number).sort((a, b) => a - b);
+  const x = all.map((c) => wrapped(c[0] as number)).sort((a, b) => a - b);
+  const [first, last] = [x[0] as number, x.at(-1) as number];
+  let [west, east, widest] = [first, last, first + 360 - last];
+  for (let i = 1; i < x.length; i++) {
+    const [a, b] = [x[i - 1] as number, x[i] as number];
+    if (b - a > widest) [west, east, widest] = [b, a + 360, b - a];
+  }
+  return [west, y[0] as number, east, y.at(-1) as number];
 }
 
 export const wrapped = (longitude: number): number => ((((longitude + 180) % 360) + 360) % 360) - 180;

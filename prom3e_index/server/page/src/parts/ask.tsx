@@ -3,6 +3,7 @@
 import { Icon } from "../icons.tsx";
 import { addPart, ask } from "../searching.ts";
 import { answer, asked, index } from "../state.ts";
+import type { Modality } from "../types.ts";
 import { t, word } from "../words.ts";
 import { Chips } from "./chips.tsx";
 import { Confidence } from "./confidence.tsx";
@@ -36,8 +37,12 @@ export function Ask() {
   );
 }
 
+/** Modalities as people think of them; those of other models come after. */
+const ORDER = ["image", "audio", "loc", "sat", "env", "text"];
+export const inOrder = (some: Modality[]) => [...ORDER.filter((m) => some.includes(m)), ...some.filter((m) => !ORDER.includes(m))];
+
 function Targets() {
-  const targets = index.value?.targets ?? [];
+  const targets = inOrder(index.value?.targets ?? []);
   const now = answer.value?.target ?? asked.value.target;
   return (
     <div class="find" role="group" aria-label={t("find")}>

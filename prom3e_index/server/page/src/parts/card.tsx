@@ -7,7 +7,7 @@ import { canMark, marks, toggleMark } from "../marks.ts";
 import { playing, running, toggle } from "../player.ts";
 import { opened, pointed } from "../state.ts";
 import type { Hit, Modality } from "../types.ts";
-import { language, number, percent, t, word } from "../words.ts";
+import { chance, language, number, t, word } from "../words.ts";
 import { Similar } from "./similar.tsx";
 import { Spectrogram } from "./spectrogram.tsx";
 
@@ -35,7 +35,7 @@ export function Observed({ hit }: { hit: Hit }) {
 export function Rights({ hit }: { hit: Hit }) {
   return (
     <p class="rights">
-      {hit.license_url ? (
+      {hit.license_url && /^https?:\/\//.test(hit.license_url) ? (
         <a href={hit.license_url} rel="noreferrer license" target="_blank">{rightsOf(hit)}</a>
       ) : (
         rightsOf(hit)
@@ -66,7 +66,7 @@ export function Chance({ hit }: { hit: Hit }) {
   return (
     <span class="score">
       <span title={t("card.score")}>{number(hit.score, 3)}</span>
-      {hit.p_right != null && <b title={t("card.right.why")}>{t("card.right", { p: percent(hit.p_right) })}</b>}
+      {hit.p_right != null && <b title={t("card.right.why")}>{t("card.right", { p: chance(hit.p_right) })}</b>}
     </span>
   );
 }
@@ -111,6 +111,9 @@ function Plain({ hit, target, at, focusable }: Given) {
             <span class="none"><Icon name={target} size={22} />{hit.completed ? t("card.nofile.completed") : t("card.nofile")}</span>
           )}
         </button>
+        {picture && picture.shows !== target && target !== "text" && target !== "loc" && target !== "env" && (
+          <span class="instead"><Icon name={picture.shows} size={12} />{t("shown.instead", { what: word("modality", picture.shows) })}</span>
+        )}
         <span class="rank" aria-hidden="true">{number(hit.rank)}</span>
         <State hit={hit} />
         {audio && (

@@ -54,7 +54,7 @@ export function Chips() {
             <span class={part.kind === "text" ? "latin" : ""}>{title(part)}</span> <small>{detail(part)}</small>
           </span>
           {part.kind === "upload" && part.file.modality === "audio" && <SpanCutter part={part} at={i} />}
-          <button type="button" class="away" onClick={() => remove(() => removePart(i), i, title(part))}>
+          <button type="button" class="quiet away" onClick={() => remove(() => removePart(i), i, title(part))}>
             <Icon name="cross" size={14} />
             <span class="hidden">{t("chip.remove", { name: title(part) })}</span>
           </button>
@@ -64,7 +64,7 @@ export function Chips() {
         <li class="chip">
           <Icon name="check" />
           <span>{t("chip.marks", { more: more.length, less: less.length })}</span>
-          <button type="button" class="away" onClick={() => remove(() => ask({ more: [], less: [] }), parts.length, t("marks"))}>
+          <button type="button" class="quiet away" onClick={() => remove(() => ask({ more: [], less: [] }), parts.length, t("marks"))}>
             <Icon name="cross" size={14} />
             <span class="hidden">{t("chip.remove", { name: t("marks") })}</span>
           </button>

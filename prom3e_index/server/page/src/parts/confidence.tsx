@@ -3,16 +3,18 @@
 import { Icon } from "../icons.tsx";
 import { answer, hits, index, pane, tool } from "../state.ts";
 import type { Answer, Modality } from "../types.ts";
-import { number, percent, t, word } from "../words.ts";
+import { chance, number, t, word } from "../words.ts";
 
 type Told = NonNullable<Answer["confidence"]>;
 
-function chance(c: Told): string {
+function sentence(c: Told): string {
   const rule = c.rule === "row" ? t("sure.row") : t("sure.species");
   const [low, high] = c.interval ?? [0, 0];
+  const hit = c.hit === 1 ? t("sure.first") : c.hit ? t("sure.hit", { n: c.hit }) : t("sure.outside");
   return t("sure.known", {
+    hit,
     what: rule,
-    p: percent(c.p_right ?? 0),
+    p: chance(c.p_right ?? 0),
     low: number(100 * low),
     high: number(100 * high),
     right: c.right ?? 0,
@@ -44,15 +46,14 @@ export function Confidence() {
       {sure?.p_right != null ? (
         <p>
           <span class="meter" aria-hidden="true"><i style={{ width: `${100 * sure.p_right}%` }} /></span>
-          {sure.hit != null && sure.hit > 1 ? `${t("sure.hit", { n: sure.hit })} ` : ""}
-          {chance(sure)}
+          {sentence(sure)}
         </p>
       ) : sure?.reason ? (
         <p class="soft">{t("sure.unknown", { reason: sure.reason })}</p>
       ) : null}
       {set?.names?.length ? (
         <p>
-          {t("sure.set", { level: percent(set.level ?? 0) })}{" "}
+          {t("sure.set", { level: chance(set.level ?? 0) })}{" "}
           <span class="latin">{set.names.slice(0, 8).join(", ")}</span>
           {set.names.length > 8 ? ` ${t("sure.more", { n: set.names.length - 8 })}` : ""}
         </p>

@@ -5,7 +5,7 @@ import { useEffect, useRef } from "preact/hooks";
 import { Icon } from "../icons.tsx";
 import { t } from "../words.ts";
 
-export function Dialog({ label, name, onClose, children, tools }: { label: string; name: string; onClose: () => void; children: ComponentChildren; tools?: ComponentChildren }) {
+export function Dialog({ label, name, onClose, children, tools, latin = false }: { label: string; latin?: boolean; name: string; onClose: () => void; children: ComponentChildren; tools?: ComponentChildren }) {
   const dialog = useRef<HTMLDialogElement>(null);
   useEffect(() => {
     const before = document.activeElement as HTMLElement | null;
@@ -29,7 +29,7 @@ export function Dialog({ label, name, onClose, children, tools }: { label: strin
     >
       <div class="sheet">
         <div class="bar">
-          <h2>{label}</h2>
+          <h2 class={latin ? "latin" : ""}>{label}</h2>
           {tools}
           <button type="button" class="quiet" onClick={onClose}>
             <Icon name="cross" />

@@ -2,7 +2,7 @@
 
 import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
-import { address, BASE } from "../api.ts";
+import { address } from "../api.ts";
 import { density, mapHits } from "../map/layers.ts";
 import { around, kilometres, tidy } from "../map/shapes.ts";
 import { answer, asked, tool, view } from "../state.ts";
@@ -58,7 +58,7 @@ export function FlatMap() {
     const moved: Box = [west + w, south + h, east + w, north + h];
     if (moved[0] >= -180.01 && moved[2] <= 180.01 && moved[1] >= -90.01 && moved[3] <= 90.01) seen.value = moved;
   }
-  const url = address(`${BASE}/map.svg`, {
+  const url = address("/map.svg", {
     search: answer.value?.id, bbox: seen.value.map((v) => v.toFixed(4)).join(","), width: WIDTH, height: HEIGHT,
   });
   return (

@@ -57,6 +57,7 @@ function Opened({ row }: { row: number }) {
   return (
     <Dialog
       label={hit ? nameOf(hit) : t("chip.row", { row: String(row) })}
+      latin={hit !== null && isLatin(hit)}
       name="lightbox"
       onClose={close}
       tools={
@@ -79,7 +80,7 @@ function Body({ hit, ranked, fields }: { hit: Hit; ranked: boolean; fields: Hit 
   const links = hit.links ?? {};
   const audio = audioOf(hit);
   return (
-    <div class="large">
+    <div class={links.image || links.spectrogram || links.sat ? "large" : "large plain"}>
       <div class="seen">
         {links.image ? <Picture url={links.image} name={nameOf(hit)} /> : null}
         {links.spectrogram ? (
@@ -126,7 +127,7 @@ function Picture({ url, name }: { url: string; name: string }) {
   return <img class="photo" src={url} alt={t("box.photo", { name })} onError={() => setMissing(true)} />;
 }
 
-const ELSEWHERE = new Set(["license_url", "start_s", "end_s"]);
+const ELSEWHERE = new Set(["license_url", "start_s", "end_s", "event_start", "event_end"]);
 
 function written(value: unknown): string {
   if (typeof value === "boolean") return value ? t("yes") : t("no");

@@ -9,7 +9,7 @@ import { draw, type Drawn, hasWebGl2 } from "../map/draw.ts";
 import { density, dropRange, fetchDensity, fetchHits, fetchRange, mapHits, range, rangeCells, ranging } from "../map/layers.ts";
 import { around, box, circle, collection, kilometres, point, tidy, wrapped } from "../map/shapes.ts";
 import { addPart, filterBy, isAsked, keepCamera, readCamera } from "../searching.ts";
-import { answer, asked, hits, index, pointed, said, shown, sorted, tool, type Tool, view } from "../state.ts";
+import { answer, asked, hits, index, pane, pointed, said, shown, sorted, tool, type Tool, view } from "../state.ts";
 import type { Place } from "../types.ts";
 import { language, number, t } from "../words.ts";
 import { FlatMap } from "./flatmap.tsx";
@@ -49,6 +49,14 @@ export function MapPane() {
   const flat = useRef(!hasWebGl2());
   const made = useSignal<Drawn | null>(null);
   const failed = useSignal(false);
+  const wanted = useSignal(matchMedia("(min-width: 1000px)").matches);
+  if (pane.value === "map") wanted.value = true; // a narrow page loads the map when it is looked at
+  useEffect(() => {
+    const wide = matchMedia("(min-width: 1000px)");
+    const widened = () => (wanted.value ||= wide.matches);
+    wide.addEventListener("change", widened);
+    return () => wide.removeEventListener("change", widened);
+  }, []);
   useEffect(() => {
     const asking = new AbortController();
     dropRange();
@@ -59,15 +67,14 @@ export function MapPane() {
   return (
     <section class="map" aria-labelledby="map-title">
       <h2 id="map-title" class="hidden">{t("map.title")}</h2>
-      <Tools made={made.value} />
-      {flat.current || failed.value ? <FlatMap /> : <GlMapView made={made} failed={failed} />}
+      <Tools />
+      {!wanted.value ? null : flat.current || failed.value ? <FlatMap /> : <GlMapView made={made} failed={failed} />}
       <Legend />
     </section>
   );
 }
 
-function Tools({ made }: { made: Drawn | null }) {
-  const fits = () => made?.fit(answer.value ? around([...mapHits.value.features, ...askedPlaces().features]) : around(density.value.features));
+function Tools() {
   return (
     <div class="toolbar" role="toolbar" aria-label={t("map.tools")}>
       {TOOLS.map(([name, icon]) => (
@@ -88,14 +95,18 @@ function Tools({ made }: { made: Drawn | null }) {
           <span>{ranging.value ? t("range.busy") : t("range")}</span>
         </button>
       )}
-      {made && (
-        <span class="zooms">
-          <button type="button" title={t("map.in")} onClick={() => made.zoom(1)}><Icon name="plus" size={15} /><span class="hidden">{t("map.in")}</span></button>
-          <button type="button" title={t("map.out")} onClick={() => made.zoom(-1)}><Icon name="minus" size={15} /><span class="hidden">{t("map.out")}</span></button>
-          <button type="button" title={t("map.fit")} onClick={fits}><Icon name="fit" size={15} /><span class="hidden">{t("map.fit")}</span></button>
-        </span>
-      )}
       {tool.value !== "move" && <p class="hint" role="status">{t(`tool.${tool.value}.how`)}</p>}
+    </div>
+  );
+}
+
+function Zooms({ made }: { made: Drawn }) {
+  const fits = () => made.fit(answer.value ? around([...mapHits.value.features, ...askedPlaces().features]) : around(density.value.features));
+  return (
+    <div class="zooms">
+      <button type="button" title={t("map.in")} onClick={() => made.zoom(1)}><Icon name="plus" size={15} /><span class="hidden">{t("map.in")}</span></button>
+      <button type="button" title={t("map.out")} onClick={() => made.zoom(-1)}><Icon name="minus" size={15} /><span class="hidden">{t("map.out")}</span></button>
+      <button type="button" title={t("map.fit")} onClick={fits}><Icon name="fit" size={15} /><span class="hidden">{t("map.fit")}</span></button>
     </div>
   );
 }
@@ -104,6 +115,7 @@ function GlMapView({ made, failed }: { made: { value: Drawn | null }; failed: { 
   const into = useRef<HTMLDivElement>(null);
   const tip = useSignal<{ row: number; at: [number, number] } | null>(null);
   const byHand = useRef(readCamera() !== null);
+  const refit = useRef(() => undefined as void);
   useEffect(() => {
     let gone = false;
     const listener = {
@@ -118,15 +130,16 @@ function GlMapView({ made, failed }: { made: { value: Drawn | null }; failed: { 
         if (row !== null || pointed.value !== null) pointed.value = row;
       },
       chose: goToCard,
+      resized: () => refit.current(),
     };
-    draw(into.current as HTMLElement, index.value?.outline === "planet", readCamera(), listener).then(
+    draw(into.current as HTMLElement, index.value?.outline === "planet", readCamera(), t("map.region"), listener).then(
       (map) => {
         if (gone) map.destroy();
         else made.value = map;
       },
       () => (failed.value = true),
     );
-    const repaint = () => made.value?.repaint();
+    const repaint = () => made.value?.repaint(t("map.region"));
     const dark = matchMedia("(prefers-color-scheme: dark)");
     window.addEventListener("palette", repaint);
     dark.addEventListener("change", repaint);
@@ -139,20 +152,20 @@ function GlMapView({ made, failed }: { made: { value: Drawn | null }; failed: { 
     };
   }, []);
   const map = made.value;
-  useEffect(() => map?.repaint(), [map, language.value]);
+  useEffect(() => map?.repaint(t("map.region")), [map, language.value]);
   useEffect(() => map?.setCells(rangeCells.value), [map, rangeCells.value]);
   useEffect(() => map?.setDensity(answer.value ? collection([]) : density.value), [map, density.value, answer.value === null]);
   useEffect(() => map?.setAsked(askedPlaces()), [map, asked.value.parts]);
   const { bbox, near } = asked.value.filter;
   useEffect(() => map?.setLimits(collection([...(bbox ? [box(bbox)] : []), ...(near ? [circle(near)] : [])])), [map, bbox, near]);
+  refit.current = () => {
+    const some = answer.value ? [...mapHits.value.features, ...askedPlaces().features] : density.value.features;
+    if (map && !byHand.current && some.length) map.fit(around(some));
+  };
   useEffect(() => {
     map?.setHits(mapHits.value);
-    const some = [...mapHits.value.features, ...askedPlaces().features];
-    if (map && !byHand.current && some.length) map.fit(around(some));
-  }, [map, mapHits.value]);
-  useEffect(() => {
-    if (map && !byHand.current && !answer.value && density.value.features.length) map.fit(around(density.value.features));
-  }, [map, density.value]);
+    refit.current();
+  }, [map, mapHits.value, density.value]);
   useEffect(() => {
     map?.setPointed(mapHits.value.features.find((f) => f.properties?.row === pointed.value) ?? null);
   }, [map, pointed.value, mapHits.value]);
@@ -160,7 +173,8 @@ function GlMapView({ made, failed }: { made: { value: Drawn | null }; failed: { 
   const hit = tip.value && hits.value.find((h) => h.row === tip.value?.row);
   return (
     <div class="sheet">
-      <div class="gl" ref={into} role="region" aria-label={t("map.region")} />
+      {map && <Zooms made={map} />}
+      <div class="gl" ref={into} />
       {hit && tip.value && (
         <div class="tip" style={{ left: `${tip.value.at[0]}px`, top: `${tip.value.at[1]}px` }} aria-hidden="true">
           {number(hit.rank)} · <span class="latin">{nameOf(hit)}</span>

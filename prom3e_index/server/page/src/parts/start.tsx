@@ -7,6 +7,7 @@ import { smaller } from "../hit.ts";
 import { Icon } from "../icons.tsx";
 import { like } from "../searching.ts";
 import { index } from "../state.ts";
+import { inOrder } from "./ask.tsx";
 import { number, t, word } from "../words.ts";
 
 interface Some {
@@ -44,7 +45,7 @@ export function Start() {
       <h2 id="start-title">{t("start.title")}</h2>
       <p>{t("start.how")}</p>
       <ul class="contents">
-        {about.modalities.map((m) => (
+        {inOrder(about.modalities.map((m) => m.name)).flatMap((name) => about.modalities.filter((m) => m.name === name)).map((m) => (
           <li key={m.name}>
             <Icon name={m.name} size={18} />
             <b>{number(m.rows)}</b> {word("modality", m.name)}
