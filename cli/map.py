@@ -155,6 +155,17 @@ def map_(
         str | None,
         typer.Option("--validate-taxon", help="Whose records --validate takes as presences."),
     ] = None,
+    truth: Annotated[
+        Path | None,
+        typer.Option(
+            "--truth",
+            help="Judge the map by a published range too: a JSON file laid out as SINR's iucn_res_5.json.",
+        ),
+    ] = None,
+    truth_taxon: Annotated[
+        str | None,
+        typer.Option("--truth-taxon", help="The taxon's key in the file of --truth."),
+    ] = None,
     cache: Annotated[
         Path | None, typer.Option("--cache", help="Folder where cells are kept for the next query.")
     ] = None,
@@ -181,6 +192,7 @@ def map_(
     from prom3e_index.maps.records import RecordsConfig
     from prom3e_index.maps.run import MapConfig, make_map
     from prom3e_index.maps.spaces import maps_space
+    from prom3e_index.maps.truth import judged_by_range
     from prom3e_index.maps.validate import OWN, validated
     from prom3e_index.models.folder import Model
     from prom3e_index.search.query import Query
@@ -201,6 +213,8 @@ def map_(
         "--paper": paper,
         "--validate": validate,
         "--validate-taxon": validate_taxon,
+        "--truth": truth,
+        "--truth-taxon": truth_taxon,
         "--cache": cache,
         "--no-cache": no_cache,
         "--tiles": tiles,
@@ -239,6 +253,8 @@ def map_(
         raise InputError("--threshold goes with --records; of a query no binary map is made.")
     if validate_taxon is not None and validate is None:
         raise InputError("--validate-taxon goes with --validate TABLE.")
+    if truth_taxon is not None and truth is None:
+        raise InputError("--truth-taxon goes with --truth FILE.")
     config = MapConfig(
         region=region or "world", cells=grid, crs=crs, like=like, samples=samples, mask=mask, climate=climate,
         tiles=tiles, expected_error=expected_error, paper=paper, cache=cache, keep=not no_cache,
@@ -264,7 +280,8 @@ def map_(
         judged = None
         if validate is not None:
             judged = validated(bundle, mapped, validate, validate_taxon, table=table)
-        facts = write_map(output, bundle, opened, mapped, judged, overwrite)
+        published = None if truth is None else judged_by_range(mapped, truth, truth_taxon)
+        facts = write_map(output, bundle, opened, mapped, judged, overwrite, published)
     say_of(output, facts, judged)
 
 

@@ -23,6 +23,13 @@ def say_of(output: Path, facts: dict[str, Any], judged: dict[str, Any] | None) -
     if judged is not None:
         for line in _judged(judged):
             say(f"  {line}")
+    if "truth" in facts:
+        found = facts["truth"]
+        say(
+            f"  average precision {found['average_precision']:.3f} (by chance "
+            f"{found['average_precision_by_chance']:.3f}) over {found['places']:,} places of the range of "
+            f"{found['taxon']} in {found['file']}; {found['places_outside_the_map']:,} lie outside the map"
+        )
     for line in _beside(facts):
         say(f"  {line}", err=True)
     say(

@@ -29,7 +29,7 @@ VALUES: dict[str, str] = {
     "--schedule": "NAME", "--precision": "NAME", "--cache": "FOLDER", "--revision": "NAME",
     "--region": "REGION", "--grid": "CELLS", "--crs": "EPSG", "--like": "RASTER", "--mask": "MASK",
     "query --like": "ID", "--by": "MODALITY", "--more": "ID", "--less": "ID",
-    "map --output": "FOLDER", "--validate": "TABLE", "--validate-taxon": "NAME",
+    "map --output": "FOLDER", "--validate": "TABLE", "--validate-taxon": "NAME", "--truth-taxon": "KEY",
     "--host": "ADDRESS", "--allow-host": "NAME", "--token-file": "FILE", "--max-upload": "MEGABYTES",
     "--marks": "FILE", "--basemap": "FILE", "--rate": "COUNT/TIME",
 }  # fmt: skip
@@ -44,6 +44,7 @@ DEFAULTS: dict[str, str] = {
     "--hub": "the hub's cache",
     "map --space": "the model's for maps",
     "--validate-taxon": "the one that the map names",
+    "--truth-taxon": "the taxon that the map names",
     "map --cache": "the user's",
     "--model": "the one the index was made with",
     "build --model": "taxabind where it is on the machine; mini for the demo world",

@@ -35,6 +35,7 @@ def write_map(
     mapped: Mapped,
     validation: dict[str, Any] | None = None,
     overwrite: bool = False,
+    truth: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Write a map.
 
@@ -45,6 +46,7 @@ def write_map(
         mapped: The map.
         validation: From `validate.validated`.
         overwrite: Replace another map there.
+        truth: From `truth.judged_by_range`.
 
     Returns:
         What `map.json` says.
@@ -55,6 +57,8 @@ def write_map(
     facts = said(bundle, model, mapped)
     if validation is not None:
         facts["validation"] = {k: v for k, v in validation.items() if k != "folds"}
+    if truth is not None:
+        facts["truth"] = truth
     with whole_folder(out, overwrite) as folder:
         write_raster(folder / "map.tif", mapped.grid, mapped.bands, tags(facts))
         band = mapped.band(PICTURED)
