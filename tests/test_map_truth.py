@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import pickle
+from pathlib import Path
+from textwrap import dedent
 
 import numpy as np
 import pytest
@@ -13,9 +15,11 @@ from typer.testing import CliRunner
 from prom3e_index.cli.app import app
 from prom3e_index.errors import InputError
 from prom3e_index.maps.run import MapConfig, make_map
-from prom3e_index.maps.truth import CONVERT, judged_by_range, read_range
+from prom3e_index.maps.truth import judged_by_range, read_range
 from prom3e_index.search.query import Query
 from prom3e_index.search.run import Bundle
+
+ROOT = Path(__file__).resolve().parent.parent
 
 
 def ranges(path, n=400, **more):
@@ -81,8 +85,10 @@ def test_what_is_said_to_convert_the_published_file_does(tmp_path, monkeypatch):
         "taxa": np.array([41, 9]), "obs_locs": np.array([[10, 50], [-20, 30], [0, 5]], np.float32),
         "loc_indices_per_species": [[0, 2], [1]], "labels_per_species": [[0.5, 0], [0.0]],
     }  # fmt: skip
-    np.save("snt_res_5.npy", published, allow_pickle=True)
-    exec(CONVERT, {})
+    np.save("snt_res_5.npy", published)
+    page = (ROOT / "docs/maps.md").read_text()
+    lines = page[page.index("    import json, numpy") :].split("\n\n")[0]
+    exec(dedent(lines), {})
     found = read_range(tmp_path / "snt_res_5.json", "41")
     assert found.longitude.tolist() == [10, 0] and found.latitude.tolist() == [50, 5]
     assert found.presence.tolist() == [True, False]

@@ -19,15 +19,6 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 PLACES, PRESENT, JUDGED = "locs", "taxa_presence", "taxa_locs"
 _MOST_BYTES = 1 << 30
-CONVERT = (
-    "import json, numpy; d = numpy.load('snt_res_5.npy', allow_pickle=True).item(); "
-    "at = dict(zip(map(str, d['taxa']), zip(d['loc_indices_per_species'], d['labels_per_species']))); "
-    "json.dump({'locs': numpy.array(d['obs_locs'], float).tolist(), "
-    "'taxa_locs': {t: [int(i) for i in a] for t, (a, _) in at.items()}, "
-    "'taxa_presence': {t: [int(i) for i, y in zip(a, b) if y > 0] for t, (a, b) in at.items()}}, "
-    "open('snt_res_5.json', 'w'))"
-)
-"""Makes the file that is read here of SINR's `snt_res_5.npy`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +52,7 @@ def read_range(path: Path, taxon: str) -> Range:
     if path.suffix == ".npy":
         raise InputError(
             f"{path.name} holds pickled Python objects, which can run a program when they are read, so it is not read. "
-            f'If it comes from who you trust, convert it once: python -c "{CONVERT}"'
+            "If it comes from who you trust, convert it once to JSON: docs/maps.md has the lines."
         )
     try:
         if path.stat().st_size > _MOST_BYTES:
