@@ -11,7 +11,7 @@ from prom3e_index.errors import InputError
 from prom3e_index.grid.grid import Grid
 from prom3e_index.grid.masks import PLANET, mask_of
 from prom3e_index.maps.occurrences import Occurrences
-from prom3e_index.maps.placed import OUTSIDE_MASK, place
+from prom3e_index.maps.placed import OUTSIDE_MASK, Placed, place
 
 SIZES_KM = (2, 5, 10, 25, 50, 100, 250, 500, 1000)
 RAREFIED_TO = (30, 10, 5)
@@ -22,6 +22,8 @@ LEAST = 3
 """Of which nothing is compared below."""
 MOST_CELLS = 60_000
 """Of the region; finer ones are not tried."""
+OFF, OFF_PLANET = 0.1, 0.5
+"""Share of the records that the mask of land may leave out; of the planet, whose coast is not drawn, more."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ class Fitted:
     Attributes:
         cells: As `Grid.of` takes them.
         rarefy: Individuals that richness is rarefied to.
-        mask: `land`, or `none` where most records lie off it.
+        mask: `land`, or `none` where too many records lie in cells whose centre is at sea.
         compared: Cells with so many individuals.
     """
 
@@ -55,7 +57,7 @@ def fitting(found: Occurrences, region: str, invented: bool) -> Fitted:
     Raises:
         InputError: No record counts, or no size has three cells with five individuals.
     """
-    mask, tried = "", []
+    tried = []
     for km in SIZES_KM:
         cells = f"{km}km"
         try:
@@ -64,23 +66,21 @@ def fitting(found: Occurrences, region: str, invented: bool) -> Fitted:
             continue
         if len(grid) > MOST_CELLS:
             continue
-        mask = mask or _mask(found, grid, invented)
-        placed = place(found, grid, _inside(grid, mask, invented))
+        mask, placed = _placed(found, grid, invented)
         if len(placed.row):
-            tried.append((cells, tally(found, placed).counts.n))
+            tried.append((cells, mask, tally(found, placed).counts.n))
     if not tried:
-        left = place(found, grid, _inside(grid, mask, invented)).left_out
-        why = "; ".join(f"{n:,}: {reason}" for reason, n in left.items())
+        why = "; ".join(f"{n:,}: {reason}" for reason, n in placed.left_out.items())
         raise InputError(f"No record counts ({why}).")
     for m in RAREFIED_TO:
-        best, compared = "", 0
-        for cells, n in tried:
+        best, compared = ("", ""), 0
+        for cells, mask, n in tried:
             enough = n >= m
             if 2 * n[enough].sum() >= n.sum() and enough.sum() > compared:
-                best, compared = cells, int(enough.sum())
+                best, compared = (cells, mask), int(enough.sum())
         if compared >= (ENOUGH if m > RAREFIED_TO[-1] else LEAST):
-            return Fitted(best, m, mask, compared)
-    cells, n = tried[-1]
+            return Fitted(best[0], m, best[1], compared)
+    cells, _, n = tried[-1]
     raise InputError(
         f"Too few records to compare places: of cells of {tried[0][0]} to {cells} none has {LEAST} with "
         f"{RAREFIED_TO[-1]} individuals and half of all in them; the {int(n.sum()):,} that count lie in {len(n):,} of "
@@ -88,15 +88,14 @@ def fitting(found: Occurrences, region: str, invented: bool) -> Fitted:
     )
 
 
-def _mask(found: Occurrences, grid: Grid, invented: bool) -> str:
-    """Land, unless most records lie off it."""
-    placed = place(found, grid, _inside(grid, "land", invented))
-    off = placed.left_out.get(OUTSIDE_MASK, 0)
-    return "none" if off > len(placed.row) else "land"
-
-
-def _inside(grid: Grid, mask: str, invented: bool) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+def _placed(found: Occurrences, grid: Grid, invented: bool) -> tuple[str, Placed]:
+    """Records in cells of land; in all, where too many lie in cells whose centre is at sea."""
     try:
-        return mask_of(grid, PLANET if invented and mask == "land" else mask).inside
+        inside = mask_of(grid, PLANET if invented else "land").inside
     except InputError:  # no centre lies on land
-        return np.zeros(len(grid), bool)
+        inside = np.zeros(len(grid), bool)
+    placed = place(found, grid, inside)
+    off = placed.left_out.get(OUTSIDE_MASK, 0)
+    if off <= (OFF_PLANET if invented else OFF) * (off + len(placed.row)):
+        return "land", placed
+    return "none", place(found, grid, np.ones(len(grid), bool))

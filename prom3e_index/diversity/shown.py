@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 
 from prom3e_index.diversity.bands import spread
 from prom3e_index.diversity.files import round_up
-from prom3e_index.diversity.fitting import fitting
+from prom3e_index.diversity.fitting import OFF, fitting
 from prom3e_index.diversity.run import Diversity, DiversityConfig, box_of, is_invented, measured
+from prom3e_index.errors import InputError
+from prom3e_index.grid.masks import PLANET, mask_of
 from prom3e_index.grid.region import Region
 from prom3e_index.maps.occurrences import Occurrences
 from prom3e_index.show.diversity_section import Cell, Measure, Panel, Richness, rho
@@ -62,7 +64,7 @@ def richness_of(found: Occurrences, index: str) -> Shown:
     )  # fmt: skip
     made = measured(config, found=found)
     m, told = fits.rarefy, made.told
-    drawing = GridMap(made.grid, made.mask.inside, "coast-diversity", not invented)
+    drawing = GridMap(made.grid, _ground(made, fits.mask), "coast-diversity", not invented)
     n, seen, rarefied = (
         made.tally.counts.n.astype(float),
         _band(made, "hill0"),
@@ -87,7 +89,7 @@ def richness_of(found: Occurrences, index: str) -> Shown:
         ),
         (_measure("effort: individuals", n, None), _measure("species seen", seen, before),
          _measure(f"species among {m}", rarefied, after)),
-        _best(made, seen, rarefied), told["grid"]["name"], told["mask"]["words"], told["left_out"],
+        _best(made, seen, rarefied), told["grid"]["name"], _words(made, fits.mask), told["left_out"],
         found.licences, f"prom3e-index diversity {index} {asked}", drawing.lines(),
     )  # fmt: skip
     return Shown(config, made, drawing, richness)
@@ -97,6 +99,25 @@ def _region(found: Occurrences) -> str:
     """A box around the records: of whole degrees, of a town's in tenths."""
     west, south, east, north = Region.of(box_of(found)).bounds
     return box_of(found, 0.1 if max(east - west, north - south) <= _SMALL_DEG else 1)
+
+
+def _words(made: Diversity, mask: str) -> str:
+    """What is mapped, and why it is not land alone."""
+    if mask != "none":
+        return str(made.told["mask"]["words"])
+    return f"none, since that of land would leave out more than {OFF:.0%} of the records"
+
+
+def _ground(made: Diversity, mask: str) -> NDArray[np.bool_]:
+    """The cells that are drawn: within the mask; without one, land and those with records."""
+    if mask != "none":
+        return made.mask.inside
+    try:
+        inside = mask_of(made.grid, PLANET if made.told["invented"] else "land").inside
+    except InputError:
+        inside = np.zeros(len(made.grid), bool)
+    inside[made.tally.cells] = True
+    return inside
 
 
 def _band(made: Diversity, name: str) -> NDArray[np.float64]:
