@@ -234,12 +234,9 @@ def test_a_question_by_photo_is_mapped_as_it_was_asked(bundle, bundle_path, tmp_
 COARSE = '[[rule]]\ntaxon = "Falco rusticolus"\nlevel = "LEVEL"\n'
 
 
-@pytest.mark.parametrize(
-    ("level", "cells_deg"), [("0.1deg", 3), ("5deg", None), ("withhold", None)]
-)
-def test_a_hidden_taxon_is_mapped_no_finer_than_its_level(tmp_path, monkeypatch, level, cells_deg):
+@pytest.mark.parametrize("level", ["0.1deg", "1deg", "withhold"])
+def test_a_hidden_taxon_is_mapped_no_finer_than_its_level(tmp_path, monkeypatch, level):
     monkeypatch.setattr(shown, "means_nothing", lambda bundle: False)
-    level = "1deg" if level == "5deg" else level
     near = {f"p{i}": (48 + i / 10, 16 + i / 10) for i in range(1, 9)}
     rows = birds(
         {"f1": (48.31312, 16.44531), "f2": (48.42345, 16.55671), "f3": (48.55673, 16.61532), **near}
@@ -259,7 +256,8 @@ def test_a_hidden_taxon_is_mapped_no_finer_than_its_level(tmp_path, monkeypatch,
         return
     assert falcon.mapped is not None and falcon.cells.startswith(level.replace("deg", "°"))
     assert falcon.places == 0 and falcon.hidden == 3 and len(falcon.mapped.dots) == 0
-    assert cells_deg is None or level == "0.1deg"
+    hatched = falcon.mapped.hatched[falcon.mapped.inside]
+    assert falcon.beyond == pytest.approx(hatched.mean())
 
 
 @pytest.mark.parametrize(
