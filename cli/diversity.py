@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from prom3e_index.cli.options import Climate, Device, Hub, Seed, TableOptions, grouped
+from prom3e_index.cli.options import Device, Hub, Seed, TableOptions, grouped
 from prom3e_index.cli.reading import of_table
 from prom3e_index.cli.screen import plural, progress, say
 
@@ -37,7 +37,12 @@ def diversity(
     mask: Annotated[
         str, typer.Option(help="Which cells count: land, climate, none, a .geojson or a .tif.")
     ] = "land",
-    climate: Climate = None,
+    climate: Annotated[
+        Path | None,
+        typer.Option(
+            help="With --mask climate: a raster, .npy or GeoTIFF, with a value where cells count."
+        ),
+    ] = None,
     unit: Annotated[
         str | None,
         typer.Option(
@@ -102,7 +107,7 @@ def diversity(
         told = run(config, show)
     say(
         f"{told['records']:,} of {plural(told['rows'], 'row')} count, {plural(told['cells_with_records'], 'cell')} of "
-        f"{told['mask']['cells']:,}; {plural(told['species'], 'species').removesuffix('s')}"
+        f"{told['mask']['cells']:,}; {told['species']:,} species"
     )
     for reason, n in told["left_out"].items():
         say(f"  left out {n:,}: {reason}")

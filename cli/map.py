@@ -83,12 +83,12 @@ def map_(
         ),
     ] = None,
     grid: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--grid",
             help="Cells: 25km, 0.1deg, 5min, 250x500 (rows x columns of the region), or h3:5.",
         ),
-    ] = "25km",
+    ] = None,
     crs: Annotated[
         str | None,
         typer.Option("--crs", help="Reference system of kilometres, an EPSG code as 5070 or 3035."),
@@ -110,7 +110,9 @@ def map_(
     climate: Annotated[
         Path | None,
         typer.Option(
-            "--climate", help="Climate raster, so that cells have a climate besides a place."
+            "--climate",
+            help="Climate raster, so that cells have a climate besides a place; with --records or --components for "
+            "--mask climate alone.",
         ),
     ] = None,
     tiles: Annotated[
@@ -188,7 +190,9 @@ def map_(
     from prom3e_index.cli.screen import progress
     from prom3e_index.cli.stdin import piped
     from prom3e_index.grid.grid import Grid
+    from prom3e_index.grid.write import check_folder
     from prom3e_index.maps.files import write_map
+    from prom3e_index.maps.occurrences import read_occurrences
     from prom3e_index.maps.records import RecordsConfig
     from prom3e_index.maps.run import MapConfig, make_map
     from prom3e_index.maps.spaces import maps_space
@@ -198,8 +202,7 @@ def map_(
     from prom3e_index.search.query import Query
     from prom3e_index.search.run import Bundle
 
-    if output.exists() and not overwrite:
-        raise InputError(f"{output} exists; name another folder with -o, or give --overwrite.")
+    check_folder(output, overwrite)
     if paper and space is not None:
         raise InputError(f"--paper is a space of its own; leave out --space {space}.")
     table = of_table(options)
@@ -207,6 +210,15 @@ def map_(
         raise InputError(
             f"{', '.join(options.given())} says how a table is read: that of --records or of --validate TABLE."
         )
+    if like is not None and (
+        own := [
+            o for o, v in (("--grid", grid), ("--crs", crs), ("--region", region)) if v is not None
+        ]
+    ):
+        raise InputError(f"--like takes a raster's region and cells; leave {', '.join(own)} out.")
+    if region is None and records is None:
+        region = "world"
+    grid = "25km" if grid is None else grid
     asked = [*image, *sat, *audio, *text, *(v for v in (location, env) if v is not None)]
     of_index = {
         "--space": space,
@@ -221,20 +233,15 @@ def map_(
         "--expected-error": expected_error,
     }
     if components is not None:
-        without = {
-            "--taxon": taxon,
-            "--records": records,
-            "--threshold": threshold,
-            "--climate": climate,
-        }
+        without = {"--taxon": taxon, "--records": records, "--threshold": threshold}
         _refuse("--components maps what a model tells apart", asked, without | of_index)
         if model is None:
             raise InputError(
                 "--components needs --model: whose places are mapped, such as geoclip."
             )
-        cells = Grid.like(like) if like is not None else Grid.of(region or "world", grid, crs)
+        cells = Grid.like(like) if like is not None else Grid.of(region or "", grid, crs)
         opened = Model.open(model, hub=hub, device=device)
-        of_model(opened, components, cells, mask, samples, output, overwrite)
+        of_model(opened, components, cells, mask, climate, samples, output, overwrite)
         return
     if records is not None:
         _refuse("--records maps --taxon from records alone", asked, of_index)
@@ -256,7 +263,7 @@ def map_(
     if truth_taxon is not None and truth is None:
         raise InputError("--truth-taxon goes with --truth FILE.")
     config = MapConfig(
-        region=region or "world", cells=grid, crs=crs, like=like, samples=samples, mask=mask, climate=climate,
+        region=region or "", cells=grid, crs=crs, like=like, samples=samples, mask=mask, climate=climate,
         tiles=tiles, expected_error=expected_error, paper=paper, cache=cache, keep=not no_cache,
     )  # fmt: skip
     with piped([*image, *sat, *audio]) as files, Bundle.open(index) as bundle, progress() as show:
@@ -276,10 +283,15 @@ def map_(
             hub=hub,
             device=device,
         )
+        others = None
+        if validate not in (None, OWN):  # what is wrong with it is said before minutes of mapping
+            others = read_occurrences(validate, progress=show, **table)
+            if (named := validate_taxon or taxon) is not None:
+                others.of_taxon(named)
         mapped = make_map(bundle, query, config, taxon, show)
         judged = None
         if validate is not None:
-            judged = validated(bundle, mapped, validate, validate_taxon, table=table)
+            judged = validated(bundle, mapped, validate, validate_taxon, table=table, found=others)
         published = None if truth is None else judged_by_range(mapped, truth, truth_taxon)
         facts = write_map(output, bundle, opened, mapped, judged, overwrite, published)
     say_of(output, facts, judged)

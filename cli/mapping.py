@@ -64,16 +64,17 @@ def from_records(config: RecordsConfig, output: Path, overwrite: bool) -> None:
 
 
 def of_model(
-    model: Model, what: str, grid: Grid, kind: str, samples: int, output: Path, overwrite: bool
-) -> None:
+    model: Model, what: str, grid: Grid, kind: str, climate: Path | None, samples: int, output: Path, overwrite: bool,
+) -> None:  # fmt: skip
     """Map what a model tells places apart by."""
     from prom3e_index.evaluation.probe.representations import known_representation, of_places
-    from prom3e_index.grid.masks import PLANET, mask_of
+    from prom3e_index.grid.masks import PLANET, climate_of_mask, mask_of
     from prom3e_index.maps.cell_places import embed_cells
     from prom3e_index.maps.components import write_components
 
     known_representation(model, what)
-    mask = mask_of(grid, PLANET if model.planet and kind == "land" else kind)
+    own = PLANET if model.planet and kind == "land" else kind
+    mask = mask_of(grid, own, climate_of_mask(climate, kind))
     with progress() as show:
         at = embed_cells(model.encoder("loc"), grid, mask.cells, samples, show)
         values = of_places(model, at, what)

@@ -57,6 +57,7 @@ DEFAULTS: dict[str, str] = {
     "map --region": "the world; with --records a box around the taxon's",
     "diversity --region": "a box around the records",
     "diversity --grid": "25km",
+    "map --grid": "25km",
     "--crs": "6933, whose cells have one area",
     "--like": "",
     "--unit": "observer-day",

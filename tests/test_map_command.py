@@ -94,7 +94,7 @@ def test_cells_of_h3(asked, tmp_path):
     ],
 )
 def test_what_makes_no_map_is_said_and_nothing_is_left(asked, tmp_path, words, said):
-    words = words if "--grid" in words or "--crs" in words else [*words, "--grid", "5deg"]
+    words = words if {"--grid", "--crs", "--like"} & {*words} else [*words, "--grid", "5deg"]
     run(*asked, *words, "-o", tmp_path / "m", fails=said)
     assert [p.name for p in tmp_path.iterdir() if p.name != "cells"] == []
 

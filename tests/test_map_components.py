@@ -95,7 +95,7 @@ def test_a_map_of_a_model(tmp_path):
         (["--components", "encoder", "--model", "mini", "--space", "hidden"], "leave --space out"),
         (
             ["--components", "encoder", "--model", "mini", "--climate", "c.tif"],
-            "leave --climate out",
+            "goes with --mask climate",
         ),
     ):
         done = program("map", *more, "-o", tmp_path / "n")

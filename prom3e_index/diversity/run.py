@@ -22,7 +22,7 @@ from prom3e_index.diversity.counting import UNITS, Tally, tally
 from prom3e_index.diversity.relations import effort, relate
 from prom3e_index.errors import InputError, near_names
 from prom3e_index.grid.grid import Grid
-from prom3e_index.grid.masks import PLANET, Mask, mask_of
+from prom3e_index.grid.masks import PLANET, Mask, climate_of_mask, mask_of
 from prom3e_index.grid.region import box_around
 from prom3e_index.maps.occurrences import Occurrences, read_occurrences
 from prom3e_index.maps.placed import Placed, place
@@ -172,14 +172,15 @@ def measured(
     from prom3e_index.diversity.model_bands import model_bands
 
     config.check()
-    grid = None if config.like is None and not (config.paper or config.region) else _grid(config)
+    of_records = config.like is None and config.region is None and not config.paper
+    grid = None if of_records else _grid(config)
     if found is None:
         found = read_occurrences(config.source, progress=progress, **config.table)
     if grid is None:
         grid = _grid(config, box_of(found))
     invented = is_invented(found)
     kind = PLANET if invented and config.mask == "land" else config.mask
-    mask = mask_of(grid, kind, _climate(config.climate))
+    mask = mask_of(grid, kind, climate_of_mask(config.climate, config.mask))
     drawn = config.seed if config.assign == "random" else None
     placed = place(found, grid, mask.inside, coarse_too=config.paper, drawn=drawn)
     progress("cells", 0, None)
@@ -229,8 +230,9 @@ def _grid(config: DiversityConfig, box: str | None = None) -> Grid:
     if config.like is not None:
         return Grid.like(config.like)
     if config.paper:
-        return Grid.of(config.region or PAPER_REGION, PAPER_CELLS)
-    return Grid.of(config.region or box or "world", config.cells or "25km", config.crs)
+        return Grid.of(PAPER_REGION if config.region is None else config.region, PAPER_CELLS)
+    cells = "25km" if config.cells is None else config.cells
+    return Grid.of(box or "world" if config.region is None else config.region, cells, config.crs)
 
 
 def is_invented(found: Occurrences) -> bool:
@@ -259,15 +261,6 @@ def _sigma(config: DiversityConfig, grid: Grid) -> float | None:
     if config.smooth is not None:
         return config.smooth or None
     return SMOOTH if grid.hexagons is None else None
-
-
-def _climate(path: Path | None) -> Any:
-    if path is None:
-        return None
-    from prom3e_index.media.climate import ClimateRaster
-    from prom3e_index.schema import CLIMATE_COLUMNS
-
-    return ClimateRaster.open(path, len(CLIMATE_COLUMNS))
 
 
 def _days(found: Occurrences, placed: Placed) -> list[str] | None:

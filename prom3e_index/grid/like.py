@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +23,13 @@ def lattice_of(
     if not path.is_file():
         raise InputError(f"The raster {path} does not exist.")
     try:
-        with rasterio.open(path) as tif:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of a file without georeference it is said below
+            tif = rasterio.open(path)
+        with tif:
             crs, t, shape = tif.crs, tif.transform, (tif.height, tif.width)
     except RasterioError as e:
-        raise InputError(f"{path} cannot be read as a raster: {e}.") from e
+        raise InputError(f"{path} cannot be read as a raster: {str(e).rstrip('.')}.") from e
     if crs is None:
         raise InputError(
             f"{path} has no reference system, so nobody can tell where it lies; give it one, as `gdal_edit.py -a_srs "

@@ -94,6 +94,24 @@ def mask_of(grid: Grid, kind: str = "land", climate: ClimateRaster | None = None
     return Mask(inside, words_of(tests))
 
 
+def climate_of_mask(path: Path | None, kind: str) -> ClimateRaster | None:
+    """The raster of the mask `climate`, of any variables, in any units.
+
+    Raises:
+        InputError: A raster is given for another mask, which has no use for it, or cannot be read.
+    """
+    if path is None:
+        return None
+    if kind != "climate":
+        raise InputError(
+            f"--climate {path} tells here only where a climate is known: it goes with --mask climate. Add that, or "
+            "leave it out."
+        )
+    from prom3e_index.media.climate import ClimateRaster
+
+    return ClimateRaster.open(path, None)
+
+
 def words_of(tests: Sequence[tuple[Inside, str]]) -> str:
     """What some tests are made of; `none` without any."""
     return "; ".join(words for _, words in tests) or "none"

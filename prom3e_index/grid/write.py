@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
 import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory, mkdtemp
@@ -172,37 +173,88 @@ def _plain(value: Any) -> Any:
     return value
 
 
-@contextmanager
-def whole_folder(out: Path, overwrite: bool = False) -> Iterator[Path]:
-    """A folder to write into, which becomes `out` when all went well; else nothing is left.
+FILES = frozenset(
+    ["map.tif", "map.qml", "map.png", "map.json", "odmap.json", "folds.json", "diversity.tif", "diversity.qml",
+     "diversity.png", "diversity.json", "report.html", "cells.parquet", "cube.parquet"]
+)  # fmt: skip
+"""What stands in the folder of a map; one that holds anything else is not replaced."""
+_BESIDE = (".aux.xml", ".ovr", ".DS_Store", "Thumbs.db")
+"""What GIS and desktops add without being asked."""
 
-    Args:
-        out: Where it will be.
-        overwrite: Replace what is there, if a map stands in it.
+
+def check_folder(out: Path, overwrite: bool = False) -> None:
+    """Refuse a folder that cannot be made, or may not be replaced, before anything is worked out.
 
     Raises:
-        InputError: There is something already; it is no map; or it cannot be written there.
+        InputError: There is something already; it holds what is of no map, or the command itself; it cannot be
+            written there.
     """
+    if out.is_symlink() and not out.exists():
+        raise InputError(f"{out} is a link to nothing; name another folder.")
     if out.exists():
         if not overwrite:
-            raise InputError(f"{out} exists; name another folder, or give --overwrite.")
-        if not out.is_dir() or not (any(out.glob("*.tif")) or not any(out.iterdir())):
-            raise InputError(f"{out} holds no map, so it is not overwritten; name another folder.")
+            raise InputError(f"{out} exists; name another folder with -o, or give --overwrite.")
+        if not out.is_dir():
+            raise InputError(f"{out} is a file, so it is not overwritten; name another folder.")
+        if Path.cwd().is_relative_to(out.resolve()):
+            raise InputError(
+                f"{out} holds the folder you are in, so it is not overwritten; name another folder."
+            )
+        others = sorted(
+            p.name for p in out.iterdir() if p.name not in FILES and not p.name.endswith(_BESIDE)
+        )
+        if others:
+            raise InputError(
+                f"{out} holds {others[0]!r}, which is of no map, so it is not overwritten; name another folder."
+            )
+    within = next(p for p in out.resolve().parents if p.exists())
+    if not within.is_dir() or not os.access(within, os.W_OK | os.X_OK):
+        raise InputError(f"{out} cannot be made: nothing can be written in {within}.")
+
+
+@contextmanager
+def whole_folder(out: Path, overwrite: bool = False) -> Iterator[Path]:
+    """A folder to write into, which becomes `out` when all went well; else nothing is left, and `out` is as it was.
+
+    Args:
+        out: Where it will be; a link to a folder stays one.
+        overwrite: Replace what is there, if nothing but a map stands in it.
+
+    Raises:
+        InputError: See `check_folder`.
+    """
+    check_folder(out, overwrite)
+    real = out.resolve()
+    missing = [p for p in real.parents if not p.exists()]
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        made = Path(mkdtemp(dir=out.parent, prefix=f".{out.name}."))
+        real.parent.mkdir(parents=True, exist_ok=True)
+        made = Path(mkdtemp(dir=real.parent, prefix=f".{real.name}."))
     except OSError as e:
         raise InputError(f"{out} cannot be made: {e.strerror}.") from e
     try:
         yield made
         made.chmod(0o755)
-        if out.exists():
-            old = Path(mkdtemp(dir=out.parent, prefix=f".{out.name}.old."))
-            out.replace(old / "was")
-            made.replace(out)
-            shutil.rmtree(old)
+        if real.exists():
+            _replace(real, made)
         else:
-            made.replace(out)
+            made.replace(real)
     finally:
-        if made.exists():
-            shutil.rmtree(made, ignore_errors=True)
+        shutil.rmtree(made, ignore_errors=True)
+        if not real.exists():
+            for parent in missing:  # the innermost first
+                with suppress(OSError):
+                    parent.rmdir()
+
+
+def _replace(real: Path, made: Path) -> None:
+    """Put a folder in the place of another; interrupted, the other stands there again."""
+    old = Path(mkdtemp(dir=real.parent, prefix=f".{real.name}.old."))
+    was = old / "was"
+    try:
+        real.replace(was)
+        made.replace(real)
+    finally:
+        if was.exists() and not real.exists():
+            was.replace(real)
+        if real.exists():
+            shutil.rmtree(old, ignore_errors=True)

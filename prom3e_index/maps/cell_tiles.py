@@ -94,6 +94,13 @@ class Tiles:
             )
         return cls(folder, dict(of), outside, len(nowhere), refused, told.hexdigest())
 
+    def elsewhere(self, cells: NDArray[np.int64]) -> int:
+        """Files that lie in none of some cells: outside the grid, or where nothing is mapped."""
+        mapped = set(cells.tolist())
+        return self.outside + sum(
+            len(files) for cell, files in self.of.items() if cell not in mapped
+        )
+
     def embed(
         self, model: Model, cells: NDArray[np.int64]
     ) -> tuple[NDArray[np.float32], NDArray[np.int32], NDArray[np.int32]]:

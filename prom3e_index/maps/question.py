@@ -118,7 +118,7 @@ def _of_taxon(
     if not len(rows):
         every = bundle.eligible(Filter(taxon=taxon))
         if every is None or not len(every):
-            raise InputError(f"No observation is of {taxon!r}.{bundle.unknown_taxon(taxon)}")
+            raise InputError(f"No observation is of {taxon!r:.80}{bundle.unknown_taxon(taxon)}.")
         raise InputError(
             f"The {len(every):,} observations of {taxon!r} have no place, or one that is hidden; there is nothing to "
             "map."

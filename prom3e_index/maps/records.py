@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from prom3e_index.bundle.manifest import NAME
 from prom3e_index.errors import InputError, near_names
 from prom3e_index.grid.grid import Grid
-from prom3e_index.grid.masks import PLANET, Mask, mask_of
+from prom3e_index.grid.masks import PLANET, Mask, climate_of_mask, mask_of
 from prom3e_index.grid.region import box_around
 from prom3e_index.maps.allowed import UNKNOWN as FINEST
 from prom3e_index.maps.allowed import Allowed, finest, refuse_too_fine
@@ -126,7 +126,7 @@ def map_of_records(config: RecordsConfig, progress: Progress = lambda s, d, t: N
     _permit(config, grid, found, wanted)
     invented = bool(of_planet((n.split()[0], 1) for n in found.names))
     kind = PLANET if invented and config.mask == "land" else config.mask
-    mask = mask_of(grid, kind, _climate(config.climate))
+    mask = mask_of(grid, kind, climate_of_mask(config.climate, config.mask))
     placed = place(found, grid, mask.inside)
     own = wanted[placed.row]
     class_, group = _group(found, placed.row, own)
@@ -220,15 +220,6 @@ def _permit(
         ]  # fmt: skip
         named = [{"text": config.taxon, "scientific_name": config.taxon}, *names]
         refuse_too_fine(grid, finest(bundle, named, []), bundle)
-
-
-def _climate(path: Path | None) -> Any:
-    if path is None:
-        return None
-    from prom3e_index.media.climate import ClimateRaster
-    from prom3e_index.schema import CLIMATE_COLUMNS
-
-    return ClimateRaster.open(path, len(CLIMATE_COLUMNS))
 
 
 def _group(

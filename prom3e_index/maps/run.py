@@ -157,8 +157,9 @@ def make_map(
         "extrapolation": beyond.facts | ({"share_below_0": _share(far < 0, np.isfinite(far))} if climate else {}),
         "expected_error": _errors(error, scored.error, no_error),
         "tiles": None if tiles is None else {
-            "cells": scored.tiled, "tiles": scored.tiles, "unread": scored.unread, "outside": tiles.outside,
-            "of_no_known_place": tiles.nowhere, "links_or_no_files": tiles.refused,
+            "cells": scored.tiled, "tiles": scored.tiles, "unread": scored.unread,
+            "outside": tiles.elsewhere(mask.cells), "of_no_known_place": tiles.nowhere,
+            "links_or_no_files": tiles.refused,
         },
         "records_shown": int(records[1].sum()),
         "records_left_out_as_their_place_is_hidden_or_unknown": left_out,

@@ -66,6 +66,7 @@ def validated(
     seed: int = 0,
     table: Mapping[str, Any] | None = None,
     held: Occurrences | None = None,
+    found: Occurrences | None = None,
 ) -> dict[str, Any]:
     """Judge a map by records of its taxon that it has not seen.
 
@@ -81,6 +82,7 @@ def validated(
         seed: Of folds and draws.
         table: How a table is read; options of `read_occurrences`.
         held: The index's own records, where they were read already.
+        found: What `records` holds, where it has been read already.
 
     Returns:
         Figures as plain values; `folds` has every block with its fold.
@@ -96,7 +98,9 @@ def validated(
     rows = mapped.question.rows
     if mapped.question.taxon != name or not len(rows):
         rows = taxon_rows(bundle, name)
-    places, left_out, source = _places(bundle, mapped, records, name, rows, table or {}, held)
+    places, left_out, source = _places(
+        bundle, mapped, records, name, rows, found, table or {}, held
+    )
     if places.presence.sum() < LEAST:
         raise InputError(
             f"{int(places.presence.sum())} records of {name!r} in {source} lie on the map; at least {LEAST} are needed "
@@ -166,13 +170,15 @@ def _places(
     records: str | Path,
     taxon: str,
     rows: NDArray[np.int64],
+    found: Occurrences | None,
     table: Mapping[str, Any],
     held: Occurrences | None,
 ) -> tuple[Places, dict[str, int], str]:
     """The records that lie on the map, and why others do not."""
     own = str(records) == OWN
     held = occurrences_of(bundle) if held is None else held
-    found = held if own else read_occurrences(records, **table)
+    if found is None:
+        found = held if own else read_occurrences(records, **table)
     presence = found.of_taxon(taxon)
     place = np.isfinite(found.latitude) & ~found.hidden
     if not own:

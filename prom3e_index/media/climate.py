@@ -51,8 +51,8 @@ class ClimateRaster:
         self.values, self.bounds, self.path = values, bounds, path
 
     @classmethod
-    def open(cls, path: Path, bands: int) -> ClimateRaster:
-        """Open a raster with as many bands as the encoder reads.
+    def open(cls, path: Path, bands: int | None) -> ClimateRaster:
+        """Open a raster with as many bands as the encoder reads; None to ask only where any value is known.
 
         Raises:
             InputError: Another number of bands; not in degrees; values that are not scaled, or that do
@@ -62,6 +62,8 @@ class ClimateRaster:
             raise InputError(f"Climate raster {path} does not exist.")
         raster = cls._open_npy(path) if path.suffix == ".npy" else cls._open_geotiff(path, bands)
         have = raster.values.shape[2]
+        if bands is None:
+            return raster
         if have != bands:
             raise InputError(f"Climate raster {path} has {have} bands, the model reads {bands}.")
         _check_scaled(raster.values, path)
@@ -81,15 +83,16 @@ class ClimateRaster:
         return cls(values, (-90.0, -180.0, 90.0, 180.0), path)
 
     @classmethod
-    def _open_geotiff(cls, path: Path, bands: int) -> ClimateRaster:
+    def _open_geotiff(cls, path: Path, wanted: int | None) -> ClimateRaster:
         import rasterio
         from rasterio.errors import RasterioError
 
         try:
             with rasterio.open(path, driver="GTiff") as tif:
-                if tif.count != bands:
+                bands = tif.count
+                if wanted not in (None, bands):
                     raise InputError(
-                        f"Climate raster {path} has {tif.count} bands, the model reads {bands}."
+                        f"Climate raster {path} has {bands} bands, the model reads {wanted}."
                     )
                 if tif.crs is not None and not tif.crs.is_geographic:
                     raise InputError(f"Climate raster {path} is in {tif.crs}; degrees are needed.")
@@ -115,6 +118,8 @@ class ClimateRaster:
                 "degrees of latitude and longitude are needed."
             )
         bounds = (south, west, north, east)
+        if wanted is None:
+            return cls(values, bounds, path)
         beside = path.with_suffix(".scale.csv")
         if beside.is_file():
             mean, std = _read_scale(beside, bands)
