@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 
+import httpx
 import pytest
 from conftest import ROOT
 
@@ -39,6 +40,33 @@ def run(monkeypatch, capsys):
     return typed
 
 
+def served(line):
+    """Start a server as a line of the README does, and have its page by the address that it prints."""
+    path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+    words = [
+        sys.executable,
+        "-m",
+        "prom3e_index.cli.app",
+        *shlex.split(line, comments=True)[1:],
+        "--port",
+        "0",
+    ]
+    server = subprocess.Popen(words, stdout=subprocess.PIPE, text=True,
+                              env={**os.environ, "PYTHONPATH": path, "BROWSER": "true"})  # fmt: skip
+    try:
+        address = next(said.strip() for said in server.stdout if said.strip().startswith("http"))
+        page = httpx.get(address, follow_redirects=True)
+        with httpx.Client(follow_redirects=True) as browser:
+            browser.get(address)
+            told = browser.get(address.partition("?")[0] + "api/v1/index").json()
+    finally:
+        server.terminate()
+        code = server.wait(60)
+
+    assert page.status_code == 200 and "<title>" in page.text
+    assert (told["rows"], code) == (3, 0)
+
+
 @pytest.mark.timeout(
     900
 )  # thirteen programs, one of which trains, on a machine that may do other work
@@ -66,7 +94,9 @@ def test_ones_own_photos_and_sounds(run, world, tmp_path, monkeypatch):
         shutil.copy(file, tmp_path / name)
     said = ""
     for line in block("own commands").splitlines():
-        if "models pull" not in line:
+        if line.startswith("prom3e-index serve"):
+            served(line)
+        elif "models pull" not in line:
             said += run(line, taxabind="mini")
     with (tmp_path / "everything.csv").open(newline="") as f:
         rows = list(csv.DictReader(f))
