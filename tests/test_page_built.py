@@ -16,9 +16,9 @@ TOLD = {
     "http://www.w3.org/1999/xhtml", "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink", "http://www.w3.org/1998/Math/MathML",
     "http://www.w3.org/XML/1998/namespace",
     "https://github.com/mapbox/mapbox-gl-js/issues/2907", "https://maplibre.invalid/", "https://maplibre.org/",
-    "https://wiki.openstreetmap.org/wiki/This_map_requires_WebGL",
+    "https://wiki.openstreetmap.org/wiki/This_map_requires_WebGL", "https://github.com/protomaps/PMTiles/tree/main/js",
 }  # fmt: skip
-"""Names that are no addresses to be fetched, and texts of MapLibre's messages."""
+"""Names that are no addresses to be fetched, and texts of messages of MapLibre and PMTiles."""
 
 
 def files(folder):

@@ -4,6 +4,7 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { feature, mesh } from "topojson-client";
 import { outFolder } from "./out.mjs";
 
@@ -85,13 +86,14 @@ function earth(scale, n) {
   });
 }
 
-const used = ["maplibre-gl", "world-atlas", "preact", "@preact/signals", "@preact/signals-core", "topojson-client"];
+const used = ["maplibre-gl", "pmtiles", "fflate", "world-atlas", "preact", "@preact/signals", "@preact/signals-core", "topojson-client"];
 
 function notices() {
   const parts = ["The page of prom3e-index holds, or was made with, the following works.\n"];
   for (const name of used) {
     const [folder, about] = packageFolder(name);
-    const file = ["LICENSE", "LICENSE.txt", "LICENSE.md"].map((f) => join(folder, f));
+    const own = fileURLToPath(new URL(`licences/${name}.txt`, import.meta.url)); // of a package that brings none
+    const file = [...["LICENSE", "LICENSE.txt", "LICENSE.md"].map((f) => join(folder, f)), own];
     const text = file.map((f) => { try { return readFileSync(f, "utf8"); } catch { return ""; } }).find(Boolean);
     if (!text) throw new Error(`${name} brings no licence`);
     parts.push(`${"=".repeat(72)}\n${name} ${about.version} (${about.license})\n\n${text.trim()}\n`);

@@ -25,12 +25,12 @@ function g(n3) {
   n3 && n3.parentNode && n3.remove();
 }
 function k(n3, t5, r4) {
-  var u4, i4, f5, o5 = {}, e4 = arguments.length;
-  for (f5 in t5) "key" == f5 ? u4 = t5[f5] : "ref" == f5 && "function" != typeof n3 ? i4 = t5[f5] : o5[f5] = t5[f5];
-  return e4 > 2 && (o5.children = e4 > 3 ? d.call(arguments, 2) : r4), m(n3, o5, u4, i4, null);
+  var u4, i5, f5, o5 = {}, e4 = arguments.length;
+  for (f5 in t5) "key" == f5 ? u4 = t5[f5] : "ref" == f5 && "function" != typeof n3 ? i5 = t5[f5] : o5[f5] = t5[f5];
+  return e4 > 2 && (o5.children = e4 > 3 ? d.call(arguments, 2) : r4), m(n3, o5, u4, i5, null);
 }
-function m(r4, u4, i4, f5, o5) {
-  var e4 = { type: r4, props: u4, key: i4, ref: f5, __k: null, __: null, __b: 0, __e: null, __c: null, constructor: h, __v: o5 || ++t, __i: -1, __u: 0 };
+function m(r4, u4, i5, f5, o5) {
+  var e4 = { type: r4, props: u4, key: i5, ref: f5, __k: null, __: null, __b: 0, __e: null, __c: null, constructor: h, __v: o5 || ++t, __i: -1, __u: 0 };
   return !o5 && n.vnode && n.vnode(e4), e4;
 }
 function $(n3) {
@@ -45,15 +45,15 @@ function S(n3, t5) {
   return "function" != typeof n3.type || n3.props.__P ? null : S(n3);
 }
 function C(t5) {
-  var r4, u4 = t5.__v, i4 = u4.__e, f5 = [], o5 = [], e4 = t5.__P;
-  e4 && ((r4 = _({ constructor: h }, u4)).__v = u4.__v + 1, n.vnode && n.vnode(r4), z(e4, r4, u4, t5.__n, e4.namespaceURI, 32 & u4.__u ? [i4] : null, f5, i4 || S(u4), 32 & u4.__u, o5), r4.__v = u4.__v, r4.__.__k[r4.__i] = r4, E(f5, r4, o5), u4.__ = u4.__e = null, r4.__e != i4 && j(r4));
+  var r4, u4 = t5.__v, i5 = u4.__e, f5 = [], o5 = [], e4 = t5.__P;
+  e4 && ((r4 = _({ constructor: h }, u4)).__v = u4.__v + 1, n.vnode && n.vnode(r4), z(e4, r4, u4, t5.__n, e4.namespaceURI, 32 & u4.__u ? [i5] : null, f5, i5 || S(u4), 32 & u4.__u, o5), r4.__v = u4.__v, r4.__.__k[r4.__i] = r4, E(f5, r4, o5), u4.__ = u4.__e = null, r4.__e != i5 && j(r4));
 }
 function j(n3) {
   if ((n3 = n3.__) && n3.__c && !n3.props.__P) return n3.__e = null, n3.__k.some(function(t5) {
     return t5 && (n3.__e = t5.__e);
   }), j(n3);
 }
-function L(t5) {
+function L2(t5) {
   (8 & t5.__g || (t5.__g |= 8, u.push(t5), f++)) && i == n.debounceRendering || ((i = n.debounceRendering) || queueMicrotask)(H);
 }
 function H() {
@@ -63,29 +63,29 @@ function H() {
     (f = u.length) && (i || queueMicrotask)(H);
   }
 }
-function I(n3, t5, r4, u4, i4, f5, o5, e4, l4, c4, a5) {
-  var s4, h5, v4, w6, d5, _4, g5 = u4.__k || y, k4 = t5.length;
-  for (l4 = q(r4, t5, g5, l4, k4), s4 = 0; s4 < k4; s4++) null != (v4 = r4.__k[s4]) && (h5 = ~v4.__i && g5[v4.__i] || p, v4.__i = s4, _4 = z(n3, v4, h5, i4, f5, o5, e4, l4, c4, a5), w6 = v4.__e, (h5.ref != v4.ref || 8 & h5.__u) && (h5.ref && G(h5.ref, null, v4, h5), v4.ref && a5.push(v4.ref, v4.__c || w6, v4)), d5 = d5 || w6, 4 & v4.__u ? (l4 = A(v4, l4, n3, !h5.__v), h5.__e && (h5.__e = null)) : "function" == typeof v4.type && void 0 !== _4 ? l4 = _4 : w6 && (l4 = w6.nextSibling), v4.__u &= -21);
-  return r4.__e = d5, l4;
+function I(n3, t5, r4, u4, i5, f5, o5, e4, l4, c4, a5) {
+  var s4, h6, v5, w7, d6, _5, g5 = u4.__k || y, k4 = t5.length;
+  for (l4 = q(r4, t5, g5, l4, k4), s4 = 0; s4 < k4; s4++) null != (v5 = r4.__k[s4]) && (h6 = ~v5.__i && g5[v5.__i] || p, v5.__i = s4, _5 = z(n3, v5, h6, i5, f5, o5, e4, l4, c4, a5), w7 = v5.__e, (h6.ref != v5.ref || 8 & h6.__u) && (h6.ref && G(h6.ref, null, v5, h6), v5.ref && a5.push(v5.ref, v5.__c || w7, v5)), d6 = d6 || w7, 4 & v5.__u ? (l4 = A(v5, l4, n3, !h6.__v), h6.__e && (h6.__e = null)) : "function" == typeof v5.type && void 0 !== _5 ? l4 = _5 : w7 && (l4 = w7.nextSibling), v5.__u &= -21);
+  return r4.__e = d6, l4;
 }
-function q(n3, t5, r4, u4, i4) {
-  var f5, o5, e4, l4, c4, a5, s4, p5, y5, v4 = r4.length, d5 = v4, _4 = 0, g5 = 0, k4 = n3.__k = Array(i4);
-  for (f5 = 0; f5 < i4; f5++) null != (o5 = t5[f5]) && "boolean" != typeof o5 && "function" != typeof o5 ? ("object" != typeof o5 || o5.constructor === String ? o5 = k4[f5] = m(null, o5) : w(o5) ? o5 = k4[f5] = m($, { children: o5 }) : o5.constructor === h && o5.__b ? o5 = k4[f5] = m(o5.type, o5.props, o5.key, o5.ref, o5.__v) : k4[f5] = o5, l4 = f5 + _4, o5.__ = n3, o5.__b = n3.__b + 1, e4 = null, ~(c4 = o5.__i = P(o5, r4, l4, d5)) && (d5--, (e4 = r4[c4]) && (e4.__u |= 2)), e4 && e4.__v ? (o5.__u |= 16, c4 == l4 - 1 ? _4-- : c4 == l4 + 1 ? _4++ : c4 != l4 && (c4 > l4 ? _4-- : _4++, g5 = 1)) : (~c4 || (i4 > v4 ? _4-- : i4 < v4 && _4++), "function" != typeof o5.type && (o5.__u |= 4))) : k4[f5] = null;
+function q(n3, t5, r4, u4, i5) {
+  var f5, o5, e4, l4, c4, a5, s4, p5, y6, v5 = r4.length, d6 = v5, _5 = 0, g5 = 0, k4 = n3.__k = Array(i5);
+  for (f5 = 0; f5 < i5; f5++) null != (o5 = t5[f5]) && "boolean" != typeof o5 && "function" != typeof o5 ? ("object" != typeof o5 || o5.constructor === String ? o5 = k4[f5] = m(null, o5) : w(o5) ? o5 = k4[f5] = m($, { children: o5 }) : o5.constructor === h && o5.__b ? o5 = k4[f5] = m(o5.type, o5.props, o5.key, o5.ref, o5.__v) : k4[f5] = o5, l4 = f5 + _5, o5.__ = n3, o5.__b = n3.__b + 1, e4 = null, ~(c4 = o5.__i = P(o5, r4, l4, d6)) && (d6--, (e4 = r4[c4]) && (e4.__u |= 2)), e4 && e4.__v ? (o5.__u |= 16, c4 == l4 - 1 ? _5-- : c4 == l4 + 1 ? _5++ : c4 != l4 && (c4 > l4 ? _5-- : _5++, g5 = 1)) : (~c4 || (i5 > v5 ? _5-- : i5 < v5 && _5++), "function" != typeof o5.type && (o5.__u |= 4))) : k4[f5] = null;
   if (g5) {
-    for (a5 = [], s4 = [], f5 = 0; f5 < i4; f5++) if ((o5 = k4[f5]) && 16 & o5.__u) {
-      for (_4 = 0, p5 = a5.length; _4 < p5; ) a5[y5 = _4 + p5 >> 1] < o5.__i ? _4 = y5 + 1 : p5 = y5;
-      a5[_4] = o5.__i, s4[f5] = _4 + 1;
+    for (a5 = [], s4 = [], f5 = 0; f5 < i5; f5++) if ((o5 = k4[f5]) && 16 & o5.__u) {
+      for (_5 = 0, p5 = a5.length; _5 < p5; ) a5[y6 = _5 + p5 >> 1] < o5.__i ? _5 = y6 + 1 : p5 = y6;
+      a5[_5] = o5.__i, s4[f5] = _5 + 1;
     }
-    for (_4 = a5.length; f5--; ) s4[f5] && (s4[f5] == _4 ? _4-- : k4[f5].__u |= 4);
+    for (_5 = a5.length; f5--; ) s4[f5] && (s4[f5] == _5 ? _5-- : k4[f5].__u |= 4);
   }
-  if (d5) for (f5 = 0; f5 < v4; f5++) !(e4 = r4[f5]) || 2 & e4.__u || (e4.__e == u4 && (u4 = S(e4)), J(e4, e4));
+  if (d6) for (f5 = 0; f5 < v5; f5++) !(e4 = r4[f5]) || 2 & e4.__u || (e4.__e == u4 && (u4 = S(e4)), J(e4, e4));
   return u4;
 }
 function A(n3, t5, r4, u4) {
-  var i4, f5, o5, e4;
+  var i5, f5, o5, e4;
   if ("function" == typeof n3.type) {
     if (n3.props.__P) return t5;
-    if (i4 = n3.__k) for (f5 = 0; f5 < i4.length; f5++) i4[f5] && (i4[f5].__ = n3, t5 = A(i4[f5], t5, r4, false));
+    if (i5 = n3.__k) for (f5 = 0; f5 < i5.length; f5++) i5[f5] && (i5[f5].__ = n3, t5 = A(i5[f5], t5, r4, false));
     return t5;
   }
   for (t5 && !t5.parentNode && (t5 = S(n3)) && !t5.parentNode && (t5 = null), o5 = n3.__e, e4 = t5; e4 && 8 == e4.nodeType; ) e4 = e4.nextSibling;
@@ -98,18 +98,18 @@ function O(n3, t5) {
   }) : t5.push(n3)), t5;
 }
 function P(n3, t5, r4, u4) {
-  var i4, f5 = n3.key, o5 = n3.type, e4 = t5[r4], l4 = e4 && !(2 & e4.__u);
+  var i5, f5 = n3.key, o5 = n3.type, e4 = t5[r4], l4 = e4 && !(2 & e4.__u);
   if (null === e4 && null == f5 || l4 && f5 == e4.key && o5 == e4.type) return r4;
   if (u4 > (l4 ? 1 : 0)) {
-    for (i4 = r4 - 1; i4 >= 0; i4--) if ((e4 = t5[i4]) && !(2 & e4.__u) && f5 == e4.key && o5 == e4.type) return i4;
-    for (i4 = r4 + 1; i4 < t5.length; i4++) if ((e4 = t5[i4]) && !(2 & e4.__u) && f5 == e4.key && o5 == e4.type) return i4;
+    for (i5 = r4 - 1; i5 >= 0; i5--) if ((e4 = t5[i5]) && !(2 & e4.__u) && f5 == e4.key && o5 == e4.type) return i5;
+    for (i5 = r4 + 1; i5 < t5.length; i5++) if ((e4 = t5[i5]) && !(2 & e4.__u) && f5 == e4.key && o5 == e4.type) return i5;
   }
   return -1;
 }
 function T(n3, t5, r4) {
   null == r4 && (r4 = ""), "-" == t5[0] ? n3.setProperty(t5, r4) : n3[t5] = r4;
 }
-function N(n3, t5, r4, u4, i4) {
+function N(n3, t5, r4, u4, i5) {
   var f5, o5;
   if ("style" == t5) if ("string" == typeof r4) n3.style.cssText = r4;
   else {
@@ -118,7 +118,7 @@ function N(n3, t5, r4, u4, i4) {
   }
   else if ("o" == t5[0] && "n" == t5[1]) "function" != typeof r4 && (r4 = null), "function" != typeof u4 && (u4 = null), (n3.__e || (n3.__e = {}))[t5] = r4, r4 && u4 || (o5 = a[t5] || (a[t5] = V(t5)), (n3.__a || (n3.__a = {}))[t5] = c, f5 = t5 != (t5 = t5.replace(l, "$1")), (t5 = t5.slice(2))[0] < "a" && (t5 = t5.toLowerCase()), r4 ? n3.addEventListener(t5, o5, f5) : n3.removeEventListener(t5, o5, f5));
   else {
-    if ("http://www.w3.org/2000/svg" == i4) t5 = t5.replace(/xlink(H|:h)/, "h").replace(/sName$/, "s");
+    if ("http://www.w3.org/2000/svg" == i5) t5 = t5.replace(/xlink(H|:h)/, "h").replace(/sName$/, "s");
     else if ("width" != t5 && "height" != t5 && "href" != t5 && "list" != t5 && "form" != t5 && "tabIndex" != t5 && "download" != t5 && "rowSpan" != t5 && "colSpan" != t5 && "role" != t5 && "popover" != t5 && t5 in n3) try {
       return void (n3[t5] = null == r4 ? "" : r4);
     } catch (n4) {
@@ -137,52 +137,52 @@ function V(t5) {
     }
   };
 }
-function z(t5, r4, u4, i4, f5, o5, e4, l4, c4, a5) {
-  var s4, p5, v4, d5, k4, b5, m5, M3, C3, j4, L2, H3, q3, A5, O3, P4, T4, N2, V2 = r4.type;
+function z(t5, r4, u4, i5, f5, o5, e4, l4, c4, a5) {
+  var s4, p5, v5, d6, k4, b6, m5, M5, C4, j5, L3, H5, q4, A7, O4, P5, T6, N3, V3 = r4.type;
   if (r4.constructor !== h) return null;
   128 & u4.__u && (c4 = 32 & u4.__u, s4 = u4.__c.__z) && (r4.__u |= c4, p5 = o5 = [], 8 == s4.nodeType ? l4 = B(s4, o5) : o5.push(s4), l4 = o5[0] || l4), (s4 = n.__b) && s4(r4);
-  n: if ("function" == typeof V2) {
-    v4 = e4.length;
+  n: if ("function" == typeof V3) {
+    v5 = e4.length;
     try {
-      if (M3 = r4.props, C3 = (s4 = V2.prototype) && s4.render, j4 = (s4 = V2.contextType) && i4[s4.__c], L2 = s4 ? j4 ? j4.props.value : s4.__ : i4, (d5 = u4.__c) ? (r4.__c = d5, 2 & d5.__g && (d5.__g |= 1)) : (C3 ? r4.__c = d5 = new V2(M3, L2) : (r4.__c = d5 = new x(M3, L2), d5.constructor = V2, d5.render = K), j4 && j4.sub(d5), d5.state || (d5.state = {}), d5.__n = i4, d5.__g |= 8, d5.__h = [], d5.__k = []), C3 && (d5.__s || (d5.__s = d5.state), V2.getDerivedStateFromProps && (d5.__s == d5.state && (d5.__s = _({}, d5.__s)), _(d5.__s, V2.getDerivedStateFromProps(M3, d5.__s)))), k4 = d5.props, b5 = d5.state, d5.__v = r4, u4.__c) {
-        if (M3 !== k4 && C3 && !V2.getDerivedStateFromProps && d5.componentWillReceiveProps && d5.componentWillReceiveProps(M3, L2), r4.__v == u4.__v && !(8 & d5.__g) || !(4 & d5.__g) && d5.shouldComponentUpdate && false === d5.shouldComponentUpdate(M3, d5.__s, L2)) {
-          r4.__v != u4.__v && (d5.props = M3, d5.state = d5.__s, d5.__g &= -9), r4.__e = u4.__e, r4.__k = u4.__k, r4.__k.some(function(n3) {
+      if (M5 = r4.props, C4 = (s4 = V3.prototype) && s4.render, j5 = (s4 = V3.contextType) && i5[s4.__c], L3 = s4 ? j5 ? j5.props.value : s4.__ : i5, (d6 = u4.__c) ? (r4.__c = d6, 2 & d6.__g && (d6.__g |= 1)) : (C4 ? r4.__c = d6 = new V3(M5, L3) : (r4.__c = d6 = new x(M5, L3), d6.constructor = V3, d6.render = K), j5 && j5.sub(d6), d6.state || (d6.state = {}), d6.__n = i5, d6.__g |= 8, d6.__h = [], d6.__k = []), C4 && (d6.__s || (d6.__s = d6.state), V3.getDerivedStateFromProps && (d6.__s == d6.state && (d6.__s = _({}, d6.__s)), _(d6.__s, V3.getDerivedStateFromProps(M5, d6.__s)))), k4 = d6.props, b6 = d6.state, d6.__v = r4, u4.__c) {
+        if (M5 !== k4 && C4 && !V3.getDerivedStateFromProps && d6.componentWillReceiveProps && d6.componentWillReceiveProps(M5, L3), r4.__v == u4.__v && !(8 & d6.__g) || !(4 & d6.__g) && d6.shouldComponentUpdate && false === d6.shouldComponentUpdate(M5, d6.__s, L3)) {
+          r4.__v != u4.__v && (d6.props = M5, d6.state = d6.__s, d6.__g &= -9), r4.__e = u4.__e, r4.__k = u4.__k, r4.__k.some(function(n3) {
             n3 && (n3.__ = r4);
-          }), y.push.apply(d5.__h, d5.__k), d5.__k = [], d5.__h.length && e4.push(d5), l4 = S(u4);
+          }), y.push.apply(d6.__h, d6.__k), d6.__k = [], d6.__h.length && e4.push(d6), l4 = S(u4);
           break n;
         }
-        d5.componentWillUpdate && d5.componentWillUpdate(M3, d5.__s, L2), C3 && d5.componentDidUpdate && d5.__h.push(function() {
-          d5.componentDidUpdate(k4, b5, m5);
+        d6.componentWillUpdate && d6.componentWillUpdate(M5, d6.__s, L3), C4 && d6.componentDidUpdate && d6.__h.push(function() {
+          d6.componentDidUpdate(k4, b6, m5);
         });
-      } else C3 && !V2.getDerivedStateFromProps && d5.componentWillMount && d5.componentWillMount(), C3 && d5.componentDidMount && d5.__h.push(d5.componentDidMount);
-      d5.context = L2, d5.props = M3, d5.__P = t5, d5.__g &= -5, H3 = n.__r, q3 = C3 ? 25 : 0;
+      } else C4 && !V3.getDerivedStateFromProps && d6.componentWillMount && d6.componentWillMount(), C4 && d6.componentDidMount && d6.__h.push(d6.componentDidMount);
+      d6.context = L3, d6.props = M5, d6.__P = t5, d6.__g &= -5, H5 = n.__r, q4 = C4 ? 25 : 0;
       do {
-        d5.__g &= -9, H3 && H3(r4), s4 = d5.render(d5.props, d5.state = d5.__s, d5.context);
-      } while (8 & d5.__g && ++q3 < 25);
-      C3 && (y.push.apply(d5.__h, d5.__k), d5.__k = []), d5.state = d5.__s, d5.getChildContext && (i4 = _({}, i4, d5.getChildContext())), C3 && u4.__c && d5.getSnapshotBeforeUpdate && (m5 = d5.getSnapshotBeforeUpdate(k4, b5)), A5 = s4 && s4.type === $ && null == s4.key ? s4.props.children : s4, M3.__P && (s4 = l4, f5 = (t5 = M3.__P).namespaceURI, c4 = o5 = null, u4.props && u4.props.__P != t5 && (u4.__k.some(function(n3) {
+        d6.__g &= -9, H5 && H5(r4), s4 = d6.render(d6.props, d6.state = d6.__s, d6.context);
+      } while (8 & d6.__g && ++q4 < 25);
+      C4 && (y.push.apply(d6.__h, d6.__k), d6.__k = []), d6.state = d6.__s, d6.getChildContext && (i5 = _({}, i5, d6.getChildContext())), C4 && u4.__c && d6.getSnapshotBeforeUpdate && (m5 = d6.getSnapshotBeforeUpdate(k4, b6)), A7 = s4 && s4.type === $ && null == s4.key ? s4.props.children : s4, M5.__P && (s4 = l4, f5 = (t5 = M5.__P).namespaceURI, c4 = o5 = null, u4.props && u4.props.__P != t5 && (u4.__k.some(function(n3) {
         n3 && J(n3, n3);
-      }), u4.__k = null), l4 = u4.__k ? S(u4, 0) : null), l4 = I(t5, w(A5) ? A5 : [A5], r4, u4, i4, f5, o5, e4, l4, c4, a5), M3.__P && (r4.__e = null, l4 = s4), r4.__u &= -161, p5 && p5.some(g), d5.__h.length && e4.push(d5), 1 & d5.__g && (d5.__g &= -4);
+      }), u4.__k = null), l4 = u4.__k ? S(u4, 0) : null), l4 = I(t5, w(A7) ? A7 : [A7], r4, u4, i5, f5, o5, e4, l4, c4, a5), M5.__P && (r4.__e = null, l4 = s4), r4.__u &= -161, p5 && p5.some(g), d6.__h.length && e4.push(d6), 1 & d6.__g && (d6.__g &= -4);
     } catch (t6) {
-      if (e4.length = v4, r4.__v = null, c4 || o5) if (t6 && t6.then) {
+      if (e4.length = v5, r4.__v = null, c4 || o5) if (t6 && t6.then) {
         if (r4.__u |= 128 | c4, o5) {
-          for (~(T4 = o5.indexOf(l4 || void 0)) || (T4 = o5.length); (N2 = o5[T4 - 1]) && 8 == N2.nodeType; ) T4--;
-          for (; T4 < o5.length; T4++) if (N2 = o5[T4]) if (o5[T4] = null, O3) {
-            if (N2 == P4) break;
+          for (~(T6 = o5.indexOf(l4 || void 0)) || (T6 = o5.length); (N3 = o5[T6 - 1]) && 8 == N3.nodeType; ) T6--;
+          for (; T6 < o5.length; T6++) if (N3 = o5[T6]) if (o5[T6] = null, O4) {
+            if (N3 == P5) break;
           } else {
-            if (8 != N2.nodeType) break;
-            N2.data.startsWith("$s") && (P4 = B(O3 = N2));
+            if (8 != N3.nodeType) break;
+            N3.data.startsWith("$s") && (P5 = B(O4 = N3));
           }
         }
-        if (!O3) {
+        if (!O4) {
           for (; l4 && 8 == l4.nodeType && l4.nextSibling; ) l4 = l4.nextSibling;
-          O3 = l4;
+          O4 = l4;
         }
-        (s4 = B(O3 = r4.__c.__z || (r4.__c.__z = O3))) ? (r4.__e = O3, l4 = s4) : r4.__e = l4, l4 = l4 && l4.nextSibling;
+        (s4 = B(O4 = r4.__c.__z || (r4.__c.__z = O4))) ? (r4.__e = O4, l4 = s4) : r4.__e = l4, l4 = l4 && l4.nextSibling;
       } else o5 && o5.some(g);
       else r4.__e = u4.__e;
       r4.__k || (r4.__k = u4.__k || []), t6 && t6.then || D(r4), n.__e(t6, r4, u4);
     }
-  } else l4 = r4.__e = F(u4.__e, r4, u4, i4, f5, o5, e4, c4, a5, t5);
+  } else l4 = r4.__e = F(u4.__e, r4, u4, i5, f5, o5, e4, c4, a5, t5);
   return (s4 = n.diffed) && s4(r4), l4;
 }
 function B(n3, t5) {
@@ -198,7 +198,7 @@ function D(n3) {
   n3 && (n3.__c && (n3.__c.__g |= 4), n3.__k && n3.__k.some(D));
 }
 function E(t5, r4, u4) {
-  for (var i4 = 0; i4 < u4.length; ) G(u4[i4++], u4[i4++], u4[i4++]);
+  for (var i5 = 0; i5 < u4.length; ) G(u4[i5++], u4[i5++], u4[i5++]);
   n.__c && n.__c(r4, t5), t5.some(function(r5) {
     try {
       t5 = r5.__h, r5.__h = [], t5.some(function(n3) {
@@ -209,58 +209,58 @@ function E(t5, r4, u4) {
     }
   });
 }
-function F(t5, r4, u4, i4, f5, o5, e4, l4, c4, a5) {
-  var s4, h5, y5, _4, k4, b5, m5, M3, $3 = u4.props || p, x5 = r4.props, C3 = r4.type;
-  if ("svg" == C3 ? f5 = "http://www.w3.org/2000/svg" : "math" == C3 ? f5 = "http://www.w3.org/1998/Math/MathML" : f5 || (f5 = "http://www.w3.org/1999/xhtml"), o5) {
-    for (s4 = 0; s4 < o5.length; s4++) if ((k4 = o5[s4]) && (C3 ? k4.localName == C3 : 3 == k4.nodeType)) {
+function F(t5, r4, u4, i5, f5, o5, e4, l4, c4, a5) {
+  var s4, h6, y6, _5, k4, b6, m5, M5, $3 = u4.props || p, x7 = r4.props, C4 = r4.type;
+  if ("svg" == C4 ? f5 = "http://www.w3.org/2000/svg" : "math" == C4 ? f5 = "http://www.w3.org/1998/Math/MathML" : f5 || (f5 = "http://www.w3.org/1999/xhtml"), o5) {
+    for (s4 = 0; s4 < o5.length; s4++) if ((k4 = o5[s4]) && (C4 ? k4.localName == C4 : 3 == k4.nodeType)) {
       t5 = k4, o5[s4] = null;
       break;
     }
   }
   if (!t5) {
-    if (M3 = a5.ownerDocument || document, !C3) return M3.createTextNode(x5);
-    t5 = M3.createElementNS(f5, C3, x5.is ? x5 : a5), l4 && (n.__m && n.__m(r4, o5), l4 = false), o5 = null;
+    if (M5 = a5.ownerDocument || document, !C4) return M5.createTextNode(x7);
+    t5 = M5.createElementNS(f5, C4, x7.is ? x7 : a5), l4 && (n.__m && n.__m(r4, o5), l4 = false), o5 = null;
   }
-  if (C3) {
-    if (a5 = "template" == C3 && t5.content || t5, o5 = "textarea" == C3 && null != x5.defaultValue ? null : o5 && d.call(a5.childNodes), !l4 && o5) for ($3 = {}, s4 = 0; s4 < t5.attributes.length; s4++) $3[(k4 = t5.attributes[s4]).name] = k4.value;
-    for (s4 in $3) k4 = $3[s4], "dangerouslySetInnerHTML" == s4 ? y5 = k4 : "children" == s4 || s4 in x5 || "value" == s4 && "defaultValue" in x5 || "checked" == s4 && "defaultChecked" in x5 || N(t5, s4, null, k4, f5);
-    for (s4 in x5) k4 = x5[s4], "children" == s4 ? _4 = k4 : "dangerouslySetInnerHTML" == s4 ? h5 = k4 : "value" == s4 ? b5 = k4 : "checked" == s4 ? m5 = k4 : l4 && "function" != typeof k4 || $3[s4] === k4 || N(t5, s4, k4, $3[s4], f5);
-    h5 ? (l4 || y5 && (h5.__html == y5.__html || h5.__html == t5.innerHTML) || (t5.innerHTML = h5.__html), r4.__k = []) : (y5 && (t5.textContent = ""), ("foreignObject" == C3 || "http://www.w3.org/1998/Math/MathML" == f5 && v.test(C3)) && (f5 = "http://www.w3.org/1999/xhtml"), I(a5, w(_4) ? _4 : [_4], r4, u4, i4, f5, o5, e4, o5 ? o5[0] : u4.__k && S(u4, 0), l4, c4), o5 && o5.some(g)), l4 && "textarea" != C3 || (s4 = "value", "progress" == C3 && null == b5 ? t5.removeAttribute(s4) : null == b5 || b5 === t5[s4] && ("progress" != C3 || b5) || N(t5, s4, b5, $3[s4], f5), s4 = "checked", null != m5 && m5 != t5[s4] && N(t5, s4, m5, $3[s4], f5));
-  } else $3 === x5 || l4 && t5.data == x5 || (t5.data = x5);
+  if (C4) {
+    if (a5 = "template" == C4 && t5.content || t5, o5 = "textarea" == C4 && null != x7.defaultValue ? null : o5 && d.call(a5.childNodes), !l4 && o5) for ($3 = {}, s4 = 0; s4 < t5.attributes.length; s4++) $3[(k4 = t5.attributes[s4]).name] = k4.value;
+    for (s4 in $3) k4 = $3[s4], "dangerouslySetInnerHTML" == s4 ? y6 = k4 : "children" == s4 || s4 in x7 || "value" == s4 && "defaultValue" in x7 || "checked" == s4 && "defaultChecked" in x7 || N(t5, s4, null, k4, f5);
+    for (s4 in x7) k4 = x7[s4], "children" == s4 ? _5 = k4 : "dangerouslySetInnerHTML" == s4 ? h6 = k4 : "value" == s4 ? b6 = k4 : "checked" == s4 ? m5 = k4 : l4 && "function" != typeof k4 || $3[s4] === k4 || N(t5, s4, k4, $3[s4], f5);
+    h6 ? (l4 || y6 && (h6.__html == y6.__html || h6.__html == t5.innerHTML) || (t5.innerHTML = h6.__html), r4.__k = []) : (y6 && (t5.textContent = ""), ("foreignObject" == C4 || "http://www.w3.org/1998/Math/MathML" == f5 && v.test(C4)) && (f5 = "http://www.w3.org/1999/xhtml"), I(a5, w(_5) ? _5 : [_5], r4, u4, i5, f5, o5, e4, o5 ? o5[0] : u4.__k && S(u4, 0), l4, c4), o5 && o5.some(g)), l4 && "textarea" != C4 || (s4 = "value", "progress" == C4 && null == b6 ? t5.removeAttribute(s4) : null == b6 || b6 === t5[s4] && ("progress" != C4 || b6) || N(t5, s4, b6, $3[s4], f5), s4 = "checked", null != m5 && m5 != t5[s4] && N(t5, s4, m5, $3[s4], f5));
+  } else $3 === x7 || l4 && t5.data == x7 || (t5.data = x7);
   return t5;
 }
-function G(t5, r4, u4, i4) {
+function G(t5, r4, u4, i5) {
   try {
-    "function" == typeof t5 ? r4 ? r4.__x = t5(r4) || 1 : i4 && (i4 = i4.__c || i4.__e) && (r4 = i4.__x) && (i4.__x = null, "function" == typeof r4 ? r4() : t5(null)) : t5.current = r4;
+    "function" == typeof t5 ? r4 ? r4.__x = t5(r4) || 1 : i5 && (i5 = i5.__c || i5.__e) && (r4 = i5.__x) && (i5.__x = null, "function" == typeof r4 ? r4() : t5(null)) : t5.current = r4;
   } catch (t6) {
     n.__e(t6, u4);
   }
 }
 function J(t5, r4, u4) {
-  var i4, f5, o5, e4;
-  if (n.unmount && n.unmount(t5), !(i4 = t5.ref) || i4.current && i4.current != t5.__e || G(i4, null, r4, t5), i4 = t5.__c) {
-    if (i4.componentWillUnmount) try {
-      i4.componentWillUnmount();
+  var i5, f5, o5, e4;
+  if (n.unmount && n.unmount(t5), !(i5 = t5.ref) || i5.current && i5.current != t5.__e || G(i5, null, r4, t5), i5 = t5.__c) {
+    if (i5.componentWillUnmount) try {
+      i5.componentWillUnmount();
     } catch (t6) {
       n.__e(t6, r4);
     }
-    i4.__P = i4.__n = null;
+    i5.__P = i5.__n = null;
   }
-  if (i4 = t5.__k) for (e4 = 0; e4 < i4.length; e4++) i4[e4] && J(i4[e4], r4, "function" != typeof t5.type || u4 && !t5.props.__P);
-  !u4 && (i4 = t5.__c) && (i4 = i4.__z) && (f5 = B(i4, o5 = [])) && (i4 == t5.__e && o5.some(g), g(f5), g(i4)), u4 || g(t5.__e), t5.__e = t5.__c = t5.__ = null;
+  if (i5 = t5.__k) for (e4 = 0; e4 < i5.length; e4++) i5[e4] && J(i5[e4], r4, "function" != typeof t5.type || u4 && !t5.props.__P);
+  !u4 && (i5 = t5.__c) && (i5 = i5.__z) && (f5 = B(i5, o5 = [])) && (i5 == t5.__e && o5.some(g), g(f5), g(i5)), u4 || g(t5.__e), t5.__e = t5.__c = t5.__ = null;
 }
 function K(n3, t5, r4) {
   return this.constructor(n3, r4);
 }
 function Q(t5, r4) {
-  var u4, i4, f5, o5;
-  n.__ && n.__(t5, r4), 9 == r4.nodeType && (r4 = r4.documentElement), i4 = (u4 = t5 && 32 & t5.__u) ? null : r4.__k, r4.__k = m($, { children: [t5] }), f5 = [], o5 = [], z(r4, r4.__k, i4 || p, p, r4.namespaceURI, i4 ? null : r4.firstChild ? d.call(r4.childNodes) : null, f5, i4 ? i4.__e : r4.firstChild, u4, o5), E(f5, r4.__k, o5), r4.__k.props.children = null;
+  var u4, i5, f5, o5;
+  n.__ && n.__(t5, r4), 9 == r4.nodeType && (r4 = r4.documentElement), i5 = (u4 = t5 && 32 & t5.__u) ? null : r4.__k, r4.__k = m($, { children: [t5] }), f5 = [], o5 = [], z(r4, r4.__k, i5 || p, p, r4.namespaceURI, i5 ? null : r4.firstChild ? d.call(r4.childNodes) : null, f5, i5 ? i5.__e : r4.firstChild, u4, o5), E(f5, r4.__k, o5), r4.__k.props.children = null;
 }
 n = { __e: function(n3, t5, r4, u4) {
-  for (var i4, o5, e4; t5 = t5.__; ) if ((i4 = t5.__c) && !(1 & i4.__g)) {
-    i4.__g |= 4;
+  for (var i5, o5, e4; t5 = t5.__; ) if ((i5 = t5.__c) && !(1 & i5.__g)) {
+    i5.__g |= 4;
     try {
-      if ((e4 = (o5 = i4.constructor) && o5.getDerivedStateFromError) && i4.setState(o5.getDerivedStateFromError(n3)), i4.componentDidCatch && (i4.componentDidCatch(n3, u4 || {}), e4 = 1), e4 && 8 & i4.__g) return void (i4.__g |= 2);
+      if ((e4 = (o5 = i5.constructor) && o5.getDerivedStateFromError) && i5.setState(o5.getDerivedStateFromError(n3)), i5.componentDidCatch && (i5.componentDidCatch(n3, u4 || {}), e4 = 1), e4 && 8 & i5.__g) return void (i5.__g |= 2);
     } catch (t6) {
       n3 = t6;
     }
@@ -270,9 +270,9 @@ n = { __e: function(n3, t5, r4, u4) {
   return null != n3 && n3.constructor === h;
 }, x.prototype.setState = function(n3, t5) {
   var r4 = this.__s;
-  r4 && r4 != this.state || (r4 = this.__s = _({}, this.state)), "function" == typeof n3 && (n3 = n3(_({}, r4), this.props)), n3 && (_(r4, n3), this.__v && (t5 && this.__k.push(t5), L(this)));
+  r4 && r4 != this.state || (r4 = this.__s = _({}, this.state)), "function" == typeof n3 && (n3 = n3(_({}, r4), this.props)), n3 && (_(r4, n3), this.__v && (t5 && this.__k.push(t5), L2(this)));
 }, x.prototype.forceUpdate = function(n3) {
-  this.__v && (this.__g |= 4, n3 && this.__h.push(n3), L(this));
+  this.__v && (this.__g |= 4, n3 && this.__h.push(n3), L2(this));
 }, x.prototype.render = $, u = [], f = 0, o = function(n3, t5) {
   return n3.__v.__b - t5.__v.__b;
 }, e = /* @__PURE__ */ Symbol(), l = /(PointerCapture)$|Capture$/i, c = 0, a = {}, s = 0;
@@ -301,9 +301,9 @@ function y2(n3, t5) {
 function d2(n3) {
   return f2 = 1, _2(G2, n3);
 }
-function _2(n3, u4, i4) {
+function _2(n3, u4, i5) {
   var f5 = y2(t2++, 2);
-  if (f5.t = n3, !f5.__c && (f5.__ = [i4 ? i4(u4) : G2(void 0, u4), function(n4) {
+  if (f5.t = n3, !f5.__c && (f5.__ = [i5 ? i5(u4) : G2(void 0, u4), function(n4) {
     var t5 = (f5.__N || f5.__)[0], r4 = f5.t(t5, n4);
     o2(t5, r4) || (f5.__N = [r4, f5.__[1]], f5.__c.setState({}));
   }], f5.__c = r2, !r2.__f)) {
@@ -312,21 +312,21 @@ function _2(n3, u4, i4) {
     r2.shouldComponentUpdate = function(n4, t5, r4) {
       var u5 = this.__H;
       if (!u5) return true;
-      var i5 = false, f6 = this.props != n4;
+      var i6 = false, f6 = this.props != n4;
       if (u5.__.some(function(n5) {
-        n5.__N && (i5 = true, o2(n5.__[0], n5.__N[0]) || (f6 = true));
+        n5.__N && (i6 = true, o2(n5.__[0], n5.__N[0]) || (f6 = true));
       }), c4) {
         var e4 = c4.call(this, n4, t5, r4);
-        return i5 ? e4 || f6 : e4;
+        return i6 ? e4 || f6 : e4;
       }
-      return !i5 || f6;
+      return !i6 || f6;
     };
   }
   return f5.__;
 }
 function A2(n3, u4) {
-  var i4 = y2(t2++, 3);
-  !a2.__s && E2(i4.__H, u4) && (i4.__P = true, i4.__ = n3, i4.u = u4, r2.__H.__h.push(i4));
+  var i5 = y2(t2++, 3);
+  !a2.__s && E2(i5.__H, u4) && (i5.__P = true, i5.__ = n3, i5.u = u4, r2.__H.__h.push(i5));
 }
 function T2(n3) {
   return f2 = 5, w2(function() {
@@ -341,8 +341,8 @@ function P2() {
   var n3 = y2(t2++, 11);
   if (!n3.__) {
     for (var u4 = r2.__v; !u4.__m && u4.__; ) u4 = u4.__;
-    var i4 = u4.__m || (u4.__m = [0, 0]);
-    n3.__ = "P" + i4[0] + "-" + i4[1]++;
+    var i5 = u4.__m || (u4.__m = [0, 0]);
+    n3.__ = "P" + i5[0] + "-" + i5[1]++;
   }
   return n3.__;
 }
@@ -370,8 +370,8 @@ a2.__b = function(n3) {
   n3 && t5.__k && t5.__k.__m && (n3.__m = t5.__k.__m), p2 && p2(n3, t5);
 }, a2.__r = function(n3) {
   l2 && l2(n3), t2 = 0;
-  var i4 = (r2 = n3.__c).__H;
-  i4 && (u2 == r2 ? r2.__h = [] : (i4.__h.some(C2), i4.__h.some(D2), t2 = 0), i4.__h = [], i4.__.some(function(n4) {
+  var i5 = (r2 = n3.__c).__H;
+  i5 && (u2 == r2 ? r2.__h = [] : (i5.__h.some(C2), i5.__h.some(D2), t2 = 0), i5.__h = [], i5.__.some(function(n4) {
     n4.__N && (n4.__ = n4.__N), n4.u = n4.__N = void 0;
   })), u2 = r2;
 }, a2.diffed = function(n3) {
@@ -439,12 +439,12 @@ function G2(n3, t5) {
 // node_modules/preact/jsx-runtime/dist/jsxRuntime.mjs
 var f3 = /* @__PURE__ */ Symbol.for("pv");
 var o3 = 0;
-function a3(t5, e4, n3, u4, a5, i4) {
+function a3(t5, e4, n3, u4, a5, i5) {
   e4 || (e4 = {});
   var c4, l4, p5 = e4;
   if ("ref" in p5 && "function" != typeof t5) for (l4 in p5 = {}, e4) "ref" == l4 ? c4 = e4[l4] : p5[l4] = e4[l4];
   var s4 = { type: t5, props: p5, key: n3, ref: c4, __k: null, __: null, __b: 0, __e: null, __c: null, constructor: f3, __v: --o3, __i: -1, __u: 0 };
-  return (a5 || i4) && (s4.__source = a5, s4.__self = i4), n.vnode && n.vnode(s4), s4;
+  return (a5 || i5) && (s4.__source = a5, s4.__self = i5), n.vnode && n.vnode(s4), s4;
 }
 
 // src/icons.tsx
@@ -485,16 +485,16 @@ function Icon({ name, size = 16 }) {
 var i3 = /* @__PURE__ */ Symbol.for("preact-signals");
 function t3() {
   if (!(v3 > 1)) {
-    var i4, t5 = false;
+    var i5, t5 = false;
     !(function() {
-      var i5 = c3;
+      var i6 = c3;
       c3 = void 0;
-      while (void 0 !== i5) {
-        var t6 = i5.S;
-        if (t6.v === i5.v) {
-          for (var r5 = t6.t; void 0 !== r5; r5 = r5.x) if (r5.i === i5.i) r5.i = t6.i;
+      while (void 0 !== i6) {
+        var t6 = i6.S;
+        if (t6.v === i6.v) {
+          for (var r5 = t6.t; void 0 !== r5; r5 = r5.x) if (r5.i === i6.i) r5.i = t6.i;
         }
-        i5 = i5.o;
+        i6 = i6.o;
       }
     })();
     while (void 0 !== h3) {
@@ -509,7 +509,7 @@ function t3() {
           r4.c();
         } catch (r5) {
           if (!t5) {
-            i4 = r5;
+            i5 = r5;
             t5 = true;
           }
         }
@@ -518,27 +518,27 @@ function t3() {
     }
     s3 = 0;
     v3--;
-    if (t5) throw i4;
+    if (t5) throw i5;
   } else v3--;
 }
-function r3(i4) {
-  if (v3 > 0) return i4();
+function r3(i5) {
+  if (v3 > 0) return i5();
   u3 = ++e3;
   v3++;
   try {
-    return i4();
+    return i5();
   } finally {
     t3();
   }
 }
 var n2;
 var o4 = void 0;
-function f4(i4) {
+function f4(i5) {
   var t5 = o4, r4 = n2;
   o4 = void 0;
   n2 = void 0;
   try {
-    return i4();
+    return i5();
   } finally {
     o4 = t5;
     n2 = r4;
@@ -551,15 +551,15 @@ var e3 = 0;
 var u3 = 0;
 var c3 = void 0;
 var a4 = 0;
-function d3(i4) {
+function d3(i5) {
   if (void 0 !== o4) {
-    var t5 = i4.n;
+    var t5 = i5.n;
     if (void 0 === t5 || t5.t !== o4) {
-      t5 = { i: 0, S: i4, p: o4.s, n: void 0, t: o4, e: void 0, x: void 0, r: t5 };
+      t5 = { i: 0, S: i5, p: o4.s, n: void 0, t: o4, e: void 0, x: void 0, r: t5 };
       if (void 0 !== o4.s) o4.s.n = t5;
       o4.s = t5;
-      i4.n = t5;
-      if (32 & o4.f) i4.S(t5);
+      i5.n = t5;
+      if (32 & o4.f) i5.S(t5);
       return t5;
     } else if (-1 === t5.i) {
       t5.i = 0;
@@ -575,8 +575,8 @@ function d3(i4) {
     }
   }
 }
-function l3(i4, t5) {
-  this.v = i4;
+function l3(i5, t5) {
+  this.v = i5;
   this.i = 0;
   this.n = void 0;
   this.t = void 0;
@@ -589,45 +589,45 @@ l3.prototype.brand = i3;
 l3.prototype.h = function() {
   return true;
 };
-l3.prototype.S = function(i4) {
+l3.prototype.S = function(i5) {
   var t5 = this, r4 = this.t;
-  if (r4 !== i4 && void 0 === i4.e) {
-    i4.x = r4;
-    this.t = i4;
-    if (void 0 !== r4) r4.e = i4;
+  if (r4 !== i5 && void 0 === i5.e) {
+    i5.x = r4;
+    this.t = i5;
+    if (void 0 !== r4) r4.e = i5;
     else f4(function() {
-      var i5;
-      null == (i5 = t5.W) || i5.call(t5);
+      var i6;
+      null == (i6 = t5.W) || i6.call(t5);
     });
   }
 };
-l3.prototype.U = function(i4) {
+l3.prototype.U = function(i5) {
   var t5 = this;
   if (void 0 !== this.t) {
-    var r4 = i4.e, n3 = i4.x;
+    var r4 = i5.e, n3 = i5.x;
     if (void 0 !== r4) {
       r4.x = n3;
-      i4.e = void 0;
+      i5.e = void 0;
     }
     if (void 0 !== n3) {
       n3.e = r4;
-      i4.x = void 0;
+      i5.x = void 0;
     }
-    if (i4 === this.t) {
+    if (i5 === this.t) {
       this.t = n3;
       if (void 0 === n3) f4(function() {
-        var i5;
-        null == (i5 = t5.Z) || i5.call(t5);
+        var i6;
+        null == (i6 = t5.Z) || i6.call(t5);
       });
     }
   }
 };
-l3.prototype.subscribe = function(i4) {
+l3.prototype.subscribe = function(i5) {
   var t5 = this;
   return x2(function() {
     var r4 = t5.value;
     f4(function() {
-      return i4(r4);
+      return i5(r4);
     });
   }, { name: "sub" });
 };
@@ -641,27 +641,27 @@ l3.prototype.toJSON = function() {
   return this.value;
 };
 l3.prototype.peek = function() {
-  var i4 = this;
+  var i5 = this;
   return f4(function() {
-    return i4.value;
+    return i5.value;
   });
 };
 Object.defineProperty(l3.prototype, "value", { get: function() {
-  var i4 = d3(this);
-  if (void 0 !== i4) i4.i = this.i;
+  var i5 = d3(this);
+  if (void 0 !== i5) i5.i = this.i;
   return this.v;
-}, set: function(i4) {
-  if (i4 !== this.v) {
+}, set: function(i5) {
+  if (i5 !== this.v) {
     if (s3 > 100) throw new Error("Cycle detected");
-    !(function(i5) {
+    !(function(i6) {
       if (0 !== v3 && 0 === s3) {
-        if (i5.l !== u3) {
-          i5.l = u3;
-          c3 = { S: i5, v: i5.v, i: i5.i, o: c3 };
+        if (i6.l !== u3) {
+          i6.l = u3;
+          c3 = { S: i6, v: i6.v, i: i6.i, o: c3 };
         }
       }
     })(this);
-    this.v = i4;
+    this.v = i5;
     this.i++;
     a4++;
     v3++;
@@ -672,27 +672,27 @@ Object.defineProperty(l3.prototype, "value", { get: function() {
     }
   }
 } });
-function y3(i4, t5) {
-  return new l3(i4, t5);
+function y3(i5, t5) {
+  return new l3(i5, t5);
 }
-function w3(i4) {
-  for (var t5 = i4.s; void 0 !== t5; t5 = t5.n) if (t5.S.i !== t5.i || !t5.S.h() || t5.S.i !== t5.i) return true;
+function w3(i5) {
+  for (var t5 = i5.s; void 0 !== t5; t5 = t5.n) if (t5.S.i !== t5.i || !t5.S.h() || t5.S.i !== t5.i) return true;
   return false;
 }
-function b(i4) {
-  for (var t5 = i4.s; void 0 !== t5; t5 = t5.n) {
+function b(i5) {
+  for (var t5 = i5.s; void 0 !== t5; t5 = t5.n) {
     var r4 = t5.S.n;
     if (void 0 !== r4) t5.r = r4;
     t5.S.n = t5;
     t5.i = -1;
     if (void 0 === t5.n) {
-      i4.s = t5;
+      i5.s = t5;
       break;
     }
   }
 }
-function _3(i4) {
-  var t5 = i4.s, r4 = void 0;
+function _3(i5) {
+  var t5 = i5.s, r4 = void 0;
   while (void 0 !== t5) {
     var n3 = t5.p;
     if (-1 === t5.i) {
@@ -704,11 +704,11 @@ function _3(i4) {
     if (void 0 !== t5.r) t5.r = void 0;
     t5 = n3;
   }
-  i4.s = r4;
+  i5.s = r4;
 }
-function j2(i4, t5) {
+function j2(i5, t5) {
   l3.call(this, void 0, t5);
-  this.x = i4;
+  this.x = i5;
   this.s = void 0;
   this.g = a4 - 1;
   this.f = 4;
@@ -726,7 +726,7 @@ j2.prototype.h = function() {
     this.f &= -2;
     return true;
   }
-  var i4 = o4;
+  var i5 = o4;
   try {
     b(this);
     o4 = this;
@@ -736,26 +736,26 @@ j2.prototype.h = function() {
       this.f &= -17;
       this.i++;
     }
-  } catch (i5) {
-    this.v = i5;
+  } catch (i6) {
+    this.v = i6;
     this.f |= 16;
     this.i++;
   }
-  o4 = i4;
+  o4 = i5;
   _3(this);
   this.f &= -2;
   return true;
 };
-j2.prototype.S = function(i4) {
+j2.prototype.S = function(i5) {
   if (void 0 === this.t) {
     this.f |= 36;
     for (var t5 = this.s; void 0 !== t5; t5 = t5.n) t5.S.S(t5);
   }
-  l3.prototype.S.call(this, i4);
+  l3.prototype.S.call(this, i5);
 };
-j2.prototype.U = function(i4) {
+j2.prototype.U = function(i5) {
   if (void 0 !== this.t) {
-    l3.prototype.U.call(this, i4);
+    l3.prototype.U.call(this, i5);
     if (void 0 === this.t) {
       this.f &= -33;
       for (var t5 = this.s; void 0 !== t5; t5 = t5.n) t5.S.U(t5);
@@ -765,23 +765,23 @@ j2.prototype.U = function(i4) {
 j2.prototype.N = function() {
   if (!(2 & this.f)) {
     this.f |= 6;
-    for (var i4 = this.t; void 0 !== i4; i4 = i4.x) i4.t.N();
+    for (var i5 = this.t; void 0 !== i5; i5 = i5.x) i5.t.N();
   }
 };
 Object.defineProperty(j2.prototype, "value", { get: function() {
   if (1 & this.f) throw new Error("Cycle detected");
-  var i4 = d3(this);
+  var i5 = d3(this);
   this.h();
-  if (void 0 !== i4) i4.i = this.i;
+  if (void 0 !== i5) i5.i = this.i;
   if (16 & this.f) throw this.v;
   return this.v;
 } });
-function O2(i4, t5) {
-  return new j2(i4, t5);
+function O2(i5, t5) {
+  return new j2(i5, t5);
 }
-function p3(i4) {
-  var r4 = i4.j;
-  i4.j = void 0;
+function p3(i5) {
+  var r4 = i5.j;
+  i5.j = void 0;
   if ("function" == typeof r4) {
     v3++;
     var n3 = o4;
@@ -789,9 +789,9 @@ function p3(i4) {
     try {
       r4();
     } catch (t5) {
-      i4.f &= -2;
-      i4.f |= 8;
-      g3(i4);
+      i5.f &= -2;
+      i5.f |= 8;
+      g3(i5);
       throw t5;
     } finally {
       o4 = n3;
@@ -799,16 +799,16 @@ function p3(i4) {
     }
   }
 }
-function g3(i4) {
-  for (var t5 = i4.s; void 0 !== t5; t5 = t5.n) t5.S.U(t5);
-  i4.x = void 0;
-  i4.s = void 0;
-  p3(i4);
+function g3(i5) {
+  for (var t5 = i5.s; void 0 !== t5; t5 = t5.n) t5.S.U(t5);
+  i5.x = void 0;
+  i5.s = void 0;
+  p3(i5);
 }
-function S2(i4) {
+function S2(i5) {
   if (o4 !== this) throw new Error("Out-of-order effect");
   _3(this);
-  o4 = i4;
+  o4 = i5;
   this.f &= -2;
   try {
     if (8 & this.f) g3(this);
@@ -816,8 +816,8 @@ function S2(i4) {
     t3();
   }
 }
-function m3(i4, t5) {
-  this.x = i4;
+function m3(i5, t5) {
+  this.x = i5;
   this.j = void 0;
   this.s = void 0;
   this.u = void 0;
@@ -826,14 +826,14 @@ function m3(i4, t5) {
   if (n2) n2.push(this);
 }
 m3.prototype.c = function() {
-  var i4 = this.S();
+  var i5 = this.S();
   try {
     if (8 & this.f) return;
     if (void 0 === this.x) return;
     var t5 = this.x();
     if ("function" == typeof t5) this.j = t5;
   } finally {
-    i4();
+    i5();
   }
 };
 m3.prototype.S = function() {
@@ -843,9 +843,9 @@ m3.prototype.S = function() {
   p3(this);
   b(this);
   v3++;
-  var i4 = o4;
+  var i5 = o4;
   o4 = this;
-  return S2.bind(this, i4);
+  return S2.bind(this, i5);
 };
 m3.prototype.N = function() {
   if (!(2 & this.f)) {
@@ -861,13 +861,13 @@ m3.prototype.d = function() {
 m3.prototype.dispose = function() {
   this.d();
 };
-function x2(i4, t5) {
-  var r4 = new m3(i4, t5);
+function x2(i5, t5) {
+  var r4 = new m3(i5, t5);
   try {
     r4.c();
-  } catch (i5) {
+  } catch (i6) {
     r4.d();
-    throw i5;
+    throw i6;
   }
   var n3 = r4.d.bind(r4);
   n3[Symbol.dispose] = n3;
@@ -883,38 +883,38 @@ var g4 = [];
 x2(function() {
   h4 = this.N;
 })();
-function b2(i4, n3) {
-  n[i4] = n3.bind(null, n[i4] || function() {
+function b2(i5, n3) {
+  n[i5] = n3.bind(null, n[i5] || function() {
   });
 }
-function y4(i4) {
+function y4(i5) {
   if (p4) {
     var n3 = p4;
     p4 = void 0;
     n3();
   }
-  p4 = i4 && i4.S();
+  p4 = i5 && i5.S();
 }
-function w4(i4) {
-  var n3 = this, r4 = i4.data, t5 = useSignal(r4);
+function w4(i5) {
+  var n3 = this, r4 = i5.data, t5 = useSignal(r4);
   t5.name = "ReactiveDom";
   t5.value = r4;
   var e4 = w2(function() {
-    var i5 = n3, r5 = n3.__v;
+    var i6 = n3, r5 = n3.__v;
     while (r5 = r5.__) if (r5.__c) {
       r5.__c.__$f |= 4;
       break;
     }
     var o5 = O2(function() {
-      var i6 = t5.value.value;
-      return 0 === i6 ? 0 : true === i6 ? "" : i6 || "";
+      var i7 = t5.value.value;
+      return 0 === i7 ? 0 : true === i7 ? "" : i7 || "";
     }), e5 = O2(function() {
       return !Array.isArray(o5.value) && !r(o5.value);
     }), u5 = x2(function() {
       this.N = M;
       if (e5.value) {
         var n4 = o5.value;
-        if (i5.__v && i5.__v.__e && 3 === i5.__v.__e.nodeType) i5.__v.__e.data = n4;
+        if (i6.__v && i6.__v.__e && 3 === i6.__v.__e.nodeType) i6.__v.__e.data = n4;
       }
     }), c5 = n3.__$u.d;
     n3.__$u.d = function() {
@@ -927,12 +927,12 @@ function w4(i4) {
 }
 w4.displayName = "ReactiveTextNode";
 Object.defineProperties(l3.prototype, { constructor: { configurable: true, value: k($, null).constructor }, type: { configurable: true, value: w4 }, props: { configurable: true, get: function() {
-  var i4 = this;
+  var i5 = this;
   return { data: { get value() {
-    return i4.value;
+    return i5.value;
   } } };
 } }, __b: { configurable: true, value: 1 } });
-b2("__b", function(i4, n3) {
+b2("__b", function(i5, n3) {
   y4();
   d4 = void 0;
   if ("string" == typeof n3.type) {
@@ -946,28 +946,28 @@ b2("__b", function(i4, n3) {
       }
     }
   }
-  i4(n3);
+  i5(n3);
 });
-b2("__r", function(i4, r4) {
-  i4(r4);
+b2("__r", function(i5, r4) {
+  i5(r4);
   if (r4.type !== $) {
     y4();
     var t5, f5 = r4.__c;
     if (f5) {
       f5.__$f &= -2;
-      if (void 0 === (t5 = f5.__$u)) f5.__$u = t5 = (function(i5, n3) {
+      if (void 0 === (t5 = f5.__$u)) f5.__$u = t5 = (function(i6, n3) {
         var r5;
         x2(function() {
           r5 = this;
         }, { name: n3 });
-        r5.c = i5;
+        r5.c = i6;
         return r5;
-      })(/* @__PURE__ */ (function(i5) {
+      })(/* @__PURE__ */ (function(i6) {
         return function() {
           var n3;
           if (m4) null == (n3 = this.y) || n3.call(this);
-          i5.__$f |= 1;
-          i5.setState({});
+          i6.__$f |= 1;
+          i6.setState({});
         };
       })(f5), "function" == typeof r4.type ? r4.type.displayName || r4.type.name : "");
     }
@@ -975,12 +975,12 @@ b2("__r", function(i4, r4) {
     y4(t5);
   }
 });
-b2("__e", function(i4, n3, r4, t5) {
+b2("__e", function(i5, n3, r4, t5) {
   y4();
   d4 = void 0;
-  i4(n3, r4, t5);
+  i5(n3, r4, t5);
 });
-b2("diffed", function(i4, n3) {
+b2("diffed", function(i5, n3) {
   y4();
   d4 = void 0;
   var r4;
@@ -999,33 +999,33 @@ b2("diffed", function(i4, n3) {
         r4.U = o5;
       }
       for (var a5 in t5) {
-        var c4 = o5[a5], v4 = t5[a5];
+        var c4 = o5[a5], v5 = t5[a5];
         if (void 0 === c4) {
-          c4 = k3(r4, a5, v4, f5);
+          c4 = k3(r4, a5, v5, f5);
           o5[a5] = c4;
-        } else c4.o(v4, f5);
+        } else c4.o(v5, f5);
       }
     }
   }
-  i4(n3);
+  i5(n3);
 });
-function k3(i4, n3, r4, t5) {
-  var f5 = n3 in i4 && void 0 === i4.ownerSVGElement, o5 = y3(r4);
-  return { o: function(i5, n4) {
-    o5.value = i5;
+function k3(i5, n3, r4, t5) {
+  var f5 = n3 in i5 && void 0 === i5.ownerSVGElement, o5 = y3(r4);
+  return { o: function(i6, n4) {
+    o5.value = i6;
     t5 = n4;
   }, d: x2(function() {
     this.N = M;
     var r5 = o5.value.value;
     if (t5[n3] !== r5) {
       t5[n3] = r5;
-      if (f5) i4[n3] = r5;
-      else if (null != r5 && (false !== r5 || "-" === n3[4])) i4.setAttribute(n3, r5);
-      else i4.removeAttribute(n3);
+      if (f5) i5[n3] = r5;
+      else if (null != r5 && (false !== r5 || "-" === n3[4])) i5.setAttribute(n3, r5);
+      else i5.removeAttribute(n3);
     }
   }) };
 }
-b2("unmount", function(i4, n3) {
+b2("unmount", function(i5, n3) {
   if ("string" == typeof n3.type) {
     var r4 = n3.__e;
     if (r4) {
@@ -1048,20 +1048,20 @@ b2("unmount", function(i4, n3) {
     var c4 = n3.__c;
     if (c4) {
       c4.__$f |= 8;
-      var v4 = c4.__$u;
-      if (v4) {
+      var v5 = c4.__$u;
+      if (v5) {
         c4.__$u = void 0;
-        v4.d();
+        v5.d();
       }
     }
   }
-  i4(n3);
+  i5(n3);
 });
-b2("__h", function(i4, n3, r4, t5) {
+b2("__h", function(i5, n3, r4, t5) {
   if (t5 < 3) n3.__$f |= 2;
-  i4(n3, r4, t5);
+  i5(n3, r4, t5);
 });
-x.prototype.shouldComponentUpdate = function(i4, n3) {
+x.prototype.shouldComponentUpdate = function(i5, n3) {
   if (this.__R) return true;
   var r4 = this.__$u, t5 = r4 && void 0 !== r4.s;
   for (var f5 in n3) return true;
@@ -1073,24 +1073,24 @@ x.prototype.shouldComponentUpdate = function(i4, n3) {
     if (!(t5 || 4 & this.__$f)) return true;
     if (3 & this.__$f) return true;
   }
-  for (var e4 in i4) if ("__source" !== e4 && i4[e4] !== this.props[e4]) return true;
-  for (var u4 in this.props) if (!(u4 in i4)) return true;
+  for (var e4 in i5) if ("__source" !== e4 && i5[e4] !== this.props[e4]) return true;
+  for (var u4 in this.props) if (!(u4 in i5)) return true;
   return false;
 };
-function useSignal(i4, n3) {
+function useSignal(i5, n3) {
   return w2(function() {
-    return y3(i4, n3);
+    return y3(i5, n3);
   }, []);
 }
-var A3 = function(i4) {
+var A3 = function(i5) {
   queueMicrotask(function() {
-    queueMicrotask(i4);
+    queueMicrotask(i5);
   });
 };
 function F2() {
   r3(function() {
-    var i4;
-    while (i4 = g4.shift()) h4.call(i4);
+    var i5;
+    while (i5 = g4.shift()) h4.call(i5);
   });
 }
 function M() {
@@ -1175,7 +1175,7 @@ var NO_FILTER = {
   observedOnly: false,
   onePerSpecies: false
 };
-var NOTHING = { parts: [], target: null, filter: NO_FILTER, more: [], less: [] };
+var NOTHING = { parts: [], target: null, filter: NO_FILTER, more: [], less: [], generation: null };
 function isFiltered(f5) {
   return Object.keys(filterBody(f5)).length > 0 || f5.onePerSpecies;
 }
@@ -1209,6 +1209,7 @@ function body(asked2) {
     ...asked2.target && { target: asked2.target },
     k: K2,
     filter: filterBody(asked2.filter),
+    ...asked2.generation !== null && { generation: asked2.generation },
     ...asked2.filter.onePerSpecies && { group_by: "species" }
   };
 }
@@ -1281,7 +1282,8 @@ function fromSearch(search2) {
       onePerSpecies: search2.get("species") === "1"
     },
     more: numbersOf(search2.get("more")) ?? [],
-    less: numbersOf(search2.get("less")) ?? []
+    less: numbersOf(search2.get("less")) ?? [],
+    generation: /^\d+$/.test(search2.get("generation") ?? "") ? Number(search2.get("generation")) : null
   };
 }
 
@@ -1319,13 +1321,13 @@ var told = y3("");
 var sorted = O2(() => {
   const every = hits.value;
   if (sort.value === "score") return every;
-  const key = (h5) => (sort.value === "date" ? h5.event_date : h5.scientific_name ?? h5.common_name) ?? null;
-  return [...every].sort((a5, b5) => {
-    const [x5, y5] = [key(a5), key(b5)];
-    if (x5 === y5) return a5.rank - b5.rank;
-    if (x5 === null || y5 === null) return x5 === null ? 1 : -1;
-    const order = sort.value === "date" ? x5 < y5 ? 1 : -1 : x5.localeCompare(y5);
-    return order || a5.rank - b5.rank;
+  const key = (h6) => (sort.value === "date" ? h6.event_date : h6.scientific_name ?? h6.common_name) ?? null;
+  return [...every].sort((a5, b6) => {
+    const [x7, y6] = [key(a5), key(b6)];
+    if (x7 === y6) return a5.rank - b6.rank;
+    if (x7 === null || y6 === null) return x7 === null ? 1 : -1;
+    const order = sort.value === "date" ? x7 < y6 ? 1 : -1 : x7.localeCompare(y6);
+    return order || a5.rank - b6.rank;
   });
 });
 function say(text) {
@@ -1613,7 +1615,8 @@ var de_default = {
   "sure.outside": "Der nächste mit Artnamen",
   "shown.instead": "gezeigt: {what}",
   "chance.over": "über {p}",
-  "chance.under": "unter {p}"
+  "chance.under": "unter {p}",
+  "map.basemap.fails": "Die Karte unter den Treffern ist nicht lesbar:"
 };
 
 // strings/en.json
@@ -1889,7 +1892,8 @@ var en_default = {
   "sure.outside": "The nearest with a species",
   "shown.instead": "shown: its {what}",
   "chance.over": "over {p}",
-  "chance.under": "under {p}"
+  "chance.under": "under {p}",
+  "map.basemap.fails": "The map below the hits cannot be read:"
 };
 
 // strings/es.json
@@ -2165,7 +2169,8 @@ var es_default = {
   "sure.outside": "El más cercano con especie",
   "shown.instead": "se muestra: {what}",
   "chance.over": "más de {p}",
-  "chance.under": "menos de {p}"
+  "chance.under": "menos de {p}",
+  "map.basemap.fails": "No se puede leer el mapa de fondo:"
 };
 
 // src/kept.ts
@@ -2201,7 +2206,7 @@ function speak(code) {
 }
 function t4(key, values = {}) {
   const text = ALL[language.value]?.[key] ?? en_default[key];
-  return text.replace(/\{(\w+)(?:\|([^|}]*)\|([^}]*))?\}/g, (_4, name, one, other) => {
+  return text.replace(/\{(\w+)(?:\|([^|}]*)\|([^}]*))?\}/g, (_5, name, one, other) => {
     const value = values[name];
     if (one !== void 0) return plural.value.select(Number(value)) === "one" ? one : other ?? "";
     return typeof value === "number" ? numbers.value.format(value) : String(value ?? "");
@@ -2261,7 +2266,7 @@ async function openIndex() {
   }
 }
 function ask(change2, options = {}) {
-  asked.value = { ...asked.value, ...change2 };
+  asked.value = { ...asked.value, generation: null, ...change2 };
   write(options.replace ?? false);
   void search();
 }
@@ -2271,7 +2276,7 @@ function addPart(part2) {
   ask({ parts: [...rest, part2] });
 }
 function removePart(at) {
-  const parts = asked.value.parts.filter((_4, i4) => i4 !== at);
+  const parts = asked.value.parts.filter((_5, i5) => i5 !== at);
   ask(parts.length ? { parts } : { parts, more: [], less: [] });
 }
 function filterBy(change2) {
@@ -2296,6 +2301,7 @@ function write(replace) {
   if (sort.value !== "score") query.set("sort", sort.value);
   if (opened.value !== null) query.set("open", String(opened.value));
   if (camera) query.set("view", camera);
+  if (answer.value && isAsked()) query.set("generation", String(answer.value.generation));
   const text = query.toString();
   const to = text ? `?${text}` : location.pathname;
   if (to === (location.search || location.pathname)) return;
@@ -2309,8 +2315,8 @@ function read() {
   const query = new URLSearchParams(location.search);
   const before = asked.value;
   const known = (p5) => {
-    if (p5.kind === "upload") return before.parts.find((q3) => q3.kind === "upload" && q3.file.upload === p5.file.upload);
-    return p5.kind === "like" ? before.parts.find((q3) => q3.kind === "like" && q3.row === p5.row) : void 0;
+    if (p5.kind === "upload") return before.parts.find((q4) => q4.kind === "upload" && q4.file.upload === p5.file.upload);
+    return p5.kind === "like" ? before.parts.find((q4) => q4.kind === "like" && q4.row === p5.row) : void 0;
   };
   const next = fromSearch(query);
   const parts = next.parts.map((p5) => {
@@ -2361,6 +2367,7 @@ async function search() {
   const old = remembered.get(key);
   if (old && old.answer.generation === index.value?.generation) {
     show(old.answer, old.hits, old.facets);
+    write(true);
     return;
   }
   r3(() => {
@@ -2371,6 +2378,7 @@ async function search() {
     const found = await send("POST", "searches", JSON.parse(key), now.signal);
     const page = found.hits.length ? found : await get(`searches/${found.id}?limit=${PAGE}`, now.signal);
     show(page, page.hits, null);
+    write(true);
     say(t4("heard.answer", { n: page.hits.length, eligible: page.numberMatched }));
     if (index.value && page.generation > index.value.generation) void openIndex();
     remembered.set(key, { answer: page, hits: page.hits, facets: null });
@@ -2525,7 +2533,7 @@ function steps(from, to, most) {
   const ten = 10 ** Math.floor(Math.log10(width || 1));
   const step2 = [1, 2, 5, 10].map((n3) => n3 * ten).find((n3) => n3 >= width) ?? 1;
   const out = [];
-  for (let v4 = Math.ceil(from / step2) * step2; v4 <= to + 1e-9; v4 += step2) out.push(Number(v4.toFixed(6)));
+  for (let v5 = Math.ceil(from / step2) * step2; v5 <= to + 1e-9; v5 += step2) out.push(Number(v5.toFixed(6)));
   return out;
 }
 var LONGEST = 60;
@@ -2649,7 +2657,7 @@ function SpanCutter({ part: part2, at }) {
   function use() {
     const whole = from.value <= 0 && (seconds === null || to.value >= seconds);
     const next = whole ? { from: void 0, to: void 0 } : { from: from.value, to: to.value };
-    ask({ parts: asked.value.parts.map((p5, i4) => i4 === at ? { ...part2, ...next } : p5) });
+    ask({ parts: asked.value.parts.map((p5, i5) => i5 === at ? { ...part2, ...next } : p5) });
     open.value = false;
   }
   return /* @__PURE__ */ a3($, { children: [
@@ -2715,19 +2723,19 @@ function Chips() {
   }
   if (!parts.length) return null;
   return /* @__PURE__ */ a3("ul", { class: "chips", ref: list, "aria-label": t4("chips"), children: [
-    parts.map((part2, i4) => /* @__PURE__ */ a3("li", { class: "chip", children: [
+    parts.map((part2, i5) => /* @__PURE__ */ a3("li", { class: "chip", children: [
       part2.kind === "upload" && part2.file.links?.thumbnail ? /* @__PURE__ */ a3("img", { src: part2.file.links.thumbnail, alt: "", width: "34", height: "34", onError: (e4) => e4.currentTarget.remove() }) : /* @__PURE__ */ a3(Icon, { name: icon(part2) }),
       /* @__PURE__ */ a3("span", { children: [
         /* @__PURE__ */ a3("span", { class: part2.kind === "text" ? "latin" : "", children: title(part2) }),
         " ",
         /* @__PURE__ */ a3("small", { children: detail(part2) })
       ] }),
-      part2.kind === "upload" && part2.file.modality === "audio" && /* @__PURE__ */ a3(SpanCutter, { part: part2, at: i4 }),
-      /* @__PURE__ */ a3("button", { type: "button", class: "quiet away", onClick: () => remove(() => removePart(i4), i4, title(part2)), children: [
+      part2.kind === "upload" && part2.file.modality === "audio" && /* @__PURE__ */ a3(SpanCutter, { part: part2, at: i5 }),
+      /* @__PURE__ */ a3("button", { type: "button", class: "quiet away", onClick: () => remove(() => removePart(i5), i5, title(part2)), children: [
         /* @__PURE__ */ a3(Icon, { name: "cross", size: 14 }),
         /* @__PURE__ */ a3("span", { class: "hidden", children: t4("chip.remove", { name: title(part2) }) })
       ] })
-    ] }, `${part2.kind} ${title(part2)} ${i4}`)),
+    ] }, `${part2.kind} ${title(part2)} ${i5}`)),
     more.length + less.length > 0 && /* @__PURE__ */ a3("li", { class: "chip", children: [
       /* @__PURE__ */ a3(Icon, { name: "check" }),
       /* @__PURE__ */ a3("span", { children: t4("chip.marks", { more: more.length, less: less.length }) }),
@@ -2736,7 +2744,7 @@ function Chips() {
         /* @__PURE__ */ a3("span", { class: "hidden", children: t4("chip.remove", { name: t4("marks") }) })
       ] })
     ] }),
-    parts.map((part2, i4) => part2.kind === "upload" && /* @__PURE__ */ a3(Found, { part: part2 }, `found ${i4}`))
+    parts.map((part2, i5) => part2.kind === "upload" && /* @__PURE__ */ a3(Found, { part: part2 }, `found ${i5}`))
   ] });
 }
 function Found({ part: part2 }) {
@@ -3048,10 +3056,10 @@ function TaxonField({ label, value, name, placeholder, onChoose, keeps }) {
     }
     waiting.current = window.setTimeout(() => void complete(next.trim()), 120);
   }
-  async function complete(q3) {
+  async function complete(q4) {
     const now = asking.current = new AbortController();
     try {
-      const names = await get(address(`${BASE}/taxa`, { q: q3, limit: 10 }), now.signal);
+      const names = await get(address(`${BASE}/taxa`, { q: q4, limit: 10 }), now.signal);
       found.value = names;
       open.value = names.length > 0;
     } catch (error) {
@@ -3111,12 +3119,12 @@ function TaxonField({ label, value, name, placeholder, onChoose, keeps }) {
         }
       }
     ),
-    /* @__PURE__ */ a3("ul", { id: `${id}-list`, role: "listbox", "aria-label": label, hidden: !open.value, children: found.value.map((taxon, i4) => /* @__PURE__ */ a3(
+    /* @__PURE__ */ a3("ul", { id: `${id}-list`, role: "listbox", "aria-label": label, hidden: !open.value, children: found.value.map((taxon, i5) => /* @__PURE__ */ a3(
       "li",
       {
-        id: `${id}-${i4}`,
+        id: `${id}-${i5}`,
         role: "option",
-        "aria-selected": i4 === at.value,
+        "aria-selected": i5 === at.value,
         onPointerDown: (e4) => e4.preventDefault(),
         onClick: () => choose(taxon.name),
         children: [
@@ -3254,8 +3262,8 @@ function NearFields() {
       class: "near",
       onSubmit: (e4) => {
         e4.preventDefault();
-        const [latitude, longitude, km] = [...new FormData(e4.currentTarget).values()].map((v4) => v4 === "" ? Number.NaN : Number(v4));
-        if ([latitude, longitude, km].every((v4) => Number.isFinite(v4))) filterBy({ near: { at: [latitude, longitude], km }, bbox: null });
+        const [latitude, longitude, km] = [...new FormData(e4.currentTarget).values()].map((v5) => v5 === "" ? Number.NaN : Number(v5));
+        if ([latitude, longitude, km].every((v5) => Number.isFinite(v5))) filterBy({ near: { at: [latitude, longitude], km }, bbox: null });
       },
       children: [
         /* @__PURE__ */ a3("label", { children: [
@@ -3330,7 +3338,7 @@ function Months({ months }) {
   const name = (m5, style2) => new Intl.DateTimeFormat(language.value, { month: style2, timeZone: "UTC" }).format(Date.UTC(2024, m5 - 1, 15));
   return /* @__PURE__ */ a3($, { children: [
     /* @__PURE__ */ a3("h4", { children: t4("among.month") }),
-    /* @__PURE__ */ a3("ol", { class: "months", children: Array.from({ length: 12 }, (_4, i4) => i4 + 1).map((m5) => /* @__PURE__ */ a3("li", { title: `${name(m5, "long")}: ${number(counts.get(m5) ?? 0)}`, children: [
+    /* @__PURE__ */ a3("ol", { class: "months", children: Array.from({ length: 12 }, (_5, i5) => i5 + 1).map((m5) => /* @__PURE__ */ a3("li", { title: `${name(m5, "long")}: ${number(counts.get(m5) ?? 0)}`, children: [
       /* @__PURE__ */ a3("i", { style: { height: `${100 * (counts.get(m5) ?? 0) / most}%` } }),
       /* @__PURE__ */ a3("span", { "aria-hidden": "true", children: name(m5, "narrow") }),
       /* @__PURE__ */ a3("span", { class: "hidden", children: `${name(m5, "long")}: ${counts.get(m5) ?? 0}` })
@@ -3566,7 +3574,7 @@ var K3 = { configurable: true, get: function() {
 var Q2 = n.vnode;
 n.vnode = function(t5) {
   if ("string" == typeof t5.type) !(function(t6) {
-    var e5 = t6.props, r5 = t6.type, u4 = {}, i4 = -1 == r5.indexOf("-");
+    var e5 = t6.props, r5 = t6.type, u4 = {}, i5 = -1 == r5.indexOf("-");
     for (var o5 in e5) {
       var f5 = e5[o5];
       if (!("value" == o5 && "defaultValue" in e5 && null == f5 || H2 && "children" == o5 && "noscript" == r5 || "class" == o5 || "className" == o5)) {
@@ -3579,7 +3587,7 @@ n.vnode = function(t5) {
         else if ("o" == o5[0] && "n" == o5[1]) {
           var c4 = o5.toLowerCase();
           "ondoubleclick" == c4 ? o5 = "ondblclick" : "onchange" != c4 || "input" != r5 && "textarea" != r5 || Y(e5.type) ? "onfocus" == c4 ? o5 = "onfocusin" : "onblur" == c4 && (o5 = "onfocusout") : c4 = o5 = "oninput", "oninput" == c4 && u4[o5 = c4] && (o5 = "oninputCapture");
-        } else i4 && $2.test(o5) ? o5 = o5.replace(z3, "-$&").toLowerCase() : null === f5 && (f5 = void 0);
+        } else i5 && $2.test(o5) ? o5 = o5.replace(z3, "-$&").toLowerCase() : null === f5 && (f5 = void 0);
         u4[o5] = f5;
       }
     }
@@ -3799,7 +3807,7 @@ function close() {
 }
 function step(by) {
   const every = sorted.value;
-  const at = every.findIndex((h5) => h5.row === opened.value);
+  const at = every.findIndex((h6) => h6.row === opened.value);
   const next = every[at + by];
   if (at >= 0 && next) opened.value = next.row;
 }
@@ -3809,7 +3817,7 @@ function Lightbox() {
   return /* @__PURE__ */ a3(Opened, { row });
 }
 function Opened({ row }) {
-  const ranked = sorted.value.find((h5) => h5.row === row) ?? null;
+  const ranked = sorted.value.find((h6) => h6.row === row) ?? null;
   const fetched = useSignal(null);
   const why = useSignal("");
   A2(() => {
@@ -3829,7 +3837,7 @@ function Opened({ row }) {
   const all = fetched.value;
   const hit = ranked ?? all;
   const every = sorted.value;
-  const at = every.findIndex((h5) => h5.row === row);
+  const at = every.findIndex((h6) => h6.row === row);
   return /* @__PURE__ */ a3(
     Dialog,
     {
@@ -3959,19 +3967,893 @@ function colours() {
 var SCALE = ["#f3efc0", "#c2dfa5", "#7cc3a2", "#3a9ca6", "#2a6f97", "#253f7a"];
 var COUNTS = ["#cfe3d6", "#9cc9ae", "#62a884", "#38855f", "#1f5f43"];
 
+// node_modules/fflate/esm/browser.js
+var u8 = Uint8Array;
+var u16 = Uint16Array;
+var i32 = Int32Array;
+var fleb = new u8([
+  0,
+  0,
+  0,
+  0,
+  0,
+  0,
+  0,
+  0,
+  1,
+  1,
+  1,
+  1,
+  2,
+  2,
+  2,
+  2,
+  3,
+  3,
+  3,
+  3,
+  4,
+  4,
+  4,
+  4,
+  5,
+  5,
+  5,
+  5,
+  0,
+  /* unused */
+  0,
+  0,
+  /* impossible */
+  0
+]);
+var fdeb = new u8([
+  0,
+  0,
+  0,
+  0,
+  1,
+  1,
+  2,
+  2,
+  3,
+  3,
+  4,
+  4,
+  5,
+  5,
+  6,
+  6,
+  7,
+  7,
+  8,
+  8,
+  9,
+  9,
+  10,
+  10,
+  11,
+  11,
+  12,
+  12,
+  13,
+  13,
+  /* unused */
+  0,
+  0
+]);
+var clim = new u8([16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15]);
+var freb = function(eb, start2) {
+  var b6 = new u16(31);
+  for (var i5 = 0; i5 < 31; ++i5) {
+    b6[i5] = start2 += 1 << eb[i5 - 1];
+  }
+  var r4 = new i32(b6[30]);
+  for (var i5 = 1; i5 < 30; ++i5) {
+    for (var j5 = b6[i5]; j5 < b6[i5 + 1]; ++j5) {
+      r4[j5] = j5 - b6[i5] << 5 | i5;
+    }
+  }
+  return { b: b6, r: r4 };
+};
+var _a = freb(fleb, 2);
+var fl = _a.b;
+var revfl = _a.r;
+fl[28] = 258, revfl[258] = 28;
+var _b = freb(fdeb, 0);
+var fd = _b.b;
+var revfd = _b.r;
+var rev = new u16(32768);
+for (i4 = 0; i4 < 32768; ++i4) {
+  x5 = (i4 & 43690) >> 1 | (i4 & 21845) << 1;
+  x5 = (x5 & 52428) >> 2 | (x5 & 13107) << 2;
+  x5 = (x5 & 61680) >> 4 | (x5 & 3855) << 4;
+  rev[i4] = ((x5 & 65280) >> 8 | (x5 & 255) << 8) >> 1;
+}
+var x5;
+var i4;
+var hMap = (function(cd, mb, r4) {
+  var s4 = cd.length;
+  var i5 = 0;
+  var l4 = new u16(mb);
+  for (; i5 < s4; ++i5) {
+    if (cd[i5])
+      ++l4[cd[i5] - 1];
+  }
+  var le = new u16(mb);
+  for (i5 = 1; i5 < mb; ++i5) {
+    le[i5] = le[i5 - 1] + l4[i5 - 1] << 1;
+  }
+  var co;
+  if (r4) {
+    co = new u16(1 << mb);
+    var rvb = 15 - mb;
+    for (i5 = 0; i5 < s4; ++i5) {
+      if (cd[i5]) {
+        var sv = i5 << 4 | cd[i5];
+        var r_1 = mb - cd[i5];
+        var v5 = le[cd[i5] - 1]++ << r_1;
+        for (var m5 = v5 | (1 << r_1) - 1; v5 <= m5; ++v5) {
+          co[rev[v5] >> rvb] = sv;
+        }
+      }
+    }
+  } else {
+    co = new u16(s4);
+    for (i5 = 0; i5 < s4; ++i5) {
+      if (cd[i5]) {
+        co[i5] = rev[le[cd[i5] - 1]++] >> 15 - cd[i5];
+      }
+    }
+  }
+  return co;
+});
+var flt = new u8(288);
+for (i4 = 0; i4 < 144; ++i4)
+  flt[i4] = 8;
+var i4;
+for (i4 = 144; i4 < 256; ++i4)
+  flt[i4] = 9;
+var i4;
+for (i4 = 256; i4 < 280; ++i4)
+  flt[i4] = 7;
+var i4;
+for (i4 = 280; i4 < 288; ++i4)
+  flt[i4] = 8;
+var i4;
+var fdt = new u8(32);
+for (i4 = 0; i4 < 32; ++i4)
+  fdt[i4] = 5;
+var i4;
+var flrm = /* @__PURE__ */ hMap(flt, 9, 1);
+var fdrm = /* @__PURE__ */ hMap(fdt, 5, 1);
+var max = function(a5) {
+  var m5 = a5[0];
+  for (var i5 = 1; i5 < a5.length; ++i5) {
+    if (a5[i5] > m5)
+      m5 = a5[i5];
+  }
+  return m5;
+};
+var bits = function(d6, p5, m5) {
+  var o5 = p5 / 8 | 0;
+  return (d6[o5] | d6[o5 + 1] << 8) >> (p5 & 7) & m5;
+};
+var bits16 = function(d6, p5) {
+  var o5 = p5 / 8 | 0;
+  return (d6[o5] | d6[o5 + 1] << 8 | d6[o5 + 2] << 16) >> (p5 & 7);
+};
+var shft = function(p5) {
+  return (p5 + 7) / 8 | 0;
+};
+var slc = function(v5, s4, e4) {
+  if (s4 == null || s4 < 0)
+    s4 = 0;
+  if (e4 == null || e4 > v5.length)
+    e4 = v5.length;
+  return new u8(v5.subarray(s4, e4));
+};
+var ec = [
+  "unexpected EOF",
+  "invalid block type",
+  "invalid length/literal",
+  "invalid distance",
+  "stream finished",
+  "no stream handler",
+  ,
+  // determined by compression function
+  "no callback",
+  "invalid UTF-8 data",
+  "extra field too long",
+  "date not in range 1980-2099",
+  "filename too long",
+  "stream finishing",
+  "invalid zip data"
+  // determined by unknown compression method
+];
+var err = function(ind, msg, nt) {
+  var e4 = new Error(msg || ec[ind]);
+  e4.code = ind;
+  if (Error.captureStackTrace)
+    Error.captureStackTrace(e4, err);
+  if (!nt)
+    throw e4;
+  return e4;
+};
+var inflt = function(dat, st, buf, dict) {
+  var sl = dat.length, dl = dict ? dict.length : 0;
+  if (!sl || st.f && !st.l)
+    return buf || new u8(0);
+  var noBuf = !buf;
+  var resize = noBuf || st.i != 2;
+  var noSt = st.i;
+  if (noBuf)
+    buf = new u8(sl * 3);
+  var cbuf = function(l5) {
+    var bl = buf.length;
+    if (l5 > bl) {
+      var nbuf = new u8(Math.max(bl * 2, l5));
+      nbuf.set(buf);
+      buf = nbuf;
+    }
+  };
+  var final = st.f || 0, pos = st.p || 0, bt = st.b || 0, lm = st.l, dm = st.d, lbt = st.m, dbt = st.n;
+  var tbts = sl * 8;
+  do {
+    if (!lm) {
+      final = bits(dat, pos, 1);
+      var type = bits(dat, pos + 1, 3);
+      pos += 3;
+      if (!type) {
+        var s4 = shft(pos) + 4, l4 = dat[s4 - 4] | dat[s4 - 3] << 8, t5 = s4 + l4;
+        if (t5 > sl) {
+          if (noSt)
+            err(0);
+          break;
+        }
+        if (resize)
+          cbuf(bt + l4);
+        buf.set(dat.subarray(s4, t5), bt);
+        st.b = bt += l4, st.p = pos = t5 * 8, st.f = final;
+        continue;
+      } else if (type == 1)
+        lm = flrm, dm = fdrm, lbt = 9, dbt = 5;
+      else if (type == 2) {
+        var hLit = bits(dat, pos, 31) + 257, hcLen = bits(dat, pos + 10, 15) + 4;
+        var tl = hLit + bits(dat, pos + 5, 31) + 1;
+        pos += 14;
+        var ldt = new u8(tl);
+        var clt = new u8(19);
+        for (var i5 = 0; i5 < hcLen; ++i5) {
+          clt[clim[i5]] = bits(dat, pos + i5 * 3, 7);
+        }
+        pos += hcLen * 3;
+        var clb = max(clt), clbmsk = (1 << clb) - 1;
+        var clm = hMap(clt, clb, 1);
+        for (var i5 = 0; i5 < tl; ) {
+          var r4 = clm[bits(dat, pos, clbmsk)];
+          pos += r4 & 15;
+          var s4 = r4 >> 4;
+          if (s4 < 16) {
+            ldt[i5++] = s4;
+          } else {
+            var c4 = 0, n3 = 0;
+            if (s4 == 16)
+              n3 = 3 + bits(dat, pos, 3), pos += 2, c4 = ldt[i5 - 1];
+            else if (s4 == 17)
+              n3 = 3 + bits(dat, pos, 7), pos += 3;
+            else if (s4 == 18)
+              n3 = 11 + bits(dat, pos, 127), pos += 7;
+            while (n3--)
+              ldt[i5++] = c4;
+          }
+        }
+        var lt = ldt.subarray(0, hLit), dt = ldt.subarray(hLit);
+        lbt = max(lt);
+        dbt = max(dt);
+        lm = hMap(lt, lbt, 1);
+        dm = hMap(dt, dbt, 1);
+      } else
+        err(1);
+      if (pos > tbts) {
+        if (noSt)
+          err(0);
+        break;
+      }
+    }
+    if (resize)
+      cbuf(bt + 131072);
+    var lms = (1 << lbt) - 1, dms = (1 << dbt) - 1;
+    var lpos = pos;
+    for (; ; lpos = pos) {
+      var c4 = lm[bits16(dat, pos) & lms], sym = c4 >> 4;
+      pos += c4 & 15;
+      if (pos > tbts) {
+        if (noSt)
+          err(0);
+        break;
+      }
+      if (!c4)
+        err(2);
+      if (sym < 256)
+        buf[bt++] = sym;
+      else if (sym == 256) {
+        lpos = pos, lm = null;
+        break;
+      } else {
+        var add = sym - 254;
+        if (sym > 264) {
+          var i5 = sym - 257, b6 = fleb[i5];
+          add = bits(dat, pos, (1 << b6) - 1) + fl[i5];
+          pos += b6;
+        }
+        var d6 = dm[bits16(dat, pos) & dms], dsym = d6 >> 4;
+        if (!d6)
+          err(3);
+        pos += d6 & 15;
+        var dt = fd[dsym];
+        if (dsym > 3) {
+          var b6 = fdeb[dsym];
+          dt += bits16(dat, pos) & (1 << b6) - 1, pos += b6;
+        }
+        if (pos > tbts) {
+          if (noSt)
+            err(0);
+          break;
+        }
+        if (resize)
+          cbuf(bt + 131072);
+        var end = bt + add;
+        if (bt < dt) {
+          var shift = dl - dt, dend = Math.min(dt, end);
+          if (shift + bt < 0)
+            err(3);
+          for (; bt < dend; ++bt)
+            buf[bt] = dict[shift + bt];
+        }
+        for (; bt < end; ++bt)
+          buf[bt] = buf[bt - dt];
+      }
+    }
+    st.l = lm, st.p = lpos, st.b = bt, st.f = final;
+    if (lm)
+      final = 1, st.m = lbt, st.d = dm, st.n = dbt;
+  } while (!final);
+  return bt != buf.length && noBuf ? slc(buf, 0, bt) : buf.subarray(0, bt);
+};
+var et = /* @__PURE__ */ new u8(0);
+var gzs = function(d6) {
+  if (d6[0] != 31 || d6[1] != 139 || d6[2] != 8)
+    err(6, "invalid gzip data");
+  var flg = d6[3];
+  var st = 10;
+  if (flg & 4)
+    st += (d6[10] | d6[11] << 8) + 2;
+  for (var zs = (flg >> 3 & 1) + (flg >> 4 & 1); zs > 0; zs -= !d6[st++])
+    ;
+  return st + (flg & 2);
+};
+var gzl = function(d6) {
+  var l4 = d6.length;
+  return (d6[l4 - 4] | d6[l4 - 3] << 8 | d6[l4 - 2] << 16 | d6[l4 - 1] << 24) >>> 0;
+};
+var zls = function(d6, dict) {
+  if ((d6[0] & 15) != 8 || d6[0] >> 4 > 7 || (d6[0] << 8 | d6[1]) % 31)
+    err(6, "invalid zlib data");
+  if ((d6[1] >> 5 & 1) == +!dict)
+    err(6, "invalid zlib data: " + (d6[1] & 32 ? "need" : "unexpected") + " dictionary");
+  return (d6[1] >> 3 & 4) + 2;
+};
+function inflateSync(data, opts) {
+  return inflt(data, { i: 2 }, opts && opts.out, opts && opts.dictionary);
+}
+function gunzipSync(data, opts) {
+  var st = gzs(data);
+  if (st + 8 > data.length)
+    err(6, "invalid gzip data");
+  return inflt(data.subarray(st, -8), { i: 2 }, opts && opts.out || new u8(gzl(data)), opts && opts.dictionary);
+}
+function unzlibSync(data, opts) {
+  return inflt(data.subarray(zls(data, opts && opts.dictionary), -4), { i: 2 }, opts && opts.out, opts && opts.dictionary);
+}
+function decompressSync(data, opts) {
+  return data[0] == 31 && data[1] == 139 && data[2] == 8 ? gunzipSync(data, opts) : (data[0] & 15) != 8 || data[0] >> 4 > 7 || (data[0] << 8 | data[1]) % 31 ? inflateSync(data, opts) : unzlibSync(data, opts);
+}
+var td = typeof TextDecoder != "undefined" && /* @__PURE__ */ new TextDecoder();
+var tds = 0;
+try {
+  td.decode(et, { stream: true });
+  tds = 1;
+} catch (e4) {
+}
+
+// node_modules/pmtiles/dist/esm/index.js
+var j4 = Object.defineProperty;
+var S3 = Math.pow;
+var d5 = (o5, t5) => j4(o5, "name", { value: t5, configurable: true });
+var h5 = (o5, t5, e4) => new Promise((r4, n3) => {
+  var s4 = (c4) => {
+    try {
+      a5(e4.next(c4));
+    } catch (l4) {
+      n3(l4);
+    }
+  }, i5 = (c4) => {
+    try {
+      a5(e4.throw(c4));
+    } catch (l4) {
+      n3(l4);
+    }
+  }, a5 = (c4) => c4.done ? r4(c4.value) : Promise.resolve(c4.value).then(s4, i5);
+  a5((e4 = e4.apply(o5, t5)).next());
+});
+var re = d5((o5, t5) => {
+  let e4 = false, r4 = "", n3 = L.GridLayer.extend({ createTile: d5((s4, i5) => {
+    let a5 = document.createElement("img"), c4 = new AbortController(), l4 = c4.signal;
+    return a5.cancel = () => {
+      c4.abort();
+    }, e4 || (o5.getHeader().then((u4) => {
+      u4.tileType === 1 || u4.tileType === 6 ? console.error("Error: archive contains vector tiles, but leafletRasterLayer is for displaying raster tiles. See https://github.com/protomaps/PMTiles/tree/main/js for details.") : u4.tileType === 2 ? r4 = "image/png" : u4.tileType === 3 ? r4 = "image/jpeg" : u4.tileType === 4 ? r4 = "image/webp" : u4.tileType === 5 && (r4 = "image/avif");
+    }), e4 = true), o5.getZxy(s4.z, s4.x, s4.y, l4).then((u4) => {
+      if (u4) {
+        let m5 = new Blob([u4.data], { type: r4 }), g5 = window.URL.createObjectURL(m5);
+        a5.src = g5;
+      } else a5.style.display = "none";
+      a5.cancel = void 0, i5(void 0, a5);
+    }).catch((u4) => {
+      if (u4.name !== "AbortError") throw u4;
+    }), a5;
+  }, "createTile"), _removeTile: d5(function(s4) {
+    let i5 = this._tiles[s4];
+    i5 && (i5.el.cancel && i5.el.cancel(), i5.el.src && window.URL.revokeObjectURL(i5.el.src), i5.el.width = 0, i5.el.height = 0, i5.el.deleted = true, L.DomUtil.remove(i5.el), delete this._tiles[s4], this.fire("tileunload", { tile: i5.el, coords: this._keyToTileCoords(s4) }));
+  }, "_removeTile") });
+  return new n3(t5);
+}, "leafletRasterLayer");
+var z4 = d5((o5) => (t5, e4) => {
+  if (e4 instanceof AbortController) return o5(t5, e4);
+  let r4 = new AbortController();
+  return o5(t5, r4).then((n3) => e4(void 0, n3.data, n3.cacheControl || "", n3.expires || ""), (n3) => e4(n3)).catch((n3) => e4(n3)), { cancel: d5(() => r4.abort(), "cancel") };
+}, "v3compat");
+var A5 = class A6 {
+  constructor(t5) {
+    this.tilev4 = d5((t6, e4) => h5(this, null, function* () {
+      if (t6.type === "json") {
+        let g5 = t6.url.substr(10), p5 = this.tiles.get(g5);
+        if (p5 || (p5 = new w6(g5), this.tiles.set(g5, p5)), this.metadata) {
+          let K4 = yield p5.getTileJson(t6.url);
+          return e4.signal.throwIfAborted(), { data: K4 };
+        }
+        let f5 = yield p5.getHeader();
+        return e4.signal.throwIfAborted(), (f5.minLon >= f5.maxLon || f5.minLat >= f5.maxLat) && console.error(`Bounds of PMTiles archive ${f5.minLon},${f5.minLat},${f5.maxLon},${f5.maxLat} are not valid.`), { data: { tiles: [`${t6.url}/{z}/{x}/{y}`], minzoom: f5.minZoom, maxzoom: f5.maxZoom, bounds: [f5.minLon, f5.minLat, f5.maxLon, f5.maxLat] } };
+      }
+      let r4 = new RegExp(/pmtiles:\/\/(.+)\/(\d+)\/(\d+)\/(\d+)/), n3 = t6.url.match(r4);
+      if (!n3) throw new Error("Invalid PMTiles protocol URL");
+      let s4 = n3[1], i5 = this.tiles.get(s4);
+      i5 || (i5 = new w6(s4), this.tiles.set(s4, i5));
+      let a5 = n3[2], c4 = n3[3], l4 = n3[4], u4 = yield i5 == null ? void 0 : i5.getZxy(+a5, +c4, +l4, e4.signal);
+      if (e4.signal.throwIfAborted(), u4) return { data: new Uint8Array(u4.data), cacheControl: u4.cacheControl, expires: u4.expires };
+      let m5 = yield i5.getHeader();
+      if (m5.tileType === 1 || m5.tileType === 6) {
+        if (this.errorOnMissingTile) throw new Error("Tile not found.");
+        return { data: new Uint8Array() };
+      }
+      return { data: null };
+    }), "tilev4");
+    this.tile = z4(this.tilev4);
+    this.tiles = /* @__PURE__ */ new Map(), this.metadata = (t5 == null ? void 0 : t5.metadata) || false, this.errorOnMissingTile = (t5 == null ? void 0 : t5.errorOnMissingTile) || false;
+  }
+  add(t5) {
+    this.tiles.set(t5.source.getKey(), t5);
+  }
+  get(t5) {
+    return this.tiles.get(t5);
+  }
+};
+d5(A5, "Protocol");
+var B3 = A5;
+function b5(o5, t5) {
+  return (t5 >>> 0) * 4294967296 + (o5 >>> 0);
+}
+d5(b5, "toNum");
+function N2(o5, t5) {
+  let e4 = t5.buf, r4 = e4[t5.pos++], n3 = (r4 & 112) >> 4;
+  if (r4 < 128 || (r4 = e4[t5.pos++], n3 |= (r4 & 127) << 3, r4 < 128) || (r4 = e4[t5.pos++], n3 |= (r4 & 127) << 10, r4 < 128) || (r4 = e4[t5.pos++], n3 |= (r4 & 127) << 17, r4 < 128) || (r4 = e4[t5.pos++], n3 |= (r4 & 127) << 24, r4 < 128) || (r4 = e4[t5.pos++], n3 |= (r4 & 1) << 31, r4 < 128)) return b5(o5, n3);
+  throw new Error("Expected varint not more than 10 bytes");
+}
+d5(N2, "readVarintRemainder");
+function x6(o5) {
+  let t5 = o5.buf, e4 = t5[o5.pos++], r4 = e4 & 127;
+  return e4 < 128 || (e4 = t5[o5.pos++], r4 |= (e4 & 127) << 7, e4 < 128) || (e4 = t5[o5.pos++], r4 |= (e4 & 127) << 14, e4 < 128) || (e4 = t5[o5.pos++], r4 |= (e4 & 127) << 21, e4 < 128) ? r4 : (e4 = t5[o5.pos], r4 |= (e4 & 15) << 28, N2(r4, o5));
+}
+d5(x6, "readVarint");
+function I2(o5, t5, e4, r4, n3) {
+  return n3 === 0 ? r4 !== 0 ? [o5 - 1 - e4, o5 - 1 - t5] : [e4, t5] : [t5, e4];
+}
+d5(I2, "rotate");
+function q3(o5, t5, e4) {
+  if (o5 > 26) throw new Error("Tile zoom level exceeds max safe number limit (26)");
+  if (t5 >= 1 << o5 || e4 >= 1 << o5) throw new Error("tile x/y outside zoom level bounds");
+  let r4 = ((1 << o5) * (1 << o5) - 1) / 3, n3 = o5 - 1, [s4, i5] = [t5, e4];
+  for (let a5 = 1 << n3; a5 > 0; a5 >>= 1) {
+    let c4 = s4 & a5, l4 = i5 & a5;
+    r4 += (3 * c4 ^ l4) * (1 << n3), [s4, i5] = I2(a5, s4, i5, c4, l4), n3--;
+  }
+  return r4;
+}
+d5(q3, "zxyToTileId");
+function G3(o5) {
+  let t5 = 3 * o5 + 1;
+  return t5 < 4294967296 ? 31 - Math.clz32(t5) : 63 - Math.clz32(t5 / 4294967296);
+}
+d5(G3, "tileIdToZ");
+function ie(o5) {
+  let t5 = G3(o5) >> 1;
+  if (t5 > 26) throw new Error("Tile zoom level exceeds max safe number limit (26)");
+  let e4 = ((1 << t5) * (1 << t5) - 1) / 3, r4 = o5 - e4, n3 = 0, s4 = 0, i5 = 1 << t5;
+  for (let a5 = 1; a5 < i5; a5 <<= 1) {
+    let c4 = a5 & r4 / 2, l4 = a5 & (r4 ^ c4);
+    [n3, s4] = I2(a5, n3, s4, c4, l4), r4 = r4 / 2, n3 += c4, s4 += l4;
+  }
+  return [t5, n3, s4];
+}
+d5(ie, "tileIdToZxy");
+var J3 = ((s4) => (s4[s4.Unknown = 0] = "Unknown", s4[s4.None = 1] = "None", s4[s4.Gzip = 2] = "Gzip", s4[s4.Brotli = 3] = "Brotli", s4[s4.Zstd = 4] = "Zstd", s4))(J3 || {});
+function P4(o5, t5) {
+  return h5(this, null, function* () {
+    if (t5 === 1 || t5 === 0) return o5;
+    if (t5 === 2) {
+      if (typeof globalThis.DecompressionStream == "undefined") return decompressSync(new Uint8Array(o5));
+      let e4 = new Response(o5).body;
+      if (!e4) throw new Error("Failed to read response stream");
+      let r4 = e4.pipeThrough(new globalThis.DecompressionStream("gzip"));
+      return new Response(r4).arrayBuffer();
+    }
+    throw new Error("Compression method not supported");
+  });
+}
+d5(P4, "defaultDecompress");
+var O3 = ((a5) => (a5[a5.Unknown = 0] = "Unknown", a5[a5.Mvt = 1] = "Mvt", a5[a5.Png = 2] = "Png", a5[a5.Jpeg = 3] = "Jpeg", a5[a5.Webp = 4] = "Webp", a5[a5.Avif = 5] = "Avif", a5[a5.Mlt = 6] = "Mlt", a5))(O3 || {});
+function _4(o5) {
+  return o5 === 1 ? ".mvt" : o5 === 2 ? ".png" : o5 === 3 ? ".jpg" : o5 === 4 ? ".webp" : o5 === 5 ? ".avif" : o5 === 6 ? ".mlt" : "";
+}
+d5(_4, "tileTypeExt");
+var Y2 = 127;
+function Q3(o5, t5) {
+  let e4 = 0, r4 = o5.length - 1;
+  for (; e4 <= r4; ) {
+    let n3 = r4 + e4 >> 1, s4 = t5 - o5[n3].tileId;
+    if (s4 > 0) e4 = n3 + 1;
+    else if (s4 < 0) r4 = n3 - 1;
+    else return o5[n3];
+  }
+  return r4 >= 0 && (o5[r4].runLength === 0 || t5 - o5[r4].tileId < o5[r4].runLength) ? o5[r4] : null;
+}
+d5(Q3, "findTile");
+var T4 = class T5 {
+  constructor(t5) {
+    this.file = t5;
+  }
+  getKey() {
+    return this.file.name;
+  }
+  getBytes(t5, e4) {
+    return h5(this, null, function* () {
+      return { data: yield this.file.slice(t5, t5 + e4).arrayBuffer() };
+    });
+  }
+};
+d5(T4, "FileSource");
+var D3 = class D4 {
+  constructor(t5, e4 = new Headers(), r4 = void 0) {
+    var a5, c4;
+    this.url = t5, this.customHeaders = e4, this.credentials = r4, this.mustReload = false;
+    let n3 = "";
+    "navigator" in globalThis && (n3 = (c4 = (a5 = globalThis.navigator) == null ? void 0 : a5.userAgent) != null ? c4 : "");
+    let s4 = n3.indexOf("Windows") > -1, i5 = /Chrome|Chromium|Edg|OPR|Brave/.test(n3);
+    this.chromeWindowsNoCache = false, s4 && i5 && (this.chromeWindowsNoCache = true);
+  }
+  getKey() {
+    return this.url;
+  }
+  setHeaders(t5) {
+    this.customHeaders = t5;
+  }
+  getBytes(t5, e4, r4, n3) {
+    return h5(this, null, function* () {
+      let s4, i5;
+      r4 ? i5 = r4 : (s4 = new AbortController(), i5 = s4.signal);
+      let a5 = new Headers(this.customHeaders);
+      a5.set("range", `bytes=${t5}-${t5 + e4 - 1}`);
+      let c4;
+      this.mustReload ? c4 = "reload" : this.chromeWindowsNoCache && (c4 = "no-store");
+      let l4 = yield fetch(this.url, { signal: i5, cache: c4, headers: a5, credentials: this.credentials });
+      if (t5 === 0 && l4.status === 416) {
+        let p5 = l4.headers.get("Content-Range");
+        if (!p5 || !p5.startsWith("bytes */")) throw new Error("Missing content-length on 416 response");
+        let f5 = +p5.substr(8);
+        a5.set("range", `bytes=0-${f5 - 1}`), l4 = yield fetch(this.url, { signal: i5, cache: "reload", headers: a5, credentials: this.credentials });
+      }
+      let u4 = l4.headers.get("Etag");
+      if (u4 != null && u4.startsWith("W/") && (u4 = null), l4.status === 416 || n3 && u4 && u4 !== n3) throw this.mustReload = true, new v4(`Server returned non-matching ETag ${n3} after one retry. Check browser extensions and servers for issues that may affect correct ETag headers.`);
+      if (l4.status >= 300) throw new Error(`Bad response code: ${l4.status}`);
+      let m5 = l4.headers.get("Content-Length");
+      if (l4.status === 200 && (!m5 || +m5 > e4)) throw s4 && s4.abort(), new Error("Server returned no content-length header or content-length exceeding request. Check that your storage backend supports HTTP Byte Serving.");
+      return { data: yield l4.arrayBuffer(), etag: u4 || void 0, cacheControl: l4.headers.get("Cache-Control") || void 0, expires: l4.headers.get("Expires") || void 0 };
+    });
+  }
+};
+d5(D3, "FetchSource");
+var E4 = D3;
+function y5(o5, t5) {
+  let e4 = o5.getUint32(t5 + 4, true), r4 = o5.getUint32(t5 + 0, true);
+  return e4 * S3(2, 32) + r4;
+}
+d5(y5, "getUint64");
+function X2(o5, t5) {
+  let e4 = new DataView(o5), r4 = e4.getUint8(7);
+  if (r4 > 3) throw new Error(`Archive is spec version ${r4} but this library supports up to spec version 3`);
+  return { specVersion: r4, rootDirectoryOffset: y5(e4, 8), rootDirectoryLength: y5(e4, 16), jsonMetadataOffset: y5(e4, 24), jsonMetadataLength: y5(e4, 32), leafDirectoryOffset: y5(e4, 40), leafDirectoryLength: y5(e4, 48), tileDataOffset: y5(e4, 56), tileDataLength: y5(e4, 64), numAddressedTiles: y5(e4, 72), numTileEntries: y5(e4, 80), numTileContents: y5(e4, 88), clustered: e4.getUint8(96) === 1, internalCompression: e4.getUint8(97), tileCompression: e4.getUint8(98), tileType: e4.getUint8(99), minZoom: e4.getUint8(100), maxZoom: e4.getUint8(101), minLon: e4.getInt32(102, true) / 1e7, minLat: e4.getInt32(106, true) / 1e7, maxLon: e4.getInt32(110, true) / 1e7, maxLat: e4.getInt32(114, true) / 1e7, centerZoom: e4.getUint8(118), centerLon: e4.getInt32(119, true) / 1e7, centerLat: e4.getInt32(123, true) / 1e7, etag: t5 };
+}
+d5(X2, "bytesToHeader");
+function Z(o5) {
+  let t5 = { buf: new Uint8Array(o5), pos: 0 }, e4 = x6(t5), r4 = [], n3 = 0;
+  for (let s4 = 0; s4 < e4; s4++) {
+    let i5 = x6(t5);
+    r4.push({ tileId: n3 + i5, offset: 0, length: 0, runLength: 1 }), n3 += i5;
+  }
+  for (let s4 = 0; s4 < e4; s4++) r4[s4].runLength = x6(t5);
+  for (let s4 = 0; s4 < e4; s4++) r4[s4].length = x6(t5);
+  for (let s4 = 0; s4 < e4; s4++) {
+    let i5 = x6(t5);
+    i5 === 0 && s4 > 0 ? r4[s4].offset = r4[s4 - 1].offset + r4[s4 - 1].length : r4[s4].offset = i5 - 1;
+  }
+  return r4;
+}
+d5(Z, "deserializeIndex");
+var R3 = class R4 extends Error {
+};
+d5(R3, "EtagMismatch");
+var v4 = R3;
+function V2(o5, t5) {
+  return h5(this, null, function* () {
+    let e4 = yield o5.getBytes(0, 16384);
+    if (new DataView(e4.data).getUint16(0, true) !== 19792) throw new Error("Wrong magic number for PMTiles archive");
+    let n3 = e4.data.slice(0, Y2), s4 = X2(n3, e4.etag), i5 = e4.data.slice(s4.rootDirectoryOffset, s4.rootDirectoryOffset + s4.rootDirectoryLength), a5 = `${o5.getKey()}|${s4.etag || ""}|${s4.rootDirectoryOffset}|${s4.rootDirectoryLength}`, c4 = Z(yield t5(i5, s4.internalCompression));
+    return [s4, [a5, c4.length, c4]];
+  });
+}
+d5(V2, "getHeaderAndRoot");
+function F4(o5, t5, e4, r4, n3, s4) {
+  return h5(this, null, function* () {
+    let i5 = yield o5.getBytes(e4, r4, s4, n3.etag), a5 = yield t5(i5.data, n3.internalCompression), c4 = Z(a5);
+    if (c4.length === 0) throw new Error("Empty directory is invalid");
+    return c4;
+  });
+}
+d5(F4, "getDirectory");
+var U2 = class U3 {
+  constructor(t5 = 100, e4 = true, r4 = P4) {
+    this.cache = /* @__PURE__ */ new Map(), this.maxCacheEntries = t5, this.counter = 1, this.decompress = r4;
+  }
+  getHeader(t5) {
+    return h5(this, null, function* () {
+      let e4 = t5.getKey(), r4 = this.cache.get(e4);
+      if (r4) return r4.lastUsed = this.counter++, r4.data;
+      let n3 = yield V2(t5, this.decompress);
+      return n3[1] && this.cache.set(n3[1][0], { lastUsed: this.counter++, data: n3[1][2] }), this.cache.set(e4, { lastUsed: this.counter++, data: n3[0] }), this.prune(), n3[0];
+    });
+  }
+  getDirectory(t5, e4, r4, n3, s4) {
+    return h5(this, null, function* () {
+      let i5 = `${t5.getKey()}|${n3.etag || ""}|${e4}|${r4}`, a5 = this.cache.get(i5);
+      if (a5) return a5.lastUsed = this.counter++, a5.data;
+      let c4 = yield F4(t5, this.decompress, e4, r4, n3, s4);
+      return this.cache.set(i5, { lastUsed: this.counter++, data: c4 }), this.prune(), c4;
+    });
+  }
+  prune() {
+    if (this.cache.size > this.maxCacheEntries) {
+      let t5 = 1 / 0, e4;
+      this.cache.forEach((r4, n3) => {
+        r4.lastUsed < t5 && (t5 = r4.lastUsed, e4 = n3);
+      }), e4 && this.cache.delete(e4);
+    }
+  }
+  invalidate(t5) {
+    return h5(this, null, function* () {
+      this.cache.delete(t5.getKey());
+    });
+  }
+};
+d5(U2, "ResolvedValueCache");
+var M3 = class M4 {
+  constructor(t5 = 100, e4 = true, r4 = P4) {
+    this.cache = /* @__PURE__ */ new Map(), this.invalidations = /* @__PURE__ */ new Map(), this.pendingFetches = /* @__PURE__ */ new Map(), this.maxCacheEntries = t5, this.counter = 1, this.decompress = r4;
+  }
+  getHeader(t5) {
+    return h5(this, null, function* () {
+      let e4 = t5.getKey(), r4 = this.cache.get(e4);
+      if (r4) return r4.lastUsed = this.counter++, yield r4.data;
+      let n3 = new Promise((s4, i5) => {
+        V2(t5, this.decompress).then((a5) => {
+          a5[1] && this.cache.set(a5[1][0], { lastUsed: this.counter++, data: Promise.resolve(a5[1][2]) }), s4(a5[0]), this.prune();
+        }).catch((a5) => {
+          i5(a5);
+        });
+      });
+      return this.cache.set(e4, { lastUsed: this.counter++, data: n3 }), n3;
+    });
+  }
+  trackSignal(t5, e4, r4) {
+    e4.refs++, r4.addEventListener("abort", () => {
+      --e4.refs <= 0 && this.pendingFetches.get(t5) === e4 && (e4.controller.abort(), this.cache.delete(t5), this.pendingFetches.delete(t5));
+    }, { once: true });
+  }
+  getDirectory(t5, e4, r4, n3, s4) {
+    return h5(this, null, function* () {
+      let i5 = `${t5.getKey()}|${n3.etag || ""}|${e4}|${r4}`, a5 = this.cache.get(i5);
+      if (a5) {
+        a5.lastUsed = this.counter++;
+        let m5 = this.pendingFetches.get(i5);
+        return m5 && this.trackSignal(i5, m5, s4 != null ? s4 : new AbortController().signal), yield a5.data;
+      }
+      let c4 = new AbortController(), l4 = { controller: c4, refs: 0 };
+      this.trackSignal(i5, l4, s4 != null ? s4 : new AbortController().signal), this.pendingFetches.set(i5, l4);
+      let u4 = new Promise((m5, g5) => {
+        F4(t5, this.decompress, e4, r4, n3, c4.signal).then((p5) => {
+          this.pendingFetches.delete(i5), m5(p5), this.prune();
+        }).catch((p5) => {
+          g5(p5);
+        });
+      });
+      return this.cache.set(i5, { lastUsed: this.counter++, data: u4 }), u4;
+    });
+  }
+  prune() {
+    if (this.cache.size >= this.maxCacheEntries) {
+      let t5 = 1 / 0, e4;
+      this.cache.forEach((r4, n3) => {
+        r4.lastUsed < t5 && (t5 = r4.lastUsed, e4 = n3);
+      }), e4 && this.cache.delete(e4);
+    }
+  }
+  invalidate(t5) {
+    return h5(this, null, function* () {
+      let e4 = t5.getKey();
+      if (this.invalidations.get(e4)) return yield this.invalidations.get(e4);
+      this.cache.delete(t5.getKey());
+      let r4 = new Promise((n3, s4) => {
+        this.getHeader(t5).then((i5) => {
+          n3(), this.invalidations.delete(e4);
+        }).catch((i5) => {
+          s4(i5);
+        });
+      });
+      this.invalidations.set(e4, r4);
+    });
+  }
+};
+d5(M3, "SharedPromiseCache");
+var C3 = M3;
+var H3 = class H4 {
+  constructor(t5, e4, r4) {
+    typeof t5 == "string" ? this.source = new E4(t5) : this.source = t5, r4 ? this.decompress = r4 : this.decompress = P4, e4 ? this.cache = e4 : this.cache = new C3();
+  }
+  getHeader() {
+    return h5(this, null, function* () {
+      return yield this.cache.getHeader(this.source);
+    });
+  }
+  getZxyAttempt(t5, e4, r4, n3) {
+    return h5(this, null, function* () {
+      let s4 = q3(t5, e4, r4), i5 = yield this.cache.getHeader(this.source);
+      if (n3 == null || n3.throwIfAborted(), t5 < i5.minZoom || t5 > i5.maxZoom) return;
+      let a5 = i5.rootDirectoryOffset, c4 = i5.rootDirectoryLength;
+      for (let l4 = 0; l4 <= 3; l4++) {
+        let u4 = yield this.cache.getDirectory(this.source, a5, c4, i5, n3);
+        n3 == null || n3.throwIfAborted();
+        let m5 = Q3(u4, s4);
+        if (m5) {
+          if (m5.runLength > 0) {
+            let g5 = yield this.source.getBytes(i5.tileDataOffset + m5.offset, m5.length, n3, i5.etag);
+            return { data: yield this.decompress(g5.data, i5.tileCompression), cacheControl: g5.cacheControl, expires: g5.expires };
+          }
+          a5 = i5.leafDirectoryOffset + m5.offset, c4 = m5.length;
+        } else return;
+      }
+      throw new Error("Maximum directory depth exceeded");
+    });
+  }
+  getZxy(t5, e4, r4, n3) {
+    return h5(this, null, function* () {
+      try {
+        return yield this.getZxyAttempt(t5, e4, r4, n3);
+      } catch (s4) {
+        if (s4 instanceof v4) return this.cache.invalidate(this.source), yield this.getZxyAttempt(t5, e4, r4, n3);
+        throw s4;
+      }
+    });
+  }
+  getMetadataAttempt() {
+    return h5(this, null, function* () {
+      let t5 = yield this.cache.getHeader(this.source), e4 = yield this.source.getBytes(t5.jsonMetadataOffset, t5.jsonMetadataLength, void 0, t5.etag), r4 = yield this.decompress(e4.data, t5.internalCompression), n3 = new TextDecoder("utf-8");
+      return JSON.parse(n3.decode(r4));
+    });
+  }
+  getMetadata() {
+    return h5(this, null, function* () {
+      try {
+        return yield this.getMetadataAttempt();
+      } catch (t5) {
+        if (t5 instanceof v4) return this.cache.invalidate(this.source), yield this.getMetadataAttempt();
+        throw t5;
+      }
+    });
+  }
+  getTileJson(t5) {
+    return h5(this, null, function* () {
+      let e4 = yield this.getHeader(), r4 = yield this.getMetadata(), n3 = _4(e4.tileType);
+      return { tilejson: "3.0.0", scheme: "xyz", tiles: [`${t5}/{z}/{x}/{y}${n3}`], vector_layers: r4.vector_layers, attribution: r4.attribution, description: r4.description, name: r4.name, version: r4.version, bounds: [e4.minLon, e4.minLat, e4.maxLon, e4.maxLat], center: [e4.centerLon, e4.centerLat, e4.centerZoom], minzoom: e4.minZoom, maxzoom: e4.maxZoom };
+    });
+  }
+};
+d5(H3, "PMTiles");
+var w6 = H3;
+
+// src/map/basemap.ts
+var SOURCE = "basemap";
+var BELOW = "cells";
+function layers(of, c4) {
+  const first2 = (...names) => names.find((n3) => of.has(n3));
+  const out = [];
+  const add = (name, layer) => {
+    if (name) out.push({ id: `${SOURCE}-${name}`, source: SOURCE, "source-layer": name, ...layer });
+  };
+  add(first2("earth", "land"), { type: "fill", paint: { "fill-color": c4.land } });
+  add(first2("landuse", "landcover"), { type: "fill", paint: { "fill-color": c4.border, "fill-opacity": 0.22 } });
+  add(first2("water", "ocean", "water_polygons"), { type: "fill", filter: ["==", ["geometry-type"], "Polygon"], paint: { "fill-color": c4.sea } });
+  add(first2("buildings", "building"), { type: "fill", minzoom: 13, paint: { "fill-color": c4.border, "fill-opacity": 0.6 } });
+  add(first2("roads", "transportation", "streets"), {
+    type: "line",
+    paint: { "line-color": c4.border, "line-width": ["interpolate", ["exponential", 1.6], ["zoom"], 5, 0.4, 16, 5] }
+  });
+  add(first2("boundaries", "boundary"), { type: "line", paint: { "line-color": c4.coast, "line-width": 0.8, "line-dasharray": [3, 2] } });
+  add(first2("places", "place", "place_labels"), {
+    type: "symbol",
+    layout: { "text-font": ["sans-serif"], "text-field": ["coalesce", ["get", "name"], ["get", "name:en"], ""], "text-size": 12, "text-max-width": 8 },
+    paint: { "text-color": c4.label, "text-halo-color": c4.halo, "text-halo-width": 1.2 }
+  });
+  return out;
+}
+async function addBasemap(gl, map, c4) {
+  const url = new URL("/basemap.pmtiles", location.href).href;
+  const file = new w6(url);
+  const protocol = new B3();
+  protocol.add(file);
+  gl.addProtocol("pmtiles", protocol.tile);
+  const [header, metadata] = [await file.getHeader(), await file.getMetadata()];
+  const vector = header.tileType === O3.Mvt;
+  map.addSource(SOURCE, { type: vector ? "vector" : "raster", url: `pmtiles://${url}`, ...!vector && { tileSize: 256 } });
+  const made2 = vector ? layers(new Set(metadata.vector_layers?.map((l4) => l4.id)), c4) : [{ id: SOURCE, type: "raster", source: SOURCE }];
+  for (const layer of made2) map.addLayer(layer, layer.type === "symbol" ? "limit-fill" : BELOW);
+  if (made2.some((l4) => l4.type === "symbol")) map.setLayoutProperty("names", "visibility", "none");
+  const said2 = new DOMParser().parseFromString(metadata.attribution ?? "", "text/html");
+  return said2.body.textContent?.trim() || "basemap.pmtiles";
+}
+
 // src/map/ground.ts
 var vendored = (name) => define_VENDORED_default[name] ?? `/static/vendor/${name}`;
 var feature = (geometry) => ({ type: "Feature", properties: {}, geometry });
-function onEdge(a5, b5) {
-  const [x5, y5] = [a5[0] ?? 0, b5[0] ?? 0];
-  return Math.abs(x5) > 179.9 && Math.abs(y5) > 179.9 || Math.abs(a5[1] ?? 0) > 89.5 && Math.abs(b5[1] ?? 0) > 89.5;
+function onEdge(a5, b6) {
+  const [x7, y6] = [a5[0] ?? 0, b6[0] ?? 0];
+  return Math.abs(x7) > 179.9 && Math.abs(y6) > 179.9 || Math.abs(a5[1] ?? 0) > 89.5 && Math.abs(b6[1] ?? 0) > 89.5;
 }
 function coast(land) {
   const lines = [];
   for (const points of land.flat()) {
     let line = [];
-    points.forEach((p5, i4) => {
-      const before = points[i4 - 1];
+    points.forEach((p5, i5) => {
+      const before = points[i5 - 1];
       if (before && onEdge(before, p5)) {
         if (line.length > 1) lines.push(line);
         line = [];
@@ -4017,7 +4899,7 @@ function labels(ground) {
 
 // src/map/shapes.ts
 var RADIUS_KM = 6371.0088;
-var radians = (d5) => d5 * Math.PI / 180;
+var radians = (d6) => d6 * Math.PI / 180;
 var degrees = (r4) => r4 * 180 / Math.PI;
 function collection(features) {
   return { type: "FeatureCollection", features };
@@ -4030,19 +4912,19 @@ function box([west, south, east, north]) {
   const ring = [[west, south], [right, south], [right, north], [west, north], [west, south]];
   return { type: "Feature", properties: {}, geometry: { type: "Polygon", coordinates: [ring] } };
 }
-function kilometres(a5, b5) {
-  const [dy, dx] = [radians(b5[0] - a5[0]), radians(b5[1] - a5[1])];
-  const h5 = Math.sin(dy / 2) ** 2 + Math.cos(radians(a5[0])) * Math.cos(radians(b5[0])) * Math.sin(dx / 2) ** 2;
-  return 2 * RADIUS_KM * Math.asin(Math.min(1, Math.sqrt(h5)));
+function kilometres(a5, b6) {
+  const [dy, dx] = [radians(b6[0] - a5[0]), radians(b6[1] - a5[1])];
+  const h6 = Math.sin(dy / 2) ** 2 + Math.cos(radians(a5[0])) * Math.cos(radians(b6[0])) * Math.sin(dx / 2) ** 2;
+  return 2 * RADIUS_KM * Math.asin(Math.min(1, Math.sqrt(h6)));
 }
 function circle({ at, km }) {
   const [latitude, longitude] = [radians(at[0]), radians(at[1])];
   const angle = km / RADIUS_KM;
-  const ring = Array.from({ length: 97 }, (_4, i4) => {
-    const bearing = i4 * 2 * Math.PI / 96;
-    const y5 = Math.asin(Math.sin(latitude) * Math.cos(angle) + Math.cos(latitude) * Math.sin(angle) * Math.cos(bearing));
-    const x5 = longitude + Math.atan2(Math.sin(bearing) * Math.sin(angle) * Math.cos(latitude), Math.cos(angle) - Math.sin(latitude) * Math.sin(y5));
-    return [degrees(x5), degrees(y5)];
+  const ring = Array.from({ length: 97 }, (_5, i5) => {
+    const bearing = i5 * 2 * Math.PI / 96;
+    const y6 = Math.asin(Math.sin(latitude) * Math.cos(angle) + Math.cos(latitude) * Math.sin(angle) * Math.cos(bearing));
+    const x7 = longitude + Math.atan2(Math.sin(bearing) * Math.sin(angle) * Math.cos(latitude), Math.cos(angle) - Math.sin(latitude) * Math.sin(y6));
+    return [degrees(x7), degrees(y6)];
   });
   return { type: "Feature", properties: {}, geometry: { type: "Polygon", coordinates: [ring] } };
 }
@@ -4054,19 +4936,19 @@ function around(features) {
   const all = [];
   for (const f5 of features) if (f5.geometry && "coordinates" in f5.geometry) corners(f5.geometry.coordinates, all);
   if (!all.length) return null;
-  const y5 = all.map((c4) => c4[1]).sort((a5, b5) => a5 - b5);
-  const x5 = all.map((c4) => wrapped(c4[0])).sort((a5, b5) => a5 - b5);
-  const [first2, last] = [x5[0], x5.at(-1)];
+  const y6 = all.map((c4) => c4[1]).sort((a5, b6) => a5 - b6);
+  const x7 = all.map((c4) => wrapped(c4[0])).sort((a5, b6) => a5 - b6);
+  const [first2, last] = [x7[0], x7.at(-1)];
   let [west, east, widest] = [first2, last, first2 + 360 - last];
-  for (let i4 = 1; i4 < x5.length; i4++) {
-    const [a5, b5] = [x5[i4 - 1], x5[i4]];
-    if (b5 - a5 > widest) [west, east, widest] = [b5, a5 + 360, b5 - a5];
+  for (let i5 = 1; i5 < x7.length; i5++) {
+    const [a5, b6] = [x7[i5 - 1], x7[i5]];
+    if (b6 - a5 > widest) [west, east, widest] = [b6, a5 + 360, b6 - a5];
   }
-  return [west, y5[0], east, y5.at(-1)];
+  return [west, y6[0], east, y6.at(-1)];
 }
 var wrapped = (longitude) => ((longitude + 180) % 360 + 360) % 360 - 180;
 function tidy([west, south, east, north]) {
-  const round = (v4) => Number(v4.toFixed(4));
+  const round = (v5) => Number(v5.toFixed(4));
   const [low, high] = [Math.max(-90, south), Math.min(90, north)];
   if (east - west >= 360) return [-180, round(low), 180, round(high)];
   return [round(wrapped(west)), round(low), round(wrapped(east)), round(high)];
@@ -4084,7 +4966,7 @@ var EMPTY = collection([]);
 var HITS = ["hit-boxes", "hit-dots"];
 var CLOSE = 2.6;
 function style(c4) {
-  const data = (d5 = EMPTY) => ({ type: "geojson", data: d5, tolerance: 0.2 });
+  const data = (d6 = EMPTY) => ({ type: "geojson", data: d6, tolerance: 0.2 });
   const kind = ["case", ["get", "completed"], c4.completed, c4.observed];
   const font = { "text-font": ["sans-serif"] };
   return {
@@ -4109,7 +4991,7 @@ function style(c4) {
         type: "fill",
         source: "cells",
         paint: {
-          "fill-color": ["interpolate", ["linear"], ["get", "share"], ...SCALE.flatMap((s4, i4) => [i4 / (SCALE.length - 1), s4])],
+          "fill-color": ["interpolate", ["linear"], ["get", "share"], ...SCALE.flatMap((s4, i5) => [i5 / (SCALE.length - 1), s4])],
           "fill-opacity": ["case", ["get", "extrapolated"], 0.35, 0.85],
           "fill-antialias": false
         }
@@ -4119,7 +5001,7 @@ function style(c4) {
         type: "fill",
         source: "density",
         paint: {
-          "fill-color": ["interpolate", ["linear"], ["get", "share"], ...COUNTS.flatMap((s4, i4) => [i4 / (COUNTS.length - 1), s4])],
+          "fill-color": ["interpolate", ["linear"], ["get", "share"], ...COUNTS.flatMap((s4, i5) => [i5 / (COUNTS.length - 1), s4])],
           "fill-opacity": 0.8,
           "fill-antialias": false
         }
@@ -4176,7 +5058,7 @@ async function draw(into, own, camera2, title2, told2) {
   const gl = await import(url);
   gl.setWorkerUrl(new URL(vendored("maplibre-gl-worker.mjs"), location.href).href);
   const [longitude, latitude, zoom] = (camera2 ?? "").split(",").map(Number);
-  const known = camera2 !== null && [longitude, latitude, zoom].every((v4) => Number.isFinite(v4));
+  const known = camera2 !== null && [longitude, latitude, zoom].every((v5) => Number.isFinite(v5));
   const map = new gl.Map({
     container: into,
     style: style(colours()),
@@ -4214,9 +5096,9 @@ async function draw(into, own, camera2, title2, told2) {
   }
   void (own ? planet() : earth(false)).then(lay, () => void 0).then(closer);
   function report(byHand) {
-    const b5 = map.getBounds();
+    const b6 = map.getBounds();
     const at = map.getCenter();
-    told2.moved([b5.getWest(), b5.getSouth(), b5.getEast(), b5.getNorth()], `${at.lng.toFixed(3)},${at.lat.toFixed(3)},${map.getZoom().toFixed(2)}`, byHand);
+    told2.moved([b6.getWest(), b6.getSouth(), b6.getEast(), b6.getNorth()], `${at.lng.toFixed(3)},${at.lat.toFixed(3)},${map.getZoom().toFixed(2)}`, byHand);
   }
   map.on("moveend", (e4) => {
     report("originalEvent" in e4 && !!e4.originalEvent);
@@ -4225,7 +5107,7 @@ async function draw(into, own, camera2, title2, told2) {
   let drawing = false;
   const rowAt = (e4) => {
     const found = drawing ? [] : map.queryRenderedFeatures(e4.point, { layers: HITS });
-    const best = found.sort((a5, b5) => Number(a5.properties.rank) - Number(b5.properties.rank))[0];
+    const best = found.sort((a5, b6) => Number(a5.properties.rank) - Number(b6.properties.rank))[0];
     return best ? Number(best.properties.row) : null;
   };
   map.on("mousemove", (e4) => {
@@ -4261,8 +5143,9 @@ async function draw(into, own, camera2, title2, told2) {
       map.getCanvas().style.cursor = on ? "crosshair" : "";
       for (const handler of [map.dragPan, map.doubleClickZoom, map.boxZoom]) on ? handler.disable() : handler.enable();
     },
-    at(x5, y5) {
-      const p5 = map.unproject([x5, y5]);
+    basemap: () => addBasemap(gl, map, colours()),
+    at(x7, y6) {
+      const p5 = map.unproject([x7, y6]);
       return [Math.max(-90, Math.min(90, p5.lat)), p5.lng];
     },
     canvas: map.getCanvas(),
@@ -4285,6 +5168,7 @@ var density = y3(NONE);
 var rangeCells = y3(NONE);
 var range = y3(null);
 var ranging = y3(false);
+var credit = y3("");
 async function fetchHits(signal) {
   const found = answer.value;
   if (!found?.ranked) {
@@ -4318,8 +5202,8 @@ async function fetchRange(within) {
     const [similarity, extrapolation] = [made2.columns.indexOf("similarity"), made2.columns.indexOf("extrapolation")];
     const cells = made2.cells.filter((c4) => c4[similarity] !== null);
     const every = cells.map((c4) => c4[similarity]);
-    const low = every.reduce((m5, v4) => Math.min(m5, v4), Number.POSITIVE_INFINITY);
-    const high = every.reduce((m5, v4) => Math.max(m5, v4), Number.NEGATIVE_INFINITY);
+    const low = every.reduce((m5, v5) => Math.min(m5, v5), Number.POSITIVE_INFINITY);
+    const high = every.reduce((m5, v5) => Math.max(m5, v5), Number.NEGATIVE_INFINITY);
     const outside = (c4) => (c4[extrapolation] ?? 0) > made2.extrapolated_above;
     rangeCells.value = collection(
       cells.map((c4) => cell(c4, { share: high > low ? (c4[similarity] - low) / (high - low) : 0, extrapolated: outside(c4) }))
@@ -4343,11 +5227,11 @@ var HEIGHT = 360;
 var WORLD = [-180, -90, 180, 90];
 function shaped(to) {
   if (!to) return WORLD;
-  const [x5, y5] = [(to[0] + to[2]) / 2, (to[1] + to[3]) / 2];
+  const [x7, y6] = [(to[0] + to[2]) / 2, (to[1] + to[3]) / 2];
   const tall = Math.min(180, Math.max(0.5, (to[3] - to[1]) * 1.3, (to[2] - to[0]) * 1.3 * HEIGHT / WIDTH));
   const wide = tall * WIDTH / HEIGHT;
-  const south = Math.max(-90, Math.min(90 - tall, y5 - tall / 2));
-  const west = Math.max(-180, Math.min(180 - wide, x5 - wide / 2));
+  const south = Math.max(-90, Math.min(90 - tall, y6 - tall / 2));
+  const west = Math.max(-180, Math.min(180 - wide, x7 - wide / 2));
   return [west, south, west + wide, south + tall];
 }
 function FlatMap() {
@@ -4369,23 +5253,23 @@ function FlatMap() {
     const points = mapHits.value.features.flatMap(
       (f5) => f5.geometry.type === "Point" ? [{ row: Number(f5.properties?.row), km: kilometres(place2, [f5.geometry.coordinates[1], f5.geometry.coordinates[0]]) }] : []
     );
-    const found = points.sort((a5, b5) => a5.km - b5.km)[0];
+    const found = points.sort((a5, b6) => a5.km - b6.km)[0];
     if (found && found.km < reach) goToCard(found.row);
   }
   function zoom(by) {
     const [west, south, east, north] = seen.value;
-    const [x5, y5, tall] = [(west + east) / 2, (south + north) / 2, (north - south) / by / 1.3];
-    seen.value = shaped([x5 - tall, y5 - tall / 2, x5 + tall, y5 + tall / 2]);
+    const [x7, y6, tall] = [(west + east) / 2, (south + north) / 2, (north - south) / by / 1.3];
+    seen.value = shaped([x7 - tall, y6 - tall / 2, x7 + tall, y6 + tall / 2]);
   }
   function go(dx, dy) {
     const [west, south, east, north] = seen.value;
-    const [w6, h5] = [(east - west) * 0.4 * dx, (north - south) * 0.4 * dy];
-    const moved = [west + w6, south + h5, east + w6, north + h5];
+    const [w7, h6] = [(east - west) * 0.4 * dx, (north - south) * 0.4 * dy];
+    const moved = [west + w7, south + h6, east + w7, north + h6];
     if (moved[0] >= -180.01 && moved[2] <= 180.01 && moved[1] >= -90.01 && moved[3] <= 90.01) seen.value = moved;
   }
   const url = address("/map.svg", {
     search: answer.value?.id,
-    bbox: seen.value.map((v4) => v4.toFixed(4)).join(","),
+    bbox: seen.value.map((v5) => v5.toFixed(4)).join(","),
     width: WIDTH,
     height: HEIGHT
   });
@@ -4424,9 +5308,9 @@ function askedPlaces() {
   return collection(asked.value.parts.flatMap((p5) => p5.kind === "place" ? [point(p5.at)] : []));
 }
 function drawn(which, from, to) {
-  const [a5, b5] = [{ y: from[0], x: from[1] }, { y: to[0], x: to[1] }];
-  if (which === "pick") addPart({ kind: "place", at: [Number(b5.y.toFixed(5)), Number(wrapped(b5.x).toFixed(5))] });
-  else if (which === "box") filterBy({ bbox: tidy([Math.min(a5.x, b5.x), Math.min(a5.y, b5.y), Math.max(a5.x, b5.x), Math.max(a5.y, b5.y)]), near: null });
+  const [a5, b6] = [{ y: from[0], x: from[1] }, { y: to[0], x: to[1] }];
+  if (which === "pick") addPart({ kind: "place", at: [Number(b6.y.toFixed(5)), Number(wrapped(b6.x).toFixed(5))] });
+  else if (which === "box") filterBy({ bbox: tidy([Math.min(a5.x, b6.x), Math.min(a5.y, b6.y), Math.max(a5.x, b6.x), Math.max(a5.y, b6.y)]), near: null });
   else if (which === "circle") {
     const km = Number(kilometres(from, to).toPrecision(4));
     if (km > 0) filterBy({ near: { at: [Number(a5.y.toFixed(5)), Number(wrapped(a5.x).toFixed(5))], km }, bbox: null });
@@ -4434,7 +5318,7 @@ function drawn(which, from, to) {
   tool.value = "move";
 }
 function goToCard(row) {
-  const at = sorted.value.findIndex((h5) => h5.row === row);
+  const at = sorted.value.findIndex((h6) => h6.row === row);
   if (at < 0) return;
   if (at >= shown.value) shown.value = Math.ceil((at + 1) / 24) * 24;
   pointed.value = row;
@@ -4535,6 +5419,11 @@ function GlMapView({ made: made2, failed }) {
       (map2) => {
         if (gone) map2.destroy();
         else made2.value = map2;
+        if (!gone && index.value?.allows?.basemap)
+          map2.basemap().then(
+            (said2) => credit.value = said2,
+            (error) => tell(`${t4("map.basemap.fails")} ${error.message}`)
+          );
       },
       () => failed.value = true
     );
@@ -4569,7 +5458,7 @@ function GlMapView({ made: made2, failed }) {
     map?.setPointed(mapHits.value.features.find((f5) => f5.properties?.row === pointed.value) ?? null);
   }, [map, pointed.value, mapHits.value]);
   useDrawing(map);
-  const hit = tip.value && hits.value.find((h5) => h5.row === tip.value?.row);
+  const hit = tip.value && hits.value.find((h6) => h6.row === tip.value?.row);
   return /* @__PURE__ */ a3("div", { class: "sheet", children: [
     map && /* @__PURE__ */ a3(Zooms, { made: map }),
     /* @__PURE__ */ a3("div", { class: "gl", ref: into }),
@@ -4637,13 +5526,13 @@ function Legend() {
     !answer.value && density.value.features.length > 0 && /* @__PURE__ */ a3("p", { class: "soft", children: t4("map.density") }),
     some && /* @__PURE__ */ a3("div", { class: "scale", children: [
       /* @__PURE__ */ a3("span", { children: number(some.low, 2) }),
-      /* @__PURE__ */ a3("svg", { width: "120", height: "10", "aria-hidden": "true", children: SCALE.map((c4, i4) => /* @__PURE__ */ a3("rect", { x: i4 * 20, y: "0", width: "20", height: "10", fill: c4 }, c4)) }),
+      /* @__PURE__ */ a3("svg", { width: "120", height: "10", "aria-hidden": "true", children: SCALE.map((c4, i5) => /* @__PURE__ */ a3("rect", { x: i5 * 20, y: "0", width: "20", height: "10", fill: c4 }, c4)) }),
       /* @__PURE__ */ a3("span", { children: number(some.high, 2) }),
       /* @__PURE__ */ a3("span", { children: t4("range.legend", { n: some.cells }) }),
       some.extrapolated > 0 && /* @__PURE__ */ a3("span", { class: "soft", children: t4("range.outside", { n: some.extrapolated }) }),
       some.notes.map((n3) => /* @__PURE__ */ a3("span", { class: "soft", children: n3 }, n3))
     ] }),
-    /* @__PURE__ */ a3("p", { class: "soft small", children: index.value?.outline === "planet" ? t4("map.planet") : "Natural Earth" })
+    /* @__PURE__ */ a3("p", { class: "soft small", children: index.value?.outline === "planet" ? t4("map.planet") : ["Natural Earth", credit.value].filter(Boolean).join(" · ") })
   ] });
 }
 
@@ -4800,7 +5689,7 @@ function ResultsHead() {
   ] });
 }
 function Notes() {
-  const notes = [...index.value?.notes ?? [], ...answer.value?.notes ?? []];
+  const notes = [.../* @__PURE__ */ new Set([...index.value?.notes ?? [], ...answer.value?.notes ?? []])];
   const few = hits.value.length < (answer.value?.ranked ?? 0) || !hits.value.length;
   if (!notes.length && !few) return null;
   return /* @__PURE__ */ a3("ul", { class: "notes", children: [
@@ -4852,7 +5741,7 @@ function List() {
     return () => near.disconnect();
   }, [shown.value, every.length]);
   return /* @__PURE__ */ a3($, { children: [
-    /* @__PURE__ */ a3("ol", { class: `cards ${target}`, ref: list, children: some.map((hit, i4) => /* @__PURE__ */ a3(Card, { hit, target, at: i4, focusable: true }, hit.row)) }),
+    /* @__PURE__ */ a3("ol", { class: `cards ${target}`, ref: list, children: some.map((hit, i5) => /* @__PURE__ */ a3(Card, { hit, target, at: i5, focusable: true }, hit.row)) }),
     /* @__PURE__ */ a3("div", { class: "end", ref: end, children: [
       shown.value < every.length && /* @__PURE__ */ a3("button", { type: "button", onClick: more, children: t4("results.more") }),
       every.length > 0 && /* @__PURE__ */ a3("span", { class: "soft", children: t4("results.shown", { n: some.length, all: fetchingMore.value ? answer.value?.ranked ?? every.length : every.length }) })
@@ -4875,10 +5764,10 @@ function Waiting() {
       " ",
       t4("results.busy")
     ] }),
-    /* @__PURE__ */ a3("ol", { class: "cards", "aria-hidden": "true", children: Array.from({ length: 8 }, (_4, i4) => /* @__PURE__ */ a3("li", { class: "card ghost", children: [
+    /* @__PURE__ */ a3("ol", { class: "cards", "aria-hidden": "true", children: Array.from({ length: 8 }, (_5, i5) => /* @__PURE__ */ a3("li", { class: "card ghost", children: [
       /* @__PURE__ */ a3("div", { class: "shown" }),
       /* @__PURE__ */ a3("div", { class: "facts" })
-    ] }, i4)) })
+    ] }, i5)) })
   ] });
 }
 
@@ -4938,7 +5827,7 @@ var cards = () => [...document.querySelectorAll(".results .card")];
 var focused = () => document.activeElement?.closest(".results .card") ?? null;
 function current() {
   const row = opened.value ?? Number(focused()?.dataset.row ?? pointed.value ?? Number.NaN);
-  return hits.value.find((h5) => h5.row === row) ?? null;
+  return hits.value.find((h6) => h6.row === row) ?? null;
 }
 function focusCard(card) {
   card?.querySelector("button.open")?.focus();
@@ -5030,6 +5919,7 @@ async function start() {
     const scroll = e4.state?.scroll;
     if (scroll !== void 0) requestAnimationFrame(() => scrollTo(scroll));
   });
+  addEventListener("visibilitychange", () => document.visibilityState === "visible" && void openIndex());
   await openIndex();
   void openMarks();
   await restoreUploads();

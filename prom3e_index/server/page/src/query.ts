@@ -31,13 +31,15 @@ export interface Asked {
   filter: Filter;
   more: number[];
   less: number[];
+  /** Of the index that a link was made of; null for whichever there is. */
+  generation: number | null;
 }
 
 export const K = 200;
 export const NO_FILTER: Filter = {
   taxon: "", bbox: null, near: null, since: "", until: "", license: [], observedOnly: false, onePerSpecies: false,
 };
-export const NOTHING: Asked = { parts: [], target: null, filter: NO_FILTER, more: [], less: [] };
+export const NOTHING: Asked = { parts: [], target: null, filter: NO_FILTER, more: [], less: [], generation: null };
 
 export function isFiltered(f: Filter): boolean {
   return Object.keys(filterBody(f)).length > 0 || f.onePerSpecies;
@@ -75,6 +77,7 @@ export function body(asked: Asked): Record<string, unknown> {
     ...(asked.target && { target: asked.target }),
     k: K,
     filter: filterBody(asked.filter),
+    ...(asked.generation !== null && { generation: asked.generation }),
     ...(asked.filter.onePerSpecies && { group_by: "species" }),
   };
 }
@@ -156,5 +159,6 @@ export function fromSearch(search: URLSearchParams): Asked {
     },
     more: numbersOf(search.get("more")) ?? [],
     less: numbersOf(search.get("less")) ?? [],
+    generation: /^\d+$/.test(search.get("generation") ?? "") ? Number(search.get("generation")) : null,
   };
 }

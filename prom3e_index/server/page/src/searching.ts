@@ -30,7 +30,7 @@ export async function openIndex(): Promise<void> {
 
 /** Changes what is asked, writes it into the address bar and asks. */
 export function ask(change: Partial<Asked>, options: { replace?: boolean } = {}): void {
-  asked.value = { ...asked.value, ...change };
+  asked.value = { ...asked.value, generation: null, ...change };
   write(options.replace ?? false);
   void search();
 }
@@ -75,6 +75,7 @@ export function write(replace: boolean): void {
   if (sort.value !== "score") query.set("sort", sort.value);
   if (opened.value !== null) query.set("open", String(opened.value));
   if (camera) query.set("view", camera);
+  if (answer.value && isAsked()) query.set("generation", String(answer.value.generation));
   const text = query.toString();
   const to = text ? `?${text}` : location.pathname;
   if (to === (location.search || location.pathname)) return;
@@ -147,6 +148,7 @@ export async function search(): Promise<void> {
   const old = remembered.get(key);
   if (old && old.answer.generation === index.value?.generation) {
     show(old.answer, old.hits, old.facets);
+    write(true);
     return;
   }
   batch(() => {
@@ -157,6 +159,7 @@ export async function search(): Promise<void> {
     const found = await send<Answer>("POST", "searches", JSON.parse(key), now.signal);
     const page = found.hits.length ? found : await get<Answer>(`searches/${found.id}?limit=${PAGE}`, now.signal);
     show(page, page.hits, null);
+    write(true);
     say(t("heard.answer", { n: page.hits.length, eligible: page.numberMatched }));
     if (index.value && page.generation > index.value.generation) void openIndex();
     remembered.set(key, { answer: page, hits: page.hits, facets: null });

@@ -2,6 +2,7 @@
 
 import type { GeoJSONSource, Map as GlMap, MapMouseEvent, StyleSpecification } from "maplibre-gl";
 import type { Box, Place } from "../types.ts";
+import { addBasemap } from "./basemap.ts";
 import { type Colours, colours, COUNTS, SCALE } from "./colours.ts";
 import { type Ground, earth, labels, planet, vendored } from "./ground.ts";
 import { collection } from "./shapes.ts";
@@ -28,6 +29,8 @@ export interface Drawn {
   fit(box: Box | null): void;
   zoom(by: number): void;
   drawing(on: boolean): void;
+  /** Lays the user's own map below; gives what must be said of its data. */
+  basemap(): Promise<string>;
   at(x: number, y: number): Place;
   canvas: HTMLElement;
   /** Draws in the palette and the language of the page as they are now. */
@@ -204,6 +207,7 @@ export async function draw(into: HTMLElement, own: boolean, camera: string | nul
       map.getCanvas().style.cursor = on ? "crosshair" : "";
       for (const handler of [map.dragPan, map.doubleClickZoom, map.boxZoom]) on ? handler.disable() : handler.enable();
     },
+    basemap: () => addBasemap(gl, map, colours()),
     at(x, y) {
       const p = map.unproject([x, y]);
       return [Math.max(-90, Math.min(90, p.lat)), p.lng];

@@ -34,6 +34,8 @@ export interface Range {
 }
 export const range = signal<Range | null>(null);
 export const ranging = signal(false);
+/** What must be said of the data of the user's own map; empty without one. */
+export const credit = signal("");
 
 /** The map of all ranked hits: the same ranking as the list. */
 export async function fetchHits(signal: AbortSignal): Promise<void> {

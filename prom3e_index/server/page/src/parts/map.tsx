@@ -6,10 +6,10 @@ import { nameOf } from "../hit.ts";
 import { Icon } from "../icons.tsx";
 import { SCALE } from "../map/colours.ts";
 import { draw, type Drawn, hasWebGl2 } from "../map/draw.ts";
-import { density, dropRange, fetchDensity, fetchHits, fetchRange, mapHits, range, rangeCells, ranging } from "../map/layers.ts";
+import { credit, density, dropRange, fetchDensity, fetchHits, fetchRange, mapHits, range, rangeCells, ranging } from "../map/layers.ts";
 import { around, box, circle, collection, kilometres, point, tidy, wrapped } from "../map/shapes.ts";
 import { addPart, filterBy, isAsked, keepCamera, readCamera } from "../searching.ts";
-import { answer, asked, hits, index, pane, pointed, said, shown, sorted, tool, type Tool, view } from "../state.ts";
+import { answer, asked, hits, index, pane, pointed, said, shown, sorted, tell, tool, type Tool, view } from "../state.ts";
 import type { Place } from "../types.ts";
 import { language, number, t } from "../words.ts";
 import { FlatMap } from "./flatmap.tsx";
@@ -136,6 +136,11 @@ function GlMapView({ made, failed }: { made: { value: Drawn | null }; failed: { 
       (map) => {
         if (gone) map.destroy();
         else made.value = map;
+        if (!gone && index.value?.allows?.basemap)
+          map.basemap().then(
+            (said) => (credit.value = said),
+            (error: Error) => tell(`${t("map.basemap.fails")} ${error.message}`),
+          );
       },
       () => (failed.value = true),
     );
@@ -247,7 +252,7 @@ function Legend() {
           {some.notes.map((n) => <span key={n} class="soft">{n}</span>)}
         </div>
       )}
-      <p class="soft small">{index.value?.outline === "planet" ? t("map.planet") : "Natural Earth"}</p>
+      <p class="soft small">{index.value?.outline === "planet" ? t("map.planet") : ["Natural Earth", credit.value].filter(Boolean).join(" · ")}</p>
     </div>
   );
 }

@@ -74,7 +74,7 @@ function ResultsHead() {
 }
 
 function Notes() {
-  const notes = [...(index.value?.notes ?? []), ...(answer.value?.notes ?? [])];
+  const notes = [...new Set([...(index.value?.notes ?? []), ...(answer.value?.notes ?? [])])];
   
   const few = hits.value.length < (answer.value?.ranked ?? 0) || !hits.value.length;
   if (!notes.length && !few) return null;
