@@ -119,9 +119,13 @@ def test_a_wrong_name_gives_near_ones_and_signs_are_letters(served, bundle):
     assert name in [t["name"] for t in got]
     for typed in ("%", "_", "\\", "' OR true --"):
         assert all(t["near"] for t in served.client.get("/api/v1/taxa", params={"q": typed}).json())
-    refused = served.ask({"location": [1, 2]}, filter={"taxon": wrong}).json()
-    assert refused["numberMatched"] == 0
-    assert any(name in n for n in refused["notes"])
+    refused = served.ask({"location": [1, 2]}, filter={"taxon": wrong})
+    assert refused.status_code == 422
+    said = refused.json()
+    assert said["type"] == "/problems/unknown-taxon"
+    assert said["parameter"] == "filter.taxon"
+    assert name in said["near"]
+    assert "Did you mean" in said["detail"]
 
 
 def test_the_index_says_what_it_holds(served, bundle):

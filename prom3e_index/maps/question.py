@@ -81,7 +81,8 @@ def question_of(
         InputError: Both or neither, a taxon that no observation has, or one whose places are all hidden.
         MediaError, ShapeError: The query cannot be read.
     """
-    given = bool(query.given()) or query.embedding is not None
+    shown = (*(query.like or ()), *query.more)
+    given = bool(query.given()) or query.embedding is not None or query.like is not None
     if given == (taxon is not None):
         raise InputError(
             "A map is of a query (--image, --audio, --text, --location, --sat, --env) or of --taxon NAME; give one of "
@@ -96,8 +97,10 @@ def question_of(
     texts = query.several().get("text", ())
     named = [_names(bundle, str(t)) for t in texts]
     known = [n for n in named if n]
+    of_rows = _names_of_rows(bundle, shown) if shown else []  # they count as named too
     likely = [] if known else _likely(bundle, query)
-    allowed = finest(bundle, [one for many in known for one in many], likely)
+    named_so = [one for many in known for one in many]
+    allowed = finest(bundle, [*named_so, *of_rows] if known else [], [*likely, *of_rows])
     permit(allowed)
     assert asked.vector is not None and asked.weights is not None  # it was completed
     title = known[0][0]["scientific_name"] if known else None
@@ -169,16 +172,21 @@ def taxon_rows(bundle: Bundle, taxon: str) -> NDArray[np.int64]:
 
 def _likely(bundle: Bundle, query: Query) -> Sequence[Names]:
     """The taxa of a query's first hits, whatever is hidden of them."""
-    held = [c for c in (*RANKS, "scientific_name", "common_name", "text") if c in bundle.columns]
     target = "image" if "image" in bundle.modalities else bundle.modalities[0]
     hits = bundle.search(
         replace(query, k=LIKELY, target=target, confidence=False, space="hybrid")
     ).hits
-    if not hits or not held:
+    return _names_of_rows(bundle, [h.row for h in hits])
+
+
+def _names_of_rows(bundle: Bundle, rows: Sequence[int]) -> Sequence[Names]:
+    """The taxa of some rows, whatever is hidden of them."""
+    held = [c for c in (*RANKS, "scientific_name", "common_name", "text") if c in bundle.columns]
+    if not rows or not held:
         return []
     cells = ", ".join(f'"{c}"' for c in held)
-    rows = ", ".join(str(int(h.row)) for h in hits)
-    found = bundle.sql(f"SELECT DISTINCT {cells} FROM observations WHERE row IN ({rows})")
+    numbers = ", ".join(str(int(r)) for r in rows)
+    found = bundle.sql(f"SELECT DISTINCT {cells} FROM observations WHERE row IN ({numbers})")
     return [dict(zip(held, map(_text, row), strict=True)) for row in found]
 
 

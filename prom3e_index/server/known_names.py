@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from prom3e_index.bundle.filters import Filter
 from prom3e_index.bundle.known_taxa import KnownTaxon
 from prom3e_index.bundle.predicate import bounded
 from prom3e_index.bundle.taxa import key, quoted, taxon_columns
 from prom3e_index.search.run import Bundle
+from prom3e_index.server.problems import Problem
 
 SECONDS = 3.0
 """As long as names are looked for: whoever types has typed on by then."""
@@ -29,8 +31,7 @@ def completed(bundle: Bundle, typed: str, limit: int) -> tuple[list[dict[str, An
     names = _beginning(bundle, typed)
     near = not names
     if near:
-        said = bundle.unknown_taxon(typed).removeprefix("; nearest: ")
-        names = [n for n in said.split(", ") if n] if "; " not in said else []
+        names = _near(bundle, typed)
     found: dict[tuple[str, str], dict[str, Any]] = {}
     for name in names:
         for taxon in bundle.metadata.known_taxa(name, bundle.several):
@@ -46,6 +47,30 @@ def completed(bundle: Bundle, typed: str, limit: int) -> tuple[list[dict[str, An
         if one["common"] is None and one["rank"] == "species":
             one["common"] = _common(bundle, one["name"])
     return told[:limit], near
+
+
+def check_taxon(bundle: Bundle, name: str) -> None:
+    """Refuse to search among observations of a taxon that none is of.
+
+    Raises:
+        Problem: 422, with the names that are near.
+    """
+    found = bundle.eligible(Filter(taxon=name))
+    if found is None or len(found):
+        return
+    near = _near(bundle, name)
+    asked = f" Did you mean {', '.join(near)}?" if near else ""
+    raise Problem(
+        422, "unknown-taxon", "No such taxon", f"No observation is of {name[:100]!r}.{asked}",
+        "filter.taxon", near,
+    )  # fmt: skip
+
+
+def _near(bundle: Bundle, typed: str) -> list[str]:
+    """Names of the index that are near; none where they were not found in time."""
+    said = bundle.unknown_taxon(typed)
+    told = said.removeprefix("; nearest: ")
+    return [n for n in told.split(", ") if n] if told != said else []
 
 
 def _said(taxon: KnownTaxon) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from prom3e_index.server.answering import PAGE, AnswerSaid, answer_said
 from prom3e_index.server.asking import SearchBody, query_of
 from prom3e_index.server.dependencies import TheSearch, TheService
 from prom3e_index.server.hit_said import API
+from prom3e_index.server.known_names import check_taxon
 from prom3e_index.server.problems import Problem, without_folders
 from prom3e_index.server.service import Service
 from prom3e_index.server.stored import Stored
@@ -29,7 +30,9 @@ async def searched(service: Service, body: SearchBody) -> Stored:
         Problem: It cannot be asked, or not now.
         Prom3eError: It cannot be answered.
     """
-    settings = service.settings
+    settings, taxon = service.settings, body.filter.taxon
+    if taxon is not None:
+        await service.work(check_taxon, service.bundle, taxon)
     query = query_of(
         body,
         service.uploads.get,
