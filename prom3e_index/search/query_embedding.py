@@ -133,8 +133,14 @@ def _encoded(
     encoder, plain = model.encoder(modality), modality in ("loc", "env")
 
     def encode(items: Any) -> Floats:
-        taken: Any = np.asarray(items, np.float32) if plain else items
-        return encoder.encode(taken)
+        with np.errstate(over="ignore"):  # what is too large for a vector is refused below
+            taken: Any = np.asarray(items, np.float32) if plain else items
+            rows = encoder.encode(taken)
+        if not (np.isfinite(rows).all() and rows.any(axis=-1).all()):
+            raise InputError(
+                f"The query's {modality} has no embedding: its values are too large for the encoder."
+            )
+        return rows
 
     try:
         return list(encode([item for _, item in chunk]))

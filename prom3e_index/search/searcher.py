@@ -19,6 +19,7 @@ from prom3e_index.models.device import checked_device
 from prom3e_index.search.answered import Answer
 from prom3e_index.search.asked import REFUSED, Asked, Clock
 from prom3e_index.search.batch import answer, answers, begin, decode, encode, finish
+from prom3e_index.search.examples import check_rows
 from prom3e_index.search.query import Query
 from prom3e_index.search.warm import Warm
 
@@ -100,6 +101,7 @@ class Searcher:
         for asked in part:
             try:
                 asked.query.check(self.bundle.modalities)
+                check_rows(self.bundle, asked.query)
             except REFUSED as e:
                 asked.refused = e
         clock = Clock()

@@ -30,6 +30,12 @@ PROBLEM = {
     "description": "What went wrong (RFC 9457).",
     "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
 }
+_SAID = {
+    400: "The body cannot be read: JSON in UTF-8 is needed, not deeply nested, no number of thousands of digits.",
+    404: "There is no such address; /openapi.json names those that there are.",
+    405: "This address is not asked in this way; /openapi.json names the methods of each.",
+}
+"""What is said where the framework gives no more than a status."""
 _SCHEMA = {
     "type": "object",
     "title": "Problem",
@@ -111,7 +117,7 @@ def _tell_problems(app: FastAPI, service: Service) -> None:
 
     @app.exception_handler(HTTPException)
     async def http(_: Request, e: HTTPException) -> Response:
-        told = of_status(e.status_code)
+        told = of_status(e.status_code, _SAID.get(e.status_code, ""))
         told.headers |= dict(e.headers or {})
         return sent(told)
 

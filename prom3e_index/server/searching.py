@@ -118,15 +118,10 @@ class Searching:
                 continue
             self._metrics.batch.observe(len(busy))
             begun = time.perf_counter()
-            try:
-                embedded = busy[0].generation.searcher.embed([job.query for job in busy])
-            except BaseException as e:
-                for job in busy:
-                    self._fail(job, e)
-                continue
+            embedded = _embedded(busy)
             self._metrics.steps.labels("embed").observe(time.perf_counter() - begun)
             for job, found in zip(busy, embedded, strict=True):
-                if isinstance(found, Prom3eError):
+                if isinstance(found, BaseException):
                     self._fail(job, found)
                     continue
                 job.embedded = found
@@ -184,6 +179,16 @@ class Searching:
     def _leave(self, job: Job, spent_s: float | None = None) -> None:
         self.waiting.leave(spent_s)
         self._release(job.generation)
+
+
+def _embedded(jobs: list[Job]) -> list[Embedded | BaseException]:
+    """The embedding of each search, or why it has none: what nobody foresaw of one fails no other."""
+    try:
+        return list(jobs[0].generation.searcher.embed([job.query for job in jobs]))
+    except BaseException as e:
+        if len(jobs) == 1:
+            return [e]
+    return [found for job in jobs for found in _embedded([job])]
 
 
 def over() -> Problem:
