@@ -31,6 +31,15 @@ def demo(
         report, table = run_demo(folder, observations, seed, show)
     say(table)
     say(f"index:  {folder / 'index.p3i'}\nreport: {report}")
+    say(f"page:   {_program()} serve {folder / 'index.p3i'} --open")
+
+
+def _program() -> str:
+    """How this program was called, for a line to be copied."""
+    import sys
+
+    called = sys.argv[0]
+    return called if Path(called).name == "prom3e-index" and "/" in called else "prom3e-index"
 
 
 def run_demo(folder: Path, observations: int, seed: int, show: Display) -> tuple[Path, str]:

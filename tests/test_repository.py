@@ -223,6 +223,16 @@ def test_wheel_sdist_and_wheel_from_sdist_hold_every_module(checkout, tmp_path):
         f"prom3e_index/models/builtin/{n}/model.toml" for n in ("geoclip", "mini", "taxabind")
     } <= have
     assert "prom3e_index/grid/outlines.parquet" in have
+    with zipfile.ZipFile(wheel) as z:
+        page = {n for n in z.namelist() if n.startswith("prom3e_index/server/")}
+    static = ROOT / "prom3e_index/server/static"
+    shipped = {
+        f"prom3e_index/server/static/{p.relative_to(static)}"
+        for p in static.rglob("*")
+        if p.is_file()
+    }
+    assert shipped <= page and len(shipped) > 5
+    assert not [n for n in page if "/page/" in n or n.endswith((".tsx", ".ts", "package.json"))]
     assert not any(n.split("/")[0] in FOLDERS[1:] for n in have)
     assert {
         "tests/test_repository.py",

@@ -97,7 +97,7 @@ def make_app(
     _tell_problems(app, service)
     app.add_middleware(
         Guard, settings=settings, tickets=tickets, folders=lambda: service.folders, log=log,
-        seen=_count(service), failed=failed,
+        seen=_count(service), failed=failed, room=service.room,
     )  # fmt: skip
     _describe(app)
     return app

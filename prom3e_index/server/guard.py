@@ -37,7 +37,7 @@ HEADERS = {
     "cache-control": "no-store",
 }
 """What every response has, unless its route says otherwise."""
-UPLOADS = "/api/v1/uploads"
+UPLOADS, SEARCHES = "/api/v1/uploads", "/api/v1/searches"
 _OPEN = ("/healthz", "/readyz")
 _UNCOUNTED = ("/static/", "/healthz", "/readyz", "/metrics")
 _JSON_MOST = MEGABYTE
@@ -75,6 +75,7 @@ class Guard:
         log: Takes a line for each request; None keeps no log.
         seen: Called with each request when it is answered, and its seconds.
         failed: Called with what no route foresaw.
+        room: Raises a problem where there is no room for a further search: a refusal costs least before it is read.
     """
 
     def __init__(
@@ -86,9 +87,10 @@ class Guard:
         log: Callable[[str], None] | None = None,
         seen: Callable[[Scope, int, float], None] | None = None,
         failed: Callable[[BaseException], None] | None = None,
+        room: Callable[[], None] = lambda: None,
     ) -> None:
         self._app, self._settings, self._folders = app, settings, folders
-        self._log, self._seen, self._failed = log, seen, failed
+        self._log, self._seen, self._failed, self._room = log, seen, failed, room
         self._hosts = settings.hosts
         self._tickets = tickets
         self._rate = Rate(settings.rate) if settings.rate else None
@@ -123,6 +125,8 @@ class Guard:
             if await self._greet(request, scope, out):
                 return
             self._check(request, scope)
+            if request.method == "POST" and request.path == SEARCHES:
+                self._room()
             await body.given_to(self._app, scope, out)
         except Exception as e:
             problem = self._problem(e)

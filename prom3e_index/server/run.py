@@ -28,6 +28,7 @@ DRAIN_S = 10
 """Seconds that running requests have when the server ends."""
 _HEAD_S = 20.0
 """Seconds that the head of a request may take."""
+_IDLE_S = 30
 _CONNECTIONS = 1000
 _BACKLOG = 512
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -166,6 +167,7 @@ class Server(uvicorn.Server):
                 access_log=False,
                 server_header=False,
                 proxy_headers=False,
+                timeout_keep_alive=_IDLE_S,
                 timeout_graceful_shutdown=DRAIN_S,
                 limit_concurrency=_CONNECTIONS,
                 backlog=_BACKLOG,

@@ -60,7 +60,7 @@ class Searching:
         self._running: set[Job] = set()
         self._lock = threading.Lock()
         self._finders = ThreadPoolExecutor(
-            min(4, os.cpu_count() or 1), "find", _set_threads, (settings.threads,)
+            max(1, min(4, (os.cpu_count() or 1) // 2)), "find", _set_threads, (settings.threads,)
         )
         self._encoder = threading.Thread(target=self._encode, name="encode", daemon=True)
 

@@ -117,6 +117,16 @@ class Service:
             return "too many searches wait"
         return ""
 
+    def room(self) -> None:
+        """Refuse a further search where none would be taken.
+
+        Raises:
+            Problem: 503, too many wait, or the server ends.
+        """
+        if self.ending:
+            raise over()
+        self._searching.waiting.check()
+
     async def begin(self) -> None:
         """Begin to answer; the model is loaded meanwhile."""
         self._loop = asyncio.get_running_loop()

@@ -14,7 +14,7 @@ from prom3e_index.search.answered import Answer
 from prom3e_index.search.run import Bundle
 from prom3e_index.server.problems import Problem
 
-BYTES = 256 << 20
+BYTES = 128 << 20
 """What all kept searches may hold together."""
 SECONDS = 15 * 60.0
 """How long one is kept after it was last asked for."""

@@ -86,14 +86,22 @@ class Waiting:
             Problem: 503, there are too many.
         """
         with self._changed:
-            if self._inside >= self._most:
-                wait = min(_LONGEST_WAIT_S, max(1, math.ceil(self._inside * self._mean_s)))
-                raise Problem(
+            self._refuse()
+            self._inside += 1
+
+    def check(self) -> None:
+        """Refuse what `enter` would refuse, before any work was done for it."""
+        with self._changed:
+            self._refuse()
+
+    def _refuse(self) -> None:
+        if self._inside >= self._most:
+            wait = min(_LONGEST_WAIT_S, max(1, math.ceil(self._inside * self._mean_s)))
+            raise Problem(
                     503, "busy", "Too many searches at once",
                     f"{self._inside} searches wait already. Ask again in {wait} s.",
                     headers={"Retry-After": str(wait)},
                 )  # fmt: skip
-            self._inside += 1
 
     def leave(self, spent_s: float | None = None) -> None:
         """Count one less; `spent_s` is what it took of a worker, where it was answered."""

@@ -27,7 +27,7 @@ class Works:
 
     def __init__(self, most: int, deadline_s: float) -> None:
         self._most, self._deadline_s, self._closed = most, deadline_s, False
-        self._threads = ThreadPoolExecutor(min(4, os.cpu_count() or 1) + 2, "work")
+        self._threads = ThreadPoolExecutor(min(4, os.cpu_count() or 1), "work")
         self._stops: dict[int, list[Callable[[], None]]] = {}
 
     def close(self) -> None:
