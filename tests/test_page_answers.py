@@ -83,14 +83,14 @@ def test_a_photo_is_answered_as_the_library_answers_it(plain_browser, shown, bun
 def test_a_filter_keeps_what_is_eligible_and_a_wrong_name_is_mended(
     plain_browser, shown, bundle, name
 ):
-    with opened(plain_browser, shown, f"/?text={name}&target=image") as (page, _):
+    with opened(plain_browser, shown, f"/?text={name}&target=image") as (page, seen):
         answered(page)
         taxon = page.get_by_role("combobox", name="Taxon")
         taxon.fill(name.split()[0][:-1] + "q")
         taxon.press("Enter")
-        page.wait_for_selector(".notes button")
-        assert page.locator("#results-title").inner_text().startswith("0 eligible of")
-        page.locator(".notes button", has_text=name.split()[0]).first.click()
+        page.wait_for_selector(".refusal button")
+        seen.errors.clear()  # the browser writes every refusal into its console
+        page.locator(".refusal button", has_text=name.split()[0]).first.click()
         until(page, "document.querySelectorAll('.results .card').length > 0")
         chosen = taxon.input_value()
         wanted = len(bundle.eligible(Filter(taxon=chosen)))
@@ -206,3 +206,23 @@ def test_what_cannot_be_sent_is_said_and_the_next_query_works(
         page.set_input_files("input[type=file]", photo)
         assert len(answered(page)) == 24
         assert page.locator(".drop .refused").count() == 0
+
+
+def test_files_of_the_page_are_kept_by_their_hash_and_sent_small(shown):
+    text = shown.client.get("/").text
+    address = next(part for part in text.split('"') if part.startswith("/static/app.js?v="))
+    small = shown.client.get(address, headers={"accept-encoding": "gzip"})
+    plain = shown.client.get(address, headers={"accept-encoding": "identity"})
+    old = shown.client.get("/static/app.js?v=0")
+
+    assert (
+        small.headers["content-encoding"] == "gzip" and small.content == plain.content
+    )  # as the client unpacked it
+    assert "content-encoding" not in plain.headers and int(
+        small.headers["content-length"]
+    ) * 3 < len(plain.content)
+    assert (
+        "immutable" in plain.headers["cache-control"]
+        and "immutable" not in old.headers["cache-control"]
+    )
+    assert shown.client.get("/static/../app.py").status_code == 404

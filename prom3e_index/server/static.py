@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
@@ -30,6 +31,7 @@ TYPES = {
 """By ending: what a machine's own tables say differs from one to the next."""
 NO_PAGE = b"This server answers programs: see /openapi.json. Its page is not installed.\n"
 _PACKED = ".gz"
+_PACKABLE = frozenset(TYPES[e] for e in ("html", "js", "css", "json", "geojson", "svg", "txt"))
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class File:
 
     Attributes:
         body: As it is.
-        packed: By gzip, where the installation has it so.
+        packed: By gzip, where the installation has it so; else text is packed when it is first asked for so.
         type: Content type.
         tag: Hash of the content.
     """
@@ -100,6 +102,12 @@ def page_router() -> APIRouter:
     return router
 
 
+@lru_cache(64)
+def _gzip(body: bytes) -> bytes:
+    """A file of the page made small, once."""
+    return gzip.compress(body, 6, mtime=0)
+
+
 def _sent(file: File, request: Request) -> Response:
     asked_for = request.query_params.get("v") == file.tag or file.tag in request.url.path
     headers = {
@@ -111,6 +119,6 @@ def _sent(file: File, request: Request) -> Response:
     if file.tag in known:
         return Response(status_code=304, headers=headers)
     body = file.body
-    if file.packed is not None and "gzip" in request.headers.get("accept-encoding", ""):
-        body, headers["content-encoding"] = file.packed, "gzip"
+    if file.type in _PACKABLE and "gzip" in request.headers.get("accept-encoding", ""):
+        body, headers["content-encoding"] = file.packed or _gzip(file.body), "gzip"
     return Response(body, headers={**headers, "content-type": file.type})

@@ -1556,7 +1556,7 @@ var de_default = {
   "map.east": "Osten",
   "map.north": "Norden",
   "map.south": "Süden",
-  "map.density": "Dunkler: mehr Beobachtungen",
+  "map.density": "Beobachtungen:",
   "map.placeless": "{n} ohne Ort",
   "map.planet": "Der erfundene Planet der Demo",
   "map.picture": "Karte von {n} Treffern; die Liste enthält dasselbe",
@@ -1616,7 +1616,11 @@ var de_default = {
   "shown.instead": "gezeigt: {what}",
   "chance.over": "über {p}",
   "chance.under": "unter {p}",
-  "map.basemap.fails": "Die Karte unter den Treffern ist nicht lesbar:"
+  "map.basemap.fails": "Die Karte unter den Treffern ist nicht lesbar:",
+  "map.few": "wenige",
+  "map.many": "viele",
+  "box.original.image": "Originalfoto",
+  "box.original.audio": "Originalton"
 };
 
 // strings/en.json
@@ -1833,7 +1837,7 @@ var en_default = {
   "map.east": "East",
   "map.north": "North",
   "map.south": "South",
-  "map.density": "Darker: more observations",
+  "map.density": "Observations:",
   "map.placeless": "{n} without a place",
   "map.planet": "The invented planet of the demo",
   "map.picture": "Map of {n} hits; the list holds the same",
@@ -1893,7 +1897,11 @@ var en_default = {
   "shown.instead": "shown: its {what}",
   "chance.over": "over {p}",
   "chance.under": "under {p}",
-  "map.basemap.fails": "The map below the hits cannot be read:"
+  "map.basemap.fails": "The map below the hits cannot be read:",
+  "map.few": "few",
+  "map.many": "many",
+  "box.original.image": "Original photo",
+  "box.original.audio": "Original sound"
 };
 
 // strings/es.json
@@ -2110,7 +2118,7 @@ var es_default = {
   "map.east": "Este",
   "map.north": "Norte",
   "map.south": "Sur",
-  "map.density": "Más oscuro: más observaciones",
+  "map.density": "Observaciones:",
   "map.placeless": "{n} sin lugar",
   "map.planet": "El planeta inventado de la demo",
   "map.picture": "Mapa de {n} resultados; la lista contiene lo mismo",
@@ -2170,7 +2178,11 @@ var es_default = {
   "shown.instead": "se muestra: {what}",
   "chance.over": "más de {p}",
   "chance.under": "menos de {p}",
-  "map.basemap.fails": "No se puede leer el mapa de fondo:"
+  "map.basemap.fails": "No se puede leer el mapa de fondo:",
+  "map.few": "pocas",
+  "map.many": "muchas",
+  "box.original.image": "Foto original",
+  "box.original.audio": "Sonido original"
 };
 
 // src/kept.ts
@@ -2510,8 +2522,9 @@ function setSpeed(next) {
 var axisOf = (picture) => picture.replace(/\/spectrogram(?=\?|$)/, "/spectrogram.json");
 var axes = /* @__PURE__ */ new Map();
 function useAxis(picture) {
-  const axis = useSignal(axes.get(picture) ?? null);
+  const axis = useSignal(axes.get(picture ?? "") ?? null);
   A2(() => {
+    if (picture === null) return;
     const asking = new AbortController();
     axis.value = axes.get(picture) ?? null;
     if (!axis.value)
@@ -2543,15 +2556,16 @@ function part(picture, from, to) {
   for (const [name, value] of Object.entries({ from, to, width: 1024, height: 256 })) values.set(name, String(Number(value.toFixed(3))));
   return `${path}?${values}`;
 }
-function Spectrogram({ sound, title: title2, picture: small, audio: audio2, span, tall }) {
+function Spectrogram({ sound, title: title2, picture: small, audio: audio2, span, tall, seconds: told2 = null }) {
   const mine = playing.value === sound;
-  const first2 = useAxis(small);
+  const first2 = useAxis(tall && told2 ? null : small);
+  const duration = told2 ?? first2?.duration ?? null;
   const begin = useSignal(0);
-  const whole = tall && first2 !== null;
-  const end0 = whole ? Math.min(first2.duration, begin.value + LONGEST) : 0;
+  const whole = tall && duration !== null;
+  const end0 = whole ? Math.min(duration, begin.value + LONGEST) : 0;
   const picture = whole ? part(small, begin.value, end0) : small;
   const axis = useAxis(picture);
-  const long = whole && first2.duration > LONGEST;
+  const long = whole && duration > LONGEST;
   A2(() => {
     if (long && mine && (position.value < begin.value || position.value >= begin.value + LONGEST)) begin.value = Math.floor(position.value / LONGEST) * LONGEST;
   }, [long, mine, position.value]);
@@ -2620,7 +2634,7 @@ function Spectrogram({ sound, title: title2, picture: small, audio: audio2, span
           /* @__PURE__ */ a3(Icon, { name: "left", size: 14 }),
           /* @__PURE__ */ a3("span", { class: "hidden", children: t4("sound.before") })
         ] }),
-        /* @__PURE__ */ a3("button", { type: "button", class: "small", disabled: end0 >= first2.duration, onClick: () => begin.value += LONGEST, children: [
+        /* @__PURE__ */ a3("button", { type: "button", class: "small", disabled: end0 >= (duration ?? 0), onClick: () => begin.value += LONGEST, children: [
           /* @__PURE__ */ a3(Icon, { name: "right", size: 14 }),
           /* @__PURE__ */ a3("span", { class: "hidden", children: t4("sound.after") })
         ] })
@@ -2628,7 +2642,7 @@ function Spectrogram({ sound, title: title2, picture: small, audio: audio2, span
       /* @__PURE__ */ a3("span", { class: "soft", children: [
         clock(at),
         " / ",
-        clock(first2?.duration ?? from + seconds),
+        clock(duration ?? from + seconds),
         axis?.db_range ? ` · ${t4("sound.range", { low: axis.db_range[0] ?? 0, high: axis.db_range[1] ?? 0 })}` : ""
       ] })
     ] })
@@ -2674,6 +2688,7 @@ function SpanCutter({ part: part2, at }) {
           picture: links.spectrogram,
           audio: links.audio ?? null,
           span: { from: from.value, to: to.value },
+          seconds,
           tall: true
         }
       ),
@@ -3485,7 +3500,8 @@ function Help() {
 function nameOf(hit) {
   return hit.scientific_name ?? hit.common_name ?? t4("card.unnamed");
 }
-var isLatin = (hit) => !!hit.scientific_name;
+var isLatin = (hit) => isItalic(hit.scientific_name);
+var isItalic = (name) => !!name && !/^\S*(?:idae|inae|oidea|aceae|oideae|iformes|ales)$/.test(name);
 function dateOf(hit) {
   const text = hit.event_date;
   if (!text) return t4("card.undated");
@@ -3903,6 +3919,7 @@ function Body({ hit, ranked, fields }) {
           filterBy({ taxon: hit.scientific_name });
         }, children: t4("box.only", { name: hit.scientific_name }) })
       ] }),
+      /* @__PURE__ */ a3(Originals, { hit }),
       /* @__PURE__ */ a3("ul", { class: "observed-list", children: [
         hit.observed.map((m5) => /* @__PURE__ */ a3("li", { children: [
           /* @__PURE__ */ a3(Icon, { name: m5, size: 14 }),
@@ -3920,6 +3937,11 @@ function Body({ hit, ranked, fields }) {
       fields?.fields && /* @__PURE__ */ a3(Fields, { of: fields.fields })
     ] })
   ] });
+}
+function Originals({ hit }) {
+  const some = ["image", "audio"].filter((m5) => hit.links?.[m5]);
+  if (!index.value?.allows?.originals || hit.obscured || !some.length) return null;
+  return /* @__PURE__ */ a3("p", { class: "row small", children: some.map((m5) => /* @__PURE__ */ a3("a", { href: address(`${BASE}/media/${hit.row}/original`, { modality: m5, generation: answer.value?.generation }), download: true, children: t4(`box.original.${m5}`) }, m5)) });
 }
 function Picture({ url, name }) {
   const [missing, setMissing] = d2(false);
@@ -3961,7 +3983,8 @@ function colours() {
     completed: of("guess"),
     asked: of("ask"),
     edge: of("card"),
-    on: of("on")
+    on: of("on"),
+    counts: sheet.colorScheme === "dark" ? [...COUNTS].reverse() : COUNTS
   };
 }
 var SCALE = ["#f3efc0", "#c2dfa5", "#7cc3a2", "#3a9ca6", "#2a6f97", "#253f7a"];
@@ -5001,7 +5024,7 @@ function style(c4) {
         type: "fill",
         source: "density",
         paint: {
-          "fill-color": ["interpolate", ["linear"], ["get", "share"], ...COUNTS.flatMap((s4, i5) => [i5 / (COUNTS.length - 1), s4])],
+          "fill-color": ["interpolate", ["linear"], ["get", "share"], ...c4.counts.flatMap((s4, i5) => [i5 / (c4.counts.length - 1), s4])],
           "fill-opacity": 0.8,
           "fill-antialias": false
         }
@@ -5304,6 +5327,7 @@ function FlatMap() {
 
 // src/parts/map.tsx
 var TOOLS = [["move", "move"], ["pick", "pick"], ["box", "box"], ["circle", "circle"]];
+var repainted2 = y3(0);
 function askedPlaces() {
   return collection(asked.value.parts.flatMap((p5) => p5.kind === "place" ? [point(p5.at)] : []));
 }
@@ -5427,7 +5451,10 @@ function GlMapView({ made: made2, failed }) {
       },
       () => failed.value = true
     );
-    const repaint = () => made2.value?.repaint(t4("map.region"));
+    const repaint = () => {
+      repainted2.value++;
+      made2.value?.repaint(t4("map.region"));
+    };
     const dark = matchMedia("(prefers-color-scheme: dark)");
     window.addEventListener("palette", repaint);
     dark.addEventListener("change", repaint);
@@ -5507,7 +5534,11 @@ function useDrawing(map) {
     };
   }, [map, which]);
 }
+function Swatches({ of }) {
+  return /* @__PURE__ */ a3("svg", { width: of.length * 20, height: "10", "aria-hidden": "true", children: of.map((c4, i5) => /* @__PURE__ */ a3("rect", { x: i5 * 20, y: "0", width: "20", height: "10", fill: c4 }, c4)) });
+}
 function Legend() {
+  repainted2.value;
   const some = range.value;
   return /* @__PURE__ */ a3("div", { class: "legend", children: [
     answer.value && hits.value.length > 0 && /* @__PURE__ */ a3("p", { children: [
@@ -5523,10 +5554,18 @@ function Legend() {
         t4("map.placeless", { n: hits.value.length - mapHits.value.features.length })
       ] })
     ] }),
-    !answer.value && density.value.features.length > 0 && /* @__PURE__ */ a3("p", { class: "soft", children: t4("map.density") }),
+    !answer.value && density.value.features.length > 0 && /* @__PURE__ */ a3("p", { class: "soft", children: [
+      t4("map.density"),
+      " ",
+      t4("map.few"),
+      " ",
+      /* @__PURE__ */ a3(Swatches, { of: colours().counts }),
+      " ",
+      t4("map.many")
+    ] }),
     some && /* @__PURE__ */ a3("div", { class: "scale", children: [
       /* @__PURE__ */ a3("span", { children: number(some.low, 2) }),
-      /* @__PURE__ */ a3("svg", { width: "120", height: "10", "aria-hidden": "true", children: SCALE.map((c4, i5) => /* @__PURE__ */ a3("rect", { x: i5 * 20, y: "0", width: "20", height: "10", fill: c4 }, c4)) }),
+      /* @__PURE__ */ a3(Swatches, { of: SCALE }),
       /* @__PURE__ */ a3("span", { children: number(some.high, 2) }),
       /* @__PURE__ */ a3("span", { children: t4("range.legend", { n: some.cells }) }),
       some.extrapolated > 0 && /* @__PURE__ */ a3("span", { class: "soft", children: t4("range.outside", { n: some.extrapolated }) }),
@@ -5626,7 +5665,7 @@ function Start() {
       /* @__PURE__ */ a3("h3", { children: t4("start.some") }),
       /* @__PURE__ */ a3("ul", { class: "some", children: some.value.map((o5) => /* @__PURE__ */ a3("li", { children: /* @__PURE__ */ a3("button", { type: "button", onClick: () => like(o5.row, [], o5.scientific_name ?? o5.common_name ?? ""), children: [
         /* @__PURE__ */ a3("img", { src: smaller(o5.link_image ?? ""), alt: "", loading: "lazy" }),
-        /* @__PURE__ */ a3("span", { class: o5.scientific_name ? "latin" : "", children: o5.scientific_name ?? o5.common_name ?? t4("card.unnamed") }),
+        /* @__PURE__ */ a3("span", { class: isItalic(o5.scientific_name) ? "latin" : "", children: o5.scientific_name ?? o5.common_name ?? t4("card.unnamed") }),
         o5.common_name && /* @__PURE__ */ a3("small", { children: o5.common_name })
       ] }) }, o5.row)) })
     ] })
@@ -5694,37 +5733,11 @@ function Notes() {
   if (!notes.length && !few) return null;
   return /* @__PURE__ */ a3("ul", { class: "notes", children: [
     notes.map((note) => /* @__PURE__ */ a3("li", { children: note }, note)),
-    answer.value?.numberMatched === 0 && /* @__PURE__ */ a3(NearTaxa, {}),
     !hits.value.length && !busy.value && /* @__PURE__ */ a3("li", { children: [
       t4("results.none"),
       " ",
       isFiltered(asked.value.filter) && /* @__PURE__ */ a3("button", { type: "button", class: "small", onClick: clearFilter, children: t4("only.clear") })
     ] })
-  ] });
-}
-function NearTaxa() {
-  const { taxon } = asked.value.filter;
-  const near = useSignal([]);
-  A2(() => {
-    const asking = new AbortController();
-    near.value = [];
-    if (taxon)
-      get(address(`${BASE}/taxa`, { q: taxon, limit: 5 }), asking.signal).then(
-        (found) => near.value = found.filter((n3) => n3.name !== taxon),
-        (error) => {
-          if (!(error instanceof Refusal) && !asking.signal.aborted) throw error;
-        }
-      );
-    return () => asking.abort();
-  }, [taxon]);
-  if (!near.value.length) return null;
-  return /* @__PURE__ */ a3("li", { class: "row", children: [
-    t4("refused.near"),
-    " ",
-    near.value.map(({ name, common }) => /* @__PURE__ */ a3("button", { type: "button", class: "small", onClick: () => filterBy({ taxon: name }), children: [
-      name,
-      common ? ` · ${common}` : ""
-    ] }, name))
   ] });
 }
 function List() {

@@ -9,7 +9,8 @@ export function nameOf(hit: Hit): string {
 }
 
 /** Scientific names of genera and below are set in italics. */
-export const isLatin = (hit: Hit) => !!hit.scientific_name;
+export const isLatin = (hit: Hit) => isItalic(hit.scientific_name);
+export const isItalic = (name: string | null | undefined): boolean => !!name && !/^\S*(?:idae|inae|oidea|aceae|oideae|iformes|ales)$/.test(name);
 
 export function dateOf(hit: Hit): string {
   const text = hit.event_date;

@@ -12,6 +12,8 @@ export interface Colours {
   asked: string;
   edge: string;
   on: string;
+  /** From few observations to many: away from the ground that they lie on. */
+  counts: string[];
 }
 
 export function colours(): Colours {
@@ -20,9 +22,10 @@ export function colours(): Colours {
   return {
     sea: of("sea"), land: of("land"), coast: of("coast"), border: of("border"), label: of("soft"), halo: of("land"),
     observed: of("leaf"), completed: of("guess"), asked: of("ask"), edge: of("card"), on: of("on"),
+    counts: sheet.colorScheme === "dark" ? [...COUNTS].reverse() : COUNTS,
   };
 }
 
 /** Steps of a sequential scale, from low to high: legible on both palettes and without colour vision. */
 export const SCALE = ["#f3efc0", "#c2dfa5", "#7cc3a2", "#3a9ca6", "#2a6f97", "#253f7a"];
-export const COUNTS = ["#cfe3d6", "#9cc9ae", "#62a884", "#38855f", "#1f5f43"];
+const COUNTS = ["#cfe3d6", "#9cc9ae", "#62a884", "#38855f", "#1f5f43"];

@@ -3,7 +3,7 @@
 import type { GeoJSONSource, Map as GlMap, MapMouseEvent, StyleSpecification } from "maplibre-gl";
 import type { Box, Place } from "../types.ts";
 import { addBasemap } from "./basemap.ts";
-import { type Colours, colours, COUNTS, SCALE } from "./colours.ts";
+import { type Colours, colours, SCALE } from "./colours.ts";
 import { type Ground, earth, labels, planet, vendored } from "./ground.ts";
 import { collection } from "./shapes.ts";
 
@@ -72,7 +72,7 @@ function style(c: Colours): StyleSpecification {
       {
         id: "density", type: "fill", source: "density",
         paint: {
-          "fill-color": ["interpolate", ["linear"], ["get", "share"], ...COUNTS.flatMap((s, i) => [i / (COUNTS.length - 1), s])] as never,
+          "fill-color": ["interpolate", ["linear"], ["get", "share"], ...c.counts.flatMap((s, i) => [i / (c.counts.length - 1), s])] as never,
           "fill-opacity": 0.8, "fill-antialias": false,
         },
       },

@@ -2,11 +2,11 @@
 
 import { useSignal } from "@preact/signals";
 import { useEffect, useState } from "preact/hooks";
-import { get, Refusal } from "../api.ts";
+import { address, BASE, get, Refusal } from "../api.ts";
 import { audioOf, isLatin, nameOf, observation, placeOfHit, dateOf, soundKey } from "../hit.ts";
 import { Icon } from "../icons.tsx";
 import { filterBy, write } from "../searching.ts";
-import { answer, opened, sorted } from "../state.ts";
+import { answer, index, opened, sorted } from "../state.ts";
 import type { Hit } from "../types.ts";
 import { language, number, t, word } from "../words.ts";
 import { Chance, MarkButtons, Rights, State } from "./card.tsx";
@@ -110,6 +110,7 @@ function Body({ hit, ranked, fields }: { hit: Hit; ranked: boolean; fields: Hit 
             <button type="button" class="small" onClick={() => { close(); filterBy({ taxon: hit.scientific_name as string }); }}>{t("box.only", { name: hit.scientific_name })}</button>
           )}
         </p>
+        <Originals hit={hit} />
         <ul class="observed-list">
           {hit.observed.map((m) => <li key={m}><Icon name={m} size={14} />{word("modality", m)} <small>{t("card.observed")}</small></li>)}
           {(hit.completed_modalities ?? []).map((m) => <li key={m} class="soft"><Icon name={m} size={14} />{word("modality", m)} <small>{t("card.completed")}</small></li>)}
@@ -117,6 +118,17 @@ function Body({ hit, ranked, fields }: { hit: Hit; ranked: boolean; fields: Hit 
         {fields?.fields && <Fields of={fields.fields} />}
       </div>
     </div>
+  );
+}
+
+/** Files as they were indexed, where the server gives them. */
+function Originals({ hit }: { hit: Hit }) {
+  const some = (["image", "audio"] as const).filter((m) => hit.links?.[m]);
+  if (!index.value?.allows?.originals || hit.obscured || !some.length) return null;
+  return (
+    <p class="row small">
+      {some.map((m) => <a key={m} href={address(`${BASE}/media/${hit.row}/original`, { modality: m, generation: answer.value?.generation })} download>{t(`box.original.${m}`)}</a>)}
+    </p>
   );
 }
 

@@ -1,10 +1,10 @@
 // The map beside the list: hits, what is asked by place, what limits the answer, and the tools that draw these.
 
-import { useSignal } from "@preact/signals";
+import { signal, useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { nameOf } from "../hit.ts";
 import { Icon } from "../icons.tsx";
-import { SCALE } from "../map/colours.ts";
+import { colours, SCALE } from "../map/colours.ts";
 import { draw, type Drawn, hasWebGl2 } from "../map/draw.ts";
 import { credit, density, dropRange, fetchDensity, fetchHits, fetchRange, mapHits, range, rangeCells, ranging } from "../map/layers.ts";
 import { around, box, circle, collection, kilometres, point, tidy, wrapped } from "../map/shapes.ts";
@@ -15,6 +15,9 @@ import { language, number, t } from "../words.ts";
 import { FlatMap } from "./flatmap.tsx";
 
 const TOOLS: [Tool, string][] = [["move", "move"], ["pick", "pick"], ["box", "box"], ["circle", "circle"]];
+
+/** How often the palette changed. */
+const repainted = signal(0);
 
 export function askedPlaces(): GeoJSON.FeatureCollection {
   return collection(asked.value.parts.flatMap((p) => (p.kind === "place" ? [point(p.at)] : [])));
@@ -144,7 +147,10 @@ function GlMapView({ made, failed }: { made: { value: Drawn | null }; failed: { 
       },
       () => (failed.value = true),
     );
-    const repaint = () => made.value?.repaint(t("map.region"));
+    const repaint = () => {
+      repainted.value++;
+      made.value?.repaint(t("map.region"));
+    };
     const dark = matchMedia("(prefers-color-scheme: dark)");
     window.addEventListener("palette", repaint);
     dark.addEventListener("change", repaint);
@@ -231,7 +237,16 @@ function useDrawing(map: Drawn | null): void {
   }, [map, which]);
 }
 
+function Swatches({ of }: { of: string[] }) {
+  return (
+    <svg width={of.length * 20} height="10" aria-hidden="true">
+      {of.map((c, i) => <rect key={c} x={i * 20} y="0" width="20" height="10" fill={c} />)}
+    </svg>
+  );
+}
+
 function Legend() {
+  repainted.value; // the swatches follow the palette
   const some = range.value;
   return (
     <div class="legend">
@@ -241,11 +256,15 @@ function Legend() {
           {mapHits.value.features.length < hits.value.length && <span class="soft"> · {t("map.placeless", { n: hits.value.length - mapHits.value.features.length })}</span>}
         </p>
       )}
-      {!answer.value && density.value.features.length > 0 && <p class="soft">{t("map.density")}</p>}
+      {!answer.value && density.value.features.length > 0 && (
+        <p class="soft">
+          {t("map.density")} {t("map.few")} <Swatches of={colours().counts} /> {t("map.many")}
+        </p>
+      )}
       {some && (
         <div class="scale">
           <span>{number(some.low, 2)}</span>
-          <svg width="120" height="10" aria-hidden="true">{SCALE.map((c, i) => <rect key={c} x={i * 20} y="0" width="20" height="10" fill={c} />)}</svg>
+          <Swatches of={SCALE} />
           <span>{number(some.high, 2)}</span>
           <span>{t("range.legend", { n: some.cells })}</span>
           {some.extrapolated > 0 && <span class="soft">{t("range.outside", { n: some.extrapolated })}</span>}

@@ -1,12 +1,9 @@
 // The answer as a list: how many, in which order, the cards, and more of them.
 
-import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
-import { address, BASE, get, Refusal } from "../api.ts";
 import { Icon } from "../icons.tsx";
-import { ask, clearFilter, filterBy, isAsked, isFiltered, write } from "../searching.ts";
+import { ask, clearFilter, isAsked, isFiltered, write } from "../searching.ts";
 import { answer, asked, busy, fetchingMore, hits, index, refusal, shown, sort, sorted, type Sort, tell } from "../state.ts";
-import type { Taxon } from "../types.ts";
 import { number, t } from "../words.ts";
 import { Card } from "./card.tsx";
 import { ExportMenu } from "./exports.tsx";
@@ -81,7 +78,6 @@ function Notes() {
   return (
     <ul class="notes">
       {notes.map((note) => <li key={note}>{note}</li>)}
-      {answer.value?.numberMatched === 0 && <NearTaxa />}
       {!hits.value.length && !busy.value && (
         <li>
           {t("results.none")}{" "}
@@ -89,36 +85,6 @@ function Notes() {
         </li>
       )}
     </ul>
-  );
-}
-
-/** Names near a taxon that left nothing. */
-function NearTaxa() {
-  const { taxon } = asked.value.filter;
-  const near = useSignal<Taxon[]>([]);
-  useEffect(() => {
-    const asking = new AbortController();
-    near.value = [];
-    if (taxon)
-      get<Taxon[]>(address(`${BASE}/taxa`, { q: taxon, limit: 5 }), asking.signal).then(
-        (found) => (near.value = found.filter((n) => n.name !== taxon)),
-        (error) => {
-          if (!(error instanceof Refusal) && !asking.signal.aborted) throw error;
-        },
-      );
-    return () => asking.abort();
-  }, [taxon]);
-  if (!near.value.length) return null;
-  return (
-    <li class="row">
-      {t("refused.near")}{" "}
-      {near.value.map(({ name, common }) => (
-        <button key={name} type="button" class="small" onClick={() => filterBy({ taxon: name })}>
-          {name}
-          {common ? ` · ${common}` : ""}
-        </button>
-      ))}
-    </li>
   );
 }
 

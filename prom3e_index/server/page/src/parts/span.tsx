@@ -43,6 +43,7 @@ export function SpanCutter({ part, at }: { part: Sound; at: number }) {
             picture={links.spectrogram}
             audio={links.audio ?? null}
             span={{ from: from.value, to: to.value }}
+            seconds={seconds}
             tall
           />
           <div class="row">

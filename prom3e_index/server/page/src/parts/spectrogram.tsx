@@ -22,6 +22,8 @@ interface Given {
   picture: string;
   audio: string | null;
   span?: { from: number; to: number | null } | null;
+  /** Of the whole recording, where it is known before the picture is. */
+  seconds?: number | null;
   /** With axes, speeds and the time; a card shows the picture alone. */
   tall?: boolean;
 }
@@ -31,9 +33,10 @@ export const axisOf = (picture: string) => picture.replace(/\/spectrogram(?=\?|$
 
 const axes = new Map<string, Axis>();
 
-export function useAxis(picture: string): Axis | null {
-  const axis = useSignal<Axis | null>(axes.get(picture) ?? null);
+export function useAxis(picture: string | null): Axis | null {
+  const axis = useSignal<Axis | null>(axes.get(picture ?? "") ?? null);
   useEffect(() => {
+    if (picture === null) return;
     const asking = new AbortController();
     axis.value = axes.get(picture) ?? null;
     if (!axis.value)
@@ -71,15 +74,16 @@ function part(picture: string, from: number, to: number): string {
   return `${path}?${values}`;
 }
 
-export function Spectrogram({ sound, title, picture: small, audio, span, tall }: Given) {
+export function Spectrogram({ sound, title, picture: small, audio, span, tall, seconds: told = null }: Given) {
   const mine = playing.value === sound;
-  const first = useAxis(small);
+  const first = useAxis(tall && told ? null : small);
+  const duration = told ?? first?.duration ?? null;
   const begin = useSignal(0);
-  const whole = tall && first !== null;
-  const end0 = whole ? Math.min(first.duration, begin.value + LONGEST) : 0;
+  const whole = tall && duration !== null;
+  const end0 = whole ? Math.min(duration, begin.value + LONGEST) : 0;
   const picture = whole ? part(small, begin.value, end0) : small;
   const axis = useAxis(picture);
-  const long = whole && first.duration > LONGEST;
+  const long = whole && duration > LONGEST;
   useEffect(() => {
     // the picture follows what is heard, a window at a time
     if (long && mine && (position.value < begin.value || position.value >= begin.value + LONGEST)) begin.value = Math.floor(position.value / LONGEST) * LONGEST;
@@ -159,11 +163,11 @@ export function Spectrogram({ sound, title, picture: small, audio, span, tall }:
         {long && (
           <>
             <button type="button" class="small" disabled={begin.value <= 0} onClick={() => (begin.value -= LONGEST)}><Icon name="left" size={14} /><span class="hidden">{t("sound.before")}</span></button>
-            <button type="button" class="small" disabled={end0 >= first.duration} onClick={() => (begin.value += LONGEST)}><Icon name="right" size={14} /><span class="hidden">{t("sound.after")}</span></button>
+            <button type="button" class="small" disabled={end0 >= (duration ?? 0)} onClick={() => (begin.value += LONGEST)}><Icon name="right" size={14} /><span class="hidden">{t("sound.after")}</span></button>
           </>
         )}
         <span class="soft">
-          {clock(at)} / {clock(first?.duration ?? from + seconds)}
+          {clock(at)} / {clock(duration ?? from + seconds)}
           {axis?.db_range ? ` · ${t("sound.range", { low: axis.db_range[0] ?? 0, high: axis.db_range[1] ?? 0 })}` : ""}
         </span>
       </div>

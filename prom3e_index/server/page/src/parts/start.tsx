@@ -3,7 +3,7 @@
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { get, Refusal } from "../api.ts";
-import { smaller } from "../hit.ts";
+import { isItalic, smaller } from "../hit.ts";
 import { Icon } from "../icons.tsx";
 import { like } from "../searching.ts";
 import { index } from "../state.ts";
@@ -60,7 +60,7 @@ export function Start() {
               <li key={o.row}>
                 <button type="button" onClick={() => like(o.row, [], o.scientific_name ?? o.common_name ?? "")}>
                   <img src={smaller(o.link_image ?? "")} alt="" loading="lazy" />
-                  <span class={o.scientific_name ? "latin" : ""}>{o.scientific_name ?? o.common_name ?? t("card.unnamed")}</span>
+                  <span class={isItalic(o.scientific_name) ? "latin" : ""}>{o.scientific_name ?? o.common_name ?? t("card.unnamed")}</span>
                   {o.common_name && <small>{o.common_name}</small>}
                 </button>
               </li>
