@@ -50,3 +50,17 @@ def test_a_situation_of_the_field_is_told_with_its_outcome(tmp_path):
     assert done.returncode == 1, done.stderr  # the folder lacks the second one's files
     assert "| own 3 | E |" in lines[1] and "OK: three names, three dates" in lines[1]
     assert "FAIL: TableError" in lines[0] and lines[2] == "1 of 2 as they must be"
+
+
+def test_serving_is_measured_small(bundle_path):
+    """Answers over HTTP are compared with the library's there, and every status is counted."""
+    command = [sys.executable, ROOT / "benchmarks/serving.py", bundle_path, "--small"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240)
+    cells = [[c.strip() for c in line.split("|")[1:-1]] for line in done.stdout.splitlines()[4:]]
+
+    assert done.returncode == 0, done.stderr
+    rows = {what: measured for what, measured, _ in cells}
+    assert {f"HTTP over the library: {m}" for m in ("text", "image", "audio")} <= rows.keys()
+    statuses = {c.split(" × ")[1] for c in rows["HTTP: 12 clients for 1.2 s"].split(", ")}
+    assert "201" in statuses and statuses <= {"201", "503"}
+    assert rows["HTTP: end after SIGTERM"].endswith("exit code 0")

@@ -24,6 +24,8 @@ from prom3e_index.search.query import Query
 from prom3e_index.search.warm import Warm
 
 Floats = NDArray[np.float32]
+_WARM = 50
+"""Hits of the queries that warm a searcher: as many as are read in the way that many are."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,7 +163,7 @@ class Searcher:
                     if modality == "env":
                         given["env"] = [0.0] * int(getattr(model.encoder("env"), "inputs", 20))
                     name = "location" if modality == "loc" else modality
-                    self.search(Query(**{name: given[modality]}, target=modality, k=1))
+                    self.search(Query(**{name: given[modality]}, target=modality, k=_WARM))
                 except Prom3eError as e:
                     if self._warm.closed:
                         raise
@@ -205,7 +207,7 @@ def _examples(folder: Path, workers: int) -> dict[str, Any]:
     with wave.open(os.fspath(sound), "wb") as out:
         out.setnchannels(1)
         out.setsampwidth(2)
-        out.setframerate(48_000)
+        out.setframerate(44_100)  # the resampler too is loaded
         out.writeframes((np.sin(np.arange(48_000) / 10) * 9_999).astype("<i2").tobytes())
     return {
         "image": [image] * workers,
