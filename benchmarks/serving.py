@@ -122,6 +122,7 @@ async def one_client(
 
     with Searcher(bundle, workers=2) as kept:
         kept.warm()
+        client.close()
         for name, some in asked.items():
             over, within, sent = [], [], []
             for value, given in some:

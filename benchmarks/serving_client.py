@@ -32,6 +32,8 @@ class Client:
         self, method: str, path: str, body: bytes = b"", type: str = "application/json"
     ) -> Reply:
         """Status, headers and body."""
+        if self._streams is not None and self._streams[0].at_eof():
+            self.close()  # the server has closed what was idle for some seconds
         if self._streams is None:
             self._streams = await asyncio.open_connection("127.0.0.1", self._port)
         reader, writer = self._streams
