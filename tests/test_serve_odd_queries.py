@@ -83,7 +83,7 @@ def test_addresses_and_methods_that_are_not_there_are_told_so(served):
 
 def test_a_misspelt_filter_in_an_address_is_refused(served):
     get = served.client.get
-    assert get("/api/v1/searches?location=1,2&taxon=Aves").status_code == 303
-    answer = get("/api/v1/searches?location=1,2&taxno=Aves")
+    assert get("/api/v1/searches?location=1,2&taxon=Fictanimalia").status_code == 303
+    answer = get("/api/v1/searches?location=1,2&taxno=Fictanimalia")
     refused(answer)
     assert answer.json()["parameter"] == "taxno"
