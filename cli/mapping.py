@@ -32,10 +32,9 @@ def say_of(output: Path, facts: dict[str, Any], judged: dict[str, Any] | None) -
         )
     for line in _beside(facts):
         say(f"  {line}", err=True)
-    say(
-        f"  {facts['extrapolated_share']:.0%} of the cells lie beyond what the index's observations know",
-        err=True,
-    )
+    from prom3e_index.maps.extrapolation import share_said
+
+    say(f"  {share_said(facts['extrapolated_share'])}", err=True)
     if facts["means_nothing"]:
         from prom3e_index.search.meaning import MEANINGLESS
 

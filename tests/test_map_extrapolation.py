@@ -176,3 +176,24 @@ def test_a_map_has_the_values_and_says_the_rule(bundle_path, world, climate):
         assert f"farther than {near.limit:,.4g} km" in facts["extrapolated_is"]
     assert facts["extrapolated_share"] == pytest.approx(beyond.mean())
     assert facts["extrapolation"]["blocks"] == known.blocks
+
+
+def test_what_cannot_be_told_is_no_number(tmp_path, capsys, monkeypatch):
+    """An index whose one observation has a place knows no block beside it."""
+    from prom3e_index.cli.app import main
+
+    table = tmp_path / "one.csv"
+    table.write_text("id,latitude,longitude,scientific_name\n1,10,20,Donesus selhendon\n")
+    for words in (
+        f"build {table} --model mini --index {tmp_path}/one.p3i",
+        f"map --index {tmp_path}/one.p3i --name Donesus --grid 20deg --no-cache -o {tmp_path}/m",
+    ):
+        monkeypatch.setattr("sys.argv", ["prom3e-index", *words.split()])
+        with pytest.raises(SystemExit) as stop:
+            main()
+        assert not stop.value.code
+    said = capsys.readouterr()
+
+    assert "cannot be told" in said.err
+    assert "nan%" not in said.err
+    assert "cannot be told" in (tmp_path / "m" / "odmap.json").read_text()

@@ -218,6 +218,13 @@ def _similarity(below: Floats, values: Floats, low: Any, high: Any) -> Floats:
     return np.asarray(np.where(below == 100, 100 * (high - values) / span, one))
 
 
+def share_said(share: float | None) -> str:
+    """What share of a map's cells lies beyond what is known, in words; None or not a number where none can tell."""
+    if share is None or not np.isfinite(share):
+        return "which cells lie beyond what the index's observations know cannot be told: they have too few places"
+    return f"{share:.0%} of the cells lie beyond what the index's observations know"
+
+
 def _on_sphere(latitude: Floats, longitude: Floats) -> Floats:
     """(n, 3) unit vectors."""
     lat, lon = np.radians(latitude), np.radians(longitude)

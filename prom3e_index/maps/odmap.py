@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from prom3e_index.maps.extrapolation import share_said
 from prom3e_index.search.in_words import word
 
 NOT_STATED = "not stated"
@@ -61,6 +62,6 @@ def odmap(facts: dict[str, Any], validation: dict[str, Any] | None) -> dict[str,
         "prediction": {
             "output": [b["name"] for b in facts["bands"]],
             "units": "similarity from −1 to 1; percentile over the mapped cells",
-            "extrapolation": f"{facts['extrapolated_share']:.3f} of the cells ({facts['extrapolated_is']})",
+            "extrapolation": f"{share_said(facts['extrapolated_share'])} ({facts['extrapolated_is']})",
         },
     }  # fmt: skip

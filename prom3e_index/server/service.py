@@ -105,7 +105,7 @@ class Service:
             bundle.path.parent,
             Path.home(),
         ]
-        return known + [Path(s.media.folder) for s in bundle.segments if hasattr(s.media, "folder")]
+        return known + [s.media for s in bundle.segments]
 
     def unready(self) -> str:
         """Why a search should be sent elsewhere or later; empty when it need not."""
