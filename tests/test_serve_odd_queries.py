@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import wave
 from types import SimpleNamespace
 
 import pytest
@@ -87,3 +88,18 @@ def test_a_misspelt_filter_in_an_address_is_refused(served):
     answer = get("/api/v1/searches?location=1,2&taxno=Fictanimalia")
     refused(answer)
     assert answer.json()["parameter"] == "taxno"
+
+
+def test_a_damaged_recording_is_not_sent_to_a_column_of_recordings(served, tmp_path):
+    path = tmp_path / "damaged.wav"
+    with wave.open(str(path), "wb") as f:
+        f.setnchannels(1)
+        f.setsampwidth(2)
+        f.setframerate(48_000)
+        f.writeframes(bytes(96_000))
+    damaged = bytearray(path.read_bytes())
+    damaged[24:28] = bytes(4)  # a sample rate of 0
+    path.write_bytes(damaged)
+    said = refused(served.put(path, "audio/wav"))
+    assert "a WAV recording" in said and "damaged" in said
+    assert "column" not in said

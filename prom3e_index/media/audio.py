@@ -130,7 +130,7 @@ def _read_with_ffmpeg(path: Path) -> tuple[list[NDArray[np.float32]], int, bool]
     except MediaError:
         raise
     except (av.FFmpegError, OSError, ValueError) as e:
-        way = instead(path) or "save it as WAV, FLAC or MP3"
+        way = instead(path, "audio") or "save it as WAV, FLAC or MP3"
         raise MediaError(f"{path} is no sound file that can be decoded ({e}): {way}") from e
     return mono, rate, False
 

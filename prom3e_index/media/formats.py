@@ -137,8 +137,13 @@ def _sensor_values(f: BinaryIO, at: int, order: str, waiting: list[int]) -> bool
     return False
 
 
-def instead(path: Path) -> str:
-    """What an undecodable file is and what to do: `it is a PDF; save its picture as JPEG`. Empty where nobody knows."""
+def instead(path: Path, modality: str = "") -> str:
+    """What an undecodable file is and what to do: `it is a PDF; save its picture as JPEG`. Empty where nobody knows.
+
+    Args:
+        path: The file.
+        modality: What it was read as; a file of that kind is damaged, and belongs to no other column.
+    """
     try:
         with path.open("rb") as f:
             head = f.read(_ENOUGH)
@@ -148,6 +153,8 @@ def instead(path: Path) -> str:
     if found is None:
         return ""
     what, way = found
+    if modality and way == f"use an {modality} column":
+        way = "it is damaged, so copy it again or save it anew"
     return f"it is {what}; {way}"
 
 

@@ -117,7 +117,7 @@ def _track(path: Path) -> Iterator[tuple[Any, Any]]:
     except MediaError:
         raise
     except (av.FFmpegError, OSError, ValueError) as e:
-        way = instead(path) or "save it as WAV, FLAC or MP3"
+        way = instead(path, "audio") or "save it as WAV, FLAC or MP3"
         raise MediaError(f"{path} is no sound file that can be decoded ({e}): {way}") from e
 
 
