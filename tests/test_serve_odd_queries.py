@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 import wave
 from types import SimpleNamespace
@@ -11,6 +12,7 @@ import pytest
 from prom3e_index.errors import InputError, Prom3eError
 from prom3e_index.search.query import Query
 from prom3e_index.search.searcher import Embedded, Searcher
+from prom3e_index.server.marks import Marks
 from prom3e_index.server.searching import _embedded
 from prom3e_index.server.waiting import Job
 
@@ -103,3 +105,14 @@ def test_a_damaged_recording_is_not_sent_to_a_column_of_recordings(served, tmp_p
     said = refused(served.put(path, "audio/wav"))
     assert "a WAV recording" in said and "damaged" in said
     assert "column" not in said
+
+
+def test_marks_are_kept_in_plain_files_alone(tmp_path):
+    pipe, device = tmp_path / "pipe.jsonl", tmp_path / "device.jsonl"
+    os.mkfifo(pipe)
+    device.symlink_to("/dev/zero")
+    for path in (pipe, device):
+        with pytest.raises(InputError, match="no plain file"):
+            Marks(path).every()
+        with pytest.raises(InputError, match="no plain file"):
+            Marks(path).add([])

@@ -11,6 +11,7 @@ import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from stat import S_ISREG
 from typing import Any, Literal
 
 from prom3e_index.errors import InputError
@@ -129,6 +130,8 @@ class Marks:
             return {}, 0
         except OSError as e:
             raise InputError(f"{self.path.name} cannot be read: {e.strerror}.") from e
+        if not S_ISREG(stat.st_mode):  # a pipe or a device has no end
+            raise InputError(f"{self.path.name} is no plain file. Give another --marks FILE.")
         state = (stat.st_mtime_ns, stat.st_size)
         if self._read[0] != state:
             self._read = state, *self._parsed(stat.st_size)
