@@ -1,4 +1,7 @@
-"""What routes ask for, as FastAPI injects it."""
+"""What routes ask for, as FastAPI injects it.
+
+All of them are coroutines, though they wait for nothing: a plain function would go to a thread and back for each request.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from prom3e_index.server.service import Service
 from prom3e_index.server.stored import Stored
 
 
-def get_service(request: Request) -> Service:
+async def get_service(request: Request) -> Service:
     """The service of the app."""
     service = request.app.state.service
     assert isinstance(service, Service)  # `make_app` sets it
@@ -31,7 +34,7 @@ async def get_bundle(service: TheService) -> AsyncIterator[Bundle]:
 TheBundle = Annotated[Bundle, Depends(get_bundle)]
 
 
-def get_stored(
+async def get_stored(
     service: TheService,
     id: Annotated[str, Path(max_length=32, pattern="^[A-Za-z0-9_-]+$", description="Of a search.")],
 ) -> Stored:
@@ -42,7 +45,7 @@ def get_stored(
 TheSearch = Annotated[Stored, Depends(get_stored)]
 
 
-def bundle_of(stored: TheSearch) -> Bundle:
+async def bundle_of(stored: TheSearch) -> Bundle:
     """The generation of the index that answered a search."""
     return stored.bundle
 

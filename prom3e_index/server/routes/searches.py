@@ -58,8 +58,9 @@ async def page_of(
     said: dict[str, Any] = await service.work(
         answer_said, stored, service.generation, limit, offset
     )
+    folders = service.folders
     for name in ("notes", "sentences", "leftOut"):
-        said[name] = [without_folders(text, service.folders) for text in said[name]]
+        said[name] = [without_folders(text, folders) for text in said[name]]
     text = json.dumps(said, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     headers = {"Location": f"{API}/searches/{stored.id}"} if status == 201 else {}
     return Response(text, status, headers, "application/json")
