@@ -1,6 +1,7 @@
 """What routes ask for, as FastAPI injects it.
 
-All of them are coroutines, though they wait for nothing: a plain function would go to a thread and back for each request.
+All of them are coroutines, though they wait for nothing: a plain function would go to a thread and back for each
+request.
 """
 
 from __future__ import annotations
