@@ -161,7 +161,7 @@ def query_of(
     if body.expert is not None and not expert:
         raise Problem(
             422, "expert", "Not allowed here",
-            "space, delta, gamma, epsilon and exact are asked for only where the server was started with --expert.",
+            "space, delta, gamma, epsilon and exact are for servers started by `prom3e-index serve --expert`.",
             "expert",
         )  # fmt: skip
     how = (body.expert or Expert()).model_dump()

@@ -164,7 +164,11 @@ def chosen_hits(stored: Stored, rows: str, marked: Sequence[int] | None) -> list
         return list(stored.answer.hits)
     if marked is None:
         raise Problem(
-            422, "no-marks", "No marks are kept", "The server was started with --no-marks.", "rows"
+            422,
+            "no-marks",
+            "No marks are kept",
+            "The server was started by `prom3e-index serve --no-marks`.",
+            "rows",
         )
     kept = set(marked)
     return [h for h in stored.answer.hits if h.row in kept]

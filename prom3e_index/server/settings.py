@@ -81,8 +81,8 @@ class Settings:
             )
         if self.token is None and not self.local:
             raise InputError(
-                f"--no-token goes with this machine's own addresses only, and --host is {self.host}: whoever reaches "
-                "it could ask the index. Leave out --no-token."
+                f"Without a token only this machine's own addresses are served, and --host is {self.host}: whoever "
+                "reaches it could ask the index. `serve --no-token` goes with --host 127.0.0.1."
             )
         if not self.local and not self.allow_hosts:
             raise InputError(

@@ -66,5 +66,7 @@ async def version(service: TheService) -> Version:
 async def metrics(service: TheService) -> Response:
     """What the server counts, as Prometheus reads it; with `serve --metrics`."""
     if not service.settings.metrics:
-        raise not_found("This server was started without --metrics.")
+        raise not_found(
+            "The server has them where it is started by `prom3e-index serve --metrics`."
+        )
     return Response(service.metrics.text(), headers={"content-type": TYPE})

@@ -106,7 +106,9 @@ async def basemap(service: TheService, request: Request) -> Response:
     """The file of `serve --basemap`, in parts."""
     path = service.settings.basemap
     if path is None:
-        raise not_found("This server was started without --basemap.")
+        raise not_found(
+            "The server has them where it is started by `prom3e-index serve --basemap`."
+        )
     try:
         file = path.open("rb")
         stat = path.stat()

@@ -58,7 +58,9 @@ class Count(BaseModel):
 
 def _marks(service: Service) -> Marks:
     if service.marks is None:
-        raise not_found("No marks are kept: the server was started with --no-marks.")
+        raise not_found(
+            "No marks are kept: the server was started by `prom3e-index serve --no-marks`."
+        )
     return service.marks
 
 

@@ -180,7 +180,9 @@ async def original(
 ) -> Response:
     """A file as it was indexed, to be saved; with `serve --originals`, and never of an obscured place."""
     if not service.settings.originals:
-        raise not_found("This server was started without --originals.")
+        raise not_found(
+            "The server has them where it is started by `prom3e-index serve --originals`."
+        )
     path = await service.work(file_of, bundle, row, modality)
     if await service.work(obscured, bundle, row):
         raise not_found("The place of this observation is obscured, and its file may tell it.")
