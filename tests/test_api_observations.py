@@ -183,10 +183,13 @@ def test_the_marked_hits_are_exported_in_their_order(marking):
     rows = [said["hits"][i]["row"] for i in (8, 3, 5)]
     server.client.post("/api/v1/marks", json={"rows": rows, "mark": "relevant"})
     server.client.post("/api/v1/marks", json={"rows": rows[:1], "mark": "irrelevant"})
-    got = server.client.get(
-        f"/api/v1/searches/{said['id']}/export", params={"format": "geojson", "rows": "marked", "alone": True}
-    ).json()  # fmt: skip
+    wanted = {"format": "geojson", "rows": "marked", "alone": True}
+    got = server.client.get(f"/api/v1/searches/{said['id']}/export", params=wanted).json()
     assert [f["properties"]["row"] for f in got["features"]] == [rows[1], rows[2]]
+    server.client.post("/api/v1/marks", json={"rows": rows, "mark": "irrelevant"})
+    none = server.client.get(f"/api/v1/searches/{said['id']}/export", params=wanted)
+    assert none.status_code == 422
+    assert "Of the 30 hits none is marked" in none.json()["detail"]
 
 
 def test_a_file_of_marks_that_is_none_or_cut_off(marking):

@@ -14,7 +14,8 @@ from prom3e_index.server.mapped import Box
 from prom3e_index.show.escapes import html, plain
 
 SEA, LAND, LINE, TEXT = "#e4edf3", "#f6f4ec", "#b9c6cf", "#5d6b75"
-OBSERVED, GUESSED, ASKED = "#1f6feb", "#b35900", "#c1121f"
+OBSERVED, GUESSED, ASKED = "#23694a", "#96490f", "#b3122a"
+"""As the page's legend has them."""
 WORLD: Box = (-180.0, -90.0, 180.0, 90.0)
 _STEPS = (90, 60, 30, 20, 10, 5, 2, 1, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001)
 _LINES, _NUMBERED, _LEAST = 7, 50, 0.001

@@ -158,7 +158,7 @@ def chosen_hits(stored: Stored, rows: str, marked: Sequence[int] | None) -> list
     """The hits that are written: all of a ranking, or those that are marked.
 
     Raises:
-        Problem: Marks are wanted and none are kept.
+        Problem: Marks are wanted and none are kept, or none is of these hits.
     """
     if rows == "all":
         return list(stored.answer.hits)
@@ -171,7 +171,13 @@ def chosen_hits(stored: Stored, rows: str, marked: Sequence[int] | None) -> list
             "rows",
         )
     kept = set(marked)
-    return [h for h in stored.answer.hits if h.row in kept]
+    chosen = [h for h in stored.answer.hits if h.row in kept]
+    if not chosen:
+        raise Problem(
+            422, "no-marks", "None of these hits is marked",
+            f"Of the {len(stored.answer.hits):,} hits none is marked as right. Mark some, or export all.", "rows",
+        )  # fmt: skip
+    return chosen
 
 
 def _zip(parts: Sequence[tuple[str, bytes]]) -> bytes:
