@@ -5,23 +5,27 @@ coordinate, no id, no name of a file. The acts stand in the index's history too,
 could not write is written by the next change.
 
 What was refused stands in the log alone: a reader is no writer of the index. It appends its line where the folder lets
-it, and says so where not. Each line is written at once, at the end, so that lines of several processes stay whole.
+it, and says so where not. Each line is written at once, at the end, by one process at a time, so that lines stay whole.
 """
 
 from __future__ import annotations
 
 import errno
+import fcntl
 import json
 import os
 import secrets
 import shutil
 import stat
+import time
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 LOG = "policy.log.jsonl"
+_WAIT_S = 5.0
+"""As long as another's line is waited for; appending keeps a line whole, but not the look at the one before."""
 _LONGEST = 1 << 20
 """Characters of a line that is looked at; none that is written has as many."""
 
@@ -106,6 +110,8 @@ def _append(path: Path, text: str) -> bool:
         found = os.fstat(handle)
         if not stat.S_ISREG(found.st_mode):
             raise OSError(errno.EINVAL, "it is no file")
+        _alone(handle)
+        found = os.fstat(handle)
         whole = not found.st_size or os.pread(handle, 1, found.st_size - 1) == b"\n"
         data = ("" if whole else "\n").encode() + text.encode()
         written = os.write(handle, data)
@@ -113,6 +119,19 @@ def _append(path: Path, text: str) -> bool:
         return written == len(data)
     finally:
         os.close(handle)
+
+
+def _alone(handle: int) -> None:
+    """Wait until no other process appends; where the file system knows no locks, or one is never let go, go on."""
+    until = time.monotonic() + _WAIT_S
+    while time.monotonic() < until:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            time.sleep(0.002)
+        except OSError:
+            return
 
 
 def carried(earlier: Path, folder: Path) -> None:
