@@ -40,7 +40,7 @@ DEFAULTS: dict[str, str] = {
     "--marks": "NAME.p3i.marks.jsonl beside the index",
     "--basemap": "land and countries, which come along",
     "--rate": "any number",
-    "serve --threads": "the library's",
+    "serve --threads": "what cores are left",
     "--hub": "the hub's cache",
     "map --space": "the model's for maps",
     "--validate-taxon": "the one that the map names",

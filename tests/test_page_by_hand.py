@@ -94,7 +94,8 @@ def test_the_map_asks_only_with_its_tools(browser, shown):
         page.locator(".toolbar").get_by_role("button", name="Box").click()
         drag(120, 90)
         page.wait_for_selector(".limit")
-        answered(page)
+        page.wait_for_selector(".results[aria-busy=false]", state="attached")  # it may hold no hit
+        until(page, "/^\\d+ eligible/.test(document.querySelector('#results-title').innerText)")
         assert len(seen.posts) == asked + 1 and "bbox=" in page.url
         eligible = int(page.locator("#results-title").inner_text().split()[0])
         assert 0 <= eligible < shown.service.bundle.rows

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import time
 from collections import OrderedDict
@@ -24,6 +25,8 @@ from prom3e_index.server.waiting import Job, Waiting
 if TYPE_CHECKING:
     from prom3e_index.search.searcher import Embedded
 
+FINDERS = max(1, min(4, (os.cpu_count() or 1) // 2))
+"""Threads that find; the one that embeds has what cores they leave, else both would wait for the same ones."""
 EMBEDDED = 2048
 """Embedded queries that are kept: an upload is asked with again and again, with other filters and targets."""
 _END_S = 2.0
@@ -59,9 +62,7 @@ class Searching:
         self._embedded: OrderedDict[object, Embedded] = OrderedDict()
         self._running: set[Job] = set()
         self._lock = threading.Lock()
-        self._finders = ThreadPoolExecutor(
-            max(1, min(4, (os.cpu_count() or 1) // 2)), "find", _set_threads, (settings.threads,)
-        )
+        self._finders = ThreadPoolExecutor(FINDERS, "find", _set_threads, (settings.threads or 1,))
         self._encoder = threading.Thread(target=self._encode, name="encode", daemon=True)
 
     def begin(self) -> None:
@@ -108,7 +109,7 @@ class Searching:
 
     def _encode(self) -> None:
         """Embed what waits, until the line is closed; in a thread of its own."""
-        _set_threads(self._settings.threads)
+        _set_threads(self._settings.threads or max(1, (os.cpu_count() or 1) - FINDERS))
         while jobs := self.waiting.take():
             busy = [job for job in jobs if not job.idle]
             for job in jobs:
@@ -202,12 +203,14 @@ def over() -> Problem:
     )
 
 
-def _set_threads(count: int | None) -> None:
-    """How many threads a network has in this one."""
-    if count is not None:
-        import torch
+def _set_threads(count: int) -> None:
+    """How many threads a network and a compiled loop have in this one."""
+    import torch
 
-        torch.set_num_threads(count)
+    torch.set_num_threads(count)
+    numba = sys.modules.get("numba")  # loaded by the warm-up, where anything is searched with it
+    if numba is not None:
+        numba.set_num_threads(min(count, numba.config.NUMBA_NUM_THREADS))
 
 
 def key_of(query: Query, generation: int) -> object:

@@ -47,7 +47,8 @@ class Settings:
         model: The index's model, where it is now.
         hub: Folder of copies of hub repositories.
         workers: Decode processes.
-        threads: Threads of a network; None leaves it to the library.
+        threads: Threads of a network; when None one where rows are found, and the cores that are left where queries
+            are embedded.
     """
 
     index: Path
