@@ -223,3 +223,17 @@ def test_the_command_names_observations_by_their_ids(bundle, bundle_path, tmp_pa
     assert "no observation of the index has the id 'no such id'" in str(
         wrong.exception or wrong.output
     )
+
+
+@pytest.mark.parametrize("modality", ["sat", "env"])
+def test_what_tells_an_obscured_place_is_not_asked_with(bundle, modality):
+    held = bundle.present[:, bundle.modalities.index(modality)]
+    told = dict(bundle.sql("SELECT row, obscured FROM observations"))
+    hidden = next(row for row in np.flatnonzero(held).tolist() if told[row])
+    open_ = next(row for row in np.flatnonzero(held).tolist() if not told[row])
+
+    assert len(bundle.search(Query(like=(open_,), like_by=(modality,), target="image", k=3))) == 3
+    with pytest.raises(InputError, match=f"like asks by {modality}"):
+        bundle.search(Query(like=(hidden,), like_by=(modality,), target="image", k=3))
+    said = bundle.search(Query(like=(hidden,), target="image", k=3))
+    assert not {"sat", "env"} & set(said.query["given"])

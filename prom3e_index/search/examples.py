@@ -14,6 +14,8 @@ from prom3e_index.search.query import Query
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
+_TELLING = ("sat", "env")
+"""What tells a place that is obscured: what lies there, and its climate."""
 _TOLD = 3
 """Rows that a note names."""
 
@@ -44,7 +46,7 @@ def examples(bundle: BundleFolder, query: Query) -> dict[str, list[int]]:
     """By modality, in the model's order, the rows whose embedding of it is asked with.
 
     They are the modalities that `like_by` names; where it names none, what each row has. A completed modality is none
-    that a row has, nor is the tile of a row whose place is obscured.
+    that a row has, nor is the tile or climate of a row whose place is obscured.
 
     Raises:
         InputError: A row lacks what `like_by` names; says what it has. Or a row has nothing to ask with.
@@ -67,9 +69,9 @@ def _held(bundle: BundleFolder, row: int) -> list[str]:
     """What a row has, observed."""
     segment, place = bundle.segment_of(row)
     has = [m for m, h in zip(bundle.modalities, segment.present[place], strict=True) if h]
-    if "sat" in has and "obscured" in bundle.columns:
+    if any(m in has for m in _TELLING) and "obscured" in bundle.columns:
         obscured = values_of(bundle, np.array([row]), ["obscured"])[row]["obscured"]
-        return [m for m in has if m != "sat" or not obscured]  # a tile tells the place
+        return [m for m in has if m not in _TELLING or not obscured]
     return has
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import IO, Annotated, Any, Literal
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import BaseModel
 
 from prom3e_index.server.dependencies import BundleAt, TheService
@@ -92,6 +92,20 @@ def shown_seconds(begin: float | None, end: float | None) -> tuple[float, float]
     return first, seconds
 
 
+async def drawing(
+    begin: From = None,
+    to: To = None,
+    width: Width = 512,
+    height: Height = 192,
+    f_max: High = None,
+) -> tuple[float, float, int, int, float | None]:
+    """What of a spectrogram is asked for: first second, how many, pixels across and up, Hz."""
+    return *shown_seconds(begin, to), width, height, f_max
+
+
+Drawing = Annotated[tuple[float, float, int, int, float | None], Depends(drawing)]
+
+
 def sound_type(file: IO[bytes]) -> str:
     """The content type of a sound that was written here, by how it begins."""
     head = file.read(12)
@@ -132,16 +146,11 @@ async def spectrogram(
     request: Request,
     service: TheService,
     bundle: BundleAt,
-    begin: From = None,
-    to: To = None,
-    width: Width = 512,
-    height: Height = 192,
-    f_max: High = None,
+    asked: Drawing,
 ) -> Response:
     """Some seconds of a recording: time across, frequency upward on an even axis, 70 dB of level as colours."""
-    first, seconds = shown_seconds(begin, to)
     path = await service.work(file_of, bundle, row, "audio")
-    file, name = await service.derived.spectrogram(path, first, seconds, width, height, f_max)
+    file, name = await service.derived.spectrogram(path, *asked)
     return ranged(request, file, "image/png", name)
 
 
@@ -152,16 +161,11 @@ async def axes(
     row: Row,
     service: TheService,
     bundle: BundleAt,
-    begin: From = None,
-    to: To = None,
-    width: Width = 512,
-    height: Height = 192,
-    f_max: High = None,
+    asked: Drawing,
 ) -> dict[str, Any]:
     """What the spectrogram of the same parameters shows: seconds, Hz, decibels of a full-scale sine."""
-    first, seconds = shown_seconds(begin, to)
     path = await service.work(file_of, bundle, row, "audio")
-    found: dict[str, Any] = await service.derived.axes(path, first, seconds, width, height, f_max)
+    found: dict[str, Any] = await service.derived.axes(path, *asked)
     return found
 
 

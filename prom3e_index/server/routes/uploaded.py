@@ -15,15 +15,12 @@ from prom3e_index.server.routes.media import (
     PNG,
     SOUND,
     Axes,
+    Drawing,
     From,
-    Height,
-    High,
     Size,
     Speed,
     To,
-    Width,
     picture,
-    shown_seconds,
     sound,
 )
 from prom3e_index.server.uploads import Upload
@@ -76,16 +73,11 @@ async def spectrogram(
     id: UploadId,
     request: Request,
     service: TheService,
-    begin: From = None,
-    to: To = None,
-    width: Width = 512,
-    height: Height = 192,
-    f_max: High = None,
+    asked: Drawing,
 ) -> Response:
     """Some seconds of a recording that was sent."""
-    first, seconds = shown_seconds(begin, to)
     path = _sound(service, id).path
-    file, name = await service.derived.spectrogram(path, first, seconds, width, height, f_max)
+    file, name = await service.derived.spectrogram(path, *asked)
     return ranged(request, file, "image/png", name)
 
 
@@ -93,14 +85,9 @@ async def spectrogram(
 async def axes(
     id: UploadId,
     service: TheService,
-    begin: From = None,
-    to: To = None,
-    width: Width = 512,
-    height: Height = 192,
-    f_max: High = None,
+    asked: Drawing,
 ) -> dict[str, Any]:
     """What that spectrogram shows."""
-    first, seconds = shown_seconds(begin, to)
     path = _sound(service, id).path
-    found: dict[str, Any] = await service.derived.axes(path, first, seconds, width, height, f_max)
+    found: dict[str, Any] = await service.derived.axes(path, *asked)
     return found
