@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from pathlib import Path
 
@@ -144,3 +145,24 @@ def test_a_pool_that_is_ended_while_it_decodes_tells_and_starts_no_other(tmp_pat
     assert pool._all[0]._process is None
     with pytest.raises(RuntimeError):
         pool.submit_noted(Task("image", tmp_path / "a.png", SQUARE))
+
+
+def test_pipes_are_closed_by_the_thread_that_waits_at_them(tmp_path):
+    """A pipe that is closed under a waiting thread does not wake it: it would wait until its time is over."""
+    script, closed = tmp_path / "slow.py", []
+    script.write_text("import sys, time\nfor line in sys.stdin: time.sleep(60)\n")
+    pool = DecodePool(1, command=[sys.executable, str(script)])
+    first = pool.submit_noted(Task("image", tmp_path / "a.png", SQUARE))
+    while not (pool._all and pool._all[0]._answers):
+        time.sleep(0.01)
+    worker, close = pool._all[0], pool._all[0].close
+
+    def seen():
+        closed.append((threading.current_thread().name.startswith("decode"), first.done()))
+        return close()
+
+    worker.close = seen
+    pool.close()
+
+    first.result(timeout=20)
+    assert closed[0] == (True, False)

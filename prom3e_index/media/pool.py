@@ -51,6 +51,7 @@ class _Worker:
     def __init__(self, command: list[str], timeout_s: float, files: int | None) -> None:
         self._command, self._timeout, self._most = command, timeout_s, files
         self._decoded, self._ended = 0, False
+        self._busy = threading.RLock()
         self._process: subprocess.Popen[bytes] | None = None
         self._answers: selectors.BaseSelector | None = None
         self._held = bytearray()
@@ -81,13 +82,14 @@ class _Worker:
 
     def decode(self, task: Task) -> Noted:
         """What a file holds, or why it cannot be had; and what is to be said of it."""
-        out = self._decode(task)
-        self._decoded += 1
-        if self._most is not None and self._decoded >= self._most and not self._ended:
-            self.close()
-            with suppress(InputError):  # which the next file tells
-                self._begin()  # at once, so that it is ready when the next file comes
-        return out
+        with self._busy:
+            out = self._decode(task)
+            self._decoded += 1
+            if self._most is not None and self._decoded >= self._most and not self._ended:
+                self.close()
+                with suppress(InputError):  # which the next file tells
+                    self._begin()  # at once, so that it is ready when the next file comes
+            return out
 
     def _decode(self, task: Task) -> Noted:
         process = self._process
@@ -136,7 +138,7 @@ class _Worker:
     def _more(self, deadline: float) -> None:
         process, answers = self._process, self._answers
         if process is None or answers is None:
-            raise EOFError  # ended from another thread
+            raise EOFError  # ended while it was asked
         if not answers.select(max(0.0, deadline - time.monotonic())):
             raise TimeoutError
         assert process.stdout is not None
@@ -146,9 +148,16 @@ class _Worker:
         self._held += data
 
     def end(self) -> None:
-        """End the process, and start no other."""
+        """End the process, and start no other.
+
+        The thread that waits for an answer lets go of the pipes itself: closed under it, they wake nobody.
+        """
         self._ended = True
-        self.close()
+        process = self._process
+        if process is not None:
+            process.kill()
+        with self._busy:
+            self.close()
 
     def close(self) -> int | None:
         """End the process; give its exit code."""
