@@ -219,12 +219,12 @@ def test_features_are_filtered_as_a_search_is(served, bundle, params, chosen):
 @pytest.mark.parametrize(
     "params",
     [{"bbox": "1,2,3"}, {"bbox": "a,b,c,d"}, {"bbox": "0,10,1,5"}, {"datetime": "yesterday"}, {"datetime": "/"},
-     {"datetime": "2024-01-01/2024-02-01/2024-03-01"}, {"datetime": "2024-13"}, {"limit": "0"}, {"limit": "1001"},
+     {"datetime": "2024-01-01/2024-02-01/2024-03-01"}, {"datetime": "2024-13"}, {"limit": "0"}, {"limit": str(2**63)},
      {"offset": "-1"}, {"bbox": "nan,0,1,1"}],
 )  # fmt: skip
 def test_a_part_that_is_none_is_a_problem(served, params):
     got = served.client.get("/ogc/collections/observations/items", params=params)
-    assert got.status_code == 422, got.text
+    assert got.status_code == 400, got.text
     assert got.headers["content-type"] == "application/problem+json"
 
 

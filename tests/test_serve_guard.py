@@ -195,7 +195,9 @@ def test_methods_that_are_not_there_are_told_as_problems(served):
 
 
 def test_the_log_holds_no_query_no_place_no_token(served):
-    served.client.get("/version?location=46.8,7.1&q=Pica", headers={"cookie": "x=y"})
+    served.client.get("/version", headers={"cookie": "x=y"})
+    served.client.get("/api/v1/searches?location=46.8,7.1&text=Pica")
+    served.client.get("/api/v1/taxa?location=46.8,7.1&q=Pica")
     served.ask({"location": [46.8123, 7.1]})
     text = "\n".join(served.log)
     assert "GET /version 200" in text and "POST /api/v1/searches" in text

@@ -84,14 +84,6 @@ def test_addresses_and_methods_that_are_not_there_are_told_so(served):
     assert "/openapi.json" in refused(served.client.delete("/api/v1/index"), 405)
 
 
-def test_a_misspelt_filter_in_an_address_is_refused(served):
-    get = served.client.get
-    assert get("/api/v1/searches?location=1,2&taxon=Fictanimalia").status_code == 303
-    answer = get("/api/v1/searches?location=1,2&taxno=Fictanimalia")
-    refused(answer)
-    assert answer.json()["parameter"] == "taxno"
-
-
 def test_a_damaged_recording_is_not_sent_to_a_column_of_recordings(served, tmp_path):
     path = tmp_path / "damaged.wav"
     with wave.open(str(path), "wb") as f:

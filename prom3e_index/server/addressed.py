@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from prom3e_index.bundle.filters import finite, parse_bbox, parse_near, parse_place
 from prom3e_index.server.asking import (
@@ -57,8 +57,6 @@ class FilterParameters(BaseModel):
 
 class SearchParameters(FilterParameters):
     """A search in an address: what can be asked without a file."""
-
-    model_config = ConfigDict(extra="forbid")  # a filter that is misspelt would leave nothing out
 
     text: Annotated[list[Name], Field(max_length=MOST_FILES)] = []
     location: Annotated[str | None, Field(max_length=100, description="46.8,7.1")] = None

@@ -7,15 +7,18 @@ from contextlib import asynccontextmanager
 from importlib import import_module
 from typing import Any
 
-from fastapi import FastAPI, Request, Response
+from fastapi import Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
 from prom3e_index import __version__
 from prom3e_index.errors import Prom3eError
 from prom3e_index.server.guard import Guard
+from prom3e_index.server.parameters import known_parameters
 from prom3e_index.server.problems import MEDIA_TYPE, Problem, of_error, of_status
+from prom3e_index.server.routes import ogc
 from prom3e_index.server.service import Service
 from prom3e_index.server.settings import Settings
 from prom3e_index.server.static import page_router
@@ -82,11 +85,13 @@ def make_app(
         title="prom3e-index",
         version=__version__,
         summary="Search ecological observations by photo, sound, place, tile, climate or name.",
+        openapi_url=None,  # its address is a route as others are
         docs_url=None,  # their pages load scripts of other sites
         redoc_url=None,
         swagger_ui_oauth2_redirect_url=None,
         redirect_slashes=False,  # no redirect is made of what a client says
         lifespan=lives,
+        dependencies=[Depends(known_parameters)],
         responses={"4XX": PROBLEM, "5XX": PROBLEM},
     )
     tickets = Tickets(settings.token, settings.port) if settings.token is not None else None
@@ -94,6 +99,12 @@ def make_app(
     for name in ROUTES:
         app.include_router(import_module(f"prom3e_index.server.routes.{name}").router)
     app.include_router(page_router())
+
+    @app.get("/openapi.json", include_in_schema=False)
+    async def description() -> Response:
+        """What this application is, as OpenAPI 3.1."""
+        return JSONResponse(app.openapi())
+
     _tell_problems(app, service)
     app.add_middleware(
         Guard, settings=settings, tickets=tickets, folders=lambda: service.folders, log=log,
@@ -108,12 +119,12 @@ def _tell_problems(app: FastAPI, service: Service) -> None:
         return Response(problem.body(), problem.status, problem.headers, media_type=MEDIA_TYPE)
 
     @app.exception_handler(Problem)
-    async def problem(_: Request, e: Problem) -> Response:
-        return sent(e)
+    async def problem(request: Request, e: Problem) -> Response:
+        return sent(_as_ogc(request, e))
 
     @app.exception_handler(Prom3eError)
-    async def error(_: Request, e: Prom3eError) -> Response:
-        return sent(of_error(e, service.folders))
+    async def error(request: Request, e: Prom3eError) -> Response:
+        return sent(_as_ogc(request, of_error(e, service.folders)))
 
     @app.exception_handler(HTTPException)
     async def http(_: Request, e: HTTPException) -> Response:
@@ -122,15 +133,21 @@ def _tell_problems(app: FastAPI, service: Service) -> None:
         return sent(told)
 
     @app.exception_handler(RequestValidationError)
-    async def invalid(_: Request, e: RequestValidationError) -> Response:
+    async def invalid(request: Request, e: RequestValidationError) -> Response:
         first = e.errors()[0] if e.errors() else {"loc": (), "msg": "wrong"}
         where = [str(part) for part in first["loc"][1:]]
-        return sent(
-            Problem(
-                422, "request", "The request is not as it must be", f"{first['msg']}.",
-                ".".join(where) or None,
-            )
+        told = Problem(
+            422, "request", "The request is not as it must be", f"{first['msg']}.",
+            ".".join(where) or None,
         )  # fmt: skip
+        return sent(_as_ogc(request, told, of_path=first["loc"][:1] == ("path",)))
+
+
+def _as_ogc(request: Request, problem: Problem, of_path: bool = False) -> Problem:
+    """OGC API Features has 400 for a parameter that is none, and 404 for an address that is none."""
+    if problem.status == 422 and request.scope["path"].startswith(ogc.router.prefix):
+        problem.status = 404 if of_path else 400
+    return problem
 
 
 def _describe(app: FastAPI) -> None:

@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from prom3e_index.errors import Prom3eError
 from prom3e_index.server.body import Body, has_body
 from prom3e_index.server.problems import MEDIA_TYPE, Problem, of_error
+from prom3e_index.server.ranged import HEAD
 from prom3e_index.server.settings import MEGABYTE, Settings
 from prom3e_index.server.tickets import Rate, Tickets
 from prom3e_index.server.uploads import TYPES
@@ -121,20 +122,22 @@ class Guard:
                     headers["connection"] = "close"
             await send(message)
 
+        # each address that is read is asked for its headers too: the server leaves the body out
+        asked = {**scope, "method": "GET", HEAD: True} if request.method == "HEAD" else scope
         try:
             if await self._greet(request, scope, out):
                 return
             self._check(request, scope)
             if request.method == "POST" and request.path == SEARCHES:
                 self._room()
-            await body.given_to(self._app, scope, out)
+            await body.given_to(self._app, asked, out)
         except Exception as e:
             problem = self._problem(e)
             if begun:  # too late to say anything else: the connection is cut
                 raise
             await send_problem(problem, request.method, out)
         finally:
-            self._note(request, scope)
+            self._note(request, {**asked, "method": request.method})
 
     def _problem(self, e: Exception) -> Problem:
         if isinstance(e, Problem):

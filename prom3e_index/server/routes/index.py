@@ -101,7 +101,6 @@ async def outline(service: TheService, bundle: TheBundle, request: Request) -> R
 
 
 @router.get("/basemap.pmtiles", response_class=Response, responses=_TILES, summary="The map below")
-@router.head("/basemap.pmtiles", include_in_schema=False)
 async def basemap(service: TheService, request: Request) -> Response:
     """The file of `serve --basemap`, in parts."""
     path = service.settings.basemap

@@ -123,7 +123,6 @@ def sound_type(file: IO[bytes]) -> str:
 
 
 @router.get("/media/{row}/audio", response_class=Response, responses=SOUND, summary="A sound")
-@router.head("/media/{row}/audio", include_in_schema=False)
 async def audio(
     row: Row,
     request: Request,

@@ -25,6 +25,8 @@ GEOJSON, CRS84 = "application/geo+json", "http://www.opengis.net/def/crs/OGC/1.3
 CLASSES = tuple(
     f"http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/{name}" for name in ("core", "oas30", "geojson")
 )  # fmt: skip
+MOST = 1000
+"""Features of a page."""
 OBSERVATIONS, SEARCH = "observations", "search-"
 _FEATURES: dict[int | str, dict[str, Any]] = {
     200: {"description": "GeoJSON.", "content": {GEOJSON: {"schema": {"type": "object"}}}}
@@ -142,11 +144,14 @@ async def items(
     bbox: Annotated[str | None, Query(max_length=120, description="west,south,east,north")] = None,
     datetime: Annotated[str | None, Query(max_length=60, description="2024-01-01/..")] = None,
     taxon: Annotated[str | None, Query(min_length=1, max_length=200, pattern=r"\S")] = None,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    limit: Annotated[
+        int, Query(ge=1, lt=1 << 40, description=f"Of more than {MOST:,}, {MOST:,} are given.")
+    ] = 100,
     offset: Annotated[int, Query(ge=0, le=100_000)] = 0,
 ) -> Response:
     """Observations by row number, or the hits of a search best first; an obscured place is its cell."""
     only = FilterParameters(taxon=taxon, bbox=bbox, datetime=datetime).only()
+    limit = min(limit, MOST)  # the standard wants no error of more than there may be
     page = await _page(service, bundle, collection, only, limit, offset)
     here = f"/ogc/collections/{collection}"
     links = [_link(request, f"{here}/items", "self", GEOJSON), _link(request, here, "collection")]

@@ -55,7 +55,6 @@ async def thumbnail(
 @router.get(
     "/{id}/audio", response_class=Response, responses=SOUND, summary="What was sent, to be heard"
 )
-@router.head("/{id}/audio", include_in_schema=False)
 async def audio(
     id: UploadId,
     request: Request,
