@@ -148,3 +148,32 @@ def installed_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
         last = (done.stderr.strip() or "no word").splitlines()[-1]
         pytest.skip(f"npm cannot install what the page is built of: {last}")
     return folder
+
+
+RULES = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
+"""Tags of the rules that the page is held to."""
+
+
+@pytest.fixture(scope="session")
+def axe(installed_page: Path) -> str:
+    """The source of axe, to be run in a page that was opened with `bypass_csp`."""
+    return (installed_page / "node_modules/axe-core/axe.min.js").read_text("utf-8")
+
+
+def faults_of(page: Any) -> list[tuple[str, str, str, str]]:
+    """What axe finds against the page as it stands: rule, how grave, first element, why.
+
+    Names that lack the words which are seen are found too, by a rule that axe keeps among its experiments.
+    """
+    result = page.evaluate(
+        """(tags) => axe.run(document, {
+            resultTypes: ["violations"],
+            runOnly: tags,
+            rules: {"label-content-name-mismatch": {enabled: true}},
+        })""",
+        list(RULES),
+    )
+    return [
+        (v["id"], v["impact"], v["nodes"][0]["html"][:200], v["nodes"][0].get("failureSummary", "")[:300])
+        for v in result["violations"]
+    ]  # fmt: skip

@@ -1238,9 +1238,11 @@ function toSearch(asked2) {
   if (asked2.less.length) out.set("less", asked2.less.join(","));
   return out;
 }
+
+// src/link.ts
 function numbersOf(text, count) {
   if (!text) return null;
-  const values = text.split(",").map(Number);
+  const values = text.split(",").map((v5) => v5.trim() === "" ? Number.NaN : Number(v5));
   return values.every(Number.isFinite) && (count === void 0 || values.length === count) ? values : null;
 }
 function placeOf(text) {
@@ -1250,41 +1252,75 @@ function placeOf(text) {
   const longitude = Number(found[3]) * (/w/i.test(found[4] ?? "") ? -1 : 1);
   return Math.abs(latitude) <= 90 && Math.abs(longitude) <= 180 ? [latitude, longitude] : null;
 }
+function nearOf(text) {
+  const cut = text.lastIndexOf(",");
+  const at = placeOf(text.slice(0, Math.max(0, cut)));
+  const found = /^\s*(\d+(?:\.\d+)?)\s*(km|m)?\s*$/.exec(text.slice(cut + 1));
+  const km = found ? Number(found[1]) / (found[2] === "m" ? 1e3 : 1) : 0;
+  return at && km > 0 ? { at, km } : null;
+}
+function boxOf(text) {
+  const found = numbersOf(text, 4);
+  const [west, south, east, north] = found ?? [];
+  return found && [south, north].every((v5) => Math.abs(v5) <= 90) && [west, east].every((v5) => Math.abs(v5) <= 180) ? found : null;
+}
+function rowsOf(text) {
+  return /^\d+(,\d+)*$/.test(text) ? text.split(",").map(Number) : null;
+}
+function likeOf(text) {
+  const [row, ...by] = text.split(",");
+  return /^\d+$/.test(row ?? "") ? { kind: "like", row: Number(row), by } : null;
+}
+function fileOf(modality, text) {
+  const [upload2, ...span] = text.split(",");
+  const [from, to] = span.map(Number);
+  const fits = span.length === 0 || span.length === 2 && modality === "audio" && Number.isFinite(from) && Number.isFinite(to);
+  if (!/^sha256-[0-9a-f]{64}$/.test(upload2 ?? "") || !fits) return null;
+  return { kind: "upload", file: { upload: upload2, modality }, ...span.length && { from, to } };
+}
+var SEVERAL = /* @__PURE__ */ new Set(["text", "like", "image", "audio", "sat", "license"]);
 function fromSearch(search2) {
-  const parts = [];
-  for (const [name, value] of search2) {
-    const numbers2 = numbersOf(value);
-    if (name === "text" && value) parts.push({ kind: "text", text: value });
-    else if (name === "place" && placeOf(value)) parts.push({ kind: "place", at: placeOf(value) });
-    else if (name === "env" && numbers2) parts.push({ kind: "env", values: numbers2 });
-    else if (name === "like") {
-      const [row, ...by] = value.split(",");
-      if (/^\d+$/.test(row ?? "")) parts.push({ kind: "like", row: Number(row), by });
-    } else if (name === "image" || name === "audio" || name === "sat") {
-      const [upload2, from, to] = value.split(",");
-      if (!/^sha256-[0-9a-f]{64}$/.test(upload2 ?? "")) continue;
-      const span = from && to ? { from: Number(from), to: Number(to) } : {};
-      parts.push({ kind: "upload", file: { upload: upload2, modality: name }, ...span });
-    }
-  }
-  const near = numbersOf(search2.get("near"), 3);
-  return {
-    parts,
-    target: search2.get("target"),
-    filter: {
-      taxon: search2.get("taxon") ?? "",
-      bbox: numbersOf(search2.get("bbox"), 4),
-      near: near && { at: [near[0], near[1]], km: near[2] },
-      since: search2.get("since") ?? "",
-      until: search2.get("until") ?? "",
-      license: search2.getAll("license"),
-      observedOnly: search2.get("observed") === "1",
-      onePerSpecies: search2.get("species") === "1"
-    },
-    more: numbersOf(search2.get("more")) ?? [],
-    less: numbersOf(search2.get("less")) ?? [],
-    generation: /^\d+$/.test(search2.get("generation") ?? "") ? Number(search2.get("generation")) : null
+  const asked2 = { parts: [], target: null, filter: { ...NO_FILTER, license: [] }, more: [], less: [], generation: null };
+  const out = { asked: asked2, sort: "score", open: null, view: null, unread: [] };
+  const f5 = asked2.filter;
+  const part2 = (found) => found !== null && asked2.parts.push(found) > 0;
+  const whole = (v5, set) => /^\d+$/.test(v5) && (set(Number(v5)), true);
+  const given = (found, set) => found !== null && (set(found), true);
+  const onOff = (v5, set) => /^(1|0|true|false)$/.test(v5) && (set(v5 === "1" || v5 === "true"), true);
+  const readers = {
+    text: (text) => part2({ kind: "text", text }),
+    place: (v5) => given(placeOf(v5), (at) => part2({ kind: "place", at })),
+    env: (v5) => given(numbersOf(v5), (values) => part2({ kind: "env", values })),
+    like: (v5) => part2(likeOf(v5)),
+    image: (v5) => part2(fileOf("image", v5)),
+    audio: (v5) => part2(fileOf("audio", v5)),
+    sat: (v5) => part2(fileOf("sat", v5)),
+    target: (v5) => given(v5, (target) => asked2.target = target),
+    taxon: (v5) => given(v5, (taxon) => f5.taxon = taxon),
+    bbox: (v5) => given(boxOf(v5), (bbox) => f5.bbox = bbox),
+    near: (v5) => given(nearOf(v5), (near) => f5.near = near),
+    since: (v5) => given(v5, (since) => f5.since = since),
+    until: (v5) => given(v5, (until) => f5.until = until),
+    license: (v5) => f5.license.push(v5) > 0,
+    observed: (v5) => onOff(v5, (on) => f5.observedOnly = on),
+    species: (v5) => onOff(v5, (on) => f5.onePerSpecies = on),
+    more: (v5) => given(rowsOf(v5), (rows) => asked2.more = rows),
+    less: (v5) => given(rowsOf(v5), (rows) => asked2.less = rows),
+    generation: (v5) => whole(v5, (n3) => asked2.generation = n3),
+    sort: (v5) => ["score", "date", "name"].includes(v5) && (out.sort = v5, true),
+    open: (v5) => whole(v5, (row) => out.open = row),
+    view: (v5) => given(numbersOf(v5, 3), () => out.view = v5)
   };
+  const seen = /* @__PURE__ */ new Set();
+  for (const [name, value] of search2) {
+    const reader = Object.hasOwn(readers, name) ? readers[name] : void 0;
+    const again = seen.has(name) && !SEVERAL.has(name);
+    if (reader && value.trim() === "") continue;
+    if (!reader || again || !reader(value)) out.unread.push(`${name}=${value}`);
+    else seen.add(name);
+  }
+  if (!asked2.parts.length) [asked2.more, asked2.less] = [[], []];
+  return out;
 }
 
 // src/scroll.ts
@@ -1316,6 +1352,7 @@ var helpOpen = y3(false);
 var tool = y3("move");
 var view = y3(null);
 var placeHint = y3(null);
+var unread = y3([]);
 var said = y3("");
 var told = y3("");
 var sorted = O2(() => {
@@ -1358,7 +1395,7 @@ var de_default = {
   "index.generation": "Generation {n}",
   "index.model": "Modell {name}",
   "index.invented": "ein erfundener Planet",
-  "index.newer": "Der Index hat sich seit dieser Antwort geändert",
+  "index.newer": "Der Index hat sich seit dieser Antwort geändert. Die Antwort steht, wie sie war; Neues wird gefunden, wenn Sie erneut fragen.",
   "ask.title": "Fragen",
   "drop.title": "Foto, Ton oder Kachel ablegen, einfügen oder wählen",
   "drop.kinds": "JPEG, PNG, HEIC · WAV, MP3, M4A, FLAC · GeoTIFF",
@@ -1620,7 +1657,22 @@ var de_default = {
   "map.few": "wenige",
   "map.many": "viele",
   "box.original.image": "Originalfoto",
-  "box.original.audio": "Originalton"
+  "box.original.audio": "Originalton",
+  "index.again": "Erneut fragen",
+  "link.unread": "Von diesem Link versteht die Seite nicht und lässt weg:",
+  "among.hour": "Tageszeit (Stunde), wie angegeben",
+  "among.timeless": "{n} ohne Uhrzeit",
+  "among.monthless": "{n} ohne Monat",
+  "path.exact": "exakt",
+  "note.meaningless": "Die Antworten bedeuten nichts: Das Modell {model} kennt nur den erfundenen Planeten der Demo, und diese Beobachtungen sind nicht von dort.",
+  "note.fewer": "{n} von {k} Treffern: Mehr kommen nicht in Frage.",
+  "note.changed": "Der Index hat sich seither geändert: Er steht jetzt bei Generation {n}. Fragen Sie erneut.",
+  "note.generation": "Gefragt war Generation {asked}; Generation {n} hat geantwortet.",
+  "note.name": "{typed} ist in diesem Index ({n} {n|Beobachtung|Beobachtungen}); gefragt als „{asked}“.",
+  "note.common": "{typed} ist der Trivialname von {name} in diesem Index ({n} {n|Beobachtung|Beobachtungen}); gefragt als „{asked}“.",
+  "note.out.date": "{n} von {all} Beobachtungen haben kein Datum und bleiben außen vor.",
+  "note.out.place": "{n} von {all} Beobachtungen haben keinen Ort und bleiben außen vor.",
+  "note.out.name": "{n} von {all} Beobachtungen haben keinen Namen und bleiben außen vor."
 };
 
 // strings/en.json
@@ -1639,7 +1691,7 @@ var en_default = {
   "index.generation": "generation {n}",
   "index.model": "model {name}",
   "index.invented": "an invented planet",
-  "index.newer": "The index has changed since this answer",
+  "index.newer": "The index has changed since this answer. The answer stands as it was; what is new is found when you ask again.",
   "ask.title": "Ask",
   "drop.title": "Drop, paste or choose a photo, sound or tile",
   "drop.kinds": "JPEG, PNG, HEIC · WAV, MP3, M4A, FLAC · GeoTIFF",
@@ -1901,7 +1953,22 @@ var en_default = {
   "map.few": "few",
   "map.many": "many",
   "box.original.image": "Original photo",
-  "box.original.audio": "Original sound"
+  "box.original.audio": "Original sound",
+  "index.again": "Ask again",
+  "link.unread": "Of this link the page does not understand, and leaves out:",
+  "among.hour": "Hour of day, as stated",
+  "among.timeless": "{n} without a time",
+  "among.monthless": "{n} without a month",
+  "path.exact": "exact",
+  "note.meaningless": "Answers mean nothing: model {model} knows only the invented planet of the demo, and these observations are not of it.",
+  "note.fewer": "{n} of {k} hits: no more are eligible.",
+  "note.changed": "The index has changed since: it is at generation {n} now. Ask again.",
+  "note.generation": "Asked of generation {asked}; generation {n} answered.",
+  "note.name": "{typed} is in this index ({n} {n|observation|observations}); asked as “{asked}”.",
+  "note.common": "{typed} is the common name of {name} in this index ({n} {n|observation|observations}); asked as “{asked}”.",
+  "note.out.date": "{n} of {all} observations have no date and are left out.",
+  "note.out.place": "{n} of {all} observations have no place and are left out.",
+  "note.out.name": "{n} of {all} observations have no name and are left out."
 };
 
 // strings/es.json
@@ -1920,7 +1987,7 @@ var es_default = {
   "index.generation": "generación {n}",
   "index.model": "modelo {name}",
   "index.invented": "un planeta inventado",
-  "index.newer": "El índice ha cambiado desde esta respuesta",
+  "index.newer": "El índice ha cambiado desde esta respuesta. La respuesta sigue como estaba; lo nuevo se encuentra al preguntar de nuevo.",
   "ask.title": "Preguntar",
   "drop.title": "Suelte, pegue o elija una foto, un sonido o una tesela",
   "drop.kinds": "JPEG, PNG, HEIC · WAV, MP3, M4A, FLAC · GeoTIFF",
@@ -2182,7 +2249,22 @@ var es_default = {
   "map.few": "pocas",
   "map.many": "muchas",
   "box.original.image": "Foto original",
-  "box.original.audio": "Sonido original"
+  "box.original.audio": "Sonido original",
+  "index.again": "Preguntar de nuevo",
+  "link.unread": "De este enlace la página no entiende, y deja fuera:",
+  "among.hour": "Hora del día, según consta",
+  "among.timeless": "{n} sin hora",
+  "among.monthless": "{n} sin mes",
+  "path.exact": "exacta",
+  "note.meaningless": "Las respuestas no significan nada: el modelo {model} solo conoce el planeta inventado de la demo, y estas observaciones no son de él.",
+  "note.fewer": "{n} de {k} resultados: no hay más que cumplan los filtros.",
+  "note.changed": "El índice ha cambiado desde entonces: ahora está en la generación {n}. Pregunte de nuevo.",
+  "note.generation": "Se preguntó a la generación {asked}; respondió la generación {n}.",
+  "note.name": "{typed} está en este índice ({n} {n|observación|observaciones}); se pregunta como «{asked}».",
+  "note.common": "{typed} es el nombre común de {name} en este índice ({n} {n|observación|observaciones}); se pregunta como «{asked}».",
+  "note.out.date": "{n} de {all} observaciones no tienen fecha y quedan fuera.",
+  "note.out.place": "{n} de {all} observaciones no tienen lugar y quedan fuera.",
+  "note.out.name": "{n} de {all} observaciones no tienen nombre y quedan fuera."
 };
 
 // src/kept.ts
@@ -2224,6 +2306,9 @@ function t4(key, values = {}) {
     return typeof value === "number" ? numbers.value.format(value) : String(value ?? "");
   });
 }
+var ENGLISH = /\uE000([^\uE000\uE001]*)\uE001/;
+var english = (text) => `${text}`;
+var parted = (text) => text.split(ENGLISH);
 function word(prefix, name) {
   const key = `${prefix}.${name}`;
   return key in en_default ? t4(key) : name;
@@ -2251,26 +2336,27 @@ function distance(metres) {
   const value = metres < 1e3 ? Math.round(metres) : metres / 1e3;
   return value.toLocaleString(language.value, { style: "unit", unit, maximumFractionDigits: value < 10 && unit === "kilometer" ? 1 : 0 });
 }
-function country(id, english) {
-  if (language.value === "en" || !id) return english;
+function country(id, english2) {
+  if (language.value === "en" || !id) return english2;
   try {
     const region = new Intl.Locale(`und-${id}`).maximize().region ?? id;
     const name = new Intl.DisplayNames([language.value], { type: "region", fallback: "none" }).of(region);
-    return name && !/^\d+$/.test(name) ? name : english;
+    return name && !/^\d+$/.test(name) ? name : english2;
   } catch {
-    return english;
+    return english2;
   }
 }
 
 // src/searching.ts
 var PAGE = 24;
 var MOST = 100;
-var FACETS = ["species", "genus", "family", "month", "license"];
+var FACETS = ["species", "genus", "family", "month", "hour", "license"];
 var running = null;
 var remembered = /* @__PURE__ */ new Map();
 async function openIndex() {
   try {
-    index.value = await get("index");
+    const found = await get("index");
+    if (JSON.stringify(found) !== JSON.stringify(index.peek())) index.value = found;
     indexRefusal.value = null;
   } catch (error) {
     if (error instanceof Refusal) indexRefusal.value = error;
@@ -2279,6 +2365,7 @@ async function openIndex() {
 }
 function ask(change2, options = {}) {
   asked.value = { ...asked.value, generation: null, ...change2 };
+  unread.value = [];
   write(options.replace ?? false);
   void search();
 }
@@ -2331,18 +2418,17 @@ function read() {
     return p5.kind === "like" ? before.parts.find((q4) => q4.kind === "like" && q4.row === p5.row) : void 0;
   };
   const next = fromSearch(query);
-  const parts = next.parts.map((p5) => {
+  const parts = next.asked.parts.map((p5) => {
     const old = known(p5);
     if (p5.kind === "upload" && old?.kind === "upload") return { ...p5, file: old.file };
     return p5.kind === "like" && old?.kind === "like" ? { ...p5, title: old.title } : p5;
   });
-  const order = query.get("sort");
-  const open = query.get("open");
-  camera = query.get("view");
+  camera = next.view;
   r3(() => {
-    asked.value = { ...next, parts };
-    sort.value = ["date", "name"].includes(order ?? "") ? order : "score";
-    opened.value = open !== null && /^\d+$/.test(open) ? Number(open) : null;
+    asked.value = { ...next.asked, parts };
+    sort.value = next.sort;
+    opened.value = next.open;
+    unread.value = next.unread;
   });
 }
 async function restoreUploads() {
@@ -2593,9 +2679,9 @@ function Spectrogram({ sound, title: title2, picture: small, audio: audio2, span
     "div",
     {
       class: "plot",
-      role: audio2 ? "slider" : "img",
+      role: audio2 ? "slider" : void 0,
       tabIndex: audio2 && tall ? 0 : void 0,
-      "aria-label": t4("sound.position", { name: title2 }),
+      "aria-label": audio2 ? t4("sound.position", { name: title2 }) : void 0,
       "aria-valuemin": audio2 ? from : void 0,
       "aria-valuemax": audio2 ? from + seconds : void 0,
       "aria-valuenow": audio2 ? Number(at.toFixed(2)) : void 0,
@@ -2772,6 +2858,11 @@ function Found({ part: part2 }) {
   ] }) });
 }
 
+// src/parts/mixed.tsx
+function Mixed({ text }) {
+  return /* @__PURE__ */ a3($, { children: parted(text).map((part2, i5) => i5 % 2 ? /* @__PURE__ */ a3("span", { lang: "en", children: part2 }, i5) : part2) });
+}
+
 // src/parts/confidence.tsx
 function sentence(c4) {
   const rule = c4.rule === "row" ? t4("sure.row") : t4("sure.species");
@@ -2808,7 +2899,7 @@ function Confidence() {
     sure?.p_right != null ? /* @__PURE__ */ a3("p", { children: [
       /* @__PURE__ */ a3("span", { class: "meter", "aria-hidden": "true", children: /* @__PURE__ */ a3("i", { style: { width: `${100 * sure.p_right}%` } }) }),
       sentence(sure)
-    ] }) : sure?.reason ? /* @__PURE__ */ a3("p", { class: "soft", children: t4("sure.unknown", { reason: sure.reason }) }) : null,
+    ] }) : sure?.reason ? /* @__PURE__ */ a3("p", { class: "soft", children: /* @__PURE__ */ a3(Mixed, { text: t4("sure.unknown", { reason: english(sure.reason) }) }) }) : null,
     set?.names?.length ? /* @__PURE__ */ a3("p", { children: [
       t4("sure.set", { level: chance(set.level ?? 0) }),
       " ",
@@ -2855,7 +2946,7 @@ async function sendOne(file) {
     return { kind: "upload", file: { ...sent, name: file.name } };
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
-    const why = error.problem.status === 0 ? t4("refused.unreachable") : error.message;
+    const why = error.problem.status === 0 ? t4("refused.unreachable") : english(error.message);
     change(item, { refusal: `${file.name}: ${why}` });
     say(`${file.name}: ${why}`);
     return null;
@@ -2941,7 +3032,7 @@ function DropZone() {
     ),
     sending.value.map(
       (s4) => s4.refusal ? /* @__PURE__ */ a3("p", { class: "refused", role: "alert", children: [
-        s4.refusal,
+        /* @__PURE__ */ a3("span", { children: /* @__PURE__ */ a3(Mixed, { text: s4.refusal }) }),
         /* @__PURE__ */ a3("button", { type: "button", class: "quiet", onClick: () => dismiss(s4), children: [
           /* @__PURE__ */ a3(Icon, { name: "cross", size: 14 }),
           /* @__PURE__ */ a3("span", { class: "hidden", children: t4("close") })
@@ -3192,6 +3283,35 @@ function Targets() {
   ] });
 }
 
+// src/parts/columns.tsx
+function Columns({ title: title2, columns, facet, without }) {
+  const counts = new Map(facet.values.map((v5) => [Number(v5.value), v5.count]));
+  const most = Math.max(1, ...counts.values());
+  return /* @__PURE__ */ a3($, { children: [
+    /* @__PURE__ */ a3("h4", { children: title2 }),
+    /* @__PURE__ */ a3("ol", { class: "columns", style: { gridTemplateColumns: `repeat(${columns.length}, 1fr)` }, children: columns.map(({ value, short, long }) => {
+      const count = counts.get(value) ?? 0;
+      const said2 = `${long}: ${number(count)}`;
+      return /* @__PURE__ */ a3("li", { title: said2, children: [
+        /* @__PURE__ */ a3("b", { children: /* @__PURE__ */ a3("i", { style: { height: `${100 * count / most}%` } }) }),
+        /* @__PURE__ */ a3("span", { "aria-hidden": "true", children: short }),
+        /* @__PURE__ */ a3("span", { class: "hidden", children: said2 })
+      ] }, value);
+    }) }),
+    facet.without > 0 && /* @__PURE__ */ a3("p", { class: "soft small", children: without })
+  ] });
+}
+function Months({ months }) {
+  const name = (m5, style2) => new Intl.DateTimeFormat(language.value, { month: style2, timeZone: "UTC" }).format(Date.UTC(2024, m5 - 1, 15));
+  const columns = Array.from({ length: 12 }, (_5, i5) => ({ value: i5 + 1, short: name(i5 + 1, "narrow"), long: name(i5 + 1, "long") }));
+  return /* @__PURE__ */ a3(Columns, { title: t4("among.month"), columns, facet: months, without: t4("among.monthless", { n: months.without }) });
+}
+function Hours({ hours }) {
+  const two = (h6) => String(h6).padStart(2, "0");
+  const columns = Array.from({ length: 24 }, (_5, h6) => ({ value: h6, short: h6 % 6 ? "" : String(h6), long: `${two(h6)}:00–${two(h6)}:59` }));
+  return /* @__PURE__ */ a3(Columns, { title: t4("among.hour"), columns, facet: hours, without: t4("among.timeless", { n: hours.without }) });
+}
+
 // src/parts/filters.tsx
 function Filters() {
   const f5 = asked.value.filter;
@@ -3324,6 +3444,7 @@ function Among({ counted }) {
   const taxa = found?.values ?? [];
   const more = (found?.others ?? 0) + Math.max(0, taxa.length - SHOWN);
   const months = counted.facets.month?.values ?? [];
+  const hours = counted.facets.hour?.values ?? [];
   const licences = counted.facets.license?.values ?? [];
   return /* @__PURE__ */ a3("div", { class: "among", children: [
     /* @__PURE__ */ a3("h3", { children: t4("among.title", { n: counted.window }) }),
@@ -3336,7 +3457,8 @@ function Among({ counted }) {
       ] }) }, value)) }),
       more > 0 && /* @__PURE__ */ a3("p", { class: "soft small", children: t4("among.more", { n: more }) })
     ] }),
-    months.length > 0 && /* @__PURE__ */ a3(Months, { months }),
+    months.length > 0 && /* @__PURE__ */ a3(Months, { months: counted.facets.month }),
+    hours.length > 0 && /* @__PURE__ */ a3(Hours, { hours: counted.facets.hour }),
     licences.length > 1 && /* @__PURE__ */ a3($, { children: [
       /* @__PURE__ */ a3("h4", { children: t4("only.license") }),
       /* @__PURE__ */ a3("ul", { class: "bars", children: licences.slice(0, SHOWN).map(({ value, count }) => /* @__PURE__ */ a3("li", { children: /* @__PURE__ */ a3("button", { type: "button", onClick: () => filterBy({ license: [value] }), children: [
@@ -3345,19 +3467,6 @@ function Among({ counted }) {
         /* @__PURE__ */ a3("span", { class: "count", children: number(count) })
       ] }) }, value)) })
     ] })
-  ] });
-}
-function Months({ months }) {
-  const counts = new Map(months.map((m5) => [Number(m5.value), m5.count]));
-  const most = Math.max(1, ...counts.values());
-  const name = (m5, style2) => new Intl.DateTimeFormat(language.value, { month: style2, timeZone: "UTC" }).format(Date.UTC(2024, m5 - 1, 15));
-  return /* @__PURE__ */ a3($, { children: [
-    /* @__PURE__ */ a3("h4", { children: t4("among.month") }),
-    /* @__PURE__ */ a3("ol", { class: "months", children: Array.from({ length: 12 }, (_5, i5) => i5 + 1).map((m5) => /* @__PURE__ */ a3("li", { title: `${name(m5, "long")}: ${number(counts.get(m5) ?? 0)}`, children: [
-      /* @__PURE__ */ a3("i", { style: { height: `${100 * (counts.get(m5) ?? 0) / most}%` } }),
-      /* @__PURE__ */ a3("span", { "aria-hidden": "true", children: name(m5, "narrow") }),
-      /* @__PURE__ */ a3("span", { class: "hidden", children: `${name(m5, "long")}: ${counts.get(m5) ?? 0}` })
-    ] }, m5)) })
   ] });
 }
 
@@ -3375,7 +3484,6 @@ function nextPalette() {
 }
 function Header() {
   const about = index.value;
-  const newer = about && answer.value && (answer.value.current === false || answer.value.generation < about.generation);
   return /* @__PURE__ */ a3("header", { class: "top", children: [
     /* @__PURE__ */ a3("h1", { children: [
       /* @__PURE__ */ a3("img", { src: "/static/icon.svg", alt: "", width: "20", height: "20" }),
@@ -3386,8 +3494,7 @@ function Header() {
       /* @__PURE__ */ a3("span", { children: t4("index.rows", { n: about.rows }) }),
       /* @__PURE__ */ a3("span", { children: t4("index.generation", { n: about.generation }) }),
       /* @__PURE__ */ a3("span", { children: t4("index.model", { name: about.model.name }) }),
-      about.outline === "planet" && /* @__PURE__ */ a3("span", { class: "tag", children: t4("index.invented") }),
-      newer && /* @__PURE__ */ a3("span", { class: "tag warn", children: t4("index.newer") })
+      about.outline === "planet" && /* @__PURE__ */ a3("span", { class: "tag", children: t4("index.invented") })
     ] }),
     /* @__PURE__ */ a3("div", { class: "tools", children: [
       /* @__PURE__ */ a3("button", { type: "button", class: "quiet", onClick: nextPalette, title: t4(`palette.${palette.value}`), children: [
@@ -3492,6 +3599,26 @@ function Help() {
       " · ",
       /* @__PURE__ */ a3("a", { href: "/static/NOTICES.txt", children: t4("help.notices") }),
       index.value ? ` · ${index.value.name}` : ""
+    ] })
+  ] });
+}
+
+// src/parts/link.tsx
+function Link() {
+  const some = unread.value;
+  if (!some.length) return null;
+  return /* @__PURE__ */ a3("div", { class: "banner", role: "alert", children: [
+    /* @__PURE__ */ a3("p", { children: [
+      t4("link.unread"),
+      " ",
+      some.map((part2, i5) => /* @__PURE__ */ a3("span", { children: [
+        i5 > 0 && " ",
+        /* @__PURE__ */ a3("code", { children: part2.length > 80 ? `${part2.slice(0, 79)}…` : part2 })
+      ] }, i5))
+    ] }),
+    /* @__PURE__ */ a3("button", { type: "button", class: "quiet", onClick: () => unread.value = [], children: [
+      /* @__PURE__ */ a3(Icon, { name: "cross", size: 14 }),
+      /* @__PURE__ */ a3("span", { class: "hidden", children: t4("close") })
     ] })
   ] });
 }
@@ -3651,7 +3778,7 @@ async function toggleMark(hit, mark) {
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
     marks.value = before;
-    tell(`${t4("mark.fails")} ${error.message}`);
+    tell(`${t4("mark.fails")} ${english(error.message)}`);
   }
 }
 
@@ -3766,19 +3893,22 @@ function Plain({ hit, target, at, focusable }) {
       onFocusCapture: () => pointed.value = hit.row,
       children: [
         /* @__PURE__ */ a3("div", { class: "shown", children: [
-          /* @__PURE__ */ a3("button", { type: "button", class: "open", tabIndex: focusable ? 0 : -1, onClick: open, "aria-label": t4("card.open", { rank: hit.rank, name }), children: picture?.kind === "sound" ? /* @__PURE__ */ a3(Spectrogram, { sound: key, title: name, picture: picture.url, audio: null }) : picture ? /* @__PURE__ */ a3(
-            "img",
-            {
-              src: picture.url,
-              alt: "",
-              loading: at < 12 ? "eager" : "lazy",
-              decoding: "async",
-              onError: (e4) => e4.currentTarget.replaceWith(document.createTextNode(t4("card.missing")))
-            }
-          ) : /* @__PURE__ */ a3("span", { class: "none", children: [
-            /* @__PURE__ */ a3(Icon, { name: target, size: 22 }),
-            hit.completed ? t4("card.nofile.completed") : t4("card.nofile")
-          ] }) }),
+          /* @__PURE__ */ a3("button", { type: "button", class: "open", tabIndex: focusable ? 0 : -1, onClick: open, children: [
+            picture?.kind === "sound" ? /* @__PURE__ */ a3(Spectrogram, { sound: key, title: name, picture: picture.url, audio: null }) : picture ? /* @__PURE__ */ a3(
+              "img",
+              {
+                src: picture.url,
+                alt: "",
+                loading: at < 12 ? "eager" : "lazy",
+                decoding: "async",
+                onError: (e4) => e4.currentTarget.replaceWith(document.createTextNode(t4("card.missing")))
+              }
+            ) : /* @__PURE__ */ a3("span", { class: "none", children: [
+              /* @__PURE__ */ a3(Icon, { name: target, size: 22 }),
+              hit.completed ? t4("card.nofile.completed") : t4("card.nofile")
+            ] }),
+            /* @__PURE__ */ a3("span", { class: "hidden", children: t4("card.open", { rank: hit.rank, name }) })
+          ] }),
           picture && picture.shows !== target && target !== "text" && target !== "loc" && target !== "env" && /* @__PURE__ */ a3("span", { class: "instead", children: [
             /* @__PURE__ */ a3(Icon, { name: picture.shows, size: 12 }),
             t4("shown.instead", { what: word("modality", picture.shows) })
@@ -3873,7 +4003,7 @@ function Opened({ row }) {
         ] })
       ] }),
       children: [
-        why.value && /* @__PURE__ */ a3("p", { class: "refused", role: "alert", children: why.value }),
+        why.value && /* @__PURE__ */ a3("p", { class: "refused", role: "alert", lang: "en", children: why.value }),
         hit && /* @__PURE__ */ a3(Body, { hit: { ...all, ...hit }, ranked: ranked !== null, fields: all })
       ]
     }
@@ -5234,7 +5364,7 @@ async function fetchRange(within) {
     range.value = { search: found.id, low, high, cells: cells.length, extrapolated: cells.filter(outside).length, notes: made2.sentences };
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
-    tell(`${t4("range.refused")} ${error.message}`);
+    tell(`${t4("range.refused")} ${english(error.message)}`);
   } finally {
     ranging.value = false;
   }
@@ -5446,7 +5576,7 @@ function GlMapView({ made: made2, failed }) {
         if (!gone && index.value?.allows?.basemap)
           map2.basemap().then(
             (said2) => credit.value = said2,
-            (error) => tell(`${t4("map.basemap.fails")} ${error.message}`)
+            (error) => tell(`${t4("map.basemap.fails")} ${english(error.message)}`)
           );
       },
       () => failed.value = true
@@ -5569,10 +5699,30 @@ function Legend() {
       /* @__PURE__ */ a3("span", { children: number(some.high, 2) }),
       /* @__PURE__ */ a3("span", { children: t4("range.legend", { n: some.cells }) }),
       some.extrapolated > 0 && /* @__PURE__ */ a3("span", { class: "soft", children: t4("range.outside", { n: some.extrapolated }) }),
-      some.notes.map((n3) => /* @__PURE__ */ a3("span", { class: "soft", children: n3 }, n3))
+      some.notes.map((n3) => /* @__PURE__ */ a3("span", { class: "soft", lang: "en", children: n3 }, n3))
     ] }),
     /* @__PURE__ */ a3("p", { class: "soft small", children: index.value?.outline === "planet" ? t4("map.planet") : ["Natural Earth", credit.value].filter(Boolean).join(" · ") })
   ] });
+}
+
+// src/parts/newer.tsx
+var EVERY_MS = 3e4;
+function Newer() {
+  A2(() => {
+    const look = () => document.visibilityState === "visible" && void openIndex();
+    const timer = setInterval(look, EVERY_MS);
+    document.addEventListener("visibilitychange", look);
+    return () => {
+      clearInterval(timer);
+      document.removeEventListener("visibilitychange", look);
+    };
+  }, []);
+  const [now, found] = [index.value, answer.value];
+  const newer = now && found && !busy.value && found.generation < now.generation;
+  return /* @__PURE__ */ a3("div", { role: "status", "aria-live": "polite", "aria-atomic": "true", children: newer && /* @__PURE__ */ a3("div", { class: "banner", children: [
+    /* @__PURE__ */ a3("p", { children: t4("index.newer") }),
+    /* @__PURE__ */ a3("button", { type: "button", class: "small", onClick: () => ask({}, { replace: true }), children: t4("index.again") })
+  ] }) });
 }
 
 // src/parts/refused.tsx
@@ -5581,8 +5731,8 @@ function words(refusal3) {
   if (status === 0) return t4("refused.unreachable");
   if (status === 401) return t4("refused.token");
   if (status === 503) return t4("refused.busy");
-  if (status === 404 || status === 410) return `${t4("refused.gone")} ${refusal3.message}`;
-  return refusal3.message;
+  if (status === 404 || status === 410) return `${t4("refused.gone")} ${english(refusal3.message)}`;
+  return english(refusal3.message);
 }
 function Refused({ refusal: refusal3 }) {
   const { status, parameter, near } = refusal3.problem;
@@ -5595,7 +5745,7 @@ function Refused({ refusal: refusal3 }) {
   }
   return /* @__PURE__ */ a3("section", { class: "refusal", role: "alert", children: [
     /* @__PURE__ */ a3("h2", { children: t4("refused.title") }),
-    /* @__PURE__ */ a3("p", { children: text }),
+    /* @__PURE__ */ a3("p", { children: /* @__PURE__ */ a3(Mixed, { text }) }),
     near && near.length > 0 && /* @__PURE__ */ a3("p", { children: [
       t4("refused.near"),
       " ",
@@ -5629,6 +5779,26 @@ function ExportMenu({ marked = false }) {
     )),
     /* @__PURE__ */ a3("p", { class: "soft small", children: t4("export.rights") })
   ] });
+}
+
+// src/notes.ts
+var OFTEN = [
+  [/^answers mean nothing: model (?<model>\S+) knows only the invented planet of `[^`]+`, and these observations are not of it$/, "note.meaningless"],
+  [/^(?<n>\d+) of (?<k>\d+) hits: no more are eligible$/, "note.fewer"],
+  [/^the index has changed since: it is at generation (?<n>\d+) now; ask again$/, "note.changed"],
+  [/^asked of generation (?<asked>\d+); generation (?<n>\d+) answered$/, "note.generation"],
+  [/^(['"])(?<typed>.+)\1 is in this index \((?<n>[\d,]+) observations?\); asked as (['"])(?<asked>.+)\4$/, "note.name"],
+  [/^(['"])(?<typed>.+)\1 is the common name of (?<name>.+) in this index \((?<n>[\d,]+) observations?\); asked as (['"])(?<asked>.+)\5$/, "note.common"],
+  [/^(?<n>[\d,]+) of (?<all>[\d,]+) observations ha(?:s|ve) no date and are left out$/, "note.out.date"],
+  [/^(?<n>[\d,]+) of (?<all>[\d,]+) observations ha(?:s|ve) no place and are left out$/, "note.out.place"],
+  [/^(?<n>[\d,]+) of (?<all>[\d,]+) observations ha(?:s|ve) no name and are left out$/, "note.out.name"]
+];
+function noteSaid(note) {
+  for (const [form, key] of OFTEN) {
+    const found = form.exec(note)?.groups;
+    if (found) return t4(key, Object.fromEntries(Object.entries(found).map(([name, v5]) => [name, /^[\d,]+$/.test(v5) ? Number(v5.replaceAll(",", "")) : v5])));
+  }
+  return english(note);
 }
 
 // src/parts/start.tsx
@@ -5691,10 +5861,11 @@ function ResultsHead() {
   if (!found) return null;
   const time = found.milliseconds?.whole ?? null;
   const every = found.rows ?? null;
+  const path = found.path === "exact" ? t4("path.exact") : found.path ? english(found.path) : "";
   return /* @__PURE__ */ a3("div", { class: "head", children: [
     /* @__PURE__ */ a3("h2", { id: "results-title", children: [
       every != null && every !== found.numberMatched ? t4("results.eligible.of", { n: found.numberMatched, all: every }) : t4("results.eligible", { n: found.numberMatched }),
-      /* @__PURE__ */ a3("small", { children: [t4("results.ranked", { n: found.ranked }), found.path, time != null ? `${number(time)} ms` : ""].filter(Boolean).join(" · ") })
+      /* @__PURE__ */ a3("small", { children: /* @__PURE__ */ a3(Mixed, { text: [t4("results.ranked", { n: found.ranked }), path, time != null ? `${number(time)} ms` : ""].filter(Boolean).join(" · ") }) })
     ] }),
     busy.value && /* @__PURE__ */ a3("progress", { "aria-label": t4("results.busy") }),
     /* @__PURE__ */ a3("label", { class: "sort", children: [
@@ -5732,7 +5903,7 @@ function Notes() {
   const few = hits.value.length < (answer.value?.ranked ?? 0) || !hits.value.length;
   if (!notes.length && !few) return null;
   return /* @__PURE__ */ a3("ul", { class: "notes", children: [
-    notes.map((note) => /* @__PURE__ */ a3("li", { children: note }, note)),
+    notes.map((note) => /* @__PURE__ */ a3("li", { children: /* @__PURE__ */ a3(Mixed, { text: noteSaid(note) }) }, note)),
     !hits.value.length && !busy.value && /* @__PURE__ */ a3("li", { children: [
       t4("results.none"),
       " ",
@@ -5797,6 +5968,8 @@ function App() {
     /* @__PURE__ */ a3("a", { class: "skip", href: "#answer", children: t4("skip") }),
     /* @__PURE__ */ a3(Header, {}),
     index.value ? /* @__PURE__ */ a3($, { children: [
+      /* @__PURE__ */ a3(Newer, {}),
+      /* @__PURE__ */ a3(Link, {}),
       /* @__PURE__ */ a3(Ask, {}),
       /* @__PURE__ */ a3(Panes, {}),
       /* @__PURE__ */ a3("main", { id: "answer", class: `panes at-${pane.value}`, tabIndex: -1, children: [
@@ -5806,7 +5979,7 @@ function App() {
       ] })
     ] }) : /* @__PURE__ */ a3("main", { class: "opening", id: "answer", tabIndex: -1, children: indexRefusal.value ? /* @__PURE__ */ a3("section", { class: "refusal", role: "alert", children: [
       /* @__PURE__ */ a3("h2", { children: t4("refused.title") }),
-      /* @__PURE__ */ a3("p", { children: words(indexRefusal.value) }),
+      /* @__PURE__ */ a3("p", { children: /* @__PURE__ */ a3(Mixed, { text: words(indexRefusal.value) }) }),
       /* @__PURE__ */ a3("button", { type: "button", class: "main", onClick: () => void openIndex(), children: t4("refused.again") })
     ] }) : /* @__PURE__ */ a3("p", { class: "soft", children: [
       /* @__PURE__ */ a3("progress", { "aria-label": t4("opening") }),
@@ -5815,8 +5988,8 @@ function App() {
     ] }) }),
     /* @__PURE__ */ a3(Lightbox, {}),
     /* @__PURE__ */ a3(Help, {}),
-    /* @__PURE__ */ a3("div", { class: "toast", hidden: !told.value, children: told.value }),
-    /* @__PURE__ */ a3("div", { class: "hidden", role: "status", "aria-live": "polite", children: said.value })
+    /* @__PURE__ */ a3("div", { class: "toast", "aria-hidden": "true", hidden: !told.value, children: /* @__PURE__ */ a3(Mixed, { text: told.value }) }),
+    /* @__PURE__ */ a3("div", { class: "hidden", role: "status", "aria-live": "polite", children: /* @__PURE__ */ a3(Mixed, { text: said.value }) })
   ] });
 }
 function Panes() {
@@ -5932,7 +6105,6 @@ async function start() {
     const scroll = e4.state?.scroll;
     if (scroll !== void 0) requestAnimationFrame(() => scrollTo(scroll));
   });
-  addEventListener("visibilitychange", () => document.visibilityState === "visible" && void openIndex());
   await openIndex();
   void openMarks();
   await restoreUploads();

@@ -5,8 +5,11 @@ import { Ask } from "./parts/ask.tsx";
 import { Filters } from "./parts/filters.tsx";
 import { Header } from "./parts/header.tsx";
 import { Help } from "./parts/help.tsx";
+import { Link } from "./parts/link.tsx";
 import { Lightbox } from "./parts/lightbox.tsx";
 import { MapPane } from "./parts/map.tsx";
+import { Mixed } from "./parts/mixed.tsx";
+import { Newer } from "./parts/newer.tsx";
 import { words } from "./parts/refused.tsx";
 import { Results } from "./parts/results.tsx";
 import { isFiltered, openIndex } from "./searching.ts";
@@ -28,6 +31,8 @@ export function App() {
       <Header />
       {index.value ? (
         <>
+          <Newer />
+          <Link />
           <Ask />
           <Panes />
           <main id="answer" class={`panes at-${pane.value}`} tabIndex={-1}>
@@ -41,7 +46,7 @@ export function App() {
           {indexRefusal.value ? (
             <section class="refusal" role="alert">
               <h2>{t("refused.title")}</h2>
-              <p>{words(indexRefusal.value)}</p>
+              <p><Mixed text={words(indexRefusal.value)} /></p>
               <button type="button" class="main" onClick={() => void openIndex()}>{t("refused.again")}</button>
             </section>
           ) : (
@@ -51,8 +56,8 @@ export function App() {
       )}
       <Lightbox />
       <Help />
-      <div class="toast" hidden={!told.value}>{told.value}</div>
-      <div class="hidden" role="status" aria-live="polite">{said.value}</div>
+      <div class="toast" aria-hidden="true" hidden={!told.value}><Mixed text={told.value} /></div>
+      <div class="hidden" role="status" aria-live="polite"><Mixed text={said.value} /></div>
     </>
   );
 }

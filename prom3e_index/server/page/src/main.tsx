@@ -21,7 +21,6 @@ async function start(): Promise<void> {
     const scroll = (e.state as { scroll?: number } | null)?.scroll;
     if (scroll !== undefined) requestAnimationFrame(() => scrollTo(scroll));
   });
-  addEventListener("visibilitychange", () => document.visibilityState === "visible" && void openIndex()); // it may have changed
   await openIndex();
   void openMarks();
   await restoreUploads();

@@ -2,17 +2,18 @@
 
 import { batch } from "@preact/signals";
 import { address, BASE, get, Refusal, send } from "./api.ts";
-import { type Asked, body, fromSearch, isFiltered, NO_FILTER, type Part, toSearch } from "./query.ts";
+import { fromSearch } from "./link.ts";
+import { type Asked, body, isFiltered, NO_FILTER, type Part, toSearch } from "./query.ts";
 import { scrolled, scrollTo } from "./scroll.ts";
 import {
-  answer, asked, busy, facets, fetchingMore, hits, index, indexRefusal, opened, refusal, say, shown, sort, type Sort,
+  answer, asked, busy, facets, fetchingMore, hits, index, indexRefusal, opened, refusal, say, shown, sort, unread,
 } from "./state.ts";
 import type { Answer, Facets, Hit, Index, Upload } from "./types.ts";
 import { t } from "./words.ts";
 
 const PAGE = 24;
 const MOST = 100; // hits of one call
-export const FACETS = ["species", "genus", "family", "month", "license"];
+export const FACETS = ["species", "genus", "family", "month", "hour", "license"];
 
 let running: AbortController | null = null;
 /** Answers of this page, so that Back shows them at once; an answer that the server has dropped is asked again. */
@@ -20,7 +21,8 @@ const remembered = new Map<string, { answer: Answer; hits: Hit[]; facets: Facets
 
 export async function openIndex(): Promise<void> {
   try {
-    index.value = await get<Index>("index");
+    const found = await get<Index>("index");
+    if (JSON.stringify(found) !== JSON.stringify(index.peek())) index.value = found;
     indexRefusal.value = null;
   } catch (error) {
     if (error instanceof Refusal) indexRefusal.value = error;
@@ -31,6 +33,7 @@ export async function openIndex(): Promise<void> {
 /** Changes what is asked, writes it into the address bar and asks. */
 export function ask(change: Partial<Asked>, options: { replace?: boolean } = {}): void {
   asked.value = { ...asked.value, generation: null, ...change };
+  unread.value = [];
   write(options.replace ?? false);
   void search();
 }
@@ -95,18 +98,17 @@ export function read(): void {
     return p.kind === "like" ? before.parts.find((q) => q.kind === "like" && q.row === p.row) : undefined;
   };
   const next = fromSearch(query);
-  const parts = next.parts.map((p) => {
+  const parts = next.asked.parts.map((p) => {
     const old = known(p);
     if (p.kind === "upload" && old?.kind === "upload") return { ...p, file: old.file };
     return p.kind === "like" && old?.kind === "like" ? { ...p, title: old.title } : p;
   });
-  const order = query.get("sort");
-  const open = query.get("open");
-  camera = query.get("view");
+  camera = next.view;
   batch(() => {
-    asked.value = { ...next, parts };
-    sort.value = (["date", "name"].includes(order ?? "") ? order : "score") as Sort;
-    opened.value = open !== null && /^\d+$/.test(open) ? Number(open) : null;
+    asked.value = { ...next.asked, parts };
+    sort.value = next.sort;
+    opened.value = next.open;
+    unread.value = next.unread;
   });
 }
 

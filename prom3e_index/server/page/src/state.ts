@@ -35,6 +35,9 @@ export const tool = signal<Tool>("move");
 export const view = signal<Box | null>(null);
 export const placeHint = signal<Place | null>(null);
 
+/** Of the link that was opened, what the page does not understand. */
+export const unread = signal<string[]>([]);
+
 /** What a screen reader hears, once. */
 export const said = signal("");
 /** A passing sentence for everybody, such as "link copied". */

@@ -105,9 +105,15 @@ export interface Answer {
   next?: string | null;
 }
 
+export interface Facet {
+  values: { value: string; count: number }[];
+  others: number;
+  without: number;
+}
+
 export interface Facets {
   window: number;
-  facets: Record<string, { values: { value: string; count: number }[]; others: number; without: number }>;
+  facets: Record<string, Facet>;
 }
 
 export interface Taxon {

@@ -35,6 +35,14 @@ export function t(key: Key, values: Record<string, string | number> = {}): strin
   });
 }
 
+const ENGLISH = /\uE000([^\uE000\uE001]*)\uE001/;
+
+/** Text in the library's or the server's words, which are English in every language; `<Mixed>` marks it so. */
+export const english = (text: string): string => `\uE000${text}\uE001`;
+
+/** The parts of a text, every second of them English. */
+export const parted = (text: string): string[] => text.split(ENGLISH);
+
 /** A word of a kind that may be new, such as a model's own modality: itself where there is none. */
 export function word(prefix: string, name: string): string {
   const key = `${prefix}.${name}` as Key;

@@ -4,7 +4,7 @@ import { signal } from "@preact/signals";
 import { address, BASE, get, Refusal } from "../api.ts";
 import { answer, tell } from "../state.ts";
 import type { Box } from "../types.ts";
-import { t } from "../words.ts";
+import { english, t } from "../words.ts";
 import { box, collection } from "./shapes.ts";
 
 type Features = GeoJSON.FeatureCollection;
@@ -89,7 +89,7 @@ export async function fetchRange(within: Box | null): Promise<void> {
     range.value = { search: found.id, low, high, cells: cells.length, extrapolated: cells.filter(outside).length, notes: made.sentences };
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
-    tell(`${t("range.refused")} ${error.message}`);
+    tell(`${t("range.refused")} ${english(error.message)}`);
   } finally {
     ranging.value = false;
   }

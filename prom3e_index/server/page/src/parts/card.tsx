@@ -96,7 +96,7 @@ function Plain({ hit, target, at, focusable }: Given) {
       onFocusCapture={() => (pointed.value = hit.row)}
     >
       <div class="shown">
-        <button type="button" class="open" tabIndex={focusable ? 0 : -1} onClick={open} aria-label={t("card.open", { rank: hit.rank, name })}>
+        <button type="button" class="open" tabIndex={focusable ? 0 : -1} onClick={open}>
           {picture?.kind === "sound" ? (
             <Spectrogram sound={key} title={name} picture={picture.url} audio={null} />
           ) : picture ? (
@@ -110,6 +110,7 @@ function Plain({ hit, target, at, focusable }: Given) {
           ) : (
             <span class="none"><Icon name={target} size={22} />{hit.completed ? t("card.nofile.completed") : t("card.nofile")}</span>
           )}
+          <span class="hidden">{t("card.open", { rank: hit.rank, name })}</span>
         </button>
         {picture && picture.shows !== target && target !== "text" && target !== "loc" && target !== "env" && (
           <span class="instead"><Icon name={picture.shows} size={12} />{t("shown.instead", { what: word("modality", picture.shows) })}</span>

@@ -3,7 +3,8 @@
 import { Icon } from "../icons.tsx";
 import { answer, hits, index, pane, tool } from "../state.ts";
 import type { Answer, Modality } from "../types.ts";
-import { chance, number, t, word } from "../words.ts";
+import { chance, english, number, t, word } from "../words.ts";
+import { Mixed } from "./mixed.tsx";
 
 type Told = NonNullable<Answer["confidence"]>;
 
@@ -49,7 +50,7 @@ export function Confidence() {
           {sentence(sure)}
         </p>
       ) : sure?.reason ? (
-        <p class="soft">{t("sure.unknown", { reason: sure.reason })}</p>
+        <p class="soft"><Mixed text={t("sure.unknown", { reason: english(sure.reason) })} /></p>
       ) : null}
       {set?.names?.length ? (
         <p>

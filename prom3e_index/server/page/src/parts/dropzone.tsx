@@ -3,10 +3,11 @@
 import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { Icon } from "../icons.tsx";
-import { placeOf } from "../query.ts";
+import { placeOf } from "../link.ts";
 import { addPart } from "../searching.ts";
 import { index, tell } from "../state.ts";
 import { number, t } from "../words.ts";
+import { Mixed } from "./mixed.tsx";
 import { dismiss, sendFiles, sending } from "./uploads.ts";
 
 const ACCEPTS = "image/*,audio/*,.tif,.tiff,.heic,.heif,.dng,.flac,.wav,.npy";
@@ -74,7 +75,7 @@ export function DropZone() {
       {sending.value.map((s) =>
         s.refusal ? (
           <p key={s.name} class="refused" role="alert">
-            {s.refusal}
+            <span><Mixed text={s.refusal} /></span>
             <button type="button" class="quiet" onClick={() => dismiss(s)}><Icon name="cross" size={14} /><span class="hidden">{t("close")}</span></button>
           </p>
         ) : (

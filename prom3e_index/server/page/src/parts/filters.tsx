@@ -3,8 +3,9 @@
 import { Icon } from "../icons.tsx";
 import { clearFilter, filterBy, isFiltered } from "../searching.ts";
 import { answer, asked, facets, index, tool, view, pane } from "../state.ts";
-import type { Facets } from "../types.ts";
-import { language, number, t } from "../words.ts";
+import type { Facet, Facets } from "../types.ts";
+import { number, t } from "../words.ts";
+import { Hours, Months } from "./columns.tsx";
 import { TaxonField } from "./taxon.tsx";
 
 export function Filters() {
@@ -131,6 +132,7 @@ function Among({ counted }: { counted: Facets }) {
   const taxa = found?.values ?? [];
   const more = (found?.others ?? 0) + Math.max(0, taxa.length - SHOWN);
   const months = counted.facets.month?.values ?? [];
+  const hours = counted.facets.hour?.values ?? [];
   const licences = counted.facets.license?.values ?? [];
   return (
     <div class="among">
@@ -152,7 +154,8 @@ function Among({ counted }: { counted: Facets }) {
           {more > 0 && <p class="soft small">{t("among.more", { n: more })}</p>}
         </>
       )}
-      {months.length > 0 && <Months months={months} />}
+      {months.length > 0 && <Months months={counted.facets.month as Facet} />}
+      {hours.length > 0 && <Hours hours={counted.facets.hour as Facet} />}
       {licences.length > 1 && (
         <>
           <h4>{t("only.license")}</h4>
@@ -170,25 +173,5 @@ function Among({ counted }: { counted: Facets }) {
         </>
       )}
     </div>
-  );
-}
-
-function Months({ months }: { months: { value: string; count: number }[] }) {
-  const counts = new Map(months.map((m) => [Number(m.value), m.count]));
-  const most = Math.max(1, ...counts.values());
-  const name = (m: number, style: "narrow" | "long") => new Intl.DateTimeFormat(language.value, { month: style, timeZone: "UTC" }).format(Date.UTC(2024, m - 1, 15));
-  return (
-    <>
-      <h4>{t("among.month")}</h4>
-      <ol class="months">
-        {Array.from({ length: 12 }, (_, i) => i + 1).map((m) => (
-          <li key={m} title={`${name(m, "long")}: ${number(counts.get(m) ?? 0)}`}>
-            <i style={{ height: `${(100 * (counts.get(m) ?? 0)) / most}%` }} />
-            <span aria-hidden="true">{name(m, "narrow")}</span>
-            <span class="hidden">{`${name(m, "long")}: ${counts.get(m) ?? 0}`}</span>
-          </li>
-        ))}
-      </ol>
-    </>
   );
 }

@@ -3,7 +3,7 @@
 import { signal } from "@preact/signals";
 import { Icon } from "../icons.tsx";
 import { keep, kept } from "../kept.ts";
-import { answer, helpOpen, index } from "../state.ts";
+import { helpOpen, index } from "../state.ts";
 import { LANGUAGES, language, speak, t } from "../words.ts";
 
 type Palette = "auto" | "light" | "dark";
@@ -23,7 +23,6 @@ function nextPalette(): void {
 
 export function Header() {
   const about = index.value;
-  const newer = about && answer.value && (answer.value.current === false || answer.value.generation < about.generation);
   return (
     <header class="top">
       <h1>
@@ -37,7 +36,6 @@ export function Header() {
           <span>{t("index.generation", { n: about.generation })}</span>
           <span>{t("index.model", { name: about.model.name })}</span>
           {about.outline === "planet" && <span class="tag">{t("index.invented")}</span>}
-          {newer && <span class="tag warn">{t("index.newer")}</span>}
         </p>
       )}
       <div class="tools">

@@ -70,7 +70,7 @@ function Opened({ row }: { row: number }) {
         )
       }
     >
-      {why.value && <p class="refused" role="alert">{why.value}</p>}
+      {why.value && <p class="refused" role="alert" lang="en">{why.value}</p>}
       {hit && <Body hit={{ ...all, ...hit } as Hit} ranked={ranked !== null} fields={all} />}
     </Dialog>
   );

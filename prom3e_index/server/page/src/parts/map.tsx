@@ -11,7 +11,7 @@ import { around, box, circle, collection, kilometres, point, tidy, wrapped } fro
 import { addPart, filterBy, isAsked, keepCamera, readCamera } from "../searching.ts";
 import { answer, asked, hits, index, pane, pointed, said, shown, sorted, tell, tool, type Tool, view } from "../state.ts";
 import type { Place } from "../types.ts";
-import { language, number, t } from "../words.ts";
+import { english, language, number, t } from "../words.ts";
 import { FlatMap } from "./flatmap.tsx";
 
 const TOOLS: [Tool, string][] = [["move", "move"], ["pick", "pick"], ["box", "box"], ["circle", "circle"]];
@@ -142,7 +142,7 @@ function GlMapView({ made, failed }: { made: { value: Drawn | null }; failed: { 
         if (!gone && index.value?.allows?.basemap)
           map.basemap().then(
             (said) => (credit.value = said),
-            (error: Error) => tell(`${t("map.basemap.fails")} ${error.message}`),
+            (error: Error) => tell(`${t("map.basemap.fails")} ${english(error.message)}`),
           );
       },
       () => (failed.value = true),
@@ -268,7 +268,7 @@ function Legend() {
           <span>{number(some.high, 2)}</span>
           <span>{t("range.legend", { n: some.cells })}</span>
           {some.extrapolated > 0 && <span class="soft">{t("range.outside", { n: some.extrapolated })}</span>}
-          {some.notes.map((n) => <span key={n} class="soft">{n}</span>)}
+          {some.notes.map((n) => <span key={n} class="soft" lang="en">{n}</span>)}
         </div>
       )}
       <p class="soft small">{index.value?.outline === "planet" ? t("map.planet") : ["Natural Earth", credit.value].filter(Boolean).join(" · ")}</p>

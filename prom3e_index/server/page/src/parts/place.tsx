@@ -3,7 +3,7 @@
 import { useSignal } from "@preact/signals";
 import { useEffect, useId } from "preact/hooks";
 import { Icon } from "../icons.tsx";
-import { placeOf } from "../query.ts";
+import { placeOf } from "../link.ts";
 import { addPart } from "../searching.ts";
 import { pane, placeHint, tool } from "../state.ts";
 import { place, t } from "../words.ts";

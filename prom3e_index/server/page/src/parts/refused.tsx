@@ -4,15 +4,16 @@ import { useEffect } from "preact/hooks";
 import type { Refusal } from "../api.ts";
 import { addPart, ask, filterBy, search } from "../searching.ts";
 import { asked, say } from "../state.ts";
-import { t } from "../words.ts";
+import { english, t } from "../words.ts";
+import { Mixed } from "./mixed.tsx";
 
 export function words(refusal: Refusal): string {
   const { status } = refusal.problem;
   if (status === 0) return t("refused.unreachable");
   if (status === 401) return t("refused.token");
   if (status === 503) return t("refused.busy");
-  if (status === 404 || status === 410) return `${t("refused.gone")} ${refusal.message}`;
-  return refusal.message;
+  if (status === 404 || status === 410) return `${t("refused.gone")} ${english(refusal.message)}`;
+  return english(refusal.message);
 }
 
 export function Refused({ refusal }: { refusal: Refusal }) {
@@ -27,7 +28,7 @@ export function Refused({ refusal }: { refusal: Refusal }) {
   return (
     <section class="refusal" role="alert">
       <h2>{t("refused.title")}</h2>
-      <p>{text}</p>
+      <p><Mixed text={text} /></p>
       {near && near.length > 0 && (
         <p>
           {t("refused.near")}{" "}

@@ -4,10 +4,12 @@ import { useEffect, useRef } from "preact/hooks";
 import { Icon } from "../icons.tsx";
 import { ask, clearFilter, isAsked, isFiltered, write } from "../searching.ts";
 import { answer, asked, busy, fetchingMore, hits, index, refusal, shown, sort, sorted, type Sort, tell } from "../state.ts";
-import { number, t } from "../words.ts";
+import { english, number, t } from "../words.ts";
 import { Card } from "./card.tsx";
 import { ExportMenu } from "./exports.tsx";
 import { canMark, markedRows, rejectedRows } from "../marks.ts";
+import { noteSaid } from "../notes.ts";
+import { Mixed } from "./mixed.tsx";
 import { Refused } from "./refused.tsx";
 import { Start } from "./start.tsx";
 
@@ -33,12 +35,13 @@ function ResultsHead() {
   if (!found) return null;
   const time = found.milliseconds?.whole ?? null;
   const every = found.rows ?? null;
+  const path = found.path === "exact" ? t("path.exact") : found.path ? english(found.path) : "";
   return (
     <div class="head">
       <h2 id="results-title">
         {every != null && every !== found.numberMatched ? t("results.eligible.of", { n: found.numberMatched, all: every }) : t("results.eligible", { n: found.numberMatched })}
         <small>
-          {[t("results.ranked", { n: found.ranked }), found.path, time != null ? `${number(time)} ms` : ""].filter(Boolean).join(" · ")}
+          <Mixed text={[t("results.ranked", { n: found.ranked }), path, time != null ? `${number(time)} ms` : ""].filter(Boolean).join(" · ")} />
         </small>
       </h2>
       {busy.value && <progress aria-label={t("results.busy")} />}
@@ -72,12 +75,11 @@ function ResultsHead() {
 
 function Notes() {
   const notes = [...new Set([...(index.value?.notes ?? []), ...(answer.value?.notes ?? [])])];
-  
   const few = hits.value.length < (answer.value?.ranked ?? 0) || !hits.value.length;
   if (!notes.length && !few) return null;
   return (
     <ul class="notes">
-      {notes.map((note) => <li key={note}>{note}</li>)}
+      {notes.map((note) => <li key={note}><Mixed text={noteSaid(note)} /></li>)}
       {!hits.value.length && !busy.value && (
         <li>
           {t("results.none")}{" "}

@@ -112,9 +112,9 @@ export function Spectrogram({ sound, title, picture: small, audio, span, tall, s
   const plot = (
     <div
       class="plot"
-      role={audio ? "slider" : "img"}
+      role={audio ? "slider" : undefined}
       tabIndex={audio && tall ? 0 : undefined}
-      aria-label={t("sound.position", { name: title })}
+      aria-label={audio ? t("sound.position", { name: title }) : undefined}
       aria-valuemin={audio ? from : undefined}
       aria-valuemax={audio ? from + seconds : undefined}
       aria-valuenow={audio ? Number(at.toFixed(2)) : undefined}

@@ -5,7 +5,7 @@ import { Refusal, upload } from "../api.ts";
 import { ask } from "../searching.ts";
 import { asked, index, say } from "../state.ts";
 import type { Part } from "../query.ts";
-import { number, t } from "../words.ts";
+import { english, number, t } from "../words.ts";
 
 export interface Sending {
   name: string;
@@ -44,7 +44,7 @@ async function sendOne(file: File): Promise<Part | null> {
     return { kind: "upload", file: { ...sent, name: file.name } };
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
-    const why = error.problem.status === 0 ? t("refused.unreachable") : error.message;
+    const why = error.problem.status === 0 ? t("refused.unreachable") : english(error.message);
     change(item, { refusal: `${file.name}: ${why}` });
     say(`${file.name}: ${why}`);
     return null;
