@@ -301,3 +301,25 @@ def test_python_takes_the_same_filters(exported_index, tmp_path):
     with pytest.raises(InputError, match="Name a file"):
         prom3e_index.export(index=exported_index)
     shutil.rmtree(tmp_path)
+
+
+def test_few_rows_are_read_as_many_are_and_hide_as_much(bundle, monkeypatch):
+    """Of rows whose place is not obscured the conditions are left out; nothing that leaves may differ by that."""
+    numbers = bundle.live
+    hidden = {int(r) for (r,) in bundle.sql("SELECT row FROM observations WHERE obscured")}
+    assert 0 < len(hidden) < len(numbers)
+    few = [Rows(bundle, np.array([n])).records()[0] for n in numbers]
+    batched = [next(Rows(bundle, np.array([n])).batches()).to_pylist()[0] for n in numbers]
+    monkeypatch.setattr("prom3e_index.exports.rows._FEW", 0)
+    right = [r for batch in Rows(bundle, numbers).batches() for r in batch.to_pylist()]
+    assert [r["row"] for r in right] == numbers.tolist()
+    for one, other, whole in zip(few, batched, right, strict=True):
+        assert list(one) == list(whole) == list(other)
+        for name, value in whole.items():
+            assert repr(one[name]) == repr(value) or one[name] == pytest.approx(
+                value, nan_ok=True
+            ), name
+            assert repr(other[name]) == repr(value), name
+    assert all(r["sat"] is None for r in right if r["row"] in hidden)
+    turned = Rows(bundle, numbers[::-1].copy()).records()
+    assert [r["row"] for r in turned] == numbers[::-1].tolist()

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from prom3e_index.bundle.filters import Filter, quoted
 from prom3e_index.policy.columns import denied, plain, tells_day, tells_place
 from prom3e_index.policy.told_places import tells_alone_sql
 from prom3e_index.schema import FIELDS
+from prom3e_index.search.hits import values_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -22,6 +24,10 @@ if TYPE_CHECKING:
 
 BATCH = 8_192
 """Rows of a batch; no more of an index is in memory at once."""
+_AT = "row number"
+_FEW = 256
+"""Rows of which it is looked up whether any place among them is obscured."""
+_schemas: WeakKeyDictionary[Bundle, dict[tuple[str, ...], pa.Schema]] = WeakKeyDictionary()
 
 _OWN = ("row", "is_part", "sigma_l1")
 """Columns of every index that are no field; they tell no place."""
@@ -68,9 +74,12 @@ class Rows:
 
     @cached_property
     def schema(self) -> pa.Schema:
-        """Arrow schema of the batches."""
-        with self.bundle.reader(f"SELECT {self._cells} FROM observations LIMIT 0") as reader:
-            return reader.schema
+        """Arrow schema of the batches; asked once of an index, since its plan takes longer than a row."""
+        known = _schemas.setdefault(self.bundle, {})
+        if self.columns not in known:
+            with self.bundle.reader(f"SELECT {self._cells} FROM observations LIMIT 0") as reader:
+                known[self.columns] = reader.schema
+        return known[self.columns]
 
     @cached_property
     def _cells(self) -> str:
@@ -105,20 +114,50 @@ class Rows:
         for at in range(0, len(self.numbers), size):
             yield from self._read(self.numbers[at : at + size]).to_batches()
 
-    def _read(self, numbers: NDArray[np.int64]) -> pa.Table:
-        low, high = int(numbers.min()), int(numbers.max())
-        where, params = "row BETWEEN ? AND ?", [low, high]
-        given: list[Any] = params
-        if high - low + 1 != len(numbers):
-            where += " AND row IN (SELECT unnest(?))"
-            given = [*params, numbers.tolist()]
+    def records(self) -> list[dict[str, Any]]:
+        """The observations in their order as Python has them, by column: quicker than batches for a few."""
+        query, given = self._query(self.numbers)
         cursor = self.bundle.metadata.cursor()
         try:
-            found = cursor.sql(
-                f"SELECT {self._cells} FROM observations WHERE {where} ORDER BY row", params=given
-            ).to_arrow_table()
+            found = cursor.execute(query, given).fetchall()
         finally:
             cursor.close()
+        by_row = {int(r[-1]): dict(zip(self.columns, r[:-1], strict=True)) for r in found}
+        return [by_row[int(n)] for n in self.numbers]
+
+    def _read(self, numbers: NDArray[np.int64]) -> pa.Table:
+        query, given = self._query(numbers)
+        cursor = self.bundle.metadata.cursor()
+        try:
+            found = cursor.sql(query, params=given).to_arrow_table()
+        finally:
+            cursor.close()
+        found = found.drop_columns([_AT])
         if (np.diff(numbers) <= 0).any():
             found = found.take(np.argsort(np.argsort(numbers)))
         return found.cast(self.schema).combine_chunks()
+
+    def _query(self, numbers: NDArray[np.int64]) -> tuple[str, list[Any]]:
+        """SQL of some rows by row number, each with its number at the end, and its parameters."""
+        cells = self._cells if self._any_obscured(numbers) else ", ".join(map(quoted, self.columns))
+        low, high = int(numbers.min()), int(numbers.max())
+        where, given = "row BETWEEN ? AND ?", cast(list[Any], [low, high])
+        if high - low + 1 != len(numbers):
+            where += " AND row IN (SELECT unnest(?))"
+            given.append(numbers.tolist())
+        return (
+            f"SELECT {cells}, row AS {quoted(_AT)} FROM observations WHERE {where} ORDER BY row",
+            given,
+        )
+
+    def _any_obscured(self, numbers: NDArray[np.int64]) -> bool:
+        """Whether a place among some rows is obscured; of many rows it is taken to be so.
+
+        Cells of other rows stand as they are, and are read without the conditions, whose plan takes long.
+        """
+        if "obscured" not in self.bundle.columns:
+            return False
+        if len(numbers) > _FEW:
+            return True
+        held = values_of(self.bundle, numbers, ["obscured"])
+        return len(held) != len(numbers) or any(cells["obscured"] for cells in held.values())

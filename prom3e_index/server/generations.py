@@ -12,6 +12,7 @@ from prom3e_index.search.run import Bundle
 from prom3e_index.search.searcher import Searcher
 from prom3e_index.server.settings import Settings
 
+_END_S = 5.0
 KEPT = 2
 """Earlier generations that are kept open, for searches that are stored."""
 State = tuple[int, int] | None
@@ -66,6 +67,7 @@ class Generations:
         self._settings, self._dropped = settings, dropped
         self._lock = threading.Lock()
         self._earlier: list[Generation] = []
+        self._closing: list[threading.Thread] = []
         self.current = Generation(settings, state_of(settings.index))
         self.warm = False
 
@@ -125,15 +127,21 @@ class Generations:
         with self._lock:
             every = [*self._earlier, self.current]
             self._earlier = []
+            closing = list(self._closing)
         for generation in every:
             generation.close()
+        for thread in closing:
+            thread.join(_END_S)
 
     def _close_idle(self) -> None:
+        """Close what nobody holds: aside, for the last to let go is a request, and others are answered meanwhile."""
         with self._lock:
             idle = [g for g in self._earlier if g.held <= 0]
             self._earlier = [g for g in self._earlier if g.held > 0]
-        for generation in idle:
-            generation.close()
+            threads = [threading.Thread(target=g.close, name="close", daemon=True) for g in idle]
+            for thread in threads:
+                thread.start()
+            self._closing = [t for t in (*self._closing, *threads) if t.is_alive()]
 
 
 def state_of(index: Path) -> State:

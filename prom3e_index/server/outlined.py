@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any, Literal
@@ -15,6 +16,7 @@ from prom3e_index.search.run import Bundle
 
 Rings = tuple[NDArray[np.float64], ...]
 Outline = Literal["earth", "planet"]
+_lock = threading.Lock()
 _STEP = 0.5
 """Degrees between the places at which the planet's coast is looked for."""
 _FINEST, _SENT = 0.05, 0.1
@@ -31,9 +33,14 @@ def coast_of(bundle: Bundle) -> Rings:
     return coast(outline_of(bundle))
 
 
-@lru_cache(2)
 def coast(world: Outline) -> Rings:
-    """The rings of a world's land."""
+    """The rings of a world's land, made once however many ask for them."""
+    with _lock:
+        return _coast(world)
+
+
+@lru_cache(2)
+def _coast(world: Outline) -> Rings:
     if world == "planet":
         return tuple(_planet())
     rings = (thinned(r, _FINEST) for o in outlines("land") for r in o.rings)

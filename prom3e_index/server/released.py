@@ -26,8 +26,7 @@ def observations_said(bundle: Bundle, rows: Sequence[int], generation: int) -> l
     numbers = np.array(rows, np.int64)
     if not len(numbers):
         return []
-    chosen = Rows(bundle, numbers)
-    cells = [record for batch in chosen.batches() for record in batch.to_pylist()]
+    cells = Rows(bundle, numbers).records()
     files = shown_of(bundle, [int(r) for r in rows])
     rights = media_licences(bundle, [int(r) for r in rows])
     return [

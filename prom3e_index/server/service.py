@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -24,6 +25,7 @@ from prom3e_index.server.derived import Derived
 from prom3e_index.server.generations import Generation, Generations
 from prom3e_index.server.marks import Marks
 from prom3e_index.server.metrics import Metrics
+from prom3e_index.server.outlined import as_text, outline_of
 from prom3e_index.server.problems import Problem
 from prom3e_index.server.searching import Searching, key_of, over
 from prom3e_index.server.settings import Settings
@@ -38,6 +40,8 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 R = TypeVar("R")
 _WATCH_S = 1.0
+_LONG = 2
+"""Exports, maps and the like that are made at once; a map is never stopped, and leaves room for another."""
 _AGAIN_S = 30.0
 
 
@@ -79,7 +83,9 @@ class Service:
         self.metrics.watch("prom3e_stored", "Searches that are kept.", lambda: len(self._searches))
         self.metrics.watch("prom3e_uploads", "Bytes of uploads.", lambda: self.uploads.size)
         self._searching = Searching(settings, self.metrics, self._generations.release, failed)
-        self._works = Works(4 * settings.queue, settings.deadline_s)
+        short = min(4, os.cpu_count() or 1)
+        self._works = Works(4 * settings.queue, settings.deadline_s, short)
+        self._long = Works(settings.queue, settings.deadline_s, _LONG)
         self._tasks: list[asyncio.Task[None]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self.ending = False
@@ -146,6 +152,7 @@ class Service:
         self.ending = True
         self._searching.close()
         self._works.close()
+        self._long.close()
         self._decoder.close()
         self.derived.close()
         self._generations.close()
@@ -246,10 +253,17 @@ class Service:
         return MediaFacts.from_json(json.loads(note or "{}"))
 
     async def work(self, do: Callable[P, R], *args: P.args, **given: P.kwargs) -> R:
-        """Do something that takes its time in a thread of its own, as an export; see `Works.work`."""
+        """Do something that asks the metadata in a thread of its own; see `Works.work`."""
+        return await self._works.work(self._seen(args, given), partial(do, *args, **given))
+
+    async def work_long(self, do: Callable[P, R], *args: P.args, **given: P.kwargs) -> R:
+        """As `work`, of what takes seconds or waits for the model, as exports and maps: others wait for none."""
+        return await self._long.work(self._seen(args, given), partial(do, *args, **given))
+
+    def _seen(self, args: tuple[Any, ...], given: Mapping[str, Any]) -> list[Bundle]:
+        """The indexes that a work asks."""
         seen = [a.bundle if isinstance(a, Stored) else a for a in (*args, *given.values())]
-        asked = {id(b): b for b in (self.bundle, *seen) if isinstance(b, Bundle)}
-        return await self._works.work([*asked.values()], partial(do, *args, **given))
+        return [*{id(b): b for b in (self.bundle, *seen) if isinstance(b, Bundle)}.values()]
 
     def _keep(self, job: Job, answer: Answer, asked: Mapping[str, Any]) -> Stored:
         spent = round(1000 * (time.monotonic() - job.began), 2)
@@ -272,6 +286,8 @@ class Service:
 
     async def _warm(self) -> None:
         try:
+            world = outline_of(self.bundle)
+            await aside(lambda: [as_text(world)])  # seconds, where the planet's code is not loaded
             await aside(self._generations.warm_up)
         except Exception as e:
             self._failed(e)

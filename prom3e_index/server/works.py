@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from typing import Any, TypeVar
 
@@ -23,11 +22,12 @@ class Works:
     Args:
         most: Works that may run and wait.
         deadline_s: Seconds that one may take.
+        threads: That work at once.
     """
 
-    def __init__(self, most: int, deadline_s: float) -> None:
+    def __init__(self, most: int, deadline_s: float, threads: int) -> None:
         self._most, self._deadline_s, self._closed = most, deadline_s, False
-        self._threads = ThreadPoolExecutor(min(4, os.cpu_count() or 1), "work")
+        self._threads = ThreadPoolExecutor(threads, "work")
         self._stops: dict[int, list[Callable[[], None]]] = {}
 
     def close(self) -> None:
@@ -54,10 +54,13 @@ class Works:
                 503, "busy", "Too many requests at once", "Ask again in a moment.", headers={"Retry-After": "2"}
             )  # fmt: skip
         stops: list[Callable[[], None]] = []
+        left = threading.Event()
 
         def stoppable() -> R:
             with ExitStack() as stack:
                 stops.extend(stack.enter_context(b.metadata.stoppable()) for b in bundles)
+                if left.is_set():  # it began as the client left, who found nothing to be stopped
+                    raise CancelledError
                 return do()
 
         self._stops[id(stops)] = stops
@@ -73,6 +76,7 @@ class Works:
             ) from None  # fmt: skip
         finally:
             del self._stops[id(stops)]
+            left.set()
             if not running.done() and not running.cancel():
                 for stop in stops:
                     stop()

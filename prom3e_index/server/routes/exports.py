@@ -44,7 +44,9 @@ async def export(
         marked = await service.work(service.marks.relevant, stored.bundle)
     hits = chosen_hits(stored, rows, marked)
     base = str(request.base_url).rstrip("/")
-    file = await service.work(exported, stored, hits, format, alone, base, service.uploads.folder)
+    file = await service.work_long(
+        exported, stored, hits, format, alone, base, service.uploads.folder
+    )
     headers = {"Content-Disposition": f'attachment; filename="{file.name}"'}
     licence = url_of(file.licence) if file.licence else None
     if licence:

@@ -84,7 +84,7 @@ class IndexSaid(BaseModel):
 @router.get(f"{API}/index", response_model=IndexSaid, summary="The index")
 async def index(service: TheService, bundle: TheBundle) -> dict[str, Any]:
     """What the index holds, what can be asked, and within which limits."""
-    return await service.work(index_said, bundle, service.settings, service.marks is not None)
+    return await service.work_long(index_said, bundle, service.settings, service.marks is not None)
 
 
 @router.get(
@@ -96,7 +96,7 @@ async def outline(service: TheService, bundle: TheBundle, request: Request) -> R
     headers = {"ETag": f'"outline-{world}"', "Cache-Control": "private, max-age=86400"}
     if fresh(request, f"outline-{world}"):
         return Response(status_code=304, headers=headers)
-    text = await service.work(as_text, world)
+    text = await service.work_long(as_text, world)
     return Response(text, media_type="application/geo+json", headers=headers)
 
 

@@ -55,4 +55,4 @@ async def range_of(
         expert=settings.expert, rows=stored.bundle.rows,
     )  # fmt: skip
     query = replace(query, device=settings.device)
-    return await service.work(range_map, stored.bundle, query, box, cells)
+    return await service.work_long(range_map, stored.bundle, query, box, cells)
