@@ -25,8 +25,8 @@ from prom3e_index.server.static import page_router
 from prom3e_index.server.tickets import Tickets
 
 ROUTES = (
-    "health", "index", "taxa", "uploads", "uploaded", "searches", "facets", "maps", "ranges", "exports", "observations",
-    "media", "marks", "density", "ogc",
+    "health", "index", "taxa", "uploads", "uploaded", "searches", "facets", "climates", "maps", "ranges", "exports",
+    "observations", "media", "marks", "density", "ogc",
 )  # fmt: skip
 """Modules of `routes`, each with a `router`."""
 PROBLEM = {

@@ -1459,7 +1459,7 @@ var de_default = {
   "rank.family": "Familie",
   "rank.genus": "Gattung",
   "rank.species": "Art",
-  "sure.known": "{hit} ist mit {p} {what} ({low}–{high} %): {right} von {rows} ähnlichen Antworten waren {where} richtig.",
+  "sure.known": "{hit} ist mit {p} {what} ({low}–{high}): {right} von {rows} ähnlichen Antworten waren {where} richtig.",
   "sure.hit": "Treffer {n}",
   "sure.species": "die richtige Art",
   "sure.row": "genau diese Beobachtung",
@@ -1468,7 +1468,7 @@ var de_default = {
   "sure.unknown": "Wie wahrscheinlich der erste Treffer richtig ist, ist nicht bekannt: {reason}",
   "sure.set": "Mit {level} eine von:",
   "sure.more": "und {n} weitere",
-  "sigma.percentile": "Das Modell ist hier unsicherer als bei {percent} % der Beobachtungen (‖σ‖₁ {s})",
+  "sigma.percentile": "Das Modell ist hier unsicherer als bei {percent} der Beobachtungen (‖σ‖₁ {s})",
   "sigma.alone": "Eigene Unsicherheit des Modells: ‖σ‖₁ {s}",
   "sigma.unmeasured": "Ob diese Unsicherheit dem Fehler folgt, wurde bei diesem Modell nicht gemessen.",
   "sigma.weak": "Bei diesem Modell folgt sie dem Fehler kaum (Spearman {r}).",
@@ -1672,7 +1672,43 @@ var de_default = {
   "note.common": "{typed} ist der Trivialname von {name} in diesem Index ({n} {n|Beobachtung|Beobachtungen}); gefragt als „{asked}“.",
   "note.out.date": "{n} von {all} Beobachtungen haben kein Datum und bleiben außen vor.",
   "note.out.place": "{n} von {all} Beobachtungen haben keinen Ort und bleiben außen vor.",
-  "note.out.name": "{n} von {all} Beobachtungen haben keinen Namen und bleiben außen vor."
+  "note.out.name": "{n} von {all} Beobachtungen haben keinen Namen und bleiben außen vor.",
+  "climate.title": "Klima",
+  "climate.variable": "Variable",
+  "climate.of.hit": "Treffer",
+  "climate.of.query": "gefragt",
+  "climate.farthest": "Am weitesten auseinander: {name}, um {n}.",
+  "climate.unit": "In Standardabweichungen vom Mittel des Klimarasters des Modells, das 0 ist.",
+  "climate.hit.obscured": "Nicht gezeigt: Das Klima verriete den Ort, der verschleiert ist.",
+  "climate.hit.none": "Hier wurde kein Klima beobachtet; wo das Modell es ergänzt hat, ist es ein Vektor und sind keine Werte.",
+  "climate.hit.gone": "Der Index hält keine Klimawerte, und das Raster, mit dem er gebaut wurde, ist nicht da.",
+  "climate.hit.outside": "Das Klimaraster weiß an diesem Ort nichts.",
+  "climate.query.obscured": "Kein Vergleich: Der Ort der Beobachtung, mit der gefragt wird, ist verschleiert.",
+  "climate.query.none": "Kein Vergleich: Die Beobachtung, mit der gefragt wird, hat kein Klima.",
+  "climate.query.gone": "Kein Vergleich: Der Index kennt das Klima eines Ortes nicht; er wurde ohne Raster gebaut, oder das Raster ist nicht da.",
+  "climate.query.outside": "Kein Vergleich: Das Klimaraster weiß am gefragten Ort nichts.",
+  "climate.query.several": "Kein Vergleich: Es wird mit mehreren Beobachtungen gefragt.",
+  "climate.query.unasked": "Kein Vergleich: Nichts von dem, was gefragt wird, hat ein Klima. Ein Ort, Klimawerte oder eine Beobachtung hätten eines.",
+  "climate.elevation": "Höhe",
+  "climate.bio_1": "Mitteltemperatur, Jahr",
+  "climate.bio_2": "Tagesspanne der Temperatur",
+  "climate.bio_3": "Isothermalität",
+  "climate.bio_4": "Saisonalität der Temperatur",
+  "climate.bio_5": "Höchsttemperatur, wärmster Monat",
+  "climate.bio_6": "Tiefsttemperatur, kältester Monat",
+  "climate.bio_7": "Jahresspanne der Temperatur",
+  "climate.bio_8": "Temperatur, nassestes Quartal",
+  "climate.bio_9": "Temperatur, trockenstes Quartal",
+  "climate.bio_10": "Temperatur, wärmstes Quartal",
+  "climate.bio_11": "Temperatur, kältestes Quartal",
+  "climate.bio_12": "Niederschlag, Jahr",
+  "climate.bio_13": "Niederschlag, nassester Monat",
+  "climate.bio_14": "Niederschlag, trockenster Monat",
+  "climate.bio_15": "Saisonalität des Niederschlags",
+  "climate.bio_16": "Niederschlag, nassestes Quartal",
+  "climate.bio_17": "Niederschlag, trockenstes Quartal",
+  "climate.bio_18": "Niederschlag, wärmstes Quartal",
+  "climate.bio_19": "Niederschlag, kältestes Quartal"
 };
 
 // strings/en.json
@@ -1755,7 +1791,7 @@ var en_default = {
   "rank.family": "family",
   "rank.genus": "genus",
   "rank.species": "species",
-  "sure.known": "{hit} is {what} with {p} ({low}–{high} %): {right} of {rows} answers like it were right {where}.",
+  "sure.known": "{hit} is {what} with {p} ({low}–{high}): {right} of {rows} answers like it were right {where}.",
   "sure.hit": "Hit {n}",
   "sure.species": "the right species",
   "sure.row": "the very observation",
@@ -1764,7 +1800,7 @@ var en_default = {
   "sure.unknown": "How likely the first hit is right is not known: {reason}",
   "sure.set": "With {level} one of:",
   "sure.more": "and {n} more",
-  "sigma.percentile": "The model is less certain of what was asked than of {percent} % of the observations (‖σ‖₁ {s})",
+  "sigma.percentile": "The model is less certain of what was asked than of {percent} of the observations (‖σ‖₁ {s})",
   "sigma.alone": "The model's own uncertainty of what was asked: ‖σ‖₁ {s}",
   "sigma.unmeasured": "Whether this uncertainty follows the error was not measured for this model.",
   "sigma.weak": "In this model it hardly follows the error (Spearman {r}).",
@@ -1968,7 +2004,43 @@ var en_default = {
   "note.common": "{typed} is the common name of {name} in this index ({n} {n|observation|observations}); asked as “{asked}”.",
   "note.out.date": "{n} of {all} observations have no date and are left out.",
   "note.out.place": "{n} of {all} observations have no place and are left out.",
-  "note.out.name": "{n} of {all} observations have no name and are left out."
+  "note.out.name": "{n} of {all} observations have no name and are left out.",
+  "climate.title": "Climate",
+  "climate.variable": "Variable",
+  "climate.of.hit": "hit",
+  "climate.of.query": "asked",
+  "climate.farthest": "Farthest apart: {name}, by {n}.",
+  "climate.unit": "In standard deviations from the mean of the model's climate raster, which is 0.",
+  "climate.hit.obscured": "Not shown: the climate would tell the place, which is obscured.",
+  "climate.hit.none": "No climate was observed here; where the model completed it, it is an embedding and no values.",
+  "climate.hit.gone": "The index keeps no climate values, and the raster that it was built with is not there.",
+  "climate.hit.outside": "The climate raster knows nothing at this place.",
+  "climate.query.obscured": "Nothing to compare with: the place of the observation asked with is obscured.",
+  "climate.query.none": "Nothing to compare with: the observation asked with has no climate.",
+  "climate.query.gone": "Nothing to compare with: the index knows no climate of a place; it was built without a raster, or the raster is not there.",
+  "climate.query.outside": "Nothing to compare with: the climate raster knows nothing at the place asked.",
+  "climate.query.several": "Nothing to compare with: several observations are asked with.",
+  "climate.query.unasked": "Nothing to compare with: nothing that is asked has a climate. A place, climate values or an observation would.",
+  "climate.elevation": "Elevation",
+  "climate.bio_1": "Mean temperature, year",
+  "climate.bio_2": "Daily temperature range",
+  "climate.bio_3": "Isothermality",
+  "climate.bio_4": "Temperature seasonality",
+  "climate.bio_5": "Highest temperature, warmest month",
+  "climate.bio_6": "Lowest temperature, coldest month",
+  "climate.bio_7": "Yearly temperature range",
+  "climate.bio_8": "Temperature, wettest quarter",
+  "climate.bio_9": "Temperature, driest quarter",
+  "climate.bio_10": "Temperature, warmest quarter",
+  "climate.bio_11": "Temperature, coldest quarter",
+  "climate.bio_12": "Precipitation, year",
+  "climate.bio_13": "Precipitation, wettest month",
+  "climate.bio_14": "Precipitation, driest month",
+  "climate.bio_15": "Precipitation seasonality",
+  "climate.bio_16": "Precipitation, wettest quarter",
+  "climate.bio_17": "Precipitation, driest quarter",
+  "climate.bio_18": "Precipitation, warmest quarter",
+  "climate.bio_19": "Precipitation, coldest quarter"
 };
 
 // strings/es.json
@@ -2051,7 +2123,7 @@ var es_default = {
   "rank.family": "familia",
   "rank.genus": "género",
   "rank.species": "especie",
-  "sure.known": "{hit} es {what} con {p} ({low}–{high} %): {right} de {rows} respuestas parecidas acertaron {where}.",
+  "sure.known": "{hit} es {what} con {p} ({low}–{high}): {right} de {rows} respuestas parecidas acertaron {where}.",
   "sure.hit": "El resultado {n}",
   "sure.species": "la especie correcta",
   "sure.row": "esa misma observación",
@@ -2060,7 +2132,7 @@ var es_default = {
   "sure.unknown": "No se sabe con qué probabilidad acierta el primer resultado: {reason}",
   "sure.set": "Con {level} una de:",
   "sure.more": "y {n} más",
-  "sigma.percentile": "El modelo está menos seguro que con el {percent} % de las observaciones (‖σ‖₁ {s})",
+  "sigma.percentile": "El modelo está menos seguro que con el {percent} de las observaciones (‖σ‖₁ {s})",
   "sigma.alone": "Incertidumbre propia del modelo: ‖σ‖₁ {s}",
   "sigma.unmeasured": "En este modelo no se ha medido si esta incertidumbre sigue al error.",
   "sigma.weak": "En este modelo apenas sigue al error (Spearman {r}).",
@@ -2264,7 +2336,43 @@ var es_default = {
   "note.common": "{typed} es el nombre común de {name} en este índice ({n} {n|observación|observaciones}); se pregunta como «{asked}».",
   "note.out.date": "{n} de {all} observaciones no tienen fecha y quedan fuera.",
   "note.out.place": "{n} de {all} observaciones no tienen lugar y quedan fuera.",
-  "note.out.name": "{n} de {all} observaciones no tienen nombre y quedan fuera."
+  "note.out.name": "{n} de {all} observaciones no tienen nombre y quedan fuera.",
+  "climate.title": "Clima",
+  "climate.variable": "Variable",
+  "climate.of.hit": "resultado",
+  "climate.of.query": "consulta",
+  "climate.farthest": "Más alejados en: {name}, por {n}.",
+  "climate.unit": "En desviaciones típicas respecto a la media del ráster climático del modelo, que es 0.",
+  "climate.hit.obscured": "No se muestra: el clima revelaría el lugar, que está oculto.",
+  "climate.hit.none": "Aquí no se observó clima; donde el modelo lo completó, es un vector y no valores.",
+  "climate.hit.gone": "El índice no guarda valores climáticos, y el ráster con el que se construyó no está.",
+  "climate.hit.outside": "El ráster climático no sabe nada de este lugar.",
+  "climate.query.obscured": "Sin comparación: el lugar de la observación consultada está oculto.",
+  "climate.query.none": "Sin comparación: la observación consultada no tiene clima.",
+  "climate.query.gone": "Sin comparación: el índice no conoce el clima de un lugar; se construyó sin ráster, o el ráster no está.",
+  "climate.query.outside": "Sin comparación: el ráster climático no sabe nada del lugar consultado.",
+  "climate.query.several": "Sin comparación: se pregunta con varias observaciones.",
+  "climate.query.unasked": "Sin comparación: nada de lo consultado tiene clima. Un lugar, valores climáticos o una observación lo tendrían.",
+  "climate.elevation": "Altitud",
+  "climate.bio_1": "Temperatura media, año",
+  "climate.bio_2": "Oscilación diaria de temperatura",
+  "climate.bio_3": "Isotermalidad",
+  "climate.bio_4": "Estacionalidad de la temperatura",
+  "climate.bio_5": "Temperatura máxima, mes más cálido",
+  "climate.bio_6": "Temperatura mínima, mes más frío",
+  "climate.bio_7": "Oscilación anual de temperatura",
+  "climate.bio_8": "Temperatura, trimestre más húmedo",
+  "climate.bio_9": "Temperatura, trimestre más seco",
+  "climate.bio_10": "Temperatura, trimestre más cálido",
+  "climate.bio_11": "Temperatura, trimestre más frío",
+  "climate.bio_12": "Precipitación, año",
+  "climate.bio_13": "Precipitación, mes más húmedo",
+  "climate.bio_14": "Precipitación, mes más seco",
+  "climate.bio_15": "Estacionalidad de la precipitación",
+  "climate.bio_16": "Precipitación, trimestre más húmedo",
+  "climate.bio_17": "Precipitación, trimestre más seco",
+  "climate.bio_18": "Precipitación, trimestre más cálido",
+  "climate.bio_19": "Precipitación, trimestre más frío"
 };
 
 // src/kept.ts
@@ -2316,8 +2424,8 @@ function word(prefix, name) {
 function number(value, digits = 0) {
   return value.toLocaleString(language.value, { minimumFractionDigits: digits, maximumFractionDigits: digits });
 }
-function percent(share) {
-  return share.toLocaleString(language.value, { style: "percent", maximumFractionDigits: 0 });
+function percent(share2) {
+  return share2.toLocaleString(language.value, { style: "percent", maximumFractionDigits: 0 });
 }
 function chance(p5) {
   if (p5 >= 0.995) return t4("chance.over", { p: percent(0.99) });
@@ -2657,7 +2765,7 @@ function Spectrogram({ sound, title: title2, picture: small, audio: audio2, span
   }, [long, mine, position.value]);
   const from = axis?.from ?? 0;
   const seconds = axis?.seconds ?? 0;
-  const share = (s4) => `${Math.min(100, Math.max(0, (s4 - from) / (seconds || 1) * 100))}%`;
+  const share2 = (s4) => `${Math.min(100, Math.max(0, (s4 - from) / (seconds || 1) * 100))}%`;
   const start2 = span ? span.from : null;
   const end = span?.to ?? null;
   const at = mine ? position.value : start2 ?? from;
@@ -2694,8 +2802,8 @@ function Spectrogram({ sound, title: title2, picture: small, audio: audio2, span
       },
       children: [
         /* @__PURE__ */ a3("img", { src: picture, alt: "", loading: "lazy", decoding: "async" }),
-        span && tall && seconds > 0 && /* @__PURE__ */ a3("i", { class: "span", style: { left: share(span.from), width: `calc(${share(span.to ?? from + seconds)} - ${share(span.from)})` } }),
-        mine && seconds > 0 && /* @__PURE__ */ a3("i", { class: "head", style: { left: share(position.value) } })
+        span && tall && seconds > 0 && /* @__PURE__ */ a3("i", { class: "span", style: { left: share2(span.from), width: `calc(${share2(span.to ?? from + seconds)} - ${share2(span.from)})` } }),
+        mine && seconds > 0 && /* @__PURE__ */ a3("i", { class: "head", style: { left: share2(position.value) } })
       ]
     }
   );
@@ -2707,7 +2815,7 @@ function Spectrogram({ sound, title: title2, picture: small, audio: audio2, span
         /* @__PURE__ */ a3("b", { children: "kHz" })
       ] }),
       plot,
-      axis && /* @__PURE__ */ a3("div", { class: "seconds", "aria-hidden": "true", children: steps(from, from + seconds, 6).map((s4) => /* @__PURE__ */ a3("span", { style: { left: share(s4) }, children: clock(s4) }, s4)) })
+      axis && /* @__PURE__ */ a3("div", { class: "seconds", "aria-hidden": "true", children: steps(from, from + seconds, 6).map((s4) => /* @__PURE__ */ a3("span", { style: { left: share2(s4) }, children: clock(s4) }, s4)) })
     ] }),
     /* @__PURE__ */ a3("div", { class: "row controls", children: [
       audio2 && /* @__PURE__ */ a3("button", { type: "button", class: "main", onClick: () => toggle(sound, audio2, start2, end), children: [
@@ -2873,7 +2981,7 @@ function sentence(c4) {
     what: rule,
     p: chance(c4.p_right ?? 0),
     low: number(100 * low),
-    high: number(100 * high),
+    high: percent(high),
     right: c4.right ?? 0,
     rows: c4.rows ?? 0,
     where: c4.source === "index" ? t4("sure.here") : t4("sure.elsewhere")
@@ -2907,7 +3015,7 @@ function Confidence() {
       set.names.length > 8 ? ` ${t4("sure.more", { n: set.names.length - 8 })}` : ""
     ] }) : null,
     sigma?.sigma_l1 != null && /* @__PURE__ */ a3("details", { children: [
-      /* @__PURE__ */ a3("summary", { children: sigma.percentile != null ? t4("sigma.percentile", { percent: number(sigma.percentile), s: number(sigma.sigma_l1, 1) }) : t4("sigma.alone", { s: number(sigma.sigma_l1, 1) }) }),
+      /* @__PURE__ */ a3("summary", { children: sigma.percentile != null ? t4("sigma.percentile", { percent: percent(sigma.percentile / 100), s: number(sigma.sigma_l1, 1) }) : t4("sigma.alone", { s: number(sigma.sigma_l1, 1) }) }),
       /* @__PURE__ */ a3("p", { class: "soft", children: spearman == null ? t4("sigma.unmeasured") : Math.abs(spearman) < 0.3 ? t4("sigma.weak", { r: number(spearman, 2) }) : t4("sigma.follows", { r: number(spearman, 2) }) })
     ] }),
     next && hits.value.length > 0 && /* @__PURE__ */ a3("p", { children: /* @__PURE__ */ a3("button", { type: "button", class: "small", onClick: () => give(next.modality), children: [
@@ -2940,7 +3048,7 @@ async function sendOne(file) {
     return null;
   }
   try {
-    const sent = await upload(file, file.type, (share) => item = change(item, { share }));
+    const sent = await upload(file, file.type, (share2) => item = change(item, { share: share2 }));
     dismiss(item);
     say(t4("heard.uploaded", { name: file.name }));
     return { kind: "upload", file: { ...sent, name: file.name } };
@@ -3946,6 +4054,87 @@ function Plain({ hit, target, at, focusable }) {
 }
 var Card = A4(Plain);
 
+// src/parts/climate.tsx
+function useClimate(row) {
+  const found = useSignal(null);
+  const search2 = answer.value?.id;
+  const known = index.value?.modalities.some((m5) => m5.name === "env") ?? false;
+  A2(() => {
+    found.value = null;
+    if (!known || !search2) return;
+    const asking = new AbortController();
+    get(address(`${BASE}/searches/${search2}/climate`, { row }), asking.signal).then(
+      (told2) => found.value = told2,
+      (error) => {
+        if (!(error instanceof Refusal) && !asking.signal.aborted) throw error;
+      }
+    );
+    return () => asking.abort();
+  }, [row, search2, known]);
+  return found.value;
+}
+var isClimate = (column, of) => of?.hit.source === "table" && /^(elevation|bio_?\d+)$/i.test(column);
+var WIDEST = 3;
+var share = (v5) => `${50 + 50 * Math.max(-WIDEST, Math.min(WIDEST, v5)) / WIDEST}%`;
+function Climate({ of }) {
+  const { variables, hit, query } = of;
+  const both = variables.flatMap((name, i5) => {
+    const [a5, b6] = [hit.values?.[i5] ?? null, query.values?.[i5] ?? null];
+    return a5 === null || b6 === null ? [] : [{ name, apart: Math.abs(a5 - b6) }];
+  });
+  const farthest = both.reduce((most, v5) => v5.apart > most.apart ? v5 : most, both[0] ?? { name: "", apart: 0 });
+  const own = hit.values !== null;
+  return /* @__PURE__ */ a3("section", { class: "climate", "aria-labelledby": "climate-title", children: [
+    /* @__PURE__ */ a3("h3", { id: "climate-title", children: t4("climate.title") }),
+    !own && hit.reason && /* @__PURE__ */ a3("p", { class: "soft", children: word("climate.hit", hit.reason) }),
+    own && query.reason && /* @__PURE__ */ a3("p", { class: "soft", children: word("climate.query", query.reason) }),
+    own && /* @__PURE__ */ a3($, { children: [
+      /* @__PURE__ */ a3("p", { class: "soft small", children: [
+        farthest.name && `${t4("climate.farthest", { name: word("climate", farthest.name), n: number(farthest.apart, 2) })} `,
+        t4("climate.unit")
+      ] }),
+      /* @__PURE__ */ a3("table", { children: [
+        /* @__PURE__ */ a3("thead", { children: /* @__PURE__ */ a3("tr", { children: [
+          /* @__PURE__ */ a3("th", { scope: "col", children: /* @__PURE__ */ a3("span", { class: "hidden", children: t4("climate.variable") }) }),
+          /* @__PURE__ */ a3("td", { "aria-hidden": "true", children: /* @__PURE__ */ a3("span", { class: "scale-ends", children: [
+            /* @__PURE__ */ a3("span", { children: [
+              "−",
+              WIDEST
+            ] }),
+            /* @__PURE__ */ a3("span", { children: "0" }),
+            /* @__PURE__ */ a3("span", { children: [
+              "+",
+              WIDEST
+            ] })
+          ] }) }),
+          /* @__PURE__ */ a3("th", { scope: "col", children: [
+            /* @__PURE__ */ a3("i", { class: "mark hit", "aria-hidden": "true" }),
+            " ",
+            t4("climate.of.hit")
+          ] }),
+          query.values && /* @__PURE__ */ a3("th", { scope: "col", children: [
+            /* @__PURE__ */ a3("i", { class: "mark query", "aria-hidden": "true" }),
+            " ",
+            t4("climate.of.query")
+          ] })
+        ] }) }),
+        /* @__PURE__ */ a3("tbody", { children: variables.map((name, i5) => {
+          const [a5, b6] = [hit.values?.[i5] ?? null, query.values?.[i5] ?? null];
+          return /* @__PURE__ */ a3("tr", { children: [
+            /* @__PURE__ */ a3("th", { scope: "row", title: name, children: word("climate", name) }),
+            /* @__PURE__ */ a3("td", { class: "track", "aria-hidden": "true", children: /* @__PURE__ */ a3("span", { children: [
+              a5 !== null && /* @__PURE__ */ a3("i", { class: "mark hit", style: { left: share(a5) } }),
+              b6 !== null && /* @__PURE__ */ a3("i", { class: "mark query", style: { left: share(b6) } })
+            ] }) }),
+            /* @__PURE__ */ a3("td", { class: "value", children: a5 === null ? "–" : number(a5, 2) }),
+            query.values && /* @__PURE__ */ a3("td", { class: "value", children: b6 === null ? "–" : number(b6, 2) })
+          ] }, name);
+        }) })
+      ] })
+    ] })
+  ] });
+}
+
 // src/parts/lightbox.tsx
 function close() {
   opened.value = null;
@@ -4012,6 +4201,7 @@ function Opened({ row }) {
 function Body({ hit, ranked, fields }) {
   const links = hit.links ?? {};
   const audio2 = audioOf(hit);
+  const climate = useClimate(hit.row);
   return /* @__PURE__ */ a3("div", { class: links.image || links.spectrogram || links.sat ? "large" : "large plain", children: [
     /* @__PURE__ */ a3("div", { class: "seen", children: [
       links.image ? /* @__PURE__ */ a3(Picture, { url: links.image, name: nameOf(hit) }) : null,
@@ -4064,7 +4254,8 @@ function Body({ hit, ranked, fields }) {
           /* @__PURE__ */ a3("small", { children: t4("card.completed") })
         ] }, m5))
       ] }),
-      fields?.fields && /* @__PURE__ */ a3(Fields, { of: fields.fields })
+      climate && /* @__PURE__ */ a3(Climate, { of: climate }),
+      fields?.fields && /* @__PURE__ */ a3(Fields, { of: fields.fields, climate })
     ] })
   ] });
 }
@@ -4086,9 +4277,9 @@ function written2(value) {
   if (Array.isArray(value)) return value.map(written2).join(", ");
   return String(value);
 }
-function Fields({ of }) {
+function Fields({ of, climate }) {
   language.value;
-  const some = Object.entries(of).filter(([name, value]) => !ELSEWHERE.has(name) && value !== "" && typeof value !== "object");
+  const some = Object.entries(of).filter(([name, value]) => !ELSEWHERE.has(name) && !isClimate(name, climate) && value !== "" && typeof value !== "object");
   return /* @__PURE__ */ a3("table", { class: "fields", children: [
     /* @__PURE__ */ a3("caption", { class: "hidden", children: t4("box.fields") }),
     /* @__PURE__ */ a3("tbody", { children: some.map(([name, value]) => /* @__PURE__ */ a3("tr", { children: [
@@ -5861,11 +6052,12 @@ function ResultsHead() {
   if (!found) return null;
   const time = found.milliseconds?.whole ?? null;
   const every = found.rows ?? null;
-  const path = found.path === "exact" ? t4("path.exact") : found.path ? english(found.path) : "";
+  const path = /^(exact)?(.*)$/.exec(found.path ?? "");
+  const way = `${path?.[1] ? t4("path.exact") : ""}${path?.[2] ? english(path[2]) : ""}`;
   return /* @__PURE__ */ a3("div", { class: "head", children: [
     /* @__PURE__ */ a3("h2", { id: "results-title", children: [
       every != null && every !== found.numberMatched ? t4("results.eligible.of", { n: found.numberMatched, all: every }) : t4("results.eligible", { n: found.numberMatched }),
-      /* @__PURE__ */ a3("small", { children: /* @__PURE__ */ a3(Mixed, { text: [t4("results.ranked", { n: found.ranked }), path, time != null ? `${number(time)} ms` : ""].filter(Boolean).join(" · ") }) })
+      /* @__PURE__ */ a3("small", { children: /* @__PURE__ */ a3(Mixed, { text: [t4("results.ranked", { n: found.ranked }), way, time != null ? `${number(time)} ms` : ""].filter(Boolean).join(" · ") }) })
     ] }),
     busy.value && /* @__PURE__ */ a3("progress", { "aria-label": t4("results.busy") }),
     /* @__PURE__ */ a3("label", { class: "sort", children: [

@@ -53,7 +53,7 @@ export function number(value: number, digits = 0): string {
   return value.toLocaleString(language.value, { minimumFractionDigits: digits, maximumFractionDigits: digits });
 }
 
-function percent(share: number): string {
+export function percent(share: number): string {
   return share.toLocaleString(language.value, { style: "percent", maximumFractionDigits: 0 });
 }
 

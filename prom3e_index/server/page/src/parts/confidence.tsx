@@ -3,7 +3,7 @@
 import { Icon } from "../icons.tsx";
 import { answer, hits, index, pane, tool } from "../state.ts";
 import type { Answer, Modality } from "../types.ts";
-import { chance, english, number, t, word } from "../words.ts";
+import { chance, english, number, percent, t, word } from "../words.ts";
 import { Mixed } from "./mixed.tsx";
 
 type Told = NonNullable<Answer["confidence"]>;
@@ -17,7 +17,7 @@ function sentence(c: Told): string {
     what: rule,
     p: chance(c.p_right ?? 0),
     low: number(100 * low),
-    high: number(100 * high),
+    high: percent(high),
     right: c.right ?? 0,
     rows: c.rows ?? 0,
     where: c.source === "index" ? t("sure.here") : t("sure.elsewhere"),
@@ -63,7 +63,7 @@ export function Confidence() {
         <details>
           <summary>
             {sigma.percentile != null
-              ? t("sigma.percentile", { percent: number(sigma.percentile), s: number(sigma.sigma_l1, 1) })
+              ? t("sigma.percentile", { percent: percent(sigma.percentile / 100), s: number(sigma.sigma_l1, 1) })
               : t("sigma.alone", { s: number(sigma.sigma_l1, 1) })}
           </summary>
           <p class="soft">{spearman == null ? t("sigma.unmeasured") : Math.abs(spearman) < 0.3 ? t("sigma.weak", { r: number(spearman, 2) }) : t("sigma.follows", { r: number(spearman, 2) })}</p>

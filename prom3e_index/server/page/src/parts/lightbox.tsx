@@ -10,6 +10,7 @@ import { answer, index, opened, sorted } from "../state.ts";
 import type { Hit } from "../types.ts";
 import { language, number, t, word } from "../words.ts";
 import { Chance, MarkButtons, Rights, State } from "./card.tsx";
+import { Climate, type Compared, isClimate, useClimate } from "./climate.tsx";
 import { Dialog } from "./dialog.tsx";
 import { Similar } from "./similar.tsx";
 import { Spectrogram } from "./spectrogram.tsx";
@@ -79,6 +80,7 @@ function Opened({ row }: { row: number }) {
 function Body({ hit, ranked, fields }: { hit: Hit; ranked: boolean; fields: Hit | null }) {
   const links = hit.links ?? {};
   const audio = audioOf(hit);
+  const climate = useClimate(hit.row);
   return (
     <div class={links.image || links.spectrogram || links.sat ? "large" : "large plain"}>
       <div class="seen">
@@ -115,7 +117,8 @@ function Body({ hit, ranked, fields }: { hit: Hit; ranked: boolean; fields: Hit 
           {hit.observed.map((m) => <li key={m}><Icon name={m} size={14} />{word("modality", m)} <small>{t("card.observed")}</small></li>)}
           {(hit.completed_modalities ?? []).map((m) => <li key={m} class="soft"><Icon name={m} size={14} />{word("modality", m)} <small>{t("card.completed")}</small></li>)}
         </ul>
-        {fields?.fields && <Fields of={fields.fields} />}
+        {climate && <Climate of={climate} />}
+        {fields?.fields && <Fields of={fields.fields} climate={climate} />}
       </div>
     </div>
   );
@@ -148,9 +151,9 @@ function written(value: unknown): string {
   return String(value);
 }
 
-function Fields({ of }: { of: Record<string, unknown> }) {
+function Fields({ of, climate }: { of: Record<string, unknown>; climate: Compared | null }) {
   language.value;
-  const some = Object.entries(of).filter(([name, value]) => !ELSEWHERE.has(name) && value !== "" && typeof value !== "object");
+  const some = Object.entries(of).filter(([name, value]) => !ELSEWHERE.has(name) && !isClimate(name, climate) && value !== "" && typeof value !== "object");
   return (
     <table class="fields">
       <caption class="hidden">{t("box.fields")}</caption>

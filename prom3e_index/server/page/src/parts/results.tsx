@@ -35,13 +35,14 @@ function ResultsHead() {
   if (!found) return null;
   const time = found.milliseconds?.whole ?? null;
   const every = found.rows ?? null;
-  const path = found.path === "exact" ? t("path.exact") : found.path ? english(found.path) : "";
+  const path = /^(exact)?(.*)$/.exec(found.path ?? "");
+  const way = `${path?.[1] ? t("path.exact") : ""}${path?.[2] ? english(path[2]) : ""}`;
   return (
     <div class="head">
       <h2 id="results-title">
         {every != null && every !== found.numberMatched ? t("results.eligible.of", { n: found.numberMatched, all: every }) : t("results.eligible", { n: found.numberMatched })}
         <small>
-          <Mixed text={[t("results.ranked", { n: found.ranked }), path, time != null ? `${number(time)} ms` : ""].filter(Boolean).join(" · ")} />
+          <Mixed text={[t("results.ranked", { n: found.ranked }), way, time != null ? `${number(time)} ms` : ""].filter(Boolean).join(" · ")} />
         </small>
       </h2>
       {busy.value && <progress aria-label={t("results.busy")} />}
