@@ -87,7 +87,7 @@ def _of_row(bundle: Bundle, row: int) -> dict[str, Any]:
     rows = Rows(bundle, np.array([row], np.int64))
     columns = _columns(rows.columns)
     few = rows.only({"obscured", "latitude", "longitude", *columns})
-    ((cells,),) = (batch.to_pylist() for batch in few.batches())
+    (cells,) = few.records()
     if cells.get("obscured"):
         return _without("obscured")
     values = [None if cells[c] is None else float(cells[c]) for c in columns]

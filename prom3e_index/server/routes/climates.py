@@ -33,5 +33,7 @@ async def climate_of(
 ) -> dict[str, Any]:
     """The climate of an observation and of what was asked, as far as the index can tell them."""
     check_row(stored.bundle, row)
-    found: dict[str, Any] = await service.work(compared, stored.bundle, row, stored.asked["query"])
+    found: dict[str, Any] = await service.work_long(
+        compared, stored.bundle, row, stored.asked["query"]
+    )
     return found
