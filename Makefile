@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo test lint types docs bench install
+.PHONY: demo test install-cluster test-cluster lint types docs bench install
 
 install:
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -18,6 +18,13 @@ demo: install
 
 test: install
 	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+
+install-cluster: install
+	@cmp -s $(VENV)/installed $(VENV)/cluster || { \
+	  $(BIN)/python -m pip install -q -c constraints.txt -e ".[dev,formats,ray]" && cp $(VENV)/installed $(VENV)/cluster; }
+
+test-cluster: install-cluster
+	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m cluster
 
 lint: install
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .

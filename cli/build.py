@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from prom3e_index.cli.cluster import ClusterOptions
 from prom3e_index.cli.options import (
     DEFAULT_INDEX,
     Device,
@@ -56,6 +57,7 @@ def build(
     memory: Memory = None,
     latency: Latency = None,
     kind: Kind = None,
+    cluster: ClusterOptions,
 ) -> None:
     """Encode observations, complete what they lack, and index them.
 
@@ -80,6 +82,7 @@ def build(
         overwrite=overwrite,
         hubs=hubs,
         wish=Wish(**wishes(target_recall, memory, latency, kind)),
+        **cluster.fields(),
     )
     with progress() as show:
         manifest = run(config, show, write_understood)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from prom3e_index.cli.cluster import ClusterOptions
 from prom3e_index.cli.options import (
     MOST_SEED,
     Device,
@@ -18,7 +20,10 @@ from prom3e_index.cli.options import (
     grouped,
     npz,
 )
-from prom3e_index.cli.screen import progress, say
+from prom3e_index.cli.screen import plural, progress, say
+
+if TYPE_CHECKING:
+    from prom3e_index.indexer.work import BuildConfig
 
 
 @grouped
@@ -27,7 +32,12 @@ def encode(
         str, typer.Argument(help="Table, archive or folder of observations; - is stdin.")
     ],
     output: Annotated[
-        Path, typer.Option("--output", "-o", callback=npz, help="The .npz file to write.")
+        str,
+        typer.Option(
+            "--output",
+            "-o",
+            help="The .npz file to write; with --engine ray a folder or address for shards of completed rows.",
+        ),
     ],
     model: ModelName = None,
     hub: Hub = None,
@@ -44,16 +54,31 @@ def encode(
             "and evaluate."
         ),
     ] = [],  # noqa: B006 - Typer copies it
+    cluster: ClusterOptions,
 ) -> None:
-    """Encode a table into a file of embeddings (.npz), to train or to measure with."""
+    """Encode a table into a file of embeddings (.npz), to train or to measure with.
+
+    With --engine ray: into shards of completed rows, to be searched.
+    """
     from prom3e_index.cli.understood import write_understood
     from prom3e_index.errors import InputError
+    from prom3e_index.indexer.cluster.encode_shards import shards_work
+    from prom3e_index.indexer.engine import checked_engine
     from prom3e_index.indexer.npz import encode_to_npz
+    from prom3e_index.indexer.work import table_kind
     from prom3e_index.search.meaning import MEANINGLESS
 
-    if output.exists():
-        raise InputError(f"{output} exists already.")
-    config = config_from(table, output, options, model=model, hub=hub, device=device)
+    given: dict[str, Any] = {"model": model, "hub": hub, "device": device, **cluster.fields()}
+    if cluster.engine is not None:
+        if species is not None or column:
+            raise InputError("Shards hold every column: leave out --species and --column.")
+        _encode_shards(config_from(table, shards_work(output), options, **given), output)
+        return
+    path = npz(Path(output))
+    if path.exists():
+        raise InputError(f"{path} exists already.")
+    config = config_from(table, path, options, **given)
+    checked_engine(config, table_kind(config))
     with progress() as show:
         done = encode_to_npz(config, show, species, column, write_understood)
     if done["planet"] is False:
@@ -62,6 +87,23 @@ def encode(
     for sentence in done["said"]:
         say(sentence)
     say(f"{done['rows']:,} rows written, {done['rejected']:,} rejected; observed: {have}")
+
+
+def _encode_shards(config: BuildConfig, place: str) -> None:
+    from prom3e_index.cli.understood import write_understood
+    from prom3e_index.errors import InputError
+    from prom3e_index.indexer.cluster.encode_shards import encode_to_shards
+
+    if config.shards is not None:
+        raise InputError("encode writes shards to --output; leave out --shards.")
+    with progress() as show:
+        done = encode_to_shards(replace(config, shards=place), show, write_understood)
+    counts = done["counts"]
+    say(
+        f"{counts['rows_in']:,} rows in = {counts['rows_indexed']:,} completed + {counts['rows_rejected']:,} rejected; "
+        f"{counts['files_lost']:,} files or values lost"
+    )
+    say(f"{done['rows']:,} rows in {plural(done['shards'], 'shard')}: {place}")
 
 
 def infer(

@@ -31,11 +31,16 @@ VALUES: dict[str, str] = {
     "query --like": "ID", "--by": "MODALITY", "--more": "ID", "--less": "ID",
     "map --output": "FOLDER", "--validate": "TABLE", "--validate-taxon": "NAME", "--truth-taxon": "KEY",
     "--host": "ADDRESS", "--allow-host": "NAME", "--token-file": "FILE", "--max-upload": "MEGABYTES",
+    "--engine": "NAME", "--ray-address": "ADDRESS", "--shards": "PLACE", "--media-address": "ADDRESS",
     "--marks": "FILE", "--basemap": "FILE", "--rate": "COUNT/TIME",
 }  # fmt: skip
 """Option or argument → the word for its value, where it is not that of its type (FILE, FOLDER, N, NUMBER, TEXT)."""
 
 DEFAULTS: dict[str, str] = {
+    "--engine": "this process",
+    "--ray-address": "a cluster of this machine alone",
+    "--shards": "beside the index, until it is whole",
+    "--media-address": "files of the media folder",
     "serve --token-file": "a new token for each start",
     "--marks": "NAME.p3i.marks.jsonl beside the index",
     "--basemap": "land and countries, which come along",

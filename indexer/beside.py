@@ -12,7 +12,7 @@ from prom3e_index.errors import BundleError
 WORK_FILES = (
     "identity.json", "identity.json.new", "plan.duckdb", "plan.duckdb.wal", "plan.duckdb.new", "plan.duckdb.new.wal",
     "planned.json", "planned.json.new", "spill", "embeddings", "lost.jsonl", "whole.npy", "bundle", "segment",
-    "before", "before.new",
+    "before", "before.new", "cluster", "shards",
 )  # fmt: skip
 """What an unfinished build or change holds."""
 STAGE_FILES = (*OWNED, "spill", "manifest.json", "manifest.json.new", ".lock", "policy.log.jsonl")

@@ -61,9 +61,8 @@ def complete(
     sigma_l1 = np.zeros(n, np.float32)
     bank = None if hubs == NO_HUBS else Bank(model, hubs)
     width = model.width + hidden_width(model) + (0 if bank is None else len(names))
-    size = CARD_BLOCK if is_card(model.device) else BLOCK
+    size = block_of(model)
     parts = [slice(at, min(n, at + size)) for at in range(0, n, size)]
-    compute = _on_card if is_card(model.device) else _on_processor
 
     def read(part: slice) -> list[Halves]:
         rows, has = kept[part], present[part]
@@ -84,7 +83,7 @@ def complete(
         writer = stack.enter_context(ThreadPoolExecutor(_WRITERS, "write"))
         behind: list[Future[None]] = []
         for part, stored in _ahead(reader, read, parts):
-            made, sigma_l1[part] = compute(model, stored, present[part], bank)
+            made, sigma_l1[part] = completed(model, stored, present[part], bank)
             _settled(behind)
             behind = [
                 writer.submit(file.write, part.start, rows)
@@ -95,6 +94,29 @@ def complete(
         _settled(behind)
         _settled([writer.submit(file.settle) for file in (*saved, *vectors)])
     return sigma_l1
+
+
+def block_of(model: Model) -> int:
+    """Rows that are completed at a time."""
+    return CARD_BLOCK if is_card(model.device) else BLOCK
+
+
+def completed(
+    model: Model, stored: Sequence[Halves], has: NDArray[np.bool_], bank: Bank | None
+) -> tuple[list[Halves], NDArray[np.float32]]:
+    """Complete one block of rows.
+
+    Args:
+        model: Whose embeddings they are; its device does the work.
+        stored: Of each modality (n, d), zeros where a row does not have it.
+        has: (n, m) which modalities the rows have.
+        bank: What the bias against hubs follows from; None where there is none.
+
+    Returns:
+        Gallery vectors of each target, (n, d + z) and the bias's columns, and ‖σ‖₁ (n,).
+    """
+    compute = _on_card if is_card(model.device) else _on_processor
+    return compute(model, stored, has, bank)
 
 
 def _settled(tasks: Sequence[Future[None]]) -> None:

@@ -5,6 +5,10 @@ For each modality there are two files: `{modality}.npy` (n, d) float16 and `{mod
 (n,), which file it was. A batch's embeddings are flushed before its states, so
 whatever is marked is there: a build that was killed goes on with the rows still pending. Equal files
 and names are encoded once.
+
+Which items go through an encoder together is settled by the plan: item number `i` of a modality, lost or not, belongs
+to batch `i // size`. So what an encoder's products round to does not depend on where an earlier run stopped, or on
+which machine of a cluster (`cluster/`) has the batch.
 """
 
 from __future__ import annotations
@@ -14,16 +18,16 @@ from dataclasses import asdict
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from prom3e_index.bundle.filters import quoted
 from prom3e_index.errors import MediaError
-from prom3e_index.indexer.losses import Losses, looked_at
+from prom3e_index.indexer.losses import Losses, Told, looked_at
 from prom3e_index.indexer.plan import Progress
-from prom3e_index.indexer.spans import decoded_spans
+from prom3e_index.indexer.spans import decoded_spans, readings, waiting
 from prom3e_index.indexer.store import ABSENT, PENDING, Store, file_states
 from prom3e_index.media.climate import ClimateRaster
 from prom3e_index.media.pool import DecodePool, Task
@@ -36,22 +40,34 @@ if TYPE_CHECKING:
     from prom3e_index.encoders.forward import Rows
 
 
+Ints = NDArray[np.int64]
+Item = tuple[int, Any, Ints]
+"""Its number, what is encoded, and its rows."""
+
+
+def whole_values(column: str) -> str:
+    """SQL of the planned rows whose value of a column is an item as a whole; spans of recordings are not."""
+    spans = " AND start_s IS NULL" if column == "audio" else ""
+    return f"planned WHERE {quoted(column)} IS NOT NULL{spans}"
+
+
 def _groups(
     con: duckdb.DuckDBPyConnection, column: str, state: NDArray[np.uint8]
-) -> Iterator[tuple[str, NDArray[np.int64]]]:
-    """Distinct values of a column with the pending rows that hold them, in the table's order."""
+) -> Iterator[tuple[int, str, Ints]]:
+    """Distinct values of a column, numbered in the table's order, with the pending rows that hold them."""
     query = (
-        f"SELECT {quoted(column)} AS value, list(seq ORDER BY seq) AS seqs FROM planned "
-        f"WHERE {quoted(column)} IS NOT NULL{' AND start_s IS NULL' if column == 'audio' else ''} "
+        f"SELECT {quoted(column)} AS value, list(seq ORDER BY seq) AS seqs FROM {whole_values(column)} "
         "GROUP BY 1 ORDER BY min(seq)"
     )
+    number = 0
     for batch in con.cursor().sql(query).to_arrow_reader(4096):
         values, seqs = batch.column(0), batch.column(1)
         for i in range(batch.num_rows):
             rows = np.asarray(seqs[i].values.to_numpy(zero_copy_only=False), np.int64)
             rows = rows[state[rows] == PENDING]
             if len(rows):
-                yield values[i].as_py(), rows
+                yield number + i, values[i].as_py(), rows
+        number += batch.num_rows
 
 
 def embed(
@@ -76,7 +92,7 @@ def embed(
     folder.mkdir(exist_ok=True)
     known = {str(r[0]) for r in con.execute("DESCRIBE planned").fetchall()}
     for modality in model.settings.get("encoder", {}):
-        column = _column_of(modality, raster)
+        column = column_of(modality, raster)
         some = f"SELECT 1 FROM planned WHERE {quoted(column)} IS NOT NULL LIMIT 1"
         if column in known and con.execute(some).fetchall():
             model.encoder(modality)  # one that cannot be loaded is said before another has worked
@@ -85,7 +101,7 @@ def embed(
         pending = int((store.state[:] == PENDING).sum())
         if pending == 0:
             continue
-        column = _column_of(modality, raster)
+        column = column_of(modality, raster)
         if column not in known or modality not in model.settings.get("encoder", {}):
             store.state[:] = ABSENT
             store.state.flush()
@@ -110,18 +126,23 @@ def embed(
         total = int((store.state[:] == PENDING).sum())
         report = partial(_report, progress, f"encode {modality}", total)
         if modality not in MEDIA:
-            _encode(groups, encoder, store, size, report)
+            encode_items(groups, encoder, store, size, report)
             continue
         spec = asdict(model.media_spec(modality))
+        losses = Losses(work, modality, store.state, media)
+        states = file_states(folder, modality, n)
         with DecodePool(workers, timeout_s) as pool:
             ahead = 2 * size + 2 * workers
-            files: Iterable[Any] = _decoded(groups, pool, modality, spec, media, work, store, ahead)
+            files: Iterable[Item] = decoded(
+                groups, pool, modality, spec, media, losses, states, ahead
+            )
             if modality == "audio":
-                files = chain(files, decoded_spans(con, pool, spec, media, work, store))
-            _encode(files, encoder, store, size, report)
+                spans = waiting(readings(con, spec["window_s"]), store.state)
+                files = chain(files, decoded_spans(spans, pool, spec, media, losses, states))
+            encode_items(files, encoder, store, size, report)
 
 
-def _column_of(modality: str, raster: ClimateRaster | None) -> str:
+def column_of(modality: str, raster: object | None) -> str:
     """The column that says which rows have something to be encoded."""
     if modality == "loc" or (modality == "env" and raster is not None):
         return "latitude"
@@ -132,23 +153,29 @@ def _report(progress: Progress, stage: str, total: int, done: int) -> None:
     progress(stage, done, total)
 
 
-def _encode(
-    items: Iterable[tuple[Any, NDArray[np.int64]]],
-    encoder: Any,
-    store: Store,
-    size: int,
-    report: Callable[[int], None],
+class Kept(Protocol):
+    """Where rows that were encoded go."""
+
+    def put(self, rows: list[Ints], embeddings: NDArray[np.float32]) -> None:
+        """Keep embeddings (k, d), each for all of its rows."""
+        ...
+
+
+def encode_items(
+    items: Iterable[Item], encoder: Any, store: Kept, size: int, report: Callable[[int], None]
 ) -> None:
-    """Encode items in batches of `size`, each to all of its rows; report the rows done.
+    """Encode items in the batches of `size` that their numbers put them in, each to all of its rows.
+
+    `report` is told the rows done.
 
     A card is given a batch before the rows of the one before are asked for, so it works while these are stored.
     """
     batch: list[Any] = []
-    of: list[NDArray[np.int64]] = []
-    begun: tuple[list[NDArray[np.int64]], Rows] | None = None
+    of: list[Ints] = []
+    begun: tuple[list[Ints], Rows] | None = None
     done = 0
 
-    def stored(rows_of: list[NDArray[np.int64]], embeddings: NDArray[np.float32]) -> None:
+    def stored(rows_of: list[Ints], embeddings: NDArray[np.float32]) -> None:
         nonlocal done
         store.put(rows_of, embeddings)
         done += sum(len(rows) for rows in rows_of)
@@ -171,7 +198,11 @@ def _encode(
         batch.clear()
         of.clear()
 
-    for item, rows in items:
+    open_batch = 0
+    for number, item, rows in items:
+        if batch and number // size != open_batch:
+            flush()
+        open_batch = number // size
         batch.append(item)
         of.append(rows)
         if len(batch) == size:
@@ -181,37 +212,90 @@ def _encode(
     settle()
 
 
-def _decoded(
-    groups: Iterator[tuple[str, NDArray[np.int64]]],
+def decoded(
+    groups: Iterable[tuple[int, str, Ints]],
     pool: DecodePool,
     modality: str,
     spec: dict[str, Any],
     media: Path,
-    work: Path,
-    store: Store,
+    losses: Told,
+    states: NDArray[np.uint64],
     ahead: int,
-) -> Iterator[tuple[NDArray[Any], NDArray[np.int64]]]:
-    """Decoded files with their rows; a file that is not there or cannot be decoded is noted and left out."""
-    losses = Losses(work, modality, store.state, media)
-    states = file_states(work / "embeddings", modality, len(store.state))
+) -> Iterator[Item]:
+    """Decoded files with their numbers and rows; one that is not there or cannot be decoded is noted and left out.
 
-    def tasks() -> Iterator[tuple[tuple[NDArray[np.int64], Path], Task]]:
-        for value, rows in groups:
+    Of each row's file, `states` gets what it was before it was decoded.
+    """
+
+    def tasks() -> Iterator[tuple[tuple[int, Ints, Path], Task]]:
+        for number, value, rows in groups:
             state, reason = looked_at(media / value)
             if reason is None:
                 states[rows] = state
-                yield (rows, media / value), Task(modality, media / value, spec)
+                yield (number, rows, media / value), Task(modality, media / value, spec)
             else:
                 losses.add(rows, reason)
 
-    for (rows, path), result in pool.map(tasks(), ahead=ahead):
+    for (number, rows, path), result in pool.map(tasks(), ahead=ahead):
         if (note := pool.notes.pop(path, None)) is not None:
             losses.note(rows, f"{path}: {note}")
         if isinstance(result, MediaError):
             losses.add(rows, str(result))
         else:
-            yield result, rows
+            yield number, result, rows
     losses.write()
+
+
+def numbers_of(modality: str, raster: object | None) -> str:
+    """SQL of planned places, or of climates: `seq`, `latitude`, `longitude`, `env`, in the table's order."""
+    if modality == "loc":
+        return "SELECT seq, latitude, longitude, NULL AS env FROM planned WHERE latitude IS NOT NULL ORDER BY seq"
+    if raster is not None:
+        return (
+            "SELECT seq, latitude, longitude, env FROM planned "
+            "WHERE latitude IS NOT NULL OR env IS NOT NULL ORDER BY seq"
+        )
+    return "SELECT seq, NULL AS latitude, NULL AS longitude, env FROM planned WHERE env IS NOT NULL ORDER BY seq"
+
+
+NUMBERS = 4096
+"""Places or climates of one batch."""
+
+
+def numbers(
+    batch: Any, modality: str, raster: ClimateRaster | None, inputs: int
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """What an encoder reads of rows of `numbers_of`, and which of them are known.
+
+    A row's own climate goes before the raster's at its place.
+
+    Args:
+        batch: (n) rows as an Arrow batch or table.
+        modality: `loc` or `env`.
+        raster: Where climates are looked up.
+        inputs: Values of a climate.
+
+    Returns:
+        (n, 2) degrees or (n, inputs), and (n,).
+    """
+    known = np.ones(batch.num_rows, bool)
+    lat, lon = (batch.column(n).to_numpy(zero_copy_only=False) for n in ("latitude", "longitude"))
+    if modality == "loc":
+        return np.asarray(np.stack([lat, lon], 1), np.float32), known
+    own = batch.column("env").to_pylist()
+    values = np.zeros((len(own), inputs), np.float32)
+    lacking = np.array([v is None for v in own], bool)
+    if raster is not None and lacking.any():
+        values[lacking], known[lacking] = raster.lookup(lat[lacking], lon[lacking])
+    for i, v in enumerate(own):
+        if v is not None:
+            values[i] = v
+    return values, known
+
+
+def no_climate(raster: ClimateRaster) -> str:
+    """Why a row has lost its climate."""
+    return f"{raster.path.name} has no climate at this place"
 
 
 def _embed_numbers(
@@ -227,43 +311,17 @@ def _embed_numbers(
 
     A row at whose place the raster knows nothing has lost its climate, and is noted so.
     """
-    if modality == "loc":
-        query = (
-            "SELECT seq, latitude, longitude FROM planned WHERE latitude IS NOT NULL ORDER BY seq"
-        )
-    elif raster is not None:
-        query = (
-            "SELECT seq, latitude, longitude, env FROM planned "
-            "WHERE latitude IS NOT NULL OR env IS NOT NULL ORDER BY seq"
-        )
-    else:
-        query = "SELECT seq, NULL, NULL, env FROM planned WHERE env IS NOT NULL ORDER BY seq"
     losses = Losses(work, modality, store.state)
     done = 0
-    for batch in con.cursor().sql(query).to_arrow_reader(4096):
+    query = numbers_of(modality, raster)
+    for batch in con.cursor().sql(query).to_arrow_reader(NUMBERS):
         seq = np.asarray(batch.column(0).to_numpy(zero_copy_only=False), np.int64)
         todo = store.state[seq] == PENDING
         if todo.any():
-            if modality == "loc":
-                place = np.stack(
-                    [batch.column(i).to_numpy(zero_copy_only=False) for i in (1, 2)], 1
-                )
-                values = np.asarray(place, np.float32)
-            else:
-                own = batch.column(3).to_pylist()
-                values = np.zeros((len(seq), encoder.inputs), np.float32)
-                lacking = np.array([v is None for v in own])
-                if raster is not None and lacking.any():
-                    lat, lon = (batch.column(i).to_numpy(zero_copy_only=False) for i in (1, 2))
-                    values[lacking], known = raster.lookup(lat[lacking], lon[lacking])
-                    lost = seq[lacking][~known & todo[lacking]]
-                    if len(lost):
-                        reason = f"{raster.path.name} has no climate at this place"
-                        losses.add(lost, reason)
-                        todo &= ~np.isin(seq, lost)
-                for i, v in enumerate(own):
-                    if v is not None:
-                        values[i] = v
+            values, known = numbers(batch, modality, raster, getattr(encoder, "inputs", 2))
+            if raster is not None and (todo & ~known).any():
+                losses.add(seq[todo & ~known], no_climate(raster))
+            todo &= known
             if todo.any():
                 store.put([row[None] for row in seq[todo]], encoder.encode(values[todo]))
         done += len(seq)

@@ -15,7 +15,7 @@ from prom3e_index.bundle.memory_maps import release
 from prom3e_index.errors import InputError
 from prom3e_index.indexer.answering import open_table, planned_names_of_planet
 from prom3e_index.indexer.draft import open_draft, write_plan
-from prom3e_index.indexer.embed import embed
+from prom3e_index.indexer.engine import HERE, Engine
 from prom3e_index.indexer.expand import expand
 from prom3e_index.indexer.file_facts import take_file_facts
 from prom3e_index.indexer.licensed import keep_licensed
@@ -30,7 +30,7 @@ from prom3e_index.indexer.understood import (
     understand,
     unheard,
 )
-from prom3e_index.indexer.unfinished import take_over, take_over_lengths
+from prom3e_index.indexer.unfinished import take_over_lengths
 from prom3e_index.indexer.windows import windows_of
 from prom3e_index.indexer.work import BuildConfig, climate_of, table_kind, unchanged, write_note
 from prom3e_index.indexer.write_segment import kept_rows
@@ -53,6 +53,7 @@ def encode_table(
     heard: Heard = unheard,
     planned: Callable[[Any, int], None] | None = None,
     held: Held | None = None,
+    engine: Engine = HERE,
 ) -> int:
     """Plan and embed; give the rows planned. Continues where an earlier call stopped.
 
@@ -60,7 +61,7 @@ def encode_table(
 
     `sift` may take rows out of a finished plan, before anything is encoded; what it counts is noted in the
     plan's facts. `planned` is given the plan's connection and its rows before anything is encoded, and may refuse.
-    `held` is what the index that the rows are added to has of their places and observers.
+    `held` is what the index that the rows are added to has of their places and observers. `engine` encodes.
     """
     done = work / "planned.json"
     kind = table_kind(config)
@@ -125,19 +126,7 @@ def encode_table(
             _copy_embeddings(con, config, kind, model, work, n, progress)
             unchanged(config, work)
             return n
-        take_over(con, work, model, n, Path(facts["media"]), progress)
-        embed(
-            con,
-            model,
-            work,
-            n,
-            media=Path(facts["media"]),
-            raster=raster,
-            workers=config.workers,
-            batch_size=config.batch_size,
-            timeout_s=config.timeout_s,
-            progress=progress,
-        )
+        engine.embed(con, config, model, work, n, Path(facts["media"]), raster, progress)
         if config.strict:
             _none_lost(config, work)
         return n

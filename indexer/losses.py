@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,22 @@ LOST = 3
 FILE = "lost.jsonl"
 _ROWS, _SECONDS = 4096, 5.0
 _BATCH = 65_536
+
+
+class Told(Protocol):
+    """What is told of files that are lost, wholly or in part."""
+
+    def add(self, rows: NDArray[np.int64], reason: str) -> None:
+        """The file of some rows is lost."""
+        ...
+
+    def note(self, rows: NDArray[np.int64], reason: str) -> None:
+        """A part of some rows' file is lost."""
+        ...
+
+    def write(self) -> None:
+        """No more will be told for a while."""
+        ...
 
 
 class Losses:
@@ -57,7 +73,8 @@ class Losses:
         self._append(self._waiting)
         for rows, _ in self._waiting:
             self._state[rows] = LOST
-        self._state.flush()  # type: ignore[attr-defined]
+        if isinstance(self._state, np.memmap):
+            self._state.flush()
         self._waiting.clear()
         self._rows = 0
 

@@ -109,6 +109,23 @@ class BuildOptions(RowOptions, total=False):
     ]
     memory: Annotated[str | None, Said("For the search files of all targets, as '8GB'.")]
     latency: Annotated[str | None, Said("For one query on one core, as '5ms'.")]
+    engine: Annotated[
+        str | None, Said("'ray': the machines of a cluster do the work; this one when None.")
+    ]
+    ray_address: Annotated[
+        str | None, Said("Of the Ray cluster, as 'auto'; one of this machine alone when None.")
+    ]
+    shards: Annotated[
+        str | None,
+        Said(
+            "Folder that all machines share, or 's3://bucket/name', where finished parts are kept; with the index when "
+            "None."
+        ),
+    ]
+    media_address: Annotated[
+        str | None,
+        Said("Address that machines read relative media paths from, as 's3://bucket/name'."),
+    ]
     kind: Annotated[str | None, Said("Of the search files, as 'exact'; chosen by size when None.")]
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,13 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prom3e_index.errors import MediaError
-from prom3e_index.indexer.losses import Losses, looked_at
-from prom3e_index.indexer.store import PENDING, Store, file_states
+from prom3e_index.indexer.losses import looked_at
+from prom3e_index.indexer.store import PENDING
 from prom3e_index.media.pool import DecodePool, Task
 from prom3e_index.media.spans import Span, refusal, whole_views
 
 if TYPE_CHECKING:
     import duckdb
+
+    from prom3e_index.indexer.losses import Told
 
 Ints = NDArray[np.int64]
 TOGETHER_S = 120.0
@@ -28,10 +30,11 @@ TOGETHER = 32
 
 
 @dataclass
-class _Reading:
-    """Spans of one recording that are read together, and the rows of each."""
+class Reading:
+    """Spans of one recording that are read together, the number of the first, and the rows of each."""
 
     path: str
+    number: int
     spans: list[Span] = field(default_factory=list)
     rows: list[Ints] = field(default_factory=list)
 
@@ -47,49 +50,62 @@ class _Reading:
         )
 
 
-def _readings(
-    con: duckdb.DuckDBPyConnection, state: NDArray[np.uint8], usual_s: float
-) -> Iterator[_Reading]:
-    """Pending spans of the plan in its order, those near each other together."""
-    query = (
+def spans_of(usual_s: float) -> str:
+    """SQL of the plan's spans in the order in which they are encoded: `audio`, `start_s`, `ends`, the rows `seqs`."""
+    return (
         f"SELECT audio, start_s, coalesce(end_s, start_s + {usual_s}) AS ends, list(seq ORDER BY seq) AS seqs "
         "FROM planned WHERE audio IS NOT NULL AND start_s IS NOT NULL GROUP BY 1, 2, 3 "
         "ORDER BY min(min(seq)) OVER (PARTITION BY audio), audio, start_s, ends"
     )
-    held: _Reading | None = None
+
+
+def first_span(con: duckdb.DuckDBPyConnection) -> int:
+    """The number of the first span as an item: whole recordings come before."""
+    whole = "SELECT count(DISTINCT audio) FROM planned WHERE audio IS NOT NULL AND start_s IS NULL"
+    return int(con.execute(whole).fetchall()[0][0])
+
+
+def readings(con: duckdb.DuckDBPyConnection, usual_s: float) -> Iterator[Reading]:
+    """Spans of the plan in its order, those near each other together; numbered after the whole recordings."""
+    number, query = first_span(con), spans_of(usual_s)
+    held: Reading | None = None
     for batch in con.cursor().sql(query).to_arrow_reader(4096):
         for path, start, end, seqs in zip(*(c.to_pylist() for c in batch.columns), strict=True):
-            rows = np.asarray(seqs, np.int64)
-            rows = rows[state[rows] == PENDING]
-            if not len(rows):
-                continue
             if held is None or not held.takes(path, start, end):
                 if held is not None:
                     yield held
-                held = _Reading(path)
+                held = Reading(path, number)
             held.spans.append((start, end))
-            held.rows.append(rows)
+            held.rows.append(np.asarray(seqs, np.int64))
+            number += 1
     if held is not None:
         yield held
 
 
+def waiting(every: Iterable[Reading], state: NDArray[np.uint8]) -> Iterator[Reading]:
+    """Readings with their pending rows; those without any are passed over."""
+    for reading in every:
+        rows = [r[state[r] == PENDING] for r in reading.rows]
+        if any(map(len, rows)):
+            yield replace(reading, rows=rows)
+
+
 def decoded_spans(
-    con: duckdb.DuckDBPyConnection,
+    every: Iterable[Reading],
     pool: DecodePool,
     spec: dict[str, Any],
     media: Path,
-    work: Path,
-    store: Store,
-) -> Iterator[tuple[NDArray[np.float32], Ints]]:
-    """What the sound tower reads of each pending span, (1, 4, frames, mels), with its rows.
+    losses: Told,
+    states: NDArray[np.uint64],
+) -> Iterator[tuple[int, NDArray[np.float32], Ints]]:
+    """What the sound tower reads of each span that has rows, (1, 4, frames, mels), with its number and rows.
 
-    A span that is silent or not there is noted as lost.
+    A reading is read as a whole, whichever of its spans have rows, so that a span sounds alike every time. One that is
+    silent or not there is noted as lost.
     """
-    losses = Losses(work, "audio", store.state, media)
-    states = file_states(work / "embeddings", "audio", len(store.state))
 
-    def tasks() -> Iterator[tuple[_Reading, Task]]:
-        for reading in _readings(con, store.state, spec["window_s"]):
+    def tasks() -> Iterator[tuple[Reading, Task]]:
+        for reading in every:
             path = media / reading.path
             state, reason = looked_at(path)
             if reason is None:
@@ -102,10 +118,13 @@ def decoded_spans(
         if isinstance(result, MediaError):
             losses.add(np.concatenate(reading.rows), str(result))
             continue
-        for view, rows in zip(result, reading.rows, strict=True):
+        numbered = enumerate(zip(result, reading.rows, strict=True), reading.number)
+        for number, (view, rows) in numbered:
+            if not len(rows):
+                continue
             reason = refusal(view)
             if reason is not None:
                 losses.add(rows, f"{media / reading.path} {reason}")
                 continue
-            yield whole_views(view[None]), rows
+            yield number, whole_views(view[None]), rows
     losses.write()

@@ -44,6 +44,7 @@ _ENCODING = ("weights", "weights_content", "exif_transpose", "audio_windows")
 """Parts of an identity that an embedding depends on, beside its file or value."""
 _CLIMATE = ("climate", "climate_content")
 _BLOCK = 4096
+_ON_CLUSTER = "cluster"
 
 
 @contextmanager
@@ -67,16 +68,25 @@ def encoded_rows(work: Path) -> int:
     facts = _note(work / "planned.json")
     if facts.get("format") in EMBEDDINGS:
         return 0
+    if (work / _ON_CLUSTER).exists():
+        return int(_note(work / _ON_CLUSTER / "encoded.json").get("items", 0))
     return sum(
         int((np.load(path, mmap_mode="r", allow_pickle=False) == ENCODED).sum())
         for path in (work / "embeddings").glob("*.state.npy")
     )
 
 
+def note_encoded(work: Path, items: int) -> None:
+    """Note how many items a cluster has encoded so far for a work folder."""
+    path = work / _ON_CLUSTER / "encoded.json"
+    path.with_suffix(".new").write_text(json.dumps({"items": items}))
+    path.with_suffix(".new").replace(path)
+
+
 def serves(known: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
     """Whether the embeddings of one work are also those of another: of one table or content, by the same weights."""
-    if not known:
-        return False
+    if not known or "engine" in known or "engine" in wanted:
+        return False  # a cluster's embeddings lie in pieces, which belong to their plan
     content, name = (known.get(k) == wanted.get(k) for k in ("table_content", "table"))
     known = as_noted(known, wanted)
     return (content or (name and known.get("table") != "-")) and all(

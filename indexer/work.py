@@ -64,6 +64,12 @@ class BuildConfig:
         policy: Which places are generalised; what is added to an index gets the index's own when None.
         keep_columns: Columns that stay in generalised rows, though they may tell a place.
         replace_policy: Let a policy that is given take the place of another that the index has.
+        engine: `ray` encodes and completes on a cluster; here when None.
+        ray_address: Of the cluster; a cluster of this machine alone when None.
+        shards: Where a cluster's machines all read and write, a path or an address as s3://bucket/name; in the work
+            folder when None.
+        media_address: Address that a cluster's machines read relative media paths from; they are looked for in
+            `media` when None.
     """
 
     table: str
@@ -97,6 +103,10 @@ class BuildConfig:
     policy: Policy | None = None
     keep_columns: tuple[str, ...] = ()
     replace_policy: bool = False
+    engine: str | None = None
+    ray_address: str | None = None
+    shards: str | None = None
+    media_address: str | None = None
 
 
 def open_model(config: BuildConfig) -> Model:
@@ -138,7 +148,7 @@ def identity(config: BuildConfig, model: Model) -> dict[str, Any]:
     """
     left_out = (
         "out", "workers", "batch_size", "timeout_s", "wish", "overwrite", "restart", "device", "strict", "policy",
-        "replace_policy",
+        "replace_policy", "engine", "ray_address", "shards", "media_address",
     )  # fmt: skip
     keep: dict[str, Any] = {k: str(v) for k, v in asdict(config).items() if k not in left_out}
     file, _, name = config.table.partition("::")
@@ -146,6 +156,8 @@ def identity(config: BuildConfig, model: Model) -> dict[str, Any]:
         f"::{name}" if name else ""
     )
     keep["table_content"] = table_content(config)
+    if config.engine is not None:
+        keep["engine"] = config.engine
     keep["model"] = str(model.folder.resolve())
     keep["policy"] = "" if config.policy is None else config.policy.sha256
     climate = climate_of(config)
@@ -259,7 +271,9 @@ def _other(known: dict[str, Any] | None, wanted: dict[str, Any]) -> str:
     known = as_noted(known, wanted)
     if any(known.get(k) != wanted.get(k) for k in ("weights", "weights_content")):
         return f"the model {known.get('model')}"
-    changed = [k for k in ("exif_transpose", "audio_windows") if known.get(k) != wanted.get(k)]
+    changed = [
+        k for k in ("exif_transpose", "audio_windows", "engine") if known.get(k) != wanted.get(k)
+    ]
     if changed:
         return f"other settings ({', '.join(changed)})"
     return f"another table, {known.get('table')}"

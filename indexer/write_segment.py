@@ -16,7 +16,7 @@ from prom3e_index.bundle.faiss.search import Point
 from prom3e_index.bundle.faiss.write import build as write_index
 from prom3e_index.bundle.memory_maps import release
 from prom3e_index.bundle.segment_views import Columns
-from prom3e_index.indexer.complete import complete
+from prom3e_index.indexer.engine import HERE, Engine
 from prom3e_index.indexer.losses import lost_tables
 from prom3e_index.indexer.metadata import write_metadata
 from prom3e_index.indexer.new_array import save_array
@@ -47,6 +47,7 @@ def write_segment(
     wish: Wish,
     progress: Progress,
     columns: Columns | None = None,
+    engine: Engine = HERE,
 ) -> dict[str, Any]:
     """Write what a work folder has encoded as a segment in a new `folder`; give its part of the manifest.
 
@@ -58,12 +59,13 @@ def write_segment(
         wish: What the indexes must do.
         progress: Told of each stage.
         columns: Metadata columns of the index that the segment joins; of a new index none.
+        engine: Where rows are completed.
     """
     facts = json.loads((work / "planned.json").read_text())
     kept, present = kept_rows(work, model, int(facts["rows"]))
     for name in ("embeddings", "vectors", "faiss"):
         (folder / name).mkdir(parents=True)
-    sigma_l1 = complete(work, folder, model, kept, present, hubs, progress)
+    sigma_l1 = engine.complete(work, folder, model, kept, present, hubs, progress)
     write_statistics(model, folder, present, progress)
     con = open_plan(work)
     try:
@@ -76,21 +78,9 @@ def write_segment(
         "rows": len(kept),
         "media": facts["media"],
         "counts": counts,
-        "precision": {} if facts["format"] in EMBEDDINGS else _precision(model, progress),
+        "precision": {} if facts["format"] in EMBEDDINGS else engine.precision(model, progress),
         "index": write_indexes(folder, model.modalities, wish, progress, model.device),
     }
-
-
-def _precision(model: Model, progress: Progress) -> dict[str, str]:
-    """At which precision each encoder ran; rows that had to be made again in single precision are told of."""
-    encoders = {m: model.encoder(m).forward for m in model.settings.get("encoder", {})}
-    for modality, forward in encoders.items():
-        if forward.again:
-            rows = f"{forward.again:,} rows of {modality}"
-            progress(
-                f"{rows} were no numbers in {forward.precision}; made again in float32", 0, None
-            )
-    return {m: f.precision for m, f in encoders.items()}
 
 
 def write_indexes(

@@ -29,7 +29,7 @@ SWITCHES = frozenset(
 """Options that are on or off."""
 _OTHER_NAMES = {"as": "embedding_of", "from": "since", "to": "until"}
 """Options whose names are other words as keywords."""
-_VALUE = r"[A-Z][A-Z0-9_]*|first|last|dmy|mdy|auto|none|mini|cpu|cuda|[0-9]+(?:\.[0-9]+)?"
+_VALUE = r"[A-Z][A-Z0-9_]*|first|last|dmy|mdy|auto|none|mini|ray|cpu|cuda|[0-9]+(?:\.[0-9]+)?"
 _PART = re.compile(
     r"(?P<kept>`?prom3e-index(?: [\w./{}|…-]+)*|`[a-z]\S* [^`]*`)"  # whole commands
     r"|(?P<quoted>(?<!\w)'[^'\n]*'(?!\w))"  # what somebody wrote

@@ -22,7 +22,7 @@ def never(monkeypatch, mini):
     def encode(*_):
         raise AssertionError("something was encoded")
 
-    monkeypatch.setattr(embed, "_encode", encode)
+    monkeypatch.setattr(embed, "encode_items", encode)
     monkeypatch.setattr(embed, "_embed_numbers", encode)
     for module in (build_module, npz):
         monkeypatch.setattr(module, "open_model", lambda config: mini)

@@ -138,6 +138,7 @@ HEAVY = (
     "uvicorn",
     "pydantic",
     "prometheus_client",
+    "ray",
 )
 LOADED = f"print(sorted(m for m in {HEAVY!r} if m in sys.modules))"
 

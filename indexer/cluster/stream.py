@@ -1,0 +1,133 @@
+"""Ray Data: the one file that imports Ray. It moves numbers of pieces and shards; what is large lies in files."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import pyarrow as pa
+
+from prom3e_index.errors import InputError, Prom3eError
+from prom3e_index.indexer.cluster.job import Job
+
+INSTALL = 'pip install "prom3e-index[ray]"'
+FEWEST = 4
+"""Processors that a cluster of one small machine says it has: with fewer, workers of two stages wait for each other."""
+_BLOCKS = 4096
+"""Parts that the numbers are handed out in, at most: a worker that dies repeats the looks at one part's files."""
+
+
+class Stream:
+    """A cluster, joined or begun here.
+
+    Attributes:
+        processors: Of all machines.
+        cards: Of all machines.
+    """
+
+    def __init__(self, ray: Any) -> None:
+        self._ray = ray
+        found = ray.cluster_resources()
+        self.processors = int(found.get("CPU", 0))
+        self.cards = int(found.get("GPU", 0))
+
+    def run(
+        self,
+        given: pa.Table,
+        stages: Sequence[tuple[type[Any], dict[str, Any]]],
+        job: Job,
+        done: Callable[[dict[str, Any]], None],
+    ) -> None:
+        """Send the rows of a table through workers, one by one, in any order; tell of each that came through.
+
+        Args:
+            given: Numbers.
+            stages: Classes of workers, and what one of them needs: `num_cpus`, `num_gpus`, and how many at most.
+            job: What each worker is made with.
+            done: Given each row that the last stage gave.
+
+        Raises:
+            InputError: The cluster could not do it; and what a worker raised on purpose.
+        """
+        from ray.data import ActorPoolStrategy
+
+        parts = min(len(given), _BLOCKS)
+        size = -(-len(given) // parts)
+        data = self._ray.data.from_arrow([given.slice(i * size, size) for i in range(parts)])
+        for worker, needs in stages:
+            most = needs.pop("most")
+            data = data.map_batches(
+                worker,
+                batch_size=1,
+                batch_format="pyarrow",
+                fn_constructor_args=(job,),
+                compute=ActorPoolStrategy(min_size=1, max_size=max(1, most)),
+                **needs,
+            )
+        try:
+            for table in data.iter_batches(batch_size=None, batch_format="pyarrow"):
+                for row in table.to_pylist():
+                    done(row)
+        except self._ray.exceptions.RayError as e:
+            raise _meant(e) from e
+
+
+def _meant(error: BaseException) -> Prom3eError:
+    """What a worker raised on purpose, or that the cluster failed, in one sentence."""
+    seen: BaseException | None = error
+    for _ in range(8):
+        if isinstance(seen, Prom3eError):
+            return type(seen)(seen.typed)
+        seen = getattr(seen, "cause", None) or getattr(seen, "__cause__", None)
+        if seen is None:
+            break
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    said = lines[-1] if lines else type(error).__name__
+    return InputError(
+        f"The cluster did not finish: {said} What is finished is kept; the same command goes on from there."
+    )
+
+
+@contextmanager
+def joined(address: str | None) -> Iterator[Stream]:
+    """A Ray cluster at an address, or one of this machine alone, ended at the end; one that was joined before stays.
+
+    Raises:
+        InputError: Ray is not installed, or there is no cluster at the address.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is told to anybody
+    os.environ.setdefault(
+        "RAY_BACKEND_LOG_LEVEL", "fatal"
+    )  # what fails is an error here, not a line of a log
+    try:
+        import ray
+        import ray.data
+        import ray.exceptions
+    except ModuleNotFoundError as e:
+        raise InputError(
+            f"--engine ray needs the package {(e.name or 'ray').partition('.')[0]}, which is not installed: {INSTALL}"
+        ) from e
+    begun = not ray.is_initialized()
+    if begun:
+        quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
+        own = {"include_dashboard": False, "num_cpus": max(FEWEST, os.cpu_count() or FEWEST)}
+        here = own if address is None else {}
+        try:
+            ray.init(address=address or "local", **quiet, **here)
+        except (ConnectionError, ValueError, RuntimeError) as e:
+            said = (str(e).splitlines() or [type(e).__name__])[0]
+            raise InputError(f"No cluster can be joined at {address or 'local'}: {said}") from e
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = False
+    logger = logging.getLogger("ray.data")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield Stream(ray)
+    finally:
+        logger.setLevel(level)
+        if begun:
+            ray.shutdown()
