@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -141,7 +141,8 @@ class Rows:
         """SQL of some rows by row number, each with its number at the end, and its parameters."""
         cells = self._cells if self._any_obscured(numbers) else ", ".join(map(quoted, self.columns))
         low, high = int(numbers.min()), int(numbers.max())
-        where, given = "row BETWEEN ? AND ?", cast(list[Any], [low, high])
+        given: list[Any] = [low, high]
+        where = "row BETWEEN ? AND ?"
         if high - low + 1 != len(numbers):
             where += " AND row IN (SELECT unnest(?))"
             given.append(numbers.tolist())

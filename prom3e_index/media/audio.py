@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 
 from prom3e_index.errors import MediaError
 from prom3e_index.media.files import check_file
-from prom3e_index.media.formats import instead, is_text
+from prom3e_index.media.sound_files import opened_track
 from prom3e_index.media.wav import open_sound
 
 MAX_SECONDS = 600
 """Longer recordings are read up to here; a day-long file must not fill the memory."""
-
-MAX_CHANNELS = 64
+_BLOCK = 1 << 18
+"""Samples of each channel that are read at once."""
 
 
 @dataclass(frozen=True)
@@ -81,11 +81,12 @@ def _read(path: Path) -> tuple[NDArray[np.float32], int, list[str]]:
     notes: list[str] = []
     try:
         with open_sound(path) as (f, note):
-            if f.channels > MAX_CHANNELS:
-                raise MediaError(f"{path} has {f.channels} channels, more than {MAX_CHANNELS}")
             rate = int(f.samplerate)
             blocks = f.blocks(
-                blocksize=rate, frames=MAX_SECONDS * rate, dtype="float32", always_2d=True
+                blocksize=min(rate, _BLOCK),
+                frames=MAX_SECONDS * rate,
+                dtype="float32",
+                always_2d=True,
             )
             mono = [block.mean(axis=1, dtype=np.float32) for block in blocks]
             more = len(f.read(1)) > 0
@@ -107,37 +108,19 @@ def _read(path: Path) -> tuple[NDArray[np.float32], int, list[str]]:
 def _read_with_ffmpeg(path: Path) -> tuple[list[NDArray[np.float32]], int, bool]:
     import av
 
-    if is_text(check_file(path)):  # a playlist would have FFmpeg read other files
-        raise MediaError(f"{path} is no sound file: {instead(path)}")
-    try:
-        with av.open(str(path), mode="r", options={"protocol_whitelist": "file"}) as container:
-            if not container.streams.audio:
-                raise MediaError(f"{path} has no sound track{_which(path)}")
-            stream = container.streams.audio[0]
-            rate = int(stream.rate or 0)
-            if rate <= 0:
-                raise MediaError(f"{path} states no sample rate")
-            mono: list[NDArray[np.float32]] = []
-            room = MAX_SECONDS * rate
-            resampler = av.AudioResampler(format="fltp")
-            for frame in container.decode(stream):
-                for planar in resampler.resample(frame):
-                    part = planar.to_ndarray().mean(axis=0, dtype=np.float32)
-                    if part.size > room:
-                        return [*mono, part[:room]], rate, True
-                    mono.append(part)
-                    room -= part.size
-    except MediaError:
-        raise
-    except (av.FFmpegError, OSError, ValueError) as e:
-        way = instead(path, "audio") or "save it as WAV, FLAC or MP3"
-        raise MediaError(f"{path} is no sound file that can be decoded ({e}): {way}") from e
+    with opened_track(path) as (container, track):
+        rate = int(track.rate)
+        mono: list[NDArray[np.float32]] = []
+        room = MAX_SECONDS * rate
+        resampler = av.AudioResampler(format="fltp")
+        for frame in container.decode(track):
+            for planar in resampler.resample(frame):
+                part = planar.to_ndarray().mean(axis=0, dtype=np.float32)
+                if part.size > room:
+                    return [*mono, part[:room]], rate, True
+                mono.append(part)
+                room -= part.size
     return mono, rate, False
-
-
-def _which(path: Path) -> str:
-    what = instead(path)
-    return f": {what}" if what else ""
 
 
 def resample(wave: NDArray[np.float32], rate_hz: int, to_hz: int) -> NDArray[np.float32]:

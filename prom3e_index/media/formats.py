@@ -153,8 +153,8 @@ def instead(path: Path, modality: str = "") -> str:
     if found is None:
         return ""
     what, way = found
-    if modality and way == f"use an {modality} column":
-        way = "it is damaged, so copy it again or save it anew"
+    if modality and re.fullmatch(rf"use an (\w+ or )?{modality}( or \w+)? column", way):
+        way = "it is damaged, or of a kind that is not read: copy it again, or save it anew"
     return f"it is {what}; {way}"
 
 

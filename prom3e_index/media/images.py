@@ -9,7 +9,7 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -101,7 +101,7 @@ def _open_with_pillow(path: Path, kind: str, exif_transpose: bool) -> Image:
                 if turned.mode == "F":
                     raise MediaError(f"{path} holds floating-point values; save it with 8 bits")
                 if turned.mode.startswith("I"):  # Pillow would clip 16-bit grey at 255
-                    turned, deep = _eight_bits(np.asarray(turned, dtype=np.int64), path), False
+                    turned, deep = _eight_bits(np.asarray(turned), path), False
                 rgb = turned.convert("RGB")
                 brightest = int(np.asarray(rgb).max()) if deep else 255
                 if brightest < _DARK:
@@ -113,7 +113,7 @@ def _open_with_pillow(path: Path, kind: str, exif_transpose: bool) -> Image:
     except MediaError:
         raise
     except UnidentifiedImageError as e:
-        what = instead(path)
+        what = instead(path, "image")
         if what and kind == "other":
             raise MediaError(f"{path} is no image: {what}") from e
         raise MediaError(
@@ -132,7 +132,7 @@ def _raw_mode(arguments: object) -> str:
     return first if isinstance(first, str) else ""
 
 
-def _eight_bits(values: NDArray[np.int64], path: Path) -> Image:
+def _eight_bits(values: NDArray[np.integer[Any]], path: Path) -> Image:
     """Grey of more than 8 bits as 8-bit, its whole range as 255.
 
     Where that would be black the values fill 8, 10 or 12 bits, as sensors give them: then those are 255.
@@ -145,7 +145,10 @@ def _eight_bits(values: NDArray[np.int64], path: Path) -> Image:
             f"{path} holds values from {low:,} to {high:,}, more than 16 bits; save it with 8 bits"
         )
     top = 65_535 if high // 257 >= _DARK else next(t for t in (255, 1023, 4095, 8191) if high <= t)
-    return Image.fromarray(np.round(values * (255.0 / top)).astype(np.uint8))
+    shown = np.round(np.arange(high + 1) * (255.0 / top)).astype(np.uint8)
+    return Image.fromarray(
+        shown[values]
+    )  # a table of all values: a large picture is held once, not as numbers
 
 
 def open_tile(path: Path, *, exif_transpose: bool = False) -> Image:

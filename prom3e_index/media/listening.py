@@ -6,15 +6,13 @@ import io
 import math
 import struct
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from prom3e_index.errors import MediaError
 from prom3e_index.media.audio import resample
-from prom3e_index.media.files import check_file
-from prom3e_index.media.formats import instead, is_text
+from prom3e_index.media.sound_files import opened_track
 from prom3e_index.media.spans import MOST_SAMPLES, duration_and_note, read_span
 from prom3e_index.media.wav import open_sound
 
@@ -50,8 +48,8 @@ def track(path: Path) -> tuple[float, int]:
         with open_sound(path) as (f, _):
             return seconds, int(f.samplerate)
     except (soundfile.LibsndfileError, soundfile.SoundFileRuntimeError):
-        with _opened(path) as container:
-            return seconds, int(container.streams.audio[0].rate or 0)
+        with opened_track(path) as (_, stream):
+            return seconds, int(stream.rate)
 
 
 def playable(
@@ -148,8 +146,6 @@ def levels(
 
 def _samples(path: Path, start_s: float, end_s: float, rate: int) -> Floats:
     """The samples of a span, mean over channels."""
-    if rate <= 0:
-        raise MediaError(f"{path} states no sample rate")
     if (end_s - start_s) * rate > MOST_SAMPLES:
         raise MediaError(
             f"{path}: {end_s - start_s:,.0f} s at {rate:,} Hz are more than {MOST_SAMPLES:,} samples; ask for a "
@@ -160,26 +156,6 @@ def _samples(path: Path, start_s: float, end_s: float, rate: int) -> Floats:
     if not len(wave):
         raise MediaError(f"{path} holds no samples at {start_s:g} s")
     return np.nan_to_num(wave, nan=0.0, posinf=1.0, neginf=-1.0)
-
-
-def _opened(path: Path) -> Any:
-    """FFmpeg's container of a file that has a sound track.
-
-    Raises:
-        MediaError: It has none, or is no such file.
-    """
-    import av
-
-    if is_text(check_file(path)):  # a playlist would have FFmpeg read other files
-        raise MediaError(f"{path} is no sound file: {instead(path)}")
-    try:
-        container = av.open(str(path), mode="r", options={"protocol_whitelist": "file"})
-    except (av.FFmpegError, OSError, ValueError) as e:
-        raise MediaError(f"{path} is no sound file that can be decoded ({e})") from e
-    if not container.streams.audio:
-        container.close()
-        raise MediaError(f"{path} has no sound track")
-    return container
 
 
 def bare(path: Path) -> bytes | None:
@@ -195,8 +171,7 @@ def bare(path: Path) -> bytes | None:
     import av
 
     out = io.BytesIO()
-    with _opened(path) as source:
-        stream = source.streams.audio[0]
+    with opened_track(path) as (source, stream):
         name = source.format.name
         form = next((f for begin, f in _PLAYED.items() if name.startswith(begin)), None)
         if form is None or stream.codec_context.name not in form[1]:

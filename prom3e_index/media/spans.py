@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prom3e_index.errors import MediaError
-from prom3e_index.media.audio import MAX_CHANNELS, AudioSpec, fusion_views, log_mel, resample
+from prom3e_index.media.audio import AudioSpec, fusion_views, log_mel, resample
 from prom3e_index.media.files import check_file
-from prom3e_index.media.formats import instead, is_text
 from prom3e_index.media.pool import Task
-from prom3e_index.media.wav import open_sound
+from prom3e_index.media.sound_files import opened_track
+from prom3e_index.media.wav import UNCOUNTED, open_sound
 
 Span = tuple[float, float]
 """First and last second."""
@@ -90,7 +89,7 @@ def duration_and_note(path: Path) -> tuple[float, str | None]:
     check_file(path)
     try:
         with open_sound(path) as (f, note):
-            if 0 < f.frames < 1 << 48:
+            if 0 < f.frames < UNCOUNTED:
                 return float(f.frames / f.samplerate), note
             frames = sum(len(b) for b in f.blocks(1 << 16, always_2d=True))
             return float(frames / f.samplerate), note
@@ -98,31 +97,8 @@ def duration_and_note(path: Path) -> tuple[float, str | None]:
         return _ffmpeg_duration_s(path), None
 
 
-@contextmanager
-def _track(path: Path) -> Iterator[tuple[Any, Any]]:
-    """FFmpeg's container and sound track of a file.
-
-    Raises:
-        MediaError: There is none, or it cannot be decoded.
-    """
-    import av
-
-    if is_text(check_file(path)):  # a playlist would have FFmpeg read other files
-        raise MediaError(f"{path} is no sound file: {instead(path)}")
-    try:
-        with av.open(str(path), mode="r", options={"protocol_whitelist": "file"}) as container:
-            if not container.streams.audio:
-                raise MediaError(f"{path} has no sound track")
-            yield container, container.streams.audio[0]
-    except MediaError:
-        raise
-    except (av.FFmpegError, OSError, ValueError) as e:
-        way = instead(path, "audio") or "save it as WAV, FLAC or MP3"
-        raise MediaError(f"{path} is no sound file that can be decoded ({e}): {way}") from e
-
-
 def _ffmpeg_duration_s(path: Path) -> float:
-    with _track(path) as (container, stream):
+    with opened_track(path) as (container, stream):
         if container.format.name.startswith(_SEEKABLE):
             if stream.duration:
                 return float(stream.duration * stream.time_base)
@@ -203,8 +179,6 @@ def read_span(path: Path, start_s: float, end_s: float, to_hz: int) -> tuple[Flo
     check_file(path)
     try:
         with open_sound(path) as (f, _):
-            if f.channels > MAX_CHANNELS:
-                raise MediaError(f"{path} has {f.channels} channels, more than {MAX_CHANNELS}")
             rate = int(f.samplerate)
             first, last = _samples(path, start_s, end_s, rate, to_hz)
             if 0 < f.frames <= first:
@@ -236,7 +210,7 @@ def _joined(parts: list[Floats]) -> Floats:
 
 
 def _ffmpeg_span(path: Path, start_s: float, end_s: float, to_hz: int) -> tuple[Floats, int, int]:
-    with _track(path) as (container, stream):
+    with opened_track(path) as (container, stream):
         rate = int(stream.rate or 0)
         if rate <= 0:
             raise MediaError(f"{path} states no sample rate")

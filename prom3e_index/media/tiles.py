@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 WHITE = 3000.0
 """Digital number (reflectance × 10,000) shown as 255: 0.3, bright soil; brighter is clipped."""
 
+MOST_BYTES = 1 << 30
+"""Values of a tile, of all its bands: they may lie in one piece, which is read whole."""
 _STACK = (4, 3, 2)
 _STACK_BANDS = 10
 _PER_REFLECTANCE = 10_000.0
@@ -55,6 +57,12 @@ def read_geotiff(path: Path) -> Image | None:
                 bands, kind = tile.count, tile.dtypes[0]
                 if tile.width * tile.height > MAX_PIXELS:
                     raise MediaError(f"{path} has {tile.width} × {tile.height} pixels, too many")
+                size = tile.width * tile.height * bands * np.dtype(kind).itemsize
+                if size > MOST_BYTES:
+                    raise MediaError(
+                        f"{path} holds {size / 2**30:,.1f} GB of values in {bands:,} bands, more than "
+                        f"{MOST_BYTES >> 30}; cut it to the place of the observation"
+                    )
                 if kind == "uint8" and bands <= 4:
                     return None
                 if bands < 3 or 4 < bands < _STACK_BANDS or "complex" in kind:
@@ -65,11 +73,13 @@ def read_geotiff(path: Path) -> Image | None:
                 stack = bands >= _STACK_BANDS
                 order = _STACK if stack else (1, 2, 3)
                 layers = tile.read(order, masked=True)
-                values = layers.astype(np.float32).filled(np.nan)
-                values[~np.isfinite(values)] = np.nan
-                known = np.isfinite(values)
-                if known.mean() < _LEAST_KNOWN:
-                    raise MediaError(f"{path} has values in {known.mean():.0%} of its pixels only")
+                values = layers.data.astype(np.float32)
+                values[np.ma.getmaskarray(layers)] = np.nan
+                del layers
+                values[np.isinf(values)] = np.nan
+                known = 1 - float(np.isnan(values).mean())
+                if known < _LEAST_KNOWN:
+                    raise MediaError(f"{path} has values in {known:.0%} of its pixels only")
                 if kind == "uint8":
                     white = _BYTE
                 else:
@@ -77,8 +87,11 @@ def read_geotiff(path: Path) -> Image | None:
                     white = WHITE
     except RasterioError as e:
         raise MediaError(f"{path} cannot be decoded: {str(e).splitlines()[0]}") from e
-    scaled = np.clip(np.nan_to_num(values) * np.float32(255.0 / white), 0, 255).round()
-    if (np.nanmin(values, (1, 2)) == np.nanmax(values, (1, 2))).all():
+    flat = bool((np.nanmin(values, (1, 2)) == np.nanmax(values, (1, 2))).all())
+    scaled = np.nan_to_num(values, copy=False)
+    scaled *= np.float32(255.0 / white)
+    np.clip(scaled, 0, 255, out=scaled).round(out=scaled)
+    if flat:
         shown = ", ".join(f"{layer.max():g}" for layer in scaled)
         raise MediaError(f"{path} has one colour throughout ({shown}): nothing to see")
     return Image.fromarray(scaled.astype(np.uint8).transpose(1, 2, 0))  # snow is white, as it is

@@ -9,6 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from prom3e_index.media.sound_files import check_sound
+
+UNCOUNTED = 1 << 48
+"""More samples than that libsndfile states where it does not know how many there are."""
 _MOST_CHUNKS = 256
 _UNKNOWN = 0xFFFF_FFFF
 _KNOWN = (
@@ -23,17 +27,21 @@ def open_sound(path: Path) -> Iterator[tuple[Any, str | None]]:
 
     Raises:
         soundfile.LibsndfileError: libsndfile does not read it.
+        MediaError: It says what no recorder writes; see `check_sound`.
     """
     import soundfile
 
     with path.open("rb") as f:
         mended, note = _mended(f)
         if mended is None:
-            with soundfile.SoundFile(path) as sound:
-                yield sound, note
+            opened = soundfile.SoundFile(path)
         else:
-            with soundfile.SoundFile(mended) as sound:
-                yield sound, note
+            opened = soundfile.SoundFile(mended)
+        with opened as sound:
+            known = sound.frames if 0 < sound.frames < UNCOUNTED else 0
+            rate = sound.samplerate
+            check_sound(path, sound.channels, rate, known / rate if rate > 0 else None)
+            yield sound, note
 
 
 def _mended(f: BinaryIO) -> tuple[BinaryIO | None, str | None]:

@@ -287,7 +287,7 @@ class Service:
     async def _warm(self) -> None:
         try:
             world = outline_of(self.bundle)
-            await aside(lambda: [as_text(world)])  # seconds, where the planet's code is not loaded
+            await aside(partial(as_text, world))  # seconds, where the planet's code is not loaded
             await aside(self._generations.warm_up)
         except Exception as e:
             self._failed(e)

@@ -89,7 +89,7 @@ def _unheard(future: asyncio.Future[Any]) -> None:
         future.exception()
 
 
-async def aside(do: Callable[[], None]) -> None:
+async def aside(do: Callable[[], object]) -> None:
     """Do something long in a thread that the end of the program does not wait for."""
     loop = asyncio.get_running_loop()
     done: asyncio.Future[None] = loop.create_future()
