@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import shutil
 import subprocess
@@ -80,6 +81,12 @@ def shown(bundle_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     shutil.copytree(bundle_path, folder / "index.p3i")
     with serving(folder / "index.p3i", marks=folder / "marks.jsonl") as server:
         yield server
+
+
+def unmark(served: Served) -> None:
+    """Take all marks away, those of tests before."""
+    for mark in served.client.get("/api/v1/marks").json()["marks"]:
+        served.client.request("DELETE", f"/api/v1/marks?row={mark['row']}")
 
 
 @contextmanager
@@ -177,3 +184,26 @@ def faults_of(page: Any) -> list[tuple[str, str, str, str]]:
         (v["id"], v["impact"], v["nodes"][0]["html"][:200], v["nodes"][0].get("failureSummary", "")[:300])
         for v in result["violations"]
     ]  # fmt: skip
+
+
+DATES = (
+    "2024-06-25T04:30:00Z", "2024-06-26 04:59", "2024-06-26", "2024-07-01T23:05:10+02:00", "2024", "", "2024-05-01T00:00:00/2024-05-03T10:00:00",
+    "2024-05-02T12:00",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def timed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """Observations of one species of the Earth, most with a time, served: 40 of them, a date of `DATES` each in turn."""
+    from prom3e_index.indexer.build import build
+    from prom3e_index.indexer.work import BuildConfig
+
+    folder = tmp_path_factory.mktemp("timed")
+    with (folder / "t.csv").open("w", newline="") as f:
+        out = csv.writer(f)
+        out.writerow(["id", "scientificName", "decimalLatitude", "decimalLongitude", "eventDate"])
+        for i in range(40):
+            out.writerow([f"t-{i}", "Pica pica", 40 + i / 10, 7.5, DATES[i % len(DATES)]])
+    build(BuildConfig(table=str(folder / "t.csv"), out=folder / "t.p3i", model="mini"))
+    with serving(folder / "t.p3i") as server:
+        yield server

@@ -7,7 +7,7 @@ import io
 import json
 
 import pytest
-from pages import answered, opened, until
+from pages import answered, opened, unmark, until
 
 from prom3e_index import Query
 from prom3e_index.bundle.filters import Filter
@@ -138,6 +138,7 @@ def test_more_like_this_leaves_the_row_out_and_says_so(plain_browser, shown, bun
 
 
 def test_marks_are_kept_and_ask_again(plain_browser, shown, name):
+    unmark(shown)
     with opened(plain_browser, shown, f"/?text={name}&target=image") as (page, seen):
         rows = answered(page)
         cards = page.locator(".results .card")

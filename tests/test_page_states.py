@@ -2,43 +2,21 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import re
 from collections import Counter
 
 import pytest
-from pages import PAGE, answered, faults_of, opened, until
-from served import serving
+from pages import PAGE, answered, faults_of, opened, unmark, until
 
-from prom3e_index.indexer.build import build
-from prom3e_index.indexer.work import BuildConfig
 from prom3e_index.search.meaning import MEANINGLESS
 
 pytestmark = pytest.mark.timeout(240)
 WORDS = {name: json.loads((PAGE / f"strings/{name}.json").read_text("utf-8")) for name in ("en", "de", "es")}  # fmt: skip
-DATES = [
-    "2024-06-25T04:30:00Z", "2024-06-26 04:59", "2024-06-26", "2024-07-01T23:05:10+02:00", "2024", "", "2024-05-01T00:00:00/2024-05-03T10:00:00",
-    "2024-05-02T12:00",
-]  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def timed(tmp_path_factory):
-    """Observations of one species, most with a time, served: 40 of them, a date of `DATES` each in turn."""
-    folder = tmp_path_factory.mktemp("timed")
-    with (folder / "t.csv").open("w", newline="") as f:
-        out = csv.writer(f)
-        out.writerow(["id", "scientificName", "decimalLatitude", "decimalLongitude", "eventDate"])
-        for i in range(40):
-            out.writerow([f"t-{i}", "Pica pica", 40 + i / 10, 7.5, DATES[i % len(DATES)]])
-    build(BuildConfig(table=str(folder / "t.csv"), out=folder / "t.p3i", model="mini"))
-    with serving(folder / "t.p3i") as server:
-        yield server
 
 
 def test_hours_are_counted_as_stated_and_so_is_what_tells_none(plain_browser, timed):
-    hours = Counter({4: 10, 23: 5, 12: 5, 0: 5})  # of the table above, by hand
+    hours = Counter({4: 10, 23: 5, 12: 5, 0: 5})  # of `pages.DATES`, by hand
     months = Counter({6: 15, 7: 5, 5: 10})
     with opened(plain_browser, timed, "/?text=Pica%20pica&target=text") as (page, _):
         answered(page)
@@ -170,8 +148,7 @@ def enlarge(page):
 @pytest.mark.parametrize(("language", "palette"), [("en", "dark"), ("de", "light"), ("es", "dark")])
 def test_axe_finds_nothing_in_any_state(plain_browser, shown, axe, language, palette):
     words = WORDS[language]
-    for mark in shown.client.get("/api/v1/marks").json()["marks"]:
-        shown.client.request("DELETE", f"/api/v1/marks?row={mark['row']}")
+    unmark(shown)
     given = {"color_scheme": palette, "locale": language, "reduced_motion": "reduce", "bypass_csp": True}  # fmt: skip
     with opened(plain_browser, shown, **given) as (page, seen):
         enlarge(page)
