@@ -128,6 +128,24 @@ def test_many_are_answered_in_their_order_and_refusals_stand_where_they_belong(
         np.testing.assert_allclose([h.score for h in answer], [h.score for h in alone], atol=2e-6)
 
 
+def test_many_that_were_embedded_are_found_together_as_each_alone(searcher, files):
+    queries = asked(files)
+    embedded = searcher.embed(queries)
+    wrong = Embedded(np.zeros((2, 3), np.float32), np.ones(2, bool))
+    nothing = Query(text="x", target="image", filter=Filter(where="no_such_column = 1"))
+    pairs = [*zip(queries, embedded, strict=True), (queries[0], wrong), (nothing, embedded[3])]
+
+    found = searcher.find_many(pairs)
+
+    for (query, rows), got in zip(pairs[:-2], found, strict=False):
+        want = searcher.find(query, rows)
+        assert [h.row for h in got] == [h.row for h in want]
+        assert [h.score for h in got] == pytest.approx([h.score for h in want], abs=5e-6)
+        assert got.notes == want.notes and got.query["filters"] == want.query["filters"]
+    assert isinstance(found[-2], ShapeError) and isinstance(found[-1], InputError)
+    assert searcher.find_many([]) == []
+
+
 def test_threads_get_their_own_answers(bundle, searcher, files):
     queries = asked(files) * 3
     expected = [bundle.search(q) for q in asked(files)] * 3

@@ -169,6 +169,31 @@ def test_a_search_that_takes_too_long_is_stopped_and_the_next_is_answered(bundle
         assert not one.faults and len(service._searching.waiting) == 0
 
 
+def test_what_runs_when_the_time_of_an_ending_server_is_over_is_told(bundle_path, monkeypatch):
+    monkeypatch.setattr("prom3e_index.server.run.DRAIN_S", 1)
+    with ThreadPoolExecutor(2) as clients:
+        with serving(bundle_path) as one:
+            service, address = one.service, one.url + "/api/v1/searches"
+
+            def forever(query, embedded):
+                return service.bundle.sql(
+                    "SELECT count(*) FROM range(100000) a, range(100000) b, range(1000) c WHERE a.range + b.range = c.range"
+                )
+
+            service._generations.current.searcher.find = forever
+            given = {"headers": dict(one.client.headers), "timeout": 60}
+            asked = [
+                clients.submit(httpx.post, address, json={"query": {"text": f"x{i}"}}, **given)
+                for i in range(2)
+            ]
+            until(lambda: service._searching._running and len(service._searching.waiting) == 2)
+        answers = [a.result() for a in asked]
+
+    assert [a.status_code for a in answers] == [503, 503]
+    assert {a.json()["type"] for a in answers} == {"/problems/ending"}
+    assert not one.faults
+
+
 def test_a_client_that_leaves_frees_its_place_and_stops_what_runs(bundle_path):
     with serving(bundle_path) as one:
         service = one.service

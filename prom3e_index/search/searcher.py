@@ -130,23 +130,40 @@ class Searcher:
             ShapeError: The embeddings are another model's.
             BundleError: The index is damaged, or was closed.
         """
-        asked, clock = Asked(self._placed(query)), Clock()
-        begin(self.bundle, [asked], self._warm, clock)
-        if asked.refused is None:
-            model = self.bundle.model(asked.query.model, asked.query.hub, asked.query.device)
-            shape = len(model.modalities), model.width
-            if embedded.rows.shape != shape or embedded.present.shape != shape[:1]:
-                raise ShapeError(
-                    f"The embeddings of the query are {embedded.rows.shape}, the model {model.name} has {shape}."
-                )
-            if not embedded.present.any():
-                raise InputError("The embeddings of the query are of no modality.")
-            asked.x, asked.has = embedded.rows, embedded.present
-            asked.notes += embedded.notes
-        (found,) = finish(self.bundle, [asked], clock)
+        (found,) = self.find_many([(query, embedded)])
         if isinstance(found, Prom3eError):
             raise found
         return found
+
+    def find_many(self, asked: Sequence[tuple[Query, Embedded]]) -> list[Answer | Prom3eError]:
+        """Answer some queries together, each as `find` does; in their order an answer, or why there is none, for each.
+
+        Hits are those of `find`; scores differ by the noise of float32 sums alone.
+
+        Raises:
+            BundleError: The index is damaged, or was closed.
+        """
+        part, clock = [Asked(self._placed(query)) for query, _ in asked], Clock()
+        begin(self.bundle, part, self._warm, clock)
+        for one, (_, embedded) in zip(part, asked, strict=True):
+            if one.refused is None:
+                try:
+                    self._give(one, embedded)
+                except REFUSED as e:
+                    one.refused = e
+        return finish(self.bundle, part, clock)
+
+    def _give(self, asked: Asked, embedded: Embedded) -> None:
+        model = self.bundle.model(asked.query.model, asked.query.hub, asked.query.device)
+        shape = len(model.modalities), model.width
+        if embedded.rows.shape != shape or embedded.present.shape != shape[:1]:
+            raise ShapeError(
+                f"The embeddings of the query are {embedded.rows.shape}, the model {model.name} has {shape}."
+            )
+        if not embedded.present.any():
+            raise InputError("The embeddings of the query are of no modality.")
+        asked.x, asked.has = embedded.rows, embedded.present
+        asked.notes += embedded.notes
 
     def warm(self) -> dict[str, str]:
         """Ask one query of each modality that the model encodes: loads, compiles, and starts the decode processes.

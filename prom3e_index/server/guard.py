@@ -6,6 +6,7 @@ from a program, it shows the token, its body is of a type and size that is taken
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from prom3e_index.errors import Prom3eError
 from prom3e_index.server.body import Body, has_body
-from prom3e_index.server.problems import MEDIA_TYPE, Problem, of_error
+from prom3e_index.server.problems import MEDIA_TYPE, Problem, of_error, over
 from prom3e_index.server.ranged import HEAD
 from prom3e_index.server.settings import MEGABYTE, Settings
 from prom3e_index.server.tickets import Rate, Tickets
@@ -131,6 +132,10 @@ class Guard:
             if request.method == "POST" and request.path == SEARCHES:
                 self._room()
             await body.given_to(self._app, asked, out)
+        except asyncio.CancelledError:  # the server ends, and the time of what runs is over
+            if begun:
+                raise
+            await send_problem(over(), request.method, out)
         except Exception as e:
             problem = self._problem(e)
             if begun:  # too late to say anything else: the connection is cut

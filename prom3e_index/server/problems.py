@@ -123,3 +123,14 @@ def without_folders(text: str, folders: Sequence[Path] = ()) -> str:
             text = text.replace(folder, Path(folder).name)
     text = _UPLOAD.sub("the file", _WINDOWS.sub("", _FOLDERS.sub("", text)))
     return text[:1].upper() + text[1:] if text.startswith("the file") else text
+
+
+def over() -> Problem:
+    """503: the server ends."""
+    return Problem(
+        503,
+        "ending",
+        "The server is ending",
+        "Ask again in a while.",
+        headers={"Retry-After": "10"},
+    )

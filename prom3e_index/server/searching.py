@@ -1,4 +1,4 @@
-"""Searches on their way: embedded together by one thread, found by several, given up where nobody waits."""
+"""Searches on their way: embedded together by one thread, found by others, given up where nobody waits."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields
 from functools import partial
 from pathlib import Path
@@ -18,17 +17,20 @@ from prom3e_index.errors import Prom3eError
 from prom3e_index.search.query import Query
 from prom3e_index.server.generations import Generation
 from prom3e_index.server.metrics import Metrics
-from prom3e_index.server.problems import Problem
+from prom3e_index.server.problems import Problem, over
 from prom3e_index.server.settings import Settings
-from prom3e_index.server.waiting import Job, Waiting
+from prom3e_index.server.waiting import Job, Line, Waiting
 
 if TYPE_CHECKING:
+    from prom3e_index.search.answered import Answer
     from prom3e_index.search.searcher import Embedded
 
 FINDERS = max(1, min(4, (os.cpu_count() or 1) // 2))
 """Threads that find; the one that embeds has what cores they leave, else both would wait for the same ones."""
 EMBEDDED = 2048
 """Embedded queries that are kept: an upload is asked with again and again, with other filters and targets."""
+FOUND = 8
+"""Most searches that are found together, where they are among the same rows: the page of each waits for all of them."""
 _END_S = 2.0
 _GIVEN = (
     "image", "sat", "audio", "audio_span", "location", "env", "text", "embedding", "embedding_of", "like", "like_by",
@@ -62,17 +64,25 @@ class Searching:
         self._embedded: OrderedDict[object, Embedded] = OrderedDict()
         self._running: set[Job] = set()
         self._lock = threading.Lock()
-        self._finders = ThreadPoolExecutor(FINDERS, "find", _set_threads, (settings.threads or 1,))
-        self._encoder = threading.Thread(target=self._encode, name="encode", daemon=True)
+        self._to_find = Line(lambda job: job.among, FOUND)
+        self._threads = [
+            threading.Thread(target=self._encode, name="encode", daemon=True),
+            *(
+                threading.Thread(target=self._find, name=f"find {i}", daemon=True)
+                for i in range(FINDERS)
+            ),
+        ]
 
     def begin(self) -> None:
         """Begin to answer."""
-        self._encoder.start()
+        for thread in self._threads:
+            thread.start()
 
     def close(self) -> None:
         """Answer nothing more; what runs is stopped, and has two seconds to end."""
-        self.waiting.close()
-        self._finders.shutdown(wait=False, cancel_futures=True)
+        for line in (self.waiting, self._to_find):
+            for job in line.close():
+                self._fail(job, over())
         with self._lock:
             running = list(self._running)
         for job in running:
@@ -87,22 +97,19 @@ class Searching:
             found = self._embedded.get(job.key) if job.key is not None else None
             if found is not None and job.key is not None:
                 self._embedded.move_to_end(job.key)
-        if found is None:
-            self.waiting.put(job)
-        else:
-            job.embedded = found
-            self._let_find(job)
+        line: Line = self.waiting
+        if found is not None:
+            job.embedded, line = found, self._to_find
+        self._wait(line, job)
 
-    def _let_find(self, job: Job) -> None:
-        try:
-            self._finders.submit(self._find, job)
-        except RuntimeError:  # they were shut down
+    def _wait(self, line: Line, job: Job) -> None:
+        if not line.put(job):
             self._fail(job, over())
 
     def give_up(self, job: Job) -> None:
         """Stop, nobody waits for it any more."""
         job.given_up = True
-        if self.waiting.give_up(job):
+        if self.waiting.give_up(job) or self._to_find.give_up(job):
             self._leave(job)
         elif job.stop is not None:
             job.stop()
@@ -111,10 +118,7 @@ class Searching:
         """Embed what waits, until the line is closed; in a thread of its own."""
         _set_threads(self._settings.threads or max(1, (os.cpu_count() or 1) - FINDERS))
         while jobs := self.waiting.take():
-            busy = [job for job in jobs if not job.idle]
-            for job in jobs:
-                if job not in busy:
-                    self._leave(job)
+            busy = self._busy(jobs)
             if not busy:
                 continue
             self._metrics.batch.observe(len(busy))
@@ -127,7 +131,17 @@ class Searching:
                     continue
                 job.embedded = found
                 self._remember(job.key, found)
-                self._let_find(job)
+                self._wait(self._to_find, job)
+
+    def _busy(self, jobs: list[Job]) -> list[Job]:
+        """Those that somebody waits for; the others leave."""
+        busy = []
+        for job in jobs:
+            if job.idle:
+                self._leave(job)
+            else:
+                busy.append(job)
+        return busy
 
     def _remember(self, key: object, embedded: Embedded) -> None:
         with self._lock:
@@ -135,37 +149,66 @@ class Searching:
             if len(self._embedded) > EMBEDDED:
                 self._embedded.popitem(last=False)
 
-    def _find(self, job: Job) -> None:
-        """Find what a query that is embedded asks for; in a thread."""
-        if job.idle or job.embedded is None:
-            self._leave(job)
-            return
+    def _find(self) -> None:
+        """Find what embedded queries ask for, until their line is closed; in threads of their own."""
+        _set_threads(self._settings.threads or 1)
+        while jobs := self._to_find.take():
+            busy = self._busy(jobs)
+            if busy:
+                self._answer(busy)
+
+    def _answer(self, jobs: list[Job]) -> None:
+        """Answer some searches of one index together."""
         begun = time.perf_counter()
         with self._lock:
-            self._running.add(job)
+            self._running.update(jobs)
         try:
-            with job.generation.bundle.metadata.stoppable() as stop:
-                job.stop = stop
-                answer = job.generation.searcher.find(job.query, job.embedded)
-        except BaseException as e:
-            self._fail(job, e)
-            return
+            found = self._found(jobs)
+            spent = (time.perf_counter() - begun) / len(jobs)
+            for job, answer in zip(jobs, found, strict=True):
+                if isinstance(answer, BaseException):
+                    self._fail(job, answer)
+                else:
+                    self._tell(job, answer, spent)
         finally:
             with self._lock:
-                self._running.discard(job)
-        spent = time.perf_counter() - begun
+                self._running.difference_update(jobs)
+
+    def _found(self, jobs: list[Job]) -> list[Answer | BaseException]:
+        """The answer of each search, or why it has none: what nobody foresaw of one fails no other."""
+        searcher = jobs[0].generation.searcher
+        try:
+            with jobs[0].generation.bundle.metadata.stoppable() as stop:
+                for job in jobs:
+                    job.stop = lambda: stop() if all(job.idle for job in jobs) else None
+                asked = [(job.query, job.embedded) for job in jobs if job.embedded is not None]
+                if len(jobs) == 1:
+                    return [searcher.find(*asked[0])]
+                return list(searcher.find_many(asked))
+        except BaseException as e:
+            if len(jobs) == 1:
+                return [e]
+            error = e
+        return [found for job in jobs for found in ([error] if job.idle else self._found([job]))]
+
+    def _tell(self, job: Job, answer: Answer, spent: float) -> None:
         for step, ms in answer.search.get("milliseconds", {}).items():
             self._metrics.steps.labels(step).observe(ms / 1000)
         if len(answer) < job.query.k:
             self._metrics.short.inc()
-        self._settle(job, partial(job.done.set_result, answer))
-        self._leave(job, spent)
+        try:
+            made = answer if job.made is None else job.made(answer)
+        except BaseException as e:
+            self._fail(job, e)
+            return
+        self._leave(job, spent)  # its place is free before the client knows
+        self._settle(job, partial(job.done.set_result, made))
 
     def _fail(self, job: Job, e: BaseException) -> None:
         if not isinstance(e, Prom3eError | Problem) and not job.given_up:
             self._failed(e)
-        self._settle(job, partial(job.done.set_exception, e))
         self._leave(job)
+        self._settle(job, partial(job.done.set_exception, e))
 
     def _settle(self, job: Job, settle: Callable[[], None]) -> None:
         def once() -> None:
@@ -190,17 +233,6 @@ def _embedded(jobs: list[Job]) -> list[Embedded | BaseException]:
         if len(jobs) == 1:
             return [e]
     return [found for job in jobs for found in _embedded([job])]
-
-
-def over() -> Problem:
-    """503: the server ends."""
-    return Problem(
-        503,
-        "ending",
-        "The server is ending",
-        "Ask again in a while.",
-        headers={"Retry-After": "10"},
-    )
 
 
 def _set_threads(count: int) -> None:

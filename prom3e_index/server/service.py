@@ -26,8 +26,8 @@ from prom3e_index.server.generations import Generation, Generations
 from prom3e_index.server.marks import Marks
 from prom3e_index.server.metrics import Metrics
 from prom3e_index.server.outlined import as_text, outline_of
-from prom3e_index.server.problems import Problem
-from prom3e_index.server.searching import Searching, key_of, over
+from prom3e_index.server.problems import Problem, over
+from prom3e_index.server.searching import Searching, key_of
 from prom3e_index.server.settings import Settings
 from prom3e_index.server.stored import Searches, Stored, new_id, size_of
 from prom3e_index.server.uploads import Uploads
@@ -159,14 +159,22 @@ class Service:
         self.uploads.close()
 
     async def search(
-        self, query: Query, asked: Mapping[str, Any], generation: int | None = None
-    ) -> Stored:
+        self,
+        query: Query,
+        asked: Mapping[str, Any],
+        generation: int | None = None,
+        said: Callable[[Stored], Any] = lambda _: None,
+    ) -> tuple[Stored, Any]:
         """Answer a query, and keep the answer.
 
         Args:
             query: What is asked.
             asked: The same as the client asked it, for the chips of the page; without paths.
             generation: Of the index; the current one when None.
+            said: Makes what is sent of the answer, in the thread that found it.
+
+        Returns:
+            The answer as it is kept, and what `said` made of it.
 
         Raises:
             Problem: 409 the generation is not open, 503 too many searches, out of time, or the server ends.
@@ -187,10 +195,23 @@ class Service:
         loop = asyncio.get_running_loop()
         until = time.monotonic() + self.settings.deadline_s
         job = Job(query, held, loop.create_future(), until, key_of(query, held.number))
+
+        def made(answer: Answer) -> tuple[Stored, Any]:
+            spent = round(1000 * (time.monotonic() - job.began), 2)
+            stored = Stored(
+                new_id(), held.number, asked, answer, time.time(), spent, size_of(answer)
+            )
+            return stored, said(stored)
+
+        job.made = made
         self._searching.submit(job)
         try:
-            answer = await asyncio.wait_for(asyncio.shield(job.done), self.settings.deadline_s)
-            return self._keep(job, answer, asked)
+            stored, text = await asyncio.wait_for(
+                asyncio.shield(job.done), self.settings.deadline_s
+            )
+            self._of[stored.id] = held
+            self._searches.keep(stored)
+            return stored, text
         except BaseException as e:
             self._generations.release(held)
             if not isinstance(e, TimeoutError):
@@ -264,15 +285,6 @@ class Service:
         """The indexes that a work asks."""
         seen = [a.bundle if isinstance(a, Stored) else a for a in (*args, *given.values())]
         return [*{id(b): b for b in (self.bundle, *seen) if isinstance(b, Bundle)}.values()]
-
-    def _keep(self, job: Job, answer: Answer, asked: Mapping[str, Any]) -> Stored:
-        spent = round(1000 * (time.monotonic() - job.began), 2)
-        stored = Stored(
-            new_id(), job.generation.number, asked, answer, time.time(), spent, size_of(answer)
-        )
-        self._of[stored.id] = job.generation
-        self._searches.keep(stored)
-        return stored
 
     def _dropped(self, stored: Stored) -> None:
         generation = self._of.pop(stored.id, None)

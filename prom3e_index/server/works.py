@@ -10,8 +10,7 @@ from contextlib import ExitStack, suppress
 from typing import Any, TypeVar
 
 from prom3e_index.search.run import Bundle
-from prom3e_index.server.problems import Problem
-from prom3e_index.server.searching import over
+from prom3e_index.server.problems import Problem, over
 
 R = TypeVar("R")
 

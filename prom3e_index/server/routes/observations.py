@@ -92,5 +92,5 @@ async def similar(
         query=Given(like=[Like(row=row, by=by or None)]), target=target, k=k, group_by=group_by,
         generation=int(bundle.manifest["generation"]),
     )  # fmt: skip
-    stored = await searched(service, body)
+    stored, _ = await searched(service, body)
     return RedirectResponse(f"{API}/searches/{stored.id}", 303)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
@@ -21,10 +23,13 @@ from prom3e_index.server.stored import Stored
 router = APIRouter(prefix=API, tags=["searches"])
 Limit = Annotated[int, Query(ge=1, le=100)]
 Offset = Annotated[int, Query(ge=0, le=1000)]
+_JSON = "application/json"
 
 
-async def searched(service: Service, body: SearchBody) -> Stored:
-    """Answer what is asked.
+async def searched(
+    service: Service, body: SearchBody, said: Callable[[Stored], Any] = lambda _: None
+) -> tuple[Stored, Any]:
+    """Answer what is asked; the answer, and what `said` makes of it.
 
     Raises:
         Problem: It cannot be asked, or not now.
@@ -42,28 +47,22 @@ async def searched(service: Service, body: SearchBody) -> Stored:
     )
     if body.generation is not None:
         try:
-            return await service.search(query, body.said(), body.generation)
+            return await service.search(query, body.said(), body.generation, said)
         except Problem as e:
             if (
                 e.type != "generation"
             ):  # of one that is gone the notes say so, and the current one answers
                 raise
-    return await service.search(query, body.said())
+    return await service.search(query, body.said(), said=said)
 
 
-async def page_of(
-    service: Service, stored: Stored, limit: int, offset: int, status: int = 200
-) -> Response:
+def page_of(service: Service, limit: int, offset: int, stored: Stored) -> bytes:
     """A page of a search as JSON, in which no folder of this machine is told."""
-    said: dict[str, Any] = await service.work(
-        answer_said, stored, service.generation, limit, offset
-    )
+    said: dict[str, Any] = answer_said(stored, service.generation, limit, offset)
     folders = service.folders
     for name in ("notes", "sentences", "leftOut"):
         said[name] = [without_folders(text, folders) for text in said[name]]
-    text = json.dumps(said, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    headers = {"Location": f"{API}/searches/{stored.id}"} if status == 201 else {}
-    return Response(text, status, headers, "application/json")
+    return json.dumps(said, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
 
 
 @router.post("/searches", status_code=201, response_model=AnswerSaid, summary="Search")
@@ -74,8 +73,8 @@ async def ask(
     offset: Offset = 0,
 ) -> Response:
     """Rank observations by any of: files that were sent, a place, a climate, names, observations."""
-    stored = await searched(service, body)
-    return await page_of(service, stored, limit, offset, 201)
+    stored, text = await searched(service, body, partial(page_of, service, limit, offset))
+    return Response(text, 201, {"Location": f"{API}/searches/{stored.id}"}, _JSON)
 
 
 @router.get(
@@ -85,7 +84,7 @@ async def asked_by_address(
     service: TheService, given: Annotated[SearchParameters, Query()]
 ) -> RedirectResponse:
     """The same of what needs no file: leads to the search that was made."""
-    stored = await searched(service, given.body())
+    stored, _ = await searched(service, given.body())
     return RedirectResponse(f"{API}/searches/{stored.id}", 303)
 
 
@@ -94,4 +93,4 @@ async def page(
     stored: TheSearch, service: TheService, limit: Limit = PAGE, offset: Offset = 0
 ) -> Response:
     """A part of a ranking, best first, and what is to be known of it."""
-    return await page_of(service, stored, limit, offset)
+    return Response(await service.work(page_of, service, limit, offset, stored), media_type=_JSON)
