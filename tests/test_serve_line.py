@@ -175,12 +175,12 @@ def test_what_runs_when_the_time_of_an_ending_server_is_over_is_told(bundle_path
         with serving(bundle_path) as one:
             service, address = one.service, one.url + "/api/v1/searches"
 
-            def forever(query, embedded):
+            def forever(asked):
                 return service.bundle.sql(
                     "SELECT count(*) FROM range(100000) a, range(100000) b, range(1000) c WHERE a.range + b.range = c.range"
                 )
 
-            service._generations.current.searcher.find = forever
+            service._generations.current.searcher.find_many = forever
             given = {"headers": dict(one.client.headers), "timeout": 60}
             asked = [
                 clients.submit(httpx.post, address, json={"query": {"text": f"x{i}"}}, **given)
