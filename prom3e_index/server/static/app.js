@@ -3756,7 +3756,7 @@ function placeOfHit(hit) {
   const hidden = hit.obscured || hit.generalised;
   const text = place(hit.latitude, hit.longitude, hidden ? 1 : 3);
   if (hidden) return `${text} · ${t4("card.obscured")}`;
-  return hit.coordinate_uncertainty_m ? `${text} ± ${distance(hit.coordinate_uncertainty_m)}` : text;
+  return hit.coordinate_uncertainty_m ? `${text} ± ${distance(hit.coordinate_uncertainty_m).replace(" ", " ")}` : text;
 }
 var isNonCommercial = (hit) => /\bNC\b/.test(hit.license_code ?? "");
 var licence = (text, code) => /^https?:/.test(text) && code ? /^BY/.test(code) ? `CC ${code}` : code : text;
@@ -5927,7 +5927,8 @@ function words(refusal3) {
 }
 function Refused({ refusal: refusal3 }) {
   const { status, parameter, near } = refusal3.problem;
-  const text = words(refusal3);
+  const said2 = words(refusal3);
+  const text = near?.length ? said2.replace(/ Did you mean [^?]*\?/, "") : said2;
   A2(() => say(text), [text]);
   const uploads = asked.value.parts.some((p5) => p5.kind === "upload");
   function take(name) {

@@ -33,7 +33,7 @@ export function placeOfHit(hit: Hit): string {
   const hidden = hit.obscured || hit.generalised;
   const text = place(hit.latitude as number, hit.longitude as number, hidden ? 1 : 3);
   if (hidden) return `${text} · ${t("card.obscured")}`;
-  return hit.coordinate_uncertainty_m ? `${text} ± ${distance(hit.coordinate_uncertainty_m)}` : text;
+  return hit.coordinate_uncertainty_m ? `${text} ±\u00a0${distance(hit.coordinate_uncertainty_m).replace(" ", "\u00a0")}` : text;
 }
 
 export const isNonCommercial = (hit: Hit) => /\bNC\b/.test(hit.license_code ?? "");

@@ -18,7 +18,8 @@ export function words(refusal: Refusal): string {
 
 export function Refused({ refusal }: { refusal: Refusal }) {
   const { status, parameter, near } = refusal.problem;
-  const text = words(refusal);
+  const said = words(refusal);
+  const text = near?.length ? said.replace(/ Did you mean [^?]*\?/, "") : said; // the buttons ask that
   useEffect(() => say(text), [text]);
   const uploads = asked.value.parts.some((p) => p.kind === "upload");
   function take(name: string) {
