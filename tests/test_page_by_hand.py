@@ -62,6 +62,7 @@ def test_the_map_asks_only_with_its_tools(browser, shown):
         until(page, "document.querySelectorAll('.zooms button').length === 3")
         box = page.locator(".gl").bounding_box()
         x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+        taken = "document.querySelector('.maplibregl-canvas').style.cursor === 'crosshair'"
 
         def drag(dx, dy):
             page.mouse.move(x, y)
@@ -82,11 +83,13 @@ def test_the_map_asks_only_with_its_tools(browser, shown):
         assert seen.posts == []
 
         page.get_by_role("button", name="Ask here").click()
+        until(page, taken)
         page.mouse.click(x, y)
         rows = answered(page)
         assert rows and re.search(r"place=-?\d+(\.\d+)?%2C-?\d+(\.\d+)?", page.url)
         asked = len(seen.posts)
         page.locator(".toolbar").get_by_role("button", name="Box").click()
+        until(page, taken)
         drag(120, 90)
         page.wait_for_selector(".limit")
         page.wait_for_selector(".results[aria-busy=false]", state="attached")  # it may hold no hit
