@@ -120,7 +120,7 @@ def _tell_problems(app: FastAPI, service: Service) -> None:
 
     @app.exception_handler(Problem)
     async def problem(request: Request, e: Problem) -> Response:
-        return sent(_as_ogc(request, e))
+        return sent(_as_ogc(request, e, of_path=e.parameter in request.path_params))
 
     @app.exception_handler(Prom3eError)
     async def error(request: Request, e: Prom3eError) -> Response:
@@ -128,6 +128,8 @@ def _tell_problems(app: FastAPI, service: Service) -> None:
 
     @app.exception_handler(HTTPException)
     async def http(_: Request, e: HTTPException) -> Response:
+        if isinstance(e.__cause__, Problem):  # of the body, as that it is too large
+            return sent(e.__cause__)
         told = of_status(e.status_code, _SAID.get(e.status_code, ""))
         told.headers |= dict(e.headers or {})
         return sent(told)

@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from prom3e_index.errors import Prom3eError
@@ -136,6 +137,8 @@ class Guard:
             if begun:
                 raise
             await send_problem(over(), request.method, out)
+        except ClientDisconnect:
+            return  # before its body was there: nobody reads an answer
         except Exception as e:
             problem = self._problem(e)
             if begun:  # too late to say anything else: the connection is cut
@@ -268,6 +271,12 @@ def _plain(path: str) -> None:
 def _content(request: Request) -> None:
     """Refuse bodies of types that a form of another site could send, or that nothing here reads."""
     headers = request.headers
+    if "transfer-encoding" in headers and "content-length" in headers:
+        raise Problem(
+            400, "two-lengths", "Two lengths of one body",
+            "The request has both Content-Length and Transfer-Encoding; a proxy may take it for two. Send one.",
+            headers={"Connection": "close"},
+        )  # fmt: skip
     given = headers.get("content-type", "").partition(";")[0].strip().lower()
     if headers.get("content-encoding", "identity").lower() != "identity":
         raise Problem(415, "encoding", "Packed bodies are not taken", "Send the body as it is.")

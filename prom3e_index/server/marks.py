@@ -8,11 +8,12 @@ from __future__ import annotations
 import json
 import os
 import threading
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from stat import S_ISREG
-from typing import Any, Literal
+from typing import Any, BinaryIO, Literal
 
 from prom3e_index.errors import InputError
 from prom3e_index.search.run import Bundle
@@ -22,7 +23,7 @@ Mark = Literal["relevant", "irrelevant"]
 MARKS: tuple[Mark, ...] = ("relevant", "irrelevant")
 MOST_BYTES = 64 << 20
 """The largest file of marks: about 300,000 lines."""
-_LINE = 4096
+_LINE, _TAIL = 4096, 256
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class Marks:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock = threading.Lock()
-        self._read: tuple[tuple[int, int] | None, dict[str, Marked], int] = (None, {}, 0)
+        self._read = _Read()
 
     def every(self) -> dict[str, Marked]:
         """The marks by id, in the order in which observations were first marked.
@@ -68,6 +69,11 @@ class Marks:
         """
         with self._lock:
             return dict(self._held()[0])
+
+    def read_ahead(self) -> None:
+        """Read the file before anybody asks; what is wrong with it is told when they do."""
+        with suppress(InputError), self._lock:
+            self._held()
 
     @property
     def unread(self) -> int:
@@ -104,7 +110,8 @@ class Marks:
                 if size + len(text) > MOST_BYTES:
                     raise Problem(
                         507, "marks-full", "The file of marks is full",
-                        f"{self.path.name} has {size / 2**20:.0f} MB; {MOST_BYTES >> 20} MB are the most.",
+                        f"{self.path.name} has {size / 2**20:.0f} MB; {MOST_BYTES >> 20} MB are the most. "
+                        "Move it away, and a new one is begun.",
                     )  # fmt: skip
                 if text:
                     descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
@@ -127,37 +134,73 @@ class Marks:
         try:
             stat = self.path.stat()
         except FileNotFoundError:
-            return {}, 0
+            self._read = _Read()
+            return self._read.marks, 0
         except OSError as e:
             raise InputError(f"{self.path.name} cannot be read: {e.strerror}.") from e
         if not S_ISREG(stat.st_mode):  # a pipe or a device has no end
             raise InputError(f"{self.path.name} is no plain file. Give another --marks FILE.")
-        state = (stat.st_mtime_ns, stat.st_size)
-        if self._read[0] != state:
-            self._read = state, *self._parsed(stat.st_size)
-        return self._read[1:]
+        state = (stat.st_ino, stat.st_mtime_ns, stat.st_size)
+        if self._read.state != state:
+            if stat.st_size > MOST_BYTES:
+                raise InputError(
+                    f"{self.path.name} has {stat.st_size >> 20} MB; a file of marks has at most {MOST_BYTES >> 20}."
+                )
+            self._read_on(state)
+        return self._read.marks, self._read.unread
 
-    def _parsed(self, size: int) -> tuple[dict[str, Marked], int]:
-        if size > MOST_BYTES:
-            raise InputError(
-                f"{self.path.name} has {size >> 20} MB; a file of marks has at most {MOST_BYTES >> 20}."
-            )
-        found: dict[str, Marked] = {}
-        unread = 0
+    def _read_on(self, state: tuple[int, int, int]) -> None:
+        """Read what was added since; the whole file where what was read is no longer how it begins."""
+        known, self._read = self._read, _Read()  # where this fails, all is read anew
         with self.path.open("rb") as f:
-            for number, line in enumerate(f):
-                said = _line_of(line)
-                if said is None and not number and line.endswith(b"\n"):
+            read = known if known.begins(f, state) else _Read()
+            f.seek(read.end)
+            broken = 0
+            for line in f:
+                said, whole = _line_of(line), line.endswith(b"\n")
+                if said is None and whole and not read.end:
                     raise InputError(
                         f"{self.path.name} is no file of marks: its first line is none. Give another --marks FILE."
                     )
-                if said is None:
-                    unread += 1
-                elif said["mark"] is None:
-                    found.pop(said["id"], None)
-                else:
-                    found[said["id"]] = Marked(**said)
-        return found, unread
+                if whole:
+                    read.end, read.tail = read.end + len(line), line[-_TAIL:]
+                    read.lost += said is None
+                else:  # read again when the file has changed
+                    broken = int(said is None)
+                if said is not None and said["mark"] is None:
+                    read.marks.pop(said["id"], None)
+                elif said is not None:
+                    read.marks[said["id"]] = Marked(**said)
+        read.state, read.unread = state, read.lost + broken
+        self._read = read
+
+
+@dataclass
+class _Read:
+    """What was read of a file of marks.
+
+    Attributes:
+        state: Of the file: inode, time, size.
+        marks: By id.
+        unread: Lines that are none.
+        end: Where the last line ends that was read whole.
+        tail: The bytes before it.
+        lost: Lines that are none, before `end`.
+    """
+
+    state: tuple[int, int, int] | None = None
+    marks: dict[str, Marked] = field(default_factory=dict)
+    unread: int = 0
+    end: int = 0
+    tail: bytes = b""
+    lost: int = 0
+
+    def begins(self, f: BinaryIO, state: tuple[int, int, int]) -> bool:
+        """Whether a file begins with what was read: the same one, with the same bytes before `end`."""
+        if self.state is None or self.state[0] != state[0] or state[2] < self.end:
+            return False
+        f.seek(self.end - len(self.tail))
+        return f.read(len(self.tail)) == self.tail
 
 
 def _line_of(line: bytes) -> dict[str, Any] | None:
@@ -165,7 +208,7 @@ def _line_of(line: bytes) -> dict[str, Any] | None:
         said = json.loads(line) if len(line) <= _LINE else None
     except (ValueError, RecursionError):
         return None
-    if not isinstance(said, dict) or said.get("mark") not in (*MARKS, None):
+    if not isinstance(said, dict) or said.get("mark", "") not in (*MARKS, None):
         return None
     if not isinstance(said.get("id"), str) or not isinstance(said.get("row"), int):
         return None

@@ -34,6 +34,10 @@ _HEAD_S = 20.0
 """Seconds that the head of a request may take."""
 _IDLE_S = 30
 _CONNECTIONS = 1000
+_OPEN = 800
+"""Connections from which on each further one closes another that asks nothing."""
+_STALLED_S = 60.0
+"""Seconds for which a client may read nothing of its answer."""
 _BACKLOG = 512
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -211,14 +215,46 @@ class Server(uvicorn.Server):
 
 
 class Protocol(H11Protocol):
-    """uvicorn's HTTP/1.1, which closes connections that do not say in time what they want."""
+    """uvicorn's HTTP/1.1, which closes connections that do not say in time what they want, or do not read.
+
+    Of too many those go first that ask nothing for the longest: whoever opens many keeps nobody else out.
+    """
 
     _head: asyncio.TimerHandle | None = None
+    _stalled: asyncio.TimerHandle | None = None
+    _quiet_since = 0.0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for the head of a request."""
         super().connection_made(transport)
         self._wait()
+        self._quiet_since = self.loop.time()
+        if len(self.connections) >= _OPEN:
+            quiet = [c for c in self.connections if isinstance(c, Protocol) and c.quiet]
+            if quiet:
+                min(quiet, key=lambda c: c._quiet_since)._close()
+
+    @property
+    def quiet(self) -> bool:
+        """Whether it is open, and nothing that was asked here is being answered."""
+        answered = self.cycle is None or self.cycle.response_complete
+        return answered and not self.transport.is_closing()
+
+    def pause_writing(self) -> None:
+        """Wait until the client reads on, and no longer than it may take."""
+        super().pause_writing()
+        if self._stalled is None:
+            self._stalled = self.loop.call_later(_STALLED_S, self._abort)
+
+    def resume_writing(self) -> None:
+        """Write on."""
+        super().resume_writing()
+        self._unstall()
+
+    def on_response_complete(self) -> None:
+        """Note when the connection became quiet."""
+        self._quiet_since = self.loop.time()
+        super().on_response_complete()
 
     def data_received(self, data: bytes) -> None:
         """Read on; a next request has its own time."""
@@ -231,6 +267,7 @@ class Protocol(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait no more."""
         self._stop()
+        self._unstall()
         super().connection_lost(exc)
 
     def _wait(self) -> None:
@@ -245,3 +282,13 @@ class Protocol(H11Protocol):
         self._head = None
         if not self.transport.is_closing():
             self.transport.close()
+
+    def _unstall(self) -> None:
+        if self._stalled is not None:
+            self._stalled.cancel()
+            self._stalled = None
+
+    def _abort(self) -> None:
+        """Close what is not read, without waiting for it."""
+        self._stalled = None
+        self.transport.abort()

@@ -301,6 +301,8 @@ class Service:
             world = outline_of(self.bundle)
             await aside(partial(as_text, world))  # seconds, where the planet's code is not loaded
             await aside(self._generations.warm_up)
+            if self.marks is not None:
+                await aside(self.marks.read_ahead)
         except Exception as e:
             self._failed(e)
 
