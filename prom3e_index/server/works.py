@@ -70,7 +70,8 @@ class Works:
         except TimeoutError:
             raise Problem(
                 503, "deadline", "It took too long",
-                f"It was stopped after {self._deadline_s:g} s. Ask for less.",
+                f"It was given up after {self._deadline_s:g} s. Ask for less; or, for a map, which goes on being "
+                "made, again in a minute.",
                 headers={"Retry-After": "5"},
             ) from None  # fmt: skip
         finally:
