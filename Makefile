@@ -22,9 +22,11 @@ test: install
 install-cluster: install
 	@cmp -s $(VENV)/installed $(VENV)/cluster || { \
 	  $(BIN)/python -m pip install -q -c constraints.txt -e ".[dev,formats,ray]" && cp $(VENV)/installed $(VENV)/cluster; }
+	@test -x $(VENV)/s3/bin/moto_server || { $(PYTHON) -m venv $(VENV)/s3 && $(VENV)/s3/bin/python -m pip install -q "moto[server]==5.2.*"; } \
+	  || echo "moto could not be installed: tests with a bucket are skipped."
 
 test-cluster: install-cluster
-	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m cluster
+	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 MOTO_SERVER=$(VENV)/s3/bin/moto_server $(BIN)/python -m pytest -m cluster
 
 lint: install
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -58,6 +58,7 @@ def observations_of(config: BuildConfig) -> Observations:
         allow_outside=config.allow_outside,
         encoding=config.encoding,
         date_order=config.date_order,
+        keep_missing=config.media_address is not None,  # which a worker looks for
     )
 
 

@@ -158,9 +158,10 @@ def checked_engine(config: BuildConfig, kind: str) -> None:
         InputError: It is; or a cluster is named without it.
     """
     if config.engine is None:
-        for name, value in (("--ray-address", config.ray_address), ("--shards", config.shards)):
-            if value is not None:
-                raise InputError(f"{name} {value} goes with --engine ray.")
+        for name in ("ray_address", "shards", "media_address"):
+            if (value := getattr(config, name)) is not None:
+                option = "--" + name.replace("_", "-")
+                raise InputError(f"{option} {value} goes with --engine ray.")
         return
     if config.engine not in ENGINES:
         raise InputError(f"--engine is {config.engine!r}; known: {', '.join(ENGINES)}.")

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from prom3e_index.errors import TableError
-from prom3e_index.tables import content, read_observations, source_files
+from prom3e_index.tables import content, read_observations, recognise, source_files
+from prom3e_index.tables.encoding import is_text
 from prom3e_index.tables.sources import open_source
 
 
@@ -188,3 +189,15 @@ def test_a_database_with_a_log_beside_it_counts_both(tmp_path):
     assert source_files(path) == [path]
     (tmp_path / "a.duckdb.wal").write_bytes(b"log")
     assert source_files(path) == [path, tmp_path / "a.duckdb.wal"]
+
+
+def test_parquet_whose_first_bytes_are_taken_for_text(tmp_path):
+    path = tmp_path / "t.parquet"
+    duckdb.sql(
+        "COPY (SELECT 'o' || i AS id, (hash(i) % 160000) / 1000.0 - 80 AS decimalLatitude, "
+        "(hash(i + 1) % 360000) / 1000.0 - 180 AS decimalLongitude FROM range(262144) t(i)) "
+        f"TO '{path}' (FORMAT parquet)"
+    )
+    assert is_text(path.read_bytes()[: 1 << 16])  # so the test can fail
+
+    assert recognise(path) == "parquet"

@@ -58,7 +58,7 @@ class Job:
     hubs: str
     sizes: dict[str, int]
     counts: dict[str, int]
-    workers: int = 2
+    workers: int = 1
     timeout_s: float = 120.0
     threads: int = 1
     rows: int = BLOCK

@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from prom3e_index.indexer.cluster.stream import Stream
 
 
+_A_WORKERS = 8
+"""Parts of a worker, at least."""
 _SAID = (
     "program", "created", "modalities", "width", "hidden_width", "bias_width", "hubs", "model", "fingerprints",
     "weights", "epsilon", "windows", "source", "planet",
@@ -160,8 +162,9 @@ class OnCluster:
         from prom3e_index.indexer.cluster.workers import Decode, Encode
 
         stream = self._joined()
-        decoding = {"num_cpus": 1, "most": max(1, stream.processors // 2)}
-        stages = [(Decode, decoding), (Encode, _needs(stream, job))]
+        rest = stream.processors - (stream.cards or stream.processors // 2)
+        decoding = {"num_cpus": 1, "most": _worth(rest, len(numbers))}
+        stages = [(Decode, decoding), (Encode, _needs(stream, job, len(numbers)))]
         stream.run(numbers, stages, job, told)
 
     def _joined(self) -> Stream:
@@ -203,7 +206,7 @@ class OnCluster:
 
             stream = self._joined()
             numbers = pa.table({"shard": pa.array(missing, pa.int64())})
-            stream.run(numbers, [(Complete, _needs(stream, job))], job, told)
+            stream.run(numbers, [(Complete, _needs(stream, job, len(missing)))], job, told)
         self._about = {**about, "rows": len(kept), "shards": shards}
 
     def complete(
@@ -257,7 +260,7 @@ class OnCluster:
         job = self._job
         assert job is not None
         note = {k: manifest[k] for k in _SAID if k in manifest}
-        for folder in ("pieces", "shards"):
+        for folder in ("shards", *(f"pieces/{m}" for m in job.counts)):
             job.storage.clear(folder, unfinished=True)
         whole = {"format": FORMAT, "plan": job.plan, **self._about, **note}
         job.storage.put_note(SHARDS, whole)
@@ -273,13 +276,19 @@ def _items(job: Job, modality: str, piece: int) -> int:
     return min(size, job.counts[modality] - piece * size)
 
 
-def _needs(stream: Stream, job: Job) -> dict[str, Any]:
-    """What a worker with a network needs, and how many there are at most."""
+def _worth(most: int, parts: int) -> int:
+    """Workers at most: each takes seconds to start, so one with fewer than `_A_WORKERS` parts is not worth it."""
+    return max(1, min(most, -(-parts // _A_WORKERS)))
+
+
+def _needs(stream: Stream, job: Job, parts: int) -> dict[str, Any]:
+    """What a worker with a network needs, and how many there are at most for so many parts."""
     if is_card(job.options["device"]):
         if not stream.cards:
             raise InputError(f"--device {job.options['device']}: the cluster has no GPU; use cpu.")
-        return {"num_cpus": 1, "num_gpus": 1, "most": stream.cards}
-    return {"num_cpus": job.threads, "most": max(1, stream.processors // job.threads - 1)}
+        return {"num_cpus": 1, "num_gpus": 1, "most": _worth(stream.cards, parts)}
+    most = stream.processors // job.threads - 1
+    return {"num_cpus": job.threads, "most": _worth(most, parts)}
 
 
 def _claim(job: Job, plan: dict[str, Any], restart: bool) -> None:

@@ -187,7 +187,17 @@ def _open_gbif(path: Path, member: str | None, encoding: str | None) -> Source:
 
 def _delimited(look: Look) -> bool:
     """Whether it is a text file, for all that its first bytes tell."""
-    return not (look.folder or look.zipped or _xls(look) or _json(look)) and is_text(look.inner)
+    other = look.folder or look.zipped or _xls(look) or _json(look) or _parquet(look)
+    return not other and is_text(look.inner)
+
+
+def _parquet(look: Look) -> bool:
+    """Whether a file begins and ends as Parquet does: packed columns may hold no zero byte for long."""
+    if not look.head.startswith(b"PAR1"):
+        return False
+    with look.path.open("rb") as f:
+        f.seek(-4, 2)
+        return f.read() == b"PAR1"
 
 
 def _multinat(look: Look) -> bool:
