@@ -9,6 +9,7 @@
     ├── NotCachedError (FileNotFoundError)  weights are neither local nor cached and the hub is out of reach
     ├── BundleError    (ValueError)         an index folder is incomplete, damaged or of another version
     ├── MismatchError  (ValueError)         query and bundle were made by different models
+    ├── StoreError     (ConnectionError)    a vector store is out of reach, or does not do what it is asked
     └── DivergedError  (ArithmeticError)    a training run's loss or gradient is no finite number
 
 A message says what is wrong with both values, where, and what to do. It is written once, with the options of the
@@ -107,6 +108,10 @@ class BundleError(Prom3eError, ValueError):
 
 class MismatchError(Prom3eError, ValueError):
     """A query and a bundle were made by different models."""
+
+
+class StoreError(Prom3eError, ConnectionError):
+    """A vector store is out of reach, or does not do what it is asked."""
 
 
 class DivergedError(Prom3eError, ArithmeticError):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from functools import cached_property
@@ -187,33 +186,6 @@ class BundleFolder:
     def vectors(self, target: str) -> NDArray[np.float16] | Stacked:
         """(places, d + z) gallery vectors [g_t, h], and a bias per modality against hubs; memory-mapped."""
         return stacked([s.vectors(target) for s in self.segments])
-
-    def segment_of(self, row: int) -> tuple[Segment, int]:
-        """The segment that holds a row, and the row's place there."""
-        segment = self.segments[bisect_right(self.segments, row, key=lambda s: s.first) - 1]
-        return segment, row - segment.first
-
-    @property
-    def several(self) -> bool:
-        """Whether some observation has several rows: further photos and sounds, windows of recordings."""
-        counts = self.manifest.get("counts", {})
-        return int(counts.get("observations", self.rows)) < self.rows
-
-    @property
-    def bias_width(self) -> int:
-        """Columns of the bias against hubs, at the end of the vectors: m, or 0 without a correction."""
-        return int(self.manifest.get("bias_width", 0))
-
-    def hub_weights(self, visible: Iterable[str], on: bool = True) -> NDArray[np.float32]:
-        """The end of a query vector, `bias_width` long: the mean of the visible modalities' biases.
-
-        Zeros when the correction does not apply: it is made for the hybrid space with the model's weights.
-        """
-        out = np.zeros(self.bias_width, np.float32)
-        if on and self.bias_width:
-            shown = [self.modalities.index(v) for v in visible]
-            out[shown] = 1 / len(shown)
-        return out
 
     def nearest(
         self,

@@ -7,10 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from prom3e_index.bundle.filters import quoted
 from prom3e_index.bundle.media_folders import is_remote
 from prom3e_index.bundle.opened import BundleFolder
-from prom3e_index.bundle.segment import Segment
 from prom3e_index.schema import MEDIA, SHOWN
 from prom3e_index.search.answered import Hit
 
@@ -24,13 +22,12 @@ def hits_of(
     if len(found) == 0:
         return []
     names = [c for c in SHOWN if c in bundle.columns]
-    by_row = values_of(bundle, found, names)
+    by_row = bundle.values(found, names)
+    has = bundle.observed(found)
     hits = []
     for i, (score, row) in enumerate(zip(scores, found, strict=True)):
         values = by_row[int(row)]
-        segment, place = bundle.segment_of(int(row))
-        has = segment.present[place].tolist()
-        observed = tuple(m for m, h in zip(bundle.modalities, has, strict=True) if h)
+        observed = tuple(m for m, h in zip(bundle.modalities, has[i].tolist(), strict=True) if h)
         files = {m: values.pop(m, None) for m in MEDIA}
         if values.get("obscured"):
             files["sat"] = None  # a tile, and its name, tell the place
@@ -45,7 +42,7 @@ def hits_of(
                 float(score),
                 completed,
                 observed,
-                segment.folders.file(file) if file else None,
+                bundle.file_of(int(row), file) if file else None,
                 values,
                 shown == "audio",
                 files=tuple(
@@ -54,29 +51,3 @@ def hits_of(
             )
         )
     return hits
-
-
-def values_of(
-    bundle: BundleFolder, rows: NDArray[np.int64], columns: list[str]
-) -> dict[int, dict[str, Any]]:
-    """Columns of some rows, by row number: from the records where they stand there, else from the tables."""
-    out: dict[int, dict[str, Any]] = {}
-    others: list[int] = []
-    by_segment: dict[int, tuple[Segment, list[int]]] = {}
-    for row in rows.tolist():
-        segment, place = bundle.segment_of(row)
-        by_segment.setdefault(segment.first, (segment, []))[1].append(place)
-    for segment, places in by_segment.values():
-        numbers = [segment.first + place for place in places]
-        held = segment.records(places, columns)
-        if held is None:
-            others += numbers
-        else:
-            out |= zip(numbers, held, strict=True)
-    if others:
-        selected = ", ".join(quoted(c) for c in ("row", *columns))
-        found = bundle.sql(
-            f"SELECT {selected} FROM every WHERE row IN (SELECT unnest(?))", [others]
-        )
-        out |= {r[0]: dict(zip(columns, r[1:], strict=True)) for r in found}
-    return out

@@ -1,0 +1,105 @@
+"""What a search reads of single rows, of whichever segment they are; a vector store overrides each of these."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prom3e_index.bundle import species_codes
+from prom3e_index.bundle.taxa import quoted
+
+if TYPE_CHECKING:
+    from prom3e_index.bundle.opened import BundleFolder
+    from prom3e_index.bundle.segment import Segment
+
+Ints = NDArray[np.int64]
+
+
+class RowsRead:
+    """Rows of an opened index by their numbers."""
+
+    segments: list[Segment]
+    summary: Any = None
+    """What a store knows of all its rows; None where the tables can be asked, see `search.filtered`."""
+    grouping: Any = None
+    """How a store tells observations and groups; None where columns can be read whole, see `search.groups`."""
+
+    def segment_of(self, row: int) -> tuple[Segment, int]:
+        """The segment that holds a row, and the row's place there."""
+        segment = self.segments[bisect_right(self.segments, row, key=lambda s: s.first) - 1]
+        return segment, row - segment.first
+
+    def among(self: BundleFolder, rows: Ints | None, some: Ints) -> NDArray[np.bool_]:
+        """Which of some rows, each once, are among eligible ones; among all that are not removed when None."""
+        return np.isin(some, self.live if rows is None else rows, assume_unique=True)
+
+    def values(self: BundleFolder, rows: Ints, columns: Sequence[str]) -> dict[int, dict[str, Any]]:
+        """Columns of some rows, by row number: from the records where they stand there, else from the tables."""
+        out: dict[int, dict[str, Any]] = {}
+        others: list[int] = []
+        by_segment: dict[int, tuple[Segment, list[int]]] = {}
+        for row in rows.tolist():
+            segment, place = self.segment_of(row)
+            by_segment.setdefault(segment.first, (segment, []))[1].append(place)
+        for segment, places in by_segment.values():
+            numbers = [segment.first + place for place in places]
+            held = segment.records(places, columns)
+            if held is None:
+                others += numbers
+            else:
+                out |= zip(numbers, held, strict=True)
+        if others:
+            selected = ", ".join(quoted(c) for c in ("row", *columns))
+            found = self.sql(
+                f"SELECT {selected} FROM every WHERE row IN (SELECT unnest(?))", [others]
+            )
+            out |= {r[0]: dict(zip(columns, r[1:], strict=True)) for r in found}
+        return out
+
+    def observed(self, rows: Ints) -> NDArray[np.bool_]:
+        """(n, m) which modalities each of some rows has."""
+        found = [segment.present[place] for segment, place in map(self.segment_of, rows.tolist())]
+        return np.array(found, bool).reshape(len(rows), -1)
+
+    def file_of(self, row: int, cell: str) -> str:
+        """Where the file is that a row names."""
+        return self.segment_of(row)[0].folders.file(cell)
+
+    def gallery_parts(
+        self, target: str, rows: Ints
+    ) -> Iterator[tuple[Ints, NDArray[np.float16], Ints]]:
+        """Where gallery vectors of some rows stand: places in `rows`, an array of vectors, and the rows' places there."""
+        for segment in self.segments:
+            here = np.flatnonzero((rows >= segment.first) & (rows < segment.first + segment.rows))
+            if len(here):
+                yield here, segment.gallery(target).vectors, rows[here] - segment.first
+
+    def embedding(self, modality: str, row: int) -> NDArray[np.float16]:
+        """(d,) what the encoder gave of a row; zeros where it lacks the modality."""
+        segment, place = self.segment_of(row)
+        return np.asarray(segment.embeddings(modality)[place])
+
+    def species(self: BundleFolder, rows: Ints) -> Ints:
+        """The species codes of some rows, in any shape; see `species_codes`."""
+        return species_codes.species_codes(self, rows)
+
+    def has_other_species(self: BundleFolder, rows: Ints | None, species: int) -> bool:
+        """Whether any eligible row, or any at all when None, is of a known species other than the one of a code."""
+        return species_codes.has_other(self, self.live if rows is None else rows, species)
+
+    def finds_best(
+        self: BundleFolder, target: str, k: int, rows: Ints | None, exactly: bool
+    ) -> bool:
+        """Whether a search of k rows finds the very best, over all segments, so that one of more begins with them."""
+        every = self.live if rows is None else rows
+        ends = np.searchsorted(every, [s.first + s.rows for s in self.segments])
+        held = np.diff(ends, prepend=0)
+        return all(
+            segment.gallery(target).is_exact(k, int(n), exactly)
+            for segment, n in zip(self.segments, held, strict=True)
+            if n
+        )

@@ -1,0 +1,1 @@
+"""A vector store in place of an index folder: the same questions, the same answers."""
