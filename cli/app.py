@@ -24,6 +24,7 @@ from prom3e_index.cli import (
     map,
     models,
     policy,
+    push,
     query,
     report,
     serve,
@@ -53,6 +54,7 @@ app.command("restore")(undo.restore)
 app.command("compact")(change.compact)
 app.command("rebuild")(change.rebuild)
 app.command("relocate")(change.relocate)
+app.command("push")(push.push)
 app.command("certify")(certify.certify)
 app.command("history")(undo.history)
 app.command("info")(inspect.info)
@@ -99,7 +101,7 @@ def _root(
 _GO_ON = "the same command goes on where it stopped"
 _WHOLE = "the index is whole: as it was, or as it was to become"
 _KEPT = {
-    **dict.fromkeys(("build", "add", "update", "encode", "train"), _GO_ON),
+    **dict.fromkeys(("build", "add", "update", "encode", "train", "push"), _GO_ON),
     **dict.fromkeys(("remove", "restore", "compact", "rebuild", "relocate", "certify"), _WHOLE),
     "evaluate": "what was encoded is kept; the same command measures anew",
     "world": "its folder holds only a part; remove it",

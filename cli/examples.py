@@ -13,6 +13,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
         "report",
         "info",
         "export",
+        "push",
     ),
     "Change": (
         "add",
@@ -116,6 +117,10 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("species rarefied to 3 records, in cells of 60 degrees", "prom3e-index diversity birds.csv --region world --grid 60deg --rarefy 3 --mask none"),
         ("of an index, with the model's uncertainty", "prom3e-index diversity index.p3i --region world --grid 60deg --rarefy 3 --mask none -o of-index"),
         ("places drawn within their uncertainty, as GBIF's cubes have it", "prom3e-index diversity birds.csv --region world --grid 60deg --rarefy 3 --mask none --assign random --seed 4 -o drawn"),
+    ),
+    "push": (
+        ("into a Milvus server, to be asked from any machine", "prom3e-index push index.p3i --store milvus://127.0.0.1:19530/birds"),
+        ("photos and sounds alone, found by lists", "prom3e-index push index.p3i -t image -t audio --kind ivf --store milvus://127.0.0.1:19530/birds"),
     ),
     "certify": (
         ("does the search find here what it should, and how fast", "prom3e-index certify --sample 20"),

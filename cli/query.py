@@ -15,6 +15,7 @@ from prom3e_index.cli.options import (
     Index,
     MovedMedia,
     OtherModel,
+    Store,
     Where,
     filled,
     pairs,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 def query(
     index: Index = DEFAULT_INDEX,
+    store: Store = None,
     image: Annotated[
         list[Path],
         typer.Option(
@@ -210,9 +212,9 @@ def query(
     from prom3e_index.cli.stdin import piped
     from prom3e_index.errors import InputError
     from prom3e_index.search.query import Query
-    from prom3e_index.search.run import Bundle
     from prom3e_index.show.endings import format_of, not_the_table
     from prom3e_index.show.export import hit_columns
+    from prom3e_index.store.opening import open_index
 
     output = None if output == Path("-") else output
     if queries is None:
@@ -259,7 +261,11 @@ def query(
         )
     if queries is None and (map or queries_media or workers or restart):
         raise InputError("--map, --queries-media, --workers and --restart go with --queries TABLE.")
-    bundle = Bundle.open(index, gpu=device.startswith("cuda") and device, at=at, media=media)
+    if store is not None and at is not None:
+        raise InputError("A store answers as it is now; leave out --at.")
+    bundle = open_index(
+        store or index, gpu=device.startswith("cuda") and device, at=at, media=media
+    )
     not_the_table(output, bundle.manifest)
     if marked:
         named = rows_named(bundle, {"like": like, "more": more, "less": less})

@@ -32,7 +32,7 @@ VALUES: dict[str, str] = {
     "map --output": "FOLDER", "--validate": "TABLE", "--validate-taxon": "NAME", "--truth-taxon": "KEY",
     "--host": "ADDRESS", "--allow-host": "NAME", "--token-file": "FILE", "--max-upload": "MEGABYTES",
     "--engine": "NAME", "--ray-address": "ADDRESS", "--shards": "PLACE", "--media-address": "ADDRESS",
-    "--marks": "FILE", "--basemap": "FILE", "--rate": "COUNT/TIME",
+    "--marks": "FILE", "--basemap": "FILE", "--rate": "COUNT/TIME", "--store": "ADDRESS",
 }  # fmt: skip
 """Option or argument → the word for its value, where it is not that of its type (FILE, FOLDER, N, NUMBER, TEXT)."""
 
@@ -90,6 +90,10 @@ DEFAULTS: dict[str, str] = {
     "--target-recall": "0.99",
     "--memory": "no bound",
     "--latency": "no bound",
+    "push --kind": "flat of few rows, hnsw of many",
+    "push --target": "all of the index",
+    "--store": "",
+    "push --store": "",
     "--kind": "chosen by size, recall, memory and latency",
     "--target": "what is asked with",
     "--delta": "the model's",

@@ -117,6 +117,8 @@ def selected(bundle: BundleFolder, where: Filter | None, ids: Sequence[str] | No
 
 def rows_of(bundle: BundleFolder, ids: Sequence[str]) -> Ints:
     """Rows, ascending, of some observations, or with some ids."""
+    if bundle.grouping is not None:
+        return np.asarray(bundle.grouping.rows_with(ids), np.int64)
     found = bundle.sql(
         f"SELECT row FROM (SELECT row, {observation_cells(bundle.columns)} FROM observations) "
         "WHERE id IN (SELECT unnest(?::VARCHAR[])) OR observation IN (SELECT unnest(?::VARCHAR[])) ORDER BY row",

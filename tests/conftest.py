@@ -9,7 +9,7 @@ import pytest
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 
-pytest_plugins = ["changes", "decoders", "exported", "served", "pages"]
+pytest_plugins = ["changes", "decoders", "exported", "served", "pages", "stores"]
 
 ROOT = Path(__file__).parent.parent
 SHARED = Path(os.environ.get("PROM3E_SHARED", ROOT.parent / "shared"))

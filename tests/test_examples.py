@@ -14,7 +14,7 @@ from prom3e_index.cli.examples import EXAMPLES
 PARSED = {
     "build", "train mvae", "train align", "train patch", "evaluate retrieval", "evaluate uncertainty", "evaluate redraw",
     "models pull", "demo", "doctor", "encode", "infer", "report", "update", "compact", "rebuild", "certify",
-    "serve",
+    "serve", "push",
 }  # fmt: skip
 """Commands whose examples take seconds, or a network: their lines are read, not run. The README's run most of these."""
 

@@ -23,7 +23,7 @@ SHIPPED = sorted(
 
 # A layer may import itself and what stands after it; a module has the layer of its longest name here.
 LAYERS = [
-    "cli", "server", "indexer", "training", "evaluation", "diversity", "maps", "exports", "show", "search", "bundle", "models",
+    "cli", "server", "indexer", "training", "evaluation", "diversity", "maps", "exports", "show", "store", "search", "bundle", "models",
     "confidence", "mvae", "encoders", "models.weights", "models.device", "grid", "media", "policy", "tables", "policy.columns", "world",
     "schema", "licences", "errors",
 ]  # fmt: skip
@@ -84,7 +84,7 @@ def test_imports_go_one_way():
 
 ROOMS = (
     "tables", "policy", "media", "grid", "encoders", "mvae", "confidence", "models", "bundle", "search", "evaluation",
-    "show", "world", "licences", "exports", "maps", "diversity",
+    "show", "world", "licences", "exports", "maps", "diversity", "store",
     "server",
 )  # fmt: skip
 

@@ -53,6 +53,7 @@ def known_taxa(
     columns: Collection[str],
     sorted_tables: Collection[str],
     several: bool = False,
+    counted: str | None = None,
 ) -> list[KnownTaxon]:
     """The taxa that a name is of, those of most observations first.
 
@@ -62,8 +63,11 @@ def known_taxa(
         columns: Of the observations.
         sorted_tables: See `taxon_lookup`; indexes of earlier versions are scanned.
         several: Whether some observation has several rows, of which one is counted.
+        counted: SQL of the `count` of a combination of names, where a row of the table stands for more than one.
     """
-    counted = f"count({f'DISTINCT {observation_of(columns)}' if several else '*'}) AS count"
+    counted = (
+        counted or f"count({f'DISTINCT {observation_of(columns)}' if several else '*'}) AS count"
+    )
     held = [c for c in (*RANKS, "scientific_name", "common_name", SPECIES, "text") if c in columns]
     shown = ", ".join(map(quoted, held))
     order = f"ORDER BY count DESC, {shown}"

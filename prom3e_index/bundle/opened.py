@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from functools import cached_property
 from pathlib import Path
@@ -16,21 +15,21 @@ from numpy.typing import NDArray
 from prom3e_index.bundle.calibration import own_calibration, why_uncalibrated
 from prom3e_index.bundle.filters import Filter
 from prom3e_index.bundle.held_files import HeldFiles
+from prom3e_index.bundle.made_by import MadeBy
 from prom3e_index.bundle.manifest import manifest_path, read_manifest
 from prom3e_index.bundle.memory_maps import Stacked, stacked
 from prom3e_index.bundle.metadata_database import MetadataDatabase
-from prom3e_index.bundle.model_place import model_of, placed_beside
 from prom3e_index.bundle.removed_rows import read_removed
+from prom3e_index.bundle.rows_read import RowsRead
 from prom3e_index.bundle.segment import Segment
-from prom3e_index.errors import BundleError, MismatchError
+from prom3e_index.errors import BundleError
 
 if TYPE_CHECKING:
     from prom3e_index.bundle.faiss.search import Subset
     from prom3e_index.confidence.calibrated import Calibration
-    from prom3e_index.models.folder import Model
 
 
-class BundleFolder:
+class BundleFolder(MadeBy, RowsRead):
     """A bundle on disk: what `search.Bundle` searches.
 
     Attributes:
@@ -52,13 +51,9 @@ class BundleFolder:
         model: str | None = None,
         hub: str | Path | None = None,
     ) -> None:
-        self.path, self.manifest, self._named = path, manifest, (model, hub)
-        self.modalities: tuple[str, ...] = tuple(manifest["modalities"])
+        super().__init__(path, manifest, model, hub)
         self.rows = int(manifest["rows"])
         self.places = int(manifest["places"])
-        self._models: dict[tuple[str | None, str | None, str], Model] = {}
-        self._placed: dict[tuple[str | None, str | Path | None], list[str]] = {}
-        self._lock = threading.Lock()
         self._files = HeldFiles(path, manifest["files"])
         first = 0
         self.segments: list[Segment] = []
@@ -160,6 +155,11 @@ class BundleFolder:
     def present(self) -> NDArray[np.bool_]:
         """(places, m): which modalities each row has."""
         return np.concatenate([s.present for s in self.segments])
+
+    @property
+    def firsts(self) -> list[int]:
+        """Row number of each segment's first row."""
+        return [s.first for s in self.segments]
 
     @cached_property
     def statistics(self) -> list[dict[str, Any]]:
@@ -271,45 +271,6 @@ class BundleFolder:
     def unknown_taxon(self, name: str) -> str:
         """Advice for a taxon that no observation has: the nearest names, or an empty string."""
         return self.metadata.unknown_taxon(name)
-
-    def model(
-        self, name: str | None = None, hub: str | Path | None = None, device: str = "cpu"
-    ) -> Model:
-        """The model that made the bundle, or another that must have the same fingerprints.
-
-        Raises:
-            MismatchError: Another MVAE; encoders are compared when they are used.
-            ModelError: It is not where it was, and none is named.
-        """
-        name, hub = name or self._named[0], hub or self._named[1]
-        key = (name, str(hub) if hub else None, device)
-        with self._lock:
-            if key not in self._models:
-                model = model_of(self.manifest, self.path, name, hub, device)
-                self._check(model, "mvae", model.mvae_fingerprint)
-                self._models[key] = model
-            return self._models[key]
-
-    def placed(self, name: str | None, hub: str | Path | None) -> list[str]:
-        """What is to be said of where `model` finds the model: `placed_beside`."""
-        named = (name or self._named[0], hub or self._named[1])
-        if named not in self._placed:
-            self._placed[named] = placed_beside(self.manifest, self.path, *named)
-        return self._placed[named]
-
-    def check_encoder(self, model: Model, modality: str) -> None:
-        """Refuse an encoder that is not the one the bundle was made with."""
-        made = self.manifest["fingerprints"].get(modality)
-        if made is not None:
-            self._check(model, modality, model.encoder(modality).fingerprint)
-
-    def _check(self, model: Model, part: str, fingerprint: str) -> None:
-        made = self.manifest["fingerprints"].get(part)
-        if made != fingerprint:
-            raise MismatchError(
-                f"The query's {part} ({model.name}, {fingerprint}) is not the one that {self.path} was built "
-                f"with ({Path(self.manifest['model']['name']).name}, {made}). Query with that model, or build anew."
-            )
 
 
 def _state(folder: Path) -> tuple[int, int] | None:

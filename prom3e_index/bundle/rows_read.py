@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +25,15 @@ class RowsRead:
     """Rows of an opened index by their numbers."""
 
     segments: list[Segment]
+    if TYPE_CHECKING:
+
+        @property
+        def live(self) -> Ints:
+            """See `BundleFolder`."""
+
+        def sql(self, query: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+            """See `BundleFolder`."""
+
     summary: Any = None
     """What a store knows of all its rows; None where the tables can be asked, see `search.filtered`."""
     grouping: Any = None
@@ -33,11 +44,28 @@ class RowsRead:
         segment = self.segments[bisect_right(self.segments, row, key=lambda s: s.first) - 1]
         return segment, row - segment.first
 
-    def among(self: BundleFolder, rows: Ints | None, some: Ints) -> NDArray[np.bool_]:
+    def all_of(self, rows: Ints | None, mixed: bool = False) -> Ints:
+        """Eligible rows, of all that are not removed when None; `mixed` where they are to be mixed with another ε."""
+        return self.live if rows is None else rows
+
+    def numbers(self, rows: Any) -> Ints:
+        """Row numbers, ascending, of eligible rows as `eligible` gives them; of all that are not removed when None."""
+        return self.live if rows is None else np.asarray(rows, np.int64)
+
+    @contextmanager
+    def tables_of(self, rows: Ints) -> Iterator[Any]:
+        """A cursor of DuckDB over tables `observations` and `every` that hold at least some rows."""
+        cursor = cast("BundleFolder", self).metadata.cursor()
+        try:
+            yield cursor
+        finally:
+            cursor.close()
+
+    def among(self, rows: Ints | None, some: Ints) -> NDArray[np.bool_]:
         """Which of some rows, each once, are among eligible ones; among all that are not removed when None."""
         return np.isin(some, self.live if rows is None else rows, assume_unique=True)
 
-    def values(self: BundleFolder, rows: Ints, columns: Sequence[str]) -> dict[int, dict[str, Any]]:
+    def values(self, rows: Ints, columns: Sequence[str]) -> dict[int, dict[str, Any]]:
         """Columns of some rows, by row number: from the records where they stand there, else from the tables."""
         out: dict[int, dict[str, Any]] = {}
         others: list[int] = []
@@ -69,10 +97,14 @@ class RowsRead:
         """Where the file is that a row names."""
         return self.segment_of(row)[0].folders.file(cell)
 
+    def media_of(self, row: int) -> Path:
+        """The folder that a row's media paths start from, as it was last known."""
+        return self.segment_of(row)[0].media
+
     def gallery_parts(
         self, target: str, rows: Ints
     ) -> Iterator[tuple[Ints, NDArray[np.float16], Ints]]:
-        """Where gallery vectors of some rows stand: places in `rows`, an array of vectors, and the rows' places there."""
+        """Where gallery vectors of some rows stand: their places in `rows`, an array of vectors, and where in it."""
         for segment in self.segments:
             here = np.flatnonzero((rows >= segment.first) & (rows < segment.first + segment.rows))
             if len(here):
@@ -83,17 +115,17 @@ class RowsRead:
         segment, place = self.segment_of(row)
         return np.asarray(segment.embeddings(modality)[place])
 
-    def species(self: BundleFolder, rows: Ints) -> Ints:
+    def species(self, rows: Ints) -> Ints:
         """The species codes of some rows, in any shape; see `species_codes`."""
-        return species_codes.species_codes(self, rows)
+        return species_codes.species_codes(cast("BundleFolder", self), rows)
 
-    def has_other_species(self: BundleFolder, rows: Ints | None, species: int) -> bool:
+    def has_other_species(self, rows: Ints | None, species: int) -> bool:
         """Whether any eligible row, or any at all when None, is of a known species other than the one of a code."""
-        return species_codes.has_other(self, self.live if rows is None else rows, species)
+        return species_codes.has_other(
+            cast("BundleFolder", self), self.live if rows is None else rows, species
+        )
 
-    def finds_best(
-        self: BundleFolder, target: str, k: int, rows: Ints | None, exactly: bool
-    ) -> bool:
+    def finds_best(self, target: str, k: int, rows: Ints | None, exactly: bool) -> bool:
         """Whether a search of k rows finds the very best, over all segments, so that one of more begins with them."""
         every = self.live if rows is None else rows
         ends = np.searchsorted(every, [s.first + s.rows for s in self.segments])

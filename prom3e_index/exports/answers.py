@@ -73,10 +73,5 @@ def _from_the_index(bundle: Bundle, record: Mapping[str, Any]) -> str | None:
     file = record.get("media")
     if file is None or is_remote(file):
         return file
-    segment, _ = bundle.segment_of(int(record["row"]))
-    path = Path(file)
-    return (
-        path.relative_to(segment.media).as_posix()
-        if path.is_relative_to(segment.media)
-        else path.name
-    )
+    media, path = bundle.media_of(int(record["row"])), Path(file)
+    return path.relative_to(media).as_posix() if path.is_relative_to(media) else path.name

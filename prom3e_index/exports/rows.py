@@ -51,7 +51,7 @@ class Rows:
     def chosen(cls, bundle: Bundle, chosen: Filter | None = None) -> Rows:
         """Those that satisfy a filter, by row number; all of them without one."""
         found = bundle.eligible(chosen) if chosen is not None else None
-        return cls(bundle, bundle.live if found is None else found)
+        return cls(bundle, bundle.numbers(found))
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -77,8 +77,9 @@ class Rows:
         """Arrow schema of the batches; asked once of an index, since its plan takes longer than a row."""
         known = _schemas.setdefault(self.bundle, {})
         if self.columns not in known:
-            with self.bundle.reader(f"SELECT {self._cells} FROM observations LIMIT 0") as reader:
-                known[self.columns] = reader.schema
+            with self.bundle.tables_of(np.zeros(0, np.int64)) as cursor:
+                found = cursor.sql(f"SELECT {self._cells} FROM observations LIMIT 0")
+                known[self.columns] = found.to_arrow_reader(1).schema
         return known[self.columns]
 
     @cached_property
@@ -117,21 +118,15 @@ class Rows:
     def records(self) -> list[dict[str, Any]]:
         """The observations in their order as Python has them, by column: quicker than batches for a few."""
         query, given = self._query(self.numbers)
-        cursor = self.bundle.metadata.cursor()
-        try:
+        with self.bundle.tables_of(self.numbers) as cursor:
             found = cursor.execute(query, given).fetchall()
-        finally:
-            cursor.close()
         by_row = {int(r[-1]): dict(zip(self.columns, r[:-1], strict=True)) for r in found}
         return [by_row[int(n)] for n in self.numbers]
 
     def _read(self, numbers: NDArray[np.int64]) -> pa.Table:
         query, given = self._query(numbers)
-        cursor = self.bundle.metadata.cursor()
-        try:
+        with self.bundle.tables_of(numbers) as cursor:
             found = cursor.sql(query, params=given).to_arrow_table()
-        finally:
-            cursor.close()
         found = found.drop_columns([_AT])
         if (np.diff(numbers) <= 0).any():
             found = found.take(np.argsort(np.argsort(numbers)))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from prom3e_index.bundle.opened import BundleFolder
 from prom3e_index.search.answered import Hit
-from prom3e_index.search.groups import OBSERVATION, group_codes, species_names
+from prom3e_index.search.groups import observation_codes, species_names
 from prom3e_index.search.query import Query
 
 if TYPE_CHECKING:
@@ -65,9 +65,7 @@ def judged(bundle: BundleFolder, asked: Asked) -> tuple[Judged | None, NDArray[n
     )
 
     def several(species: int) -> bool:
-        from prom3e_index.bundle.species_codes import has_other
-
-        return has_other(bundle, bundle.live if asked.rows is None else asked.rows, species)
+        return bundle.has_other_species(asked.rows, species)
 
     return asked.calibration.judge(
         first, asked.visible, asked.target, asked.eligible, several
@@ -116,8 +114,8 @@ def _hit_of(bundle: BundleFolder, row: int, hits: list[Hit]) -> int | None:
     found = next((i for i, h in enumerate(hits) if h.row == row), None)
     if found is not None or not bundle.several:
         return found
-    codes = group_codes(bundle, OBSERVATION)
-    return next((i for i, h in enumerate(hits) if codes[h.row] == codes[row] >= 0), None)
+    codes = observation_codes(bundle, np.array([row, *(h.row for h in hits)], np.int64))
+    return next((i for i, code in enumerate(codes[1:]) if code == codes[0] >= 0), None)
 
 
 def _confidence(c: dict[str, Any], hit: int | None, reason: str | None) -> dict[str, Any]:
@@ -157,11 +155,9 @@ def _named(
     """Names of species by their codes, as the index spells them; each is read once."""
     if codes is None:
         return None
-    from prom3e_index.bundle.species_codes import species_codes
-
     known = _names.setdefault(bundle, {})
     if not known.keys() >= set(codes):
-        of = species_codes(bundle, rows)
+        of = bundle.species(rows)
         first = dict(zip(of[::-1].tolist(), rows[::-1].tolist(), strict=True))
         lacking = [c for c in codes if c not in known]
         names = species_names(bundle, np.array([first[c] for c in lacking], np.int64))

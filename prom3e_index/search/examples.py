@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from prom3e_index.bundle.opened import BundleFolder
 from prom3e_index.errors import InputError
 from prom3e_index.schema import modality_name
-from prom3e_index.search.groups import OBSERVATION, eligible_observations, group_codes
+from prom3e_index.search.groups import eligible_observations, rows_of_same
 from prom3e_index.search.hits import values_of
 from prom3e_index.search.query import Query
 
@@ -38,8 +38,7 @@ def check_rows(bundle: BundleFolder, query: Query) -> None:
 
 
 def _is_live(bundle: BundleFolder, row: int) -> bool:
-    at = int(np.searchsorted(bundle.live, row))
-    return at < len(bundle.live) and int(bundle.live[at]) == row
+    return bool(bundle.among(None, np.array([row], np.int64))[0])
 
 
 def examples(bundle: BundleFolder, query: Query) -> dict[str, list[int]]:
@@ -67,8 +66,8 @@ def examples(bundle: BundleFolder, query: Query) -> dict[str, list[int]]:
 
 def _held(bundle: BundleFolder, row: int) -> list[str]:
     """What a row has, observed."""
-    segment, place = bundle.segment_of(row)
-    has = [m for m, h in zip(bundle.modalities, segment.present[place], strict=True) if h]
+    held = bundle.observed(np.array([row], np.int64))[0]
+    has = [m for m, h in zip(bundle.modalities, held, strict=True) if h]
     if any(m in has for m in _TELLING) and "obscured" in bundle.columns:
         obscured = values_of(bundle, np.array([row]), ["obscured"])[row]["obscured"]
         return [m for m in has if m not in _TELLING or not obscured]
@@ -79,8 +78,7 @@ def embedding(bundle: BundleFolder, modality: str, row: int) -> Floats:
     """(d,) the unit embedding that the index holds of a row."""
     from prom3e_index.encoders.protocol import unit_rows
 
-    segment, place = bundle.segment_of(row)
-    return unit_rows(np.asarray(segment.embeddings(modality)[place], np.float32))
+    return unit_rows(np.asarray(bundle.embedding(modality, row), np.float32))
 
 
 def left_out_rows(bundle: BundleFolder, query: Query) -> Ints:
@@ -90,9 +88,7 @@ def left_out_rows(bundle: BundleFolder, query: Query) -> Ints:
     rows = np.unique(np.array(query.like, np.int64))
     if not bundle.several:
         return rows
-    codes = group_codes(bundle, OBSERVATION)
-    own = np.unique(codes[rows])
-    return np.union1d(rows, np.flatnonzero(np.isin(codes, own[own >= 0])))
+    return rows_of_same(bundle, rows)
 
 
 def eligible_rows(bundle: BundleFolder, rows: Ints | None, without: Ints) -> int:
@@ -118,8 +114,7 @@ def _within(bundle: BundleFolder, rows: Ints | None, without: Ints) -> Ints:
     """Those that would be eligible of the rows that are left out."""
     if not len(without):
         return without
-    every = bundle.live if rows is None else rows
-    return without[np.isin(without, every, assume_unique=True)]
+    return without[bundle.among(rows, without)]
 
 
 def said_of(bundle: BundleFolder, query: Query, given: dict[str, list[int]]) -> list[str]:

@@ -90,8 +90,10 @@ def extent(bundle: BundleFolder) -> Extent | None:
     def read() -> Extent | None:
         if "latitude" not in bundle.columns:
             return None
-        (found,) = bundle.sql(
-            "SELECT min(longitude), min(latitude), max(longitude), max(latitude) FROM observations"
+        (found,) = _told(
+            bundle,
+            "extent",
+            "SELECT min(longitude), min(latitude), max(longitude), max(latitude) FROM observations",
         )
         return None if found[0] is None else found
 
@@ -168,17 +170,20 @@ def _licences(bundle: BundleFolder) -> str:
     if "license" not in bundle.columns:
         return "the index knows no licences: all rights are reserved (arr)"
     counts: Counter[str] = Counter()
-    for text, rows in bundle.sql("SELECT license, count(*) FROM observations GROUP BY license"):
+    for text, rows in _told(
+        bundle, "licences", "SELECT license, count(*) FROM observations GROUP BY license"
+    ):
         counts[code_of(text)] += rows
     return "licences of the observations: " + ", ".join(
-        f"{code.lower()} {rows:,}" for code, rows in counts.most_common()
+        f"{code.lower()} {rows:,}"
+        for code, rows in sorted(counts.items(), key=lambda c: (-c[1], c[0]))
     )
 
 
 def _days(bundle: BundleFolder) -> tuple[Any, Any] | None:
     if "event_start" not in bundle.columns:
         return None
-    (found,) = bundle.sql("SELECT min(event_start), max(event_end) FROM observations")
+    (found,) = _told(bundle, "days", "SELECT min(event_start), max(event_end) FROM observations")
     return None if found[0] is None else found
 
 
@@ -188,11 +193,20 @@ def _lacking(bundle: BundleFolder, column: str) -> int:
     def read() -> int:
         if column not in bundle.columns:
             return bundle.rows
+        if bundle.summary is not None:
+            return int(bundle.summary.lacking(column))
         null = f"SELECT count(*) FROM observations WHERE {quoted(column)} IS NULL"
         return int(bundle.sql(null)[0][0])
 
     count: int = _kept(bundle, column, read)
     return count
+
+
+def _told(bundle: BundleFolder, what: str, query: str) -> list[tuple[Any, ...]]:
+    """Rows of a query over all observations; a store has them in its summary."""
+    if bundle.summary is not None:
+        return list(getattr(bundle.summary, what))
+    return bundle.sql(query)
 
 
 def _kept(bundle: BundleFolder, key: str, read: Any) -> Any:

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prom3e_index.bundle.opened import BundleFolder
-from prom3e_index.bundle.species_codes import species_codes
 from prom3e_index.confidence.signals import UNKNOWN, First
 from prom3e_index.errors import ModelError
 from prom3e_index.models.folder import NO_HUBS
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from prom3e_index.models.folder import Model
 
 Floats = NDArray[np.float32]
+Part = tuple[NDArray[np.int64], NDArray[np.float16], NDArray[np.int64]]
 
 
 def calibration_for(
@@ -97,8 +97,7 @@ def first_rows(
     elif species is not None:
         codes[held] = species[rows[held]]
     else:
-        codes[held] = species_codes(bundle, rows[held])
-    galleries = [(g.first, g.gallery(target).vectors) for g in bundle.segments]
+        codes[held] = bundle.species(rows[held])
     cosines, alike = np.zeros(rows.shape, np.float32), np.zeros(rows.shape, np.float32)
     for i, line in enumerate(held):
         some = rows[i, line]
@@ -106,40 +105,35 @@ def first_rows(
             continue
         mine = np.zeros(len(some), bool) if own is None else some == own[0][i]
         block = None if own is None else own[1][i]
-        cosines[i, line] = _products(galleries, some, completed[i], mine, block)
+        galleries = list(bundle.gallery_parts(target, some))
+        cosines[i, line] = _products(galleries, completed[i], mine, block)
         if by_row:  # by species nothing reads it
             first = (
-                _stored(galleries, int(some[0]), completed.shape[1])
-                if block is None or not mine[0]
-                else block
+                _stored(galleries, completed.shape[1]) if block is None or not mine[0] else block
             )
-            alike[i, line] = _products(galleries, some, first, mine, block)
+            alike[i, line] = _products(galleries, first, mine, block)
     return First.of(np.where(held, scores, -np.inf), codes, cosines, alike)
 
 
 def _products(
-    galleries: Sequence[tuple[int, NDArray[np.float16]]],
-    rows: NDArray[np.int64],
-    wanted: Floats,
-    mine: NDArray[np.bool_],
-    block: Floats | None,
+    galleries: Sequence[Part], wanted: Floats, mine: NDArray[np.bool_], block: Floats | None
 ) -> Floats:
     """(k,) inner products of a target block (d,) with those of rows; where `mine`, with another block instead."""
     from prom3e_index.bundle.faiss.scan import score_rows
 
-    out = np.zeros(len(rows), np.float32)
-    for first, vectors in galleries:
-        here = (rows >= first) & (rows < first + len(vectors))
-        if here.any():
-            query = np.zeros(vectors.shape[1], np.float32)  # 0 beyond the target block
-            query[: len(wanted)] = wanted
-            out[here] = score_rows(vectors, rows[here] - first, query)
+    out = np.zeros(len(mine), np.float32)
+    for here, vectors, places in galleries:
+        query = np.zeros(vectors.shape[1], np.float32)  # 0 beyond the target block
+        query[: len(wanted)] = wanted
+        out[here] = score_rows(vectors, places, query)
     if block is not None:
         out[mine] = block @ wanted
     return out
 
 
-def _stored(galleries: Sequence[tuple[int, NDArray[np.float16]]], row: int, width: int) -> Floats:
-    """The target block (width,) of a row."""
-    first, vectors = next((f, v) for f, v in galleries if f <= row < f + len(v))
-    return np.asarray(vectors[row - first, :width], np.float32)
+def _stored(galleries: Sequence[Part], width: int) -> Floats:
+    """The target block (width,) of the first row."""
+    for here, vectors, places in galleries:
+        if here[0] == 0:
+            return np.asarray(vectors[places[0], :width], np.float32)
+    raise IndexError("the first row is none of the index")

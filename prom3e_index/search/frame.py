@@ -117,8 +117,8 @@ def _rows(bundle: BundleFolder, rows: list[int]) -> Any:
     import pyarrow.compute as pc
 
     wanted = ", ".join(map(str, sorted(set(rows)))) or "NULL"
-    with bundle.reader(f"SELECT * FROM every WHERE row IN ({wanted})") as reader:
-        found = reader.read_all()
+    with bundle.tables_of(np.array(rows, np.int64)) as cursor:
+        found = cursor.sql(f"SELECT * FROM every WHERE row IN ({wanted})").to_arrow_table()
     return found.take(pc.index_in(pa.array(rows, pa.int64()), found.column("row").combine_chunks()))
 
 

@@ -67,7 +67,25 @@ def eligible_observations(bundle: BundleFolder, rows: Ints | None) -> int:
         return bundle.rows if rows is None else len(rows)
     if rows is None:
         return int(bundle.manifest["counts"]["observations"])
+    if bundle.grouping is not None:
+        return int(bundle.grouping.observations(rows))
     return _groups(group_codes(bundle, OBSERVATION)[rows])
+
+
+def observation_codes(bundle: BundleFolder, rows: Ints) -> Ints:
+    """(n,) a number for the observation of each of some rows: equal for rows of one."""
+    if bundle.grouping is not None:
+        return np.asarray(bundle.grouping.codes(rows), np.int64)
+    return group_codes(bundle, OBSERVATION)[rows].astype(np.int64)
+
+
+def rows_of_same(bundle: BundleFolder, rows: Ints) -> Ints:
+    """Ascending, some rows with all others of their observations, removed ones too."""
+    if bundle.grouping is not None:
+        return np.asarray(bundle.grouping.rows_of_same(rows), np.int64)
+    codes = group_codes(bundle, OBSERVATION)
+    own = np.unique(codes[rows])
+    return np.union1d(rows, np.flatnonzero(np.isin(codes, own[own >= 0])))
 
 
 def best_of_groups(
@@ -91,6 +109,9 @@ def best_of_groups(
         eligible: Row numbers that `take` takes from, ascending.
         target: Modality searched for.
     """
+    if bundle.grouping is not None:
+        best: Found = bundle.grouping.best(take, column, wanted, eligible, target)
+        return best
     whole = bundle.several and column != "id"
 
     def answering(rows: Ints) -> Ints:

@@ -79,15 +79,8 @@ class Ahead:
 def is_exact(
     bundle: BundleFolder, target: str, k: int, rows: NDArray[np.int64] | None, exactly: bool
 ) -> bool:
-    """Whether a search of k rows finds the very best, over all segments, so that one of more begins with them."""
-    every = bundle.live if rows is None else rows
-    ends = np.searchsorted(every, [s.first + s.rows for s in bundle.segments])
-    held = np.diff(ends, prepend=0)
-    return all(
-        segment.gallery(target).is_exact(k, int(n), exactly)
-        for segment, n in zip(bundle.segments, held, strict=True)
-        if n
-    )
+    """Whether a search of k rows finds the very best; see `RowsRead.finds_best`."""
+    return bundle.finds_best(target, k, rows, exactly)
 
 
 def but(found: Found, without: NDArray[np.int64], k: int) -> Found:
@@ -131,8 +124,8 @@ def find(
     Raises:
         InputError: Too many rows would have to be completed anew; see `remix`.
     """
-    every = bundle.live if rows is None else rows
     if mixed_anew(bundle, target, weights):
+        every = bundle.all_of(rows, mixed=True)
         kept = every if not len(without) else every[~np.isin(every, without, assume_unique=True)]
         take = _remixed(bundle, model, target, vector, kept, weights.epsilon)
     else:
@@ -148,6 +141,7 @@ def find(
 
     if query.group_by is None:
         return take(query.k)
+    every = bundle.all_of(rows)
     return best_of_groups(bundle, take, query.group_by, query.k, every, target)
 
 

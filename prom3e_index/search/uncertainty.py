@@ -70,8 +70,7 @@ def _as_written(bundle: BundleFolder) -> Iterator[None]:
 
 def _segments(bundle: BundleFolder) -> Iterator[tuple[int, dict[str, Any]]]:
     """Row number of each segment's first row, and its statistics."""
-    for segment, held in zip(bundle.segments, bundle.statistics, strict=True):
-        yield segment.first, held
+    yield from zip(bundle.firsts, bundle.statistics, strict=True)
 
 
 def _live(
@@ -82,10 +81,7 @@ def _live(
     sound = places.ndim == 1 and places.shape == given.shape and isinstance(of, int) and of > 0
     if not sound or not (np.abs(given) < _LARGEST).all():
         raise ValueError("rows, values and their number do not fit each other")
-    at = np.searchsorted(bundle.live, places)
-    held = np.zeros(len(places), bool)
-    inside = at < len(bundle.live)
-    held[inside] = bundle.live[at[inside]] == places[inside]
+    held = bundle.among(None, places)
     weight = of / max(1, len(places))
     return given.astype(np.float32)[held], np.full(int(held.sum()), weight)
 

@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
+import numpy as np
+
 from prom3e_index.bundle.taxa import quoted
 from prom3e_index.search.run import Bundle
 from prom3e_index.show.escapes import cells, csv_lines, json_text, plain
@@ -31,7 +33,8 @@ def columns_of(bundle: Bundle) -> dict[str, str]:
     """
     held = [c for c in hit_columns(bundle) if c in bundle.columns]
     names = ", ".join(map(quoted, held)) or "NULL AS nothing"
-    with bundle.reader(f"SELECT {names} FROM observations LIMIT 0") as reader:
+    with bundle.tables_of(np.zeros(0, np.int64)) as cursor:
+        reader = cursor.sql(f"SELECT {names} FROM observations LIMIT 0").to_arrow_reader(1)
         stored = {f.name: _kind(f.type) for f in reader.schema}
     own = {c: _KINDS.get(c) or stored.get(c, "string") for c in hit_columns(bundle)}
     return {"query": "string", **own, "target": "string", **_SAID}

@@ -62,7 +62,9 @@ def parse(text: str) -> Address:
     if server is not None:
         port = int(server["port"] or PORT)
         if not 0 < port < 65536:
-            raise InputError(f"The store {text!r:.120} has the port {port}; ports go from 1 to 65535.")
+            raise InputError(
+                f"The store {text!r:.120} has the port {port}; ports go from 1 to 65535."
+            )
         return Address(f"http://{server['host']}:{port}", name, text)
     assert lite is not None
     return Address(str(Path(lite["path"])), name, text, lite=True)

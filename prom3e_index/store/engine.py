@@ -10,7 +10,6 @@ import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 
 from prom3e_index.errors import InputError, StoreError
 from prom3e_index.store.address import Address
+from prom3e_index.store.kinds import Fields, Kind
 from prom3e_index.store.literals import EVERYTHING
 
 if TYPE_CHECKING:
@@ -31,55 +31,6 @@ TOKEN = "PROM3E_STORE_TOKEN"
 READY_S = 600.0
 """Seconds that building an index or loading a collection may take: a wrong parameter never ends by itself."""
 _AT_ONCE_BYTES = 16 << 20
-KINDS = ("flat", "ivf", "hnsw")
-
-
-@dataclass(frozen=True)
-class Kind:
-    """How a collection is searched.
-
-    Attributes:
-        name: `flat` scores every row, `ivf` those of some lists, `hnsw` those along a graph.
-        lists: Of `ivf`.
-        links, build: Of `hnsw`: edges of a row, and candidates while it is built.
-        beam: Lists looked through, or candidates kept, unless a search says more.
-    """
-
-    name: str = "flat"
-    lists: int = 0
-    links: int = 32
-    build: int = 200
-    beam: int = 128
-
-    def parameters(self) -> tuple[str, dict[str, int]]:
-        """Milvus's name of the index, and its parameters."""
-        return {
-            "flat": ("FLAT", {}),
-            "ivf": ("IVF_FLAT", {"nlist": self.lists}),
-            "hnsw": ("HNSW", {"M": self.links, "efConstruction": self.build}),
-        }[self.name]
-
-    def search(self, k: int, beam: int | None = None) -> dict[str, int]:
-        """Parameters of a search for k rows; never fewer than the kind allows."""
-        beam = beam or self.beam
-        return {
-            "flat": {},
-            "ivf": {"nprobe": max(1, min(beam, self.lists))},
-            "hnsw": {"ef": min(32_768, max(beam, k))},
-        }[self.name]
-
-
-@dataclass(frozen=True)
-class Fields:
-    """Fields of a collection: a row number, a vector of a width, and scalars by their names in Milvus.
-
-    Attributes:
-        width: Of the vector.
-        scalars: Name → `INT64`, `DOUBLE`, `BOOL`, `VARCHAR`, `JSON` or `ARRAY` of whole numbers.
-    """
-
-    width: int
-    scalars: dict[str, str] = field(default_factory=dict)
 
 
 @contextmanager
@@ -111,7 +62,9 @@ class Engine:
             raise InputError(
                 f"{address} needs pymilvus, which is not installed: pip install 'prom3e-index[milvus]'."
             ) from e
-        logging.getLogger("pymilvus").setLevel(logging.CRITICAL + 1)  # errors are raised, and said once
+        logging.getLogger("pymilvus").setLevel(
+            logging.CRITICAL + 1
+        )  # errors are raised, and said once
         if address.lite:
             _refuse_no_lite(address)
         with _said(address, "it cannot be reached"):
@@ -282,6 +235,10 @@ class Engine:
         self, name: str, where: str, fields: Sequence[str], step: int = 4096, strong: bool = False
     ) -> Iterator[list[dict[str, Any]]]:
         """Fields of all rows that satisfy an expression, in parts."""
+        few = self.fetch(name, where, ["row", *fields], step, strong)
+        if len(few) < min(step, MOST):
+            yield from [few] if few else []
+            return
         with _said(self.address, f"rows of {name} cannot be read"):
             each = self.client.query_iterator(
                 name,

@@ -83,7 +83,9 @@ def expression(f: Filter, known: Known) -> str:
     if f.licence_allow is not None:
         allowed = listed(f.licence_allow)
         also = listed([NOT_ASKED, *f.licence_allow])
-        parts.append(f"licence in {allowed} and licence_image in {also} and licence_audio in {also}")
+        parts.append(
+            f"licence in {allowed} and licence_image in {also} and licence_audio in {also}"
+        )
     if f.circle is not None:
         parts.append(_circle(f.circle, known, parts))
     return every(parts)
@@ -99,7 +101,9 @@ def _taxon(con: duckdb.DuckDBPyConnection, name: str) -> str:
         f"SELECT DISTINCT {key('name')} FROM (SELECT unnest(?::VARCHAR[]) AS name)",
         [searched_names(name)],
     )
-    return f"array_contains_any(taxa, {listed(sorted(code_of(str(r[0])) for r in found.fetchall()))})"
+    return (
+        f"array_contains_any(taxa, {listed(sorted(code_of(str(r[0])) for r in found.fetchall()))})"
+    )
 
 
 def _box(box: tuple[float, float, float, float]) -> str:
@@ -124,9 +128,12 @@ def _circle(circle: tuple[float, float, float], known: Known, others: Sequence[s
 
 
 def distances_km(
-    latitudes: NDArray[np.float64], longitudes: NDArray[np.float64], latitude: float, longitude: float
+    latitudes: NDArray[np.float64],
+    longitudes: NDArray[np.float64],
+    latitude: float,
+    longitude: float,
 ) -> NDArray[np.float64]:
-    """Great circle distances of places from one, all in degrees, by the haversine as the filters of a folder have it."""
+    """Great circle distances of places from one, all in degrees, by the haversine, as folders measure."""
     north, east = np.radians(latitudes - latitude) / 2, np.radians(longitudes - longitude) / 2
     part = np.sin(north) ** 2
     part += math.cos(math.radians(latitude)) * np.cos(np.radians(latitudes)) * np.sin(east) ** 2

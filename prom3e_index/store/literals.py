@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable
 
@@ -10,11 +9,12 @@ from prom3e_index.errors import InputError
 
 NOTHING, EVERYTHING = "row < 0", "row >= 0"
 """Expressions that no row satisfies, and that all do; a constant is none that the server takes."""
+_ESCAPED = str.maketrans({'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"})
 _LEAST, _MOST = -(2**63), 2**63 - 1
 
 
 def text(value: str) -> str:
-    """A text in double quotes; quotes, backslashes and control characters within are escaped.
+    """A text in double quotes; quotes, backslashes and ends of lines within are escaped.
 
     Raises:
         InputError: Half of a surrogate pair, which no UTF-8 has.
@@ -23,7 +23,7 @@ def text(value: str) -> str:
         value.encode()
     except UnicodeEncodeError as e:
         raise InputError(f"{value!r:.80} holds half a character; write it anew.") from e
-    return json.dumps(value, ensure_ascii=False)
+    return f'"{value.translate(_ESCAPED)}"'
 
 
 def number(value: float) -> str:

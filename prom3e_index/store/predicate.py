@@ -102,7 +102,9 @@ class _Reader:
         if kind == "CONJUNCTION":
             parts = [self.pair(c) for c in node["children"]]
             true, false = [p[0] for p in parts], [p[1] for p in parts]
-            return (every(true), some(false)) if form.endswith("AND") else (some(true), every(false))
+            return (
+                (every(true), some(false)) if form.endswith("AND") else (some(true), every(false))
+            )
         if form == "OPERATOR_NOT":
             true_one, false_one = self.pair(node["children"][0])
             return false_one, true_one
@@ -128,13 +130,13 @@ class _Reader:
         if kind == "CONSTANT" and node.get("literal", {}).get("kind") == "BOOLEAN":
             whole = (EVERYTHING, NOTHING)
             return whole if node["literal"]["text"].lower() == "true" else (whole[1], whole[0])
-        name = str(node.get("function_name") or "")
-        raise self._refused(f"{name}()" if name.isidentifier() else self._named(node))
+        raise self._refused(self._named(node))
 
     def _named(self, node: dict[str, Any]) -> str:
         kind = str(node.get("class"))
         if kind == "FUNCTION":
-            return f"the operator {node['function_name']}"
+            name = str(node["function_name"])
+            return f"{name}()" if name.isidentifier() else f"the operator {name}"
         return {"CAST": "a cast", "CASE": "CASE", "CONSTANT": "a value by itself"}.get(
             kind, str(node.get("type")).lower().replace("compare_", "").replace("_", " ")
         )
@@ -150,6 +152,9 @@ class _Reader:
     def _compared(self, node: dict[str, Any], sign: str) -> tuple[str, str]:
         left, right = node["left"], node["right"]
         if left.get("class") != "COLUMN_REF":
+            if right.get("class") != "COLUMN_REF":
+                other = right if left.get("class") == "CONSTANT" else left
+                raise self._refused(self._named(other))
             left, right, sign = right, left, _SWAPPED[sign]
         column = self._column(left)
         if column.kind == "truth" and sign not in ("==", "!="):
@@ -182,7 +187,9 @@ class _Reader:
         if column.kind != "text" or pattern.get("kind") != "STRING":
             raise self._refused("LIKE with what is no text")
         if not form.endswith("%") or not begins or any(c in begins for c in '%_\\"'):
-            raise self._refused(f"LIKE {form!r:.60}; only LIKE 'begins%', without _, is the same for both")
+            raise self._refused(
+                f"LIKE {form!r:.60}; only LIKE 'begins%', without _, is the same for both"
+            )
         return column.both(f"{column.field} like {text(form)}")
 
     def _value(self, node: dict[str, Any], column: Column) -> str:

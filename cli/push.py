@@ -1,0 +1,78 @@
+"""`prom3e-index push`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from prom3e_index.cli.options import DEFAULT_INDEX, Index
+from prom3e_index.cli.screen import progress, say
+
+BreakLock = Annotated[
+    bool,
+    typer.Option(
+        "--break-lock",
+        help="Take a writer for dead that the store says is at work there, on another machine.",
+    ),
+]
+
+
+def push(
+    folder: Annotated[
+        Path | None, typer.Argument(metavar="[INDEX]", help="The index; as --index.")
+    ] = None,
+    index: Index = DEFAULT_INDEX,
+    store: Annotated[
+        str,
+        typer.Option("--store", help="Where it goes: milvus://HOST:PORT/NAME, a Milvus server."),
+    ] = ...,  # type: ignore[assignment]  # so that Typer asks for it
+    target: Annotated[
+        list[str],
+        typer.Option(
+            "--target",
+            "-t",
+            help="What can be searched for there, as image; all by default. Each takes memory of the server.",
+        ),
+    ] = [],  # noqa: B006 - Typer copies it
+    kind: Annotated[
+        str | None,
+        typer.Option(
+            help="How rows are found: flat scores all, ivf looks through lists, hnsw follows a graph."
+        ),
+    ] = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Take the place of another index of that name.")
+    ] = False,
+    break_lock: BreakLock = False,
+    timeout: Annotated[
+        float, typer.Option(min=1.0, help="Seconds that the server may take to index and load.")
+    ] = 600.0,
+) -> None:
+    """Push an index into a vector store, where `query --store` and `serve --store` ask it from any machine.
+
+    Readers see it once all of it is there and was compared. A push that was broken off goes on where it stopped.
+    """
+    from prom3e_index.errors import InputError
+    from prom3e_index.indexer.push import push as run
+
+    if folder is not None and index not in (DEFAULT_INDEX, folder):
+        raise InputError(f"The index is given twice, {folder} and --index {index}; leave one out.")
+    with progress() as show:
+        done = run(
+            folder or index,
+            store,
+            show,
+            targets=target or None,
+            kind=kind,
+            replace_other=replace,
+            break_lock=break_lock,
+            timeout_s=timeout,
+        )
+    there = f", {done.there:,} of them were there already" if done.there else ""
+    say(f"{done.head.rows:,} rows for {', '.join(done.head.collections)} in {store}{there}")
+    say(
+        f"generation {done.head.generation} there, found by {done.head.kind['name']}; ask it: "
+        f"prom3e-index query --photo FILE --store {store}"
+    )

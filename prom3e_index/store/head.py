@@ -1,0 +1,147 @@
+"""The head of a store: what a reader needs besides the rows, kept beside them, one for each generation.
+
+It is a small collection of its own, named by the store's alias. Changing an index of another generation is one move of
+that alias: a reader sees the rows of the generation whose head it has read, and no half of a change.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import zlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from prom3e_index.errors import StoreError
+from prom3e_index.store.engine import Engine
+from prom3e_index.store.kinds import Fields, Kind
+from prom3e_index.store.literals import EVERYTHING
+
+FORMAT = 1
+_PART = 60_000
+_MOST_BYTES = 1 << 30
+_FIELDS = Fields(2, {"part": "VARCHAR"})
+
+
+@dataclass(frozen=True)
+class Head:
+    """One generation of a store.
+
+    Attributes:
+        generation: Rows born in it or before, and not gone by then, are its rows.
+        rows: How many they are.
+        places: Row numbers given so far.
+        collections: Target → collection.
+        kind: How they are searched.
+        columns: Name → key and type, see `rows.keys_of`.
+        order: All columns of the observations, in their order.
+        manifest: The index's, without what names files of its folder; the certificate stands in it.
+        firsts: First row of each part whose `statistics` follow.
+        statistics: See `search.uncertainty`.
+        calibration: JSON of the index's own; None without.
+        media: First row and folders of files, of the rows from there on.
+        summary: What is told of all rows; see `summary.Summary`.
+    """
+
+    generation: int
+    rows: int
+    places: int
+    collections: dict[str, str]
+    kind: dict[str, Any]
+    columns: dict[str, Any]
+    order: list[str]
+    manifest: dict[str, Any]
+    firsts: list[int] = field(default_factory=list)
+    statistics: list[dict[str, Any]] = field(default_factory=list)
+    calibration: Any = None
+    media: list[dict[str, Any]] = field(default_factory=list)
+    summary: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def searched(self) -> Kind:
+        """How its collections are searched."""
+        return Kind(**self.kind)
+
+    @property
+    def visible(self) -> str:
+        """The expression of the rows of this generation."""
+        return f"born <= {self.generation} and gone > {self.generation}"
+
+
+def head_name(store: str, generation: int, token: str) -> str:
+    """The collection of a generation's head."""
+    return f"{store}__head_{generation:06d}_{token}"
+
+
+def write_head(engine: Engine, name: str, head: Head) -> None:
+    """Write a head as a collection; nothing points to it yet."""
+    packed = base64.b85encode(
+        zlib.compress(json.dumps({"format": FORMAT, **asdict(head)}).encode(), 6)
+    )
+    text = packed.decode()
+    parts = [text[at : at + _PART] for at in range(0, len(text), _PART)]
+    engine.drop(n for n in engine.names(name) if n == name)
+    engine.create(name, _FIELDS, Kind())
+    rows = [
+        {"row": i, "vector": [0.0, 0.0], "part": p} for i, p in enumerate([str(len(parts)), *parts])
+    ]
+    engine.insert(name, rows)
+    engine.ready([name])
+    if read_head(engine, name) != head:
+        raise StoreError(
+            f"{engine.address}: {name} reads back otherwise than it was written; try again."
+        )
+
+
+def read_head(engine: Engine, name: str) -> Head:
+    """Read the head of a generation.
+
+    Raises:
+        StoreError: It is damaged, or of a later format.
+    """
+    parts = {
+        int(r["row"]): str(r["part"])
+        for r in engine.fetch(name, EVERYTHING, ["row", "part"], 1 << 14, strong=True)
+    }
+    try:
+        count = int(parts[0])
+        text = "".join(parts[i + 1] for i in range(count))
+        unpack = zlib.decompressobj()
+        values = json.loads(unpack.decompress(base64.b85decode(text), _MOST_BYTES))
+        version = int(values.pop("format"))
+        if version > FORMAT:
+            raise StoreError(
+                f"{engine.address} is a store of format {version}, this program reads {FORMAT}; update it."
+            )
+        return Head(**values)
+    except (KeyError, ValueError, TypeError, zlib.error) as e:
+        raise StoreError(
+            f"{engine.address}: {name} is no head of a store ({type(e).__name__}: {str(e)[:80]}). Push the index again."
+        ) from e
+
+
+def media_of(manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Where the files of each part's rows are, by its first row."""
+    out, first = [], 0
+    for entry in manifest["segments"]:
+        kept = {k: entry[k] for k in ("media", "built_media", "folders") if entry.get(k)}
+        out.append({"first": first, **kept, "media": str(entry["media"])})
+        first += int(entry["rows"])
+    return out
+
+
+def trimmed(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """A manifest without what names files of its folder, or ways from there."""
+    out = {k: v for k, v in manifest.items() if k not in ("files", "segments", "deleted")}
+    out["model"] = {k: v for k, v in manifest["model"].items() if not k.endswith("beside")}
+    return json.loads(json.dumps({**out, "segments": [], "files": {}}))  # type: ignore[no-any-return]
+
+
+def firsts_of(manifest: Mapping[str, Any]) -> list[int]:
+    """First row of each segment."""
+    out, first = [], 0
+    for entry in manifest["segments"]:
+        out.append(first)
+        first += int(entry["rows"])
+    return out

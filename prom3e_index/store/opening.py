@@ -1,0 +1,18 @@
+"""An index by whatever names it: the path of a folder, or the address of a store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from prom3e_index.search.run import Bundle
+from prom3e_index.store.address import is_address
+from prom3e_index.store.opened import StoreBundle
+
+
+def open_index(path: str | Path, **options: Any) -> Bundle:
+    """An index folder or a store, whichever a path or an address names; options as `open` of either takes them."""
+    if is_address(path):
+        options = {k: v for k, v in options.items() if k in ("media", "model", "hub")}
+        return StoreBundle.open(path, **options)
+    return Bundle.open(path, **options)

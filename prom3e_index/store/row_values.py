@@ -1,0 +1,161 @@
+"""What a search reads of single rows, fetched from a store by their numbers: as `bundle.rows_read` of a folder."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prom3e_index.bundle.media_folders import MediaFolders
+from prom3e_index.errors import InputError, StoreError
+from prom3e_index.store.engine import Engine
+from prom3e_index.store.head import Head
+from prom3e_index.store.known import fill, table_connection
+from prom3e_index.store.literals import every
+from prom3e_index.store.matching import Matching
+from prom3e_index.store.rows import cell
+
+Ints = NDArray[np.int64]
+
+
+class StoreRows:
+    """Rows of one generation of a store."""
+
+    engine: Engine
+    head: Head
+    modalities: tuple[str, ...]
+    _media: list[MediaFolders]
+    _types: dict[str, str]
+    if TYPE_CHECKING:
+        address: Any
+        manifest: dict[str, Any]
+
+        @property
+        def any_collection(self) -> str:
+            """See `StoreBundle`."""
+
+        @property
+        def columns(self) -> list[str]:
+            """See `StoreBundle`."""
+
+        matching: Callable[[Any], Matching]
+        collection: Callable[[str], str]
+        strong: Callable[[str], bool]
+        where: Callable[..., str]
+        each: Callable[[str, Sequence[str]], Iterator[list[dict[str, Any]]]]
+        _refused: Callable[[str], InputError]
+
+    def numbers(self, rows: Any) -> Ints:
+        """Row numbers, ascending, of eligible rows as `eligible` gives them; of all when None."""
+        found = [r["row"] for part in self.each(self.matching(rows).where, []) for r in part]
+        return np.sort(np.array(found, np.int64))
+
+    @contextmanager
+    def tables_of(self, rows: Ints) -> Iterator[Any]:
+        """A cursor of DuckDB over tables `observations` and `every` that hold some rows, fetched for it."""
+        con = table_connection(self._types)
+        try:
+            if len(rows):
+                held = self.values(np.unique(rows), self.columns)
+                fill(con, self._types, list(held.values()))
+            yield con
+        finally:
+            con.close()
+
+    def among(self, rows: Any, some: Ints) -> NDArray[np.bool_]:
+        """Which of some rows are among eligible ones."""
+        where = self.where(self.matching(rows).where)
+        held: set[int] = set()
+        name = self.any_collection
+        for at in range(0, len(some), 4096):
+            part = [int(r) for r in some[at : at + 4096]]
+            asked = every([f"row in {part}", where])
+            found = self.engine.fetch(name, asked, ["row"], len(part), self.strong(name))
+            held |= {int(r["row"]) for r in found}
+        return np.array([int(r) in held for r in some], bool)
+
+    def fetched(
+        self, rows: Ints, fields: Sequence[str], target: str | None = None
+    ) -> list[dict[str, Any]]:
+        """Fields of some rows, in their order.
+
+        Raises:
+            StoreError: One is not there any more.
+        """
+        name = self.any_collection if target is None else self.collection(target)
+        numbers = list(dict.fromkeys(int(r) for r in rows))
+        held = self.engine.rows(name, numbers, fields, self.strong(name))
+        lacking = next((n for n in numbers if n not in held), None)
+        if lacking is not None:
+            raise StoreError(
+                f"{self.address} has no row {lacking} any more: it changed twice since it was opened; open it again."
+            )
+        return [held[int(r)] for r in rows]
+
+    def values(self, rows: Ints, columns: Sequence[str]) -> dict[int, dict[str, Any]]:
+        """Columns of some rows, by row number."""
+        has = {f"has_{m}": f"has_{i}" for i, m in enumerate(self.modalities)}
+        fields = ["columns", *(has[c] for c in columns if c in has)]
+        keys = {c: self.head.columns.get(c) for c in columns}
+        out: dict[int, dict[str, Any]] = {}
+        for row, found in zip(
+            rows.tolist(), self.fetched(rows, fields) if len(rows) else [], strict=True
+        ):
+            held = found["columns"]
+            out[row] = {
+                c: row if c == "row" else found[has[c]] if c in has else
+                None if (entry := keys[c]) is None else cell(held.get(entry["key"]), entry["type"])
+                for c in columns
+            }  # fmt: skip
+        return out
+
+    def observed(self, rows: Ints) -> NDArray[np.bool_]:
+        """(n, m) which modalities each of some rows has."""
+        fields = [f"has_{i}" for i in range(len(self.modalities))]
+        found = self.fetched(rows, fields) if len(rows) else []
+        return np.array([[r[f] for f in fields] for r in found], bool).reshape(len(rows), -1)
+
+    def file_of(self, row: int, cell: str) -> str:
+        """Where the file is that a row names."""
+        return self._media[self._part(row)].file(cell)
+
+    def media_of(self, row: int) -> Path:
+        """The folder that a row's media paths start from, as it was when it was pushed."""
+        return Path(self.head.media[self._part(row)]["media"])
+
+    def _part(self, row: int) -> int:
+        return bisect_right([e["first"] for e in self.head.media], row) - 1
+
+    def gallery_parts(
+        self, target: str, rows: Ints
+    ) -> Iterator[tuple[Ints, NDArray[np.float16], Ints]]:
+        """As of a folder: all rows stand in one array, in their order."""
+        if len(rows):
+            found = self.fetched(rows, ["vector"], target)
+            here = np.arange(len(rows))
+            yield here, np.array([r["vector"] for r in found], np.float16), here
+
+    def embedding(self, modality: str, row: int) -> NDArray[np.float16]:
+        """(d,) what the encoder gave of a row: the target block of its gallery vector, where no ε is mixed into it."""
+        if float(self.manifest.get("epsilon", {}).get(modality, 0.0)):
+            raise self._refused(
+                f"To ask with the {modality} of a row, into which the index mixed its ε,"
+            )
+        ((_, vectors, _),) = self.gallery_parts(modality, np.array([row], np.int64))
+        return vectors[0, : int(self.manifest["width"])]
+
+    def species(self, rows: Ints) -> Ints:
+        """The species codes of some rows, in any shape."""
+        flat = np.asarray(rows, np.int64).reshape(-1)
+        found = self.fetched(flat, ["species"]) if len(flat) else []
+        return np.array([r["species"] for r in found], np.int64).reshape(np.shape(rows))
+
+    def has_other_species(self, rows: Any, species: int) -> bool:
+        """Whether any eligible row is of a known species other than the one of a code."""
+        where = self.where(self.matching(rows).where, f"species >= 0 and species != {int(species)}")
+        return bool(self.engine.fetch(self.any_collection, where, ["row"], 1))

@@ -1,0 +1,115 @@
+"""Vector stores for tests: the real server of the wheel `milvus`, on free ports with its data in a temporary folder, and
+Milvus Lite. What needs them is skipped where they are not installed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+import urllib.request
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+READY_S = 90
+
+
+@contextmanager
+def milvus_server(folder: Path, keep: bool = False):
+    """Run a standalone server; gives its port, and a call that kills it and one that starts it again."""
+    milvus = pytest.importorskip("milvus")
+    server = _Server(milvus, folder)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+        if not keep:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+class _Server:
+    """The binary of the wheel, run by us, so that it can be killed and started again on the same data."""
+
+    def __init__(self, milvus, folder: Path) -> None:
+        self._milvus, self.folder, self._process = milvus, folder, None
+        folder.mkdir(parents=True, exist_ok=True)
+        self._health = _free_ports(1)[0]
+        config = milvus.MilvusServerConfig(data_dir=str(folder))
+        named = sorted(n for n in config.configurable_items if n.endswith("_port"))
+        self._ports = dict(zip(named, _free_ports(len(named)), strict=True))
+        self.port = self._ports["proxy_port"]
+
+    @property
+    def address(self) -> str:
+        return f"milvus://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        config = self._milvus.MilvusServerConfig(data_dir=str(self.folder), **self._ports)
+        config.resolve()
+        self._milvus._initialize_data_files(str(self.folder))
+        path = self.folder / "bin" / "milvus"
+        envs = {
+            **os.environ,
+            "DEPLOY_MODE": "STANDALONE",
+            "METRICS_PORT": str(self._health),
+            "MILVUS_RUN_DIR": str(self.folder / "run"),
+            "LD_LIBRARY_PATH": str(path.parent),
+        }
+        log = (self.folder / "server.log").open("ab")
+        self._process = subprocess.Popen(
+            [str(path), "run", "standalone"], env=envs, cwd=self.folder, stdout=log, stderr=log
+        )
+        log.close()
+        end = time.monotonic() + READY_S
+        while True:
+            try:
+                with urllib.request.urlopen(
+                    f"http://127.0.0.1:{self._health}/healthz", timeout=5
+                ) as answer:
+                    if b"OK" in answer.read():
+                        time.sleep(1)  # its proxy answers a moment later
+                        return
+            except OSError:
+                pass
+            if time.monotonic() > end or self._process.poll() is not None:
+                self.stop()
+                pytest.fail(
+                    f"the server did not start: {(self.folder / 'server.log').read_text()[-2000:]}"
+                )
+            time.sleep(0.2)
+
+    def stop(self) -> None:
+        if self._process is not None and self._process.poll() is None:
+            self._process.kill()
+            self._process.wait(30)
+        self._process = None
+
+
+def _free_ports(count: int) -> list[int]:
+    held = [socket.socket() for _ in range(count)]
+    for s in held:
+        s.bind(("127.0.0.1", 0))
+    ports = [s.getsockname()[1] for s in held]
+    for s in held:
+        s.close()
+    return ports
+
+
+@pytest.fixture(scope="session")
+def server():
+    """One server for all tests that do not harm it."""
+    with milvus_server(Path(tempfile.mkdtemp(prefix="milvus-"))) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def lite(tmp_path_factory) -> str:
+    """The beginning of addresses of Milvus Lite."""
+    pytest.importorskip("milvus_lite")
+    pytest.importorskip("pymilvus")
+    return f"milvus-lite://{tmp_path_factory.mktemp('lite') / 'stores.db'}"

@@ -1,0 +1,152 @@
+"""A store gives the answers of its folder: hits, scores, what is said of them, files that are written of them."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from prom3e_index.bundle.filters import Filter
+from prom3e_index.errors import InputError, StoreError
+from prom3e_index.search.query import Query
+
+pytestmark = pytest.mark.cluster
+
+
+@pytest.fixture(scope="module", params=["lite", "server"])
+def store(bundle_path, request):
+    from prom3e_index.indexer.push import push
+    from prom3e_index.store.opened import StoreBundle
+
+    place = request.getfixturevalue(request.param)
+    address = f"{place if request.param == 'lite' else place.address}/answers"
+    done = push(bundle_path, address, lambda *_: None)
+    assert done.written == done.head.rows == 60
+    with StoreBundle.open(address) as bundle:
+        yield bundle
+
+
+def asked(bundle):
+    family = bundle.sql("SELECT family FROM observations WHERE family IS NOT NULL LIMIT 1")[0][0]
+    return {
+        "a place for photos": Query(location=(5, 5), target="image", k=10),
+        "a name for sounds": Query(text=family, target="audio", k=7),
+        "two things": Query(location=(5, 5), text=family, target="image", k=60),
+        "filtered": Query(location=(5, 5), target="sat", k=60, filter=Filter(near=(10.0, 20.0, 6000.0))),
+        "observed alone": Query(location=(5, 5), target="image", k=60, observed_only=True),
+        "nothing left": Query(location=(5, 5), target="image", filter=Filter(where="latitude > 1000")),
+        "no such taxon": Query(location=(5, 5), target="image", filter=Filter(taxon="Nothing at all")),
+        "no such licence": Query(location=(5, 5), target="image", filter=Filter(licence_allow="by-nd")),
+        "dates": Query(location=(5, 5), target="image", k=60, filter=Filter(since="2024-06")),
+        "like a row": Query(like=(3,), like_by=("loc",), target="image", k=9),
+        "marked": Query(location=(5, 5), target="image", k=9, more=(3, 4), less=(8,)),
+        "one a species": Query(location=(5, 5), target="image", k=5, group_by="species"),
+        "one a family": Query(location=(5, 5), target="image", k=60, group_by="family"),
+        "hidden space": Query(location=(5, 5), target="image", space="hidden", k=5),
+        "exactly": Query(location=(5, 5), target="image", k=5, exact=True),
+    }  # fmt: skip
+
+
+def test_answers_are_those_of_the_folder(store, bundle):
+    for name, query in asked(bundle).items():
+        folder, there = bundle.search(query), store.search(query)
+
+        assert [h.row for h in there] == [h.row for h in folder], name
+        scores = np.array([[h.score for h in a] for a in (folder, there)])
+        assert np.abs(scores[0] - scores[1]).max(initial=0) <= 1e-5, name
+        for mine, theirs in zip(folder, there, strict=True):
+            assert (theirs.fields, theirs.media, theirs.observed, theirs.files, theirs.p_right) == (
+                mine.fields, mine.media, mine.observed, mine.files, mine.p_right,
+            )  # fmt: skip
+        assert there.query == folder.query, name
+        but = ("path", "milliseconds")
+        said = [{k: v for k, v in a.search.items() if k not in but} for a in (folder, there)]
+        assert said[0] == said[1], name
+
+
+def test_many_together_are_each_alone(store, bundle):
+    queries = list(asked(bundle).values())
+
+    together = list(store.search_many(queries))
+    assert [[h.row for h in a] for a in together] == [[h.row for h in store.search(q)] for q in queries]
+
+
+def test_a_table_of_an_answer_has_every_column_with_its_type(store, bundle):
+    pd = pytest.importorskip("pandas")
+    query = Query(location=(5, 5), target="image", k=20)
+
+    pd.testing.assert_frame_equal(store.search(query).to_pandas(), bundle.search(query).to_pandas())
+
+
+@pytest.mark.parametrize("format", ["csv", "geojson", "parquet", "dwca"])
+def test_hits_are_written_as_of_the_folder(store, bundle, format, tmp_path):
+    import zipfile
+
+    from prom3e_index.exports.answers import write_hits
+
+    query = Query(location=(5, 5), target="image", k=20)
+    ending = "zip" if format == "dwca" else format
+    files = {}
+    for name, index in (("folder", bundle), ("store", store)):
+        (tmp_path / name).mkdir()
+        path = tmp_path / name / f"hits.{ending}"
+        written = write_hits(index.search(query), index, path, format)
+        assert written == (18 if format == "dwca" else 20)  # two have no name
+        if format == "parquet":
+            from pyarrow import parquet
+
+            files[name] = parquet.read_table(path).to_pylist()
+        elif format == "dwca":
+            with zipfile.ZipFile(path) as z:
+                files[name] = {n: z.read(n) for n in z.namelist() if n.endswith((".txt", ".csv"))}
+        else:
+            files[name] = path.read_text()
+    assert files["store"] == files["folder"]
+
+
+def test_all_rows_of_a_filter_are_exported(store, bundle, tmp_path):
+    from prom3e_index.exports.write import write_export
+
+    texts = []
+    for name, index in (("folder", bundle), ("store", store)):
+        for f in (None, Filter(near=(10.0, 20.0, 6000.0))):
+            path = tmp_path / f"{name}-{f is None}.csv"
+            write_export(index, path, chosen=f or Filter())
+            texts.append(path.read_text())
+    assert texts[:2] == texts[2:] and len(texts[0]) > len(texts[1])
+
+
+def test_what_needs_all_rows_is_refused_in_a_sentence(store):
+    for query in (Query(location=(5, 5), target="image", epsilon=0.7), Query(location=(5, 5), target="image", epsilon=0.3)):
+        if query.epsilon != store.manifest["epsilon"]["image"]:
+            with pytest.raises(InputError, match="needs an index folder; the store .*answers queries and filters"):
+                store.search(query)
+    with pytest.raises(InputError, match="SQL over all observations needs an index folder"):
+        store.sql("SELECT 1")
+
+
+def test_the_program_asks_a_store(store, bundle, bundle_path, tmp_path, capsys):
+    from prom3e_index.cli.app import app
+
+    identity = bundle.sql("SELECT id FROM observations WHERE row = 7")[0][0]
+    out = []
+    for where in (["--store", str(store.address)], ["--index", str(bundle_path)]):
+        path = tmp_path / f"{len(out)}.json"
+        app(["query", "--place", "5,5", "-t", "image", "-k", "4", "--more", identity, "-o", str(path), *where], standalone_mode=False)
+        out.append(json.loads(path.read_text()))
+    hits = [[{**h, "media": None} for h in o["hits"]] for o in out]
+    assert hits[0] == hits[1] and len(hits[0]) == 4
+
+
+def test_a_store_that_is_not_there(store, tmp_path):
+    from prom3e_index.store.opened import StoreBundle
+
+    with pytest.raises(StoreError, match=r"holds no index.*`prom3e-index push INDEX --store"):
+        StoreBundle.open(str(store.address).removesuffix("answers") + "nothing")
+    with pytest.raises(StoreError, match="cannot be reached"):
+        StoreBundle.open("milvus://127.0.0.1:9/birds", timeout_s=2)
+    for wrong, says in (("milvus://here", "milvus://HOST:PORT/NAME"), ("milvus://h:70000/a", "ports go from 1"),
+                        ("milvus://h:1/a b", "a name is a letter"), ("milvus://h:1/a__b", "a name is a letter")):  # fmt: skip
+        with pytest.raises(InputError, match=says):
+            StoreBundle.open(wrong)
