@@ -21,7 +21,7 @@ test: install
 
 install-cluster: install
 	@cmp -s $(VENV)/installed $(VENV)/cluster || { \
-	  $(BIN)/python -m pip install -q -c constraints.txt -e ".[dev,formats,ray]" && cp $(VENV)/installed $(VENV)/cluster; }
+	  $(BIN)/python -m pip install -q -c constraints.txt -e ".[dev,formats,ray,milvus,cluster]" && cp $(VENV)/installed $(VENV)/cluster; }
 	@test -x $(VENV)/s3/bin/moto_server || { $(PYTHON) -m venv $(VENV)/s3 && $(VENV)/s3/bin/python -m pip install -q "moto[server]==5.2.*"; } \
 	  || echo "moto could not be installed: tests with a bucket are skipped."
 
