@@ -19,6 +19,7 @@ from prom3e_index.cli.options import (
 )
 from prom3e_index.cli.render import write_certificate, write_state
 from prom3e_index.cli.screen import progress, say
+from prom3e_index.cli.stores import AlsoStore, bring
 from prom3e_index.cli.undo import say_ended, say_way_back
 from prom3e_index.cli.wish import Kind, Latency, Memory, Recall, wishes
 
@@ -50,6 +51,7 @@ def add(
     *,
     options: RowOptions,
     replace_policy: ReplacePolicy = False,
+    store: AlsoStore = None,
     device: Device = "cpu",
 ) -> None:
     """Add the observations of a table that the index does not hold; only they are encoded.
@@ -57,7 +59,7 @@ def add(
     They are encoded as the index was: its model, its windows, photos turned or not. A table without ids is refused.
     """
     own = {"model": model, "hub": hub, "device": device, "replace_policy": replace_policy}
-    _take(False, index, config_from(table, index, options, **own))
+    _take(False, index, config_from(table, index, options, **own), store)
 
 
 @grouped
@@ -69,6 +71,7 @@ def update(
     *,
     options: RowOptions,
     replace_policy: ReplacePolicy = False,
+    store: AlsoStore = None,
     device: Device = "cpu",
 ) -> None:
     """Replace the observations that have the ids of a table's rows; the ids stay.
@@ -76,10 +79,10 @@ def update(
     They are encoded as the index was: its model, its windows, photos turned or not.
     """
     own = {"model": model, "hub": hub, "device": device, "replace_policy": replace_policy}
-    _take(True, index, config_from(table, index, options, **own))
+    _take(True, index, config_from(table, index, options, **own), store)
 
 
-def _take(update: bool, index: Path, config: BuildConfig) -> None:
+def _take(update: bool, index: Path, config: BuildConfig, store: str | None) -> None:
     from prom3e_index.bundle.opened import BundleFolder
     from prom3e_index.cli.understood import write_understood
     from prom3e_index.indexer.change import add as run
@@ -117,6 +120,7 @@ def _take(update: bool, index: Path, config: BuildConfig) -> None:
     write_state(index, done.manifest)
     if done.removed:
         say_way_back(index, int(done.manifest["generation"]) - 1)
+    bring(index, store, bool(done.added))
 
 
 def compact(index: Index = DEFAULT_INDEX, model: MovedModel = None, hub: Hub = None) -> None:

@@ -124,7 +124,8 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "certify": (
         ("does the search find here what it should, and how fast", "prom3e-index certify --sample 20"),
-        ("measure, and keep the result in the index", "prom3e-index certify --sample 20 --store"),
+        ("measure, and keep the result in the index", "prom3e-index certify --sample 20 --keep"),
+        ("of a store, kept there", "prom3e-index certify --store milvus://127.0.0.1:19530/birds"),
     ),
     "verify": (
         ("are all files whole, is a sample encoded alike", "prom3e-index verify --sample 3"),

@@ -34,13 +34,6 @@ Index = Annotated[
         "--index", "-i", envvar="PROM3E_INDEX", callback=_index, help="The index: a folder."
     ),
 ]
-Store = Annotated[
-    str | None,
-    typer.Option(
-        "--store",
-        help="A vector store instead of an index folder: milvus://HOST:PORT/NAME, filled by `push`.",
-    ),
-]
 Seed = Annotated[
     int,
     typer.Option("--seed", min=0, max=MOST_SEED, help="Number that everything drawn follows from."),

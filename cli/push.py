@@ -9,14 +9,7 @@ import typer
 
 from prom3e_index.cli.options import DEFAULT_INDEX, Index
 from prom3e_index.cli.screen import progress, say
-
-BreakLock = Annotated[
-    bool,
-    typer.Option(
-        "--break-lock",
-        help="Take a writer for dead that the store says is at work there, on another machine.",
-    ),
-]
+from prom3e_index.cli.stores import BreakLock
 
 
 def push(

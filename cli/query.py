@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -15,14 +15,11 @@ from prom3e_index.cli.options import (
     Index,
     MovedMedia,
     OtherModel,
-    Store,
     Where,
     filled,
     pairs,
 )
-
-if TYPE_CHECKING:
-    from prom3e_index.search.run import Bundle
+from prom3e_index.cli.stores import Store, rows_named
 
 
 def query(
@@ -303,25 +300,6 @@ def query(
 def one_or_all(given: list[Any]) -> Any:
     """What a query takes: None, one, or a list."""
     return (given[0] if len(given) == 1 else given) if given else None
-
-
-def rows_named(bundle: Bundle, ids: dict[str, list[str]]) -> dict[str, tuple[int, ...]]:
-    """Rows of the observations that options name by id, in the order of the names."""
-    from prom3e_index.errors import InputError
-    from prom3e_index.indexer.removal import rows_of
-
-    out: dict[str, tuple[int, ...]] = {}
-    for option, named in ids.items():
-        rows: list[int] = []
-        for name in named:
-            found = rows_of(bundle, [name]).tolist()
-            if not found:
-                raise InputError(
-                    f"--{option}: no observation of the index has the id {name!r:.60}."
-                )
-            rows += found
-        out[option] = tuple(dict.fromkeys(rows))
-    return out
 
 
 def _vector(path: Path) -> list[float]:

@@ -198,6 +198,12 @@ def write_state(index: Path, manifest: dict[str, Any]) -> None:
     say(f"{index}: generation {manifest['generation']}, {holdings(manifest)}{more}")
 
 
+def _searched_by(made: dict[str, Any]) -> str:
+    """What searched, with its version."""
+    named = made["versions"]
+    return str(named["store"]) if "store" in named else f"FAISS {named['faiss']}"
+
+
 def write_certificate(manifest: dict[str, Any]) -> None:
     """The certificate as a table."""
     made = manifest.get("certificate")
@@ -212,7 +218,7 @@ def write_certificate(manifest: dict[str, Any]) -> None:
         return
     say(
         f"certificate: {made['queries']:,} cross-modal queries over {made['rows']:,} rows, generation "
-        f"{made['generation']}, {made['created']}, {made['machine']}, FAISS {made['versions']['faiss']}"
+        f"{made['generation']}, {made['created']}, {made['machine']}, {_searched_by(made)}"
     )
     head = (
         "target",

@@ -11,6 +11,7 @@ import typer
 from prom3e_index.cli.options import DEFAULT_INDEX, Index, Where
 from prom3e_index.cli.render import write_state
 from prom3e_index.cli.screen import plural, progress, say
+from prom3e_index.cli.stores import AlsoStore, bring
 
 if TYPE_CHECKING:
     from prom3e_index.indexer.removal import Removal
@@ -29,6 +30,7 @@ def remove(
             "--yes", "-y", help="Remove more than a tenth of the index without a question."
         ),
     ] = False,
+    store: AlsoStore = None,
 ) -> None:
     """Remove observations from what is found; `restore` puts them back until `compact`.
 
@@ -62,6 +64,7 @@ def remove(
     write_state(index, done.manifest)
     if done.removed:
         say_way_back(index, found.generation)
+    bring(index, store, bool(done.removed))
     _say_unknown(found)
 
 

@@ -188,8 +188,8 @@ def certify(
         "queries": total,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "targets": targets,
-        "machine": _machine(),
-        "versions": _versions(),
+        "machine": machine(),
+        "versions": versions(),
     }
     files = bundle.manifest["files"]
     held = sum(int(e["bytes"]) for n, e in files.items() if n.endswith((".faiss", ".lists.npy")))
@@ -280,7 +280,8 @@ def _resident() -> int | None:
     return int(path.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
-def _machine() -> str:
+def machine() -> str:
+    """The processor, and how many cores it has."""
     cpu = Path("/proc/cpuinfo")
     lines = cpu.read_text().splitlines() if cpu.is_file() else []
     name = next(
@@ -289,7 +290,8 @@ def _machine() -> str:
     return f"{name or platform.processor() or platform.machine()}, {os.cpu_count()} cores"
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """Versions of what searches."""
     import duckdb
     import faiss
 

@@ -10,17 +10,20 @@ A push that is broken off goes on where it stopped. One writer at a time: see `s
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from prom3e_index.bundle.opened import BundleFolder
 from prom3e_index.confidence.stored import to_dict
-from prom3e_index.errors import InputError, StoreError
+from prom3e_index.errors import InputError
 from prom3e_index.indexer.plan import Progress
+from prom3e_index.indexer.push_change import Difference, difference, mark, take_out, undo_begun
+from prom3e_index.indexer.push_check import blocks, sample, verify
 from prom3e_index.indexer.store_lock import writing
 from prom3e_index.schema import modality_name
 from prom3e_index.store.address import Address, parse
@@ -38,10 +41,9 @@ from prom3e_index.store.kinds import KINDS, Kind
 from prom3e_index.store.known import Summary
 from prom3e_index.store.rows import Writer, fields_of, keys_of, with_vectors
 
-ROWS = 2048
-"""Rows that are written together."""
-SAMPLE = 64
-"""Rows that are compared with the index once all are written."""
+Ints = NDArray[np.int64]
+MANY = 2_000
+"""Rows from which on a push waits until they are on disk and indexed; fewer are searched one by one meanwhile."""
 EXACT_BELOW = 20_000
 """Rows up to which every one is scored, unless another kind is asked for."""
 
@@ -112,10 +114,9 @@ def push(
         try:
             with writing(engine, "push", break_lock):
                 old = current(engine)
-                token = _token(bundle, wanted, kind)
                 if old is not None and not replace_other:
                     _refuse_another(address, old, bundle)
-                return _push(engine, bundle, wanted, kind, token, old, progress, timeout_s)
+                return _push(engine, bundle, wanted, kind, old, progress, timeout_s)
         finally:
             engine.close()
 
@@ -146,8 +147,52 @@ def _refuse_another(address: Address, old: Head, bundle: BundleFolder) -> None:
     if theirs != mine:
         raise InputError(
             f"{address} holds another index, built {theirs}; this one was built {mine}. Push it under another name, or "
-            f"take the place of that one: `prom3e-index push INDEX --store {address} --replace`."
+            f"take the place of that one: `prom3e-index push INDEX --replace --store {address}`."
         )
+
+
+@dataclass(frozen=True)
+class _Filling:
+    """Collections that rows are being written to.
+
+    Attributes:
+        names: Target → collection.
+        keys: Of the columns.
+        generation: That the rows are seen from.
+    """
+
+    engine: Engine
+    bundle: BundleFolder
+    names: dict[str, str]
+    keys: dict[str, Any]
+    generation: int
+
+    def fill(self, rows: Ints, progress: Progress, again: bool) -> int:
+        """Write rows; give their number."""
+        import duckdb
+
+        writer = Writer(duckdb.connect(), self.keys, self.bundle.modalities)
+        done = 0
+        for table in blocks(self.bundle, rows):
+            progress("push", done, len(rows))
+            numbers = table.column("row").to_numpy()
+            scalars = writer.scalars(table, self.generation)
+            for target, name in self.names.items():
+                vectors = np.asarray(self.bundle.vectors(target)[numbers])
+                self.engine.insert(name, with_vectors(scalars, vectors), again)
+            done += len(scalars)
+        progress("push", len(rows), len(rows))
+        return done
+
+    def check(self, rows: Sequence[int]) -> None:
+        """Count the rows of every collection, and compare some; see `verify`."""
+        import duckdb
+
+        writer = Writer(duckdb.connect(), self.keys, self.bundle.modalities)
+        scalars = [s for t in blocks(self.bundle, np.array(rows)) for s in writer.scalars(t, 0)]
+        for target, name in self.names.items():
+            vectors = np.asarray(self.bundle.vectors(target)[np.array(rows, np.int64)])
+            verify(self.engine, name, self.bundle.rows, self.generation, scalars, vectors)
 
 
 def _push(
@@ -155,48 +200,92 @@ def _push(
     bundle: BundleFolder,
     targets: Sequence[str],
     asked: str | None,
-    token: str,
     old: Head | None,
     progress: Progress,
     timeout_s: float,
 ) -> Pushed:
-    store, kind = engine.address.name, kind_for(bundle.rows, asked)
-    names = {t: f"{store}__{bundle.modalities.index(t)}_{token}" for t in targets}
-    if old is not None and old.collections == names:
-        return Pushed(old, 0, old.rows)
-    width = bundle.vectors(targets[0]).shape[1]
-    fields = fields_of(bundle.modalities, width)
+    names = {t: f"{engine.address.name}__{bundle.modalities.index(t)}_" for t in targets}
+    change = None
+    if old is not None and (asked is None or asked == old.kind["name"]):
+        change = difference(bundle, old, names)
+    if old is not None and change is not None:
+        with change.before:
+            return _push_change(engine, bundle, old, change, progress, timeout_s)
+    kind = kind_for(bundle.rows, asked)
+    token = _token(bundle, targets, asked)
+    names = {t: n + token for t, n in names.items()}
     there = min(_begun(engine, name, bundle) for name in names.values())
+    fields = fields_of(bundle.modalities, bundle.vectors(targets[0]).shape[1])
+    held = engine.names(engine.address.name)
     for name in names.values():
-        engine.create(name, fields, kind, f"prom3e-index {store}")
-    types = dict(bundle.sql("SELECT column_name, column_type FROM (DESCRIBE observations)"))
-    keys = keys_of({str(k): str(v) for k, v in types.items()})
+        if name not in held:
+            engine.create(name, fields, kind, f"prom3e-index {engine.address.name}")
     generation = 1 if old is None else old.generation + 1
-    written, summary = 0, Summary()
+    filling = _Filling(engine, bundle, names, keys_of(_types(bundle)), generation)
+    written = filling.fill(bundle.live[bundle.live >= there], progress, there > 0)
+    indexed = kind.name != "flat" or bundle.rows > MANY
+    engine.ready(list(names.values()), timeout_s, written=indexed)
+    filling.check(sample(bundle.live))
+    head = _head(filling, asdict(kind), _counted(bundle, Summary(), bundle.live))
+    publish(engine, head, old)
+    return Pushed(head, written, bundle.rows - written)
+
+
+def _push_change(
+    engine: Engine,
+    bundle: BundleFolder,
+    old: Head,
+    change: Difference,
+    progress: Progress,
+    timeout_s: float,
+) -> Pushed:
+    """Bring what has changed of an index into its store; a store that has it all stays as it is."""
+    same = old.manifest == trimmed(bundle.manifest)
+    if same and not len(change.added) and not len(change.removed):
+        return Pushed(old, 0, old.rows)
+    undo_begun(engine, old)
+    keys = keys_of(_types(bundle), old.columns)
+    filling = _Filling(engine, bundle, old.collections, keys, old.generation + 1)
+    filling.fill(change.added, progress, True)
+    for name in old.collections.values():
+        mark(engine, name, change.removed.tolist(), filling.generation)
+    many = len(change.added) + len(change.removed) > MANY
+    engine.ready(list(old.collections.values()), timeout_s, written=many)
+    filling.check(sample(change.added if len(change.added) else bundle.live))
+    summary = _counted(change.before, Summary(old.summary, old.rows), change.removed, -1)
+    head = replace(
+        _head(filling, old.kind, _counted(bundle, summary, change.added)),
+        certificate=old.certificate,
+    )
+    publish(engine, head, old)
+    take_out(engine, head)
+    return Pushed(head, len(change.added), bundle.rows - len(change.added))
+
+
+def _types(bundle: BundleFolder) -> dict[str, str]:
+    found = bundle.sql("SELECT column_name, column_type FROM (DESCRIBE observations)")
+    return {str(name): str(kind) for name, kind in found}
+
+
+def _counted(bundle: BundleFolder, summary: Summary, rows: Ints, sign: int = 1) -> Summary:
+    """A summary with some rows counted in, or out of it."""
     import duckdb
 
-    writer = Writer(duckdb.connect(), keys, bundle.modalities)
-    own = duckdb.connect()
-    for table in blocks(bundle):
-        summary.count(own, table.drop_columns(["row"]))
-        numbers = table.column("row").to_numpy()
-        progress("push", int(numbers[0]), bundle.places)
-        if len(numbers) and int(numbers[-1]) < there:
-            continue
-        scalars = writer.scalars(table, generation)
-        for target, name in names.items():
-            engine.insert(name, with_vectors(scalars, bundle.vectors(target)[numbers]), there > 0)
-        written += len(scalars)
-    progress("push", bundle.places, bundle.places)
-    engine.ready(list(names.values()), timeout_s)
-    verify(engine, names, bundle.rows, generation, _checked(bundle, writer))
-    head = Head(
-        generation=generation,
+    con = duckdb.connect()
+    for table in blocks(bundle, rows):
+        summary.count(con, table.drop_columns(["row"]), sign)
+    return summary
+
+
+def _head(filling: _Filling, kind: dict[str, Any], summary: Summary) -> Head:
+    bundle = filling.bundle
+    return Head(
+        generation=filling.generation,
         rows=bundle.rows,
         places=bundle.places,
-        collections=names,
-        kind=asdict(kind),
-        columns=keys,
+        collections=filling.names,
+        kind=kind,
+        columns=filling.keys,
         order=bundle.columns,
         manifest=trimmed(bundle.manifest),
         firsts=firsts_of(bundle.manifest),
@@ -205,27 +294,13 @@ def _push(
         media=media_of(bundle.manifest),
         summary=summary.to_dict(),
     )
-    publish(engine, head, old)
-    return Pushed(head, written, bundle.rows - written)
-
-
-def blocks(bundle: BundleFolder) -> Iterator[Any]:
-    """The observations of an index as Arrow tables, by row."""
-    import pyarrow as pa
-
-    live = bundle.live
-    for at in range(0, len(live), ROWS):
-        low, high = int(live[at]), int(live[min(at + ROWS, len(live)) - 1])
-        query = f"SELECT * FROM observations WHERE row BETWEEN {low} AND {high} ORDER BY row"
-        with bundle.reader(query, ROWS) as batches:
-            yield pa.Table.from_batches(list(batches), batches.schema)
 
 
 def _begun(engine: Engine, name: str, bundle: BundleFolder) -> int:
     """Row number up to which a push that was broken off had written all rows of a collection."""
     if name not in engine.names(name):
         return 0
-    engine.ready([name])
+    engine.ready([name], written=False)
     live = bundle.live
     low, high = 0, len(live)
     while low < high:  # rows are written in their order, so what is there begins with the first
@@ -236,64 +311,6 @@ def _begun(engine: Engine, name: str, bundle: BundleFolder) -> int:
         else:
             high = middle - 1
     return 0 if not low else int(live[low - 1]) + 1
-
-
-Check = Callable[[str, Sequence[int]], tuple[np.ndarray[Any, Any], list[dict[str, Any]]]]
-
-
-def _checked(bundle: BundleFolder, writer: Writer) -> Check:
-    """What a sample of rows must have: vectors, and scalars, by their numbers."""
-    import pyarrow as pa
-
-    def held(target: str, rows: Sequence[int]) -> tuple[Any, list[dict[str, Any]]]:
-        numbers = ", ".join(map(str, rows))
-        with bundle.reader(
-            f"SELECT * FROM observations WHERE row IN ({numbers}) ORDER BY row"
-        ) as b:
-            table = pa.Table.from_batches(list(b), b.schema)
-        return bundle.vectors(target)[np.array(rows)], writer.scalars(table, 0)
-
-    return held
-
-
-def verify(
-    engine: Engine, names: dict[str, str], rows: int, generation: int, check: Check, seed: int = 0
-) -> None:
-    """Count the rows of every collection as the next generation has them, and compare a sample.
-
-    Raises:
-        StoreError: They are not as they were written; says which and how many.
-    """
-    where = f"born <= {generation} and gone > {generation}"
-    for target, name in names.items():
-        found = engine.count(name, where, strong=True)
-        if found != rows:
-            raise StoreError(
-                f"{engine.address}: {target} has {found:,} rows after {rows:,} were written. Push again: it goes on."
-            )
-        sample = _sample(engine, name, where, seed)
-        if not sample:
-            continue
-        vectors, scalars = check(target, sample)
-        held = engine.rows(name, sample, ["vector", "id", "taxa", "columns"], strong=True)
-        for row, vector, scalar in zip(sample, vectors, scalars, strict=True):
-            mine = {k: scalar[k] for k in ("id", "taxa", "columns")}
-            theirs = {k: held[row][k] for k in mine}
-            theirs["taxa"] = [int(t) for t in theirs["taxa"]]
-            same = np.array_equal(
-                np.asarray(held[row]["vector"], np.float32), vector.astype(np.float32)
-            )
-            if not same or mine != theirs:
-                raise StoreError(
-                    f"{engine.address}: row {row} of {target} is otherwise than it was written. Push it anew: "
-                    f"`prom3e-index push INDEX --store {engine.address} --replace`."
-                )
-
-
-def _sample(engine: Engine, name: str, where: str, seed: int) -> list[int]:
-    """Numbers of some rows, drawn by chance over the range that there is."""
-    first = engine.fetch(name, where, ["row"], SAMPLE)
-    return sorted(int(r["row"]) for r in first)
 
 
 def publish(engine: Engine, head: Head, old: Head | None) -> None:

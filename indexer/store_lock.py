@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 
 from prom3e_index.errors import StoreError
 from prom3e_index.store.engine import Engine
-from prom3e_index.store.kinds import Fields, Kind
+from prom3e_index.store.kinds import Fields
 
 _BY = re.compile(
     r"by__(?P<host>\w+)__(?P<process>\d+)__(?P<since>\d+)__(?P<action>\w+?)__(?P<token>\w+)"
@@ -47,7 +47,7 @@ def writing(engine: Engine, action: str, break_lock: bool = False) -> Iterator[N
     if holder is not None and (break_lock or _is_dead(holder, host)):
         engine.drop([name])
     with suppress(StoreError):  # another's is there: read back below
-        engine.create(name, Fields(2, {own: "INT64"}), Kind())
+        engine.create(name, Fields(2, {own: "INT64"}), None)
     holder = _holder(engine, name)
     if holder != own:
         raise StoreError(_said(engine, holder))
@@ -87,5 +87,5 @@ def _said(engine: Engine, holder: str | None) -> str:
     return (
         f"{engine.address} is being written by {found['action']} of process {found['process']} on {found['host']} "
         f"since {since}. Wait for it; if it is no more: "
-        f"`prom3e-index push INDEX --store {engine.address} --break-lock`."
+        f"`prom3e-index push INDEX --break-lock --store {engine.address}`."
     )

@@ -23,8 +23,8 @@ import re
 SWITCHES = frozenset(
     """
     accept-removed-rows all-combinations allow-outside allow-seen audio-window conformance dry-run exact explain
-    csv exif-transpose file-facts half keep-private lost no-file-facts observed-only overwrite paper restart search
-    store strict tensorboard yes
+    csv exif-transpose file-facts half keep keep-private lost no-file-facts observed-only overwrite paper restart search
+    strict tensorboard yes
     """.split()
 )
 """Options that are on or off."""

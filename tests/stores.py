@@ -50,7 +50,8 @@ class _Server:
 
     def start(self) -> None:
         config = self._milvus.MilvusServerConfig(data_dir=str(self.folder), **self._ports)
-        config.resolve()
+        if not (self.folder / "configs" / "milvus.yaml").exists():
+            config.resolve()
         self._milvus._initialize_data_files(str(self.folder))
         path = self.folder / "bin" / "milvus"
         envs = {

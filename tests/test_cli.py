@@ -182,7 +182,7 @@ def test_an_index_is_changed_looked_back_at_and_compacted(inside, bundle_path, w
     checked = json.loads(inside(*ask, "--exact")[1])
     assert [h["id"] for h in checked["hits"]] == [h["id"] for h in now["hits"]]
     assert checked["search"]["path"].endswith("exact scan")
-    code, out, _ = inside("certify", "--queries", 12, "--store", "--index", index)
+    code, out, _ = inside("certify", "--queries", 12, "--keep", "--index", index)
     assert code == 0 and "generation 4, 60 observations" in out
     code, out, _ = inside("history", "--index", index)
     assert [line.split()[2] for line in out.splitlines()] == ["build", "add", "remove", "certify"]

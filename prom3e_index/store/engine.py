@@ -9,6 +9,7 @@ import logging
 import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -77,8 +78,12 @@ class Engine:
         """Let go of the connection."""
         self.client.close()
 
-    def create(self, name: str, fields: Fields, kind: Kind, note: str = "") -> None:
-        """Make a collection, and say how it is indexed; one of the same fields that is there is taken."""
+    def create(self, name: str, fields: Fields, kind: Kind | None, note: str = "") -> None:
+        """Make a collection, and say how it is indexed, if it is.
+
+        Raises:
+            StoreError: One of that name is there with other fields.
+        """
         from pymilvus import DataType, MilvusClient
 
         schema = MilvusClient.create_schema(auto_id=False, description=note)
@@ -93,7 +98,8 @@ class Engine:
             schema.add_field(scalar, getattr(DataType, what), **more)
         with _said(self.address, f"{name} cannot be made"):
             self.client.create_collection(name, schema=schema, consistency_level="Bounded")
-        self.index(name, kind)
+        if kind is not None:
+            self.index(name, kind)
 
     def index(self, name: str, kind: Kind) -> None:
         """Say how a collection is indexed."""
@@ -103,8 +109,12 @@ class Engine:
         with _said(self.address, f"{name} cannot be indexed as {kind.name}"):
             self.client.create_index(name, made, sync=False)
 
-    def ready(self, names: Sequence[str], timeout_s: float = READY_S) -> None:
-        """Wait until what was inserted is on disk, indexed and searchable.
+    def ready(
+        self, names: Sequence[str], timeout_s: float = READY_S, *, written: bool = True
+    ) -> None:
+        """Wait until collections are searchable; where much was `written`, until that is on disk and indexed.
+
+        What was not is searched row by row, until Milvus indexes it by itself.
 
         A parameter that an index cannot have is no error to Milvus: it tries for ever. So the state is read, and the
         wait has an end.
@@ -113,15 +123,20 @@ class Engine:
             StoreError: Not in time; says how far it came.
         """
         end = time.monotonic() + timeout_s
+        if written:
+            with ThreadPoolExecutor(len(names)) as pool:  # each waits for seconds
+                list(pool.map(lambda name: self._flush(name, end), names))
         for name in names:
-            with _said(self.address, f"{name} cannot be written to disk"):
-                self.client.flush(name, timeout=max(1.0, end - time.monotonic()))
-        for name in names:
-            self._indexed(name, end)
+            if written:
+                self._indexed(name, end)
             with _said(self.address, f"{name} cannot be loaded"):
                 self.client.load_collection(name, _async=True)
         for name in names:
             self._loaded(name, end)
+
+    def _flush(self, name: str, end: float) -> None:
+        with _said(self.address, f"{name} cannot be written to disk"):
+            self.client.flush(name, timeout=max(1.0, end - time.monotonic()))
 
     def _indexed(self, name: str, end: float) -> None:
         state: dict[str, Any] = {}

@@ -36,11 +36,12 @@ class Head:
         kind: How they are searched.
         columns: Name → key and type, see `rows.keys_of`.
         order: All columns of the observations, in their order.
-        manifest: The index's, without what names files of its folder; the certificate stands in it.
+        manifest: The index's, without what names files of its folder, and without the certificate of its search there.
         firsts: First row of each part whose `statistics` follow.
         statistics: See `search.uncertainty`.
         calibration: JSON of the index's own; None without.
         media: First row and folders of files, of the rows from there on.
+        certificate: What its search was measured to find; None before `certify`.
         summary: What is told of all rows; see `summary.Summary`.
     """
 
@@ -57,6 +58,7 @@ class Head:
     calibration: Any = None
     media: list[dict[str, Any]] = field(default_factory=list)
     summary: dict[str, Any] = field(default_factory=dict)
+    certificate: dict[str, Any] | None = None
 
     @property
     def searched(self) -> Kind:
@@ -86,8 +88,8 @@ def write_head(engine: Engine, name: str, head: Head) -> None:
     rows = [
         {"row": i, "vector": [0.0, 0.0], "part": p} for i, p in enumerate([str(len(parts)), *parts])
     ]
+    engine.ready([name], written=False)
     engine.insert(name, rows)
-    engine.ready([name])
     if read_head(engine, name) != head:
         raise StoreError(
             f"{engine.address}: {name} reads back otherwise than it was written; try again."
@@ -133,7 +135,8 @@ def media_of(manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def trimmed(manifest: Mapping[str, Any]) -> dict[str, Any]:
     """A manifest without what names files of its folder, or ways from there."""
-    out = {k: v for k, v in manifest.items() if k not in ("files", "segments", "deleted")}
+    left_out = ("files", "segments", "deleted", "certificate")  # the folder's own
+    out = {k: v for k, v in manifest.items() if k not in left_out}
     out["model"] = {k: v for k, v in manifest["model"].items() if not k.endswith("beside")}
     return json.loads(json.dumps({**out, "segments": [], "files": {}}))  # type: ignore[no-any-return]
 

@@ -57,7 +57,7 @@ class StoreBundle(StoreRows, Bundle):
         model: str | None = None,
         hub: str | Path | None = None,
     ) -> None:
-        MadeBy.__init__(self, Path(engine.address.name), head.manifest, model, hub)
+        MadeBy.__init__(self, Path(engine.address.name), _manifest(head), model, hub)
         self.engine, self.head, self.address = engine, head, engine.address
         self.rows, self.places = head.rows, head.places
         self.segments = []
@@ -276,3 +276,8 @@ class StoreBundle(StoreRows, Bundle):
     def finds_best(self, target: str, k: int, rows: Any, exactly: bool) -> bool:
         """Whether a search of k rows finds the very best."""
         return exactly or self.head.searched.name == "flat"
+
+
+def _manifest(head: Head) -> dict[str, Any]:
+    """What the manifest of a folder would say."""
+    return head.manifest | ({"certificate": head.certificate} if head.certificate else {})

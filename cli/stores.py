@@ -1,0 +1,73 @@
+"""What commands share that ask or change a vector store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from prom3e_index.search.run import Bundle
+
+Store = Annotated[
+    str | None,
+    typer.Option(
+        "--store",
+        help="A vector store instead of an index folder: milvus://HOST:PORT/NAME, filled by `push`.",
+    ),
+]
+AlsoStore = Annotated[
+    str | None,
+    typer.Option(
+        "--store",
+        help="Also bring the change into this vector store, milvus://HOST:PORT/NAME, that the index was pushed to.",
+    ),
+]
+BreakLock = Annotated[
+    bool,
+    typer.Option(
+        "--break-lock",
+        help="Take a writer for dead that the store says is at work there, on another machine.",
+    ),
+]
+
+
+def rows_named(bundle: Bundle, ids: dict[str, list[str]]) -> dict[str, tuple[int, ...]]:
+    """Rows of the observations that options name by id, in the order of the names."""
+    from prom3e_index.errors import InputError
+    from prom3e_index.indexer.removal import rows_of
+
+    out: dict[str, tuple[int, ...]] = {}
+    for option, named in ids.items():
+        rows: list[int] = []
+        for name in named:
+            found = rows_of(bundle, [name]).tolist()
+            if not found:
+                raise InputError(
+                    f"--{option}: no observation of the index has the id {name!r:.60}."
+                )
+            rows += found
+        out[option] = tuple(dict.fromkeys(rows))
+    return out
+
+
+def bring(index: Path, store: str | None, changed: bool) -> None:
+    """Bring a change of an index into a store, where one is named; say what came of it.
+
+    Raises:
+        StoreError: It could not be brought there; says that the index has it, and how to go on.
+    """
+    from prom3e_index.cli.screen import progress, say
+    from prom3e_index.errors import StoreError
+    from prom3e_index.indexer.push import push
+
+    if store is None:
+        return
+    try:
+        with progress() as show:
+            done = push(index, store, show)
+    except StoreError as e:
+        has = f" {index} has the change; bring it into the store: prom3e-index push {index} --store {store}"
+        raise StoreError(f"{e.typed}{has if changed else ''}") from e
+    say(f"{store} is generation {done.head.generation}, {done.head.rows:,} rows")

@@ -1,0 +1,205 @@
+"""The certificate of a store: what its search finds, compared with exact search, and how fast.
+
+As of a folder, queries are cross-modal: one observed modality of a row asks for another, in hybrid space. Exact search
+fetches the rows and scores them here: all up to `EXACT_ROWS`; of more a sample, whose rows that should have been
+found and were not are counted for as many as each stands for, so that the recall told is a lower bound.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prom3e_index.bundle.faiss.operating_point import found_share
+from prom3e_index.indexer.certify import DEPTHS, FILTERED, QUERIES, machine, versions
+from prom3e_index.indexer.plan import Progress
+from prom3e_index.indexer.push import publish
+from prom3e_index.indexer.store_lock import writing
+from prom3e_index.models.folder import Model
+from prom3e_index.mvae.completion import infer
+from prom3e_index.search.score import query_rows
+from prom3e_index.store.literals import EVERYTHING
+from prom3e_index.store.matching import Matching
+from prom3e_index.store.opened import StoreBundle
+
+Floats = NDArray[np.float32]
+Ints = NDArray[np.int64]
+EXACT_ROWS = 200_000
+"""Rows that exact search fetches."""
+_NOISE = 2e-6
+_SHARES = (10, 100)
+
+
+def certify_store(
+    bundle: StoreBundle, model: Model, progress: Progress, queries: int = QUERIES
+) -> dict[str, Any]:
+    """Measure every target of a store as it is searched.
+
+    Returns:
+        As `certify` of a folder: by target `kind`, `recall@1`, `@10`, `@100`, `p50_ms`, `p95_ms`, `p99_ms` of one query
+        for ten hits from here, `batch_qps` in batches of 64, and `filtered`; also `compared`, the rows that exact
+        search looked at.
+    """
+    targets: dict[str, Any] = {}
+    for number, target in enumerate(bundle.targets):
+        progress("certify", number, len(bundle.targets))
+        asked = _queries(bundle, model, target, queries)
+        targets[target] = _measured(bundle, target, asked) | {"queries": len(asked)}
+    progress("certify", len(bundle.targets), len(bundle.targets))
+    return {
+        "generation": bundle.head.generation,
+        "rows": bundle.rows,
+        "compared": min(bundle.rows, EXACT_ROWS),
+        "queries": sum(t["queries"] for t in targets.values()),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "targets": targets,
+        "machine": machine(),
+        "versions": {**versions(), "store": f"Milvus {bundle.engine.version}"},
+        "unmet": [],
+    }
+
+
+def keep(bundle: StoreBundle, made: dict[str, Any], break_lock: bool = False) -> dict[str, Any]:
+    """Write a certificate into the store's head, as one more generation of the same rows.
+
+    Raises:
+        StoreError: Another writer is at work, or the store has changed since it was opened.
+    """
+    from prom3e_index.errors import StoreError
+    from prom3e_index.indexer.push import current
+
+    with writing(bundle.engine, "certify", break_lock):
+        head = current(bundle.engine)
+        if head is None or head.generation != bundle.head.generation:
+            raise StoreError(f"{bundle.address} changed while it was measured; certify it again.")
+        made = {**made, "generation": head.generation + 1}
+        publish(
+            bundle.engine, replace(head, generation=head.generation + 1, certificate=made), head
+        )
+    return made
+
+
+def _queries(bundle: StoreBundle, model: Model, target: str, count: int) -> Floats:
+    """About `count` query vectors for a target, of rows drawn by chance: (q, width)."""
+    rng = np.random.default_rng(1)
+    names, out = bundle.modalities, []
+    epsilon = bundle.manifest.get("epsilon", {})
+    askers = [m for m in bundle.targets if m != target and not float(epsilon.get(m, 0.0))]
+    for asker in askers or [target]:
+        g = names.index(asker)
+        rows = _drawn(bundle, f"has_{g} == true", -(-count // max(1, len(askers))), rng)
+        if not len(rows):
+            continue
+        ((_, vectors, _),) = bundle.gallery_parts(asker, rows)
+        x = np.zeros((len(rows), len(names), model.width), np.float32)
+        x[:, g] = vectors[:, : model.width]
+        shown = np.zeros((len(rows), len(names)), bool)
+        shown[:, g] = True
+        found = infer(model, x, shown, (target,))
+        vector = query_rows(
+            x[:, g],
+            found.reconstructed[:, 0],
+            found.hidden,
+            "hybrid",
+            model.weights((asker,), target),
+        )
+        tail = np.tile(bundle.hub_weights([asker]), (len(rows), 1))
+        out.append(np.concatenate([vector, tail], axis=1))
+    width = int(bundle.manifest["width"]) + int(bundle.manifest["hidden_width"]) + bundle.bias_width
+    return np.concatenate(out) if out else np.zeros((0, width), np.float32)
+
+
+def _drawn(bundle: StoreBundle, where: str, count: int, rng: np.random.Generator) -> Ints:
+    """Rows that satisfy an expression, drawn by chance by their numbers, ascending."""
+    numbers = rng.permutation(bundle.places)[: 64 * count]
+    held: list[int] = []
+    for at in range(0, len(numbers), 4096):
+        if len(held) >= count:
+            break
+        part = sorted(int(n) for n in numbers[at : at + 4096])
+        asked = bundle.where(where, f"row in {part}")
+        held += [int(r["row"]) for r in bundle.engine.fetch(bundle.any_collection, asked, [], 4096)]
+    return np.sort(rng.permutation(np.array(held, np.int64))[:count])
+
+
+def _measured(bundle: StoreBundle, target: str, queries: Floats) -> dict[str, Any]:
+    out: dict[str, Any] = {"kind": bundle.head.kind["name"]}
+    out |= {f"recall@{k}": None for k in DEPTHS}
+    if not len(queries) or not bundle.rows:
+        return out
+    found = {k: bundle.nearest(target, queries, k) for k in DEPTHS}
+    bundle.nearest(target, queries[:1], 10)
+    times = [_milliseconds(bundle, target, queries[i : i + 1]) for i in range(len(queries))]
+    batches = [queries[at : at + 64] for at in range(0, len(queries), 64)]
+    seconds = sum(_milliseconds(bundle, target, b) for b in batches) / 1000
+    out |= {f"p{p}_ms": round(float(np.percentile(times, p)), 3) for p in (50, 95, 99)}
+    out["batch_qps"] = round(len(queries) / seconds, 1)
+    if bundle.rows <= EXACT_ROWS:
+        truth = bundle.nearest(target, queries, max(DEPTHS), exactly=True)[0]
+        for k, (scores, _, _) in found.items():
+            out[f"recall@{k}"] = round(float(found_share(scores, truth, k).mean()), 4)
+    else:
+        rows = _drawn(bundle, EVERYTHING, EXACT_ROWS, np.random.default_rng(2))
+        share = len(rows) / bundle.rows
+        for k, missed in _missed(bundle, target, queries, rows, found).items():
+            out[f"recall@{k}"] = round(max(0.0, 1 - missed / share / k), 4)
+    out["filtered"] = _filtered(bundle, target, queries[:FILTERED])
+    return out
+
+
+def _missed(
+    bundle: StoreBundle,
+    target: str,
+    queries: Floats,
+    rows: Ints,
+    found: dict[int, tuple[Floats, Ints, str]],
+) -> dict[int, float]:
+    """By depth, how many of some rows a search should have found and has not, of each query on average."""
+    counts = dict.fromkeys(found, 0)
+    for at in range(0, len(rows), 2048):
+        part = rows[at : at + 2048]
+        ((_, vectors, _),) = bundle.gallery_parts(target, part)
+        products = queries @ np.asarray(vectors, np.float32).T
+        for k, (scores, numbers, _) in found.items():
+            better = products > scores[:, -1:] + _NOISE
+            there = np.stack([np.isin(part, n) for n in numbers])
+            counts[k] += int((better & ~there).sum())
+    return {k: n / len(queries) for k, n in counts.items()}
+
+
+def _filtered(bundle: StoreBundle, target: str, queries: Floats) -> list[dict[str, Any]]:
+    """Recall@10 of filtered search against exact filtered search: of rows by chance, and of the commonest species."""
+    chosen = [("by chance", f"row % {n} == 1") for n in _SHARES]
+    drawn = _drawn(bundle, "species >= 0", 256, np.random.default_rng(3))
+    if len(drawn):
+        codes, counts = np.unique(bundle.species(drawn), return_counts=True)
+        chosen.append(("of one species", f"species == {int(codes[counts.argmax()])}"))
+    out = []
+    for name, where in chosen:
+        rows = Matching(where, bundle.count(where))
+        if not len(rows):
+            continue
+        k = min(10, len(rows))
+        truth = bundle.nearest(target, queries, k, rows, exactly=True)[0]
+        scores, numbers, path = bundle.nearest(target, queries, k, rows)
+        out.append(
+            {
+                "share": round(len(rows) / bundle.rows, 6),
+                "rows": name,
+                "recall@10": round(float(found_share(scores, truth, k).mean()), 4),
+                "short": len(queries) if numbers.shape[1] < k else 0,
+                "path": path,
+            }
+        )
+    return out
+
+
+def _milliseconds(bundle: StoreBundle, target: str, queries: Floats) -> float:
+    begun = time.perf_counter()
+    bundle.nearest(target, queries, 10)
+    return (time.perf_counter() - begun) * 1000

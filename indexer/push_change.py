@@ -1,0 +1,106 @@
+"""What has changed of an index since it was pushed, brought into its store as one more generation of it.
+
+Rows of the new generation are written with the number of the generation that they are seen from; rows that go are
+written again with the number of the one that they are gone in. Readers of the generation before see neither: it is
+the alias, moved to the new head, that lets them. What is gone for a whole generation is then taken out for good.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prom3e_index.bundle.opened import BundleFolder
+from prom3e_index.errors import BundleError
+from prom3e_index.store.engine import Engine
+from prom3e_index.store.head import Head
+from prom3e_index.store.rows import FOREVER
+
+Ints = NDArray[np.int64]
+_AT_ONCE = 256
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Rows by which two generations of an index differ.
+
+    Attributes:
+        added, removed: Their numbers, ascending.
+        before: The earlier generation, opened.
+    """
+
+    added: Ints
+    removed: Ints
+    before: BundleFolder
+
+
+def difference(bundle: BundleFolder, old: Head, names: dict[str, str]) -> Difference | None:
+    """What an index has otherwise than a store; None where the store has to be filled anew.
+
+    Row numbers last until an index is compacted, and generations are kept as long: beyond that nothing can be compared.
+
+    Args:
+        bundle: The index as it is.
+        old: The store's head.
+        names: Collections by target, as a push would have them: the targets must be the same.
+    """
+    was, now = int(old.manifest["generation"]), bundle.manifest
+    if tuple(names) != tuple(old.collections) or int(now.get("oldest", 1)) > was:
+        return None
+    if old.manifest["history"][0] != now["history"][0] or was > int(now["generation"]):
+        return None
+    try:
+        before = BundleFolder.open(bundle.path, at=was)
+    except BundleError:
+        return None
+    if before.manifest["created"] != old.manifest["created"] or before.rows != old.rows:
+        before.close()
+        return None
+    added = np.setdiff1d(bundle.live, before.live, assume_unique=True)
+    removed = np.setdiff1d(before.live, bundle.live, assume_unique=True)
+    return Difference(added, removed, before)
+
+
+def undo_begun(engine: Engine, head: Head) -> None:
+    """Take back what a change that was broken off has written: no reader has seen it."""
+    for name in head.collections.values():
+        late = f"born > {head.generation}"
+        engine.delete(
+            name, [r for part in engine.every(name, late, [], strong=True) for r in _numbers(part)]
+        )
+        early = f"gone > {head.generation} and gone < {FOREVER}"
+        rows = [r for part in engine.every(name, early, [], strong=True) for r in _numbers(part)]
+        mark(engine, name, rows, FOREVER)
+
+
+def mark(engine: Engine, name: str, rows: Sequence[int], gone: int) -> None:
+    """Write rows of a collection again, gone in another generation."""
+    fields = [f for f in engine.field_names(name) if f != "row"]
+    for at in range(0, len(rows), _AT_ONCE):
+        held = engine.rows(name, rows[at : at + _AT_ONCE], fields, strong=True)
+        again = [
+            {
+                **{f: r[f] for f in fields},
+                "row": number,
+                "gone": gone,
+                "vector": [float(v) for v in r["vector"]],
+                "taxa": [int(t) for t in r["taxa"]],
+            }
+            for number, r in held.items()
+        ]
+        engine.insert(name, again, again=True)
+
+
+def take_out(engine: Engine, head: Head) -> None:
+    """Delete rows that neither a head's generation nor the one before it has."""
+    for name in head.collections.values():
+        where = f"gone < {head.generation}"
+        engine.delete(name, [r for part in engine.every(name, where, []) for r in _numbers(part)])
+
+
+def _numbers(part: Sequence[dict[str, Any]]) -> list[int]:
+    return [int(r["row"]) for r in part]
