@@ -65,7 +65,15 @@ class Predicates:
             if how == "and":
                 return f"({sql}) AND ({sql2})", lambda row: _and(holds(row), holds2(row))
             return f"({sql}) OR ({sql2})", lambda row: _or(holds(row), holds2(row))
-        kind = r.choice(["number", "text", "null", *(["truth"] if self._truths else []), *(["day"] if self._days else [])])
+        kind = r.choice(
+            [
+                "number",
+                "text",
+                "null",
+                *(["truth"] if self._truths else []),
+                *(["day"] if self._days else []),
+            ]
+        )
         if kind == "number":
             return self._number()
         if kind == "text":
@@ -74,7 +82,11 @@ class Predicates:
             column = r.choice(self._truths)
             return f'"{column}"', lambda row: row[column]
         if kind == "day":
-            column, sign, day = r.choice(self._days), r.choice(("<", ">=", "=")), date(2024, r.randint(1, 12), 15)
+            column, sign, day = (
+                r.choice(self._days),
+                r.choice(("<", ">=", "=")),
+                date(2024, r.randint(1, 12), 15),
+            )
             return f"{column} {sign} '{day}'", lambda row: _compare(row[column], sign, day)
         column = r.choice([*self._numbers, *self._texts])
         if r.random() < 0.5:
@@ -96,7 +108,10 @@ class Predicates:
         if form == "in":
             some = [value, self._value(column), self._value(column)]
             listed = ", ".join(map(str, some))
-            return f'"{column}" IN ({listed})', lambda row: None if row[column] is None else row[column] in some
+            return (
+                f'"{column}" IN ({listed})',
+                lambda row: None if row[column] is None else row[column] in some,
+            )
         sign = r.choice(("=", "<>", "<", "<=", ">", ">="))
         if form == "turned":
             return f'{value} {sign} "{column}"', lambda row: _compare(value, sign, row[column])
@@ -113,7 +128,10 @@ class Predicates:
             found = lambda row: None if row[column] is None else row[column] in (value, other)  # noqa: E731
             if form == "in":
                 return f'"{column}" IN ({listed})', found
-            return f'"{column}" NOT IN ({listed})', lambda row: None if found(row) is None else not found(row)
+            return (
+                f'"{column}" NOT IN ({listed})',
+                lambda row: None if found(row) is None else not found(row),
+            )
         begins = next((value[:n] for n in (3, 2, 1) if not set(value[:n]) & set('%_\\"')), None)
         if form in ("like", "not like") and begins:
             wanted = form == "like"
@@ -128,7 +146,14 @@ def _compare(one, sign, other):
     if one is None or other is None:
         return None
     order = (one > other) - (one < other)
-    return {"=": order == 0, "<>": order != 0, "<": order < 0, "<=": order <= 0, ">": order > 0, ">=": order >= 0}[sign]
+    return {
+        "=": order == 0,
+        "<>": order != 0,
+        "<": order < 0,
+        "<=": order <= 0,
+        ">": order > 0,
+        ">=": order >= 0,
+    }[sign]
 
 
 def _and(one, other):

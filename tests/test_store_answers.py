@@ -69,7 +69,9 @@ def test_many_together_are_each_alone(store, bundle):
     queries = list(asked(bundle).values())
 
     together = list(store.search_many(queries))
-    assert [[h.row for h in a] for a in together] == [[h.row for h in store.search(q)] for q in queries]
+    assert [[h.row for h in a] for a in together] == [
+        [h.row for h in store.search(q)] for q in queries
+    ]
 
 
 def test_a_table_of_an_answer_has_every_column_with_its_type(store, bundle):
@@ -118,9 +120,14 @@ def test_all_rows_of_a_filter_are_exported(store, bundle, tmp_path):
 
 
 def test_what_needs_all_rows_is_refused_in_a_sentence(store):
-    for query in (Query(location=(5, 5), target="image", epsilon=0.7), Query(location=(5, 5), target="image", epsilon=0.3)):
+    for query in (
+        Query(location=(5, 5), target="image", epsilon=0.7),
+        Query(location=(5, 5), target="image", epsilon=0.3),
+    ):
         if query.epsilon != store.manifest["epsilon"]["image"]:
-            with pytest.raises(InputError, match="needs an index folder; the store .*answers queries and filters"):
+            with pytest.raises(
+                InputError, match="needs an index folder; the store .*answers queries and filters"
+            ):
                 store.search(query)
     with pytest.raises(InputError, match="SQL over all observations needs an index folder"):
         store.sql("SELECT 1")
@@ -133,7 +140,23 @@ def test_the_program_asks_a_store(store, bundle, bundle_path, tmp_path, capsys):
     out = []
     for where in (["--store", str(store.address)], ["--index", str(bundle_path)]):
         path = tmp_path / f"{len(out)}.json"
-        app(["query", "--place", "5,5", "-t", "image", "-k", "4", "--more", identity, "-o", str(path), *where], standalone_mode=False)
+        app(
+            [
+                "query",
+                "--place",
+                "5,5",
+                "-t",
+                "image",
+                "-k",
+                "4",
+                "--more",
+                identity,
+                "-o",
+                str(path),
+                *where,
+            ],
+            standalone_mode=False,
+        )
         out.append(json.loads(path.read_text()))
     hits = [[{**h, "media": None} for h in o["hits"]] for o in out]
     assert hits[0] == hits[1] and len(hits[0]) == 4

@@ -47,8 +47,11 @@ def more(world, tmp_path_factory):
     with (world / "observations.csv").open(newline="") as f:
         rows = list(csv.DictReader(f))
     key = next(k for k in rows[0] if k.lower() in ("id", "occurrenceid"))
-    bare = [{k: v for k, v in r.items() if k not in ("image", "audio", "satellite", "photo", "sound")} for r in rows]
-    new = [{**r, key: f"new{i}", "finder": f"o'Neil \"{i}\""} for i, r in enumerate(bare[:6])]
+    bare = [
+        {k: v for k, v in r.items() if k not in ("image", "audio", "satellite", "photo", "sound")}
+        for r in rows
+    ]
+    new = [{**r, key: f"new{i}", "finder": f'o\'Neil "{i}"'} for i, r in enumerate(bare[:6])]
     changed = [{**r, "decimalLatitude": "1.5", "decimalLongitude": "2.5"} for r in bare[10:12]]
     for name, table in (("new", new), ("changed", changed)):
         with (folder / f"{name}.csv").open("w", newline="") as f:
@@ -71,7 +74,10 @@ def equal(address, index):
             assert [h.row for h in other] == [h.row for h in one]
             assert np.allclose([h.score for h in other], [h.score for h in one], atol=1e-5, rtol=0)
             assert [h.fields for h in other] == [h.fields for h in one]
-            assert (other.search["eligible"], other.search["notes"]) == (one.search["eligible"], one.search["notes"])
+            assert (other.search["eligible"], other.search["notes"]) == (
+                one.search["eligible"],
+                one.search["notes"],
+            )
         assert store.columns == folder.columns
         names = {t.name for t in folder.metadata.known_taxa("Animalia")}
         assert {t.name for t in store.metadata.known_taxa("Animalia")} == names
@@ -105,7 +111,9 @@ def test_a_store_follows_its_index(place, index, more):
             done = push(index, place, silent, targets=TARGETS)
 
             assert done.head.generation == number + 2, name
-            assert [[(h.row, h.score, h.fields) for h in reader.search(q)] for q in QUERIES] == before, name
+            assert [
+                [(h.row, h.score, h.fields) for h in reader.search(q)] for q in QUERIES
+            ] == before, name
         equal(place, index)
     again = push(index, place, silent, targets=TARGETS)
     assert again.written == 0 and again.head.generation == 5  # nothing has changed: nothing is done
@@ -144,7 +152,9 @@ class Broken(Exception):
 
 
 @pytest.mark.parametrize("after", [1, 3])
-def test_a_change_that_is_broken_off_is_seen_by_nobody_and_can_be_repeated(server, index, more, after, monkeypatch):
+def test_a_change_that_is_broken_off_is_seen_by_nobody_and_can_be_repeated(
+    server, index, more, after, monkeypatch
+):
     from prom3e_index.indexer import push_check
     from prom3e_index.indexer.push import push
     from prom3e_index.store.engine import Engine
@@ -212,7 +222,10 @@ def test_of_two_pushers_one_is_refused(place, bundle_path, monkeypatch):
 
     engine = Engine(parse(place))
     with writing(engine, "push"):
-        with pytest.raises(StoreError, match=rf"being written by push of process {os.getpid()} on .* since .*--break-lock"):
+        with pytest.raises(
+            StoreError,
+            match=rf"being written by push of process {os.getpid()} on .* since .*--break-lock",
+        ):
             push(bundle_path, place, silent, targets=["loc"])
     done = push(bundle_path, place, silent, targets=["loc"])  # it was let go
     assert done.written == 60
@@ -235,7 +248,9 @@ def test_of_two_pushers_one_is_refused(place, bundle_path, monkeypatch):
         t.start()
     for t in threads:
         t.join()
-    assert (len(won), len(lost)) == (1, 3) and all("is being written by add" in said for said in lost)
+    assert (len(won), len(lost)) == (1, 3) and all(
+        "is being written by add" in said for said in lost
+    )
     # a writer of this machine that is no more does not stand in the way
     monkeypatch.setattr(os, "getpid", lambda: 2**22 + 12345)
     with writing(engine, "push"):
@@ -253,7 +268,9 @@ def test_another_index_does_not_take_a_name_by_accident(place, bundle_path, more
     push(bundle_path, place, silent, targets=["loc"])
     other = more / f"other-{place.rpartition('/')[2]}-{abs(hash(place))}.p3i"
     build(BuildConfig(table=str(more / "new.csv"), out=other, model="mini"))
-    with pytest.raises(InputError, match="holds another index, built .*`prom3e-index push INDEX --replace --store"):
+    with pytest.raises(
+        InputError, match="holds another index, built .*`prom3e-index push INDEX --replace --store"
+    ):
         push(other, place, silent, targets=["loc"])
     assert push(other, place, silent, targets=["loc"], replace_other=True).head.rows == 6
     with pytest.raises(InputError, match="Unknown modality"):

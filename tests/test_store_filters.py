@@ -18,7 +18,17 @@ HOSTILE = [
     '"', "\\", '\\"', "' or row >= 0 or id == '", '" or row >= 0 or id == "', "a\nb", "tab\there", "ü ß 漢 🐦", "%", "_",
     "]", "{x}", "$meta", "null", "\x01\x7f", "\\u0041", "--", "/*", 'x"] == 1 or columns["c0', "'; DROP TABLE observations",
 ]  # fmt: skip
-RANKS = ("kingdom", "phylum", "class", "order", "family", "genus", "species", "scientific_name", "common_name")
+RANKS = (
+    "kingdom",
+    "phylum",
+    "class",
+    "order",
+    "family",
+    "genus",
+    "species",
+    "scientific_name",
+    "common_name",
+)
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +47,10 @@ def index(tmp_path_factory):
         for media in ("image", "audio", "satellite"):
             row.pop(media, None)
         if i % 5 == 0:
-            row["decimalLatitude"], row["decimalLongitude"] = str(rng.normal(0, 20)), str([179.5, -179.5, 180, -180][i % 4])
+            row["decimalLatitude"], row["decimalLongitude"] = (
+                str(rng.normal(0, 20)),
+                str([179.5, -179.5, 180, -180][i % 4]),
+            )
         row["note"] = HOSTILE[i % len(HOSTILE)] if i % 3 else ""
         row["count"] = str(int(rng.integers(0, 9))) if i % 4 else ""
         row["weight"] = f"{rng.normal(10, 5):.3f}" if i % 7 else ""
@@ -112,13 +125,23 @@ def test_taxa_at_any_rank(store, opened, rows):
         for asked in (name, (name.upper(), f"  {name} ")[i % 2]):
             wanted = [r["row"] for r in rows if has_taxon(r, name, RANKS)]
 
-            assert numbers(store, Filter(taxon=asked)) == opened.eligible(Filter(taxon=asked)).tolist() == wanted, asked
+            assert (
+                numbers(store, Filter(taxon=asked))
+                == opened.eligible(Filter(taxon=asked)).tolist()
+                == wanted
+            ), asked
     for hostile in HOSTILE:
         if hostile.strip():
-            assert numbers(store, Filter(taxon=hostile)) == opened.eligible(Filter(taxon=hostile)).tolist() == []
+            assert (
+                numbers(store, Filter(taxon=hostile))
+                == opened.eligible(Filter(taxon=hostile)).tolist()
+                == []
+            )
 
 
-@pytest.mark.parametrize(("since", "until"), [("2024-03", None), (None, "2024-05-31"), ("2024-03-01", "2024-06-30")])
+@pytest.mark.parametrize(
+    ("since", "until"), [("2024-03", None), (None, "2024-05-31"), ("2024-03-01", "2024-06-30")]
+)
 def test_days_with_intervals(store, opened, rows, since, until):
     f = Filter(since=since, until=until)
     first, last = f.days
@@ -136,7 +159,11 @@ def test_days_with_intervals(store, opened, rows, since, until):
 def test_observed_only(store, opened, rows, modality):
     wanted = [r["row"] for r in rows if r[f"has_{modality}"]]
 
-    assert numbers(store, Filter(observed=modality)) == opened.eligible(Filter(observed=modality)).tolist() == wanted
+    assert (
+        numbers(store, Filter(observed=modality))
+        == opened.eligible(Filter(observed=modality)).tolist()
+        == wanted
+    )
 
 
 @pytest.mark.parametrize("allowed", ["cc0", "cc0,by", "by-nc,arr", "unknown", "arr"])
@@ -152,7 +179,11 @@ def test_a_hostile_value_is_a_value(store, opened, rows, hostile):
     wanted = [r["row"] for r in rows if r["note"] == hostile]
 
     for where in (f"note = '{written}'", f"note IN ('{written}', 'nothing')"):
-        assert numbers(store, Filter(where=where)) == opened.eligible(Filter(where=where)).tolist() == wanted
+        assert (
+            numbers(store, Filter(where=where))
+            == opened.eligible(Filter(where=where)).tolist()
+            == wanted
+        )
     assert numbers(store, Filter(where=f"id = '{written}'")) == []
     assert numbers(store, Filter(where=f"id IN ('{written}')")) == []
 
@@ -175,7 +206,12 @@ def test_random_predicates_have_three_truth_values(store, opened, rows):
 
 
 def test_parts_together(store, opened):
-    f = Filter(near=(0.0, 180.0, 9000.0), where="count > 2 OR weight IS NULL", since="2023", licence_allow="cc0,by,by-nc,arr")
+    f = Filter(
+        near=(0.0, 180.0, 9000.0),
+        where="count > 2 OR weight IS NULL",
+        since="2023",
+        licence_allow="cc0,by,by-nc,arr",
+    )
 
     found = opened.eligible(f).tolist()
     assert found and numbers(store, f) == found
@@ -204,7 +240,9 @@ def test_what_a_store_cannot_say_is_refused(store, opened, where, says):
     assert says in str(told.value) and "BETWEEN" in str(told.value)
 
 
-@pytest.mark.parametrize("where", ["nothing = 1", "count", "(SELECT 1) = 1", "true); DROP TABLE observations; --"])
+@pytest.mark.parametrize(
+    "where", ["nothing = 1", "count", "(SELECT 1) = 1", "true); DROP TABLE observations; --"]
+)
 def test_what_is_no_predicate_is_refused_in_the_same_words(store, opened, where):
     with pytest.raises(InputError) as folder:
         opened.eligible(Filter(where=where))
