@@ -6,6 +6,7 @@ import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { feature, mesh } from "topojson-client";
+import { cut } from "./dateline.mjs";
 import { outFolder } from "./out.mjs";
 
 const require = createRequire(import.meta.url);
@@ -77,7 +78,7 @@ function earth(scale, n) {
   const polygons = feature(land, land.objects.land).features.flatMap((f) =>
     f.geometry.type === "Polygon" ? [f.geometry.coordinates] : f.geometry.coordinates,
   );
-  const kept = polygons.map((p) => p.map((r) => ring(r, n)).filter((r) => r.length > 3)).filter((p) => p.length);
+  const kept = polygons.flatMap(cut).map((p) => p.map((r) => ring(r, n)).filter((r) => r.length > 3)).filter((p) => p.length);
   const borders = mesh(countries, countries.objects.countries, (a, b) => a !== b).coordinates;
   return JSON.stringify({
     land: kept,

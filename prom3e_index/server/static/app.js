@@ -1,5 +1,5 @@
 // <define:VENDORED>
-var define_VENDORED_default = { "earth-110m.json": "/static/vendor/earth-110m.json?v=db6f7cb6e7d8b6372b13", "earth-50m.json": "/static/vendor/earth-50m.json?v=9318950630e1e7acd399", "maplibre-gl-worker.mjs": "/static/vendor/maplibre-gl-worker.mjs?v=bbb86182f349dfad0a74", "maplibre-gl.mjs": "/static/vendor/maplibre-gl.mjs?v=83a08f3db7e43f17e836" };
+var define_VENDORED_default = { "earth-110m.json": "/static/vendor/earth-110m.json?v=153911ebe43e48bde8fa", "earth-50m.json": "/static/vendor/earth-50m.json?v=5c9217f00f3c453aba79", "maplibre-gl-worker.mjs": "/static/vendor/maplibre-gl-worker.mjs?v=bbb86182f349dfad0a74", "maplibre-gl.mjs": "/static/vendor/maplibre-gl.mjs?v=83a08f3db7e43f17e836" };
 
 // node_modules/preact/dist/preact.mjs
 var n;
@@ -2635,6 +2635,59 @@ async function fetchFacets(key, found, signal) {
   if (kept2) kept2.facets = counted;
 }
 
+// src/hit.ts
+var LETTERS = 100;
+function short(text) {
+  const letters = [...text];
+  return letters.length > LETTERS ? `${letters.slice(0, LETTERS).join("").trimEnd()}…` : text;
+}
+function nameOf(hit) {
+  return short(hit.scientific_name ?? hit.common_name ?? t4("card.unnamed"));
+}
+var secondName = (hit) => hit.scientific_name && hit.common_name ? short(hit.common_name) : "";
+var isLatin = (hit) => isItalic(hit.scientific_name);
+var isItalic = (name) => !!name && !/^\S*(?:idae|inae|oidea|aceae|oideae|iformes|ales)$/.test(name);
+function dateOf(hit) {
+  const text = hit.event_date;
+  if (!text) return t4("card.undated");
+  const found = /^(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?/.exec(text);
+  if (!found) return text;
+  const at = new Date(Date.UTC(Number(found[1]), Number(found[2] ?? 1) - 1, Number(found[3] ?? 1)));
+  const form = { year: "numeric", timeZone: "UTC" };
+  if (found[2]) form.month = "short";
+  if (found[3]) form.day = "numeric";
+  return new Intl.DateTimeFormat(language.value, form).format(at);
+}
+function hasPlace(hit) {
+  return hit.latitude != null && hit.longitude != null;
+}
+function placeOfHit(hit) {
+  if (!hasPlace(hit)) return t4("card.placeless");
+  const hidden = hit.obscured || hit.generalised;
+  const text = place(hit.latitude, hit.longitude, hidden ? 1 : 3);
+  if (hidden) return `${text} · ${t4("card.obscured")}`;
+  return hit.coordinate_uncertainty_m ? `${text} ± ${distance(hit.coordinate_uncertainty_m).replace(" ", " ")}` : text;
+}
+var isNonCommercial = (hit) => /\bNC\b/.test(hit.license_code ?? "");
+var licence = (text, code) => /^https?:/.test(text) && code ? /^BY/.test(code) ? `CC ${code}` : code : short(text);
+function rightsOf(hit) {
+  const owner = hit.rights_holder ? `© ⁨${short(hit.rights_holder)}⁩` : "";
+  return [owner, hit.license ? licence(hit.license, hit.license_code) : t4("card.unlicensed")].filter(Boolean).join(" · ");
+}
+var smaller = (url) => url.replace(/([?&]size=)\d+/, "$1320");
+function pictureOf(hit, target) {
+  const links = hit.links ?? {};
+  const photo = links.image ? { kind: "photo", shows: "image", url: smaller(links.image) } : null;
+  const sound = links.spectrogram ? { kind: "sound", shows: "audio", url: links.spectrogram } : null;
+  const tile = links.sat ? { kind: "tile", shows: "sat", url: smaller(links.sat) } : null;
+  if (target === "audio") return sound ?? photo ?? tile;
+  if (target === "sat") return tile ?? photo ?? sound;
+  return photo ?? sound ?? tile;
+}
+var audioOf = (hit) => hit.links?.audio ?? null;
+var observation = (row) => `${BASE}/observations/${row}`;
+var soundKey = (row) => `row ${row}`;
+
 // src/player.ts
 var playing = y3(null);
 var running2 = y3(false);
@@ -2903,11 +2956,11 @@ function SpanCutter({ part: part2, at }) {
 
 // src/parts/chips.tsx
 function title(part2) {
-  if (part2.kind === "text") return part2.text;
+  if (part2.kind === "text") return short(part2.text);
   if (part2.kind === "place") return place(...part2.at);
   if (part2.kind === "env") return t4("chip.env");
   if (part2.kind === "like") return part2.title ?? t4("chip.row", { row: String(part2.row) });
-  return part2.file.name ?? word("modality", part2.file.modality);
+  return part2.file.name ? short(part2.file.name) : word("modality", part2.file.modality);
 }
 function icon(part2) {
   if (part2.kind === "upload") return part2.file.modality;
@@ -3011,7 +3064,7 @@ function Confidence() {
     set?.names?.length ? /* @__PURE__ */ a3("p", { children: [
       t4("sure.set", { level: chance(set.level ?? 0) }),
       " ",
-      /* @__PURE__ */ a3("span", { class: "latin", children: set.names.slice(0, 8).join(", ") }),
+      /* @__PURE__ */ a3("span", { class: "latin", children: set.names.slice(0, 8).map(short).join(", ") }),
       set.names.length > 8 ? ` ${t4("sure.more", { n: set.names.length - 8 })}` : ""
     ] }) : null,
     sigma?.sigma_l1 != null && /* @__PURE__ */ a3("details", { children: [
@@ -3342,8 +3395,8 @@ function TaxonField({ label, value, name, placeholder, onChoose, keeps }) {
         onPointerDown: (e4) => e4.preventDefault(),
         onClick: () => choose(taxon.name),
         children: [
-          /* @__PURE__ */ a3("span", { class: taxon.rank === "species" || taxon.rank === "genus" ? "name latin" : "name", children: taxon.name }),
-          /* @__PURE__ */ a3("span", { class: "soft", children: [taxon.common, taxon.rank && word("rank", taxon.rank)].filter(Boolean).join(" · ") }),
+          /* @__PURE__ */ a3("span", { class: taxon.rank === "species" || taxon.rank === "genus" ? "name latin" : "name", children: short(taxon.name) }),
+          /* @__PURE__ */ a3("span", { class: "soft", children: [taxon.common && short(taxon.common), taxon.rank && word("rank", taxon.rank)].filter(Boolean).join(" · ") }),
           taxon.rows != null && /* @__PURE__ */ a3("span", { class: "count", children: t4("count", { n: taxon.rows }) })
         ]
       },
@@ -3397,12 +3450,12 @@ function Columns({ title: title2, columns, facet, without }) {
   const most = Math.max(1, ...counts.values());
   return /* @__PURE__ */ a3($, { children: [
     /* @__PURE__ */ a3("h4", { children: title2 }),
-    /* @__PURE__ */ a3("ol", { class: "columns", style: { gridTemplateColumns: `repeat(${columns.length}, 1fr)` }, children: columns.map(({ value, short, long }) => {
+    /* @__PURE__ */ a3("ol", { class: "columns", style: { gridTemplateColumns: `repeat(${columns.length}, 1fr)` }, children: columns.map(({ value, short: short2, long }) => {
       const count = counts.get(value) ?? 0;
       const said2 = `${long}: ${number(count)}`;
       return /* @__PURE__ */ a3("li", { title: said2, children: [
         /* @__PURE__ */ a3("b", { children: /* @__PURE__ */ a3("i", { style: { height: `${100 * count / most}%` } }) }),
-        /* @__PURE__ */ a3("span", { "aria-hidden": "true", children: short }),
+        /* @__PURE__ */ a3("span", { "aria-hidden": "true", children: short2 }),
         /* @__PURE__ */ a3("span", { class: "hidden", children: said2 })
       ] }, value);
     }) }),
@@ -3560,7 +3613,7 @@ function Among({ counted }) {
       /* @__PURE__ */ a3("h4", { children: t4(`among.${named}`) }),
       /* @__PURE__ */ a3("ul", { class: "bars", children: taxa.slice(0, SHOWN).map(({ value, count }) => /* @__PURE__ */ a3("li", { children: /* @__PURE__ */ a3("button", { type: "button", onClick: () => filterBy({ taxon: value }), children: [
         /* @__PURE__ */ a3("i", { style: { width: `${100 * count / counted.window}%` } }),
-        /* @__PURE__ */ a3("span", { class: named === "family" ? "" : "latin", children: value }),
+        /* @__PURE__ */ a3("span", { class: named === "family" ? "" : "latin", children: short(value) }),
         /* @__PURE__ */ a3("span", { class: "count", children: number(count) })
       ] }) }, value)) }),
       more > 0 && /* @__PURE__ */ a3("p", { class: "soft small", children: t4("among.more", { n: more }) })
@@ -3571,7 +3624,7 @@ function Among({ counted }) {
       /* @__PURE__ */ a3("h4", { children: t4("only.license") }),
       /* @__PURE__ */ a3("ul", { class: "bars", children: licences.slice(0, SHOWN).map(({ value, count }) => /* @__PURE__ */ a3("li", { children: /* @__PURE__ */ a3("button", { type: "button", onClick: () => filterBy({ license: [value] }), children: [
         /* @__PURE__ */ a3("i", { style: { width: `${100 * count / counted.window}%` } }),
-        /* @__PURE__ */ a3("span", { children: value }),
+        /* @__PURE__ */ a3("span", { children: short(value) }),
         /* @__PURE__ */ a3("span", { class: "count", children: number(count) })
       ] }) }, value)) })
     ] })
@@ -3730,53 +3783,6 @@ function Link() {
     ] })
   ] });
 }
-
-// src/hit.ts
-function nameOf(hit) {
-  return hit.scientific_name ?? hit.common_name ?? t4("card.unnamed");
-}
-var isLatin = (hit) => isItalic(hit.scientific_name);
-var isItalic = (name) => !!name && !/^\S*(?:idae|inae|oidea|aceae|oideae|iformes|ales)$/.test(name);
-function dateOf(hit) {
-  const text = hit.event_date;
-  if (!text) return t4("card.undated");
-  const found = /^(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?/.exec(text);
-  if (!found) return text;
-  const at = new Date(Date.UTC(Number(found[1]), Number(found[2] ?? 1) - 1, Number(found[3] ?? 1)));
-  const form = { year: "numeric", timeZone: "UTC" };
-  if (found[2]) form.month = "short";
-  if (found[3]) form.day = "numeric";
-  return new Intl.DateTimeFormat(language.value, form).format(at);
-}
-function hasPlace(hit) {
-  return hit.latitude != null && hit.longitude != null;
-}
-function placeOfHit(hit) {
-  if (!hasPlace(hit)) return t4("card.placeless");
-  const hidden = hit.obscured || hit.generalised;
-  const text = place(hit.latitude, hit.longitude, hidden ? 1 : 3);
-  if (hidden) return `${text} · ${t4("card.obscured")}`;
-  return hit.coordinate_uncertainty_m ? `${text} ± ${distance(hit.coordinate_uncertainty_m).replace(" ", " ")}` : text;
-}
-var isNonCommercial = (hit) => /\bNC\b/.test(hit.license_code ?? "");
-var licence = (text, code) => /^https?:/.test(text) && code ? /^BY/.test(code) ? `CC ${code}` : code : text;
-function rightsOf(hit) {
-  const owner = hit.rights_holder ? `© ${hit.rights_holder}` : "";
-  return [owner, hit.license ? licence(hit.license, hit.license_code) : t4("card.unlicensed")].filter(Boolean).join(" · ");
-}
-var smaller = (url) => url.replace(/([?&]size=)\d+/, "$1320");
-function pictureOf(hit, target) {
-  const links = hit.links ?? {};
-  const photo = links.image ? { kind: "photo", shows: "image", url: smaller(links.image) } : null;
-  const sound = links.spectrogram ? { kind: "sound", shows: "audio", url: links.spectrogram } : null;
-  const tile = links.sat ? { kind: "tile", shows: "sat", url: smaller(links.sat) } : null;
-  if (target === "audio") return sound ?? photo ?? tile;
-  if (target === "sat") return tile ?? photo ?? sound;
-  return photo ?? sound ?? tile;
-}
-var audioOf = (hit) => hit.links?.audio ?? null;
-var observation = (row) => `${BASE}/observations/${row}`;
-var soundKey = (row) => `row ${row}`;
 
 // node_modules/preact/compat/dist/compat.mjs
 var w5 = Object.assign;
@@ -4034,7 +4040,7 @@ function Plain({ hit, target, at, focusable }) {
             /* @__PURE__ */ a3(Chance, { hit })
           ] }),
           /* @__PURE__ */ a3("p", { class: "second", children: [
-            /* @__PURE__ */ a3("span", { children: hit.scientific_name && hit.common_name ? hit.common_name : " " }),
+            /* @__PURE__ */ a3("span", { children: secondName(hit) || " " }),
             /* @__PURE__ */ a3(Observed, { hit })
           ] }),
           /* @__PURE__ */ a3("p", { class: "soft", children: [
@@ -4220,9 +4226,9 @@ function Body({ hit, ranked, fields }) {
       hit.completed && ranked && /* @__PURE__ */ a3("p", { class: "soft", children: t4("card.completed.why") }),
       /* @__PURE__ */ a3("p", { children: [
         /* @__PURE__ */ a3("span", { class: isLatin(hit) ? "latin big" : "big", children: nameOf(hit) }),
-        hit.common_name && hit.scientific_name ? /* @__PURE__ */ a3($, { children: [
+        secondName(hit) ? /* @__PURE__ */ a3($, { children: [
           /* @__PURE__ */ a3("br", {}),
-          hit.common_name
+          secondName(hit)
         ] }) : null
       ] }),
       /* @__PURE__ */ a3("p", { children: [
@@ -4237,7 +4243,7 @@ function Body({ hit, ranked, fields }) {
         hit.scientific_name && answer.value && /* @__PURE__ */ a3("button", { type: "button", class: "small", onClick: () => {
           close();
           filterBy({ taxon: hit.scientific_name });
-        }, children: t4("box.only", { name: hit.scientific_name }) })
+        }, children: t4("box.only", { name: nameOf(hit) }) })
       ] }),
       /* @__PURE__ */ a3(Originals, { hit }),
       /* @__PURE__ */ a3("ul", { class: "observed-list", children: [
@@ -6025,10 +6031,10 @@ function Start() {
     ] }, m5.name)) }),
     some.value.length > 0 && /* @__PURE__ */ a3($, { children: [
       /* @__PURE__ */ a3("h3", { children: t4("start.some") }),
-      /* @__PURE__ */ a3("ul", { class: "some", children: some.value.map((o5) => /* @__PURE__ */ a3("li", { children: /* @__PURE__ */ a3("button", { type: "button", onClick: () => like(o5.row, [], o5.scientific_name ?? o5.common_name ?? ""), children: [
+      /* @__PURE__ */ a3("ul", { class: "some", children: some.value.map((o5) => /* @__PURE__ */ a3("li", { children: /* @__PURE__ */ a3("button", { type: "button", onClick: () => like(o5.row, [], nameOf(o5)), children: [
         /* @__PURE__ */ a3("img", { src: smaller(o5.link_image ?? ""), alt: "", loading: "lazy" }),
-        /* @__PURE__ */ a3("span", { class: isItalic(o5.scientific_name) ? "latin" : "", children: o5.scientific_name ?? o5.common_name ?? t4("card.unnamed") }),
-        o5.common_name && /* @__PURE__ */ a3("small", { children: o5.common_name })
+        /* @__PURE__ */ a3("span", { class: isItalic(o5.scientific_name) ? "latin" : "", children: nameOf(o5) }),
+        secondName(o5) && /* @__PURE__ */ a3("small", { children: secondName(o5) })
       ] }) }, o5.row)) })
     ] })
   ] });
@@ -6058,7 +6064,7 @@ function ResultsHead() {
   return /* @__PURE__ */ a3("div", { class: "head", children: [
     /* @__PURE__ */ a3("h2", { id: "results-title", children: [
       every != null && every !== found.numberMatched ? t4("results.eligible.of", { n: found.numberMatched, all: every }) : t4("results.eligible", { n: found.numberMatched }),
-      /* @__PURE__ */ a3("small", { children: /* @__PURE__ */ a3(Mixed, { text: [t4("results.ranked", { n: found.ranked }), way, time != null ? `${number(time)} ms` : ""].filter(Boolean).join(" · ") }) })
+      /* @__PURE__ */ a3("small", { children: /* @__PURE__ */ a3(Mixed, { text: [t4("results.ranked", { n: found.ranked }), way, time != null ? `${number(time)} ms` : ""].filter(Boolean).join(" · ") }) })
     ] }),
     busy.value && /* @__PURE__ */ a3("progress", { "aria-label": t4("results.busy") }),
     /* @__PURE__ */ a3("label", { class: "sort", children: [
@@ -6259,7 +6265,7 @@ function act(key) {
     requestAnimationFrame(() => document.querySelector(".map [tabindex='0'], .map button")?.focus());
   } else if (hit && key === "m") void toggleMark(hit, "relevant");
   else if (hit && key === "x") void toggleMark(hit, "irrelevant");
-  else if (hit && key === "s") like(hit.row, [], hit.scientific_name ?? hit.common_name ?? "");
+  else if (hit && key === "s") like(hit.row, [], nameOf(hit));
   else if (hit && audio2 && key === " ") toggle(soundKey(hit.row), audio2, hit.span?.from ?? null, hit.span?.to ?? null);
   else return false;
   return true;

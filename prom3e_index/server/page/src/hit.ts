@@ -4,9 +4,25 @@ import { BASE } from "./api.ts";
 import type { Hit, Modality } from "./types.ts";
 import { distance, language, place, t } from "./words.ts";
 
-export function nameOf(hit: Hit): string {
-  return hit.scientific_name ?? hit.common_name ?? t("card.unnamed");
+const LETTERS = 100;
+
+/** A text of a table as it stands beside others: cut where it is endless. All of it stands among the fields. */
+export function short(text: string): string {
+  const letters = [...text];
+  return letters.length > LETTERS ? `${letters.slice(0, LETTERS).join("").trimEnd()}…` : text;
 }
+
+interface Named {
+  scientific_name?: string | null;
+  common_name?: string | null;
+}
+
+export function nameOf(hit: Named): string {
+  return short(hit.scientific_name ?? hit.common_name ?? t("card.unnamed"));
+}
+
+/** The common name where the scientific one is the first. */
+export const secondName = (hit: Named): string => (hit.scientific_name && hit.common_name ? short(hit.common_name) : "");
 
 /** Scientific names of genera and below are set in italics. */
 export const isLatin = (hit: Hit) => isItalic(hit.scientific_name);
@@ -39,10 +55,10 @@ export function placeOfHit(hit: Hit): string {
 export const isNonCommercial = (hit: Hit) => /\bNC\b/.test(hit.license_code ?? "");
 
 /** A licence as people name it; where the table gives an address, its code. */
-const licence = (text: string, code: string | null | undefined) => (/^https?:/.test(text) && code ? (/^BY/.test(code) ? `CC ${code}` : code) : text);
+const licence = (text: string, code: string | null | undefined) => (/^https?:/.test(text) && code ? (/^BY/.test(code) ? `CC ${code}` : code) : short(text));
 
 export function rightsOf(hit: Hit): string {
-  const owner = hit.rights_holder ? `© ${hit.rights_holder}` : "";
+  const owner = hit.rights_holder ? `© \u2068${short(hit.rights_holder)}\u2069` : ""; // its direction ends with it
   return [owner, hit.license ? licence(hit.license, hit.license_code) : t("card.unlicensed")].filter(Boolean).join(" · ");
 }
 

@@ -1,6 +1,6 @@
 // The keys of the page. Single letters act only where nothing is typed, and can be switched off.
 
-import { audioOf, soundKey } from "./hit.ts";
+import { audioOf, nameOf, soundKey } from "./hit.ts";
 import { toggleMark } from "./marks.ts";
 import { close, step } from "./parts/lightbox.tsx";
 import { singleKeys } from "./parts/help.tsx";
@@ -72,7 +72,7 @@ function act(key: string): boolean {
     requestAnimationFrame(() => document.querySelector<HTMLElement>(".map [tabindex='0'], .map button")?.focus());
   } else if (hit && key === "m") void toggleMark(hit, "relevant");
   else if (hit && key === "x") void toggleMark(hit, "irrelevant");
-  else if (hit && key === "s") like(hit.row, [], hit.scientific_name ?? hit.common_name ?? "");
+  else if (hit && key === "s") like(hit.row, [], nameOf(hit));
   else if (hit && audio && key === " ") toggle(soundKey(hit.row), audio, hit.span?.from ?? null, hit.span?.to ?? null);
   else return false;
   return true;

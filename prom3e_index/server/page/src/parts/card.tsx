@@ -1,7 +1,7 @@
 // A hit as a card: what it is, whether it was observed, how sure, when, where, whose.
 
 import { memo } from "preact/compat";
-import { audioOf, dateOf, isLatin, isNonCommercial, nameOf, pictureOf, placeOfHit, rightsOf, soundKey } from "../hit.ts";
+import { audioOf, dateOf, isLatin, isNonCommercial, nameOf, pictureOf, placeOfHit, rightsOf, secondName, soundKey } from "../hit.ts";
 import { Icon } from "../icons.tsx";
 import { canMark, marks, toggleMark } from "../marks.ts";
 import { playing, running, toggle } from "../player.ts";
@@ -130,7 +130,7 @@ function Plain({ hit, target, at, focusable }: Given) {
           <Chance hit={hit} />
         </h3>
         <p class="second">
-          <span>{hit.scientific_name && hit.common_name ? hit.common_name : " "}</span>
+          <span>{secondName(hit) || " "}</span>
           <Observed hit={hit} />
         </p>
         <p class="soft">{dateOf(hit)} · {placeOfHit(hit)}</p>

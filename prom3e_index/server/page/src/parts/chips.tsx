@@ -1,6 +1,7 @@
 // What is asked, a chip for each part; each can be taken away, those of sounds can be cut.
 
 import { useRef } from "preact/hooks";
+import { short } from "../hit.ts";
 import { Icon } from "../icons.tsx";
 import type { Part } from "../query.ts";
 import { addPart, ask, removePart } from "../searching.ts";
@@ -10,11 +11,11 @@ import { clock, place, t, word } from "../words.ts";
 import { SpanCutter } from "./span.tsx";
 
 function title(part: Part): string {
-  if (part.kind === "text") return part.text;
+  if (part.kind === "text") return short(part.text);
   if (part.kind === "place") return place(...part.at);
   if (part.kind === "env") return t("chip.env");
   if (part.kind === "like") return part.title ?? t("chip.row", { row: String(part.row) });
-  return part.file.name ?? word("modality", part.file.modality);
+  return part.file.name ? short(part.file.name) : word("modality", part.file.modality);
 }
 
 function icon(part: Part): string {

@@ -1,5 +1,6 @@
 // How sure the answer is, in a line or two; what would help, as a button.
 
+import { short } from "../hit.ts";
 import { Icon } from "../icons.tsx";
 import { answer, hits, index, pane, tool } from "../state.ts";
 import type { Answer, Modality } from "../types.ts";
@@ -55,7 +56,7 @@ export function Confidence() {
       {set?.names?.length ? (
         <p>
           {t("sure.set", { level: chance(set.level ?? 0) })}{" "}
-          <span class="latin">{set.names.slice(0, 8).join(", ")}</span>
+          <span class="latin">{set.names.slice(0, 8).map(short).join(", ")}</span>
           {set.names.length > 8 ? ` ${t("sure.more", { n: set.names.length - 8 })}` : ""}
         </p>
       ) : null}

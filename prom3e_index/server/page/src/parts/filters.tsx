@@ -5,6 +5,7 @@ import { clearFilter, filterBy, isFiltered } from "../searching.ts";
 import { answer, asked, facets, index, tool, view, pane } from "../state.ts";
 import type { Facet, Facets } from "../types.ts";
 import { number, t } from "../words.ts";
+import { short } from "../hit.ts";
 import { Hours, Months } from "./columns.tsx";
 import { TaxonField } from "./taxon.tsx";
 
@@ -145,7 +146,7 @@ function Among({ counted }: { counted: Facets }) {
               <li key={value}>
                 <button type="button" onClick={() => filterBy({ taxon: value })}>
                   <i style={{ width: `${(100 * count) / counted.window}%` }} />
-                  <span class={named === "family" ? "" : "latin"}>{value}</span>
+                  <span class={named === "family" ? "" : "latin"}>{short(value)}</span>
                   <span class="count">{number(count)}</span>
                 </button>
               </li>
@@ -164,7 +165,7 @@ function Among({ counted }: { counted: Facets }) {
               <li key={value}>
                 <button type="button" onClick={() => filterBy({ license: [value] })}>
                   <i style={{ width: `${(100 * count) / counted.window}%` }} />
-                  <span>{value}</span>
+                  <span>{short(value)}</span>
                   <span class="count">{number(count)}</span>
                 </button>
               </li>

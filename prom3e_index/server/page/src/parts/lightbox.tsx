@@ -3,7 +3,7 @@
 import { useSignal } from "@preact/signals";
 import { useEffect, useState } from "preact/hooks";
 import { address, BASE, get, Refusal } from "../api.ts";
-import { audioOf, isLatin, nameOf, observation, placeOfHit, dateOf, soundKey } from "../hit.ts";
+import { audioOf, isLatin, nameOf, observation, placeOfHit, dateOf, secondName, soundKey } from "../hit.ts";
 import { Icon } from "../icons.tsx";
 import { filterBy, write } from "../searching.ts";
 import { answer, index, opened, sorted } from "../state.ts";
@@ -101,7 +101,7 @@ function Body({ hit, ranked, fields }: { hit: Hit; ranked: boolean; fields: Hit 
         {hit.completed && ranked && <p class="soft">{t("card.completed.why")}</p>}
         <p>
           <span class={isLatin(hit) ? "latin big" : "big"}>{nameOf(hit)}</span>
-          {hit.common_name && hit.scientific_name ? <><br />{hit.common_name}</> : null}
+          {secondName(hit) ? <><br />{secondName(hit)}</> : null}
         </p>
         <p>{dateOf(hit)}<br />{placeOfHit(hit)}</p>
         <Rights hit={hit} />
@@ -109,7 +109,7 @@ function Body({ hit, ranked, fields }: { hit: Hit; ranked: boolean; fields: Hit 
           <Similar hit={hit} />
           <MarkButtons hit={hit} />
           {hit.scientific_name && answer.value && (
-            <button type="button" class="small" onClick={() => { close(); filterBy({ taxon: hit.scientific_name as string }); }}>{t("box.only", { name: hit.scientific_name })}</button>
+            <button type="button" class="small" onClick={() => { close(); filterBy({ taxon: hit.scientific_name as string }); }}>{t("box.only", { name: nameOf(hit) })}</button>
           )}
         </p>
         <Originals hit={hit} />

@@ -42,7 +42,7 @@ function ResultsHead() {
       <h2 id="results-title">
         {every != null && every !== found.numberMatched ? t("results.eligible.of", { n: found.numberMatched, all: every }) : t("results.eligible", { n: found.numberMatched })}
         <small>
-          <Mixed text={[t("results.ranked", { n: found.ranked }), way, time != null ? `${number(time)} ms` : ""].filter(Boolean).join(" · ")} />
+          <Mixed text={[t("results.ranked", { n: found.ranked }), way, time != null ? `${number(time)}\u00a0ms` : ""].filter(Boolean).join(" · ")} />
         </small>
       </h2>
       {busy.value && <progress aria-label={t("results.busy")} />}

@@ -3,7 +3,7 @@
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { get, Refusal } from "../api.ts";
-import { isItalic, smaller } from "../hit.ts";
+import { isItalic, nameOf, secondName, smaller } from "../hit.ts";
 import { Icon } from "../icons.tsx";
 import { like } from "../searching.ts";
 import { index } from "../state.ts";
@@ -58,10 +58,10 @@ export function Start() {
           <ul class="some">
             {some.value.map((o) => (
               <li key={o.row}>
-                <button type="button" onClick={() => like(o.row, [], o.scientific_name ?? o.common_name ?? "")}>
+                <button type="button" onClick={() => like(o.row, [], nameOf(o))}>
                   <img src={smaller(o.link_image ?? "")} alt="" loading="lazy" />
-                  <span class={isItalic(o.scientific_name) ? "latin" : ""}>{o.scientific_name ?? o.common_name ?? t("card.unnamed")}</span>
-                  {o.common_name && <small>{o.common_name}</small>}
+                  <span class={isItalic(o.scientific_name) ? "latin" : ""}>{nameOf(o)}</span>
+                  {secondName(o) && <small>{secondName(o)}</small>}
                 </button>
               </li>
             ))}

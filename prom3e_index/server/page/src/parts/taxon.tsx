@@ -3,6 +3,7 @@
 import { useSignal } from "@preact/signals";
 import { useEffect, useId, useRef } from "preact/hooks";
 import { address, BASE, get, Refusal } from "../api.ts";
+import { short } from "../hit.ts";
 import type { Taxon } from "../types.ts";
 import { t, word } from "../words.ts";
 
@@ -115,8 +116,8 @@ export function TaxonField({ label, value, name, placeholder, onChoose, keeps }:
             onPointerDown={(e) => e.preventDefault()}
             onClick={() => choose(taxon.name)}
           >
-            <span class={taxon.rank === "species" || taxon.rank === "genus" ? "name latin" : "name"}>{taxon.name}</span>
-            <span class="soft">{[taxon.common, taxon.rank && word("rank", taxon.rank)].filter(Boolean).join(" · ")}</span>
+            <span class={taxon.rank === "species" || taxon.rank === "genus" ? "name latin" : "name"}>{short(taxon.name)}</span>
+            <span class="soft">{[taxon.common && short(taxon.common), taxon.rank && word("rank", taxon.rank)].filter(Boolean).join(" · ")}</span>
             {taxon.rows != null && <span class="count">{t("count", { n: taxon.rows })}</span>}
           </li>
         ))}
