@@ -180,7 +180,11 @@ class Derived:
         """Keep what was made, and let go of what was not asked for longest."""
         path = self.folder / name
         with self._lock:
-            path.write_bytes(body)
+            try:
+                path.write_bytes(body)
+            except OSError:
+                path.unlink(missing_ok=True)  # half of it, on a full disk
+                raise
             file = path.open("rb")
             self._kept[name] = len(body)
             self._kept.move_to_end(name)

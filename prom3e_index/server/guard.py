@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from prom3e_index.errors import Prom3eError
 from prom3e_index.server.body import Body, has_body
-from prom3e_index.server.problems import MEDIA_TYPE, Problem, of_error, over
+from prom3e_index.server.problems import MEDIA_TYPE, Problem, disk_full, is_full, of_error, over
 from prom3e_index.server.ranged import HEAD
 from prom3e_index.server.settings import MEGABYTE, Settings
 from prom3e_index.server.tickets import Rate, Tickets
@@ -154,6 +154,8 @@ class Guard:
             return of_error(e, tuple(self._folders()))
         if self._failed is not None:
             self._failed(e)
+        if is_full(e):
+            return disk_full()
         return Problem(
             500,
             "fault",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -123,6 +124,22 @@ def without_folders(text: str, folders: Sequence[Path] = ()) -> str:
             text = text.replace(folder, Path(folder).name)
     text = _UPLOAD.sub("the file", _WINDOWS.sub("", _FOLDERS.sub("", text)))
     return text[:1].upper() + text[1:] if text.startswith("the file") else text
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether the disk had no room for what was to be written."""
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
+def disk_full() -> Problem:
+    """507: the server's disk has no room."""
+    return Problem(
+        507,
+        "disk-full",
+        "The server's disk is full",
+        "There is no room for what this needs to write. Whoever runs the server can free some, or start it with "
+        "TMPDIR on another disk.",
+    )
 
 
 def over() -> Problem:
