@@ -98,6 +98,12 @@ def serve(
         raise InputError("--no-token and --token-file contradict each other; leave one out.")
     if no_marks and marks is not None:
         raise InputError("--no-marks and --marks contradict each other; leave one out.")
+    if marks is not None and marks.is_dir():
+        raise InputError(
+            f"--marks is {marks}, a folder; name a file in it, as {marks / 'marks.jsonl'}."
+        )
+    if marks is not None and not marks.absolute().parent.is_dir():
+        raise InputError(f"--marks is {marks}, and its folder does not exist. Make it first.")
     if basemap is not None and basemap.suffix != ".pmtiles":
         raise InputError(f"--basemap is {basemap}; it must be a .pmtiles of vector tiles.")
     token = None if no_token else read_token(token_file) if token_file is not None else new_token()

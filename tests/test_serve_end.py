@@ -195,6 +195,7 @@ def test_a_token_that_others_may_read_or_guess_is_refused(tmp_path):
     [
         (["--host", "0.0.0.0", "--no-token"], "--no-token"), (["--host", "0.0.0.0"], "--allow-host"), (["--host", "203.0.113.9", "--allow-host", "x"], "cannot be listened on"),
         (["--rate", "fast"], "--rate"), (["--no-marks", "--marks", "x"], "--marks"), (["--index", "other.p3i"], "twice"), (["--basemap", __file__], "pmtiles"),
+        (["--marks", "/"], "a folder"), (["--marks", "/no-such-folder/marks.jsonl"], "does not exist"),
     ],
 )  # fmt: skip
 def test_what_contradicts_itself_is_refused_before_anything_begins(
