@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -14,6 +16,7 @@ import pytest
 from clusters import assert_same
 from conftest import ROOT
 
+from prom3e_index.errors import InputError
 from prom3e_index.indexer.build import build
 from prom3e_index.indexer.cluster import on_cluster
 from prom3e_index.indexer.work import BuildConfig
@@ -31,12 +34,14 @@ def small_shards():
 
 
 @pytest.fixture(scope="module")
-def hurt_world(world) -> Path:
+def hurt_world(world, tmp_path_factory) -> Path:
     """The tiny world with a photo that is none and one that is gone."""
-    photos = sorted(world.glob("photos/*"))
+    folder = tmp_path_factory.mktemp("hurt") / "w"
+    shutil.copytree(world, folder)
+    photos = sorted(folder.glob("photos/*"))
     photos[3].write_bytes(b"no photo")
     photos[5].unlink()
-    return world
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +97,15 @@ def test_one_machine(here, config, tmp_path):
     assert manifest["counts"]["files_lost"] == 2
     assert len(parts(place)) > 20
     assert not ray.is_initialized()
+
+
+def test_an_address_where_nobody_is(config, tmp_path):
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        port = s.getsockname()[1]
+    with pytest.raises(InputError, match=f"No cluster answers at 127.0.0.1:{port}"):
+        build(replace(config, out=tmp_path / "i", engine="ray", ray_address=f"127.0.0.1:{port}"))
+    assert not (tmp_path / "i.building").exists()  # nothing was encoded
 
 
 def test_two_machines_of_which_one_and_a_worker_are_lost(here, config, tmp_path):

@@ -121,11 +121,11 @@ def hash_of(plan: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()
 
 
-def model_options(config: BuildConfig, device: str) -> dict[str, Any]:
-    """Options with which a worker opens the model."""
+def model_options(config: BuildConfig) -> dict[str, Any]:
+    """Options with which a worker opens the model; of the cards of its machine it sees its own alone."""
     return {
         "hub": None if config.hub is None else config.hub.resolve(),
-        "device": device,
+        "device": "cuda" if is_card(config.device) else config.device,
         "exif_transpose": config.exif_transpose,
         "audio_windows": config.audio_windows,
     }

@@ -145,7 +145,7 @@ class OnCluster:
             place=Storage(self._place).place,
             plan=hash_of(plan),
             model=named_model(model),
-            options=model_options(config, config.device),
+            options=model_options(config),
             media=config.media_address or str(media),
             climate=None if climate is None else str(climate.resolve()),
             hubs=self._hubs,

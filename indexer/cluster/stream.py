@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -16,6 +18,7 @@ from prom3e_index.indexer.cluster.job import Job
 INSTALL = 'pip install "prom3e-index[ray]"'
 FEWEST = 4
 """Processors that a cluster of one small machine says it has: with fewer, workers of two stages wait for each other."""
+_ANSWERS_S = 10.0
 _BLOCKS = 4096
 """Parts that the numbers are handed out in, at most: a worker that dies repeats the looks at one part's files."""
 
@@ -91,6 +94,36 @@ def _meant(error: BaseException) -> Prom3eError:
     )
 
 
+def _answers(address: str | None) -> None:
+    """See that somebody listens at HOST:PORT; Ray itself tries for many minutes.
+
+    Raises:
+        InputError: Nobody does.
+    """
+    host, colon, port = (address or "").rpartition(":")
+    if not (colon and port.isdigit() and "//" not in host):
+        return
+    try:
+        socket.create_connection((host, int(port)), _ANSWERS_S).close()
+    except (OSError, OverflowError) as e:
+        raise InputError(f"No cluster answers at {address}: {e}.") from e
+
+
+@contextmanager
+def _unheard() -> Iterator[None]:
+    """Let nothing reach stderr: Ray's core writes there that its level of logging was set."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
 @contextmanager
 def joined(address: str | None) -> Iterator[Stream]:
     """A Ray cluster at an address, or one of this machine alone, ended at the end; one that was joined before stays.
@@ -112,11 +145,13 @@ def joined(address: str | None) -> Iterator[Stream]:
         ) from e
     begun = not ray.is_initialized()
     if begun:
+        _answers(address)
         quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
         own = {"include_dashboard": False, "num_cpus": max(FEWEST, os.cpu_count() or FEWEST)}
         here = own if address is None else {}
         try:
-            ray.init(address=address or "local", **quiet, **here)
+            with _unheard():
+                ray.init(address=address or "local", **quiet, **here)
         except (ConnectionError, ValueError, RuntimeError) as e:
             said = (str(e).splitlines() or [type(e).__name__])[0]
             raise InputError(f"No cluster can be joined at {address or 'local'}: {said}") from e
