@@ -85,3 +85,38 @@ def test_what_a_picture_shows_instead_is_not_covered_on_a_phone(plain_browser, s
         a, b = (card.locator(s).bounding_box() for s in (".instead", ".state"))
 
         assert a["y"] + a["height"] <= b["y"] or a["x"] >= b["x"] + b["width"]
+
+
+def test_hits_on_both_sides_of_the_date_line_are_on_one_small_map(plain_browser, shown):
+    def over_the_date_line(route):
+        told = {
+            "type": "FeatureCollection",
+            "features": [
+                {
+                    "type": "Feature",
+                    "properties": {"row": row, "rank": row + 1},
+                    "geometry": {"type": "Point", "coordinates": [longitude, 10.0]},
+                }
+                for row, longitude in enumerate((179.0, -179.0))
+            ],
+        }
+        route.fulfill(body=json.dumps(told), content_type="application/geo+json")
+
+    with opened(plain_browser, shown) as (page, _):
+        page.route("**/api/v1/searches/*/map*", over_the_date_line)
+        page.goto(shown.url + "/?like=0&target=image")
+        answered(page)
+        until(
+            page,
+            "/bbox=17\\d/.test(document.querySelector('.flat img')?.src.replaceAll('%2C', ','))",
+        )
+        source = page.locator(".flat img").get_attribute("src").replace("%2C", ",")
+        west, south, east, north = (
+            float(v) for v in source.split("bbox=")[1].split("&")[0].split(",")
+        )
+
+        assert 170 < west < 179 and -179 < east < -170 and south < 10 < north
+        until(page, "document.querySelector('.flat img').naturalWidth > 0")
+        picture = page.locator(".flat img").bounding_box()
+        letters = 10 * picture["width"] / page.locator(".flat img").evaluate("i => i.naturalWidth")
+        assert letters > 8  # pixels of the degrees at its edge

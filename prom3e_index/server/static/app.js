@@ -5572,8 +5572,8 @@ function dropRange() {
 }
 
 // src/parts/flatmap.tsx
-var WIDTH = 720;
-var HEIGHT = 360;
+var WIDTH = 440;
+var HEIGHT = 220;
 var WORLD = [-180, -90, 180, 90];
 function shaped(to) {
   if (!to) return WORLD;
@@ -5581,7 +5581,7 @@ function shaped(to) {
   const tall = Math.min(180, Math.max(0.5, (to[3] - to[1]) * 1.3, (to[2] - to[0]) * 1.3 * HEIGHT / WIDTH));
   const wide = tall * WIDTH / HEIGHT;
   const south = Math.max(-90, Math.min(90 - tall, y6 - tall / 2));
-  const west = Math.max(-180, Math.min(180 - wide, x7 - wide / 2));
+  const west = wide < 360 ? x7 - wide / 2 : -180;
   return [west, south, west + wide, south + tall];
 }
 function FlatMap() {
@@ -5615,11 +5615,12 @@ function FlatMap() {
     const [west, south, east, north] = seen.value;
     const [w7, h6] = [(east - west) * 0.4 * dx, (north - south) * 0.4 * dy];
     const moved = [west + w7, south + h6, east + w7, north + h6];
-    if (moved[0] >= -180.01 && moved[2] <= 180.01 && moved[1] >= -90.01 && moved[3] <= 90.01) seen.value = moved;
+    const across2 = dx !== 0 && east - west < 360;
+    if (across2 || dy !== 0 && moved[1] >= -90.01 && moved[3] <= 90.01) seen.value = moved;
   }
   const url = address("/map.svg", {
     search: answer.value?.id,
-    bbox: seen.value.map((v5) => v5.toFixed(4)).join(","),
+    bbox: tidy(seen.value).join(","),
     width: WIDTH,
     height: HEIGHT
   });

@@ -10,18 +10,18 @@ import type { Box, Place } from "../types.ts";
 import { t } from "../words.ts";
 import { askedPlaces, drawn, goToCard } from "./map.tsx";
 
-const WIDTH = 720;
-const HEIGHT = 360;
+const WIDTH = 440; // about as wide as it is shown, so that its letters can be read
+const HEIGHT = 220;
 const WORLD: Box = [-180, -90, 180, 90];
 
-/** A box of the picture's own shape around what is to be seen. */
+/** A box of the picture's own shape around what is to be seen; it may reach over the date line. */
 function shaped(to: Box | null): Box {
   if (!to) return WORLD;
   const [x, y] = [(to[0] + to[2]) / 2, (to[1] + to[3]) / 2];
   const tall = Math.min(180, Math.max(0.5, (to[3] - to[1]) * 1.3, ((to[2] - to[0]) * 1.3 * HEIGHT) / WIDTH));
   const wide = (tall * WIDTH) / HEIGHT;
   const south = Math.max(-90, Math.min(90 - tall, y - tall / 2));
-  const west = Math.max(-180, Math.min(180 - wide, x - wide / 2));
+  const west = wide < 360 ? x - wide / 2 : -180;
   return [west, south, west + wide, south + tall];
 }
 
@@ -56,10 +56,11 @@ export function FlatMap() {
     const [west, south, east, north] = seen.value;
     const [w, h] = [(east - west) * 0.4 * dx, (north - south) * 0.4 * dy];
     const moved: Box = [west + w, south + h, east + w, north + h];
-    if (moved[0] >= -180.01 && moved[2] <= 180.01 && moved[1] >= -90.01 && moved[3] <= 90.01) seen.value = moved;
+    const across = dx !== 0 && east - west < 360;
+    if (across || (dy !== 0 && moved[1] >= -90.01 && moved[3] <= 90.01)) seen.value = moved;
   }
   const url = address("/map.svg", {
-    search: answer.value?.id, bbox: seen.value.map((v) => v.toFixed(4)).join(","), width: WIDTH, height: HEIGHT,
+    search: answer.value?.id, bbox: tidy(seen.value).join(","), width: WIDTH, height: HEIGHT,
   });
   return (
     <div class="sheet flat">
