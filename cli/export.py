@@ -10,6 +10,7 @@ import typer
 from prom3e_index.cli.filtering import Bbox, LicenceAllow, Near, Since, Taxon, Until
 from prom3e_index.cli.options import DEFAULT_INDEX, Index, Where
 from prom3e_index.cli.screen import plural, say
+from prom3e_index.cli.stores import Store
 
 if TYPE_CHECKING:
     from prom3e_index.bundle.filters import Filter
@@ -24,6 +25,7 @@ def export(
         Path | None, typer.Argument(metavar="OUTPUT", help="The file to write.", show_default=False)
     ] = None,
     index: Index = DEFAULT_INDEX,
+    store: Store = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="The file to write, as an option.")
     ] = None,
@@ -74,7 +76,7 @@ def export(
     from prom3e_index.exports.eml import About
     from prom3e_index.exports.write import write_export
     from prom3e_index.search.meaning import MEANINGLESS, means_nothing
-    from prom3e_index.search.run import Bundle
+    from prom3e_index.store.opening import open_index
 
     if (file is not None and output is not None) or (file is None and output is None and not check):
         raise InputError("Name one file to write: export FILE, or export --output FILE.")
@@ -89,7 +91,7 @@ def export(
         licence_allow=licence_allow,
     )
     about = About(title, publisher, contact)
-    bundle = Bundle.open(index)
+    bundle = open_index(store or index)
     if check:
         _check(bundle, chosen, about)
     if output is None:

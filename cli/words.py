@@ -90,7 +90,7 @@ DEFAULTS: dict[str, str] = {
     "--target-recall": "0.99",
     "--memory": "no bound",
     "--latency": "no bound",
-    "push --kind": "flat of few rows, hnsw of many",
+    "push --kind": "flat of few rows, ivf of many",
     "push --target": "all of the index",
     "--store": "",
     "push --store": "",

@@ -8,7 +8,8 @@ found and were not are counted for as many as each stands for, so that the recal
 from __future__ import annotations
 
 import time
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,15 +17,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prom3e_index.bundle.faiss.operating_point import found_share
-from prom3e_index.indexer.certify import DEPTHS, FILTERED, QUERIES, machine, versions
+from prom3e_index.indexer.certify import DEPTHS, FILTERED, QUERIES, machine, versions, wish_of
 from prom3e_index.indexer.plan import Progress
 from prom3e_index.indexer.push import publish
 from prom3e_index.indexer.store_lock import writing
 from prom3e_index.models.folder import Model
 from prom3e_index.mvae.completion import infer
 from prom3e_index.search.score import query_rows
+from prom3e_index.store.kinds import Kind
 from prom3e_index.store.literals import EVERYTHING
 from prom3e_index.store.matching import Matching
+from prom3e_index.store.nearest import WIDEST
 from prom3e_index.store.opened import StoreBundle
 
 Floats = NDArray[np.float32]
@@ -43,17 +46,20 @@ def certify_store(
     Returns:
         As `certify` of a folder: by target `kind`, `recall@1`, `@10`, `@100`, `p50_ms`, `p95_ms`, `p99_ms` of one query
         for ten hits from here, `batch_qps` in batches of 64, and `filtered`; also `compared`, the rows that exact
-        search looked at.
+        search looked at, and `beam`: how wide it is searched from here on, see `tuned`.
     """
     targets: dict[str, Any] = {}
+    asking = {t: _queries(bundle, model, t, queries) for t in bundle.targets}
+    bundle.head = replace(bundle.head, kind=asdict(tuned(bundle, asking, progress)))
     for number, target in enumerate(bundle.targets):
         progress("certify", number, len(bundle.targets))
-        asked = _queries(bundle, model, target, queries)
+        asked = asking[target]
         targets[target] = _measured(bundle, target, asked) | {"queries": len(asked)}
     progress("certify", len(bundle.targets), len(bundle.targets))
     return {
         "generation": bundle.head.generation,
         "rows": bundle.rows,
+        "beam": bundle.head.kind["beam"],
         "compared": min(bundle.rows, EXACT_ROWS),
         "queries": sum(t["queries"] for t in targets.values()),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -62,6 +68,31 @@ def certify_store(
         "versions": {**versions(), "store": f"Milvus {bundle.engine.version}"},
         "unmet": [],
     }
+
+
+def tuned(bundle: StoreBundle, asking: Mapping[str, Floats], progress: Progress) -> Kind:
+    """How a store is to be searched: the least beam of doubled ones that finds what the index was built to find.
+
+    Of each target the first half of the queries decide; where none does, the widest is taken.
+    """
+    kind, wanted = bundle.head.searched, wish_of(bundle.manifest).recall
+    if kind.name == "flat" or bundle.rows > EXACT_ROWS:
+        return kind
+    most = kind.lists if kind.name == "ivf" else WIDEST
+    every = bundle.matching(None)
+    for target, asked in asking.items():
+        few = asked[: max(1, len(asked) // 2)]
+        if not len(few):
+            continue
+        progress(f"tune {target}", 0, None)
+        truth = bundle.nearest(target, few, 10, exactly=True)[0]
+        while kind.beam < most:
+            bundle.head = replace(bundle.head, kind=asdict(kind))
+            found = bundle.nearest(target, few, 10, every)[0]
+            if float(found_share(found, truth, 10).mean()) >= wanted:
+                break
+            kind = replace(kind, beam=min(most, 2 * kind.beam))
+    return kind
 
 
 def keep(bundle: StoreBundle, made: dict[str, Any], break_lock: bool = False) -> dict[str, Any]:
@@ -78,9 +109,8 @@ def keep(bundle: StoreBundle, made: dict[str, Any], break_lock: bool = False) ->
         if head is None or head.generation != bundle.head.generation:
             raise StoreError(f"{bundle.address} changed while it was measured; certify it again.")
         made = {**made, "generation": head.generation + 1}
-        publish(
-            bundle.engine, replace(head, generation=head.generation + 1, certificate=made), head
-        )
+        new = replace(head, generation=head.generation + 1, certificate=made, kind=bundle.head.kind)
+        publish(bundle.engine, new, head)
     return made
 
 

@@ -21,7 +21,8 @@ def store(bundle_path, request):
 
     place = request.getfixturevalue(request.param)
     address = f"{place if request.param == 'lite' else place.address}/answers"
-    done = push(bundle_path, address, lambda *_: None)
+    some = ["image", "sat", "loc", "audio"] if request.param == "server" else None
+    done = push(bundle_path, address, lambda *_: None, targets=some)
     assert done.written == done.head.rows == 60
     with StoreBundle.open(address) as bundle:
         yield bundle
@@ -158,6 +159,14 @@ def test_the_program_asks_a_store(store, bundle, bundle_path, tmp_path, capsys):
             standalone_mode=False,
         )
         out.append(json.loads(path.read_text()))
+    for number, where in enumerate(
+        (["--store", str(store.address)], ["--index", str(bundle_path)])
+    ):
+        app(
+            ["export", str(tmp_path / f"{number}.csv"), "--near", "10,20,6000km", *where],
+            standalone_mode=False,
+        )
+    assert (tmp_path / "0.csv").read_text() == (tmp_path / "1.csv").read_text()
     hits = [[{**h, "media": None} for h in o["hits"]] for o in out]
     assert hits[0] == hits[1] and len(hits[0]) == 4
 

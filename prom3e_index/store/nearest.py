@@ -18,7 +18,8 @@ Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 _FEW = 2_000
 """Eligible rows that are scored by their numbers at once, whatever the index is: cheaper than a search that misses."""
-_LOOKED_AT = 4_096
+WIDEST = 4_096
+"""The widest beam along a graph."""
 _PARTS = 2_048
 WHOLE = 0.1
 """Share of eligible rows from which on a search need not look through more lists because of them."""
@@ -57,7 +58,7 @@ class Nearest:
     def _beams(self, kind: Kind, rows: Matching) -> list[int]:
         if kind.name == "flat":
             return [0]
-        most = kind.lists if kind.name == "ivf" else _LOOKED_AT
+        most = kind.lists if kind.name == "ivf" else WIDEST
         share = max(len(rows), 1) / max(1, self._bundle.rows)
         first = kind.beam
         if kind.name == "ivf" and share < 1:  # few rows of a filter lie in any one list
