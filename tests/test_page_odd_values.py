@@ -46,7 +46,7 @@ def test_endless_texts_are_cut_and_the_licence_stands_behind_them(plain_browser,
         for n in (1, 2):
             said = cards.nth(n).locator(".facts").inner_text()
             assert "…" in said and "CC BY-NC 4.0" in said
-        cards.nth(1).locator(".open").click(force=True)
+        cards.nth(1).locator(".open").evaluate("button => button.click()")
         page.wait_for_selector("dialog.lightbox")
         assert page.locator("dialog.lightbox .rights").bounding_box()["height"] < 150
 
