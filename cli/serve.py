@@ -85,7 +85,7 @@ def serve(
     import os
 
     from prom3e_index.cli.screen import say
-    from prom3e_index.cli.start import SIGNALS, leave
+    from prom3e_index.cli.start import leave, leave_quietly
     from prom3e_index.errors import InputError
     from prom3e_index.server.run import new_token, read_token
     from prom3e_index.server.run import serve as run
@@ -139,16 +139,16 @@ def serve(
             show_page(once or address)
 
     import sys
-    from signal import SIGTERM
 
     run(
         settings,
         lambda line: say(line, err=True),
         started=started,
-        leave=lambda: leave(SIGNALS.caught or SIGTERM),
+        leave=leave,
         debug=bool(os.environ.get("PROM3E_DEBUG")),
     )
     say("ended")
+    leave_quietly()
 
 
 def show_page(address: str) -> None:

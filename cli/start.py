@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import sys
@@ -84,13 +85,27 @@ def leave(caught: signal.Signals) -> None:
     """End the process now, and the processes that it began."""
     with suppress(OSError):  # nobody may read it any more
         os.write(2, f"Error: {WORDS[caught]}\n".encode())
+    _end(CODES[caught])
+
+
+def leave_quietly() -> None:
+    """End the process when all is done: large libraries take seconds to be taken apart, and may wait for a thread."""
+    deaf()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    atexit._run_exitfuncs()  # temporary folders are removed by them
+    _end(0)
+
+
+def _end(code: int) -> None:
     for listed in Path("/proc/self/task").glob(
         "*/children"
     ):  # elsewhere they end when their pipe closes
         for child in listed.read_text().split():
             with suppress(OSError):
                 os.kill(int(child), signal.SIGKILL)
-    os._exit(CODES[caught])
+    os._exit(code)
 
 
 def main() -> None:

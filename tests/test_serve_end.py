@@ -229,3 +229,36 @@ def test_a_port_that_is_taken_is_told(index, monkeypatch, tmp_path):
     with pytest.raises(BundleError):
         serve(Settings(tmp_path / "none.p3i", port=0, token="x" * 20), lambda _: None)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_second_signal_ends_the_program_at_once_with_its_own_code():
+    from types import SimpleNamespace
+
+    from fastapi import FastAPI
+
+    from prom3e_index.server.run import Server
+
+    left: list[signal.Signals] = []
+    service = SimpleNamespace(ending=False, uploads=SimpleNamespace(close=lambda: None))
+    server = Server(FastAPI(), service, lambda: None, left.append)
+    server._signalled(signal.SIGINT, None)
+    assert server.should_exit and service.ending and not left
+    server._signalled(signal.SIGINT, None)
+    assert left == [signal.SIGINT]
+
+
+def test_an_index_that_answers_nothing_is_never_said_to_be_ready(index, tmp_path):
+    damaged = tmp_path / "damaged.p3i"
+    shutil.copytree(index, damaged)
+    for records in damaged.rglob("records.arrow"):
+        records.write_bytes(b"x" * records.stat().st_size)
+    with program(damaged, tmp_path / "tmp", "--no-marks") as one:
+        end = time.monotonic() + 60
+        while "reason" not in (said := one.client.get("/readyz")).text:
+            assert said.status_code == 503 and time.monotonic() < end, said.text
+            time.sleep(0.1)
+        assert said.status_code == 503 and str(tmp_path) not in said.text
+        assert one.client.get("/healthz").status_code == 200
+        one.process.send_signal(signal.SIGTERM)
+        _, errors = one.process.communicate(timeout=30)
+    assert one.process.returncode == 0 and "BundleError" in errors and "records.arrow" in errors

@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from prom3e_index.bundle.manifest import manifest_path
+from prom3e_index.errors import BundleError
 from prom3e_index.search.run import Bundle
 from prom3e_index.search.searcher import Searcher
 from prom3e_index.server.settings import Settings
@@ -61,6 +62,11 @@ class Generations:
     Args:
         settings: Which index.
         dropped: Called with an earlier generation of which too many are held; must let go of it.
+
+    Attributes:
+        current: The current one.
+        warm: Whether it was asked once.
+        fault: Why no question can be answered by it, where that was so; else empty.
     """
 
     def __init__(self, settings: Settings, dropped: Callable[[Generation], None]) -> None:
@@ -69,12 +75,21 @@ class Generations:
         self._earlier: list[Generation] = []
         self._closing: list[threading.Thread] = []
         self.current = Generation(settings, state_of(settings.index))
-        self.warm = False
+        self.warm, self.fault = False, ""
 
     def warm_up(self) -> None:
-        """Get the first answer's work done before anybody asks."""
-        self.current.searcher.warm()
+        """Get the first answer's work done before anybody asks.
+
+        Raises:
+            BundleError: No question can be answered.
+        """
+        self.fault = _fault(self.current)
         self.warm = True
+        self._tell()
+
+    def _tell(self) -> None:
+        if self.fault:
+            raise BundleError(self.fault)
 
     def changed(self) -> bool:
         """Whether the index on the disk is another one now."""
@@ -85,22 +100,23 @@ class Generations:
         """Open the index as it is now, warm it, and let it answer from here on.
 
         Raises:
-            BundleError: It cannot be opened; the generation that is open goes on.
+            BundleError: It cannot be opened; the generation that is open goes on. Or no question can be answered by it.
         """
         state = state_of(self._settings.index)
         new = Generation(self._settings, state)
         try:
-            new.searcher.warm()
+            fault = _fault(new)
         except BaseException:
             new.close()
             raise
         with self._lock:
-            old, self.current = self.current, new
+            old, self.current, self.fault = self.current, new, fault
             self._earlier.append(old)
             beyond = [g for g in self._earlier if g.held][:-KEPT]
         for generation in beyond:
             self._dropped(generation)
         self._close_idle()
+        self._tell()
 
     def hold(self, number: int | None = None) -> Generation | None:
         """A generation that stays open until `release`; the current one, or None where none has the number."""
@@ -142,6 +158,13 @@ class Generations:
             for thread in threads:
                 thread.start()
             self._closing = [t for t in (*self._closing, *threads) if t.is_alive()]
+
+
+def _fault(generation: Generation) -> str:
+    """Warm a generation; why none of its modalities can be asked, or nothing."""
+    wrong = generation.searcher.warm()
+    asked = generation.bundle.model(device=generation.searcher.device).settings.get("encoder", {})
+    return next(iter(wrong.values())) if wrong and len(wrong) == len(asked) else ""
 
 
 def state_of(index: Path) -> State:

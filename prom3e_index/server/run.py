@@ -47,7 +47,7 @@ def serve(
     say: Callable[[str], None],
     *,
     started: Callable[[str, str | None], None] = lambda address, once: None,
-    leave: Callable[[], None] | None = None,
+    leave: Callable[[signal.Signals], None] | None = None,
     debug: bool = False,
 ) -> None:
     """Serve an index until SIGINT or SIGTERM; what runs then has six seconds to be answered.
@@ -57,7 +57,7 @@ def serve(
         say: Takes lines of the log.
         started: Called once requests are answered, with the address of the page, and with the same and a word that
             lets one browser in.
-        leave: Ends the process at once; called on a second signal, and where a thread does not end in its time.
+        leave: Ends the process at once; called with a second signal, and where a thread does not end in its time.
         debug: Log the traceback of what nobody foresaw.
 
     Raises:
@@ -99,7 +99,7 @@ def serve(
     if leave is not None and any(
         t.name.startswith(("find", "work")) for t in threading.enumerate()
     ):
-        leave()  # a search that cannot be stopped would hold the program
+        leave(signal.SIGTERM)  # a search that cannot be stopped would hold the program
 
 
 def new_token() -> str:
@@ -157,7 +157,7 @@ class Server(uvicorn.Server):
         app: What answers.
         service: What is told that the end comes.
         up: Called when requests are answered.
-        leave: Called on the second signal.
+        leave: Called with the second signal.
     """
 
     def __init__(
@@ -165,7 +165,7 @@ class Server(uvicorn.Server):
         app: FastAPI,
         service: Service,
         up: Callable[[], None],
-        leave: Callable[[], None] | None,
+        leave: Callable[[signal.Signals], None] | None,
     ) -> None:
         logging.getLogger("uvicorn").setLevel(logging.CRITICAL + 1)  # the log is ours
         super().__init__(
@@ -205,12 +205,12 @@ class Server(uvicorn.Server):
             for number, handler in before.items():
                 signal.signal(number, handler)
 
-    def _signalled(self, *_: Any) -> None:
+    def _signalled(self, number: int, _: Any) -> None:
         if self.should_exit:
             self.force_exit = True
             if self._leave is not None:
                 self._service.uploads.close()
-                self._leave()
+                self._leave(signal.Signals(number))
         self._service.ending = self.should_exit = True
 
 

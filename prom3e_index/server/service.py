@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from numpy.typing import NDArray
 
@@ -33,9 +33,6 @@ from prom3e_index.server.stored import Searches, Stored, new_id, size_of
 from prom3e_index.server.uploads import Uploads
 from prom3e_index.server.waiting import Job
 from prom3e_index.server.works import Works, aside
-
-if TYPE_CHECKING:
-    pass
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -119,6 +116,8 @@ class Service:
             return "the server is ending"
         if not self._generations.warm:
             return "the model is being loaded"
+        if self._generations.fault:
+            return "no search can be answered, for a reason that the log of the program tells"
         if len(self._searching.waiting) >= self.settings.queue:
             return "too many searches wait"
         return ""
