@@ -157,7 +157,7 @@ def unknown(names: Sequence[str], rng: random.Random) -> dict[str, Any]:
 
 
 async def load(
-    port: int, token: str, names: Sequence[str], clients: int, seconds: float
+    port: int, token: str, names: Sequence[str], clients: int, seconds: float, turn: int = 0
 ) -> tuple[Counter[int], dict[int, list[float]]]:
     """Clients that ask for some seconds: how often each status came, and after how long."""
     statuses: Counter[int] = Counter()
@@ -175,7 +175,7 @@ async def load(
                 await asyncio.sleep(min(WAIT_S, float(headers.get("retry-after", WAIT_S))))
         client.close()
 
-    await asyncio.gather(*(ask(1000 * clients + i) for i in range(clients)))
+    await asyncio.gather(*(ask(1_000_000 * turn + 1000 * clients + i) for i in range(clients)))
     return statuses, times
 
 
@@ -188,9 +188,9 @@ async def many(
 ) -> None:
     """One client and eight in turns, then hundreds."""
     rates: dict[int, list[float]] = {1: [], 8: []}
-    for _ in range(given.turns):
+    for turn in range(given.turns):
         for clients in rates:
-            statuses, _ = await load(port, token, names, clients, given.seconds / 6)
+            statuses, _ = await load(port, token, names, clients, given.seconds / 6, turn)
             rates[clients].append(statuses[201] / (given.seconds / 6))
     one, eight = (statistics.median(rates[c]) for c in (1, 8))
     told(

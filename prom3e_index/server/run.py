@@ -27,7 +27,7 @@ from prom3e_index.server.settings import Settings
 
 DRAIN_S = 6
 """Seconds that running requests have when the server ends; with what else is to be ended it takes less than ten."""
-SWITCH_S = 0.001
+SWITCH_S = 0.0002
 """How soon a thread that computes lets the one that reads and writes HTTP go on; by Python's 5 ms, of which a request
 needs several, a refusal would wait for tens."""
 _HEAD_S = 20.0
