@@ -168,11 +168,14 @@ class Searcher:
     def warm(self) -> dict[str, str]:
         """Ask one query of each modality that the model encodes: loads, compiles, and starts the decode processes.
 
+        Two of the last are then asked together: several queries are searched for by other code than one.
+
         Returns:
             Why not, for each modality that cannot be asked; empty where all can.
         """
         model = self.bundle.model(device=self.device)
         wrong: dict[str, str] = {}
+        able: list[Query] = []
         with tempfile.TemporaryDirectory(prefix="prom3e-index-") as folder:
             given = _examples(Path(folder), self._warm.workers)
             for modality in model.settings.get("encoder", {}):
@@ -180,11 +183,15 @@ class Searcher:
                     if modality == "env":
                         given["env"] = [0.0] * int(getattr(model.encoder("env"), "inputs", 20))
                     name = "location" if modality == "loc" else modality
-                    self.search(Query(**{name: given[modality]}, target=modality, k=_WARM))
+                    query = Query(**{name: given[modality]}, target=modality, k=_WARM)
+                    self.search(query)
+                    able.append(query)
                 except Prom3eError as e:
                     if self._warm.closed:
                         raise
                     wrong[modality] = str(e)
+            for _ in self.search_many(2 * able[-1:]):
+                pass
         return wrong
 
     def _placed(self, query: Query) -> Query:
