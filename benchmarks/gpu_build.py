@@ -42,7 +42,7 @@ STEPS = {
     "write_statistics": "prom3e_index.indexer.write_segment",
     "write_metadata": "prom3e_index.indexer.write_segment",
     "write_indexes": "prom3e_index.indexer.write_segment",
-    "complete": "prom3e_index.indexer.write_segment",
+    "complete": "prom3e_index.indexer.engine",
     "describe_files": "prom3e_index.indexer.build",
     "summarise": "prom3e_index.indexer.build",
     "tuned": "prom3e_index.indexer.certify",

@@ -17,8 +17,8 @@ from prom3e_index.indexer import build
 from prom3e_index.search.meaning import MEANINGLESS
 
 CALLS = ("add", "build", "export", "look", "remove", "restore", "update")
-ONLY_TYPED = {"as_json", "file", "help"}
-"""Options that a function needs not: what is given back can be shown in any way."""
+ONLY_TYPED = {"as_json", "file", "help", "store"}
+"""Options that a function needs not: what is given back can be shown in any way, a store is opened or follows by calls of its own."""
 
 
 @pytest.mark.parametrize("name", CALLS)

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from policies import RULE, birds, built, files_with, log_of
 
-from prom3e_index.indexer import encode
+from prom3e_index.indexer import encode, engine
 from prom3e_index.indexer.draft import open_draft, write_plan
 from prom3e_index.indexer.plan import open_plan
 from prom3e_index.policy import log
@@ -34,7 +34,7 @@ def rows():
 def left(tmp_path, monkeypatch, stage, policy=RULE, table=None, **options):
     """Files of a build that was killed at a stage in which what the policy empties stands."""
     with monkeypatch.context() as m:
-        m.setattr(encode, stage, killed)
+        m.setattr(engine if stage == "embed" else encode, stage, killed)
         with pytest.raises(Killed):
             built(tmp_path, table or rows(), policy, **options)
     return files_with(tmp_path / "t.p3i.building", *TOLD)
