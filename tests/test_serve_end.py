@@ -10,6 +10,7 @@ import socket
 import stat
 import subprocess
 import sys
+import textwrap
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -262,3 +263,33 @@ def test_an_index_that_answers_nothing_is_never_said_to_be_ready(index, tmp_path
         one.process.send_signal(signal.SIGTERM)
         _, errors = one.process.communicate(timeout=30)
     assert one.process.returncode == 0 and "BundleError" in errors and "records.arrow" in errors
+
+
+def test_a_server_that_a_thread_holds_is_ended_all_the_same(index, tmp_path):
+    """Run in a program of its own: what closes the index waits for ever."""
+    code = f"""
+        import threading
+        from pathlib import Path
+        from prom3e_index.cli import start
+        from prom3e_index.server import run, service
+        from prom3e_index.server.settings import Settings
+        run.END_S = 1.0
+        service.Service.close = lambda self: threading.Event().wait()
+        settings = Settings(Path({str(index)!r}), port=0, token="x" * 43, marks=None)
+        run.serve(settings, lambda line: None, started=lambda *a: print("up", flush=True), leave=start.leave)
+    """
+    tmp = tmp_path / "tmp"
+    tmp.mkdir()
+    process = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(code)], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        text=True, env={**os.environ, "TMPDIR": str(tmp), "HF_HUB_OFFLINE": "1"},
+    )  # fmt: skip
+    try:
+        assert process.stdout.readline() == "up\n"
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=20)
+    finally:
+        if process.poll() is None:
+            process.kill()
+    assert process.returncode == 143 and "Traceback" not in errors
+    assert not [p for p in tmp.iterdir() if "serve" in p.name]

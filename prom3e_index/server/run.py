@@ -27,6 +27,8 @@ from prom3e_index.server.settings import Settings
 
 DRAIN_S = 6
 """Seconds that running requests have when the server ends; with what else is to be ended it takes less than ten."""
+END_S = 9.0
+"""Seconds after which a server that has not ended is ended: a library may hold a thread, and with it all."""
 SWITCH_S = 0.0002
 """How soon a thread that computes lets the one that reads and writes HTTP go on; by Python's 5 ms, of which a request
 needs several, a refusal would wait for tens."""
@@ -192,6 +194,19 @@ class Server(uvicorn.Server):
         if self.started:
             self._up()
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End in order, or else after some seconds."""
+        if self._leave is not None:
+            late = threading.Timer(END_S, self._gone, (signal.SIGTERM,))
+            late.daemon = True
+            late.start()
+        await super().shutdown(sockets)
+
+    def _gone(self, number: int) -> None:
+        assert self._leave is not None
+        self._service.uploads.close()
+        self._leave(signal.Signals(number))
+
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Answer signals while the server runs; they are not raised again: a server ends by them."""
@@ -209,8 +224,7 @@ class Server(uvicorn.Server):
         if self.should_exit:
             self.force_exit = True
             if self._leave is not None:
-                self._service.uploads.close()
-                self._leave(signal.Signals(number))
+                self._gone(number)
         self._service.ending = self.should_exit = True
 
 
