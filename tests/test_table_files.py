@@ -12,6 +12,7 @@ import pytest
 
 from prom3e_index.errors import TableError
 from prom3e_index.tables import content, read_observations, recognise, source_files
+from prom3e_index.tables.compressed import compression
 from prom3e_index.tables.encoding import is_text
 from prom3e_index.tables.sources import open_source
 
@@ -201,3 +202,63 @@ def test_parquet_whose_first_bytes_are_taken_for_text(tmp_path):
     assert is_text(path.read_bytes()[: 1 << 16])  # so the test can fail
 
     assert recognise(path) == "parquet"
+
+
+HEADINGS = {
+    "PAR1,decimalLatitude,decimalLongitude": "csv",
+    "PAR1\tdecimalLatitude\tdecimalLongitude": "tsv",
+    "species,DUCK,decimalLatitude,decimalLongitude": "csv",
+    "FEA1,decimalLatitude,decimalLongitude": "csv",
+    "BZh1,decimalLatitude,decimalLongitude": "csv",
+    f"id,{'x' * 253},ustard,decimalLatitude,decimalLongitude": "csv",
+}
+
+
+@pytest.mark.parametrize("heading", HEADINGS)
+def test_a_heading_that_begins_as_another_format_does(tmp_path, heading):
+    path = tmp_path / "t"
+    mark = "\t" if "\t" in heading else ","
+    rows = [["PAR1", *["1.5"] * heading.count(mark)], [*["2.5"] * heading.count(mark), "PAR1"]]
+    path.write_text("\n".join([heading, *map(mark.join, rows)]))  # which ends as Parquet does
+
+    assert recognise(path) == HEADINGS[heading]
+    assert open_source(path, HEADINGS[heading]).columns == heading.split(mark)
+
+
+def test_what_begins_as_parquet_does_is_said_to_be_cut_off(tmp_path):
+    path = tmp_path / "t.parquet"
+    duckdb.sql(f"COPY (SELECT i AS id, 'o' || i AS t FROM range(9000) t(i)) TO '{path}' (FORMAT parquet)")  # fmt: skip
+    content = path.read_bytes()
+    for size in (len(content) - 1, len(content) // 2, 40, 5):
+        path.write_bytes(content[:size])
+        assert recognise(path) == "parquet", size
+        with pytest.raises(TableError, match="Parquet"):
+            open_source(path, "parquet")
+
+
+def test_other_writers_files_are_told_still(tmp_path):
+    import bz2
+
+    import pyarrow as pa
+    from pyarrow import feather, parquet
+
+    table = pa.table({"id": ["a"], "scientificName": ["Parus major"]})
+    for at, (rows, options) in enumerate(
+        (
+            (table, {"compression": "zstd", "data_page_version": "2.0"}),
+            (table.slice(0, 0), {}),
+            (table.select([]), {}),
+            (table, {"use_dictionary": False, "compression": "none"}),
+        )
+    ):
+        parquet.write_table(rows, tmp_path / f"{at}", **options)
+        assert recognise(tmp_path / f"{at}") == "parquet"
+    feather.write_feather(table, tmp_path / "f", version=1)
+    with pytest.raises(TableError, match="Feather file of version 1"):
+        open_source(tmp_path / "f", recognise(tmp_path / "f"))
+    for at, text in enumerate(("id,scientificName\na,Parus major\n", "")):
+        (tmp_path / f"b{at}").write_bytes(bz2.compress(text.encode()))
+        assert compression(tmp_path / f"b{at}") == "bzip2"
+    with duckdb.connect(str(tmp_path / "d")) as con:
+        con.execute("CREATE TABLE t AS SELECT 1 AS id")
+    assert recognise(tmp_path / "d") == "duckdb"

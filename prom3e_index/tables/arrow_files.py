@@ -32,7 +32,7 @@ def undamaged(what: str) -> Iterator[None]:
 
 def is_arrow(look: Look) -> bool:
     """Whether it is an Arrow file or stream; Feather of before 2020 is another format."""
-    return look.head.startswith((b"ARROW1\0\0", b"FEA1")) or (
+    return look.head.startswith((b"ARROW1\0\0", b"FEA1\0")) or (
         look.head.startswith(_STREAM)
         and look.path.suffix.lower() in (".arrow", ".arrows", ".ipc", ".feather")
     )

@@ -15,7 +15,14 @@ from prom3e_index.errors import TableError
 
 _MAGIC = {
     b"\x1f\x8b": "gzip",
-    b"BZh": "bzip2",
+    **{
+        b"BZh%d%b" % (level, then): "bzip2"
+        for level in range(1, 10)
+        for then in (
+            b"1AY",
+            b"\x17rE",
+        )  # a block, or the end of what is empty; BZh alone begins words
+    },
     b"\xfd7zXZ\0": "xz",
     b"\x28\xb5\x2f\xfd": "zstd",
 }

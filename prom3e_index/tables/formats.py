@@ -94,11 +94,15 @@ def _archive(look: Look) -> bool:
     )
 
 
+_TARS = (b"ustar\x0000", b"ustar  \0")
+"""In a tar's first header; five letters alone also stand in words, as in mustard."""
+
+
 def _tar(look: Look) -> bool:
     import tarfile
 
     return not look.folder and (
-        look.inner[257:262] == b"ustar" or (not _delimited(look) and tarfile.is_tarfile(look.path))
+        look.inner[257:265] in _TARS or (not _delimited(look) and tarfile.is_tarfile(look.path))
     )
 
 
@@ -133,6 +137,11 @@ def _xls(look: Look) -> bool:
 
 def _sqlite(look: Look) -> bool:
     return look.head.startswith(b"SQLite format 3\0")
+
+
+def _duckdb(look: Look) -> bool:
+    """Whether a file has DuckDB's letters and a version after them, of eight bytes most of which are zero."""
+    return look.head[8:12] == b"DUCK" and b"\0" in look.head[12:20]
 
 
 def _zip_of_others(look: Look) -> bool:
@@ -187,21 +196,12 @@ def _open_gbif(path: Path, member: str | None, encoding: str | None) -> Source:
 
 def _delimited(look: Look) -> bool:
     """Whether it is a text file, for all that its first bytes tell."""
-    other = look.folder or look.zipped or _xls(look) or _json(look) or _parquet(look)
+    other = look.folder or look.zipped or _xls(look) or _json(look) or look.parquet
     return not other and is_text(look.inner)
 
 
-def _parquet(look: Look) -> bool:
-    """Whether a file begins and ends as Parquet does: packed columns may hold no zero byte for long."""
-    if not look.head.startswith(b"PAR1"):
-        return False
-    with look.path.open("rb") as f:
-        f.seek(-4, 2)
-        return f.read() == b"PAR1"
-
-
 def _multinat(look: Look) -> bool:
-    if not look.head.startswith(b"PAR1"):
+    if not look.parquet:
         return False
     from pyarrow import parquet
 
@@ -316,11 +316,11 @@ KNOWN: tuple[Format, ...] = (
     Format("npz", lambda look: look.zipped and any(n.endswith(".npy") for n in look.names)),
     Format("multinat", _multinat),
     Format("npy", lambda look: look.head.startswith(b"\x93NUMPY")),
-    Format("geoparquet", lambda look: look.head.startswith(b"PAR1") and bool(spatial.geoparquet_columns(look.path)),
+    Format("geoparquet", lambda look: look.parquet and bool(spatial.geoparquet_columns(look.path)),
            _alone(spatial.open_geoparquet)),
-    Format("parquet", lambda look: look.head.startswith(b"PAR1"), _alone(open_parquet)),
+    Format("parquet", lambda look: look.parquet, _alone(open_parquet)),
     Format("arrow", is_arrow, _alone(open_arrow)),
-    Format("duckdb", lambda look: look.head[8:12] == b"DUCK", _parted(open_duckdb), _duckdb_files, parts="table"),
+    Format("duckdb", _duckdb, _parted(open_duckdb), _duckdb_files, parts="table"),
     Format("sqlite", _sqlite, _parted(open_sqlite), sqlite_files, parts="table"),
     Format("xlsx", _xlsx, _parted(open_sheet), parts="sheet"),
     Format("ods", _ods, _parted(open_sheet), parts="sheet"),

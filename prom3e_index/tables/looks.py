@@ -11,6 +11,7 @@ from typing import Any
 from prom3e_index.errors import TableError
 from prom3e_index.tables.archives import is_zip
 from prom3e_index.tables.compressed import compression, plain
+from prom3e_index.tables.encoding import is_text
 from prom3e_index.tables.text import header
 
 _HEAD = 8192
@@ -68,6 +69,22 @@ class Look:
     def zipped(self) -> bool:
         """Whether it is a zip."""
         return not self.folder and is_zip(self.path)
+
+    @cached_property
+    def parquet(self) -> bool:
+        """Whether it is Parquet, be it damaged; PAR1 may also be the first letters of a text table.
+
+        After them Parquet has a header, of a page or of the whole, whose first field is an integer: a byte that text
+        does not have. Other bytes are asked for as a whole, since packed columns may hold no zero byte for long.
+        """
+        head = self.head
+        if not head.startswith(b"PAR1"):
+            return False
+        if head[4:5] == b"\x15" or not is_text(head):
+            return True
+        with self.path.open("rb") as f:
+            f.seek(-4, 2)
+            return b"\n" not in head and f.read() == b"PAR1"
 
     @cached_property
     def inner(self) -> bytes:

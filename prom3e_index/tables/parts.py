@@ -57,7 +57,7 @@ def part_kind(path: Path) -> str | None:
     if not path.stat().st_size:
         return None
     look = Look(path)
-    if look.head.startswith(b"PAR1"):
+    if look.parquet:
         return "parquet"
     if is_arrow(look):
         return "arrow"
