@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import platform
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from prom3e_index.bundle.faiss.kinds import Wish
 from prom3e_index.bundle.faiss.operating_point import found_share, tune
 from prom3e_index.bundle.faiss.scan import exact, score_rows
+from prom3e_index.bundle.made_by import MadeBy
 from prom3e_index.bundle.manifest import lineage
 from prom3e_index.bundle.opened import BundleFolder
 from prom3e_index.errors import BundleError
@@ -134,21 +135,33 @@ def cross_modal(bundle: BundleFolder, model: Model, target: str, count: int, see
     live = bundle.live
     present = bundle.present[live]
     askers = [g for g, m in enumerate(names) if m != target and present[:, g].any()]
-    out = []
+    given = {}
     for g in askers:
         having = live[present[:, g]]
         size = min(len(having), -(-count // len(askers)))
         rows = np.sort(rng.choice(having, size, replace=False))
+        given[names[g]] = bundle.embeddings(names[g])[rows]
+    return queries_of(bundle, model, target, given)
+
+
+def queries_of(
+    bundle: MadeBy, model: Model, target: str, given: Mapping[str, NDArray[np.floating[Any]]]
+) -> Floats:
+    """Query vectors for a target, (q, width), of embeddings (n, d) that ask for it, each alone, by their modality."""
+    names = bundle.modalities
+    out = []
+    for asker, embeddings in given.items():
+        g, size = names.index(asker), len(embeddings)
         x = np.zeros((size, len(names), model.width), np.float32)
-        x[:, g] = bundle.embeddings(names[g])[rows]
+        x[:, g] = embeddings
         mask = np.zeros((size, len(names)), bool)
         mask[:, g] = True
         inferred = infer(model, x, mask, (target,))
-        weights = model.weights((names[g],), target)
+        weights = model.weights((asker,), target)
         vectors = query_rows(
             x[:, g], inferred.reconstructed[:, 0], inferred.hidden, "hybrid", weights
         )
-        tail = np.tile(bundle.hub_weights([names[g]]), (size, 1))
+        tail = np.tile(bundle.hub_weights([asker]), (size, 1))
         out.append(np.concatenate([vectors, tail], axis=1))
     if not out:
         width = int(bundle.manifest["width"]) + int(bundle.manifest["hidden_width"])

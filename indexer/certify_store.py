@@ -1,8 +1,10 @@
 """The certificate of a store: what its search finds, compared with exact search, and how fast.
 
-As of a folder, queries are cross-modal: one observed modality of a row asks for another, in hybrid space. Exact search
-fetches the rows and scores them here: all up to `EXACT_ROWS`; of more a sample, whose rows that should have been
-found and were not are counted for as many as each stands for, so that the recall told is a lower bound.
+As of a folder, queries are cross-modal: one observed modality of a row asks for another, in hybrid space. The
+embeddings that ask were kept at the push, of every modality, whichever targets it has. Half of them choose how wide to
+search, the other half certify; where there are none, no recall is told, and nothing rests on one. Exact search fetches
+the rows and scores them here: all up to `EXACT_ROWS`; of more a sample, whose rows that should have been found and
+were not are counted for as many as each stands for, so that the recall told is a lower bound.
 """
 
 from __future__ import annotations
@@ -17,13 +19,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prom3e_index.bundle.faiss.operating_point import found_share
-from prom3e_index.indexer.certify import DEPTHS, FILTERED, QUERIES, machine, versions, wish_of
+from prom3e_index.errors import StoreError
+from prom3e_index.indexer.certify import (
+    DEPTHS,
+    FILTERED,
+    QUERIES,
+    machine,
+    queries_of,
+    unmet,
+    versions,
+    wish_of,
+)
 from prom3e_index.indexer.plan import Progress
 from prom3e_index.indexer.push import publish
 from prom3e_index.indexer.store_lock import writing
 from prom3e_index.models.folder import Model
-from prom3e_index.mvae.completion import infer
-from prom3e_index.search.score import query_rows
+from prom3e_index.store.head import Askers, read_askers, read_head
 from prom3e_index.store.kinds import Kind
 from prom3e_index.store.literals import EVERYTHING
 from prom3e_index.store.matching import Matching
@@ -49,14 +60,19 @@ def certify_store(
         search looked at, and `beam`: how wide it is searched from here on, see `tuned`.
     """
     targets: dict[str, Any] = {}
-    asking = {t: _queries(bundle, model, t, queries) for t in bundle.targets}
-    bundle.head = replace(bundle.head, kind=asdict(tuned(bundle, asking, progress)))
+    name = bundle.engine.current(bundle.address.name)
+    askers = {} if name is None else read_askers(bundle.engine, name)
+    choosing, asking = (
+        {t: _queries(bundle, model, t, askers, queries, half) for t in bundle.targets}
+        for half in (0, 1)
+    )
+    bundle.head = replace(bundle.head, kind=asdict(tuned(bundle, choosing, progress)))
     for number, target in enumerate(bundle.targets):
         progress("certify", number, len(bundle.targets))
         asked = asking[target]
         targets[target] = _measured(bundle, target, asked) | {"queries": len(asked)}
     progress("certify", len(bundle.targets), len(bundle.targets))
-    return {
+    made = {
         "generation": bundle.head.generation,
         "rows": bundle.rows,
         "beam": bundle.head.kind["beam"],
@@ -66,22 +82,26 @@ def certify_store(
         "targets": targets,
         "machine": machine(),
         "versions": {**versions(), "store": f"Milvus {bundle.engine.version}"},
-        "unmet": [],
     }
+    untold = [
+        f"{t}: no recall is told, as no observation has anything else that could ask for it"
+        for t, asked in asking.items()
+        if not len(asked)
+    ]
+    return {**made, "unmet": untold + unmet(made, wish_of(bundle.manifest), 0)}
 
 
 def tuned(bundle: StoreBundle, asking: Mapping[str, Floats], progress: Progress) -> Kind:
     """How a store is to be searched: the least beam of doubled ones that finds what the index was built to find.
 
-    Of each target the first half of the queries decide; where none does, the widest is taken.
+    Where none does, the widest is taken; a target that nothing asks for decides nothing.
     """
     kind, wanted = bundle.head.searched, wish_of(bundle.manifest).recall
     if kind.name == "flat" or bundle.rows > EXACT_ROWS:
         return kind
     most = kind.lists if kind.name == "ivf" else WIDEST
     every = bundle.matching(None)
-    for target, asked in asking.items():
-        few = asked[: max(1, len(asked) // 2)]
+    for target, few in asking.items():
         if not len(few):
             continue
         progress(f"tune {target}", 0, None)
@@ -101,52 +121,29 @@ def keep(bundle: StoreBundle, made: dict[str, Any], break_lock: bool = False) ->
     Raises:
         StoreError: Another writer is at work, or the store has changed since it was opened.
     """
-    from prom3e_index.errors import StoreError
-    from prom3e_index.indexer.push import current
-
     with writing(bundle.engine, "certify", break_lock):
-        head = current(bundle.engine)
-        if head is None or head.generation != bundle.head.generation:
+        name = bundle.engine.current(bundle.address.name)
+        head = None if name is None else read_head(bundle.engine, name)
+        if name is None or head is None or head.generation != bundle.head.generation:
             raise StoreError(f"{bundle.address} changed while it was measured; certify it again.")
         made = {**made, "generation": head.generation + 1}
         new = replace(head, generation=head.generation + 1, certificate=made, kind=bundle.head.kind)
-        publish(bundle.engine, new, head)
+        publish(bundle.engine, new, head, read_askers(bundle.engine, name))
     return made
 
 
-def _queries(bundle: StoreBundle, model: Model, target: str, count: int) -> Floats:
-    """About `count` query vectors for a target, of rows drawn by chance: (q, width)."""
-    rng = np.random.default_rng(1)
-    names, out = bundle.modalities, []
-    epsilon = bundle.manifest.get("epsilon", {})
-    askers = [m for m in bundle.targets if m != target and not float(epsilon.get(m, 0.0))]
-    for asker in askers or [target]:
-        g = names.index(asker)
-        rows = _drawn(bundle, f"has_{g} == true", -(-count // max(1, len(askers))), rng)
-        if not len(rows):
-            continue
-        ((_, vectors, _),) = bundle.gallery_parts(asker, rows)
-        x = np.zeros((len(rows), len(names), model.width), np.float32)
-        x[:, g] = vectors[:, : model.width]
-        shown = np.zeros((len(rows), len(names)), bool)
-        shown[:, g] = True
-        found = infer(model, x, shown, (target,))
-        vector = query_rows(
-            x[:, g],
-            found.reconstructed[:, 0],
-            found.hidden,
-            "hybrid",
-            model.weights((asker,), target),
-        )
-        tail = np.tile(bundle.hub_weights([asker]), (len(rows), 1))
-        out.append(np.concatenate([vector, tail], axis=1))
-    width = int(bundle.manifest["width"]) + int(bundle.manifest["hidden_width"]) + bundle.bias_width
-    return np.concatenate(out) if out else np.zeros((0, width), np.float32)
+def _queries(
+    bundle: StoreBundle, model: Model, target: str, askers: Askers, count: int, half: int
+) -> Floats:
+    """At most some `count` query vectors for a target, (q, width), of one half of the askers, 0 or 1."""
+    others = {m: e for m, e in askers.items() if m != target}
+    each = -(-count // max(1, len(others)))
+    return queries_of(bundle, model, target, {m: e[half::2][:each] for m, e in others.items()})
 
 
 def _drawn(bundle: StoreBundle, where: str, count: int, rng: np.random.Generator) -> Ints:
     """Rows that satisfy an expression, drawn by chance by their numbers, ascending."""
-    numbers = rng.permutation(bundle.places)[: 64 * count]
+    numbers = rng.choice(bundle.places, min(bundle.places, 64 * count), replace=False)
     held: list[int] = []
     for at in range(0, len(numbers), 4096):
         if len(held) >= count:

@@ -23,12 +23,13 @@ from prom3e_index.confidence.stored import to_dict
 from prom3e_index.errors import InputError
 from prom3e_index.indexer.plan import Progress
 from prom3e_index.indexer.push_change import Difference, difference, mark, take_out, undo_begun
-from prom3e_index.indexer.push_check import blocks, sample, verify
+from prom3e_index.indexer.push_check import blocks, drawn_askers, sample, verify
 from prom3e_index.indexer.store_lock import writing
 from prom3e_index.schema import modality_name
 from prom3e_index.store.address import Address, parse
 from prom3e_index.store.engine import Engine
 from prom3e_index.store.head import (
+    Askers,
     Head,
     firsts_of,
     head_name,
@@ -229,7 +230,7 @@ def _push(
     engine.ready(list(names.values()), timeout_s, written=indexed)
     filling.check(sample(bundle.live))
     head = _head(filling, asdict(kind), _counted(bundle, Summary(), bundle.live))
-    publish(engine, head, old)
+    publish(engine, head, old, drawn_askers(bundle))
     return Pushed(head, written, bundle.rows - written)
 
 
@@ -259,7 +260,7 @@ def _push_change(
         _head(filling, old.kind, _counted(bundle, summary, change.added)),
         certificate=old.certificate,
     )
-    publish(engine, head, old)
+    publish(engine, head, old, drawn_askers(bundle))
     take_out(engine, head)
     return Pushed(head, len(change.added), bundle.rows - len(change.added))
 
@@ -315,15 +316,15 @@ def _begun(engine: Engine, name: str, bundle: BundleFolder) -> int:
     return 0 if not low else int(live[low - 1]) + 1
 
 
-def publish(engine: Engine, head: Head, old: Head | None) -> None:
-    """Write a head, let readers have it, and take away what no reader of it or the one before needs."""
+def publish(engine: Engine, head: Head, old: Head | None, askers: Askers) -> None:
+    """Write a head with its askers, let readers have it, and take away what no reader of it or the one before needs."""
     store = engine.address.name
     token = hashlib.blake2b(
         repr(sorted(head.collections.items())).encode(), digest_size=3
     ).hexdigest()
     name = head_name(store, head.generation, token)
     before = engine.current(store)
-    write_head(engine, name, head)
+    write_head(engine, name, head, askers)
     engine.point(store, name)
     kept = {name, before, *head.collections.values(), *(old.collections.values() if old else ())}
     stale = [n for n in engine.names(f"{store}__") if n not in kept and not n.endswith("__writer")]

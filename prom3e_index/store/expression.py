@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
@@ -197,8 +197,3 @@ def _longitudes(middle: float, half: float) -> str:
     parts += [(west + 360, 180.0)] if west < -180 else []
     parts += [(-180.0, east - 360)] if east > 180 else []
     return some(f"longitude >= {number(a)} and longitude <= {number(b)}" for a, b in parts)
-
-
-def joined(parts: Iterable[str]) -> str:
-    """An expression that all are true of; empty ones are left out."""
-    return every(p for p in parts if p)

@@ -7,19 +7,27 @@ that alias: a reader sees the rows of the generation whose head it has read, and
 from __future__ import annotations
 
 import base64
+import io
 import json
+import zipfile
 import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from prom3e_index.errors import StoreError
 from prom3e_index.store.engine import Engine
 from prom3e_index.store.kinds import Fields, Kind
-from prom3e_index.store.literals import EVERYTHING
 
 FORMAT = 1
+Askers = dict[str, NDArray[np.float16]]
+"""Modality → embeddings (n, d) of some rows, that `certify` asks with: rows as one asks for a target by another."""
 _PART = 60_000
+_ASKERS = 1 << 20
+"""Where the askers begin, which no other reader fetches."""
 _MOST_BYTES = 1 << 30
 _FIELDS = Fields(2, {"part": "VARCHAR"})
 
@@ -76,21 +84,21 @@ def head_name(store: str, generation: int, token: str) -> str:
     return f"{store}__head_{generation:06d}_{token}"
 
 
-def write_head(engine: Engine, name: str, head: Head) -> None:
-    """Write a head as a collection; nothing points to it yet."""
+def write_head(engine: Engine, name: str, head: Head, askers: Askers) -> None:
+    """Write a head as a collection, and beside it what `certify` asks with; nothing points to it yet."""
     packed = base64.b85encode(
         zlib.compress(json.dumps({"format": FORMAT, **asdict(head)}).encode(), 6)
     )
-    text = packed.decode()
-    parts = [text[at : at + _PART] for at in range(0, len(text), _PART)]
+    arrays = io.BytesIO()
+    np.savez(arrays, **askers)
     engine.drop(n for n in engine.names(name) if n == name)
     engine.create(name, _FIELDS, Kind())
-    rows = [
-        {"row": i, "vector": [0.0, 0.0], "part": p} for i, p in enumerate([str(len(parts)), *parts])
-    ]
+    rows = _rows(0, packed) + _rows(_ASKERS, base64.b64encode(arrays.getvalue()))
     engine.ready([name], written=False)
     engine.insert(name, rows)
-    if read_head(engine, name) != head:
+    there = read_askers(engine, name)
+    same = there.keys() == askers.keys() and all(np.array_equal(there[m], askers[m]) for m in there)
+    if read_head(engine, name) != head or not same:
         raise StoreError(
             f"{engine.address}: {name} reads back otherwise than it was written; try again."
         )
@@ -102,13 +110,8 @@ def read_head(engine: Engine, name: str) -> Head:
     Raises:
         StoreError: It is damaged, or of a later format.
     """
-    parts = {
-        int(r["row"]): str(r["part"])
-        for r in engine.fetch(name, EVERYTHING, ["row", "part"], 1 << 14, strong=True)
-    }
     try:
-        count = int(parts[0])
-        text = "".join(parts[i + 1] for i in range(count))
+        text = _text(engine, name, 0, f"row < {_ASKERS}")
         unpack = zlib.decompressobj()
         values = json.loads(unpack.decompress(base64.b85decode(text), _MOST_BYTES))
         version = int(values.pop("format"))
@@ -121,6 +124,39 @@ def read_head(engine: Engine, name: str) -> Head:
         raise StoreError(
             f"{engine.address}: {name} is no head of a store ({type(e).__name__}: {str(e)[:80]}). Push the index again."
         ) from e
+
+
+def read_askers(engine: Engine, name: str) -> Askers:
+    """Read what `certify` asks with from the collection of a head.
+
+    Raises:
+        StoreError: It is not there, or damaged.
+    """
+    try:
+        packed = base64.b64decode(_text(engine, name, _ASKERS, f"row >= {_ASKERS}"), validate=True)
+        with np.load(io.BytesIO(packed), allow_pickle=False) as arrays:
+            return dict(arrays)
+    except (KeyError, ValueError, OSError, zipfile.BadZipFile) as e:
+        raise StoreError(
+            f"{engine.address}: {name} has nothing to ask with ({type(e).__name__}: {str(e)[:80]}). Push the index "
+            f"again: `prom3e-index push INDEX --replace --store {engine.address}`."
+        ) from e
+
+
+def _rows(first: int, packed: bytes) -> list[dict[str, Any]]:
+    """A text cut into rows; the first one says how many follow."""
+    text = packed.decode()
+    parts = [text[at : at + _PART] for at in range(0, len(text), _PART)]
+    return [
+        {"row": first + i, "vector": [0.0, 0.0], "part": p}
+        for i, p in enumerate([str(len(parts)), *parts])
+    ]
+
+
+def _text(engine: Engine, name: str, first: int, where: str) -> str:
+    found = engine.fetch(name, where, ["row", "part"], 1 << 14, strong=True)
+    parts = {int(r["row"]): str(r["part"]) for r in found}
+    return "".join(parts[first + i + 1] for i in range(int(parts[first])))
 
 
 def media_of(manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
