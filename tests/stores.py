@@ -52,6 +52,7 @@ class _Server:
         config = self._milvus.MilvusServerConfig(data_dir=str(self.folder), **self._ports)
         if not (self.folder / "configs" / "milvus.yaml").exists():
             config.resolve()
+            self._with_own_peers(self.folder / "configs" / "milvus.yaml")
         self._milvus._initialize_data_files(str(self.folder))
         path = self.folder / "bin" / "milvus"
         envs = {
@@ -83,6 +84,20 @@ class _Server:
                     f"the server did not start: {(self.folder / 'server.log').read_text()[-2000:]}"
                 )
             time.sleep(0.2)
+
+    def _with_own_peers(self, settings: Path) -> None:
+        """Give the etcd within a port of its own for its peers too: it has one for all, which a second server lacks."""
+        client, peers = (
+            f"http://127.0.0.1:{p}" for p in (self._ports["etcd_port"], *_free_ports(1))
+        )
+        etcd = settings.with_name("etcd.yaml")
+        etcd.write_text(
+            f"name: default\nlisten-peer-urls: {peers}\ninitial-advertise-peer-urls: {peers}\n"
+            f"initial-cluster: default={peers}\nlisten-client-urls: {client}\nadvertise-client-urls: {client}\n"
+        )
+        text = settings.read_text()
+        assert text.count("\netcd:\n") == 1
+        settings.write_text(text.replace("\netcd:\n", f"\netcd:\n  config:\n    path: {etcd}\n"))
 
     def stop(self) -> None:
         if self._process is not None and self._process.poll() is None:

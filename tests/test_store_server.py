@@ -142,3 +142,62 @@ def test_a_target_that_was_not_pushed_is_refused(server, index):
         pytest.raises(InputError, match="was pushed without image; it has loc"),
     ):
         store.search(Query(location=(1, 2), target="image"))
+
+
+def test_a_store_of_one_target_is_certified_by_questions_of_the_others(server, index, monkeypatch):
+    from prom3e_index.indexer import certify_store as module
+    from prom3e_index.indexer.push import push
+    from prom3e_index.search.run import Bundle
+    from prom3e_index.store.opened import StoreBundle
+
+    address = f"{server.address}/alone"
+    push(index, address, silent, targets=["image"], kind="ivf")
+    made, given = module.queries_of, []
+    monkeypatch.setattr(module, "tuned", lambda bundle, *_: bundle.head.searched)
+    monkeypatch.setattr(
+        module, "queries_of", lambda *a: (given.append((a[3], made(*a))), given[-1][1])[1]
+    )
+    with StoreBundle.open(address) as store, Bundle.open(index) as folder:
+        kind = {**store.head.kind, "beam": 1}
+        object.__setattr__(store.head, "kind", kind)
+        told = module.certify_store(store, store.model(), silent, 100)
+        (choosing, _), (certifying, queries) = given
+        names, present = folder.modalities, folder.present
+        assert set(choosing) == set(certifying) == set(names) - {"image"}
+        for m, embeddings in certifying.items():
+            of_rows = np.asarray(folder.embeddings(m))[present[:, names.index(m)]]
+            rows = {e.tobytes() for e in of_rows.astype(np.float16)}
+            halves = [{e.tobytes() for e in half[m]} for half in (choosing, certifying)]
+            assert halves[0] | halves[1] <= rows and not halves[0] & halves[1]
+            assert len(embeddings) == 20  # of a hundred, as many of each of the five
+
+        truth = folder.nearest("image", queries, 10, exactly=True)[1]
+        found = store.nearest("image", queries, 10)[1]
+        share = np.mean([len(set(a) & set(b)) / 10 for a, b in zip(truth.tolist(), found.tolist(), strict=True)])  # fmt: skip
+        measured = told["targets"]["image"]["recall@10"]
+        assert abs(measured - share) < 0.002 and measured < 0.9 and told["queries"] == 100
+        assert told["unmet"] == [f"image: recall@10 is {measured:g}, 0.99 was asked for"]
+
+
+def test_where_nothing_else_could_ask_no_recall_is_told(server, tmp_path, capsys):
+    from prom3e_index.cli.app import app
+    from prom3e_index.indexer.push import push
+    from prom3e_index.store.opened import StoreBundle
+
+    x, present = plain_index.rows(300, seed=5)
+    present[:] = np.arange(6) == 0  # photos alone
+    part = plain_index.write(tmp_path / "a.npz", np.where(present[:, :, None], x, 0), present)
+    plain_index.made(tmp_path, [part]).close()
+    address = f"{server.address}/photos"
+    push(tmp_path / "i.p3i", address, silent, targets=["image", "text"], kind="hnsw")
+
+    app(["certify", "--store", address], standalone_mode=False)
+
+    said = capsys.readouterr()
+    why = "image: no recall is told, as no observation has anything else that could ask for it"
+    assert why in " ".join((said.out + said.err).split())
+    with StoreBundle.open(address) as store:
+        told = store.manifest["certificate"]
+        assert told["unmet"] == [why] and told["targets"]["image"]["recall@10"] is None
+        assert told["targets"]["image"]["queries"] == 0
+        assert told["targets"]["text"]["recall@10"] >= 0.99  # asked for by photos
