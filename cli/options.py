@@ -218,7 +218,8 @@ class RowOptions(LookOptions):
         int | None, typer.Option("--batch-size", min=1, help="Items that an encoder takes at once.")
     ] = None
     workers: Annotated[
-        int | None, typer.Option("--workers", min=1, help="Processes that decode media.")
+        int | None,
+        typer.Option("--workers", min=1, help="Processes of this machine that decode media."),
     ] = None
     timeout: Annotated[
         float,

@@ -53,7 +53,7 @@ class BuildConfig:
         hop: Seconds from one window to the next; half a window when None.
         further_media: Make further photos and sounds of an observation rows of their own; else they are lost.
         batch_size: Items per encoder call; the encoder's own when None.
-        workers: Decode processes.
+        workers: Decode processes of this machine; a cluster has one for each processor that decodes.
         timeout_s: Seconds for one file.
         licence_allow: Codes of the licences whose rows, photos and sounds are indexed; all when None.
         hubs: Correction against hubs; the model's own when None.

@@ -17,10 +17,11 @@ from clusters import assert_same
 from conftest import ROOT
 from recordings import noise, write
 
-from prom3e_index.errors import InputError
+from prom3e_index.errors import InputError, MismatchError
 from prom3e_index.indexer.build import build
 from prom3e_index.indexer.cluster.encode_shards import encode_to_shards, shards_work
 from prom3e_index.indexer.cluster.shards import beside_names, open_shards
+from prom3e_index.indexer.cluster.storage import Storage
 from prom3e_index.indexer.work import BuildConfig
 
 pytest_plugins = ["plain_cluster"]
@@ -137,6 +138,7 @@ def test_shards_of_another_plan_are_refused(plain, config, tmp_path):
     with pytest.raises(InputError, match=f"holds the shards of .*{known}") as refused:
         build(other)
     assert "--restart" in refused.value.typed
+    assert "what differs: exif_transpose." in refused.value.typed
 
     one = next(place.rglob("pieces/image/*.parquet"))
     foreign = one.read_bytes()
@@ -145,6 +147,45 @@ def test_shards_of_another_plan_are_refused(plain, config, tmp_path):
     one.write_bytes(foreign)
     with pytest.raises(InputError, match=f"belongs to the plan {known}"):
         build(other)
+
+
+def test_other_media_of_the_same_names_are_another_plan(plain, config, hurt_world, tmp_path):
+    table = tmp_path / "observations.csv"
+    shutil.copy(config.table, table)
+    of = replace(config, table=str(table), media=hurt_world, out=tmp_path / "a.p3i")
+    of = replace(of, engine="ray", shards=str(tmp_path / "shards"))
+    build(of)
+    other = tmp_path / "other"
+    shutil.copytree(hurt_world, other)
+    photos = sorted(other.glob("photos/*"))
+    shutil.copy(photos[0], photos[1])
+
+    with pytest.raises(InputError, match="what differs: media[.]"):
+        build(replace(of, media=other, out=tmp_path / "b.p3i"))
+    build(replace(of, media=other, out=tmp_path / "b.p3i", restart=True))
+    one, two = (np.load(tmp_path / i / "embeddings" / "image.npy") for i in ("a.p3i", "b.p3i"))
+    assert not np.array_equal(one, two)
+
+
+def test_a_restart_discards_parts_of_the_same_plan(plain, config, tmp_path):
+    """As is told where parts were made on two kinds of device."""
+    place = tmp_path / "shards"
+    again = on_cluster(config, tmp_path, shards=str(place), overwrite=True)
+    build(again)
+    made = len(plain.done)
+    part = Storage(str(place)).open_table("pieces/loc/0000000.parquet")
+    with part[0] as file:
+        table = file.read()
+    about = {**part[1], "fingerprint": "another"}
+    Storage(str(place)).put_table("pieces/loc/0000000.parquet", table, about)
+    (place / "shards" / "0000000.parquet").unlink()
+    with pytest.raises(MismatchError, match="with restart=True"):
+        build(again)
+
+    plain.done = []
+    build(replace(again, restart=True))
+
+    assert len(plain.done) == made
 
 
 def test_a_damaged_part_is_named_and_made_again(plain, here, config, tmp_path):

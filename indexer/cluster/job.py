@@ -21,7 +21,7 @@ FORMAT = 1
 NOTE = "plan.json"
 """In the place of shards: the plan that they belong to, written before any of them."""
 _OF_HERE = ("table", "media", "model", "hub", "climate", "weights", "engine")
-"""Parts of an identity that say where things are; of all of them their content is there beside."""
+"""Parts of an identity that say where things are: content is there beside, and where workers find media."""
 MOST_BATCHES = {"image": 32, "sat": 32, "audio": 16, "text": 16, "loc": 16, "env": 16}
 """Batches of an encoder in one piece: about 128 MB of decoded photos or recordings; what one lost worker costs."""
 PIECES = 64
@@ -43,9 +43,7 @@ class Job:
         sizes: Of each modality that is encoded, items of a batch.
         items: Of each such modality, items of a piece: whole batches.
         counts: Of each such modality, items in all.
-        workers: Decode processes of a worker.
         timeout_s: Seconds for one file.
-        threads: Of a network on processors.
         rows: Of a shard: as many as are completed at a time.
     """
 
@@ -58,9 +56,7 @@ class Job:
     hubs: str
     sizes: dict[str, int]
     counts: dict[str, int]
-    workers: int = 1
     timeout_s: float = 120.0
-    threads: int = 1
     rows: int = BLOCK
     items: dict[str, int] = field(default_factory=dict)
 
@@ -74,11 +70,11 @@ class Job:
         return -(-self.counts[modality] // self.items[modality])
 
     def open_model(self) -> Model:
-        """The model, on a worker's device."""
+        """The model, on a worker's device; on processors a worker has one."""
         import torch
 
         if not is_card(self.options["device"]):
-            torch.set_num_threads(self.threads)
+            torch.set_num_threads(1)
         return Model.open(self.model, **self.options)
 
 
@@ -94,8 +90,11 @@ def plan_of(
     model: Model,
     hubs: str,
     sizes: dict[str, int],
+    media: str,
 ) -> dict[str, Any]:
     """What a plan is made of: content of table and weights, settings, and the planned rows themselves.
+
+    Of media it has the place and the names; a file that is replaced under its name makes no other plan.
 
     Two plans with one hash lead to the same vectors bit for bit on processors of one kind.
     """
@@ -105,6 +104,7 @@ def plan_of(
     return {
         "format": FORMAT,
         "table": config.table,
+        "media": media,
         "model": model.name,
         "rows": int(rows),
         "planned": f"{int(told or 0):016x}",

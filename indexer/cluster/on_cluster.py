@@ -140,13 +140,14 @@ class OnCluster:
                 own = NUMBERS if modality in NUMERIC else config.batch_size
                 sizes[modality] = own or encoder.batch_size
         climate = climate_of(config)
-        plan = plan_of(con, config, model, self._hubs, sizes)
+        media_place = config.media_address or str(media)
+        plan = plan_of(con, config, model, self._hubs, sizes, media_place)
         self._job = Job(
             place=Storage(self._place).place,
             plan=hash_of(plan),
             model=named_model(model),
             options=model_options(config),
-            media=config.media_address or str(media),
+            media=media_place,
             climate=None if climate is None else str(climate.resolve()),
             hubs=self._hubs,
             sizes=sizes,
@@ -287,24 +288,31 @@ def _needs(stream: Stream, job: Job, parts: int) -> dict[str, Any]:
         if not stream.cards:
             raise InputError(f"--device {job.options['device']}: the cluster has no GPU; use cpu.")
         return {"num_cpus": 1, "num_gpus": 1, "most": _worth(stream.cards, parts)}
-    most = stream.processors // job.threads - 1
-    return {"num_cpus": job.threads, "most": _worth(most, parts)}
+    return {"num_cpus": 1, "most": _worth(stream.processors - 1, parts)}
+
+
+def _differing(known: dict[str, Any], plan: dict[str, Any]) -> str:
+    """Names of what two plans do not have in common, of settings each."""
+    one, other = ({**p, **p.get("settings", {})} for p in (known, plan))
+    names = (one.keys() | other.keys()) - {"plan", "settings"}
+    return ", ".join(sorted(n for n in names if one.get(n) != other.get(n)))
 
 
 def _claim(job: Job, plan: dict[str, Any], restart: bool) -> None:
-    """Make a place the plan's own, or see that it is.
+    """Make a place the plan's own, or see that it is; a restart discards what is there, of whatever plan.
 
     Raises:
         InputError: It belongs to another plan.
     """
     storage = job.storage
     known = storage.note(NOTE)
-    if known is not None and known.get("plan") != job.plan:
+    if known is not None and (restart or known.get("plan") != job.plan):
         if not restart:
             raise InputError(
                 f"{job.place} holds the shards of {known.get('table')} by the model {known.get('model')} (plan "
-                f"{str(known.get('plan'))[:12]}), this is {plan['table']} by {plan['model']} (plan {job.plan[:12]}). "
-                "Name another place, --shards, or pass --restart to discard them."
+                f"{str(known.get('plan'))[:12]}), this is {plan['table']} by {plan['model']} (plan {job.plan[:12]}); "
+                f"what differs: {_differing(known, plan)}. Name another place, --shards, or pass --restart to discard "
+                "them."
             )
         made = [f"{what}/{m}" for what in ("pieces", "orders") for m in known.get("batches", {})]
         for folder in ("shards", "rows", *made):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
@@ -34,6 +35,10 @@ from prom3e_index.models.folder import NO_HUBS, Model
 from prom3e_index.schema import MEDIA
 from prom3e_index.search.hubness import Bank
 
+_WAITING = 4
+"""Files that are given to the decode process beforehand."""
+_FETCHED = 16
+"""Files that are fetched from an address at the same time."""
 DECODED = pa.schema(
     {
         "modality": pa.string(), "piece": pa.int64(), "item": pa.list_(pa.int64()),
@@ -100,7 +105,7 @@ class Decode(Worker):
     def _read(self, modality: str, piece: int, order: pa.Table, media: Path) -> dict[str, Any]:
         job = self.job
         if self._pool is None:
-            self._pool = DecodePool(job.workers, job.timeout_s)
+            self._pool = DecodePool(1, job.timeout_s)  # a worker has one processor
         first = piece * job.items[modality]
         count = min(job.items[modality], job.counts[modality] - first)
         told = _Told(media)
@@ -108,7 +113,7 @@ class Decode(Worker):
         spec = asdict(self.model.media_spec(modality))
         whole, spans = _parts(order, first, count)
         found = [
-            *decoded(whole, self._pool, modality, spec, media, told, states, 4 * job.workers),
+            *decoded(whole, self._pool, modality, spec, media, told, states, _WAITING),
             *decoded_spans(spans, self._pool, spec, media, told, states),
         ]
         views = [_thin(view) for _, view, _ in found]
@@ -259,12 +264,17 @@ def _items(table: pa.Table, made: Piece, first: int) -> Iterator[Item]:
 
 def _fetch(remote: Storage, names: list[str], folder: Path) -> None:
     """Copy files from an address into a folder, under their names; those that are not there are left out."""
-    for name in names:
+
+    def fetch(name: str) -> None:
         target = folder / name
         if not target.resolve().is_relative_to(folder.resolve()):
-            continue  # an absolute path is looked for on the worker
+            return  # an absolute path is looked for on the worker
         content = remote.open(name)
         if content is not None:
             target.parent.mkdir(parents=True, exist_ok=True)
             with content, target.open("wb") as f:
                 shutil.copyfileobj(content, f)
+
+    with ThreadPoolExecutor(_FETCHED) as threads:  # an answer takes long to come, not to read
+        for done in [threads.submit(fetch, name) for name in names]:
+            done.result()
