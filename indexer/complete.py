@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -35,26 +36,33 @@ is added alone would differ in the last bit from itself among others. 12 suffice
 _WRITERS = 4
 
 
-def complete(
-    work: Path,
-    stage: Path,
-    model: Model,
-    kept: NDArray[np.int64],
-    present: NDArray[np.bool_],
-    hubs: str,
-    progress: Progress,
-) -> NDArray[np.float32]:
+@dataclass(frozen=True)
+class KeptRows:
+    """Encoded rows that have any modality left.
+
+    Attributes:
+        work: Where they were planned and encoded.
+        model: Whose embeddings they are; its device completes them.
+        kept: (n,) rows of the work, ascending.
+        present: (n, m) which modalities they have.
+    """
+
+    work: Path
+    model: Model
+    kept: NDArray[np.int64]
+    present: NDArray[np.bool_]
+
+
+def complete(rows: KeptRows, stage: Path, hubs: str, progress: Progress) -> NDArray[np.float32]:
     """Write embeddings and gallery vectors of the kept rows; give ‖σ‖₁.
 
     Args:
-        work: Where the rows were encoded.
+        rows: Which they are.
         stage: The segment's folder.
-        model: Whose embeddings they are; its device does the work.
-        kept: (n,) rows of the work, ascending.
-        present: (n, m) which modalities they have.
         hubs: Method against hubs.
         progress: Told of each block.
     """
+    work, model, kept, present = rows.work, rows.model, rows.kept, rows.present
     n, names = len(kept), model.modalities
     raw = {m: np.load(work / "embeddings" / f"{m}.npy", mmap_mode="r") for m in names}
     save_array(stage / "embeddings" / "present.npy", present)
@@ -65,9 +73,9 @@ def complete(
     parts = [slice(at, min(n, at + size)) for at in range(0, n, size)]
 
     def read(part: slice) -> list[Halves]:
-        rows, has = kept[part], present[part]
+        has = present[part]
         out = [
-            np.where(has[:, i, None], _some(raw[m], rows), np.float16(0))
+            np.where(has[:, i, None], _some(raw[m], kept[part]), np.float16(0))
             for i, m in enumerate(names)
         ]
         for array in raw.values():
@@ -86,9 +94,9 @@ def complete(
             made, sigma_l1[part] = completed(model, stored, present[part], bank)
             _settled(behind)
             behind = [
-                writer.submit(file.write, part.start, rows)
+                writer.submit(file.write, part.start, block)
                 for files, blocks in ((saved, stored), (vectors, made))
-                for file, rows in zip(files, blocks, strict=True)
+                for file, block in zip(files, blocks, strict=True)
             ]
             progress("complete", part.stop, n)
         _settled(behind)

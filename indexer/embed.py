@@ -14,7 +14,7 @@ which machine of a cluster (`cluster/`) has the batch.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     import duckdb
 
     from prom3e_index.encoders.forward import Rows
+    from prom3e_index.indexer.work import BuildConfig
 
 
 Ints = NDArray[np.int64]
@@ -70,24 +71,39 @@ def _groups(
         number += batch.num_rows
 
 
-def embed(
-    con: duckdb.DuckDBPyConnection,
-    model: Model,
-    work: Path,
-    n: int,
-    *,
-    media: Path,
-    raster: ClimateRaster | None,
-    workers: int,
-    batch_size: int | None,
-    timeout_s: float,
-    progress: Progress,
-) -> None:
+@dataclass(frozen=True)
+class PlannedRows:
+    """Planned rows that are to be encoded, and with what.
+
+    Attributes:
+        con: The plan's connection.
+        config: The build's.
+        model: Whose encoders.
+        work: Folder of the plan, and of what comes of its rows.
+        n: Rows.
+        media: Folder of relative media paths.
+        raster: Where climates are looked up; None without one.
+        progress: Told of each modality.
+    """
+
+    con: duckdb.DuckDBPyConnection
+    config: BuildConfig
+    model: Model
+    work: Path
+    n: int
+    media: Path
+    raster: ClimateRaster | None
+    progress: Progress
+
+
+def embed(planned: PlannedRows) -> None:
     """Encode every modality of every planned row that is still pending.
 
     Files that cannot be decoded are noted in `lost.jsonl` with their reason; the row keeps its other
     modalities.
     """
+    con, model, work, n = planned.con, planned.model, planned.work, planned.n
+    media, raster, progress = planned.media, planned.raster, planned.progress
     folder = work / "embeddings"
     folder.mkdir(exist_ok=True)
     known = {str(r[0]) for r in con.execute("DESCRIBE planned").fetchall()}
@@ -116,7 +132,7 @@ def embed(
             store.state.flush()
             continue
         encoder = model.encoder(modality)
-        size = batch_size or encoder.batch_size
+        size = planned.config.batch_size or encoder.batch_size
         if modality in ("loc", "env"):
             _embed_numbers(
                 con, encoder, store, raster if modality == "env" else None, modality, work, progress
@@ -131,7 +147,8 @@ def embed(
         spec = asdict(model.media_spec(modality))
         losses = Losses(work, modality, store.state, media)
         states = file_states(folder, modality, n)
-        with DecodePool(workers, timeout_s) as pool:
+        workers = planned.config.workers
+        with DecodePool(workers, planned.config.timeout_s) as pool:
             ahead = 2 * size + 2 * workers
             files: Iterable[Item] = decoded(
                 groups, pool, modality, spec, media, losses, states, ahead

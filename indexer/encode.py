@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 from prom3e_index.bundle.memory_maps import release
 from prom3e_index.errors import InputError
 from prom3e_index.indexer.answering import open_table, planned_names_of_planet
+from prom3e_index.indexer.complete import KeptRows
 from prom3e_index.indexer.draft import open_draft, write_plan
+from prom3e_index.indexer.embed import PlannedRows
 from prom3e_index.indexer.engine import HERE, Engine
 from prom3e_index.indexer.expand import expand
 from prom3e_index.indexer.file_facts import take_file_facts
@@ -126,7 +128,8 @@ def encode_table(
             _copy_embeddings(con, config, kind, model, work, n, progress)
             unchanged(config, work)
             return n
-        engine.embed(con, config, model, work, n, Path(facts["media"]), raster, progress)
+        media = Path(facts["media"])
+        engine.embed(PlannedRows(con, config, model, work, n, media, raster, progress))
         if config.strict:
             _none_lost(config, work)
         return n
@@ -200,12 +203,13 @@ def _none_lost(config: BuildConfig, work: Path) -> None:
         )
 
 
-def some_kept(config: BuildConfig, work: Path, model: Model, rows: int) -> None:
-    """Refuse to go on when no row could be encoded; say the first reason."""
-    kept, _ = kept_rows(work, model, rows)
-    if len(kept) == 0:
+def some_kept(config: BuildConfig, work: Path, model: Model, rows: int) -> KeptRows:
+    """Refuse to go on when no row could be encoded; say the first reason. Give those that could."""
+    left = kept_rows(work, model, rows)
+    if len(left.kept) == 0:
         reason = next((f"{m}: {r}" for _, m, r in read_lost(work)), "no modality could be encoded")
         raise InputError(f"Nothing of {config.table} is left to index; the first reason: {reason}.")
+    return left
 
 
 def _some_left(con: Any, config: BuildConfig, rows: int, needed: bool) -> None:

@@ -3,51 +3,30 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from prom3e_index.errors import InputError
-from prom3e_index.indexer.complete import complete
-from prom3e_index.indexer.embed import embed
+from prom3e_index.indexer.complete import KeptRows, complete
+from prom3e_index.indexer.embed import PlannedRows, embed
 from prom3e_index.indexer.plan import Progress
 from prom3e_index.indexer.unfinished import take_over
 from prom3e_index.indexer.work import BuildConfig
-from prom3e_index.media.climate import ClimateRaster
 from prom3e_index.models.folder import Model
 from prom3e_index.tables import EMBEDDINGS
-
-if TYPE_CHECKING:
-    import duckdb
 
 
 class Engine(Protocol):
     """Does the work of a plan; whatever it is, the same rows come of it, bit for bit."""
 
-    def embed(
-        self,
-        con: duckdb.DuckDBPyConnection,
-        config: BuildConfig,
-        model: Model,
-        work: Path,
-        n: int,
-        media: Path,
-        raster: ClimateRaster | None,
-        progress: Progress,
-    ) -> None:
-        """Encode n planned rows, and leave in `work` the state of each modality of each, and what was lost."""
+    def embed(self, rows: PlannedRows) -> None:
+        """Encode planned rows, and leave in their work folder the state of each modality of each, and what was lost."""
         ...
 
     def complete(
-        self,
-        work: Path,
-        stage: Path,
-        model: Model,
-        kept: NDArray[np.int64],
-        present: NDArray[np.bool_],
-        hubs: str,
-        progress: Progress,
+        self, rows: KeptRows, stage: Path, hubs: str, progress: Progress
     ) -> NDArray[np.float32]:
         """Write a segment's embeddings and gallery vectors; see `complete.complete`."""
         ...
@@ -68,44 +47,16 @@ class Engine(Protocol):
 class Here:
     """This process, with decode processes beside it."""
 
-    def embed(
-        self,
-        con: duckdb.DuckDBPyConnection,
-        config: BuildConfig,
-        model: Model,
-        work: Path,
-        n: int,
-        media: Path,
-        raster: ClimateRaster | None,
-        progress: Progress,
-    ) -> None:
+    def embed(self, rows: PlannedRows) -> None:
         """See `Engine.embed`; what earlier work encoded is taken over."""
-        take_over(con, work, model, n, media, progress)
-        embed(
-            con,
-            model,
-            work,
-            n,
-            media=media,
-            raster=raster,
-            workers=config.workers,
-            batch_size=config.batch_size,
-            timeout_s=config.timeout_s,
-            progress=progress,
-        )
+        take_over(rows.con, rows.work, rows.model, rows.n, rows.media, rows.progress)
+        embed(rows)
 
     def complete(
-        self,
-        work: Path,
-        stage: Path,
-        model: Model,
-        kept: NDArray[np.int64],
-        present: NDArray[np.bool_],
-        hubs: str,
-        progress: Progress,
+        self, rows: KeptRows, stage: Path, hubs: str, progress: Progress
     ) -> NDArray[np.float32]:
         """See `complete.complete`."""
-        return complete(work, stage, model, kept, present, hubs, progress)
+        return complete(rows, stage, hubs, progress)
 
     def precision(self, model: Model, progress: Progress) -> dict[str, str]:
         """See `Engine.precision`."""

@@ -114,7 +114,8 @@ def _encode_in(
     n = encode_table(config, work, model, progress, heard=heard, planned=planned)
     facts = json.loads((work / "planned.json").read_text())
     invented = "id" not in facts["fields"]
-    kept, present = kept_rows(work, model, n)
+    left = kept_rows(work, model, n)
+    kept, present = left.kept, left.present
     con = open_plan(work)
     try:
         columns = [str(r[0]) for r in con.execute("DESCRIBE planned").fetchall()]

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from prom3e_index.bundle.faiss.kinds import Wish, choose
 from prom3e_index.bundle.faiss.search import Point
 from prom3e_index.bundle.faiss.write import build as write_index
 from prom3e_index.bundle.memory_maps import release
 from prom3e_index.bundle.segment_views import Columns
+from prom3e_index.indexer.complete import KeptRows
 from prom3e_index.indexer.engine import HERE, Engine
 from prom3e_index.indexer.losses import lost_tables
 from prom3e_index.indexer.metadata import write_metadata
@@ -29,14 +29,14 @@ from prom3e_index.mvae.completion import hidden_width
 from prom3e_index.tables import EMBEDDINGS
 
 
-def kept_rows(work: Path, model: Model, n: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+def kept_rows(work: Path, model: Model, n: int) -> KeptRows:
     """Rows with at least one modality left, and their presence (rows, m); see `heard_rows`."""
     states = [
         np.load(work / "embeddings" / f"{m}.state.npy", mmap_mode="r") for m in model.modalities
     ]
     present = np.stack([np.asarray(s) == ENCODED for s in states], axis=1).reshape(n, len(states))
     kept = heard_rows(work, model.modalities, states, present)
-    return kept, present[kept]
+    return KeptRows(work, model, kept, present[kept])
 
 
 def write_segment(
@@ -62,10 +62,11 @@ def write_segment(
         engine: Where rows are completed.
     """
     facts = json.loads((work / "planned.json").read_text())
-    kept, present = kept_rows(work, model, int(facts["rows"]))
+    rows = kept_rows(work, model, int(facts["rows"]))
+    kept, present = rows.kept, rows.present
     for name in ("embeddings", "vectors", "faiss"):
         (folder / name).mkdir(parents=True)
-    sigma_l1 = engine.complete(work, folder, model, kept, present, hubs, progress)
+    sigma_l1 = engine.complete(rows, folder, hubs, progress)
     write_statistics(model, folder, present, progress)
     con = open_plan(work)
     try:

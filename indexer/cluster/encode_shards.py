@@ -23,7 +23,6 @@ from prom3e_index.indexer.plan import Progress, silent
 from prom3e_index.indexer.understood import Heard, unheard
 from prom3e_index.indexer.unfinished import kept_where_encoded
 from prom3e_index.indexer.work import BuildConfig, open_model, table_kind, work_folder
-from prom3e_index.indexer.write_segment import kept_rows
 from prom3e_index.search.hubness import chosen_method
 
 
@@ -69,9 +68,7 @@ def encode_to_shards(
             engine = OnCluster(work, config.shards, config.ray_address, hubs)
             with closing(engine):
                 n = encode_table(config, work, model, progress, heard=heard, engine=engine)
-                some_kept(config, work, model, n)
-                kept, present = kept_rows(work, model, n)
-                engine.make_shards(work, model, kept, present, progress)
+                engine.make_shards(some_kept(config, work, model, n), progress)
             facts = json.loads((work / "planned.json").read_text())
             note = described(config, model, facts, hubs)
             planet = speaks_of_planet(model, facts)

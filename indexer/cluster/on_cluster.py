@@ -26,22 +26,19 @@ from prom3e_index.indexer.cluster.pieces import gather, whole_pieces
 from prom3e_index.indexer.cluster.rows import write_beside
 from prom3e_index.indexer.cluster.shards import SHARDS, dense, read_shards, whole_shards
 from prom3e_index.indexer.cluster.storage import Storage
-from prom3e_index.indexer.complete import block_of
-from prom3e_index.indexer.embed import NUMBERS, column_of
+from prom3e_index.indexer.complete import KeptRows, block_of
+from prom3e_index.indexer.embed import NUMBERS, PlannedRows, column_of
 from prom3e_index.indexer.engine import tell_of_again
 from prom3e_index.indexer.new_array import RowFile, save_array
 from prom3e_index.indexer.plan import Progress
 from prom3e_index.indexer.store import ABSENT
 from prom3e_index.indexer.unfinished import note_encoded
-from prom3e_index.indexer.work import BuildConfig, climate_of
-from prom3e_index.media.climate import ClimateRaster
+from prom3e_index.indexer.work import climate_of
 from prom3e_index.models.device import is_card
 from prom3e_index.models.folder import NO_HUBS, Model
 from prom3e_index.mvae.completion import hidden_width
 
 if TYPE_CHECKING:
-    import duckdb
-
     from prom3e_index.indexer.cluster.stream import Stream
 
 
@@ -78,21 +75,12 @@ class OnCluster:
         self._open = ExitStack()
         self._stream: Stream | None = None
 
-    def embed(
-        self,
-        con: duckdb.DuckDBPyConnection,
-        config: BuildConfig,
-        model: Model,
-        work: Path,
-        n: int,
-        media: Path,
-        raster: ClimateRaster | None,
-        progress: Progress,
-    ) -> None:
+    def embed(self, rows: PlannedRows) -> None:
         """See `Engine.embed`: pieces that are there already are not made again."""
+        con, model, work, raster = rows.con, rows.model, rows.work, rows.raster
         (work / "embeddings").mkdir(exist_ok=True)
         (work / "lost.jsonl").unlink(missing_ok=True)
-        job = self._planned(con, config, model, media, raster)
+        job = self._planned(rows)
         missing = {m: sorted(set(range(job.pieces(m))) - whole_pieces(job, m)) for m in job.counts}
         usual_s = _usual_s(model)
         for modality, pieces in missing.items():
@@ -106,7 +94,7 @@ class OnCluster:
             modality = row["modality"]
             done[modality] += row["items"]
             note_encoded(work, sum(done.values()))
-            progress(f"encode {modality}", done[modality], todo[modality])
+            rows.progress(f"encode {modality}", done[modality], todo[modality])
 
         if given:
             modalities, pieces_of = zip(*given, strict=True)
@@ -114,20 +102,15 @@ class OnCluster:
             self._encode(job, pa.table(columns), told)
         for modality in model.modalities:
             if modality not in job.counts:
-                save_array(work / "embeddings" / f"{modality}.state.npy", np.full(n, ABSENT, np.uint8))  # fmt: skip
+                absent = np.full(rows.n, ABSENT, np.uint8)
+                save_array(work / "embeddings" / f"{modality}.state.npy", absent)
                 continue
             known = model.encoder(modality).fingerprint
-            self._precision[modality] = gather(con, job, modality, work, n, known)
+            self._precision[modality] = gather(con, job, modality, work, rows.n, known)
 
-    def _planned(
-        self,
-        con: duckdb.DuckDBPyConnection,
-        config: BuildConfig,
-        model: Model,
-        media: Path,
-        raster: ClimateRaster | None,
-    ) -> Job:
+    def _planned(self, rows: PlannedRows) -> Job:
         """Number the items, claim the place of the shards, and give the job that all workers get."""
+        con, config, model, raster = rows.con, rows.config, rows.model, rows.raster
         usual_s, counts, sizes = _usual_s(model), {}, {}
         columns = {str(r[0]) for r in con.execute("DESCRIBE planned").fetchall()}
         for modality in model.settings.get("encoder", {}):
@@ -140,7 +123,7 @@ class OnCluster:
                 own = NUMBERS if modality in NUMERIC else config.batch_size
                 sizes[modality] = own or encoder.batch_size
         climate = climate_of(config)
-        media_place = config.media_address or str(media)
+        media_place = config.media_address or str(rows.media)
         plan = plan_of(con, config, model, self._hubs, sizes, media_place)
         self._job = Job(
             place=Storage(self._place).place,
@@ -181,20 +164,14 @@ class OnCluster:
         self._stream = None
         self._open.close()
 
-    def make_shards(
-        self,
-        work: Path,
-        model: Model,
-        kept: NDArray[np.int64],
-        present: NDArray[np.bool_],
-        progress: Progress,
-    ) -> None:
+    def make_shards(self, rows: KeptRows, progress: Progress) -> None:
         """Have every shard of the kept rows; those that are there already are not made again."""
         job = self._job
         assert job is not None, "rows are completed after they are encoded"
-        shards = -(-len(kept) // job.rows)
+        n = len(rows.kept)
+        shards = -(-n // job.rows)
         missing = sorted(set(range(shards)) - whole_shards(job))
-        about = write_beside(job, self._own, work, model, kept, present, bool(missing))
+        about = write_beside(job, self._own, rows, bool(missing))
         if missing:
             from prom3e_index.indexer.cluster.workers import Complete
 
@@ -203,28 +180,22 @@ class OnCluster:
             def told(row: dict[str, Any]) -> None:
                 nonlocal done
                 done += row["rows"]
-                progress("complete", done, len(kept))
+                progress("complete", done, n)
 
             stream = self._joined()
             numbers = pa.table({"shard": pa.array(missing, pa.int64())})
             stream.run(numbers, [(Complete, _needs(stream, job, len(missing)))], job, told)
-        self._about = {**about, "rows": len(kept), "shards": shards}
+        self._about = {**about, "rows": n, "shards": shards}
 
     def complete(
-        self,
-        work: Path,
-        stage: Path,
-        model: Model,
-        kept: NDArray[np.int64],
-        present: NDArray[np.bool_],
-        hubs: str,
-        progress: Progress,
+        self, rows: KeptRows, stage: Path, hubs: str, progress: Progress
     ) -> NDArray[np.float32]:
         """See `Engine.complete`: shards that are there already are not made again, then all are read in order."""
-        self.make_shards(work, model, kept, present, progress)
-        job, names, n = self._job, model.modalities, len(kept)
+        self.make_shards(rows, progress)
+        model, job, n = rows.model, self._job, len(rows.kept)
+        names = model.modalities
         assert job is not None
-        save_array(stage / "embeddings" / "present.npy", present)
+        save_array(stage / "embeddings" / "present.npy", rows.present)
         sigma_l1 = np.zeros(n, np.float32)
         width = model.width + hidden_width(model) + (0 if hubs == NO_HUBS else len(names))
         kinds = (("embedding", "embeddings", model.width), ("vector", "vectors", width))

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +13,7 @@ from numpy.typing import NDArray
 from prom3e_index.bundle.filters import quoted
 from prom3e_index.errors import InputError, MismatchError
 from prom3e_index.indexer.cluster.job import Job
-from prom3e_index.indexer.cluster.storage import told_plan
+from prom3e_index.indexer.cluster.storage import finished, read_ahead, told_plan
 from prom3e_index.indexer.losses import LOST, Losses
 from prom3e_index.indexer.new_array import save_array
 from prom3e_index.indexer.store import ABSENT, ENCODED, PENDING
@@ -158,21 +156,8 @@ def _values(column: pa.ChunkedArray, width: int) -> NDArray[np.float16]:
 
 
 def whole_pieces(job: Job, modality: str) -> set[int]:
-    """Pieces that are there, each looked into.
-
-    Raises:
-        InputError: One is damaged or of another plan.
-    """
-    names = job.storage.names(f"pieces/{modality}")
-
-    def number(name: str) -> int:
-        file, about = job.storage.open_table(f"pieces/{modality}/{name}")
-        with file:
-            told_plan(about, job.plan, f"{job.place}/pieces/{modality}/{name}")
-        return int(about["piece"])
-
-    with ThreadPoolExecutor(_AHEAD) as threads:
-        return set(threads.map(number, names))
+    """Pieces that are there, each looked into; see `storage.finished`."""
+    return finished(job.storage, f"pieces/{modality}", job.plan, "piece")
 
 
 def gather(
@@ -189,7 +174,11 @@ def gather(
     state = np.full(job.counts[modality], PENDING, np.uint8)
     told: list[tuple[int, bool, str]] = []
     precisions: dict[str, int] = {}
-    for piece, (table, about) in _read(job, modality):
+    columns = ["state", "reason", "note"]
+    parts = read_ahead(
+        lambda p: read_piece(job, modality, p, columns), range(job.pieces(modality)), _AHEAD
+    )
+    for piece, (table, about) in enumerate(parts):
         if about["fingerprint"] != fingerprint:
             raise MismatchError(
                 f"The encoder of {modality} on a worker ({about['fingerprint']}) is not the one here ({fingerprint}). "
@@ -216,19 +205,6 @@ def gather(
     _tell(con, modality, work, rows, told)
     save_array(work / "embeddings" / f"{modality}.state.npy", rows)
     return next(iter(precisions.items()))
-
-
-def _read(job: Job, modality: str) -> Iterator[tuple[int, tuple[pa.Table, dict[str, Any]]]]:
-    numbers = range(job.pieces(modality))
-    columns = ["state", "reason", "note"]
-    with ThreadPoolExecutor(_AHEAD) as threads:
-        for at in range(0, len(numbers), _AHEAD):
-            some = numbers[at : at + _AHEAD]
-            yield from zip(
-                some,
-                threads.map(lambda p: read_piece(job, modality, p, columns), some),
-                strict=True,
-            )
 
 
 def _tell(

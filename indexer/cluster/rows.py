@@ -14,6 +14,7 @@ from prom3e_index.indexer.beside import take_away
 from prom3e_index.indexer.cluster.job import Job
 from prom3e_index.indexer.cluster.orders import Numbered
 from prom3e_index.indexer.cluster.shards import beside_names
+from prom3e_index.indexer.complete import KeptRows
 from prom3e_index.indexer.losses import lost_tables
 from prom3e_index.indexer.metadata import write_metadata
 from prom3e_index.indexer.plan import open_plan
@@ -28,10 +29,7 @@ _FILES = ("metadata.duckdb", "metadata.duckdb.wal", "records.arrow", "species.np
 def write_beside(
     job: Job,
     own: Path,
-    work: Path,
-    model: Model,
-    kept: NDArray[np.int64],
-    present: NDArray[np.bool_],
+    rows: KeptRows,
     wanted: bool,
 ) -> dict[str, Any]:
     """Write the metadata of the kept rows as an index has it, and from it what each shard is to be made of.
@@ -39,15 +37,13 @@ def write_beside(
     Args:
         job: Whose shards they are.
         own: A folder for this alone.
-        work: Planned and encoded rows.
-        model: Whose modalities.
-        kept: (n,) rows of the work, ascending.
-        present: (n, m).
+        rows: Which they are.
         wanted: Whether any shard is still to be made.
 
     Returns:
         `columns` that shards have beside their vectors, with their types in DuckDB, and `counts` of a segment.
     """
+    work, model, kept, present = rows.work, rows.model, rows.kept, rows.present
     folder = own / "metadata"
     take_away(folder, _FILES)
     folder.mkdir()
@@ -66,8 +62,8 @@ def write_beside(
         if wanted:
             _write_rows(con, job, model, kept, names, shown)
         for table in ("rejected", "lost"):
-            rows = con.sql(f"SELECT * FROM made.{table}").to_arrow_table()
-            job.storage.put_table(f"{table}.parquet", rows, {"plan": job.plan})
+            found = con.sql(f"SELECT * FROM made.{table}").to_arrow_table()
+            job.storage.put_table(f"{table}.parquet", found, {"plan": job.plan})
     finally:
         con.close()
     take_away(folder, _FILES)

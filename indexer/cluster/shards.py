@@ -14,7 +14,6 @@ half precision. A column of the table that has such a name is `source_…` of it
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +23,7 @@ from numpy.typing import NDArray
 
 from prom3e_index.errors import InputError
 from prom3e_index.indexer.cluster.job import FORMAT, Job
-from prom3e_index.indexer.cluster.storage import Storage, told_plan
+from prom3e_index.indexer.cluster.storage import Storage, finished, read_ahead, told_plan
 
 SHARDS = "shards.json"
 Halves = NDArray[np.float16]
@@ -185,10 +184,7 @@ def _table(storage: Storage, shard: int, plan: str, columns: Sequence[str] | Non
 def _tables(
     storage: Storage, shards: range, plan: str, columns: Sequence[str] | None
 ) -> Iterator[pa.Table]:
-    with ThreadPoolExecutor(_AHEAD) as threads:
-        for at in range(0, len(shards), _AHEAD):
-            some = shards[at : at + _AHEAD]
-            yield from threads.map(lambda s: _table(storage, s, plan, columns), some)
+    return read_ahead(lambda s: _table(storage, s, plan, columns), shards, _AHEAD)
 
 
 def read_shards(job: Job, shards: int, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
@@ -197,17 +193,5 @@ def read_shards(job: Job, shards: int, columns: Sequence[str] | None = None) -> 
 
 
 def whole_shards(job: Job) -> set[int]:
-    """Shards that are there, each looked into.
-
-    Raises:
-        InputError: One is damaged or of another plan.
-    """
-
-    def number(name: str) -> int:
-        file, about = job.storage.open_table(f"shards/{name}")
-        with file:
-            told_plan(about, job.plan, f"{job.place}/shards/{name}")
-        return int(about["shard"])
-
-    with ThreadPoolExecutor(4 * _AHEAD) as threads:
-        return set(threads.map(number, job.storage.names("shards")))
+    """Shards that are there, each looked into; see `storage.finished`."""
+    return finished(job.storage, "shards", job.plan, "shard")

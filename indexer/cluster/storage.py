@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
 import pyarrow.fs as pafs
@@ -13,6 +15,9 @@ import pyarrow.parquet as pq
 
 from prom3e_index.errors import InputError
 
+Read = TypeVar("Read")
+_LOOKS = 16
+"""Files that are looked into at the same time."""
 UNFINISHED = ".tmp"
 """Files whose names end so were being written when their writer ended."""
 KEY = b"prom3e"
@@ -60,11 +65,11 @@ class Storage:
 
     def get(self, name: str) -> bytes | None:
         """The content of a file; None where there is none."""
-        try:
-            with self._files.open_input_stream(self._at(name)) as f:
-                return bytes(f.readall())
-        except (FileNotFoundError, NotADirectoryError):
+        file = self.open(name)
+        if file is None:
             return None
+        with file:
+            return bytes(file.readall())
 
     def open(self, name: str) -> Any:
         """A file to read from; None where there is none."""
@@ -143,6 +148,30 @@ class Storage:
                 f"{self.place}/{name} is damaged, or no file of this program: {e}. Take it away, and run the same "
                 "command again: it alone is made anew."
             ) from e
+
+
+def finished(storage: Storage, folder: str, plan: str, key: str) -> set[int]:
+    """Numbers of the Parquet files of a folder, each looked into; a file tells its own under `key`.
+
+    Raises:
+        InputError: One is damaged or of another plan.
+    """
+
+    def number(name: str) -> int:
+        file, about = storage.open_table(f"{folder}/{name}")
+        with file:
+            told_plan(about, plan, f"{storage.place}/{folder}/{name}")
+        return int(about[key])
+
+    with ThreadPoolExecutor(_LOOKS) as threads:
+        return set(threads.map(number, storage.names(folder)))
+
+
+def read_ahead(read: Callable[[int], Read], numbers: range, most: int) -> Iterator[Read]:
+    """What is read of each number, in their order, `most` at a time."""
+    with ThreadPoolExecutor(most) as threads:
+        for at in range(0, len(numbers), most):
+            yield from threads.map(read, numbers[at : at + most])
 
 
 def told_plan(about: dict[str, Any], plan: str, what: str) -> None:
