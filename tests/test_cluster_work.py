@@ -22,6 +22,7 @@ from prom3e_index.indexer.build import build
 from prom3e_index.indexer.cluster.encode_shards import encode_to_shards, shards_work
 from prom3e_index.indexer.cluster.shards import beside_names, open_shards
 from prom3e_index.indexer.cluster.storage import Storage
+from prom3e_index.indexer.cluster.workers import _fetch
 from prom3e_index.indexer.work import BuildConfig
 
 pytest_plugins = ["plain_cluster"]
@@ -201,6 +202,38 @@ def test_a_damaged_part_is_named_and_made_again(plain, here, config, tmp_path):
         build(again)
         assert len(plain.done) == 1
         assert_same(here, again.out)
+
+
+def test_media_whose_names_no_file_can_have_are_left_out(tmp_path):
+    far, here = tmp_path / "far", tmp_path / "here"
+    (far / "a b").mkdir(parents=True)
+    here.mkdir()
+    (far / "a b" / "ü %20#1?.jpg").write_bytes(b"x")
+    (tmp_path / "outside.jpg").write_bytes(b"y")
+    names = ["a b", "a b/ü %20#1?.jpg", "a b/ü %20#1?.jpg/c", "none.jpg", "n" * 300, "../outside.jpg", "/etc/hostname"]  # fmt: skip
+
+    _fetch(Storage(far.as_uri()), names, here)
+
+    assert [str(p.relative_to(here)) for p in here.rglob("*.jpg")] == ["a b/ü %20#1?.jpg"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["far", "here", "outside.jpg"]
+
+
+def test_media_that_cannot_be_fetched_stop_the_work(tmp_path, monkeypatch):
+    """A row loses what is not there, and nothing because an address does not answer."""
+    (tmp_path / "here").mkdir()
+    (tmp_path / "a.jpg").write_bytes(b"x")
+    storage = Storage(tmp_path.as_uri())
+
+    class Gone:
+        def open_input_stream(self, path):
+            raise OSError("When reading: the network is unreachable")
+
+        def get_file_info(self, path):
+            raise OSError("When asking: the network is unreachable")
+
+    monkeypatch.setattr(storage, "_files", Gone())
+    with pytest.raises(OSError, match="network is unreachable"):
+        _fetch(storage, ["a.jpg"], tmp_path / "here")
 
 
 def test_columns_that_have_a_shards_own_names():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import uuid
 from collections.abc import Callable, Iterator
@@ -18,6 +19,8 @@ from prom3e_index.errors import InputError
 Read = TypeVar("Read")
 _LOOKS = 16
 """Files that are looked into at the same time."""
+NO_NAME = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG)
+"""Errors of a name: there is no such file, a folder has that name, a file that of its folder, or it is too long."""
 UNFINISHED = ".tmp"
 """Files whose names end so were being written when their writer ended."""
 KEY = b"prom3e"
@@ -72,11 +75,17 @@ class Storage:
             return bytes(file.readall())
 
     def open(self, name: str) -> Any:
-        """A file to read from; None where there is none."""
+        """A file to read from; None where there is none, or no file can have that name.
+
+        Raises:
+            OSError: There is one, or whether there is one cannot be asked.
+        """
         try:
             return self._files.open_input_stream(self._at(name))
-        except (FileNotFoundError, NotADirectoryError):
-            return None
+        except OSError as e:
+            if e.errno in NO_NAME or not self.has(name):
+                return None
+            raise
 
     def has(self, name: str) -> bool:
         """Whether there is a file of this name."""

@@ -24,7 +24,7 @@ from prom3e_index.indexer.cluster.job import NOTE, Job
 from prom3e_index.indexer.cluster.orders import NUMERIC, numbered
 from prom3e_index.indexer.cluster.pieces import Piece, Pieces, name_of
 from prom3e_index.indexer.cluster.shards import shard_name, split_rows, write_shard
-from prom3e_index.indexer.cluster.storage import Storage, is_address
+from prom3e_index.indexer.cluster.storage import NO_NAME, Storage, is_address
 from prom3e_index.indexer.complete import completed
 from prom3e_index.indexer.embed import Item, decoded, encode_items, no_climate, numbers
 from prom3e_index.indexer.spans import Reading, decoded_spans
@@ -263,16 +263,30 @@ def _items(table: pa.Table, made: Piece, first: int) -> Iterator[Item]:
 
 
 def _fetch(remote: Storage, names: list[str], folder: Path) -> None:
-    """Copy files from an address into a folder, under their names; those that are not there are left out."""
+    """Copy files from an address into a folder, under their names.
+
+    Left out is what is not there, or has a name that no file can have beside the others'.
+
+    Raises:
+        OSError: The address cannot be read, or the disk is full.
+    """
 
     def fetch(name: str) -> None:
         target = folder / name
         if not target.resolve().is_relative_to(folder.resolve()):
             return  # an absolute path is looked for on the worker
         content = remote.open(name)
-        if content is not None:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with content, target.open("wb") as f:
+        if content is None:
+            return
+        with content:
+            try:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                f = target.open("wb")
+            except OSError as e:
+                if e.errno in NO_NAME:
+                    return
+                raise
+            with f:
                 shutil.copyfileobj(content, f)
 
     with ThreadPoolExecutor(_FETCHED) as threads:  # an answer takes long to come, not to read
