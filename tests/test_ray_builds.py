@@ -19,6 +19,7 @@ from conftest import ROOT
 from prom3e_index.errors import InputError
 from prom3e_index.indexer.build import build
 from prom3e_index.indexer.cluster import on_cluster
+from prom3e_index.indexer.cluster.stream import joined
 from prom3e_index.indexer.work import BuildConfig
 
 ray = pytest.importorskip("ray")
@@ -106,6 +107,23 @@ def test_an_address_where_nobody_is(config, tmp_path):
     with pytest.raises(InputError, match=f"No cluster answers at 127.0.0.1:{port}"):
         build(replace(config, out=tmp_path / "i", engine="ray", ray_address=f"127.0.0.1:{port}"))
     assert not (tmp_path / "i.building").exists()  # nothing was encoded
+
+
+def test_a_cluster_that_was_joined_is_not_taken_for_another(config, tmp_path):
+    ray.init(address="local", num_cpus=1, include_dashboard=False, log_to_driver=False)
+    try:
+        known = ray.get_runtime_context().gcs_address
+        with pytest.raises(
+            InputError, match=f"has joined the cluster at {known}, not .* at 127.0.0.1:1;"
+        ):
+            with joined("127.0.0.1:1"):
+                pass
+        for same in (None, "auto", known):
+            with joined(same) as stream:
+                assert stream.processors == 1
+        assert ray.is_initialized()
+    finally:
+        ray.shutdown()
 
 
 def test_two_machines_of_which_one_and_a_worker_are_lost(here, config, tmp_path):

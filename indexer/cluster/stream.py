@@ -129,7 +129,7 @@ def joined(address: str | None) -> Iterator[Stream]:
     """A Ray cluster at an address, or one of this machine alone, ended at the end; one that was joined before stays.
 
     Raises:
-        InputError: Ray is not installed, or there is no cluster at the address.
+        InputError: Ray is not installed, there is no cluster at the address, or another was joined before.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is told to anybody
     os.environ.setdefault(
@@ -144,7 +144,14 @@ def joined(address: str | None) -> Iterator[Stream]:
             f"--engine ray needs the package {(e.name or 'ray').partition('.')[0]}, which is not installed: {INSTALL}"
         ) from e
     begun = not ray.is_initialized()
-    if begun:
+    if not begun:
+        known = ray.get_runtime_context().gcs_address
+        if address not in (None, "auto", known):
+            raise InputError(
+                f"This process has joined the cluster at {known}, not the one at {address}; leave out --ray-address, "
+                "or leave that cluster first: ray.shutdown()."
+            )
+    else:
         _answers(address)
         quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
         own = {"include_dashboard": False, "num_cpus": max(FEWEST, os.cpu_count() or FEWEST)}
