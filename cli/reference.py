@@ -10,7 +10,7 @@ from typing import Any
 from prom3e_index.cli.examples import EXAMPLES
 from prom3e_index.cli.help import PROGRAM, arguments, options, sections, sentence
 from prom3e_index.cli.screen import say
-from prom3e_index.schema import MAPPABLE
+from prom3e_index.schema import CLIMATE_NAMES, MAPPABLE
 
 _MADE = "Made from the program by `make docs`; change the program, not this page."
 
@@ -154,7 +154,7 @@ def columns_page() -> str:
         f"| a place on a grid | {', '.join(f'{_names((a,))} with {_names((b,))}' for a, b in aliases.GRIDS)} |",
         f"| a date in parts | {_names(aliases.DATE_PARTS)} |",
         f"| first and last day | {', '.join(f'{_names((a,))} with {_names((b,))}' for a, b in aliases.DATE_SPANS)} |",
-        *(f"| climate, 20 columns | {_names(names)} |" for names in aliases.CLIMATE_NAMES),
+        *(f"| climate, 20 columns | {_names(names)} |" for names in CLIMATE_NAMES),
         "",
         "## Exports known by their columns",
         "",

@@ -52,6 +52,17 @@ RANKS: tuple[str, ...] = ("kingdom", "phylum", "class", "order", "family", "genu
 CLIMATE_COLUMNS: tuple[str, ...] = ("elevation", *(f"bio_{i}" for i in range(1, 20)))
 """The climate values of an observation, in the order of the published encoder."""
 
+CLIMATE_NAMES: tuple[tuple[str, ...], ...] = (
+    tuple(c.replace("_", "") for c in CLIMATE_COLUMNS),
+    ("elevation", *(f"bio{i:02d}" for i in range(1, 20))),
+    tuple(f"env{i}" for i in range(20)),
+)
+"""How tables name them, as names are compared: in small letters without signs."""
+
+MOST_SCALED = 50.0
+"""A climate value beyond this, either way, is not scaled. The wettest cell of WorldClim is 13 deviations from the
+mean; of raw values, temperature seasonality or annual precipitation are beyond it nearly everywhere."""
+
 FIELDS: dict[str, str] = {
     "id": "VARCHAR",
     "image": "VARCHAR",

@@ -9,11 +9,10 @@ from datetime import date
 from itertools import zip_longest
 from typing import Any
 
-from prom3e_index.schema import MEDIA, RANKS
+from prom3e_index.schema import MEDIA, MOST_SCALED, RANKS
 from prom3e_index.tables.dates import date_of_parts, read_days
 from prom3e_index.tables.names import taxon_text
 from prom3e_index.tables.normalise import (
-    MOST_SCALED,
     PLAIN,
     Rules,
     clean,

@@ -118,7 +118,7 @@ def test_numbers_that_are_none_and_dates_are_json(bundle, media):
 def test_addresses_are_no_files_and_a_tile_of_an_obscured_place_is_none(bundle, monkeypatch):
     from prom3e_index.search import hits
 
-    values = hits.values_of
+    values = type(bundle).values
 
     def changed(own, rows, columns):
         out = values(own, rows, columns)
@@ -126,7 +126,7 @@ def test_addresses_are_no_files_and_a_tile_of_an_obscured_place_is_none(bundle, 
             held |= {"image": "https://example.org/a.jpg", "sat": "tiles/a.png", "obscured": True}
         return out
 
-    monkeypatch.setattr(hits, "values_of", changed)
+    monkeypatch.setattr(type(bundle), "values", changed)
     row = int(np.flatnonzero(bundle.present.all(axis=1))[0])
     (hit,) = hits.hits_of(bundle, "image", np.ones(1, np.float32), np.array([row]))
 

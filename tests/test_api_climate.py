@@ -114,6 +114,42 @@ def test_a_place_has_the_climate_of_the_raster(rasters, values):
     assert gone["hit"] == gone["query"] == NOTHING | {"reason": "gone"}
 
 
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("elevation", *(f"bio{i:02d}" for i in range(1, 20))),
+        tuple(f"env_{i}" for i in range(20)),
+        ("Elevation", *(f"BIO{i}" for i in range(1, 20))),
+    ],
+)
+def test_values_are_told_by_any_naming_that_a_build_reads(tmp_path, names):
+    values = np.random.default_rng(3).normal(size=(4, 20)).round(4)
+    lines = [",".join(("id", *names))]
+    lines += [f"r{i}," + ",".join(map(str, row)) for i, row in enumerate(values)]
+    (tmp_path / "t.csv").write_text("\n".join(lines) + "\n")
+    build(BuildConfig(table=str(tmp_path / "t.csv"), out=tmp_path / "i.p3i", model="mini"))
+    with serving(tmp_path / "i.p3i") as server:
+        rows = dict(server.service.bundle.sql("SELECT id, row FROM observations"))
+        got = climate(server, {"env": [0.0] * 20}, rows["r2"])["hit"]
+    assert got == {"values": values[2].tolist(), "source": "table", "reason": None}
+
+
+def test_columns_that_the_build_did_not_read_since_they_are_not_scaled_tell_nothing(tmp_path, values):  # fmt: skip
+    """One row of such a table may look scaled: it was embedded by the raster's values."""
+    raw = np.full((4, 20), 300.0)
+    raw[2] = 1.0
+    lines = [",".join(("id", "latitude", "longitude", *CLIMATE_COLUMNS))]
+    lines += [f"r{i},62.5,-87.5," + ",".join(map(str, row)) for i, row in enumerate(raw)]
+    (tmp_path / "t.csv").write_text("\n".join(lines) + "\n")
+    np.save(tmp_path / "c.npy", values)
+    config = {"climate": tmp_path / "c.npy", "model": "mini"}
+    build(BuildConfig(table=str(tmp_path / "t.csv"), out=tmp_path / "i.p3i", **config))
+    with serving(tmp_path / "i.p3i") as server:
+        rows = dict(server.service.bundle.sql("SELECT id, row FROM observations"))
+        got = climate(server, {"text": "a"}, rows["r2"])["hit"]
+    assert got == {"values": pytest.approx(values[5, 18].tolist(), abs=1e-4), "source": "raster", "reason": None}  # fmt: skip
+
+
 def test_a_row_that_is_none_is_refused(served):
     id = served.ask({"text": "a"}).json()["id"]
     for row, status in ((10**6, 404), (-1, 422), ("x", 422)):

@@ -240,7 +240,7 @@ def test_a_second_signal_ends_the_program_at_once_with_its_own_code():
     from prom3e_index.server.run import Server
 
     left: list[signal.Signals] = []
-    service = SimpleNamespace(ending=False, uploads=SimpleNamespace(close=lambda: None))
+    service = SimpleNamespace(ending=False, remove_files=lambda: None)
     server = Server(FastAPI(), service, lambda: None, left.append)
     server._signalled(signal.SIGINT, None)
     assert server.should_exit and service.ending and not left
@@ -292,4 +292,4 @@ def test_a_server_that_a_thread_holds_is_ended_all_the_same(index, tmp_path):
         if process.poll() is None:
             process.kill()
     assert process.returncode == 143 and "Traceback" not in errors
-    assert not [p for p in tmp.iterdir() if "serve" in p.name]
+    assert not list(tmp.glob("prom3e-index*"))

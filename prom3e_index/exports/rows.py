@@ -15,7 +15,6 @@ from prom3e_index.bundle.filters import Filter, quoted
 from prom3e_index.policy.columns import denied, plain, tells_day, tells_place
 from prom3e_index.policy.told_places import tells_alone_sql
 from prom3e_index.schema import FIELDS
-from prom3e_index.search.hits import values_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -155,5 +154,5 @@ class Rows:
             return False
         if len(numbers) > _FEW:
             return True
-        held = values_of(self.bundle, numbers, ["obscured"])
+        held = self.bundle.values(numbers, ["obscured"])
         return len(held) != len(numbers) or any(cells["obscured"] for cells in held.values())

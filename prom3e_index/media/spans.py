@@ -211,9 +211,7 @@ def _joined(parts: list[Floats]) -> Floats:
 
 def _ffmpeg_span(path: Path, start_s: float, end_s: float, to_hz: int) -> tuple[Floats, int, int]:
     with opened_track(path) as (container, stream):
-        rate = int(stream.rate or 0)
-        if rate <= 0:
-            raise MediaError(f"{path} states no sample rate")
+        rate = int(stream.rate)
         first, last = _samples(path, start_s, end_s, rate, to_hz)
         parts = []
         for at, part in _placed(container, stream, rate, first):

@@ -26,7 +26,7 @@ from prom3e_index.search.groups import usual_group
 from prom3e_index.search.hits import hits_of
 from prom3e_index.search.query import Query
 from prom3e_index.search.query_embedding import embed_queries, media_tasks
-from prom3e_index.search.ranking import Ahead, but, find, first_k, is_exact, mixed_anew, weights_of
+from prom3e_index.search.ranking import Ahead, but, find, first_k, mixed_anew, weights_of
 from prom3e_index.search.warm import Warm
 
 if TYPE_CHECKING:
@@ -239,7 +239,7 @@ def _search_together(bundle: BundleFolder, part: Sequence[Asked]) -> None:
             together.setdefault(key, []).append(asked)
     for (target, _, k, out, exactly, judged), same in together.items():
         rows, vectors = same[0].rows, np.stack([a.vector for a in same if a.vector is not None])
-        best = is_exact(bundle, target, k + out, rows, exactly)
+        best = bundle.finds_best(target, k + out, rows, exactly)
         most = max(k, FIRST) if judged and best else k
         scores, found, path = bundle.nearest(target, vectors, most + out, rows, exactly=exactly)
         near = scores, found

@@ -9,7 +9,6 @@ from prom3e_index.bundle.opened import BundleFolder
 from prom3e_index.errors import InputError
 from prom3e_index.schema import modality_name
 from prom3e_index.search.groups import eligible_observations, rows_of_same
-from prom3e_index.search.hits import values_of
 from prom3e_index.search.query import Query
 
 Floats = NDArray[np.float32]
@@ -69,7 +68,7 @@ def _held(bundle: BundleFolder, row: int) -> list[str]:
     held = bundle.observed(np.array([row], np.int64))[0]
     has = [m for m, h in zip(bundle.modalities, held, strict=True) if h]
     if any(m in has for m in _TELLING) and "obscured" in bundle.columns:
-        obscured = values_of(bundle, np.array([row]), ["obscured"])[row]["obscured"]
+        obscured = bundle.values(np.array([row]), ["obscured"])[row]["obscured"]
         return [m for m in has if m not in _TELLING or not obscured]
     return has
 
@@ -121,7 +120,7 @@ def said_of(bundle: BundleFolder, query: Query, given: dict[str, list[int]]) -> 
     """What is to be said of an answer to rows of the index."""
     if not query.like:
         return []
-    ids = [str(v["id"]) for v in values_of(bundle, np.array(query.like[:_TOLD]), ["id"]).values()]
+    ids = [str(v["id"]) for v in bundle.values(np.array(query.like[:_TOLD]), ["id"]).values()]
     more = f" and {len(query.like) - _TOLD:,} more" if len(query.like) > _TOLD else ""
     one = len(query.like) == 1
     return [

@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from prom3e_index.bundle.opened import BundleFolder
 from prom3e_index.bundle.taxa import NAMED_BY, SPECIES, quoted, species_of_row
 from prom3e_index.errors import InputError, near_names
-from prom3e_index.search.hits import values_of
 from prom3e_index.search.query import Query
 
 Floats = NDArray[np.float32]
@@ -188,7 +187,7 @@ def _values(bundle: BundleFolder, rows: Ints, column: str) -> list[Any]:
     """The value of each row, in the order of the rows."""
     if column == "species":
         return species_names(bundle, rows)
-    by_row = values_of(bundle, rows, [column])
+    by_row = bundle.values(rows, [column])
     return [by_row[r][column] for r in rows.tolist()]
 
 
@@ -196,12 +195,12 @@ def species_names(bundle: BundleFolder, rows: Ints) -> list[str | None]:
     """The species of each row as the index spells it, in the order of the rows; None where it is not known."""
     columns = _species_columns(bundle)
     if columns:  # of rows that were written without it the parts are asked for
-        by_row = values_of(bundle, rows, columns)
+        by_row = bundle.values(rows, columns)
         unknown = [r for r in rows.tolist() if by_row[r][SPECIES] is None]
     else:
         by_row, unknown = {}, rows.tolist()
     parts = [c for c in NAMED_BY if c in bundle.columns]
-    named = values_of(bundle, np.array(unknown, np.int64), parts) if unknown and parts else {}
+    named = bundle.values(np.array(unknown, np.int64), parts) if unknown and parts else {}
     return [species_of_row({**by_row.get(r, {}), **named.get(r, {})}) for r in rows.tolist()]
 
 

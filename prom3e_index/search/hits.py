@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,7 +20,7 @@ def hits_of(
     if len(found) == 0:
         return []
     names = [c for c in SHOWN if c in bundle.columns]
-    by_row = values_of(bundle, found, names)
+    by_row = bundle.values(found, names)
     has = bundle.observed(found)
     hits = []
     for i, (score, row) in enumerate(zip(scores, found, strict=True)):
@@ -51,10 +49,3 @@ def hits_of(
             )
         )
     return hits
-
-
-def values_of(
-    bundle: BundleFolder, rows: NDArray[np.int64], columns: list[str]
-) -> dict[int, dict[str, Any]]:
-    """Columns of some rows, by row number; see `RowsRead.values`."""
-    return bundle.values(rows, columns)

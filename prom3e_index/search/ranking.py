@@ -76,13 +76,6 @@ class Ahead:
         return scores[:k], rows[:k], path
 
 
-def is_exact(
-    bundle: BundleFolder, target: str, k: int, rows: NDArray[np.int64] | None, exactly: bool
-) -> bool:
-    """Whether a search of k rows finds the very best; see `RowsRead.finds_best`."""
-    return bundle.finds_best(target, k, rows, exactly)
-
-
 def but(found: Found, without: NDArray[np.int64], k: int) -> Found:
     """The k best of rows that were found, without some of them."""
     scores, rows, path = found

@@ -15,21 +15,23 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from pydantic import BaseModel
 
+from prom3e_index.bundle.filters import quoted
 from prom3e_index.bundle.model_place import found_again
 from prom3e_index.bundle.opened import BundleFolder
 from prom3e_index.errors import Prom3eError
 from prom3e_index.exports.rows import Rows
 from prom3e_index.media.climate import ClimateRaster
-from prom3e_index.schema import CLIMATE_COLUMNS
+from prom3e_index.schema import CLIMATE_COLUMNS, CLIMATE_NAMES, MOST_SCALED
 from prom3e_index.search.run import Bundle
 from prom3e_index.show.escapes import on_earth
 
-_NAME = re.compile(r"elevation|bio_?0?([1-9]|1[0-9])", re.IGNORECASE)
-MOST_SCALED = 50.0
-"""A row with a value beyond this, either way, was not read from its own columns: they are not scaled."""
+_SIGNS = re.compile(r"[\W_]+")
+_RAW = 0.1
+"""Of tables of which a larger share of rows has values that are not scaled, none is: a build reads no such columns."""
 Values = list[float | None]
 Why = Literal["obscured", "none", "gone", "outside", "several", "unasked"]
 _kept: WeakKeyDictionary[BundleFolder, ClimateRaster | None] = WeakKeyDictionary()
+_scaled: WeakKeyDictionary[BundleFolder, bool] = WeakKeyDictionary()
 _lock = threading.Lock()
 
 
@@ -92,7 +94,7 @@ def _of_row(bundle: Bundle, row: int) -> dict[str, Any]:
         return _without("obscured")
     values = [None if cells[c] is None else float(cells[c]) for c in columns]
     known = [abs(v) for v in values if v is not None]
-    if known and max(known) <= MOST_SCALED:
+    if known and max(known) <= MOST_SCALED and _are_scaled(bundle, columns):
         return _known(values, "table")
     if not on_earth(cells.get("longitude"), cells.get("latitude")):
         return _without("gone")
@@ -100,12 +102,22 @@ def _of_row(bundle: Bundle, row: int) -> dict[str, Any]:
 
 
 def _columns(names: Sequence[str]) -> list[str]:
-    """The columns of the 20 variables in their order; none unless there are all."""
-    found = {}
-    for name in names:
-        if told := _NAME.fullmatch(name):
-            found["elevation" if told[1] is None else f"bio_{told[1]}"] = name
-    return [found[c] for c in CLIMATE_COLUMNS] if len(found) == len(CLIMATE_COLUMNS) else []
+    """The columns of the 20 variables in their order, by any of their namings; none unless there are all."""
+    known = {_SIGNS.sub("", name.lower()): name for name in names}
+    found = next((c for c in CLIMATE_NAMES if known.keys() >= set(c)), ())
+    return [known[c] for c in found]
+
+
+def _are_scaled(bundle: Bundle, columns: Sequence[str]) -> bool:
+    """Whether the columns hold scaled values, as a build sees it; looked at once for each generation."""
+    if bundle not in _scaled:
+        values = [f"abs(TRY_CAST({quoted(c)} AS DOUBLE))" for c in columns]
+        beyond = " OR ".join(f"coalesce({v} > {MOST_SCALED}, false)" for v in values)
+        there = " OR ".join(f"{v} IS NOT NULL" for v in values)
+        query = f"SELECT count(*) FILTER ({beyond}), count(*) FILTER ({there}) FROM observations"
+        ((far, known),) = bundle.sql(query)
+        _scaled[bundle] = far <= _RAW * known
+    return _scaled[bundle]
 
 
 def _at(bundle: Bundle, latitude: float, longitude: float) -> dict[str, Any]:

@@ -12,13 +12,14 @@ import numpy as np
 from prom3e_index.licences import code_of
 from prom3e_index.schema import RANKS
 from prom3e_index.search.answered import Hit
-from prom3e_index.search.hits import values_of
 from prom3e_index.search.run import Bundle
 from prom3e_index.show.escapes import plain
 
 MOST = 50
 """Values of a facet that are told; of further ones the number."""
-_HOUR = re.compile(r"[T ]([01][0-9]|2[0-3]):[0-5][0-9]")
+_TIME = re.compile(r"[T ]([01][0-9]|2[0-3]):([0-5][0-9])(?::([0-5][0-9]))?")
+_MIDNIGHT = "00", "00", "00"
+"""As tables write that no time is known: of iNaturalist's days without a time, and of spreadsheets' dates, each one."""
 Values = dict[str, Any]
 
 
@@ -44,8 +45,11 @@ def _year(v: Values) -> Any:
 
 
 def _hour(v: Values) -> Any:
-    found = _HOUR.search(str(v.get("event_date") or ""))
-    return found[1] if found else None
+    """An hour, where the date is of one: none is known of a longer interval, nor of a day written as midnight."""
+    if v.get("event_start") is None or v.get("event_start") != v.get("event_end"):
+        return None
+    hours = {t[1] for t in _TIME.finditer(str(v.get("event_date"))) if t.groups("00") != _MIDNIGHT}
+    return hours.pop() if len(hours) == 1 else None
 
 
 FACETS: dict[str, tuple[tuple[str, ...], Callable[[Values], Any]]] = {
@@ -54,7 +58,7 @@ FACETS: dict[str, tuple[tuple[str, ...], Callable[[Values], Any]]] = {
     "species": (("species", "taxon_species"), _species),
     "month": (("event_start", "event_end"), _month),
     "year": (("event_start", "event_end"), _year),
-    "hour": (("event_date",), _hour),
+    "hour": (("event_date", "event_start", "event_end"), _hour),
     "license": (("license",), lambda v: code_of(v.get("license"))),
     "rights_holder": (("rights_holder",), lambda v: v.get("rights_holder")),
     "source": (("source",), lambda v: v.get("source")),
@@ -73,7 +77,7 @@ def facets(bundle: Bundle, hits: Sequence[Hit], by: Sequence[str]) -> dict[str, 
     """
     columns = [c for c in dict.fromkeys(c for f in by for c in FACETS[f][0]) if c in bundle.columns]
     rows = np.array([h.row for h in hits], np.int64)
-    held = values_of(bundle, rows, columns) if columns and len(rows) else {h.row: {} for h in hits}
+    held = bundle.values(rows, columns) if columns and len(rows) else {h.row: {} for h in hits}
     cells = [{**held[h.row], "kind": h.kind} for h in hits]
     return {f: _counts(f, Counter(plain(FACETS[f][1](v)) for v in cells)) for f in by}
 

@@ -6,14 +6,13 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from prom3e_index.licences import code_of, licence_columns, url_of
 from prom3e_index.schema import MEDIA
 from prom3e_index.search.answered import Hit
-from prom3e_index.search.hits import values_of
 from prom3e_index.search.run import Bundle
-from prom3e_index.server.kept_media import shown_of
+from prom3e_index.server.kept_media import Why, shown_of, unshown
 from prom3e_index.show.escapes import on_earth, plain
 from prom3e_index.show.maps import cell_of
 
@@ -66,13 +65,23 @@ class HitSaid(BaseModel):
     source: str | None
     span: dict[str, float | None] | None
     links: Links
+    unshown: Why | None = Field(
+        description="Why nothing is to be seen or heard, where a photo, tile or sound was observed: "
+        "`unnamed` the index names no file, `obscured` a tile would tell the place, `remote` an address on the web, "
+        "`outside` the folders of media, `moved`, `unreadable` when the index was built."
+    )
 
 
 def hits_said(bundle: Bundle, hits: Sequence[Hit], generation: int) -> list[dict[str, Any]]:
     """Hits of an answer, as `HitSaid` has them."""
     files = shown_of(bundle, [h.row for h in hits])
     rights = media_licences(bundle, [h.row for h in hits])
-    return [_said(bundle, h, files[h.row], rights.get(h.row, {}), generation) for h in hits]
+    why = unshown(bundle, [h.row for h in hits if not files[h.row]])
+    return [
+        _said(bundle, h, files[h.row], rights.get(h.row, {}), generation)
+        | {"unshown": why.get(h.row)}
+        for h in hits
+    ]
 
 
 def _said(
@@ -157,7 +166,7 @@ def media_licences(bundle: Bundle, rows: list[int]) -> dict[int, dict[str, str]]
     if not columns or not rows:
         return {}
     wanted = list(dict.fromkeys(n for names in columns.values() for n in names))
-    held = values_of(bundle, np.array(rows, np.int64), wanted)
+    held = bundle.values(np.array(rows, np.int64), wanted)
     out: dict[int, dict[str, str]] = {}
     for row, cells in held.items():
         for modality, names in columns.items():

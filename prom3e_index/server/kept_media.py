@@ -6,7 +6,7 @@ import os
 import stat
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -14,12 +14,21 @@ import numpy as np
 from prom3e_index.bundle.media_folders import is_remote
 from prom3e_index.bundle.segment import Segment
 from prom3e_index.schema import MEDIA
-from prom3e_index.search.hits import values_of
 from prom3e_index.search.run import Bundle
 from prom3e_index.server.problems import not_found
 
 _COLUMNS = (*MEDIA, "obscured")
 _MOST = 100_000
+Why = Literal["none", "unnamed", "obscured", "remote", "outside", "moved", "unreadable"]
+_SAID: dict[Why, str] = {
+    "none": "it was not observed",
+    "unnamed": "the index names no file of it",
+    "obscured": "its place is obscured, and a tile would tell it",
+    "remote": "the index knows an address on the web alone",
+    "outside": "the file lies outside the index's folders of media; `prom3e-index serve --media FOLDER` names one",
+    "moved": "the file is not where it was; `prom3e-index serve --media FOLDER` says where it is now",
+    "unreadable": "it could not be read when the index was built",
+}
 _shown: WeakKeyDictionary[Bundle, dict[int, tuple[str, ...]]] = WeakKeyDictionary()
 _folders: WeakKeyDictionary[Segment, dict[str, bool]] = WeakKeyDictionary()
 
@@ -30,15 +39,8 @@ def check_row(bundle: Bundle, row: int) -> None:
     Raises:
         Problem: 404.
     """
-    if not 0 <= row < bundle.places or (
-        len(bundle.live) < bundle.places and not _live(bundle, row)
-    ):
+    if not 0 <= row < bundle.places or not bundle.among(None, np.array([row], np.int64))[0]:
         raise not_found(f"The index has no observation in row {row}.", "row")
-
-
-def _live(bundle: Bundle, row: int) -> bool:
-    at = int(np.searchsorted(bundle.live, row))
-    return at < len(bundle.live) and int(bundle.live[at]) == row
 
 
 def shown_of(bundle: Bundle, rows: list[int]) -> dict[int, tuple[str, ...]]:
@@ -62,7 +64,7 @@ def media_of(bundle: Bundle, rows: list[int], *, known: bool = False) -> dict[in
             checked when they are followed.
     """
     columns = [c for c in _COLUMNS if c in bundle.columns]
-    held = values_of(bundle, np.array(rows, np.int64), columns) if rows else {}
+    held = bundle.values(np.array(rows, np.int64), columns) if rows else {}
     return {row: _files(bundle, row, values, known) for row, values in held.items()}
 
 
@@ -109,33 +111,47 @@ def file_of(bundle: Bundle, row: int, modality: str) -> Path:
     found = media_of(bundle, [row])[row].get(modality)
     if found is not None:
         return found
-    values = values_of(
-        bundle, np.array([row], np.int64), [c for c in _COLUMNS if c in bundle.columns]
-    )[row]
+    values = bundle.values(np.array([row], np.int64), [c for c in _COLUMNS if c in bundle.columns])[
+        row
+    ]
     raise not_found(
-        f"Observation {row} has no {modality} to show: {_why(bundle, row, modality, values)}."
+        f"Observation {row} has no {modality} to show: {_SAID[_why(bundle, row, modality, values)]}."
     )
 
 
-def _why(bundle: Bundle, row: int, modality: str, values: Mapping[str, Any]) -> str:
+def unshown(bundle: Bundle, rows: list[int]) -> dict[int, Why]:
+    """Why nothing is to be seen or heard of rows of which something was observed; others are left out."""
+    columns = [c for c in _COLUMNS if c in bundle.columns]
+    numbers = np.array(rows, np.int64)
+    held = bundle.values(numbers, columns) if rows else {}
+    out: dict[int, Why] = {}
+    for row, has in zip(rows, bundle.observed(numbers) if rows else (), strict=True):
+        there = dict(zip(bundle.modalities, has, strict=True))
+        of = [_why(bundle, row, m, held[row]) for m in MEDIA if there.get(m)]
+        if of:
+            out[row] = of[0]
+    return out
+
+
+def _why(bundle: Bundle, row: int, modality: str, values: Mapping[str, Any]) -> Why:
     cell = values.get(modality)
-    segment, _ = bundle.segment_of(row)
+    segment, place = bundle.segment_of(row)
     if modality == "sat" and values.get("obscured"):
-        return "its place is obscured, and a tile would tell it"
+        return "obscured"
     if not cell:
-        return "it was not observed"
+        seen = modality in bundle.modalities
+        seen = seen and bool(segment.present[place][bundle.modalities.index(modality)])
+        return "unnamed" if seen else "none"
     if is_remote(str(cell)):
-        return "the index knows an address on the web alone"
+        return "remote"
     file = segment.folders.file(str(cell))
     if not segment.folders.below(file):
-        return "the file lies outside the index's folders of media; --media FOLDER names one"
-    if not Path(file).is_file():
-        return "the file is not where it was; --media FOLDER says where it is now"
-    return "it could not be read when the index was built"
+        return "outside"
+    return "unreadable" if Path(file).is_file() else "moved"
 
 
 def obscured(bundle: Bundle, row: int) -> bool:
     """Whether a row's place is obscured."""
     if "obscured" not in bundle.columns:
         return False
-    return bool(values_of(bundle, np.array([row], np.int64), ["obscured"])[row]["obscured"])
+    return bool(bundle.values(np.array([row], np.int64), ["obscured"])[row]["obscured"])

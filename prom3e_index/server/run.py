@@ -204,7 +204,7 @@ class Server(uvicorn.Server):
 
     def _gone(self, number: int) -> None:
         assert self._leave is not None
-        self._service.uploads.close()
+        self._service.remove_files()
         self._leave(signal.Signals(number))
 
     @contextmanager

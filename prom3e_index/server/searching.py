@@ -88,8 +88,9 @@ class Searching:
         for job in running:
             self.give_up(job)
         until = time.monotonic() + _END_S
-        while self._running and time.monotonic() < until:
-            time.sleep(0.01)
+        for thread in self._threads[1:]:
+            if thread.is_alive():
+                thread.join(max(0.0, until - time.monotonic()))
 
     def submit(self, job: Job) -> None:
         """Begin with a search that was admitted; it leaves the house by itself."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -156,6 +157,11 @@ class Service:
         self.derived.close()
         self._generations.close()
         self.uploads.close()
+
+    def remove_files(self) -> None:
+        """Remove what was sent and what was made of it, where the program is ended at once."""
+        for folder in (self.uploads.folder, self.derived.folder):
+            shutil.rmtree(folder, ignore_errors=True)
 
     async def search(
         self,

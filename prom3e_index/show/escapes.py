@@ -76,11 +76,8 @@ def markdown_cell(value: object) -> str:
 
 def plain(value: Any) -> Any:
     """A value that JSON can say: numbers that are none become None, dates and the rest text."""
-    kind = type(value)
-    if kind is str:  # most of what there is
+    if isinstance(value, str):  # most of what there is
         return _whole(value)
-    if kind is dict:
-        return {_whole(str(k)): plain(v) for k, v in value.items()}
     if hasattr(value, "tolist"):  # numpy's numbers and arrays, without importing it
         value = value.tolist()
     if value is None or isinstance(value, bool | int):

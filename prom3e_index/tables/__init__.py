@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from prom3e_index.errors import InputError, TableError, near_names
+from prom3e_index.schema import MOST_SCALED
 from prom3e_index.tables.aliases import match
 from prom3e_index.tables.cells import NUMBER
 from prom3e_index.tables.content import content, source_files
 from prom3e_index.tables.dates import read_days
 from prom3e_index.tables.day_order import order_named
-from prom3e_index.tables.normalise import MOST_SCALED, Rules, not_scaled, number
+from prom3e_index.tables.normalise import Rules, not_scaled, number
 from prom3e_index.tables.observations import Observations
 from prom3e_index.tables.piped import is_piped, settled
 from prom3e_index.tables.sample import Sample

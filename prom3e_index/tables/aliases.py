@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from prom3e_index.errors import InputError, near_names
 from prom3e_index.policy.columns import private
-from prom3e_index.schema import CLIMATE_COLUMNS, MAPPABLE, RANKS
+from prom3e_index.schema import CLIMATE_NAMES, MAPPABLE, RANKS
 from prom3e_index.tables.cells import Joined
 from prom3e_index.tables.conventions import Convention, convention
 
@@ -101,12 +101,6 @@ GRIDS = (
     ("easting", "northing"),
     ("utme", "utmn"),
     ("utmx", "utmy"),
-)
-
-CLIMATE_NAMES = (
-    tuple(c.replace("_", "") for c in CLIMATE_COLUMNS),
-    ("elevation", *(f"bio{i:02d}" for i in range(1, 20))),
-    tuple(f"env{i}" for i in range(20)),
 )
 
 _BRACKETED = re.compile(r"\([^()]*\)|\[[^\[\]]*\]")

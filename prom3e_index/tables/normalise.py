@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from prom3e_index.schema import MOST_SCALED
 from prom3e_index.tables.addresses import is_address
 from prom3e_index.tables.aliases import plain
 from prom3e_index.tables.attached import Attached
@@ -30,9 +31,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Rules", "clean", "coordinates", "event_days", "is_true", "number"]
 
-MOST_SCALED = 50.0
-"""A climate value beyond this, either way, is not scaled. The wettest cell of WorldClim is 13 deviations from the
-mean; of raw values, temperature seasonality or annual precipitation are beyond it nearly everywhere."""
 PLAIN = ("license", "rights_holder", "source", "observation")
 """Fields that are the text of their cells."""
 _WITHHELD = ("informationwithheld", "datageneralizations")

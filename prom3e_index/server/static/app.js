@@ -1520,6 +1520,12 @@ var de_default = {
   "card.has": "beobachtet: {what}",
   "card.nofile": "keine Datei",
   "card.nofile.completed": "vom Modell ergänzt, keine Datei",
+  "card.unshown.outside": "die Datei liegt außerhalb der Medienordner des Index; serve --media ORDNER nennt einen",
+  "card.unshown.moved": "die Datei ist nicht mehr, wo sie war; serve --media ORDNER sagt, wo sie jetzt ist",
+  "card.unshown.remote": "der Index kennt nur eine Adresse im Netz",
+  "card.unshown.unreadable": "die Datei war beim Bau des Index nicht lesbar",
+  "card.unshown.unnamed": "beobachtet, aber der Index nennt keine Datei",
+  "card.unshown.obscured": "die Kachel verriete den verschleierten Ort",
   "card.missing": "die Datei fehlt",
   "card.unnamed": "unbestimmt",
   "card.undated": "ohne Datum",
@@ -1852,6 +1858,12 @@ var en_default = {
   "card.has": "has an observed {what}",
   "card.nofile": "no file",
   "card.nofile.completed": "completed by the model, no file",
+  "card.unshown.outside": "its file lies outside the index's media folders; serve --media FOLDER names one",
+  "card.unshown.moved": "its file is not where it was; serve --media FOLDER says where it is now",
+  "card.unshown.remote": "the index knows only an address on the web",
+  "card.unshown.unreadable": "its file could not be read when the index was built",
+  "card.unshown.unnamed": "observed, but the index names no file",
+  "card.unshown.obscured": "its tile would tell the obscured place",
   "card.missing": "the file is not there",
   "card.unnamed": "not identified",
   "card.undated": "no date",
@@ -2184,6 +2196,12 @@ var es_default = {
   "card.has": "observado: {what}",
   "card.nofile": "sin archivo",
   "card.nofile.completed": "completado por el modelo, sin archivo",
+  "card.unshown.outside": "el archivo está fuera de las carpetas de medios del índice; serve --media CARPETA indica una",
+  "card.unshown.moved": "el archivo ya no está donde estaba; serve --media CARPETA dice dónde está ahora",
+  "card.unshown.remote": "el índice solo conoce una dirección en la red",
+  "card.unshown.unreadable": "el archivo no se pudo leer al construir el índice",
+  "card.unshown.unnamed": "observado, pero el índice no nombra ningún archivo",
+  "card.unshown.obscured": "su tesela revelaría el lugar ocultado",
   "card.missing": "el archivo no está",
   "card.unnamed": "sin identificar",
   "card.undated": "sin fecha",
@@ -2643,6 +2661,10 @@ function short(text) {
 }
 function nameOf(hit) {
   return short(hit.scientific_name ?? hit.common_name ?? t4("card.unnamed"));
+}
+function unshownSaid(hit) {
+  if (hit.unshown && hit.unshown !== "none") return word("card.unshown", hit.unshown);
+  return hit.completed ? t4("card.nofile.completed") : t4("card.nofile");
 }
 var secondName = (hit) => hit.scientific_name && hit.common_name ? short(hit.common_name) : "";
 var isLatin = (hit) => isItalic(hit.scientific_name);
@@ -3985,7 +4007,7 @@ function MarkButtons({ hit }) {
 function Chance({ hit }) {
   return /* @__PURE__ */ a3("span", { class: "score", children: [
     /* @__PURE__ */ a3("span", { title: t4("card.score"), children: number(hit.score, 3) }),
-    hit.p_right != null && /* @__PURE__ */ a3("b", { title: t4("card.right.why"), children: t4("card.right", { p: chance(hit.p_right) }) })
+    hit.p_right != null && /* @__PURE__ */ a3("b", { class: hit.p_right < 0.5 ? "low" : void 0, title: t4("card.right.why"), children: t4("card.right", { p: chance(hit.p_right) }) })
   ] });
 }
 function Plain({ hit, target, at, focusable }) {
@@ -4019,7 +4041,7 @@ function Plain({ hit, target, at, focusable }) {
               }
             ) : /* @__PURE__ */ a3("span", { class: "none", children: [
               /* @__PURE__ */ a3(Icon, { name: target, size: 22 }),
-              hit.completed ? t4("card.nofile.completed") : t4("card.nofile")
+              unshownSaid(hit)
             ] }),
             /* @__PURE__ */ a3("span", { class: "hidden", children: t4("card.open", { rank: hit.rank, name }) })
           ] }),
@@ -4216,7 +4238,7 @@ function Body({ hit, ranked, fields }) {
         /* @__PURE__ */ a3("img", { src: links.sat, alt: t4("box.tile"), loading: "lazy" }),
         /* @__PURE__ */ a3("figcaption", { children: t4("box.tile") })
       ] }) : null,
-      !links.image && !links.spectrogram && !links.sat && /* @__PURE__ */ a3("p", { class: "none", children: hit.completed ? t4("card.nofile.completed") : t4("card.nofile") })
+      !links.image && !links.spectrogram && !links.sat && /* @__PURE__ */ a3("p", { class: "none", children: unshownSaid(hit) })
     ] }),
     /* @__PURE__ */ a3("div", { class: "said", children: [
       ranked && /* @__PURE__ */ a3("p", { class: "row", children: [

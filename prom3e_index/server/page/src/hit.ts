@@ -2,7 +2,7 @@
 
 import { BASE } from "./api.ts";
 import type { Hit, Modality } from "./types.ts";
-import { distance, language, place, t } from "./words.ts";
+import { distance, language, place, t, word } from "./words.ts";
 
 const LETTERS = 100;
 
@@ -19,6 +19,12 @@ interface Named {
 
 export function nameOf(hit: Named): string {
   return short(hit.scientific_name ?? hit.common_name ?? t("card.unnamed"));
+}
+
+/** Why nothing of a hit is to be seen. */
+export function unshownSaid(hit: Hit): string {
+  if (hit.unshown && hit.unshown !== "none") return word("card.unshown", hit.unshown);
+  return hit.completed ? t("card.nofile.completed") : t("card.nofile");
 }
 
 /** The common name where the scientific one is the first. */

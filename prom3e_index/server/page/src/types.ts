@@ -66,6 +66,7 @@ export interface Hit {
   cell?: Box | null;
   fields?: Record<string, unknown>;
   links?: Links;
+  unshown?: "unnamed" | "obscured" | "remote" | "outside" | "moved" | "unreadable" | "none" | null;
   [other: string]: unknown;
 }
 

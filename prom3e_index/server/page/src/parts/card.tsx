@@ -1,7 +1,7 @@
 // A hit as a card: what it is, whether it was observed, how sure, when, where, whose.
 
 import { memo } from "preact/compat";
-import { audioOf, dateOf, isLatin, isNonCommercial, nameOf, pictureOf, placeOfHit, rightsOf, secondName, soundKey } from "../hit.ts";
+import { audioOf, dateOf, isLatin, isNonCommercial, nameOf, pictureOf, placeOfHit, rightsOf, secondName, soundKey, unshownSaid } from "../hit.ts";
 import { Icon } from "../icons.tsx";
 import { canMark, marks, toggleMark } from "../marks.ts";
 import { playing, running, toggle } from "../player.ts";
@@ -66,7 +66,7 @@ export function Chance({ hit }: { hit: Hit }) {
   return (
     <span class="score">
       <span title={t("card.score")}>{number(hit.score, 3)}</span>
-      {hit.p_right != null && <b title={t("card.right.why")}>{t("card.right", { p: chance(hit.p_right) })}</b>}
+      {hit.p_right != null && <b class={hit.p_right < 0.5 ? "low" : undefined} title={t("card.right.why")}>{t("card.right", { p: chance(hit.p_right) })}</b>}
     </span>
   );
 }
@@ -108,7 +108,7 @@ function Plain({ hit, target, at, focusable }: Given) {
               onError={(e) => e.currentTarget.replaceWith(document.createTextNode(t("card.missing")))}
             />
           ) : (
-            <span class="none"><Icon name={target} size={22} />{hit.completed ? t("card.nofile.completed") : t("card.nofile")}</span>
+            <span class="none"><Icon name={target} size={22} />{unshownSaid(hit)}</span>
           )}
           <span class="hidden">{t("card.open", { rank: hit.rank, name })}</span>
         </button>

@@ -3,7 +3,7 @@
 import { useSignal } from "@preact/signals";
 import { useEffect, useState } from "preact/hooks";
 import { address, BASE, get, Refusal } from "../api.ts";
-import { audioOf, isLatin, nameOf, observation, placeOfHit, dateOf, secondName, soundKey } from "../hit.ts";
+import { audioOf, isLatin, nameOf, observation, placeOfHit, dateOf, secondName, soundKey, unshownSaid } from "../hit.ts";
 import { Icon } from "../icons.tsx";
 import { filterBy, write } from "../searching.ts";
 import { answer, index, opened, sorted } from "../state.ts";
@@ -89,7 +89,7 @@ function Body({ hit, ranked, fields }: { hit: Hit; ranked: boolean; fields: Hit 
           <Spectrogram sound={soundKey(hit.row)} title={nameOf(hit)} picture={links.spectrogram} audio={audio} span={hit.span ?? null} tall />
         ) : null}
         {links.sat ? <figure class="tile"><img src={links.sat} alt={t("box.tile")} loading="lazy" /><figcaption>{t("box.tile")}</figcaption></figure> : null}
-        {!links.image && !links.spectrogram && !links.sat && <p class="none">{hit.completed ? t("card.nofile.completed") : t("card.nofile")}</p>}
+        {!links.image && !links.spectrogram && !links.sat && <p class="none">{unshownSaid(hit)}</p>}
       </div>
       <div class="said">
         {ranked && (
