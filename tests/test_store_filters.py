@@ -229,6 +229,8 @@ def test_parts_together(store, opened):
         ("note < 'b'", "< between texts"),
         ("count IS DISTINCT FROM 3", "distinct from"),
         ("note ~ 'x'", "regexp_matches()"),
+        ("NOT (count AND weight > 1)", "count, a number, where true or false stands"),
+        ("weight > 1 OR NOT count", "count, a number, where true or false stands"),
         (f"count IN ({', '.join(map(str, range(300)))})", "300 values"),
     ],
 )
@@ -257,3 +259,21 @@ def test_a_list_of_many_ids(store, opened):
     listed = ", ".join(f"'{i}'" for i in [*ids, *(f"none{n}" for n in range(3000))])
 
     assert numbers(store, Filter(where=f"id IN ({listed})")) == list(range(100))
+
+
+def test_whole_numbers_beyond_what_a_double_holds_are_compared_as_they_are(store, opened):
+    for where in (
+        "count = 9007199254740993.0",
+        "count < 9007199254740993.0",
+        "count IN (3.0, 4)",
+        "row = 7.0",
+    ):
+        asked = Filter(where=where)
+        assert numbers(store, asked) == opened.eligible(asked).tolist(), where
+    assert "9007199254740993)" in store.eligible(Filter(where="count = 9007199254740993.0")).where
+
+
+def test_a_day_is_written_as_a_folder_reads_it(store, opened):
+    for opens in (store, opened):
+        with pytest.raises(InputError, match="20240103"):
+            opens.eligible(Filter(where="event_start > '20240103'"))

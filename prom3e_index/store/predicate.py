@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from prom3e_index.bundle.predicate import check_predicate, cut
@@ -126,6 +127,8 @@ class _Reader:
             return found if node["function_name"] == "~~" else (found[1], found[0])
         if kind == "COLUMN_REF":
             column = self._column(node)
+            if column.kind != "truth":  # DuckDB makes one of it
+                raise self._refused(f"{column.name}, a {column.kind}, where true or false stands")
             return column.both(f"{column.field} == true")
         if kind == "CONSTANT" and node.get("literal", {}).get("kind") == "BOOLEAN":
             whole = (EVERYTHING, NOTHING)
@@ -212,15 +215,14 @@ class _Reader:
             if column.kind == "text" and kind == "STRING":
                 return written
             if column.kind == "number" and kind in ("INTEGER", "NUMERIC", "STRING"):
-                return int(written) if _whole(written) else float(written)
+                exact = Decimal(written)
+                return int(exact) if exact == exact.to_integral_value() else float(exact)
             if column.kind == "day" and kind == "STRING":
-                return (date.fromisoformat(written) - date(1970, 1, 1)).days
+                day = date.fromisoformat(written)
+                if day.isoformat() == written:  # Python reads more forms than DuckDB
+                    return (day - date(1970, 1, 1)).days
             if column.kind == "truth" and kind in ("BOOLEAN", "STRING"):
                 return {"true": True, "false": False}[written.lower()]
-        except (ValueError, KeyError):
+        except (ValueError, KeyError, ArithmeticError):
             pass
         raise self._refused(f"{written!r:.60} where {column.name} has a {column.kind}")
-
-
-def _whole(written: str) -> bool:
-    return written.removeprefix("-").isdigit()
