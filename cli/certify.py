@@ -10,7 +10,7 @@ import typer
 from prom3e_index.cli.options import DEFAULT_INDEX, Hub, Index, MovedModel
 from prom3e_index.cli.render import write_certificate, write_state
 from prom3e_index.cli.screen import progress
-from prom3e_index.cli.stores import BreakLock, Store
+from prom3e_index.cli.stores import BreakLock, Store, one_of
 
 
 def certify(
@@ -38,7 +38,7 @@ def certify(
     from prom3e_index.search.run import Bundle
 
     if store is not None:
-        _of_store(store, sample, model, hub, break_lock)
+        _of_store(str(one_of(index, store)), sample, model, hub, break_lock)
         return
     bundle = Bundle.open(index, model=model, hub=hub)
     with progress() as show:

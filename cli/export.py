@@ -10,7 +10,7 @@ import typer
 from prom3e_index.cli.filtering import Bbox, LicenceAllow, Near, Since, Taxon, Until
 from prom3e_index.cli.options import DEFAULT_INDEX, Index, Where
 from prom3e_index.cli.screen import plural, say
-from prom3e_index.cli.stores import Store
+from prom3e_index.cli.stores import Store, one_of
 
 if TYPE_CHECKING:
     from prom3e_index.bundle.filters import Filter
@@ -91,7 +91,7 @@ def export(
         licence_allow=licence_allow,
     )
     about = About(title, publisher, contact)
-    bundle = open_index(store or index)
+    bundle = open_index(one_of(index, store))
     if check:
         _check(bundle, chosen, about)
     if output is None:

@@ -36,14 +36,18 @@ def push(
         ),
     ] = None,
     replace: Annotated[
-        bool, typer.Option("--replace", help="Take the place of another index of that name.")
+        bool,
+        typer.Option(
+            "--replace",
+            help="Take the place of what is there: another index, or this one, written anew.",
+        ),
     ] = False,
     break_lock: BreakLock = False,
     timeout: Annotated[
         float, typer.Option(min=1.0, help="Seconds that the server may take to index and load.")
     ] = 600.0,
 ) -> None:
-    """Push an index into a vector store, where `query --store` and `serve --store` ask it from any machine.
+    """Push an index into a vector store, where `query --store` asks it from any machine.
 
     Readers see it once all of it is there and was compared. A push that was broken off goes on where it stopped.
     """

@@ -19,7 +19,7 @@ from prom3e_index.cli.options import (
     filled,
     pairs,
 )
-from prom3e_index.cli.stores import Store, rows_named
+from prom3e_index.cli.stores import Store, one_of, rows_named
 
 
 def query(
@@ -258,10 +258,8 @@ def query(
         )
     if queries is None and (map or queries_media or workers or restart):
         raise InputError("--map, --queries-media, --workers and --restart go with --queries TABLE.")
-    if store is not None and at is not None:
-        raise InputError("A store answers as it is now; leave out --at.")
     bundle = open_index(
-        store or index, gpu=device.startswith("cuda") and device, at=at, media=media
+        one_of(index, store), gpu=device.startswith("cuda") and device, at=at, media=media
     )
     not_the_table(output, bundle.manifest)
     if marked:

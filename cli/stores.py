@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from prom3e_index.cli.options import DEFAULT_INDEX
+
 if TYPE_CHECKING:
     from prom3e_index.search.run import Bundle
 
@@ -31,6 +33,23 @@ BreakLock = Annotated[
         help="Take a writer for dead that the store says is at work there, on another machine.",
     ),
 ]
+
+
+def one_of(index: Path, store: str | None) -> str | Path:
+    """What a command opens: the store where one is named, else the index.
+
+    Raises:
+        InputError: Both are named.
+    """
+    import os
+
+    from prom3e_index.errors import InputError
+
+    if store is None:
+        return index
+    if index not in (DEFAULT_INDEX, Path(os.environ.get("PROM3E_INDEX") or DEFAULT_INDEX)):
+        raise InputError(f"--index {index} and --store {store} are both given; leave one out.")
+    return store
 
 
 def rows_named(bundle: Bundle, ids: dict[str, list[str]]) -> dict[str, tuple[int, ...]]:

@@ -20,9 +20,16 @@ from numpy.typing import NDArray
 
 from prom3e_index.bundle.opened import BundleFolder
 from prom3e_index.confidence.stored import to_dict
-from prom3e_index.errors import InputError
+from prom3e_index.errors import InputError, StoreError
 from prom3e_index.indexer.plan import Progress
-from prom3e_index.indexer.push_change import Difference, difference, mark, take_out, undo_begun
+from prom3e_index.indexer.push_change import (
+    Difference,
+    difference,
+    mark,
+    still_true,
+    take_out,
+    undo_begun,
+)
 from prom3e_index.indexer.push_check import blocks, drawn_askers, sample, verify
 from prom3e_index.indexer.store_lock import writing
 from prom3e_index.schema import modality_name
@@ -100,7 +107,7 @@ def push(
         progress: Told of each target.
         targets: Modalities that can be searched for there; all of the index when None.
         kind: `flat`, `ivf` or `hnsw`; chosen by the number of rows when None.
-        replace_other: Whether another index of that name may be replaced.
+        replace_other: Whether what is there is replaced: another index, or this one, written anew.
         break_lock: Whether a writer that says it is at work there is taken for dead.
         timeout_s: Seconds that indexing and loading may take.
 
@@ -119,7 +126,7 @@ def push(
                 old = current(engine)
                 if old is not None and not replace_other:
                     _refuse_another(address, old, bundle)
-                return _push(engine, bundle, wanted, kind, old, progress, timeout_s)
+                return _push(engine, bundle, wanted, kind, old, progress, timeout_s, replace_other)
         finally:
             engine.close()
 
@@ -130,7 +137,7 @@ def current(engine: Engine) -> Head | None:
     return None if name is None else read_head(engine, name)
 
 
-def _token(bundle: BundleFolder, targets: Sequence[str], kind: str | None) -> str:
+def _token(bundle: BundleFolder, targets: Sequence[str], kind: str | None, old: Head | None) -> str:
     """A name for what is pushed: the same for a push that goes on, another for any other."""
     m = bundle.manifest
     made = (
@@ -141,6 +148,7 @@ def _token(bundle: BundleFolder, targets: Sequence[str], kind: str | None) -> st
         m["rows"],
         list(targets),
         kind,
+        0 if old is None else old.generation,
     )
     return hashlib.blake2b(repr(made).encode(), digest_size=6).hexdigest()
 
@@ -187,15 +195,25 @@ class _Filling:
         progress("push", len(rows), len(rows))
         return done
 
-    def check(self, rows: Sequence[int]) -> None:
-        """Count the rows of every collection, and compare some; see `verify`."""
+    def check(self, rows: Sequence[int], fresh: bool) -> None:
+        """Count the rows of every collection, and compare some; what is wrong and `fresh` is taken away.
+
+        Raises:
+            StoreError: They are not as they were written.
+        """
         import duckdb
 
         writer = Writer(duckdb.connect(), self.keys, self.bundle.modalities)
         scalars = [s for t in blocks(self.bundle, np.array(rows)) for s in writer.scalars(t, 0)]
         for target, name in self.names.items():
             vectors = np.asarray(self.bundle.vectors(target)[np.array(rows, np.int64)])
-            verify(self.engine, name, self.bundle.rows, self.generation, scalars, vectors)
+            wrong = verify(self.engine, name, self.bundle.rows, self.generation, scalars, vectors)
+            if wrong and fresh:
+                self.engine.drop(self.names.values())
+                raise StoreError(f"{wrong} Nothing of it is kept; push again.")
+            if wrong:
+                again = f"`prom3e-index push INDEX --replace --store {self.engine.address}`"
+                raise StoreError(f"{wrong} Push it anew: {again}.")
 
 
 def _push(
@@ -206,16 +224,17 @@ def _push(
     old: Head | None,
     progress: Progress,
     timeout_s: float,
+    anew: bool,
 ) -> Pushed:
     names = {t: f"{engine.address.name}__{bundle.modalities.index(t)}_" for t in targets}
     change = None
-    if old is not None and (asked is None or asked == old.kind["name"]):
+    if old is not None and not anew and (asked is None or asked == old.kind["name"]):
         change = difference(bundle, old, names)
     if old is not None and change is not None:
         with change.before:
             return _push_change(engine, bundle, old, change, progress, timeout_s)
     kind = kind_for(bundle.rows, asked)
-    token = _token(bundle, targets, asked)
+    token = _token(bundle, targets, asked, old)
     names = {t: n + token for t, n in names.items()}
     there = min(_begun(engine, name, bundle) for name in names.values())
     fields = fields_of(bundle.modalities, bundle.vectors(targets[0]).shape[1])
@@ -228,7 +247,7 @@ def _push(
     written = filling.fill(bundle.live[bundle.live >= there], progress, there > 0)
     indexed = kind.name != "flat" or bundle.rows > MANY
     engine.ready(list(names.values()), timeout_s, written=indexed)
-    filling.check(sample(bundle.live))
+    filling.check(sample(bundle.live), fresh=True)
     head = _head(filling, asdict(kind), _counted(bundle, Summary(), bundle.live))
     publish(engine, head, old, drawn_askers(bundle))
     return Pushed(head, written, bundle.rows - written)
@@ -254,11 +273,11 @@ def _push_change(
         mark(engine, name, change.removed.tolist(), filling.generation)
     many = len(change.added) + len(change.removed) > MANY
     engine.ready(list(old.collections.values()), timeout_s, written=many)
-    filling.check(sample(change.added if len(change.added) else bundle.live))
+    filling.check(sample(change.added if len(change.added) else bundle.live), fresh=False)
     summary = _counted(change.before, Summary(old.summary, old.rows), change.removed, -1)
     head = replace(
         _head(filling, old.kind, _counted(bundle, summary, change.added)),
-        certificate=old.certificate,
+        certificate=still_true(old.certificate, len(change.added) + len(change.removed)),
     )
     publish(engine, head, old, drawn_askers(bundle))
     take_out(engine, head)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from prom3e_index.bundle.opened import BundleFolder
 from prom3e_index.errors import BundleError
+from prom3e_index.indexer.certify import STALE
 from prom3e_index.store.engine import Engine
 from prom3e_index.store.head import Head
 from prom3e_index.store.rows import FOREVER
@@ -100,6 +101,14 @@ def take_out(engine: Engine, head: Head) -> None:
     for name in head.collections.values():
         where = f"gone < {head.generation}"
         engine.delete(name, [r for part in engine.every(name, where, []) for r in _numbers(part)])
+
+
+def still_true(certificate: dict[str, Any] | None, changed: int) -> dict[str, Any] | None:
+    """A certificate after so many more rows were added and removed; None once they pass a tenth, as of a folder."""
+    if certificate is None:
+        return None
+    changed += int(certificate.get("changed", 0))
+    return {**certificate, "changed": changed} if changed <= STALE * certificate["rows"] else None
 
 
 def _numbers(part: Sequence[dict[str, Any]]) -> list[int]:

@@ -182,3 +182,29 @@ def test_a_store_that_is_not_there(store, tmp_path):
                         ("milvus://h:1/a b", "a name is a letter"), ("milvus://h:1/a__b", "a name is a letter")):  # fmt: skip
         with pytest.raises(InputError, match=says):
             StoreBundle.open(wrong)
+
+
+@pytest.mark.parametrize(
+    "command", [["query", "--text", "Aves"], ["export", "out.csv"], ["certify"]], ids=lambda c: c[0]
+)
+def test_an_index_and_a_store_are_not_both_asked(command, tmp_path, monkeypatch):
+    from prom3e_index.cli.app import app
+    from prom3e_index.store.opening import open_index
+
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match="are both given; leave one out"):
+        app(
+            [*command, "--index", "a.p3i", "--store", "milvus://127.0.0.1:9/a"],
+            standalone_mode=False,
+        )
+    with pytest.raises(InputError, match="not as of an earlier generation"):
+        open_index("milvus://127.0.0.1:9/a", at=1)
+
+
+def test_a_certificate_holds_until_a_tenth_of_the_rows_has_changed():
+    from prom3e_index.indexer.push_change import still_true
+
+    made = {"rows": 100, "targets": {}}
+    once = still_true(made, 6)
+    assert once == {**made, "changed": 6} and still_true(once, 4) == {**made, "changed": 10}
+    assert still_true(once, 5) is None and still_true(None, 1) is None

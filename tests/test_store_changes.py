@@ -277,3 +277,51 @@ def test_another_index_does_not_take_a_name_by_accident(place, bundle_path, more
         push(other, place, silent, targets=["smell"])
     with pytest.raises(InputError, match="a store has flat, ivf, hnsw"):
         push(other, place, silent, kind="tree")
+
+
+def test_rows_that_arrive_otherwise_are_told_and_written_anew(place, bundle_path, monkeypatch):
+    from prom3e_index.indexer import push as module
+    from prom3e_index.store.address import parse
+    from prom3e_index.store.engine import Engine
+
+    whole = module.with_vectors
+    engine = Engine(parse(place))
+
+    def damaged(scalars, vectors):
+        rows = whole(scalars, vectors)
+        rows[3]["vector"][0] += 1
+        return rows
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "with_vectors", damaged)
+        patch.setattr(module, "sample", lambda rows: rows.tolist())
+        with pytest.raises(
+            StoreError, match="row 3 of .* is otherwise than it was written. Nothing of it is kept"
+        ):
+            module.push(bundle_path, place, silent, targets=["loc"])
+    assert engine.current(engine.address.name) is None and not engine.names(
+        engine.address.name + "__"
+    )
+
+    first = module.push(bundle_path, place, silent, targets=["loc"])
+    assert (first.written, first.there) == (first.head.rows, 0)
+    (name,) = first.head.collections.values()
+    held = engine.rows(name, [3], engine.field_names(name), strong=True)[3]
+    engine.insert(
+        name,
+        [
+            {
+                **held,
+                "vector": [1.0 - v for v in map(float, held["vector"])],
+                "taxa": list(held["taxa"]),
+            }
+        ],
+        again=True,
+    )
+    assert module.push(bundle_path, place, silent, targets=["loc"]).written == 0  # nothing is new
+
+    anew = module.push(bundle_path, place, silent, targets=["loc"], replace_other=True)
+    assert anew.written == anew.head.rows and anew.head.generation == 2
+    assert anew.head.collections != first.head.collections
+    equal(place, bundle_path)
+    engine.close()

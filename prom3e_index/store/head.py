@@ -49,7 +49,7 @@ class Head:
         statistics: See `search.uncertainty`.
         calibration: JSON of the index's own; None without.
         media: First row and folders of files, of the rows from there on.
-        certificate: What its search was measured to find; None before `certify`.
+        certificate: What its search was measured to find; None before `certify`, and once a tenth of the rows changed.
         summary: What is told of all rows; see `summary.Summary`.
     """
 
