@@ -9,7 +9,6 @@ import pytest
 from plain_calibration import ADDED, plain, put_into
 from plain_index import made, rows, write
 
-import prom3e_index.search.batch as batch
 import prom3e_index.search.confidence as confidence
 from prom3e_index.bundle.filters import Filter
 from prom3e_index.confidence.signals import FIRST
@@ -141,7 +140,7 @@ def test_hits_are_the_same_to_the_byte_with_and_without(index, asked):
 @pytest.mark.parametrize("best", [True, False])
 def test_many_at_once_are_told_as_each_alone(index, best, monkeypatch):
     if not best:
-        monkeypatch.setattr(batch, "is_exact", lambda *_: False)
+        monkeypatch.setattr(type(index), "finds_best", lambda *_: False)
     queries = [
         Query(embedding=vector(index, i), embedding_of="loc", target=("image", "text")[i % 2], k=5,
               confidence=i % 5 != 0, filter=Filter(where=f"row % {1 + i % 3} = 0"))
@@ -169,7 +168,7 @@ def test_an_approximate_search_is_asked_twice_and_its_hits_stay(index, monkeypat
         return (scores[:, 1:], found[:, 1:], path) if k >= FIRST else (scores, found, path)
 
     monkeypatch.setattr(type(index), "nearest", strange)
-    monkeypatch.setattr(batch, "is_exact", lambda *_: False)
+    monkeypatch.setattr(type(index), "finds_best", lambda *_: False)
     answer = ask(index, 3, k=10)
     assert asked == [10, FIRST] and bytes_of(answer) == plain_hits
     assert answer.query["confidence"]["p_right"] is not None
