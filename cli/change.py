@@ -19,7 +19,7 @@ from prom3e_index.cli.options import (
 )
 from prom3e_index.cli.render import write_certificate, write_state
 from prom3e_index.cli.screen import progress, say
-from prom3e_index.cli.stores import AlsoStore, bring
+from prom3e_index.cli.stores import AlsoStore, bring, follows
 from prom3e_index.cli.undo import say_ended, say_way_back
 from prom3e_index.cli.wish import Kind, Latency, Memory, Recall, wishes
 
@@ -89,6 +89,7 @@ def _take(update: bool, index: Path, config: BuildConfig, store: str | None) -> 
     from prom3e_index.search.meaning import MEANINGLESS, means_nothing
     from prom3e_index.show.escapes import shown
 
+    follows(store)
     with progress() as show:
         done = run(index, config, show, update, write_understood)
     rows = f" in {done.added:,} rows" if done.added > done.observations else ""

@@ -7,14 +7,18 @@ from typing import Annotated
 
 import typer
 
-from prom3e_index.cli.options import DEFAULT_INDEX, Index
+from prom3e_index.cli.options import DEFAULT_INDEX, Hub, Index, MovedModel
 from prom3e_index.cli.screen import progress, say
 from prom3e_index.cli.stores import BreakLock
 
 
 def push(
     folder: Annotated[
-        Path | None, typer.Argument(metavar="[INDEX]", help="The index; as --index.")
+        str | None,
+        typer.Argument(
+            metavar="[INDEX|SHARDS]",
+            help="The index, as --index; or shards that encode or build --engine ray left, a folder or s3:// address.",
+        ),
     ] = None,
     index: Index = DEFAULT_INDEX,
     store: Annotated[
@@ -43,18 +47,20 @@ def push(
         ),
     ] = False,
     break_lock: BreakLock = False,
+    model: MovedModel = None,
+    hub: Hub = None,
     timeout: Annotated[
         float, typer.Option(min=1.0, help="Seconds that the server may take to index and load.")
     ] = 600.0,
 ) -> None:
-    """Push an index into a vector store, where `query --store` asks it from any machine.
+    """Push an index, or shards without one, into a vector store, where `query --store` asks it from any machine.
 
     Readers see it once all of it is there and was compared. A push that was broken off goes on where it stopped.
     """
     from prom3e_index.errors import InputError
     from prom3e_index.indexer.push import push as run
 
-    if folder is not None and index not in (DEFAULT_INDEX, folder):
+    if folder is not None and index not in (DEFAULT_INDEX, Path(folder)):
         raise InputError(f"The index is given twice, {folder} and --index {index}; leave one out.")
     with progress() as show:
         done = run(
@@ -66,7 +72,12 @@ def push(
             replace_other=replace,
             break_lock=break_lock,
             timeout_s=timeout,
+            model=model,
+            hub=hub,
         )
+    if not done.changed:
+        say(f"{store} holds this already, {done.head.rows:,} rows: nothing was written")
+        return
     there = f", {done.there:,} of them were there already" if done.there else ""
     say(f"{done.head.rows:,} rows for {', '.join(done.head.collections)} in {store}{there}")
     say(

@@ -71,6 +71,19 @@ def rows_named(bundle: Bundle, ids: dict[str, list[str]]) -> dict[str, tuple[int
     return out
 
 
+def follows(store: str | None) -> None:
+    """Make sure that a store can follow a change of an index, where one is named, before anything is changed.
+
+    Raises:
+        InputError: It was filled from shards.
+        StoreError: It cannot be reached.
+    """
+    from prom3e_index.indexer.push_refused import refuse_without_folder
+
+    if store is not None:
+        refuse_without_folder(store)
+
+
 def bring(index: Path, store: str | None, changed: bool) -> None:
     """Bring a change of an index into a store, where one is named; say what came of it.
 

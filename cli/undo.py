@@ -11,7 +11,7 @@ import typer
 from prom3e_index.cli.options import DEFAULT_INDEX, Index, Where
 from prom3e_index.cli.render import write_state
 from prom3e_index.cli.screen import plural, progress, say
-from prom3e_index.cli.stores import AlsoStore, bring
+from prom3e_index.cli.stores import AlsoStore, bring, follows
 
 if TYPE_CHECKING:
     from prom3e_index.indexer.removal import Removal
@@ -50,6 +50,7 @@ def remove(
         _say_meant(index, found)
         _say_unknown(found)
         return
+    follows(store)
     if found.share > MUCH and not yes:
         _ask(index, found)
     with progress() as show:

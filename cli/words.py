@@ -92,6 +92,7 @@ DEFAULTS: dict[str, str] = {
     "--latency": "no bound",
     "push --kind": "flat of few rows, ivf of many",
     "push --target": "all of the index",
+    "push --model": "as the shards say",
     "--store": "",
     "push --store": "",
     "--kind": "chosen by size, recall, memory and latency",

@@ -108,10 +108,10 @@ def _from_work(
     planet = speaks_of_planet(model, facts)
     if planet is not None:
         manifest["planet"] = planet
-    engine.describe(manifest)
-    manifest["segments"] = [{**entry, "name": "."}]
     manifest["history"][0]["added"] = entry["rows"]
     note_act(manifest, config, facts)
+    engine.describe(manifest)
+    manifest["segments"] = [{**entry, "name": "."}]
     manifest["files"] = describe_files(stage)
     summarise(stage, manifest)
     manifest = certified(stage, manifest, model, progress)

@@ -1,7 +1,7 @@
-"""An index pushed into a vector store, whole or not at all.
+"""An index, or shards without one, pushed into a vector store, whole or not at all.
 
     1  one collection a target is made and filled in the order of the rows; nothing points to it
-    2  the rows are counted, and a sample of them is compared with the index
+    2  the rows are counted, and a sample of them is compared with where they came from
     3  the head of the generation is written, and the store's alias moved to it: from here it is what readers open
 
 A push that is broken off goes on where it stopped. One writer at a time: see `store_lock`.
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,30 +19,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from prom3e_index.bundle.opened import BundleFolder
-from prom3e_index.confidence.stored import to_dict
 from prom3e_index.errors import InputError, StoreError
 from prom3e_index.indexer.plan import Progress
-from prom3e_index.indexer.push_change import (
-    Difference,
-    difference,
-    mark,
-    still_true,
-    take_out,
-    undo_begun,
-)
-from prom3e_index.indexer.push_check import blocks, drawn_askers, sample, verify
+from prom3e_index.indexer.push_change import mark, still_true, take_out, undo_begun
+from prom3e_index.indexer.push_check import sample, verify
+from prom3e_index.indexer.push_refused import current, refuse_another
+from prom3e_index.indexer.push_source import Difference, Source, drawn_askers, open_source
 from prom3e_index.indexer.store_lock import writing
 from prom3e_index.schema import modality_name
-from prom3e_index.store.address import Address, parse
+from prom3e_index.store.address import parse
 from prom3e_index.store.engine import Engine
 from prom3e_index.store.head import (
     Askers,
     Head,
-    firsts_of,
     head_name,
     media_of,
-    read_head,
     trimmed,
     write_head,
 )
@@ -64,11 +56,13 @@ class Pushed:
         head: Of the store as it is now.
         written: Rows written, of one target.
         there: Rows that an earlier push had written already.
+        changed: Whether the store is otherwise than before.
     """
 
     head: Head
     written: int
     there: int
+    changed: bool = True
 
 
 def kind_for(rows: int, name: str | None) -> Kind:
@@ -89,7 +83,7 @@ def kind_for(rows: int, name: str | None) -> Kind:
 
 
 def push(
-    index: Path,
+    place: str | Path,
     store: str,
     progress: Progress,
     *,
@@ -98,11 +92,13 @@ def push(
     replace_other: bool = False,
     break_lock: bool = False,
     timeout_s: float = 600.0,
+    model: str | None = None,
+    hub: str | Path | None = None,
 ) -> Pushed:
-    """Push an index into a store.
+    """Push an index, or shards without one, into a store.
 
     Args:
-        index: Its folder.
+        place: The index's folder; or the folder or address of shards, as `encode` and `build` leave them on a cluster.
         store: `milvus://HOST:PORT/NAME`.
         progress: Told of each target.
         targets: Modalities that can be searched for there; all of the index when None.
@@ -110,56 +106,47 @@ def push(
         replace_other: Whether what is there is replaced: another index, or this one, written anew.
         break_lock: Whether a writer that says it is at work there is taken for dead.
         timeout_s: Seconds that indexing and loading may take.
+        model: Where the model that made shards is now, if it has moved: statistics and calibration are made with it.
+        hub: Where its local copy of hub repositories is now.
 
     Raises:
-        InputError: The store holds another index, or a target or kind is none.
+        InputError: The store holds another index, or a target or kind is none; shards that are damaged or not whole.
         StoreError: Another writer is at work, or the store does not do what it is asked.
     """
     address = parse(store)
-    with BundleFolder.open(index) as bundle:
+    source = open_source(place, progress, model, hub)
+    try:
         wanted = tuple(
-            dict.fromkeys(modality_name(t, bundle.modalities) for t in targets or bundle.modalities)
+            dict.fromkeys(modality_name(t, source.modalities) for t in targets or source.modalities)
         )
         engine = Engine(address)
         try:
             with writing(engine, "push", break_lock):
                 old = current(engine)
                 if old is not None and not replace_other:
-                    _refuse_another(address, old, bundle)
-                return _push(engine, bundle, wanted, kind, old, progress, timeout_s, replace_other)
+                    refuse_another(address, old, source.made)
+                return _push(engine, source, wanted, kind, old, progress, timeout_s, replace_other)
         finally:
             engine.close()
+    finally:
+        source.close()
 
 
-def current(engine: Engine) -> Head | None:
-    """The head that readers open now; None where there is none."""
-    name = engine.current(engine.address.name)
-    return None if name is None else read_head(engine, name)
-
-
-def _token(bundle: BundleFolder, targets: Sequence[str], kind: str | None, old: Head | None) -> str:
+def _token(source: Source, targets: Sequence[str], kind: str | None, old: Head | None) -> str:
     """A name for what is pushed: the same for a push that goes on, another for any other."""
-    m = bundle.manifest
+    m = source.made
     made = (
         m["history"][0],
         m["generation"],
         m["created"],
         m["fingerprints"],
         m["rows"],
+        (m.get("shards") or {}).get("plan"),
         list(targets),
         kind,
         0 if old is None else old.generation,
     )
     return hashlib.blake2b(repr(made).encode(), digest_size=6).hexdigest()
-
-
-def _refuse_another(address: Address, old: Head, bundle: BundleFolder) -> None:
-    theirs, mine = (m["history"][0].get("created") for m in (old.manifest, bundle.manifest))
-    if theirs != mine:
-        raise InputError(
-            f"{address} holds another index, built {theirs}; this one was built {mine}. Push it under another name, or "
-            f"take the place of that one: `prom3e-index push INDEX --replace --store {address}`."
-        )
 
 
 @dataclass(frozen=True)
@@ -173,7 +160,7 @@ class _Filling:
     """
 
     engine: Engine
-    bundle: BundleFolder
+    source: Source
     names: dict[str, str]
     keys: dict[str, Any]
     generation: int
@@ -182,15 +169,13 @@ class _Filling:
         """Write rows; give their number."""
         import duckdb
 
-        writer = Writer(duckdb.connect(), self.keys, self.bundle.modalities)
+        writer = Writer(duckdb.connect(), self.keys, self.source.modalities)
         done = 0
-        for table in blocks(self.bundle, rows):
+        for table, vectors in self.source.filled(rows, list(self.names)):
             progress("push", done, len(rows))
-            numbers = table.column("row").to_numpy()
             scalars = writer.scalars(table, self.generation)
             for target, name in self.names.items():
-                vectors = np.asarray(self.bundle.vectors(target)[numbers])
-                self.engine.insert(name, with_vectors(scalars, vectors), again)
+                self.engine.insert(name, with_vectors(scalars, vectors[target]), again)
             done += len(scalars)
         progress("push", len(rows), len(rows))
         return done
@@ -203,11 +188,12 @@ class _Filling:
         """
         import duckdb
 
-        writer = Writer(duckdb.connect(), self.keys, self.bundle.modalities)
-        scalars = [s for t in blocks(self.bundle, np.array(rows)) for s in writer.scalars(t, 0)]
+        writer = Writer(duckdb.connect(), self.keys, self.source.modalities)
+        held = list(self.source.filled(np.array(rows, np.int64), list(self.names)))
+        scalars = [s for t, _ in held for s in writer.scalars(t, 0)]
         for target, name in self.names.items():
-            vectors = np.asarray(self.bundle.vectors(target)[np.array(rows, np.int64)])
-            wrong = verify(self.engine, name, self.bundle.rows, self.generation, scalars, vectors)
+            vectors = np.concatenate([v[target] for _, v in held])
+            wrong = verify(self.engine, name, self.source.rows, self.generation, scalars, vectors)
             if wrong and fresh:
                 self.engine.drop(self.names.values())
                 raise StoreError(f"{wrong} Nothing of it is kept; push again.")
@@ -218,7 +204,7 @@ class _Filling:
 
 def _push(
     engine: Engine,
-    bundle: BundleFolder,
+    source: Source,
     targets: Sequence[str],
     asked: str | None,
     old: Head | None,
@@ -226,104 +212,99 @@ def _push(
     timeout_s: float,
     anew: bool,
 ) -> Pushed:
-    names = {t: f"{engine.address.name}__{bundle.modalities.index(t)}_" for t in targets}
+    names = {t: f"{engine.address.name}__{source.modalities.index(t)}_" for t in targets}
     change = None
     if old is not None and not anew and (asked is None or asked == old.kind["name"]):
-        change = difference(bundle, old, names)
+        change = source.difference(old, names)
     if old is not None and change is not None:
-        with change.before:
-            return _push_change(engine, bundle, old, change, progress, timeout_s)
-    kind = kind_for(bundle.rows, asked)
-    token = _token(bundle, targets, asked, old)
+        with closing(change.before):
+            return _push_change(engine, source, old, change, progress, timeout_s)
+    source.check()
+    kind = kind_for(source.rows, asked)
+    token = _token(source, targets, asked, old)
     names = {t: n + token for t, n in names.items()}
-    there = min(_begun(engine, name, bundle) for name in names.values())
-    fields = fields_of(bundle.modalities, bundle.vectors(targets[0]).shape[1])
+    there = min(_begun(engine, name, source) for name in names.values())
+    fields = fields_of(source.modalities, source.width)
     held = engine.names(engine.address.name)
     for name in names.values():
         if name not in held:
             engine.create(name, fields, kind, f"prom3e-index {engine.address.name}")
     generation = 1 if old is None else old.generation + 1
-    filling = _Filling(engine, bundle, names, keys_of(_types(bundle)), generation)
-    written = filling.fill(bundle.live[bundle.live >= there], progress, there > 0)
-    indexed = kind.name != "flat" or bundle.rows > MANY
+    filling = _Filling(engine, source, names, keys_of(source.types), generation)
+    written = filling.fill(source.live[source.live >= there], progress, there > 0)
+    indexed = kind.name != "flat" or source.rows > MANY
     engine.ready(list(names.values()), timeout_s, written=indexed)
-    filling.check(sample(bundle.live), fresh=True)
-    head = _head(filling, asdict(kind), _counted(bundle, Summary(), bundle.live))
-    publish(engine, head, old, drawn_askers(bundle))
-    return Pushed(head, written, bundle.rows - written)
+    filling.check(sample(source.live), fresh=True)
+    head = _head(filling, asdict(kind), _counted(source, Summary(), source.live))
+    publish(engine, head, old, drawn_askers(source))
+    return Pushed(head, written, source.rows - written)
 
 
 def _push_change(
     engine: Engine,
-    bundle: BundleFolder,
+    source: Source,
     old: Head,
     change: Difference,
     progress: Progress,
     timeout_s: float,
 ) -> Pushed:
     """Bring what has changed of an index into its store; a store that has it all stays as it is."""
-    same = old.manifest == trimmed(bundle.manifest)
-    if same and not len(change.added) and not len(change.removed):
-        return Pushed(old, 0, old.rows)
+    if source.is_in(old) and not len(change.added) and not len(change.removed):
+        return Pushed(old, 0, old.rows, changed=False)
     undo_begun(engine, old)
-    keys = keys_of(_types(bundle), old.columns)
-    filling = _Filling(engine, bundle, old.collections, keys, old.generation + 1)
+    keys = keys_of(source.types, old.columns)
+    filling = _Filling(engine, source, old.collections, keys, old.generation + 1)
     filling.fill(change.added, progress, True)
     for name in old.collections.values():
         mark(engine, name, change.removed.tolist(), filling.generation)
     many = len(change.added) + len(change.removed) > MANY
     engine.ready(list(old.collections.values()), timeout_s, written=many)
-    filling.check(sample(change.added if len(change.added) else bundle.live), fresh=False)
+    filling.check(sample(change.added if len(change.added) else source.live), fresh=False)
     summary = _counted(change.before, Summary(old.summary, old.rows), change.removed, -1)
     head = replace(
-        _head(filling, old.kind, _counted(bundle, summary, change.added)),
+        _head(filling, old.kind, _counted(source, summary, change.added)),
         certificate=still_true(old.certificate, len(change.added) + len(change.removed)),
     )
-    publish(engine, head, old, drawn_askers(bundle))
+    publish(engine, head, old, drawn_askers(source))
     take_out(engine, head)
-    return Pushed(head, len(change.added), bundle.rows - len(change.added))
+    return Pushed(head, len(change.added), source.rows - len(change.added))
 
 
-def _types(bundle: BundleFolder) -> dict[str, str]:
-    found = bundle.sql("SELECT column_name, column_type FROM (DESCRIBE observations)")
-    return {str(name): str(kind) for name, kind in found}
-
-
-def _counted(bundle: BundleFolder, summary: Summary, rows: Ints, sign: int = 1) -> Summary:
+def _counted(source: Source, summary: Summary, rows: Ints, sign: int = 1) -> Summary:
     """A summary with some rows counted in, or out of it."""
     import duckdb
 
     con = duckdb.connect()
-    for table in blocks(bundle, rows):
+    for table in source.tables(rows):
         summary.count(con, table.drop_columns(["row"]), sign)
     return summary
 
 
 def _head(filling: _Filling, kind: dict[str, Any], summary: Summary) -> Head:
-    bundle = filling.bundle
+    source = filling.source
     return Head(
         generation=filling.generation,
-        rows=bundle.rows,
-        places=bundle.places,
+        rows=source.rows,
+        places=source.places,
         collections=filling.names,
         kind=kind,
         columns=filling.keys,
-        order=bundle.columns,
-        manifest=trimmed(bundle.manifest),
-        firsts=firsts_of(bundle.manifest),
-        statistics=bundle.statistics,
-        calibration=None if bundle.calibration is None else to_dict(bundle.calibration),
-        media=media_of(bundle.manifest),
+        order=source.columns,
+        manifest=trimmed(source.manifest),
+        firsts=source.firsts,
+        statistics=source.statistics,
+        calibration=source.calibration,
+        media=media_of(source.manifest),
         summary=summary.to_dict(),
     )
 
 
-def _begun(engine: Engine, name: str, bundle: BundleFolder) -> int:
+def _begun(engine: Engine, name: str, source: Source) -> int:
     """Row number up to which a push that was broken off had written all rows of a collection."""
     if name not in engine.names(name):
         return 0
     engine.ready([name], written=False)
-    live = bundle.live
+    live = source.live
     low, high = 0, len(live)
     while low < high:  # rows are written in their order, so what is there begins with the first
         middle = (low + high + 1) // 2

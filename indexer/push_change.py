@@ -8,62 +8,14 @@ the alias, moved to the new head, that lets them. What is gone for a whole gener
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from prom3e_index.bundle.opened import BundleFolder
-from prom3e_index.errors import BundleError
 from prom3e_index.indexer.certify import STALE
 from prom3e_index.store.engine import Engine
 from prom3e_index.store.head import Head
 from prom3e_index.store.rows import FOREVER
 
-Ints = NDArray[np.int64]
 _AT_ONCE = 256
-
-
-@dataclass(frozen=True)
-class Difference:
-    """Rows by which two generations of an index differ.
-
-    Attributes:
-        added, removed: Their numbers, ascending.
-        before: The earlier generation, opened.
-    """
-
-    added: Ints
-    removed: Ints
-    before: BundleFolder
-
-
-def difference(bundle: BundleFolder, old: Head, names: dict[str, str]) -> Difference | None:
-    """What an index has otherwise than a store; None where the store has to be filled anew.
-
-    Row numbers last until an index is compacted, and generations are kept as long: beyond that nothing can be compared.
-
-    Args:
-        bundle: The index as it is.
-        old: The store's head.
-        names: Collections by target, as a push would have them: the targets must be the same.
-    """
-    was, now = int(old.manifest["generation"]), bundle.manifest
-    if tuple(names) != tuple(old.collections) or int(now.get("oldest", 1)) > was:
-        return None
-    if old.manifest["history"][0] != now["history"][0] or was > int(now["generation"]):
-        return None
-    try:
-        before = BundleFolder.open(bundle.path, at=was)
-    except BundleError:
-        return None
-    if before.manifest["created"] != old.manifest["created"] or before.rows != old.rows:
-        before.close()
-        return None
-    added = np.setdiff1d(bundle.live, before.live, assume_unique=True)
-    removed = np.setdiff1d(before.live, bundle.live, assume_unique=True)
-    return Difference(added, removed, before)
 
 
 def undo_begun(engine: Engine, head: Head) -> None:

@@ -10,15 +10,12 @@ from numpy.typing import NDArray
 
 from prom3e_index.bundle.opened import BundleFolder
 from prom3e_index.store.engine import Engine
-from prom3e_index.store.head import Askers
 
 Ints = NDArray[np.int64]
-ASKERS = 256
-"""Rows of each modality whose embeddings a store keeps, so that it can be certified whatever targets it has."""
 ROWS = 2048
 """Rows that are written together."""
 SAMPLE = 64
-"""Rows that are compared with the index once all are written."""
+"""Rows that are compared with their source once all are written."""
 
 
 def blocks(bundle: BundleFolder, rows: Ints) -> Iterator[Any]:
@@ -39,20 +36,6 @@ def sample(rows: Ints, seed: int = 0) -> list[int]:
     """Some row numbers, drawn by chance, ascending."""
     drawn = np.random.default_rng(seed).choice(rows, min(SAMPLE, len(rows)), replace=False)
     return sorted(int(r) for r in drawn)
-
-
-def drawn_askers(bundle: BundleFolder) -> Askers:
-    """What a store's certificate asks with: embeddings of some rows of each modality, in mixed order."""
-    rng = np.random.default_rng(5)
-    live = bundle.live
-    present = bundle.present[live]
-    out = {}
-    for g, modality in enumerate(bundle.modalities):
-        having = live[present[:, g]]
-        rows = rng.choice(having, min(ASKERS, len(having)), replace=False)
-        if len(rows):
-            out[modality] = np.asarray(bundle.embeddings(modality)[rows], np.float16)
-    return out
 
 
 def verify(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -21,19 +22,44 @@ POOL = 2048
 """Rows that samples are taken from; rarer visible sets have their own."""
 
 
+Read = Callable[[NDArray[np.int64]], NDArray[np.float32]]
+"""Row numbers, ascending → their embeddings (rows, m, d), zeros where a row has none."""
+
+
 def write_statistics(
     model: Model, stage: Path, present: NDArray[np.bool_], progress: Progress
 ) -> None:
-    """Write `statistics.json` of a segment, for all visible sets of up to six modalities, or of two in larger models.
-
-    `samples`: visible set → {`of`: rows that have it, `rows`, `sigma_l1`: ‖σ‖₁ when they show it alone}.
-    Rows are places in the segment, so that those removed later can be left out.
-    """
+    """Write `statistics.json` of a segment; see `statistics_of`."""
     names = model.modalities
     stored = {m: np.load(stage / "embeddings" / f"{m}.npy", mmap_mode="r") for m in names}
+
+    def read(rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        return np.stack([np.asarray(stored[m][rows], np.float32) for m in names], axis=1)
+
+    out = statistics_of(model, read, present, progress)
+    (stage / "statistics.json").write_text(json.dumps(out, separators=(",", ":")))
+
+
+def statistics_of(
+    model: Model, read: Read, present: NDArray[np.bool_], progress: Progress
+) -> dict[str, dict[str, Any]]:
+    """Samples for all visible sets of up to six modalities, or of two in larger models.
+
+    Rows are places in the segment, so that those removed later can be left out.
+
+    Args:
+        model: Whose embeddings they are.
+        read: Gives embeddings of rows.
+        present: (n, m) which modalities each row has.
+        progress: Told of each visible set.
+
+    Returns:
+        `samples`: visible set → {`of`: rows that have it, `rows`, `sigma_l1`: ‖σ‖₁ when they show it alone}.
+    """
+    names = model.modalities
     largest = len(names) if len(names) <= 6 else 2
     sets = [s for size in range(1, largest + 1) for s in combinations(range(len(names)), size)]
-    samples = _Samples(model, stored, present)
+    samples = _Samples(model, read, present)
     out: dict[str, dict[str, Any]] = {"samples": {}}
     for number, seen in enumerate(sets):
         key = set_key([names[i] for i in seen], names)
@@ -41,18 +67,18 @@ def write_statistics(
         if sample:
             out["samples"][key] = sample
         progress("uncertainty", number + 1, len(sets))
-    (stage / "statistics.json").write_text(json.dumps(out, separators=(",", ":")))
+    return out
 
 
 class _Samples:
     """‖σ‖₁ of rows that show one visible set; the tokens of a pool of rows are made once for all sets."""
 
-    def __init__(self, model: Model, stored: dict[str, Any], present: NDArray[np.bool_]) -> None:
-        self._model, self._stored, self._present = model, stored, present
+    def __init__(self, model: Model, read: Read, present: NDArray[np.bool_]) -> None:
+        self._model, self._read, self._present = model, read, present
         self._rng = np.random.default_rng(1)
         size = min(POOL, len(present))
         self._pool = np.sort(self._rng.choice(len(present), size, replace=False))
-        self._x = _rows(stored, model.modalities, self._pool)
+        self._x = read(self._pool)
         self._tokens = prepare(model, self._x, present[self._pool]) if size else None
 
     def of(self, seen: tuple[int, ...]) -> dict[str, Any]:
@@ -67,18 +93,11 @@ class _Samples:
             tokens = None if self._tokens is None else (self._tokens, at)
         else:
             rows = np.sort(self._rng.choice(having, min(SAMPLES, len(having)), replace=False))
-            x, tokens = _rows(self._stored, self._model.modalities, rows), None
+            x, tokens = self._read(rows), None
         mask = np.zeros((len(rows), len(self._model.modalities)), bool)
         mask[:, seen] = True
         sigma = infer(self._model, x, mask, (), tokens=tokens).sigma_l1
         return {"of": len(having), "rows": rows.tolist(), "sigma_l1": _short(sigma)}
-
-
-def _rows(
-    stored: dict[str, Any], names: tuple[str, ...], rows: NDArray[np.int64]
-) -> NDArray[np.float32]:
-    """Embeddings of some rows, (rows, m, d)."""
-    return np.stack([np.asarray(stored[m][rows], np.float32) for m in names], axis=1)
 
 
 def _short(values: NDArray[np.float32]) -> list[float]:

@@ -12,14 +12,15 @@ from prom3e_index.errors import InputError
 from prom3e_index.indexer.answering import speaks_of_planet, with_model
 from prom3e_index.indexer.beside import WORK_FILES, real_path, take_away
 from prom3e_index.indexer.cluster.on_cluster import OnCluster
-from prom3e_index.indexer.cluster.shards import SHARDS
-from prom3e_index.indexer.cluster.storage import Storage, is_address
+from prom3e_index.indexer.cluster.shards import is_whole
+from prom3e_index.indexer.cluster.storage import is_address
 from prom3e_index.indexer.described import described
 from prom3e_index.indexer.disk import full_disk_said
 from prom3e_index.indexer.encode import encode_table, some_kept
 from prom3e_index.indexer.engine import checked_engine
 from prom3e_index.indexer.lock import locked
 from prom3e_index.indexer.plan import Progress, silent
+from prom3e_index.indexer.protect import note_act
 from prom3e_index.indexer.understood import Heard, unheard
 from prom3e_index.indexer.unfinished import kept_where_encoded
 from prom3e_index.indexer.work import BuildConfig, open_model, table_kind, work_folder
@@ -60,7 +61,7 @@ def encode_to_shards(
     config = replace(config, out=real_path(config.out))
     if config.shards is None:
         raise InputError("No place for shards is named.")
-    if Storage(config.shards).has(SHARDS) and not config.restart:
+    if is_whole(config.shards) and not config.restart:
         raise InputError(f"{config.shards} holds a whole set of shards already.")
     with locked(config.out, "encode"):
         work = work_folder(config, model)
@@ -68,10 +69,15 @@ def encode_to_shards(
             engine = OnCluster(work, config.shards, config.ray_address, hubs)
             with closing(engine):
                 n = encode_table(config, work, model, progress, heard=heard, engine=engine)
-                engine.make_shards(some_kept(config, work, model, n), progress)
+                kept = some_kept(config, work, model, n)
+                engine.make_shards(kept, progress)
             facts = json.loads((work / "planned.json").read_text())
             note = described(config, model, facts, hubs)
             planet = speaks_of_planet(model, facts)
-            done = engine.describe(note if planet is None else {**note, "planet": planet})
+            if planet is not None:
+                note["planet"] = planet
+            note["history"][0]["added"] = len(kept.kept)
+            note_act(note, config, facts)
+            done = engine.describe(note)
             take_away(work, WORK_FILES)
     return done

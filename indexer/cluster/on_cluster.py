@@ -44,11 +44,6 @@ if TYPE_CHECKING:
 
 _A_WORKERS = 8
 """Parts of a worker, at least."""
-_SAID = (
-    "program", "created", "modalities", "width", "hidden_width", "bias_width", "hubs", "model", "fingerprints",
-    "weights", "epsilon", "windows", "source", "planet",
-)  # fmt: skip
-"""What `shards.json` says as a manifest does."""
 
 
 class OnCluster:
@@ -231,10 +226,14 @@ class OnCluster:
         """Write `shards.json`, and give what it says: the set is whole."""
         job = self._job
         assert job is not None
-        note = {k: manifest[k] for k in _SAID if k in manifest}
         for folder in ("shards", *(f"pieces/{m}" for m in job.counts)):
             job.storage.clear(folder, unfinished=True)
-        whole = {"format": FORMAT, "plan": job.plan, **self._about, **note}
+        whole = {**manifest, "format": FORMAT, "plan": job.plan, **self._about}
+        before = job.storage.note(SHARDS) or {}
+        if all(
+            before.get(k) == whole[k] for k in ("plan", "rows")
+        ):  # the same set, described again
+            whole |= {k: before[k] for k in ("created", "history") if k in before}
         job.storage.put_note(SHARDS, whole)
         return whole
 

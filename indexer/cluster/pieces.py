@@ -157,7 +157,7 @@ def _values(column: pa.ChunkedArray, width: int) -> NDArray[np.float16]:
 
 def whole_pieces(job: Job, modality: str) -> set[int]:
     """Pieces that are there, each looked into; see `storage.finished`."""
-    return finished(job.storage, f"pieces/{modality}", job.plan, "piece")
+    return set(finished(job.storage, f"pieces/{modality}", job.plan, "piece"))
 
 
 def gather(

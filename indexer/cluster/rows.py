@@ -41,7 +41,8 @@ def write_beside(
         wanted: Whether any shard is still to be made.
 
     Returns:
-        `columns` that shards have beside their vectors, with their types in DuckDB, and `counts` of a segment.
+        `columns` that shards have beside their vectors, with their types in DuckDB; `renamed`, those that an index
+        calls otherwise, with their names there; and `counts` of a segment.
     """
     work, model, kept, present = rows.work, rows.model, rows.kept, rows.present
     folder = own / "metadata"
@@ -68,7 +69,8 @@ def write_beside(
         con.close()
     take_away(folder, _FILES)
     kinds = {n: str(r[1]) for n, r in zip(shown, described, strict=True)}
-    return {"columns": kinds, "counts": counts}
+    renamed = {s: n for s, n in zip(shown, names, strict=True) if s != n}
+    return {"columns": kinds, "renamed": renamed, "counts": counts}
 
 
 def _write_rows(

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -22,12 +23,25 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from prom3e_index.errors import InputError
-from prom3e_index.indexer.cluster.job import FORMAT, Job
+from prom3e_index.indexer.cluster.job import FORMAT, NOTE, Job
 from prom3e_index.indexer.cluster.storage import Storage, finished, read_ahead, told_plan
 
 SHARDS = "shards.json"
 Halves = NDArray[np.float16]
+Ints = NDArray[np.int64]
 _AHEAD = 4
+_NEEDED = (
+    "plan",
+    "rows",
+    "shards",
+    "columns",
+    "renamed",
+    "counts",
+    "history",
+    "modalities",
+    "source",
+    "model",
+)
 
 
 def shard_name(shard: int) -> str:
@@ -127,11 +141,38 @@ class Shards:
 
     Attributes:
         place: Path or address.
-        note: What `shards.json` says: `rows`, `shards`, `plan`, and what a manifest says under the same names.
+        note: What `shards.json` says: `rows`, `shards`, `plan`, `columns`, and what a manifest says before its rows.
     """
 
     place: str
     note: dict[str, Any]
+
+    @cached_property
+    def firsts(self) -> Ints:
+        """Row number of each shard's first row, and the number of rows at the end; every shard is looked into.
+
+        Raises:
+            InputError: One is not there, damaged or of another plan, or they do not follow one another.
+        """
+        number, rows = int(self.note["shards"]), int(self.note["rows"])
+        held = finished(Storage(self.place), "shards", self.note["plan"], "shard")
+        lacking = next((s for s in range(number) if s not in held), None)
+        if lacking is not None:
+            raise InputError(_not_there(self.place, shard_name(lacking)))
+        firsts = [0]
+        for shard in range(number):
+            if int(held[shard]["first"]) != firsts[-1]:
+                raise InputError(
+                    f"{self.place}/{shard_name(shard)} begins with row {held[shard]['first']}, the shards before it "
+                    f"have {firsts[-1]:,} rows. Take it away, and run the command that wrote it again."
+                )
+            firsts.append(firsts[-1] + int(held[shard]["rows"]))
+        if firsts[-1] != rows:
+            raise InputError(
+                f"The shards of {self.place} have {firsts[-1]:,} rows, {SHARDS} says {rows:,}; run the command that "
+                "wrote them again."
+            )
+        return np.array(firsts, np.int64)
 
     def table(self, shard: int, columns: Sequence[str] | None = None) -> pa.Table:
         """A shard, all columns or some.
@@ -146,17 +187,39 @@ class Shards:
         storage = Storage(self.place)
         yield from _tables(storage, range(first, self.note["shards"]), self.note["plan"], columns)
 
+    def rows(
+        self, numbers: Ints, columns: Sequence[str], ahead: int = _AHEAD
+    ) -> Iterator[pa.Table]:
+        """Some rows by their numbers, ascending: a table of each shard that has any, `ahead` of them read at a time."""
+        shards, starts = np.unique(
+            np.searchsorted(self.firsts, numbers, side="right") - 1, return_index=True
+        )
+        parts = np.split(numbers, starts[1:]) if len(numbers) else []
+
+        def read(i: int) -> pa.Table:
+            shard = int(shards[i])
+            table = self.table(shard, columns)
+            at = parts[i] - self.firsts[shard]
+            whole = len(at) == at[-1] - at[0] + 1
+            return table.slice(int(at[0]), len(at)) if whole else table.take(pa.array(at))
+
+        yield from read_ahead(read, range(len(parts)), ahead)
+
 
 def open_shards(place: str) -> Shards:
     """Shards at a path or an address.
 
     Raises:
-        InputError: There are none, they are not whole, or of a later version.
+        InputError: There are none, they are not whole, or of another version.
     """
     storage = Storage(place)
     note = storage.note(SHARDS)
     if note is None:
-        begun = storage.has("plan.json")
+        begun = storage.has(NOTE)
+        if storage.has(SHARDS):
+            raise InputError(
+                f"{place}/{SHARDS} is damaged; run the command that wrote it again: no shard is made anew."
+            )
         raise InputError(
             f"{place} holds no whole set of shards: {SHARDS} is not there"
             + ("; the command that writes them goes on when it is run again." if begun else ".")
@@ -165,7 +228,26 @@ def open_shards(place: str) -> Shards:
         raise InputError(
             f"{place} has shards of format {note.get('format')}, this version reads {FORMAT}."
         )
+    lacking = next((k for k in _NEEDED if k not in note), None)
+    if lacking is not None:
+        raise InputError(
+            f"{place}/{SHARDS} says nothing of {lacking}: it is damaged, or was written by an earlier version. Take it "
+            "away, and run the command that wrote it again: no shard is made anew."
+        )
     return Shards(storage.place, note)
+
+
+def is_whole(place: str) -> bool:
+    """Whether a place holds a set of shards that was finished, and as many files as it says."""
+    storage = Storage(place)
+    note = storage.note(SHARDS)
+    return note is not None and len(storage.names("shards")) >= int(note.get("shards", 0))
+
+
+def _not_there(place: str, name: str) -> str:
+    return (
+        f"{place}/{name} is not there; run the command that wrote it again: it alone is made anew."
+    )
 
 
 def _table(storage: Storage, shard: int, plan: str, columns: Sequence[str] | None) -> pa.Table:
@@ -173,12 +255,16 @@ def _table(storage: Storage, shard: int, plan: str, columns: Sequence[str] | Non
     try:
         file, about = storage.open_table(name)
     except FileNotFoundError as e:
-        raise InputError(
-            f"{storage.place}/{name} is not there; run the command that wrote it again: it alone is made anew."
-        ) from e
+        raise InputError(_not_there(storage.place, name)) from e
     with file:
         told_plan(about, plan, f"{storage.place}/{name}")
-        return file.read(None if columns is None else list(columns))
+        try:
+            return file.read(None if columns is None else list(columns))
+        except (OSError, pa.ArrowException) as e:
+            raise InputError(
+                f"{storage.place}/{name} is damaged: {e}. Take it away, and run the command that wrote it again: it "
+                "alone is made anew."
+            ) from e
 
 
 def _tables(
@@ -194,4 +280,4 @@ def read_shards(job: Job, shards: int, columns: Sequence[str] | None = None) -> 
 
 def whole_shards(job: Job) -> set[int]:
     """Shards that are there, each looked into; see `storage.finished`."""
-    return finished(job.storage, "shards", job.plan, "shard")
+    return set(finished(job.storage, "shards", job.plan, "shard"))

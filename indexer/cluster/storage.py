@@ -154,26 +154,26 @@ class Storage:
             raise
         except (OSError, pa.ArrowException, KeyError, ValueError) as e:
             raise InputError(
-                f"{self.place}/{name} is damaged, or no file of this program: {e}. Take it away, and run the same "
-                "command again: it alone is made anew."
+                f"{self.place}/{name} is damaged, or no file of this program: {e}. Take it away, and run the command "
+                "that wrote it again: it alone is made anew."
             ) from e
 
 
-def finished(storage: Storage, folder: str, plan: str, key: str) -> set[int]:
-    """Numbers of the Parquet files of a folder, each looked into; a file tells its own under `key`.
+def finished(storage: Storage, folder: str, plan: str, key: str) -> dict[int, dict[str, Any]]:
+    """The Parquet files of a folder, each looked into: its number, told under `key`, and all that it tells of itself.
 
     Raises:
         InputError: One is damaged or of another plan.
     """
 
-    def number(name: str) -> int:
+    def look(name: str) -> dict[str, Any]:
         file, about = storage.open_table(f"{folder}/{name}")
         with file:
             told_plan(about, plan, f"{storage.place}/{folder}/{name}")
-        return int(about[key])
+        return about
 
     with ThreadPoolExecutor(_LOOKS) as threads:
-        return set(threads.map(number, storage.names(folder)))
+        return {int(a[key]): a for a in threads.map(look, storage.names(folder))}
 
 
 def read_ahead(read: Callable[[int], Read], numbers: range, most: int) -> Iterator[Read]:

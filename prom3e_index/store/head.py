@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from prom3e_index.errors import StoreError
+from prom3e_index.errors import InputError, StoreError
 from prom3e_index.store.engine import Engine
 from prom3e_index.store.kinds import Fields, Kind
 
@@ -177,10 +177,12 @@ def trimmed(manifest: Mapping[str, Any]) -> dict[str, Any]:
     return json.loads(json.dumps({**out, "segments": [], "files": {}}))  # type: ignore[no-any-return]
 
 
-def firsts_of(manifest: Mapping[str, Any]) -> list[int]:
-    """First row of each segment."""
-    out, first = [], 0
-    for entry in manifest["segments"]:
-        out.append(first)
-        first += int(entry["rows"])
-    return out
+def folder_needed(what: str, store: object, manifest: Mapping[str, Any]) -> InputError:
+    """The error of what only a folder can do; of a store that was filled from shards, how a folder is made."""
+    shards, make = manifest.get("shards"), ""
+    if shards is not None:
+        build = f"`prom3e-index build TABLE --engine ray --shards {shards['place']}`"
+        make = f" It was filled from shards; {build} makes an index folder of them."
+    return InputError(
+        f"{what} needs an index folder; the store {store} answers queries and filters.{make}"
+    )

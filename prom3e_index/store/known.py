@@ -13,6 +13,7 @@ from prom3e_index.bundle.segment_views import IS_PART
 from prom3e_index.bundle.taxa import SPECIES, quoted, unknown_taxon
 from prom3e_index.errors import InputError
 from prom3e_index.schema import RANKS
+from prom3e_index.store.head import folder_needed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -164,10 +165,16 @@ class HeadMetadata:
         metadata_columns: Columns that are no fields.
     """
 
-    def __init__(self, types: Mapping[str, str], summary: Summary, store: str) -> None:
+    def __init__(
+        self,
+        types: Mapping[str, str],
+        summary: Summary,
+        store: str,
+        manifest: Mapping[str, Any],
+    ) -> None:
         import duckdb
 
-        self._store, self._summary = store, summary
+        self._store, self._summary, self._manifest = store, summary, manifest
         self._connection = table_connection(types)
         self._names = duckdb.connect(config={"autoload_known_extensions": "false"})
         self._names.register("given", summary.names())
@@ -195,9 +202,7 @@ class HeadMetadata:
 
     def refused(self, what: str) -> InputError:
         """The error of what only a folder can do."""
-        return InputError(
-            f"{what} needs an index folder; the store {self._store} answers queries and filters."
-        )
+        return folder_needed(what, self._store, self._manifest)
 
     def sql(self, query: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Refused, as `cursor`."""

@@ -22,7 +22,7 @@ from prom3e_index.store.address import Address, parse
 from prom3e_index.store.engine import Engine
 from prom3e_index.store.expression import Known, expression
 from prom3e_index.store.grouping import StoreGrouping
-from prom3e_index.store.head import Head, read_head
+from prom3e_index.store.head import Head, folder_needed, read_head
 from prom3e_index.store.known import HeadMetadata, Summary
 from prom3e_index.store.literals import EVERYTHING, every
 from prom3e_index.store.matching import Matching
@@ -66,7 +66,7 @@ class StoreBundle(StoreRows, Bundle):
         self.summary = Summary(head.summary, head.rows)
         types = {n: head.columns[n]["type"] if n in head.columns else "BOOLEAN" for n in head.order}
         self._types = types = types | {"row": "BIGINT"}
-        self.metadata = HeadMetadata(types, self.summary, str(self.address))  # type: ignore[assignment]  # asked as one
+        self.metadata = HeadMetadata(types, self.summary, str(self.address), head.manifest)  # type: ignore[assignment]  # asked as one
         self.grouping = StoreGrouping(self)
         self._search = Nearest(self)
 
@@ -201,9 +201,7 @@ class StoreBundle(StoreRows, Bundle):
     def _refused(self, what: str) -> InputError:
         if self._closed:
             raise BundleError(f"{self.address} was closed; open it again.")
-        return InputError(
-            f"{what} needs an index folder; the store {self.address} answers queries and filters."
-        )
+        return folder_needed(what, self.address, self.manifest)
 
     @property
     def firsts(self) -> list[int]:
