@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from prom3e_index.cli.options import DEFAULT_INDEX, Device, Hub, Index, MovedMedia, OtherModel
+from prom3e_index.cli.stores import Store
 
 
 def serve(
@@ -15,6 +16,7 @@ def serve(
         Path | None, typer.Argument(metavar="[INDEX]", help="The index; as --index.")
     ] = None,
     index: Index = DEFAULT_INDEX,
+    store: Store = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 8765,
     host: Annotated[
         str,
@@ -41,7 +43,8 @@ def serve(
     marks: Annotated[
         Path | None,
         typer.Option(
-            help="File for marks, a JSON line each; else NAME.p3i.marks.jsonl beside the index."
+            help="File for marks, a JSON line each; else NAME.p3i.marks.jsonl beside the index, of a store "
+            "NAME.marks.jsonl in the present folder."
         ),
     ] = None,
     no_marks: Annotated[bool, typer.Option("--no-marks", help="Keep no marks.")] = False,
@@ -78,7 +81,7 @@ def serve(
         int | None, typer.Option(min=1, max=256, help="Threads of a network.")
     ] = None,
 ) -> None:
-    """Serve an index: a page for browsers, and the same over HTTP for programs and QGIS.
+    """Serve an index, or a vector store: a page for browsers, and the same over HTTP for programs and QGIS.
 
     Prints the address, which holds a token: whoever has it may ask. Ctrl-C ends it; what runs is answered first.
     """
@@ -86,14 +89,19 @@ def serve(
 
     from prom3e_index.cli.screen import say
     from prom3e_index.cli.start import leave, leave_quietly
+    from prom3e_index.cli.stores import one_of
     from prom3e_index.errors import InputError
     from prom3e_index.server.run import new_token, read_token
     from prom3e_index.server.run import serve as run
     from prom3e_index.server.settings import MEGABYTE, Settings, parse_rate
+    from prom3e_index.store.address import parse
 
     if folder is not None and index not in (DEFAULT_INDEX, folder):
         raise InputError(f"The index is given twice, {folder} and --index {index}; leave one out.")
-    index = (folder or index).absolute()
+    if folder is not None and store is not None:
+        raise InputError(f"The index {folder} and --store {store} are both given; leave one out.")
+    one_of(index, store)
+    place = Path.cwd() / parse(store).name if store is not None else (folder or index).absolute()
     if no_token and token_file is not None:
         raise InputError("--no-token and --token-file contradict each other; leave one out.")
     if no_marks and marks is not None:
@@ -108,14 +116,14 @@ def serve(
         raise InputError(f"--basemap is {basemap}; it must be a .pmtiles of vector tiles.")
     token = None if no_token else read_token(token_file) if token_file is not None else new_token()
     settings = Settings(
-        index,
+        place if store is None else store,
         host,
         port,
         tuple(allow_host),
         token,
         max_upload * MEGABYTE,
         originals=originals,
-        marks=None if no_marks else marks or index.with_name(f"{index.name}.marks.jsonl"),
+        marks=None if no_marks else marks or place.with_name(f"{place.name}.marks.jsonl"),
         basemap=basemap,
         expert=expert,
         rate=None if rate is None else parse_rate(rate),
@@ -129,7 +137,13 @@ def serve(
     )
 
     def started(address: str, once: str | None) -> None:
-        say(f"{index.name} is served at\n\n    {address}\n")
+        say(f"{place.name} is served at\n\n    {address}\n")
+        if store is not None and media is None:
+            say(
+                "Photos and sounds are not shown: --media FOLDER says where the store's are on this machine."
+            )
+        if store is not None and settings.marks is not None:
+            say(f"Marks are kept in {settings.marks}.")
         if settings.token is not None:
             say("Whoever has this address may ask. Ctrl-C ends it.")
         else:

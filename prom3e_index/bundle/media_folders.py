@@ -36,9 +36,18 @@ class MediaFolders:
             other folders, whose files the segment names by whole paths.
         index: The index's folder.
         given: Where the files are now, as a user says.
+        alien: Whether the entry is of a store, which others may write to: what it names is told, but files lie `below`
+            what a user says alone.
     """
 
-    def __init__(self, entry: Mapping[str, Any], index: Path, given: Path | None = None) -> None:
+    def __init__(
+        self,
+        entry: Mapping[str, Any],
+        index: Path,
+        given: Path | None = None,
+        *,
+        alien: bool = False,
+    ) -> None:
         self._known = Path(str(entry["media"]))
         self._built = Path(str(entry.get("built_media") or entry["media"]))
         seen = entry.get("beside")
@@ -46,7 +55,10 @@ class MediaFolders:
         self._folders = [*([given.absolute()] if given else []), self._known, *together]
         self._starts = [str(folder / "x")[:-1] for folder in self._folders]
         others = entry.get("folders") or ()
-        self._others = [MediaFolders({**e, "folders": ()}, index, given) for e in others]
+        self._others = [
+            MediaFolders({**e, "folders": ()}, index, given, alien=alien) for e in others
+        ]
+        self._open = ([given.absolute()] if given else []) if alien else self._folders
 
     def file(self, cell: str) -> str:
         """The path of a medium: the first that is there, else where it would be; an address stays as it is.
@@ -65,7 +77,7 @@ class MediaFolders:
     def below(self, file: str) -> bool:
         """Whether a file lies in one of the folders, and not where a whole path, `..` or a link leads out of them."""
         real = Path(os.path.realpath(file))
-        known = [f for each in (self, *self._others) for f in each._folders]
+        known = [f for each in (self, *self._others) for f in each._open]
         return any(real.is_relative_to(os.path.realpath(f)) for f in known)
 
     def holds(self, cell: str) -> bool:

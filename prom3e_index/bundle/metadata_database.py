@@ -207,7 +207,10 @@ class MetadataDatabase:
 
     Attributes:
         metadata_columns: The columns that are no fields, with their types; see `segment_views.Columns`.
+        counted: How many rows a group of `named` stands for, in SQL.
     """
+
+    counted = "count(*)"
 
     def __init__(
         self,
@@ -249,6 +252,10 @@ class MetadataDatabase:
             if asking is not None:
                 asking.cursors.append(cursor)
             return cursor
+
+    def named(self) -> duckdb.DuckDBPyConnection:
+        """A cursor whose `observations` has at least the columns that name taxa, and every combination of names."""
+        return self.cursor()
 
     @contextmanager
     def stoppable(self) -> Iterator[Callable[[], None]]:

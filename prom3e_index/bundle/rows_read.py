@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prom3e_index.bundle import species_codes
+from prom3e_index.bundle.located import Located, located
+from prom3e_index.bundle.media_folders import MediaFolders
 from prom3e_index.bundle.taxa import quoted
 
 if TYPE_CHECKING:
@@ -25,6 +27,9 @@ class RowsRead:
     """Rows of an opened index by their numbers."""
 
     segments: list[Segment]
+    path: Path
+    manifest: dict[str, Any]
+    modalities: tuple[str, ...]
     if TYPE_CHECKING:
 
         @property
@@ -39,6 +44,26 @@ class RowsRead:
     grouping: Any = None
     """How a store tells observations and groups; None where columns can be read whole, see `search.groups`."""
 
+    @property
+    def name(self) -> str:
+        """What the index is called."""
+        return self.path.resolve().name
+
+    @property
+    def targets(self) -> list[str]:
+        """Modalities that can be searched for."""
+        return list(self.modalities)
+
+    @property
+    def generation(self) -> int:
+        """Its number: another one after each change."""
+        return int(self.manifest["generation"])
+
+    @property
+    def column_types(self) -> dict[str, str]:
+        """Columns of the observations, with DuckDB's types."""
+        return {str(r[0]): str(r[1]) for r in self.sql("DESCRIBE observations")}
+
     def segment_of(self, row: int) -> tuple[Segment, int]:
         """The segment that holds a row, and the row's place there."""
         segment = self.segments[bisect_right(self.segments, row, key=lambda s: s.first) - 1]
@@ -51,6 +76,21 @@ class RowsRead:
     def numbers(self, rows: Any) -> Ints:
         """Row numbers, ascending, of eligible rows as `eligible` gives them; of all that are not removed when None."""
         return self.live if rows is None else np.asarray(rows, np.int64)
+
+    def page(self, rows: Any, offset: int, limit: int) -> Ints:
+        """Some of the numbers that `numbers` gives."""
+        return self.numbers(rows)[offset : offset + limit]
+
+    def with_ids(self, ids: Sequence[str]) -> list[tuple[int, str]]:
+        """Rows that have one of some ids, with it, by row number."""
+        query = "SELECT row, id FROM observations WHERE id IN (SELECT unnest(?::VARCHAR[])) ORDER BY row"
+        return [(int(r), str(i)) for r, i in self.sql(query, [list(ids)])]
+
+    def located(
+        self, rows: Ints | None, box: tuple[float, float, float, float]
+    ) -> AbstractContextManager[Located]:
+        """Eligible rows in a box of degrees, west, south, east, north, to be counted; see `located`."""
+        return located(cast("BundleFolder", self), rows)
 
     @contextmanager
     def tables_of(self, rows: Ints) -> Iterator[Any]:
@@ -97,6 +137,15 @@ class RowsRead:
         """(n, m) which modalities each of some rows has."""
         found = [segment.present[place] for segment, place in map(self.segment_of, rows.tolist())]
         return np.array(found, bool).reshape(len(rows), -1)
+
+    def folders_of(self, row: int) -> MediaFolders:
+        """Where the files of a row may be."""
+        return self.segment_of(row)[0].folders
+
+    @property
+    def media_known(self) -> list[Path]:
+        """The folders that media paths start from."""
+        return [s.media for s in self.segments]
 
     def file_of(self, row: int, cell: str) -> str:
         """Where the file is that a row names."""

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import date
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -53,8 +54,8 @@ def none_left(bundle: BundleFolder, f: Filter) -> list[str]:
     if f.licence_allow is not None:
         out.append(_licences(bundle))
     if f.since is not None or f.until is not None:
-        days = _days(bundle)
-        out += [f"the dates of the observations go from {days[0]} to {days[1]}"] if days else []
+        known = days(bundle)
+        out += [f"the dates of the observations go from {known[0]} to {known[1]}"] if known else []
     return out
 
 
@@ -165,14 +166,21 @@ def _count(bundle: BundleFolder, f: Filter) -> int:
     return bundle.rows if rows is None else len(rows)
 
 
+def licences(bundle: BundleFolder) -> list[tuple[str | None, int]]:
+    """What is written as licence of the observations, and how many rows have it; nothing without that column."""
+    if "license" not in bundle.columns:
+        return []
+    query = "SELECT license, count(*) FROM observations GROUP BY license"
+    return [(text, int(rows)) for text, rows in _told(bundle, "licences", query)]
+
+
 def _licences(bundle: BundleFolder) -> str:
     """Which licences the observations have, by code, the most frequent first."""
-    if "license" not in bundle.columns:
+    held = licences(bundle)
+    if not held:
         return "the index knows no licences: all rights are reserved (arr)"
     counts: Counter[str] = Counter()
-    for text, rows in _told(
-        bundle, "licences", "SELECT license, count(*) FROM observations GROUP BY license"
-    ):
+    for text, rows in held:
         counts[code_of(text)] += rows
     return "licences of the observations: " + ", ".join(
         f"{code.lower()} {rows:,}"
@@ -180,7 +188,8 @@ def _licences(bundle: BundleFolder) -> str:
     )
 
 
-def _days(bundle: BundleFolder) -> tuple[Any, Any] | None:
+def days(bundle: BundleFolder) -> tuple[date, date] | None:
+    """The first and the last day of the observations; None where none has a date."""
     if "event_start" not in bundle.columns:
         return None
     (found,) = _told(bundle, "days", "SELECT min(event_start), max(event_end) FROM observations")

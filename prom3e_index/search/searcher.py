@@ -183,7 +183,8 @@ class Searcher:
                     if modality == "env":
                         given["env"] = [0.0] * int(getattr(model.encoder("env"), "inputs", 20))
                     name = "location" if modality == "loc" else modality
-                    query = Query(**{name: given[modality]}, target=modality, k=_WARM)
+                    target = modality if modality in self.bundle.targets else self.bundle.targets[0]
+                    query = Query(**{name: given[modality]}, target=target, k=_WARM)
                     self.search(query)
                     able.append(query)
                 except Prom3eError as e:

@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
 from prom3e_index import __version__
-from prom3e_index.errors import Prom3eError
+from prom3e_index.errors import Prom3eError, StoreError
 from prom3e_index.server.guard import Guard
 from prom3e_index.server.parameters import known_parameters
 from prom3e_index.server.problems import MEDIA_TYPE, Problem, of_error, of_status
@@ -105,7 +105,7 @@ def make_app(
         """What this application is, as OpenAPI 3.1."""
         return JSONResponse(app.openapi())
 
-    _tell_problems(app, service)
+    _tell_problems(app, service, failed)
     app.add_middleware(
         Guard, settings=settings, tickets=tickets, folders=lambda: service.folders, log=log,
         seen=_count(service), failed=failed, room=service.room,
@@ -114,7 +114,9 @@ def make_app(
     return app
 
 
-def _tell_problems(app: FastAPI, service: Service) -> None:
+def _tell_problems(
+    app: FastAPI, service: Service, failed: Callable[[BaseException], None] | None
+) -> None:
     def sent(problem: Problem) -> Response:
         return Response(problem.body(), problem.status, problem.headers, media_type=MEDIA_TYPE)
 
@@ -124,6 +126,8 @@ def _tell_problems(app: FastAPI, service: Service) -> None:
 
     @app.exception_handler(Prom3eError)
     async def error(request: Request, e: Prom3eError) -> Response:
+        if isinstance(e, StoreError) and failed is not None:
+            failed(e)
         return sent(_as_ogc(request, of_error(e, service.folders)))
 
     @app.exception_handler(HTTPException)

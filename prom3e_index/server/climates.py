@@ -23,9 +23,12 @@ from prom3e_index.exports.rows import Rows
 from prom3e_index.media.climate import ClimateRaster
 from prom3e_index.schema import CLIMATE_COLUMNS, CLIMATE_NAMES, MOST_SCALED
 from prom3e_index.search.run import Bundle
+from prom3e_index.server.kept_media import check_row
 from prom3e_index.show.escapes import on_earth
 
 _SIGNS = re.compile(r"[\W_]+")
+_LOOKED_AT = 1000
+"""Rows of a store that are looked at; those of a folder are all."""
 _RAW = 0.1
 """Of tables of which a larger share of rows has values that are not scaled, none is: a build reads no such columns."""
 Values = list[float | None]
@@ -55,7 +58,11 @@ def compared(bundle: Bundle, row: int, query: dict[str, Any]) -> dict[str, Any]:
         bundle: The index.
         row: Of it.
         query: What was asked, as JSON.
+
+    Raises:
+        Problem: 404, the index has no such row.
     """
+    check_row(bundle, row)
     if "env" not in bundle.modalities:
         return {"variables": [], "hit": _without("none"), "query": _without("none")}
     width = _width(bundle)
@@ -83,8 +90,7 @@ def _asked(bundle: Bundle, query: dict[str, Any]) -> dict[str, Any]:
 
 
 def _of_row(bundle: Bundle, row: int) -> dict[str, Any]:
-    segment, place = bundle.segment_of(row)
-    if not segment.present[place][bundle.modalities.index("env")]:
+    if not bundle.observed(np.array([row], np.int64))[0, bundle.modalities.index("env")]:
         return _without("none")
     rows = Rows(bundle, np.array([row], np.int64))
     columns = _columns(rows.columns)
@@ -115,7 +121,8 @@ def _are_scaled(bundle: Bundle, columns: Sequence[str]) -> bool:
         beyond = " OR ".join(f"coalesce({v} > {MOST_SCALED}, false)" for v in values)
         there = " OR ".join(f"{v} IS NOT NULL" for v in values)
         query = f"SELECT count(*) FILTER ({beyond}), count(*) FILTER ({there}) FROM observations"
-        ((far, known),) = bundle.sql(query)
+        with bundle.tables_of(bundle.page(None, 0, _LOOKED_AT)) as con:
+            ((far, known),) = con.execute(query).fetchall()
         _scaled[bundle] = far <= _RAW * known
     return _scaled[bundle]
 

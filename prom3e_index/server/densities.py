@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from prom3e_index.bundle.filters import Filter
 from prom3e_index.bundle.predicate import bounded
 from prom3e_index.search.run import Bundle
@@ -16,8 +13,6 @@ ACROSS, DOWN = 64, 32
 DEEPEST = 12
 HIDDEN_DEG = 1.0
 """Cells from this size on count obscured places too: no level has larger cells, but for what is withheld."""
-SAMPLED_FROM = 3_000_000
-"""Rows above which a part of them is counted for the whole."""
 SECONDS = 5.0
 COLUMNS = ("west", "south", "east", "north", "count")
 
@@ -44,29 +39,21 @@ def density(bundle: Bundle, z: int, x: int, y: int, chosen: Filter) -> dict[str,
     west, north = -180 + x * wide, 90 - y * wide / 2
     south, east = north - wide / 2, west + wide
     rows = bundle.eligible(chosen)
-    every = 1 + bundle.rows // SAMPLED_FROM if rows is None else 1
     if "latitude" not in bundle.columns:
-        return _said([], step, every, 0)
-    hidden = "obscured" if "obscured" in bundle.columns else "false"
+        return _said([], step, 1, 0)
     upper = "<=" if x == 2**z - 1 else "<"
     top = "<=" if y == 0 else "<"
-    where = [
-        f"latitude >= ? AND latitude {top} ? AND longitude >= ? AND longitude {upper} ?",
-        f"row % {every} = 0" if every > 1 else "true",
-    ]
-    con = bundle.metadata.cursor()
-    source = "observations"
-    if rows is not None:
-        source += " SEMI JOIN wanted USING (row)"
-        con.register("wanted", _table(rows))
+    where = f"latitude >= ? AND latitude {top} ? AND longitude >= ? AND longitude {upper} ?"
     column = f"least({ACROSS - 1}, floor((longitude - ?) / ?))::INTEGER"
     line = f"least({DOWN - 1}, floor((latitude - ?) / ?))::INTEGER"
-    with bounded(con, "the map of densities", SECONDS):
-        found = con.execute(
-            f"SELECT {column} AS c, {line} AS l, coalesce({hidden}, false) AS h, count(*) AS n FROM {source} WHERE "
-            f"{' AND '.join(where)} GROUP BY ALL ORDER BY l, c",
-            [west, step, south, step, south, north, west, east],
-        ).fetchall()
+    with bundle.located(rows, (west, south, east, north)) as places:
+        every = places.every
+        with bounded(places.con, "the map of densities", SECONDS):
+            found = places.con.execute(
+                f"SELECT {column} AS c, {line} AS l, hidden, count(*) AS n FROM {places.source} WHERE {where} "
+                "GROUP BY ALL ORDER BY l, c",
+                [west, step, south, step, south, north, west, east],
+            ).fetchall()
     counts: dict[tuple[int, int], int] = {}
     left_out = 0
     for c, r, obscured, n in found:
@@ -92,9 +79,3 @@ def _said(cells: list[list[float]], step: float, every: int, hidden: int) -> dic
 
 def _box(west: float, south: float, step: float) -> list[float]:
     return [round(v, 9) for v in (west, south, west + step, south + step)]
-
-
-def _table(rows: NDArray[np.int64]) -> Any:
-    import pyarrow as pa
-
-    return pa.table({"row": rows})

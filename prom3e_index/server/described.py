@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from prom3e_index.bundle.filters import Filter
 from prom3e_index.bundle.opened import BundleFolder
 from prom3e_index.licences import code_of, url_of
-from prom3e_index.search.filtered import extent
+from prom3e_index.search.filtered import days, extent, licences
 from prom3e_index.search.in_words import word
 from prom3e_index.search.meaning import MEANINGLESS, means_nothing
 from prom3e_index.search.run import Bundle
@@ -47,6 +48,7 @@ def index_said(bundle: Bundle, settings: Settings, marks: bool) -> dict[str, Any
             "originals": settings.originals,
             "expert": settings.expert,
             "basemap": settings.basemap is not None,
+            "ranges": bundle.summary is None,  # maps need a folder
         },
     }
 
@@ -59,10 +61,10 @@ def _counted(bundle: Bundle) -> dict[str, Any]:
     warned = [MEANINGLESS] if means_nothing(bundle) else []
     said: dict[str, Any] = plain(
         {
-            "name": bundle.path.resolve().name,
+            "name": bundle.name,
             "rows": bundle.rows,
             "observations": len(bundle),
-            "generation": m["generation"],
+            "generation": bundle.generation,
             "created": m.get("created"),
             "outline": outline_of(bundle),
             "model": {
@@ -78,7 +80,7 @@ def _counted(bundle: Bundle) -> dict[str, Any]:
                 }
                 for name in bundle.modalities
             ],
-            "targets": list(bundle.modalities),
+            "targets": bundle.targets,
             "columns": public_columns(bundle),
             "facets": list(FACETS),
             "bbox": extent(bundle) if small else None,
@@ -95,21 +97,18 @@ def _counted(bundle: Bundle) -> dict[str, Any]:
 
 
 def _dates(bundle: Bundle) -> list[str] | None:
-    if "event_start" not in bundle.columns:
-        return None
-    ((first, last),) = bundle.sql("SELECT min(event_start), max(event_end) FROM observations")
-    return None if first is None else [str(first), str(last)]
+    found = days(bundle)
+    return None if found is None else [str(day) for day in found]
 
 
 def _licences(bundle: Bundle) -> list[dict[str, Any]]:
     """Licences by their codes, those of most rows first."""
     counts: dict[str, int] = {}
     named: dict[str, str | None] = {}
-    if "license" in bundle.columns:
-        for text, rows in bundle.sql("SELECT license, count(*) FROM observations GROUP BY license"):
-            code = code_of(text)
-            counts[code] = counts.get(code, 0) + int(rows)
-            named.setdefault(code, url_of(text))
+    for text, rows in licences(bundle):
+        code = code_of(text)
+        counts[code] = counts.get(code, 0) + rows
+        named.setdefault(code, url_of(text))
     return [
         {"license": code, "rows": n, "url": named[code]}
         for code, n in sorted(counts.items(), key=lambda c: (-c[1], c[0]))
@@ -119,4 +118,5 @@ def _licences(bundle: Bundle) -> list[dict[str, Any]]:
 def _obscured(bundle: Bundle) -> int:
     if "obscured" not in bundle.columns:
         return 0
-    return int(bundle.sql("SELECT count(*) FROM observations WHERE obscured")[0][0])
+    found = bundle.eligible(Filter(where="obscured"))
+    return 0 if found is None else len(found)

@@ -45,8 +45,8 @@ class Page:
 def index_page(bundle: Bundle, chosen: Filter, limit: int, offset: int) -> Page:
     """Observations by row number."""
     rows = bundle.eligible(chosen)
-    rows = bundle.live if rows is None else rows
-    return Page(len(rows), _features(bundle, rows[offset : offset + limit].tolist()))
+    count = bundle.rows if rows is None else len(rows)
+    return Page(count, _features(bundle, bundle.page(rows, offset, limit).tolist()))
 
 
 def answer_page(stored: Stored, chosen: Filter, limit: int, offset: int) -> Page:
@@ -54,7 +54,7 @@ def answer_page(stored: Stored, chosen: Filter, limit: int, offset: int) -> Page
     bundle, hits = stored.bundle, list(stored.answer.hits)
     rows = bundle.eligible(chosen)
     if rows is not None:
-        held = np.isin([h.row for h in hits], rows)
+        held = bundle.among(rows, np.array([h.row for h in hits], np.int64))
         hits = [h for h, within in zip(hits, held, strict=True) if within]
     shown = hits[offset : offset + limit]
     features = _features(bundle, [h.row for h in shown])
@@ -64,4 +64,4 @@ def answer_page(stored: Stored, chosen: Filter, limit: int, offset: int) -> Page
 
 
 def _features(bundle: Bundle, rows: list[int]) -> list[dict[str, Any]]:
-    return [feature(o) for o in observations_said(bundle, rows, int(bundle.manifest["generation"]))]
+    return [feature(o) for o in observations_said(bundle, rows, bundle.generation)]

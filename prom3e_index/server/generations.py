@@ -8,15 +8,16 @@ from contextlib import suppress
 from pathlib import Path
 
 from prom3e_index.bundle.manifest import manifest_path
-from prom3e_index.errors import BundleError
-from prom3e_index.search.run import Bundle
+from prom3e_index.errors import BundleError, StoreError
 from prom3e_index.search.searcher import Searcher
 from prom3e_index.server.settings import Settings
+from prom3e_index.store.opened import StoreBundle
+from prom3e_index.store.opening import open_index
 
 _END_S = 5.0
 KEPT = 2
 """Earlier generations that are kept open, for searches that are stored."""
-State = tuple[int, int] | None
+State = tuple[int, int] | str | None
 
 
 class Generation:
@@ -26,19 +27,20 @@ class Generation:
         bundle: The index.
         searcher: What searches it.
         number: Its number.
-        state: Of its manifest on the disk when it was opened.
+        state: Of its manifest on the disk when it was opened, or the name of its head in a store.
     """
 
-    def __init__(self, settings: Settings, state: State) -> None:
-        self.state = state
-        self.bundle = Bundle.open(
+    def __init__(self, settings: Settings) -> None:
+        state = state_of(settings.index)
+        self.bundle = open_index(
             settings.index,
             gpu=settings.device.startswith("cuda") and settings.device,
             media=settings.media,
             model=settings.model,
             hub=settings.hub,
         )
-        self.number = int(self.bundle.manifest["generation"])
+        self.state = self.bundle.named if isinstance(self.bundle, StoreBundle) else state
+        self.number = self.bundle.generation
         self.searcher = Searcher(
             self.bundle,
             workers=settings.workers,
@@ -67,6 +69,8 @@ class Generations:
         current: The current one.
         warm: Whether it was asked once.
         fault: Why no question can be answered by it, where that was so; else empty.
+        changed: Whether there is another one by now, as `look` found.
+        unreached: Whether the store it is in did not answer when `look` asked.
     """
 
     def __init__(self, settings: Settings, dropped: Callable[[Generation], None]) -> None:
@@ -74,8 +78,9 @@ class Generations:
         self._lock = threading.Lock()
         self._earlier: list[Generation] = []
         self._closing: list[threading.Thread] = []
-        self.current = Generation(settings, state_of(settings.index))
+        self.current = Generation(settings)
         self.warm, self.fault = False, ""
+        self.changed = self.unreached = False
 
     def warm_up(self) -> None:
         """Get the first answer's work done before anybody asks.
@@ -91,10 +96,26 @@ class Generations:
         if self.fault:
             raise BundleError(self.fault)
 
-    def changed(self) -> bool:
-        """Whether the index on the disk is another one now."""
-        state = state_of(self._settings.index)
-        return state is not None and state != self.current.state
+    def look(self) -> None:
+        """See whether the index is another one by now.
+
+        Raises:
+            StoreError: The store does not answer, for the first time since it did.
+        """
+        current, before = self.current, self.unreached
+        try:
+            state: State = (
+                current.bundle.newest(searched=before)
+                if isinstance(current.bundle, StoreBundle)
+                else state_of(self._settings.index)
+            )
+        except StoreError:
+            self.unreached = True
+            if not before:
+                raise
+            return
+        self.unreached = False
+        self.changed = state is not None and state != current.state
 
     def renew(self) -> None:
         """Open the index as it is now, warm it, and let it answer from here on.
@@ -102,15 +123,14 @@ class Generations:
         Raises:
             BundleError: It cannot be opened; the generation that is open goes on. Or no question can be answered by it.
         """
-        state = state_of(self._settings.index)
-        new = Generation(self._settings, state)
+        new = Generation(self._settings)
         try:
             fault = _fault(new)
         except BaseException:
             new.close()
             raise
         with self._lock:
-            old, self.current, self.fault = self.current, new, fault
+            old, self.current, self.fault, self.changed = self.current, new, fault, False
             self._earlier.append(old)
             beyond = [g for g in self._earlier if g.held][:-KEPT]
         for generation in beyond:
@@ -167,10 +187,10 @@ def _fault(generation: Generation) -> str:
     return next(iter(wrong.values())) if wrong and len(wrong) == len(asked) else ""
 
 
-def state_of(index: Path) -> State:
+def state_of(index: str | Path) -> State:
     """Tells one manifest on the disk from the next; None where there is none."""
     try:
-        stat = manifest_path(index).stat()
+        stat = manifest_path(Path(index)).stat()
     except OSError:
         return None
     return stat.st_ino, stat.st_mtime_ns

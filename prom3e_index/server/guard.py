@@ -17,7 +17,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from prom3e_index.errors import Prom3eError
+from prom3e_index.errors import Prom3eError, StoreError
 from prom3e_index.server.body import Body, has_body
 from prom3e_index.server.problems import MEDIA_TYPE, Problem, disk_full, is_full, of_error, over
 from prom3e_index.server.ranged import HEAD
@@ -150,6 +150,8 @@ class Guard:
     def _problem(self, e: Exception) -> Problem:
         if isinstance(e, Problem):
             return e
+        if isinstance(e, StoreError) and self._failed is not None:
+            self._failed(e)
         if isinstance(e, Prom3eError):
             return of_error(e, tuple(self._folders()))
         if self._failed is not None:

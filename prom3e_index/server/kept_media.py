@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 from weakref import WeakKeyDictionary
 
 import numpy as np
+from numpy.typing import NDArray
 
-from prom3e_index.bundle.media_folders import is_remote
-from prom3e_index.bundle.segment import Segment
+from prom3e_index.bundle.media_folders import MediaFolders, is_remote
 from prom3e_index.schema import MEDIA
 from prom3e_index.search.run import Bundle
 from prom3e_index.server.problems import not_found
@@ -30,7 +30,7 @@ _SAID: dict[Why, str] = {
     "unreadable": "it could not be read when the index was built",
 }
 _shown: WeakKeyDictionary[Bundle, dict[int, tuple[str, ...]]] = WeakKeyDictionary()
-_folders: WeakKeyDictionary[Segment, dict[str, bool]] = WeakKeyDictionary()
+_folders: WeakKeyDictionary[MediaFolders, dict[str, bool]] = WeakKeyDictionary()
 
 
 def check_row(bundle: Bundle, row: int) -> None:
@@ -39,8 +39,15 @@ def check_row(bundle: Bundle, row: int) -> None:
     Raises:
         Problem: 404.
     """
-    if not 0 <= row < bundle.places or not bundle.among(None, np.array([row], np.int64))[0]:
-        raise not_found(f"The index has no observation in row {row}.", "row")
+    check_rows(bundle, [row])
+
+
+def check_rows(bundle: Bundle, rows: Sequence[int]) -> None:
+    """As `check_row`, of some rows."""
+    numbers = np.array(rows, np.int64)
+    there = bundle.among(None, numbers) & (numbers >= 0) & (numbers < bundle.places)
+    if not there.all():
+        raise not_found(f"The index has no observation in row {numbers[~there][0]}.", "row")
 
 
 def shown_of(bundle: Bundle, rows: list[int]) -> dict[int, tuple[str, ...]]:
@@ -64,40 +71,50 @@ def media_of(bundle: Bundle, rows: list[int], *, known: bool = False) -> dict[in
             checked when they are followed.
     """
     columns = [c for c in _COLUMNS if c in bundle.columns]
-    held = bundle.values(np.array(rows, np.int64), columns) if rows else {}
-    return {row: _files(bundle, row, values, known) for row, values in held.items()}
+    if not rows:
+        return {}
+    numbers = np.array(rows, np.int64)
+    held = bundle.values(numbers, columns)
+    has = zip(rows, bundle.observed(numbers), strict=True)
+    return {row: _files(bundle, row, held[row], there, known) for row, there in has}
 
 
-def _files(bundle: Bundle, row: int, values: Mapping[str, Any], known: bool) -> dict[str, Path]:
+def _files(
+    bundle: Bundle,
+    row: int,
+    values: Mapping[str, Any],
+    observed: NDArray[np.bool_],
+    known: bool,
+) -> dict[str, Path]:
     """What of a row lies in the index's folders. A tile tells where an obscured place is, and so it stays."""
-    segment, place = bundle.segment_of(row)
-    has = dict(zip(bundle.modalities, segment.present[place], strict=True))
+    folders = bundle.folders_of(row)
+    has = dict(zip(bundle.modalities, observed, strict=True))
     out = {}
     for modality in MEDIA:
         cell = values.get(modality)
         hidden = modality == "sat" and bool(values.get("obscured"))
         if not cell or hidden or is_remote(str(cell)) or not has.get(modality):
             continue
-        file = segment.folders.file(str(cell))
-        if _there(segment, file, known):
+        file = folders.file(str(cell))
+        if _there(folders, file, known):
             out[modality] = Path(file)
     return out
 
 
-def _there(segment: Segment, file: str, known: bool) -> bool:
+def _there(media: MediaFolders, file: str, known: bool) -> bool:
     """Whether a file is there, and in the folders of media, links followed."""
     if not known:
-        return segment.folders.below(file) and Path(file).is_file()
+        return media.below(file) and Path(file).is_file()
     try:
         mode = os.lstat(file).st_mode
     except OSError:
         return False
     if not stat.S_ISREG(mode):
-        return segment.folders.below(file) and Path(file).is_file()
-    folders = _folders.setdefault(segment, {})
+        return media.below(file) and Path(file).is_file()
+    folders = _folders.setdefault(media, {})
     folder = file.rpartition(os.sep)[0]
     if folder not in folders:
-        folders[folder] = segment.folders.below(folder)
+        folders[folder] = media.below(folder)
     return folders[folder]
 
 
@@ -114,9 +131,9 @@ def file_of(bundle: Bundle, row: int, modality: str) -> Path:
     values = bundle.values(np.array([row], np.int64), [c for c in _COLUMNS if c in bundle.columns])[
         row
     ]
-    raise not_found(
-        f"Observation {row} has no {modality} to show: {_SAID[_why(bundle, row, modality, values)]}."
-    )
+    has = dict(zip(bundle.modalities, bundle.observed(np.array([row], np.int64))[0], strict=True))
+    why = _why(bundle, row, modality, values, bool(has.get(modality)))
+    raise not_found(f"Observation {row} has no {modality} to show: {_SAID[why]}.")
 
 
 def unshown(bundle: Bundle, rows: list[int]) -> dict[int, Why]:
@@ -127,25 +144,23 @@ def unshown(bundle: Bundle, rows: list[int]) -> dict[int, Why]:
     out: dict[int, Why] = {}
     for row, has in zip(rows, bundle.observed(numbers) if rows else (), strict=True):
         there = dict(zip(bundle.modalities, has, strict=True))
-        of = [_why(bundle, row, m, held[row]) for m in MEDIA if there.get(m)]
+        of = [_why(bundle, row, m, held[row], True) for m in MEDIA if there.get(m)]
         if of:
             out[row] = of[0]
     return out
 
 
-def _why(bundle: Bundle, row: int, modality: str, values: Mapping[str, Any]) -> Why:
+def _why(bundle: Bundle, row: int, modality: str, values: Mapping[str, Any], observed: bool) -> Why:
     cell = values.get(modality)
-    segment, place = bundle.segment_of(row)
     if modality == "sat" and values.get("obscured"):
         return "obscured"
     if not cell:
-        seen = modality in bundle.modalities
-        seen = seen and bool(segment.present[place][bundle.modalities.index(modality)])
-        return "unnamed" if seen else "none"
+        return "unnamed" if observed else "none"
     if is_remote(str(cell)):
         return "remote"
-    file = segment.folders.file(str(cell))
-    if not segment.folders.below(file):
+    folders = bundle.folders_of(row)
+    file = folders.file(str(cell))
+    if not folders.below(file):
         return "outside"
     return "unreadable" if Path(file).is_file() else "moved"
 

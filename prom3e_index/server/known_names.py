@@ -80,7 +80,7 @@ def _said(taxon: KnownTaxon) -> dict[str, Any]:
 def _beginning(bundle: Bundle, typed: str) -> list[str]:
     """Names as they are written, that begin so; then those of which a later word does."""
     pattern = " ".join(typed.split()).translate(_ESCAPED)
-    con = bundle.metadata.cursor()
+    con = bundle.metadata.named()
     with bounded(con, f"taxon {typed[:60]!r}", SECONDS):
         if "by_taxon" in bundle.metadata.sorted_tables:
             like = f"{key('?::VARCHAR')} || '%' ESCAPE '\\'"
@@ -113,9 +113,9 @@ def _common(bundle: Bundle, species: str) -> str | None:
     """The common name that most rows of a species have."""
     if "common_name" not in bundle.columns or "taxon_species" not in bundle.columns:
         return None
-    found = bundle.sql(
+    query = (
         "SELECT common_name FROM observations WHERE taxon_species = ? AND common_name IS NOT NULL GROUP BY 1 "
-        "ORDER BY count(*) DESC, 1 LIMIT 1",
-        [species],
+        f"ORDER BY {bundle.metadata.counted} DESC, 1 LIMIT 1"
     )
-    return str(found[0][0]) if found else None
+    found = bundle.metadata.named().execute(query, [species]).fetchone()
+    return None if found is None else str(found[0])

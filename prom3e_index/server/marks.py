@@ -226,10 +226,7 @@ def rows_of(bundle: Bundle, ids: list[str]) -> dict[str, int]:
     """Rows of an index by their ids; those that it has not are left out."""
     if not ids:
         return {}
-    found = bundle.sql(
-        "SELECT id, min(row) FROM observations WHERE id IN (SELECT unnest(?)) GROUP BY id", [ids]
-    )
-    rows = {str(i): int(r) for i, r in found}
+    rows = {id: row for row, id in reversed(bundle.with_ids(ids))}
     return {i: rows[i] for i in ids if i in rows}
 
 

@@ -19,6 +19,7 @@ from prom3e_index.errors import (
     NotCachedError,
     Prom3eError,
     ShapeError,
+    StoreError,
 )
 
 MEDIA_TYPE = "application/problem+json"
@@ -35,6 +36,8 @@ _NEAREST = re.compile(r"(?:; nearest: |Did you mean )([^;.?\n]+)")
 _FOLDERS = re.compile(r"(?<![\w:/.<])(?:~|\.{1,2})?/(?:[^\s/'\"`,;:()<>]+/)+(?=[^\s/'\"`,;:()<>])")
 """A path up to its last name; not what stands after `http:/`."""
 _WINDOWS = re.compile(r"\b[A-Za-z]:\\(?:[^\s\\'\"`,;:()<>]+\\)+")
+_STORES = re.compile(r"\bmilvus(?:-lite)?://[^\s'\"`]*/(?=[A-Za-z])")
+"""The address of a store up to its name."""
 _UPLOAD = re.compile(r"sha256-[0-9a-f]{64}|coming-\d+")
 _LONGEST = 1500
 
@@ -101,6 +104,8 @@ def of_error(
     error: Prom3eError, folders: Sequence[Path] = (), parameter: str | None = None
 ) -> Problem:
     """What an error of the library is to a client: its words without folders, and the names that were near."""
+    if isinstance(error, StoreError):  # its words tell where the store is
+        return unreached()
     found = next((k for k in _KINDS if isinstance(error, k[0])), None)
     _, status, type_, title = found or (Prom3eError, 500, "error", "It cannot be done")
     text = str(error)
@@ -109,6 +114,18 @@ def of_error(
     if names and "taxon" in text:
         type_, title = "unknown-taxon", "No such taxon"
     return Problem(status, type_, title, without_folders(text, folders), parameter, names)
+
+
+def unreached() -> Problem:
+    """503: the vector store does not answer."""
+    return Problem(
+        503,
+        "store",
+        "The vector store does not answer",
+        "The index is in a vector store, which did not answer as it should. Ask again in a moment; whoever runs this "
+        "server finds more in its log.",
+        headers={"Retry-After": "5"},
+    )
 
 
 def without_folders(text: str, folders: Sequence[Path] = ()) -> str:
@@ -122,7 +139,8 @@ def without_folders(text: str, folders: Sequence[Path] = ()) -> str:
         if len(folder) > 1:
             text = text.replace(f"{folder}/", "").replace(f"{folder}\\", "")
             text = text.replace(folder, Path(folder).name)
-    text = _UPLOAD.sub("the file", _WINDOWS.sub("", _FOLDERS.sub("", text)))
+    text = _WINDOWS.sub("", _FOLDERS.sub("", _STORES.sub("", text)))
+    text = _UPLOAD.sub("the file", text)
     return text[:1].upper() + text[1:] if text.startswith("the file") else text
 
 

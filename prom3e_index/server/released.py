@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from prom3e_index.exports.rows import Rows
 from prom3e_index.licences import code_of, url_of
 from prom3e_index.schema import MEDIA
 from prom3e_index.search.run import Bundle
 from prom3e_index.server.hit_said import RESERVED, links_of, media_licences, place_said, span_said
-from prom3e_index.server.kept_media import shown_of
+from prom3e_index.server.kept_media import check_row, shown_of
 from prom3e_index.server.mapped import geometry
 from prom3e_index.server.problems import Problem, not_found
 from prom3e_index.show.escapes import plain
@@ -29,10 +30,12 @@ def observations_said(bundle: Bundle, rows: Sequence[int], generation: int) -> l
     cells = Rows(bundle, numbers).records()
     files = shown_of(bundle, [int(r) for r in rows])
     rights = media_licences(bundle, [int(r) for r in rows])
+    has = dict(zip(numbers.tolist(), bundle.observed(numbers), strict=True))
     return [
         _said(
             bundle,
             record,
+            has[int(record["row"])],
             files[int(record["row"])],
             rights.get(int(record["row"]), {}),
             generation,
@@ -41,12 +44,26 @@ def observations_said(bundle: Bundle, rows: Sequence[int], generation: int) -> l
     ]
 
 
+def observation_said(bundle: Bundle, row: int) -> dict[str, Any]:
+    """An observation with all that may be told of it.
+
+    Raises:
+        Problem: 404, the index has no such row.
+    """
+    check_row(bundle, row)
+    return observations_said(bundle, [row], bundle.generation)[0]
+
+
 def _said(
-    bundle: Bundle, record: dict[str, Any], files: Any, rights: dict[str, str], generation: int
+    bundle: Bundle,
+    record: dict[str, Any],
+    has: NDArray[np.bool_],
+    files: Any,
+    rights: dict[str, str],
+    generation: int,
 ) -> dict[str, Any]:
     row, f = int(record["row"]), plain(record)
-    segment, place = bundle.segment_of(row)
-    observed = [m for m, h in zip(bundle.modalities, segment.present[place], strict=True) if h]
+    observed = [m for m, h in zip(bundle.modalities, has, strict=True) if h]
     licence = f.get("license")
     return {
         "row": row,
@@ -83,7 +100,7 @@ def row_of_id(bundle: Bundle, id: str) -> int:
     Raises:
         Problem: 404, none has it; 409, several have.
     """
-    found = bundle.sql("SELECT row FROM observations WHERE id = ? LIMIT 2", [id])
+    found = bundle.with_ids([id])
     if not found:
         raise not_found(f"The index has no observation {id[:100]!r}.", "id")
     if len(found) > 1:
@@ -94,7 +111,7 @@ def row_of_id(bundle: Bundle, id: str) -> int:
             f"Several rows have the id {id[:100]!r}.",
             "id",
         )
-    return int(found[0][0])
+    return found[0][0]
 
 
 def feature(said: dict[str, Any]) -> dict[str, Any]:
@@ -117,6 +134,6 @@ def feature(said: dict[str, Any]) -> dict[str, Any]:
 
 def public_columns(bundle: Bundle) -> list[dict[str, str]]:
     """Columns that are told, with their DuckDB types."""
-    held = {str(r[0]): str(r[1]) for r in bundle.sql("DESCRIBE observations")}
+    held = bundle.column_types
     few = Rows(bundle, np.zeros(0, np.int64)).columns
     return [{"name": c, "type": held[c]} for c in few if told(c)]

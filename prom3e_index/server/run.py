@@ -20,7 +20,7 @@ import uvicorn
 from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from prom3e_index.errors import InputError
+from prom3e_index.errors import InputError, Prom3eError
 from prom3e_index.server.app import make_app
 from prom3e_index.server.service import Service
 from prom3e_index.server.settings import Settings
@@ -68,11 +68,10 @@ def serve(
     """
 
     def failed(e: BaseException) -> None:
-        say(
-            f"unexpected {type(e).__name__}: {e}"
-            if not debug
-            else "".join(traceback.format_exception(e))
-        )
+        if debug:
+            say("".join(traceback.format_exception(e)))
+        else:
+            say(str(e) if isinstance(e, Prom3eError) else f"unexpected {type(e).__name__}: {e}")
 
     listening = listen(settings)
     settings = replace(settings, port=listening.getsockname()[1])

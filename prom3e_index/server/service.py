@@ -27,7 +27,7 @@ from prom3e_index.server.generations import Generation, Generations
 from prom3e_index.server.marks import Marks
 from prom3e_index.server.metrics import Metrics
 from prom3e_index.server.outlined import as_text, outline_of
-from prom3e_index.server.problems import Problem, over
+from prom3e_index.server.problems import Problem, over, unreached
 from prom3e_index.server.searching import Searching, key_of
 from prom3e_index.server.settings import Settings
 from prom3e_index.server.stored import Searches, Stored, new_id, size_of
@@ -109,7 +109,7 @@ class Service:
             bundle.path.parent,
             Path.home(),
         ]
-        return known + [s.media for s in bundle.segments]
+        return known + bundle.media_known
 
     def unready(self) -> str:
         """Why a search should be sent elsewhere or later; empty when it need not."""
@@ -117,6 +117,8 @@ class Service:
             return "the server is ending"
         if not self._generations.warm:
             return "the model is being loaded"
+        if self._generations.unreached:
+            return "the vector store does not answer"
         if self._generations.fault:
             return "no search can be answered, for a reason that the log of the program tells"
         if len(self._searching.waiting) >= self.settings.queue:
@@ -131,6 +133,7 @@ class Service:
         """
         if self.ending:
             raise over()
+        self._reached()
         self._searching.waiting.check()
 
     async def begin(self) -> None:
@@ -187,6 +190,7 @@ class Service:
         """
         if self.ending:
             raise over()
+        self._reached()
         self._searching.waiting.enter()
         held = self._generations.hold(generation)
         if held is None:
@@ -287,9 +291,19 @@ class Service:
         return await self._long.work(self._seen(args, given), partial(do, *args, **given))
 
     def _seen(self, args: tuple[Any, ...], given: Mapping[str, Any]) -> list[Bundle]:
-        """The indexes that a work asks."""
+        """The indexes that a work asks.
+
+        Raises:
+            Problem: 503, they are in a store that does not answer.
+        """
+        self._reached()
         seen = [a.bundle if isinstance(a, Stored) else a for a in (*args, *given.values())]
         return [*{id(b): b for b in (self.bundle, *seen) if isinstance(b, Bundle)}.values()]
+
+    def _reached(self) -> None:
+        """Let nobody wait for a store that is known not to answer."""
+        if self._generations.unreached:
+            raise unreached()
 
     def _dropped(self, stored: Stored) -> None:
         generation = self._of.pop(stored.id, None)
@@ -318,7 +332,13 @@ class Service:
             await asyncio.sleep(_WATCH_S)
             self.uploads.sweep()
             self._searches.sweep()
-            if not self._generations.warm or not self._generations.changed():
+            if not self._generations.warm:
+                continue
+            try:
+                await aside(self._generations.look)
+            except Exception as e:
+                self._failed(e)
+            if not self._generations.changed:
                 continue
             if refused is not None and time.monotonic() < refused[1]:
                 continue

@@ -25,7 +25,7 @@ class Settings:
     """How a server is set up.
 
     Attributes:
-        index: The index, a folder.
+        index: The index: a folder, or the address of a vector store.
         host: Address that it listens on.
         port: Its port.
         allow_hosts: Further names, with or without a port, by which it may be asked.
@@ -51,7 +51,7 @@ class Settings:
             are embedded.
     """
 
-    index: Path
+    index: str | Path
     host: str = "127.0.0.1"
     port: int = 8765
     allow_hosts: tuple[str, ...] = ()

@@ -31,6 +31,10 @@ TOKEN = "PROM3E_STORE_TOKEN"
 """Environment variable with the token, or `user:password`, of a store that asks for one; read when it is opened."""
 READY_S = 600.0
 """Seconds that building an index or loading a collection may take: a wrong parameter never ends by itself."""
+_ASKED_S = 20.0
+"""Seconds that a question may take: a server that is gone is asked again and again until then."""
+_NAMED_S = 5.0
+"""The same of a name alone."""
 _AT_ONCE_BYTES = 16 << 20
 
 
@@ -204,6 +208,7 @@ class Engine:
                 limit=min(k, MOST),
                 search_params={"metric_type": "IP", "params": parameters},
                 consistency_level=_level(strong),
+                timeout=_ASKED_S,
             )
         out = []
         for hits in found:
@@ -216,7 +221,11 @@ class Engine:
         """How many rows satisfy an expression."""
         with _said(self.address, f"rows of {name} cannot be counted"):
             found = self.client.query(
-                name, filter=where, output_fields=["count(*)"], consistency_level=_level(strong)
+                name,
+                filter=where,
+                output_fields=["count(*)"],
+                consistency_level=_level(strong),
+                timeout=_ASKED_S,
             )
         return int(found[0]["count(*)"])
 
@@ -231,6 +240,7 @@ class Engine:
                 output_fields=[*fields],
                 limit=min(limit, MOST),
                 consistency_level=_level(strong),
+                timeout=_ASKED_S,
             )
         return [dict(r) for r in found]
 
@@ -249,7 +259,7 @@ class Engine:
     def every(
         self, name: str, where: str, fields: Sequence[str], step: int = 4096, strong: bool = False
     ) -> Iterator[list[dict[str, Any]]]:
-        """Fields of all rows that satisfy an expression, in parts."""
+        """Fields of all rows that satisfy an expression, in parts; each part has later rows than the one before."""
         few = self.fetch(name, where, ["row", *fields], step, strong)
         if len(few) < min(step, MOST):
             yield from [few] if few else []
@@ -261,6 +271,7 @@ class Engine:
                 filter=where,
                 output_fields=["row", *fields],
                 consistency_level=_level(strong),
+                timeout=_ASKED_S,
             )
         try:
             while True:
@@ -293,7 +304,7 @@ class Engine:
         from pymilvus.exceptions import MilvusException
 
         try:
-            return str(self.client.describe_alias(alias)["collection_name"])
+            return str(self.client.describe_alias(alias, timeout=_NAMED_S)["collection_name"])
         except MilvusException as e:
             if "alias" in str(e) and ("not" in str(e)):
                 return None

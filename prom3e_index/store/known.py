@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from prom3e_index.bundle.known_taxa import KnownTaxon, known_taxa
 from prom3e_index.bundle.segment_views import IS_PART
 from prom3e_index.bundle.taxa import SPECIES, quoted, unknown_taxon
-from prom3e_index.errors import InputError
+from prom3e_index.errors import InputError, StoreError
 from prom3e_index.schema import RANKS
 from prom3e_index.store.head import folder_needed
 
@@ -163,7 +164,12 @@ class HeadMetadata:
 
     Attributes:
         metadata_columns: Columns that are no fields.
+        counted: How many rows a group of `named` stands for, in SQL.
+        sorted_tables: As a folder's; names are looked for in all combinations of them.
     """
+
+    counted = "sum(rows)"
+    sorted_tables = ()
 
     def __init__(
         self,
@@ -187,10 +193,34 @@ class HeadMetadata:
         self.columns, self._held = list(types), held
         self.metadata_columns: dict[str, Any] = {}
         self._known: dict[tuple[str, bool], list[KnownTaxon]] = {}
+        self._own = threading.local()
 
     def typed(self) -> duckdb.DuckDBPyConnection:
         """A cursor where `observations` has the columns of the store, and no row."""
         return self._connection.cursor()
+
+    def named(self) -> duckdb.DuckDBPyConnection:
+        """A cursor whose `observations` has every combination of names, and how many rows have it."""
+        return self._names.cursor()
+
+    @contextmanager
+    def stoppable(self) -> Iterator[Callable[[], None]]:
+        """Give what stops, called by another thread, what this one asks of the store within: `go_on` fails then."""
+        stopped = self._own.stopped = threading.Event()
+        try:
+            yield stopped.set
+        finally:
+            self._own.stopped = None
+
+    def go_on(self) -> None:
+        """Between two parts of what is asked.
+
+        Raises:
+            StoreError: It was stopped: nobody waits for it any more.
+        """
+        stopped: threading.Event | None = getattr(self._own, "stopped", None)
+        if stopped is not None and stopped.is_set():
+            raise StoreError(f"What was asked of {self._store} was stopped.")
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """Refused: a store has no tables.

@@ -24,7 +24,7 @@ from prom3e_index.store.expression import Known, expression
 from prom3e_index.store.grouping import StoreGrouping
 from prom3e_index.store.head import Head, folder_needed, read_head
 from prom3e_index.store.known import HeadMetadata, Summary
-from prom3e_index.store.literals import EVERYTHING, every
+from prom3e_index.store.literals import EVERYTHING, NOTHING, every
 from prom3e_index.store.matching import Matching
 from prom3e_index.store.nearest import Nearest
 from prom3e_index.store.row_values import StoreRows
@@ -47,22 +47,24 @@ class StoreBundle(StoreRows, Bundle):
         address: Of the store.
         head: What is known of it.
         engine: The connection.
+        named: The collection that its head is in; another one for each generation.
     """
 
     def __init__(
         self,
         engine: Engine,
         head: Head,
+        named: str,
         media: Path | None = None,
         model: str | None = None,
         hub: str | Path | None = None,
     ) -> None:
         MadeBy.__init__(self, Path(engine.address.name), _manifest(head), model, hub)
-        self.engine, self.head, self.address = engine, head, engine.address
+        self.engine, self.head, self.named, self.address = engine, head, named, engine.address
         self.rows, self.places = head.rows, head.places
         self.segments = []
         self._closed, self._fresh = False, set(head.collections.values())
-        self._media = [MediaFolders(e, self.path, media) for e in head.media]
+        self._media = [MediaFolders(e, self.path, media, alien=True) for e in head.media]
         self.summary = Summary(head.summary, head.rows)
         types = {n: head.columns[n]["type"] if n in head.columns else "BOOLEAN" for n in head.order}
         self._types = types = types | {"row": "BIGINT"}
@@ -104,12 +106,26 @@ class StoreBundle(StoreRows, Bundle):
             )
         moved = None if media is None else Path(media)
         try:
-            return cls(
-                engine, read_head(engine, name), moved, None if model is None else str(model), hub
-            )
+            made_by = None if model is None else str(model)
+            return cls(engine, read_head(engine, name), name, moved, made_by, hub)
         except BaseException:
             engine.close()
             raise
+
+    def newest(self, searched: bool = False) -> str | None:
+        """The collection that the head of the current generation is in; not `named` once something was pushed.
+
+        Args:
+            searched: Whether to see too that rows can be asked for: a server that begins again knows its collections
+                before they are loaded.
+
+        Raises:
+            StoreError: The store is out of reach.
+        """
+        if searched:
+            for name in self.head.collections.values():
+                self.engine.count(name, NOTHING)
+        return self.engine.current(self.address.name)
 
     def close(self) -> None:
         """Let go of the connection; nothing is answered then."""
@@ -246,7 +262,9 @@ class StoreBundle(StoreRows, Bundle):
     def each(self, where: str, fields: Sequence[str]) -> Iterator[list[dict[str, Any]]]:
         """Fields of all rows of this generation that satisfy an expression, in parts."""
         name = self.any_collection
-        return self.engine.every(name, self.where(where), fields, strong=self.strong(name))
+        for part in self.engine.every(name, self.where(where), fields, strong=self.strong(name)):
+            self.metadata.go_on()  # type: ignore[attr-defined]  # of a store
+            yield part
 
     def eligible(self, f: Filter) -> Matching | None:  # type: ignore[override]  # an expression for row numbers
         """The rows that satisfy a filter; None when there is no filter."""

@@ -4,23 +4,29 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from prom3e_index.bundle.located import Located
 from prom3e_index.bundle.media_folders import MediaFolders
 from prom3e_index.errors import InputError, StoreError
 from prom3e_index.store.engine import Engine
 from prom3e_index.store.head import Head
 from prom3e_index.store.known import fill, table_connection
-from prom3e_index.store.literals import every
+from prom3e_index.store.literals import every, listed
+from prom3e_index.store.located import located
 from prom3e_index.store.matching import Matching
 from prom3e_index.store.rows import cell
 
+if TYPE_CHECKING:
+    from prom3e_index.store.opened import StoreBundle
+
 Ints = NDArray[np.int64]
+_IDS = 1024
 
 
 class StoreRows:
@@ -50,10 +56,50 @@ class StoreRows:
         each: Callable[[str, Sequence[str]], Iterator[list[dict[str, Any]]]]
         _refused: Callable[[str], InputError]
 
+    @property
+    def name(self) -> str:
+        """What the store is called."""
+        return str(self.address.name)
+
+    @property
+    def generation(self) -> int:
+        """Its number in the store: another one after each push that changed something."""
+        return self.head.generation
+
+    @property
+    def column_types(self) -> dict[str, str]:
+        """Columns of the observations, with DuckDB's types."""
+        return dict(self._types)
+
     def numbers(self, rows: Any) -> Ints:
         """Row numbers, ascending, of eligible rows as `eligible` gives them; of all when None."""
         found = [r["row"] for part in self.each(self.matching(rows).where, []) for r in part]
         return np.sort(np.array(found, np.int64))
+
+    def page(self, rows: Any, offset: int, limit: int) -> Ints:
+        """Some of the numbers that `numbers` gives; those before them are read too."""
+        found: list[int] = []
+        for part in self.each(
+            self.matching(rows).where, []
+        ):  # in the order of rows, see `Engine.every`
+            found += sorted(int(r["row"]) for r in part)
+            if len(found) >= offset + limit:
+                break
+        return np.array(found[offset : offset + limit], np.int64)
+
+    def with_ids(self, ids: Sequence[str]) -> list[tuple[int, str]]:
+        """Rows that have one of some ids, with it, by row number."""
+        out = []
+        for at in range(0, len(ids), _IDS):
+            asked = f"id in {listed(list(ids[at : at + _IDS]))}"
+            out += [(int(r["row"]), str(r["id"])) for p in self.each(asked, ["id"]) for r in p]
+        return sorted(out)
+
+    def located(
+        self, rows: Any, box: tuple[float, float, float, float]
+    ) -> AbstractContextManager[Located]:
+        """Eligible rows in a box of degrees, west, south, east, north, to be counted; see `located`."""
+        return located(cast("StoreBundle", self), self.matching(rows), box)
 
     @contextmanager
     def tables_of(self, rows: Ints) -> Iterator[Any]:
@@ -119,6 +165,15 @@ class StoreRows:
         fields = [f"has_{i}" for i in range(len(self.modalities))]
         found = self.fetched(rows, fields) if len(rows) else []
         return np.array([[r[f] for f in fields] for r in found], bool).reshape(len(rows), -1)
+
+    def folders_of(self, row: int) -> MediaFolders:
+        """Where the files of a row may be."""
+        return self._media[self._part(row)]
+
+    @property
+    def media_known(self) -> list[Path]:
+        """The folders that media paths start from."""
+        return [Path(e["media"]) for e in self.head.media]
 
     def file_of(self, row: int, cell: str) -> str:
         """Where the file is that a row names."""

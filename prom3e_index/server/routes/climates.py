@@ -10,7 +10,6 @@ from pydantic import BaseModel, Field
 from prom3e_index.server.climates import Climate, compared
 from prom3e_index.server.dependencies import TheSearch, TheService
 from prom3e_index.server.hit_said import API
-from prom3e_index.server.kept_media import check_row
 
 router = APIRouter(prefix=API, tags=["searches"])
 
@@ -32,7 +31,6 @@ async def climate_of(
     row: Annotated[int, Query(ge=0, lt=1 << 40, description="Of the index.")],
 ) -> dict[str, Any]:
     """The climate of an observation and of what was asked, as far as the index can tell them."""
-    check_row(stored.bundle, row)
     found: dict[str, Any] = await service.work_long(
         compared, stored.bundle, row, stored.asked["query"]
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
+import numpy as np
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
@@ -11,7 +12,7 @@ from prom3e_index.search.run import Bundle
 from prom3e_index.server.asking import Part, Row
 from prom3e_index.server.dependencies import TheBundle, TheService
 from prom3e_index.server.hit_said import API
-from prom3e_index.server.kept_media import check_row
+from prom3e_index.server.kept_media import check_rows
 from prom3e_index.server.marks import Mark, Marked, Marks, now, rows_of
 from prom3e_index.server.problems import not_found
 from prom3e_index.server.service import Service
@@ -77,13 +78,13 @@ def _said(marks: Marks, bundle: Bundle, limit: int, offset: int) -> dict[str, An
 
 
 def _add(marks: Marks, bundle: Bundle, new: NewMark) -> dict[str, int]:
-    for row in new.rows:
-        check_row(bundle, row)
     rows = list(dict.fromkeys(new.rows))
-    found = bundle.sql("SELECT row, id FROM observations WHERE row IN (SELECT unnest(?))", [rows])
-    ids = {int(r): str(i) for r, i in found}
-    generation = int(bundle.manifest["generation"])
-    marks.add([Marked(ids[r], r, new.mark, now(), new.by, new.search, generation) for r in rows])
+    check_rows(bundle, rows)
+    found = bundle.values(np.array(rows, np.int64), ["id"])
+    ids = {row: str(held["id"]) for row, held in found.items()}
+    marks.add(
+        [Marked(ids[r], r, new.mark, now(), new.by, new.search, bundle.generation) for r in rows]
+    )
     return {"count": len(rows)}
 
 

@@ -12,7 +12,7 @@ from prom3e_index.server.asking import Given, Group, K, Like, Modality, SearchBo
 from prom3e_index.server.dependencies import BundleAt, TheBundle, TheService
 from prom3e_index.server.hit_said import API, Links
 from prom3e_index.server.kept_media import check_row
-from prom3e_index.server.released import observations_said, row_of_id
+from prom3e_index.server.released import observation_said, row_of_id
 from prom3e_index.server.routes.searches import searched
 
 router = APIRouter(prefix=API, tags=["observations"])
@@ -53,20 +53,15 @@ async def by_id(
 ) -> dict[str, Any]:
     """The observation that has an id, as the table had it."""
     row = await service.work(row_of_id, bundle, id)
-    found: list[dict[str, Any]] = await service.work(
-        observations_said, bundle, [row], int(bundle.manifest["generation"])
-    )
-    return found[0]
+    found: dict[str, Any] = await service.work(observation_said, bundle, row)
+    return found
 
 
 @router.get("/observations/{row}", response_model=Observation, summary="An observation")
 async def by_row(row: Row, service: TheService, bundle: BundleAt) -> dict[str, Any]:
     """All that may be told of an observation."""
-    check_row(bundle, row)
-    found: list[dict[str, Any]] = await service.work(
-        observations_said, bundle, [row], int(bundle.manifest["generation"])
-    )
-    return found[0]
+    found: dict[str, Any] = await service.work(observation_said, bundle, row)
+    return found
 
 
 @router.get(
@@ -87,10 +82,10 @@ async def similar(
     group_by: Group | None = None,
 ) -> RedirectResponse:
     """Observations like one of the index, by all that was observed of it or by some; leads to the search."""
-    check_row(bundle, row)
+    await service.work(check_row, bundle, row)
     body = SearchBody(
         query=Given(like=[Like(row=row, by=by or None)]), target=target, k=k, group_by=group_by,
-        generation=int(bundle.manifest["generation"]),
+        generation=bundle.generation,
     )  # fmt: skip
     stored, _ = await searched(service, body)
     return RedirectResponse(f"{API}/searches/{stored.id}", 303)

@@ -7,15 +7,14 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel
 
-from prom3e_index.search.filtered import extent
+from prom3e_index.search.filtered import days, extent
 from prom3e_index.search.run import Bundle
 from prom3e_index.server.addressed import FilterParameters
 from prom3e_index.server.asking import Only
 from prom3e_index.server.dependencies import TheBundle, TheService
 from prom3e_index.server.features import Page, answer_page, index_page
-from prom3e_index.server.kept_media import check_row
 from prom3e_index.server.problems import not_found
-from prom3e_index.server.released import feature, observations_said
+from prom3e_index.server.released import feature, observation_said
 from prom3e_index.server.service import Service
 from prom3e_index.server.stored import Stored
 from prom3e_index.show.escapes import json_text
@@ -93,8 +92,8 @@ def _link(
 async def landing(request: Request, bundle: TheBundle) -> dict[str, Any]:
     """Where a map program begins."""
     return {
-        "title": bundle.path.resolve().name,
-        "description": f"{len(bundle):,} observations, generation {bundle.manifest['generation']}",
+        "title": bundle.name,
+        "description": f"{len(bundle):,} observations, generation {bundle.generation}",
         "links": [
             _link(request, "/ogc", "self"),
             _link(request, "/openapi.json", "service-desc", "application/vnd.oai.openapi+json;version=3.1"),
@@ -180,9 +179,8 @@ async def item(
         if all(h.row != row for h in stored.answer.hits):
             raise not_found(f"Row {row} is no hit of this search.", "row")
         bundle = stored.bundle
-    check_row(bundle, row)
-    found = await service.work(observations_said, bundle, [row], int(bundle.manifest["generation"]))
-    return Response(json_text(feature(found[0])), media_type=GEOJSON)
+    found = await service.work(observation_said, bundle, row)
+    return Response(json_text(feature(found)), media_type=GEOJSON)
 
 
 async def _page(
@@ -196,7 +194,7 @@ async def _page(
 
 
 def _observations(request: Request, bundle: Bundle) -> dict[str, Any]:
-    return _said(request, bundle, OBSERVATIONS, bundle.path.resolve().name, f"{bundle.rows:,} rows")
+    return _said(request, bundle, OBSERVATIONS, bundle.name, f"{bundle.rows:,} rows")
 
 
 def _search(request: Request, stored: Stored) -> dict[str, Any]:
@@ -213,10 +211,8 @@ def _search(request: Request, stored: Stored) -> dict[str, Any]:
 
 def _said(request: Request, bundle: Bundle, id: str, title: str, words: str) -> dict[str, Any]:
     lies = extent(bundle)
-    days: list[str | None] = [None, None]
-    if "event_start" in bundle.columns:
-        ((first, last),) = bundle.sql("SELECT min(event_start), max(event_end) FROM observations")
-        days = [f"{first}T00:00:00Z", f"{last}T23:59:59Z"] if first else days
+    known = days(bundle)
+    interval = [None, None] if known is None else [f"{known[0]}T00:00:00Z", f"{known[1]}T23:59:59Z"]
     here = f"/ogc/collections/{id}"
     return {
         "id": id,
@@ -226,7 +222,7 @@ def _said(request: Request, bundle: Bundle, id: str, title: str, words: str) -> 
         "crs": [CRS84],
         "extent": {
             "spatial": {"bbox": [list(lies or (-180, -90, 180, 90))], "crs": CRS84},
-            "temporal": {"interval": [days]},
+            "temporal": {"interval": [interval]},
         },
         "links": [_link(request, here, "self"), _link(request, f"{here}/items", "items", GEOJSON)],
     }

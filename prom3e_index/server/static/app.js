@@ -5734,7 +5734,7 @@ function Tools() {
       /* @__PURE__ */ a3(Icon, { name: icon2, size: 15 }),
       /* @__PURE__ */ a3("span", { children: t4(`tool.${name}`) })
     ] }, name)),
-    isAsked() && answer.value && /* @__PURE__ */ a3(
+    isAsked() && answer.value && index.value?.allows?.ranges !== false && /* @__PURE__ */ a3(
       "button",
       {
         type: "button",

@@ -17,7 +17,7 @@ export interface Index {
   limits?: { k?: number; upload?: number; upload_seconds?: number };
   licences?: { license: string; rows: number }[] | null;
   notes?: string[];
-  allows?: { marks?: boolean; originals?: boolean; basemap?: boolean };
+  allows?: { marks?: boolean; originals?: boolean; basemap?: boolean; ranges?: boolean };
 }
 
 export interface Upload {

@@ -86,7 +86,7 @@ function Tools() {
           <span>{t(`tool.${name}`)}</span>
         </button>
       ))}
-      {isAsked() && answer.value && (
+      {isAsked() && answer.value && index.value?.allows?.ranges !== false && (
         <button
           type="button"
           aria-pressed={range.value !== null}
