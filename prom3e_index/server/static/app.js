@@ -1520,6 +1520,7 @@ var de_default = {
   "card.has": "beobachtet: {what}",
   "card.nofile": "keine Datei",
   "card.nofile.completed": "vom Modell ergänzt, keine Datei",
+  "card.unshown": "nicht gezeigt",
   "card.unshown.outside": "die Datei liegt außerhalb der Medienordner des Index; serve --media ORDNER nennt einen",
   "card.unshown.moved": "die Datei ist nicht mehr, wo sie war; serve --media ORDNER sagt, wo sie jetzt ist",
   "card.unshown.remote": "der Index kennt nur eine Adresse im Netz",
@@ -1858,6 +1859,7 @@ var en_default = {
   "card.has": "has an observed {what}",
   "card.nofile": "no file",
   "card.nofile.completed": "completed by the model, no file",
+  "card.unshown": "not shown",
   "card.unshown.outside": "its file lies outside the index's media folders; serve --media FOLDER names one",
   "card.unshown.moved": "its file is not where it was; serve --media FOLDER says where it is now",
   "card.unshown.remote": "the index knows only an address on the web",
@@ -2196,6 +2198,7 @@ var es_default = {
   "card.has": "observado: {what}",
   "card.nofile": "sin archivo",
   "card.nofile.completed": "completado por el modelo, sin archivo",
+  "card.unshown": "no se muestra",
   "card.unshown.outside": "el archivo está fuera de las carpetas de medios del índice; serve --media CARPETA indica una",
   "card.unshown.moved": "el archivo ya no está donde estaba; serve --media CARPETA dice dónde está ahora",
   "card.unshown.remote": "el índice solo conoce una dirección en la red",
@@ -2666,6 +2669,7 @@ function unshownSaid(hit) {
   if (hit.unshown && hit.unshown !== "none") return word("card.unshown", hit.unshown);
   return hit.completed ? t4("card.nofile.completed") : t4("card.nofile");
 }
+var unshownShort = (hit) => hit.unshown && hit.unshown !== "none" ? t4("card.unshown") : unshownSaid(hit);
 var secondName = (hit) => hit.scientific_name && hit.common_name ? short(hit.common_name) : "";
 var isLatin = (hit) => isItalic(hit.scientific_name);
 var isItalic = (name) => !!name && !/^\S*(?:idae|inae|oidea|aceae|oideae|iformes|ales)$/.test(name);
@@ -4039,9 +4043,9 @@ function Plain({ hit, target, at, focusable }) {
                 decoding: "async",
                 onError: (e4) => e4.currentTarget.replaceWith(document.createTextNode(t4("card.missing")))
               }
-            ) : /* @__PURE__ */ a3("span", { class: "none", children: [
+            ) : /* @__PURE__ */ a3("span", { class: "none", title: unshownSaid(hit), children: [
               /* @__PURE__ */ a3(Icon, { name: target, size: 22 }),
-              unshownSaid(hit)
+              unshownShort(hit)
             ] }),
             /* @__PURE__ */ a3("span", { class: "hidden", children: t4("card.open", { rank: hit.rank, name }) })
           ] }),

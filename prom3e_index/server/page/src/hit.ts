@@ -27,6 +27,9 @@ export function unshownSaid(hit: Hit): string {
   return hit.completed ? t("card.nofile.completed") : t("card.nofile");
 }
 
+/** The same where there is room for two words. */
+export const unshownShort = (hit: Hit): string => (hit.unshown && hit.unshown !== "none" ? t("card.unshown") : unshownSaid(hit));
+
 /** The common name where the scientific one is the first. */
 export const secondName = (hit: Named): string => (hit.scientific_name && hit.common_name ? short(hit.common_name) : "");
 

@@ -1,7 +1,7 @@
 // A hit as a card: what it is, whether it was observed, how sure, when, where, whose.
 
 import { memo } from "preact/compat";
-import { audioOf, dateOf, isLatin, isNonCommercial, nameOf, pictureOf, placeOfHit, rightsOf, secondName, soundKey, unshownSaid } from "../hit.ts";
+import { audioOf, dateOf, isLatin, isNonCommercial, nameOf, pictureOf, placeOfHit, rightsOf, secondName, soundKey, unshownSaid, unshownShort } from "../hit.ts";
 import { Icon } from "../icons.tsx";
 import { canMark, marks, toggleMark } from "../marks.ts";
 import { playing, running, toggle } from "../player.ts";
@@ -108,7 +108,7 @@ function Plain({ hit, target, at, focusable }: Given) {
               onError={(e) => e.currentTarget.replaceWith(document.createTextNode(t("card.missing")))}
             />
           ) : (
-            <span class="none"><Icon name={target} size={22} />{unshownSaid(hit)}</span>
+            <span class="none" title={unshownSaid(hit)}><Icon name={target} size={22} />{unshownShort(hit)}</span>
           )}
           <span class="hidden">{t("card.open", { rank: hit.rank, name })}</span>
         </button>
