@@ -191,15 +191,19 @@ class _Filling:
         writer = Writer(duckdb.connect(), self.keys, self.source.modalities)
         held = list(self.source.filled(np.array(rows, np.int64), list(self.names)))
         scalars = [s for t, _ in held for s in writer.scalars(t, 0)]
-        for target, name in self.names.items():
-            vectors = np.concatenate([v[target] for _, v in held])
-            wrong = verify(self.engine, name, self.source.rows, self.generation, scalars, vectors)
-            if wrong and fresh:
-                self.engine.drop(self.names.values())
-                raise StoreError(f"{wrong} Nothing of it is kept; push again.")
-            if wrong:
-                again = f"`prom3e-index push INDEX --replace --store {self.engine.address}`"
-                raise StoreError(f"{wrong} Push it anew: {again}.")
+        targets = {name: target for target, name in self.names.items()}
+
+        def verified(name: str) -> str:
+            vectors = np.concatenate([v[targets[name]] for _, v in held])
+            return verify(self.engine, name, self.source.rows, self.generation, scalars, vectors)
+
+        wrong = next(filter(None, self.engine.of_each(targets, verified)), "")
+        if wrong and fresh:
+            self.engine.drop(self.names.values())
+            raise StoreError(f"{wrong} Nothing of it is kept; push again.")
+        if wrong:
+            again = f"`prom3e-index push INDEX --replace --store {self.engine.address}`"
+            raise StoreError(f"{wrong} Push it anew: {again}.")
 
 
 def _push(
@@ -223,7 +227,7 @@ def _push(
     kind = kind_for(source.rows, asked)
     token = _token(source, targets, asked, old)
     names = {t: n + token for t, n in names.items()}
-    there = min(_begun(engine, name, source) for name in names.values())
+    there = min(engine.of_each(names.values(), lambda name: _begun(engine, name, source)))
     fields = fields_of(source.modalities, source.width)
     held = engine.names(engine.address.name)
     for name in names.values():
@@ -255,8 +259,10 @@ def _push_change(
     keys = keys_of(source.types, old.columns)
     filling = _Filling(engine, source, old.collections, keys, old.generation + 1)
     filling.fill(change.added, progress, True)
-    for name in old.collections.values():
-        mark(engine, name, change.removed.tolist(), filling.generation)
+    removed = change.removed.tolist()
+    engine.of_each(
+        old.collections.values(), lambda name: mark(engine, name, removed, filling.generation)
+    )
     many = len(change.added) + len(change.removed) > MANY
     engine.ready(list(old.collections.values()), timeout_s, written=many)
     filling.check(sample(change.added if len(change.added) else source.live), fresh=False)

@@ -20,14 +20,14 @@ _AT_ONCE = 256
 
 def undo_begun(engine: Engine, head: Head) -> None:
     """Take back what a change that was broken off has written: no reader has seen it."""
-    for name in head.collections.values():
-        late = f"born > {head.generation}"
-        engine.delete(
-            name, [r for part in engine.every(name, late, [], strong=True) for r in _numbers(part)]
-        )
-        early = f"gone > {head.generation} and gone < {FOREVER}"
-        rows = [r for part in engine.every(name, early, [], strong=True) for r in _numbers(part)]
-        mark(engine, name, rows, FOREVER)
+    late = f"born > {head.generation}"
+    early = f"gone > {head.generation} and gone < {FOREVER}"
+
+    def undo(name: str) -> None:
+        engine.delete(name, _rows(engine, name, late, strong=True))
+        mark(engine, name, _rows(engine, name, early, strong=True), FOREVER)
+
+    engine.of_each(head.collections.values(), undo)
 
 
 def mark(engine: Engine, name: str, rows: Sequence[int], gone: int) -> None:
@@ -50,9 +50,10 @@ def mark(engine: Engine, name: str, rows: Sequence[int], gone: int) -> None:
 
 def take_out(engine: Engine, head: Head) -> None:
     """Delete rows that neither a head's generation nor the one before it has."""
-    for name in head.collections.values():
-        where = f"gone < {head.generation}"
-        engine.delete(name, [r for part in engine.every(name, where, []) for r in _numbers(part)])
+    where = f"gone < {head.generation}"
+    engine.of_each(
+        head.collections.values(), lambda name: engine.delete(name, _rows(engine, name, where))
+    )
 
 
 def still_true(certificate: dict[str, Any] | None, changed: int) -> dict[str, Any] | None:
@@ -63,5 +64,5 @@ def still_true(certificate: dict[str, Any] | None, changed: int) -> dict[str, An
     return {**certificate, "changed": changed} if changed <= STALE * certificate["rows"] else None
 
 
-def _numbers(part: Sequence[dict[str, Any]]) -> list[int]:
-    return [int(r["row"]) for r in part]
+def _rows(engine: Engine, name: str, where: str, strong: bool = False) -> list[int]:
+    return [int(r["row"]) for part in engine.every(name, where, [], strong=strong) for r in part]

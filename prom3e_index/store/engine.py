@@ -8,10 +8,10 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pymilvus import MilvusClient
 
 Floats = NDArray[np.float32]
+R = TypeVar("R")
 MOST = 16_384
 """Rows that one search or one question gives at most, as Milvus is set."""
 TOKEN = "PROM3E_STORE_TOKEN"
@@ -128,8 +129,7 @@ class Engine:
         """
         end = time.monotonic() + timeout_s
         if written:
-            with ThreadPoolExecutor(len(names)) as pool:  # each waits for seconds
-                list(pool.map(lambda name: self._flush(name, end), names))
+            self.of_each(names, lambda name: self._flush(name, end))
         for name in names:
             if written:
                 self._indexed(name, end)
@@ -137,6 +137,12 @@ class Engine:
                 self.client.load_collection(name, _async=True)
         for name in names:
             self._loaded(name, end)
+
+    def of_each(self, names: Iterable[str], do: Callable[[str], R]) -> list[R]:
+        """Do the same with several collections at once: what was written is waited for together, 200 ms a question."""
+        some = list(names)
+        with ThreadPoolExecutor(max(1, len(some))) as pool:
+            return list(pool.map(do, some))
 
     def _flush(self, name: str, end: float) -> None:
         with _said(self.address, f"{name} cannot be written to disk"):
