@@ -38,7 +38,8 @@ OURS = ("observations", "lost", "rejected", "by_place", "by_taxon", "taxa")
 ATTACHED = 128
 """Most databases that one connection keeps attached, if half of what the process may open suffices for them; the
 smallest of further ones are copied into memory, without the tables sorted by place and taxon."""
-_NAMES_KEPT = 4096
+NAMES_KEPT = 4096
+"""Names of which the taxa are kept: whoever asks chooses them."""
 _LIMITS = {
     "autoload_known_extensions": "false",
     "autoinstall_known_extensions": "false",
@@ -314,13 +315,13 @@ class MetadataDatabase:
 
     def known_taxa(self, name: str, several: bool = False) -> list[KnownTaxon]:
         """The taxa that a name is of, those of most observations first; see `known_taxa`."""
-        if name not in self._known:
-            if len(self._known) >= _NAMES_KEPT:
+        found = self._known.get(name)
+        if found is None:
+            found = known_taxa(self.cursor(), name, self.columns, self.sorted_tables, several)
+            if len(self._known) >= NAMES_KEPT:
                 self._known.clear()
-            self._known[name] = known_taxa(
-                self.cursor(), name, self.columns, self.sorted_tables, several
-            )
-        return self._known[name]
+            self._known[name] = found
+        return found
 
     def close(self) -> None:
         """Close the databases."""

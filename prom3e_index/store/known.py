@@ -9,10 +9,12 @@ from contextlib import contextmanager
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
+from prom3e_index.bundle.held_files import CLOSED
 from prom3e_index.bundle.known_taxa import KnownTaxon, known_taxa
+from prom3e_index.bundle.metadata_database import NAMES_KEPT
 from prom3e_index.bundle.segment_views import IS_PART
 from prom3e_index.bundle.taxa import SPECIES, quoted, unknown_taxon
-from prom3e_index.errors import InputError, StoreError
+from prom3e_index.errors import BundleError, InputError, StoreError
 from prom3e_index.schema import RANKS
 from prom3e_index.store.head import folder_needed
 
@@ -194,14 +196,21 @@ class HeadMetadata:
         self.metadata_columns: dict[str, Any] = {}
         self._known: dict[tuple[str, bool], list[KnownTaxon]] = {}
         self._own = threading.local()
+        self._lock, self._closed = threading.Lock(), False
+
+    def _cursor(self, con: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+        with self._lock:
+            if self._closed:
+                raise BundleError(CLOSED)
+            return con.cursor()
 
     def typed(self) -> duckdb.DuckDBPyConnection:
         """A cursor where `observations` has the columns of the store, and no row."""
-        return self._connection.cursor()
+        return self._cursor(self._connection)
 
     def named(self) -> duckdb.DuckDBPyConnection:
         """A cursor whose `observations` has every combination of names, and how many rows have it."""
-        return self._names.cursor()
+        return self._cursor(self._names)
 
     @contextmanager
     def stoppable(self) -> Iterator[Callable[[], None]]:
@@ -246,19 +255,23 @@ class HeadMetadata:
 
     def unknown_taxon(self, name: str) -> str:
         """Advice for a taxon that no observation has."""
-        return unknown_taxon(self._names.cursor(), name, self._held, ())
+        return unknown_taxon(self.named(), name, self._held, ())
 
     def known_taxa(self, name: str, several: bool = False) -> list[KnownTaxon]:
         """The taxa that a name is of, those of most observations first."""
         asked = (name, several)
-        if asked not in self._known:
+        found = self._known.get(asked)
+        if found is None:
             counted = f"CAST(sum({'observations' if several else 'rows'}) AS BIGINT) AS count"
-            self._known[asked] = known_taxa(
-                self._names.cursor(), name, self._held, (), several, counted
-            )
-        return self._known[asked]
+            found = known_taxa(self.named(), name, self._held, (), several, counted)
+            if len(self._known) >= NAMES_KEPT:
+                self._known.clear()
+            self._known[asked] = found
+        return found
 
     def close(self) -> None:
         """Let go of the databases."""
-        self._connection.close()
-        self._names.close()
+        with self._lock:
+            self._closed = True
+            self._connection.close()
+            self._names.close()
