@@ -4,7 +4,8 @@ Builds an index of made-up embeddings: 200 clusters of unequal size; five specie
 so that filters go with the vectors, as in nature. Pushes one target of it by a graph and by lists, and prints as
 JSON: seconds, memory and disk of the server; what 256 queries find of the exact answer and how fast; the same under
 eight filters, with their counts compared; what changes take; the certificate. FAISS answers the same queries in the
-same run. The server is the one of the wheel `milvus`.
+same run. The server is the one of the wheel `milvus`. With `--write-only` it compares a push whose rows are sent with
+one whose rows are imported from files.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import json
 import shutil
 import sys
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +115,19 @@ def measured(index: Bundle, asked: np.ndarray, rows: Any, truth: np.ndarray) -> 
     }
 
 
+def written(index: Path, server: Any, place: Path) -> dict[str, Any]:
+    """Seconds of a push whose rows are sent, and of one whose rows are imported from files, each twice."""
+    from prom3e_index.indexer.push import push
+
+    out: dict[str, Any] = {}
+    for turn in (1, 2):
+        for way, more in (("sent", {}), ("imported", {"bulk": str(place)})):
+            address, begun = f"{server.address}/{way}", time.perf_counter()
+            push(index, address, silent, targets=[TARGET], kind="ivf", replace_other=True, **more)
+            out[f"{way}_s, {turn}"] = round(time.perf_counter() - begun, 1)
+    return out
+
+
 def resident_mb(process: int) -> float:
     """Memory of a process."""
     status = Path(f"/proc/{process}/status").read_text()
@@ -132,6 +147,9 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--build-only", action="store_true")
+    parser.add_argument(
+        "--write-only", action="store_true", help="Only compare rows that are sent and imported."
+    )
     options = parser.parse_args()
     folder, out = options.folder, {}
     folder.mkdir(parents=True, exist_ok=True)
@@ -139,12 +157,16 @@ def main() -> None:
     if not index.exists():
         begun = time.perf_counter()
         given = table(folder / "made.npz", options.rows, 1)
-        build(BuildConfig(table=str(given), out=index, model="mini"))
+        with without_measuring() if options.write_only else nullcontext():
+            build(BuildConfig(table=str(given), out=index, model="mini"))
         out["build_s"] = round(time.perf_counter() - begun, 1)
     if options.build_only:
         print(json.dumps(out))
         return
     with milvus_server(folder / "server") as server:
+        if options.write_only:
+            print(json.dumps(out | written(index, server, folder / "given"), indent=1))
+            return
         out["server_mb"] = {"empty": resident_mb(server._process.pid)}
         with Bundle.open(index) as local:
             asked = queries(local)

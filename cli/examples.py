@@ -122,6 +122,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("into a Milvus server, to be asked from any machine", "prom3e-index push index.p3i --store milvus://127.0.0.1:19530/birds"),
         ("photos and sounds alone, found by lists", "prom3e-index push index.p3i -t image -t audio --kind ivf --store milvus://127.0.0.1:19530/birds"),
         ("shards of a cluster, without an index", "prom3e-index push s3://institute/birds --store milvus://127.0.0.1:19530/birds"),
+        ("by files in a folder that the server sees too", "prom3e-index push index.p3i --bulk /srv/milvus/given --store milvus://127.0.0.1:19530/birds"),
     ),
     "certify": (
         ("does the search find here what it should, and how fast", "prom3e-index certify --sample 20"),

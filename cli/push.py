@@ -46,6 +46,20 @@ def push(
             help="Take the place of what is there: another index, or this one, written anew.",
         ),
     ] = False,
+    bulk: Annotated[
+        str | None,
+        typer.Option(
+            "--bulk",
+            help="Folder or s3:// address that the server imports files from: rows go there as files, not one by one.",
+        ),
+    ] = None,
+    bulk_as: Annotated[
+        str | None,
+        typer.Option(
+            "--bulk-as",
+            help="The place of --bulk as the server sees it: a path, or a key in its bucket.",
+        ),
+    ] = None,
     break_lock: BreakLock = False,
     model: MovedModel = None,
     hub: Hub = None,
@@ -62,6 +76,8 @@ def push(
 
     if folder is not None and index not in (DEFAULT_INDEX, Path(folder)):
         raise InputError(f"The index is given twice, {folder} and --index {index}; leave one out.")
+    if bulk_as is not None and bulk is None:
+        raise InputError(f"--bulk-as {bulk_as} goes with --bulk.")
     with progress() as show:
         done = run(
             folder or index,
@@ -74,6 +90,8 @@ def push(
             timeout_s=timeout,
             model=model,
             hub=hub,
+            bulk=bulk,
+            bulk_as=bulk_as,
         )
     if not done.changed:
         say(f"{store} holds this already, {done.head.rows:,} rows: nothing was written")

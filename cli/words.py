@@ -33,6 +33,7 @@ VALUES: dict[str, str] = {
     "--host": "ADDRESS", "--allow-host": "NAME", "--token-file": "FILE", "--max-upload": "MEGABYTES",
     "--engine": "NAME", "--ray-address": "ADDRESS", "--shards": "PLACE", "--media-address": "ADDRESS",
     "--marks": "FILE", "--basemap": "FILE", "--rate": "COUNT/TIME", "--store": "ADDRESS",
+    "--bulk": "PLACE", "--bulk-as": "PLACE",
 }  # fmt: skip
 """Option or argument → the word for its value, where it is not that of its type (FILE, FOLDER, N, NUMBER, TEXT)."""
 
@@ -93,6 +94,8 @@ DEFAULTS: dict[str, str] = {
     "push --kind": "flat of few rows, ivf of many",
     "push --target": "all of the index",
     "push --model": "as the shards say",
+    "--bulk": "rows are sent",
+    "--bulk-as": "the same path, or key",
     "--store": "",
     "push --store": "",
     "--kind": "chosen by size, recall, memory and latency",

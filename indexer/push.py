@@ -10,8 +10,8 @@ A push that is broken off goes on where it stopped. One writer at a time: see `s
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from prom3e_index.errors import InputError, StoreError
+from prom3e_index.errors import StoreError
 from prom3e_index.indexer.plan import Progress
+from prom3e_index.indexer.push_bulk import Bulk, place_of
 from prom3e_index.indexer.push_change import mark, still_true, take_out, undo_begun
 from prom3e_index.indexer.push_check import sample, verify
 from prom3e_index.indexer.push_refused import current, refuse_another
@@ -37,15 +38,13 @@ from prom3e_index.store.head import (
     trimmed,
     write_head,
 )
-from prom3e_index.store.kinds import KINDS, Kind
+from prom3e_index.store.kinds import kind_for
 from prom3e_index.store.known import Summary
 from prom3e_index.store.rows import Writer, fields_of, keys_of, with_vectors
 
 Ints = NDArray[np.int64]
 MANY = 2_000
 """Rows from which on a push waits until they are on disk and indexed; fewer are searched one by one meanwhile."""
-EXACT_BELOW = 20_000
-"""Rows up to which every one is scored, unless another kind is asked for."""
 
 
 @dataclass(frozen=True)
@@ -65,23 +64,6 @@ class Pushed:
     changed: bool = True
 
 
-def kind_for(rows: int, name: str | None) -> Kind:
-    """How so many rows are searched: as asked, else every row is scored of few, and lists are looked through of many.
-
-    Lists rather than a graph: with filters, and for queries of another modality than the rows', they find more.
-
-    Raises:
-        InputError: No such kind.
-    """
-    if name is not None and name not in KINDS:
-        raise InputError(f"--kind is {name!r:.60}; a store has {', '.join(KINDS)}.")
-    name = name or ("flat" if rows <= EXACT_BELOW else "ivf")
-    if name == "ivf":
-        lists = int(min(65_536, max(1, 4 * rows**0.5)))
-        return Kind("ivf", lists=lists, beam=max(1, min(lists, 64)))
-    return Kind(name)
-
-
 def push(
     place: str | Path,
     store: str,
@@ -94,6 +76,8 @@ def push(
     timeout_s: float = 600.0,
     model: str | None = None,
     hub: str | Path | None = None,
+    bulk: str | None = None,
+    bulk_as: str | None = None,
 ) -> Pushed:
     """Push an index, or shards without one, into a store.
 
@@ -108,6 +92,9 @@ def push(
         timeout_s: Seconds that indexing and loading may take.
         model: Where the model that made shards is now, if it has moved: statistics and calibration are made with it.
         hub: Where its local copy of hub repositories is now.
+        bulk: Folder or address that the server imports files from: rows go there as files, and are not sent, but for
+            those of a change.
+        bulk_as: The same place as the server sees it, where that is another path.
 
     Raises:
         InputError: The store holds another index, or a target or kind is none; shards that are damaged or not whole.
@@ -125,7 +112,14 @@ def push(
                 old = current(engine)
                 if old is not None and not replace_other:
                     refuse_another(address, old, source.made)
-                return _push(engine, source, wanted, kind, old, progress, timeout_s, replace_other)
+                with ExitStack() as stack:
+                    files = None
+                    if bulk is not None:
+                        files = Bulk(engine, place_of(bulk, bulk_as), timeout_s)
+                        stack.callback(files.close)
+                    return _push(
+                        engine, source, wanted, kind, old, progress, timeout_s, replace_other, files
+                    )
         finally:
             engine.close()
     finally:
@@ -180,6 +174,15 @@ class _Filling:
         progress("push", len(rows), len(rows))
         return done
 
+    def fill_by(self, files: Bulk, there: Mapping[str, int], progress: Progress) -> int:
+        """Have the rows imported that are not there up to a row number; give their number."""
+        import duckdb
+
+        writer = Writer(duckdb.connect(), self.keys, self.source.modalities)
+        live = self.source.live
+        rows = {t: live[live >= first] for t, first in there.items()}
+        return files.fill(self.source, rows, self.names, writer, self.generation, progress)
+
     def check(self, rows: Sequence[int], fresh: bool) -> None:
         """Count the rows of every collection, and compare some; what is wrong and `fresh` is taken away.
 
@@ -215,6 +218,7 @@ def _push(
     progress: Progress,
     timeout_s: float,
     anew: bool,
+    files: Bulk | None,
 ) -> Pushed:
     names = {t: f"{engine.address.name}__{source.modalities.index(t)}_" for t in targets}
     change = None
@@ -227,15 +231,21 @@ def _push(
     kind = kind_for(source.rows, asked)
     token = _token(source, targets, asked, old)
     names = {t: n + token for t, n in names.items()}
-    there = min(engine.of_each(names.values(), lambda name: _begun(engine, name, source)))
-    fields = fields_of(source.modalities, source.width)
-    held = engine.names(engine.address.name)
+    held, fields = engine.names(engine.address.name), fields_of(source.modalities, source.width)
+    if files is not None:
+        files.settle([n for n in names.values() if n in held])
+    begun = engine.of_each(names.values(), lambda name: _begun(engine, name, source))
+    there = dict(zip(names, begun, strict=True))
     for name in names.values():
         if name not in held:
             engine.create(name, fields, kind, f"prom3e-index {engine.address.name}")
     generation = 1 if old is None else old.generation + 1
     filling = _Filling(engine, source, names, keys_of(source.types), generation)
-    written = filling.fill(source.live[source.live >= there], progress, there > 0)
+    if files is not None:
+        written = filling.fill_by(files, there, progress)
+    else:
+        first = min(there.values())
+        written = filling.fill(source.live[source.live >= first], progress, first > 0)
     indexed = kind.name != "flat" or source.rows > MANY
     engine.ready(list(names.values()), timeout_s, written=indexed)
     filling.check(sample(source.live), fresh=True)
@@ -309,6 +319,7 @@ def _begun(engine: Engine, name: str, source: Source) -> int:
     """Row number up to which a push that was broken off had written all rows of a collection."""
     if name not in engine.names(name):
         return 0
+    engine.release(name)  # what was imported since it was loaded is not seen
     engine.ready([name], written=False)
     live = source.live
     low, high = 0, len(live)
@@ -319,6 +330,7 @@ def _begun(engine: Engine, name: str, source: Source) -> int:
             low = middle
         else:
             high = middle - 1
+    engine.release(name)
     return 0 if not low else int(live[low - 1]) + 1
 
 

@@ -7,6 +7,7 @@ import json
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -58,13 +59,30 @@ class Storage:
 
     def put(self, name: str, content: bytes | pa.Buffer) -> None:
         """Write a file under another name, then give it its own, in place of one that is there."""
+        with self.written(name) as f:
+            f.write(content)
+
+    @contextmanager
+    def written(self, name: str) -> Iterator[Any]:
+        """A stream to a file that has its name once the stream is written to its end."""
         folder, _, last = name.rpartition("/")
         temporary = self._at(f"{folder}/.{last}.{uuid.uuid4().hex}{UNFINISHED}".lstrip("/"))
         if self._folders:
             self._files.create_dir(self._at(folder), recursive=True)
-        with self._files.open_output_stream(temporary) as f:
-            f.write(content)
+        try:
+            with self._files.open_output_stream(temporary) as f:
+                yield f
+        except BaseException:
+            with suppress(OSError):
+                self._files.delete_file(temporary)
+            raise
         self._files.move(temporary, self._at(name))
+
+    def remove_folder(self, name: str) -> None:
+        """Take away a folder that is empty, where there are folders."""
+        if self._folders:
+            with suppress(OSError):
+                Path(self._at(name)).rmdir()
 
     def get(self, name: str) -> bytes | None:
         """The content of a file; None where there is none."""

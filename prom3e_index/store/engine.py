@@ -40,7 +40,7 @@ _AT_ONCE_BYTES = 16 << 20
 
 
 @contextmanager
-def _said(address: Address, what: str) -> Iterator[None]:
+def said(address: Address, what: str) -> Iterator[None]:
     """Give what a store or the way to it fails with as an error of ours."""
     from grpc import RpcError
     from pymilvus.exceptions import MilvusException
@@ -73,7 +73,7 @@ class Engine:
         )  # errors are raised, and said once
         if address.lite:
             _refuse_no_lite(address)
-        with _said(address, "it cannot be reached"):
+        with said(address, "it cannot be reached"):
             self.client: MilvusClient = MilvusClient(
                 uri=address.uri, token=os.environ.get(TOKEN, ""), timeout=timeout_s
             )
@@ -101,7 +101,7 @@ class Engine:
             if what == "ARRAY":
                 more = {"element_type": DataType.INT64, "max_capacity": 64}
             schema.add_field(scalar, getattr(DataType, what), **more)
-        with _said(self.address, f"{name} cannot be made"):
+        with said(self.address, f"{name} cannot be made"):
             self.client.create_collection(name, schema=schema, consistency_level="Bounded")
         if kind is not None:
             self.index(name, kind)
@@ -111,7 +111,7 @@ class Engine:
         form, parameters = kind.parameters()
         made = self.client.prepare_index_params()
         made.add_index("vector", index_type=form, metric_type="IP", params=parameters)
-        with _said(self.address, f"{name} cannot be indexed as {kind.name}"):
+        with said(self.address, f"{name} cannot be indexed as {kind.name}"):
             self.client.create_index(name, made, sync=False)
 
     def ready(
@@ -133,7 +133,7 @@ class Engine:
         for name in names:
             if written:
                 self._indexed(name, end)
-            with _said(self.address, f"{name} cannot be loaded"):
+            with said(self.address, f"{name} cannot be loaded"):
                 self.client.load_collection(name, _async=True)
         for name in names:
             self._loaded(name, end)
@@ -145,13 +145,13 @@ class Engine:
             return list(pool.map(do, some))
 
     def _flush(self, name: str, end: float) -> None:
-        with _said(self.address, f"{name} cannot be written to disk"):
+        with said(self.address, f"{name} cannot be written to disk"):
             self.client.flush(name, timeout=max(1.0, end - time.monotonic()))
 
     def _indexed(self, name: str, end: float) -> None:
         state: dict[str, Any] = {}
         while True:
-            with _said(self.address, f"{name} cannot be indexed"):
+            with said(self.address, f"{name} cannot be indexed"):
                 for index in self.client.list_indexes(name) or ["vector"]:
                     state = self.client.describe_index(name, index) or {}
             done = str(state.get("state", "Finished"))
@@ -159,16 +159,16 @@ class Engine:
             if done in ("Finished", "3") and not waiting:
                 return
             if done in ("Failed", "4") or time.monotonic() > end:
-                said = state.get("index_state_fail_reason") or "no reason is given"
+                why = state.get("index_state_fail_reason") or "no reason is given"
                 raise StoreError(
-                    f"{self.address}: the index of {name} is {done} with {waiting:,} rows to go: {said}. Ask for "
+                    f"{self.address}: the index of {name} is {done} with {waiting:,} rows to go: {why}. Ask for "
                     "another kind, or look at the server's log."
                 )
             time.sleep(0.2)
 
     def _loaded(self, name: str, end: float) -> None:
         while True:
-            with _said(self.address, f"{name} cannot be loaded"):
+            with said(self.address, f"{name} cannot be loaded"):
                 state = self.client.get_load_state(name)
             if "Loaded" in str(state.get("state")) and "NotLoad" not in str(state.get("state")):
                 return
@@ -178,20 +178,25 @@ class Engine:
                 )
             time.sleep(0.1)
 
+    def release(self, name: str) -> None:
+        """Take a collection out of the server's memory; `ready` loads it with all that is there then."""
+        with said(self.address, f"{name} cannot be released"):
+            self.client.release_collection(name)
+
     def insert(self, name: str, rows: Sequence[dict[str, Any]], again: bool = False) -> None:
         """Write rows; `again` where some of them may be there already."""
         if not rows:
             return
         each = max(1, len(rows[0]["vector"]) * 8)
         step = max(1, _AT_ONCE_BYTES // each)
-        with _said(self.address, f"rows cannot be written to {name}"):
+        with said(self.address, f"rows cannot be written to {name}"):
             for at in range(0, len(rows), step):
                 part = list(rows[at : at + step])
                 (self.client.upsert if again else self.client.insert)(name, part)
 
     def delete(self, name: str, rows: Sequence[int]) -> None:
         """Take rows out for good."""
-        with _said(self.address, f"rows of {name} cannot be taken out"):
+        with said(self.address, f"rows of {name} cannot be taken out"):
             for at in range(0, len(rows), MOST):
                 self.client.delete(name, ids=[int(r) for r in rows[at : at + MOST]])
 
@@ -205,7 +210,7 @@ class Engine:
         strong: bool = False,
     ) -> list[tuple[Floats, NDArray[np.int64]]]:
         """The nearest rows of each vector, by inner product: scores, highest first, and row numbers."""
-        with _said(self.address, f"{name} cannot be searched"):
+        with said(self.address, f"{name} cannot be searched"):
             found = self.client.search(
                 name,
                 data=[v.tolist() for v in np.asarray(vectors, np.float32)],
@@ -225,7 +230,7 @@ class Engine:
 
     def count(self, name: str, where: str, strong: bool = False) -> int:
         """How many rows satisfy an expression."""
-        with _said(self.address, f"rows of {name} cannot be counted"):
+        with said(self.address, f"rows of {name} cannot be counted"):
             found = self.client.query(
                 name,
                 filter=where,
@@ -239,7 +244,7 @@ class Engine:
         self, name: str, where: str, fields: Sequence[str], limit: int, strong: bool = False
     ) -> list[dict[str, Any]]:
         """Fields of rows that satisfy an expression, `limit` at most, in no order."""
-        with _said(self.address, f"rows of {name} cannot be read"):
+        with said(self.address, f"rows of {name} cannot be read"):
             found = self.client.query(
                 name,
                 filter=where,
@@ -270,7 +275,7 @@ class Engine:
         if len(few) < min(step, MOST):
             yield from [few] if few else []
             return
-        with _said(self.address, f"rows of {name} cannot be read"):
+        with said(self.address, f"rows of {name} cannot be read"):
             each = self.client.query_iterator(
                 name,
                 batch_size=step,
@@ -281,7 +286,7 @@ class Engine:
             )
         try:
             while True:
-                with _said(self.address, f"rows of {name} cannot be read"):
+                with said(self.address, f"rows of {name} cannot be read"):
                     part = each.next()
                 if not part:
                     return
@@ -291,18 +296,18 @@ class Engine:
 
     def names(self, prefix: str) -> list[str]:
         """Collections whose names begin so."""
-        with _said(self.address, "its collections cannot be listed"):
+        with said(self.address, "its collections cannot be listed"):
             return sorted(n for n in self.client.list_collections() if n.startswith(prefix))
 
     def field_names(self, name: str) -> list[str]:
         """Fields of a collection."""
-        with _said(self.address, f"{name} cannot be described"):
+        with said(self.address, f"{name} cannot be described"):
             return [str(f["name"]) for f in self.client.describe_collection(name)["fields"]]
 
     def drop(self, names: Iterable[str]) -> None:
         """Take collections away."""
         for name in names:
-            with _said(self.address, f"{name} cannot be taken away"):
+            with said(self.address, f"{name} cannot be taken away"):
                 self.client.drop_collection(name)
 
     def current(self, alias: str) -> str | None:
@@ -314,13 +319,13 @@ class Engine:
         except MilvusException as e:
             if "alias" in str(e) and ("not" in str(e)):
                 return None
-            with _said(self.address, f"the alias {alias} cannot be read"):
+            with said(self.address, f"the alias {alias} cannot be read"):
                 raise
 
     def point(self, alias: str, name: str) -> None:
         """Let an alias stand for another collection, from one moment to the next."""
         there = self.current(alias) is not None
-        with _said(self.address, f"the alias {alias} cannot be set"):
+        with said(self.address, f"the alias {alias} cannot be set"):
             (self.client.alter_alias if there else self.client.create_alias)(name, alias)
 
 

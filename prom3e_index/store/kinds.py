@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from prom3e_index.errors import InputError
+
 KINDS = ("flat", "ivf", "hnsw")
+EXACT_BELOW = 20_000
+"""Rows up to which every one is scored, unless another kind is asked for."""
 
 
 @dataclass(frozen=True)
@@ -53,3 +57,20 @@ class Fields:
 
     width: int
     scalars: dict[str, str] = field(default_factory=dict)
+
+
+def kind_for(rows: int, name: str | None) -> Kind:
+    """How so many rows are searched: as asked, else every row is scored of few, and lists are looked through of many.
+
+    Lists rather than a graph: with filters, and for queries of another modality than the rows', they find more.
+
+    Raises:
+        InputError: No such kind.
+    """
+    if name is not None and name not in KINDS:
+        raise InputError(f"--kind is {name!r:.60}; a store has {', '.join(KINDS)}.")
+    name = name or ("flat" if rows <= EXACT_BELOW else "ivf")
+    if name == "ivf":
+        lists = int(min(65_536, max(1, 4 * rows**0.5)))
+        return Kind("ivf", lists=lists, beam=max(1, min(lists, 64)))
+    return Kind(name)
