@@ -1,5 +1,7 @@
 """Validation rows as they ask an index of themselves: scores of each part of a query of several modalities.
 
+Scores are arrays; where the model is on a card, its tensors: galleries stay there, queries are brought.
+
 Gallery rows are completed from all that they have, and the query is no row of the index: by species its own row is
 no answer; by row it is the only right one, and completed without what was asked with.
 """
@@ -8,13 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from prom3e_index.evaluation.directions import label_codes
 from prom3e_index.evaluation.gallery import Gallery
 from prom3e_index.evaluation.ranking import Labels, Right
+from prom3e_index.models.device import is_card
 from prom3e_index.models.mixing import Weights
 from prom3e_index.mvae.completion import Completer, Inferred, infer, mean_embedding
 from prom3e_index.search.score import gallery, query_rows
@@ -30,6 +35,8 @@ LEAST, QUERIES = 20, 200
 class SetAsked:
     """Scores (q, g) of queries with one visible set for one target; the own row's are those without the visible set.
 
+    Arrays, or tensors of the model's card.
+
     Attributes:
         mean: Of q̄ with the target's block.
         completed: Of f̂.
@@ -39,17 +46,21 @@ class SetAsked:
         half: (q,) 0 or 1, by species.
     """
 
-    mean: Floats
-    completed: Floats
-    hidden: Floats
-    alone: list[Floats]
+    mean: Any
+    completed: Any
+    hidden: Any
+    alone: list[Any]
     right: dict[str, Right]
     half: Ints
 
-    def together(self, w: Weights) -> Floats:
+    def together(self, w: Weights) -> Any:
         """Scores of the query in which all is seen together."""
-        q = np.float32(1 - w.delta) * self.mean + np.float32(w.delta) * self.completed
-        return np.asarray(np.float32(1 - w.gamma) * q + np.float32(w.gamma) * self.hidden)
+        q = _share(1 - w.delta) * self.mean + _share(w.delta) * self.completed
+        return _share(1 - w.gamma) * q + _share(w.gamma) * self.hidden
+
+
+def _share(value: float) -> float:
+    return float(np.float32(value))
 
 
 class AskingRows:
@@ -92,6 +103,8 @@ class AskingRows:
             self.vectors[t] = self._vectors(
                 t, g.rows, found.reconstructed[at[g.rows]], found.hidden[at[g.rows]]
             )
+        card = self.vectors if is_card(model.device) else {}
+        self._there = {t: torch.from_numpy(v).to(model.device) for t, v in card.items()}
         self._single: dict[str, Inferred] = {}
         self._last: tuple[tuple[str, ...], tuple[Ints, Inferred, Inferred]] | None = None
         self.labels = {t: Labels(self.codes[g.rows]) for t, g in self.galleries.items()}
@@ -133,13 +146,19 @@ class AskingRows:
         if len(rows) < LEAST or len(g) < LEAST:
             return None
         own = self._vectors(target, rows, without.reconstructed[has], without.hidden[has])
-        every, place, d = self.vectors[target], g.place[rows], self.model.width
+        every, there = self.vectors[target], self._there.get(target)
+        place, d = g.place[rows], self.model.width
         at = np.arange(len(rows))
 
-        def scores(q: Floats, part: slice) -> Floats:
-            out = q @ every[:, part].T
-            out[at, place] = (q * own[:, part]).sum(axis=1)
-            return np.asarray(out)
+        def scores(q: Any, part: slice) -> Any:
+            mine: Any = own[:, part]
+            if there is not None:
+                q, mine = (
+                    torch.from_numpy(v).to(there.device) for v in (q, np.ascontiguousarray(mine))
+                )
+            out = q @ (every if there is None else there)[:, part].T
+            out[at, place] = (q * mine).sum(1)
+            return out
 
         alone = []
         for m in given:

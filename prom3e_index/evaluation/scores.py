@@ -94,7 +94,8 @@ class Products:
                 p.scores(space, replace(own, epsilon=w.epsilon), part)
                 for p, own in zip(alone, how.weights, strict=True)
             ]
-            return how.of(self._together(space, w, part), one)
+            joined: Floats = how.of(self._together(space, w, part), one)
+            return joined
         return self._together(space, w, part)
 
     def _together(self, space: Space, w: Weights, part: slice) -> Floats:
@@ -182,6 +183,7 @@ class VisibleSet:
         joins: Mapping[str, Joined] | None = None,
     ) -> None:
         self.given, self.queries, self.galleries = given, queries, galleries
+        self._device: str | None = None
         columns = [modalities.index(m) for m in given]
         shown = np.zeros((len(queries), len(modalities)), bool)
         shown[:, columns] = True
@@ -232,6 +234,7 @@ class VisibleSet:
     def on(self, device: str) -> VisibleSet:
         """The same, its products computed by a device: `products` brings tensors, equal but for rounding."""
         out = copy(self)
+        out._device = device
         if not self._completes or self._joins:
             raise ValueError("Only what is completed and asks together is brought to a device.")
 
@@ -302,10 +305,19 @@ class VisibleSet:
     def products_of(
         self, target: str, asked: Floats, completed: Floats | None, asked_hidden: Floats | None
     ) -> Products:
-        """Products of queries from elsewhere, with the same visible set, with a target's gallery."""
+        """Products of queries from elsewhere, with the same visible set, with a target's gallery.
+
+        Arrays; brought to the device where this set is on one.
+        """
         g = self.galleries[target]
         if not self._completes:
             return Products(asked, g)
         at = self._at[g.rows]
         made = self._made[target][at] if target in self._made else None
-        return Products(asked, g, completed, asked_hidden, made, self._hidden[at])
+        q, f, h = (self._brought(v) for v in (asked, completed, asked_hidden))
+        return Products(q, g, f, h, made, self._hidden[at])
+
+    def _brought(self, values: Floats | None) -> Any:
+        if values is None or self._device is None:
+            return values
+        return torch.from_numpy(np.ascontiguousarray(values)).to(self._device)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from prom3e_index.evaluation.asking_rows import LEAST, AskingRows, SetAsked, WeightsOf
 from prom3e_index.evaluation.first_right import FirstRight
 from prom3e_index.evaluation.ranking import Right, first_right
+from prom3e_index.evaluation.ranking_on_device import first_right_of, likelihoods_of
 from prom3e_index.evaluation.weights_choice import HIDDEN_ALONE
 from prom3e_index.models.joined import Joined
 from prom3e_index.models.mixing import Weights
@@ -67,11 +69,13 @@ class SetsChosen:
     tried: dict[int, dict[str, dict[str, float]]]
 
 
-def likelihoods(scores: Floats, right: Right) -> NDArray[np.float64]:
+def likelihoods(scores: Any, right: Right) -> NDArray[np.float64]:
     """Log of the probability of a right answer under softmax(κ · scores), (q, κ) for each of `KAPPAS`.
 
-    −∞ becomes a large negative number; queries without a right answer are NaN.
+    −∞ becomes a large negative number; queries without a right answer are NaN. Scores are an array or a tensor.
     """
+    if not isinstance(scores, np.ndarray):
+        return likelihoods_of(scores, right, KAPPAS)
     out = np.full((len(scores), len(KAPPAS)), np.nan)
     for i, row in enumerate(scores):
         members = right.members[right.begin[i] : right.end[i]]
@@ -173,8 +177,9 @@ def _worth(
     target: str,
     kappas: dict[tuple[str, str], tuple[float, float, float]],
 ) -> _Worth:
-    def stands(scores: Floats) -> dict[str, FirstRight]:
-        return {rule: first_right(scores, right) for rule, right in a.right.items()}
+    def stands(scores: Any) -> dict[str, FirstRight]:
+        ranks = first_right if isinstance(scores, np.ndarray) else first_right_of
+        return {rule: ranks(scores, right) for rule, right in a.right.items()}
 
     together = a.together(rows.weights(given, target))
     today = stands(together)

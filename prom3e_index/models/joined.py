@@ -32,18 +32,18 @@ class Joined:
     kappas: tuple[float, ...]
     weights: tuple[Weights, ...]
 
-    def of(self, together: Floats, alone: Sequence[Floats]) -> Floats:
+    def of(self, together: Any, alone: Sequence[Any]) -> Any:
         """The query, or its scores.
 
         Args:
-            together: Rows of the query of all modalities, or their scores.
+            together: Rows of the query of all modalities, or their scores: float32, an array or a tensor.
             alone: The same of each modality alone, in order of `kappas`.
         """
         total = sum(self.kappas)
-        out = np.float32(self.own) * together
+        out = float(np.float32(self.own)) * together
         for kappa, one in zip(self.kappas, alone, strict=True):
-            out = out + np.float32((1 - self.own) * kappa / total) * one
-        return np.asarray(out, np.float32)
+            out = out + float(np.float32((1 - self.own) * kappa / total)) * one
+        return np.asarray(out, np.float32) if isinstance(together, np.ndarray) else out
 
     def told(self, visible: Sequence[str]) -> dict[str, Any]:
         """As an answer tells it: `own`, and the share of each modality in `alone`."""

@@ -196,18 +196,21 @@ def chosen_method(model: Model, asked: str | None) -> str:
     return method
 
 
-def bias(products: Floats, method: str) -> Floats:
+def bias(products: Any, method: str) -> Any:
     """The bias of each gallery row.
 
     Args:
-        products: (b, g) scores of the bank's queries with the gallery.
+        products: (b, g) float32 scores of the bank's queries with the gallery: an array, or a tensor of any device.
         method: One of `METHODS`.
 
     Returns:
-        (g,) float32, its mean taken away, which moves no rank.
+        (g,) float32, its mean taken away, which moves no rank; an array or a tensor, as given.
     """
-    found = raw_bias(products, method)
-    return np.asarray(found - found.mean(), np.float32)
+    if not isinstance(products, np.ndarray):
+        found = _raw_bias_of(products, method)
+        return found - found.mean()
+    made = raw_bias(products, method)
+    return np.asarray(made - made.mean(), np.float32)
 
 
 def raw_bias(products: Floats, method: str) -> Floats:

@@ -52,4 +52,5 @@ def joined_rows(
     for i, w in zip(places, how.weights, strict=True):
         completed, hidden = (told or inferred)(i)
         alone.append(query_rows(x[:, i], completed, hidden, "hybrid", w))
-    return how.of(rows, alone)
+    joined: Floats = how.of(rows, alone)
+    return joined

@@ -11,13 +11,14 @@ from prom3e_index.confidence.answers import Answers
 from prom3e_index.confidence.asking import directions
 from prom3e_index.confidence.calibrated import Calibration, Rule
 from prom3e_index.confidence.fit import fit
-from prom3e_index.confidence.places import first_places
 from prom3e_index.confidence.signals import UNKNOWN, First
+from prom3e_index.models.device import is_card
 from prom3e_index.models.folder import NO_HUBS, Model
 from prom3e_index.mvae.completion import Inferred, infer, mean_embedding, prepare
 from prom3e_index.search.hubness import Bank
 from prom3e_index.search.joined import joined_rows
 from prom3e_index.search.score import gallery, query_rows
+from prom3e_index.training.stage_two.first_rows import AnswersHere, AnswersOnCard
 from prom3e_index.training.stage_two.sets import EmbeddingSet
 
 Floats = NDArray[np.float32]
@@ -77,7 +78,12 @@ def _answers(
     able[able] = known[species[able]] > 1
     order = order[able[order]]
     whole = infer(model, x, present, names)
-    galleries = [_gallery(model, x, present, whole, i) for i in range(len(names))]
+    answering = (AnswersOnCard if is_card(model.device) else AnswersHere)(
+        model.device, same, present
+    )
+    bank = None if model.hubs == NO_HUBS else Bank(model, model.hubs)
+    for i in range(len(names)):
+        answering.add(*_gallery(model, bank, x, present, whole, i))
     tokens = prepare(model, x, present) if len(x) else None
     sets: dict[tuple[int, ...], dict[int, Ints]] = {}
     for (seen, t), count in directions(len(names)).items():
@@ -106,21 +112,9 @@ def _answers(
             how = model.joined(visible, names[t])
             told = alone.of(mine, t)
             vectors = joined_rows(model, how, x[mine], visible, names[t], vectors, told)
-            block, bias = galleries[t]
-            scores = np.asarray(vectors @ block.T)
-            if bias is not None:
-                scores += bias[:, seen].mean(axis=1)
-            scores = np.asarray(np.round(scores, 6), np.float32)
-            for i, row in enumerate(mine):
-                scores[i, _twice(same, present, int(row))] = -np.inf
-            best = first_places(scores)
-            targets = block[:, : completed.shape[1]]
-            first = First.of(
-                np.take_along_axis(scores, best, 1),
-                np.where(np.isfinite(np.take_along_axis(scores, best, 1)), species[best], UNKNOWN),
-                np.take_along_axis(completed @ targets.T, best, 1),
-                np.zeros(best.shape),
-            )
+            best, scores, cosines = answering.first(t, seen, vectors, completed, mine)
+            codes = np.where(np.isfinite(scores), species[best], UNKNOWN)
+            first = First.of(scores, codes, cosines, np.zeros(best.shape))
             error = 1 - np.einsum("qd,qd->q", completed, x[mine, t]).astype(np.float64)
             error = np.full(len(mine), np.nan) if t in seen else error
             yield Answers(visible, names[t], first, species[mine], mine, species[mine], error)
@@ -150,7 +144,12 @@ class _Alone:
 
 
 def _gallery(
-    model: Model, x: Floats, present: NDArray[np.bool_], whole: Inferred, t: int
+    model: Model,
+    bank: Bank | None,
+    x: Floats,
+    present: NDArray[np.bool_],
+    whole: Inferred,
+    t: int,
 ) -> tuple[Floats, Floats | None]:
     """Gallery rows of a target, and their bias against hubs by asking modality, where the model corrects."""
     name = model.modalities[t]
@@ -161,15 +160,6 @@ def _gallery(
         whole.hidden,
         model.weights((), name).epsilon,
     )
-    if model.hubs == NO_HUBS:
+    if bank is None:
         return made, None
-    return made, Bank(model, model.hubs).bias(made.astype(np.float16), name).astype(np.float32)
-
-
-def _twice(same: Ints, present: NDArray[np.bool_], row: int) -> NDArray[np.bool_]:
-    """Which rows have the very embeddings of a row in all that both have, two modalities at least; it itself."""
-    both = present & present[row]
-    equal = (same == same[row]) | ~both
-    out = equal.all(axis=1) & (both.sum(axis=1) >= min(2, int(present[row].sum())))
-    out[row] = True
-    return np.asarray(out)
+    return made, bank.bias(made.astype(np.float16), name).astype(np.float32)

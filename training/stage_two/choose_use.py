@@ -7,12 +7,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
 from prom3e_index.errors import DivergedError
 from prom3e_index.evaluation.asking_rows import WeightsOf
-from prom3e_index.evaluation.directions import SAME_ITEM, Direction, directions
+from prom3e_index.evaluation.directions import Direction, directions
 from prom3e_index.evaluation.metrics import recall_at
 from prom3e_index.evaluation.sets_choice import SetsChosen, choose_sets
 from prom3e_index.evaluation.weights_choice import Chosen, choose
@@ -216,82 +215,3 @@ def sigma_follows_error(model: Candidate, val: EmbeddingSet, seed: int = 0) -> f
     error = ((1 - (inferred.reconstructed * x).sum(axis=2)) * rest).sum(axis=1) / rest.sum(axis=1)
     found = float(spearmanr(inferred.sigma_l1, error).statistic)
     return round(found, 3) if np.isfinite(found) else 0.0
-
-
-HUB_GAIN = 0.01
-"""A correction against hubs is taken only where it gains this much: without one, scores mean more."""
-_HUB_ROWS = 2000
-
-
-@dataclass(frozen=True)
-class HubChoice:
-    """What validation says of corrections against hubs.
-
-    Attributes:
-        method: `none` or one of `hubs.METHODS`.
-        quality: Mean over directions of recall@1 and recall@10, by method, `none` among them.
-        x: (b, m, d) float16, the bank: training rows drawn with a fixed seed.
-        present: (b, m).
-    """
-
-    method: str
-    quality: dict[str, float]
-    x: NDArray[np.float16]
-    present: NDArray[np.bool_]
-
-
-def choose_hubs(
-    model: Candidate, train: EmbeddingSet, val: EmbeddingSet, use: Use
-) -> HubChoice | None:
-    """Choose a correction by recall on validation, as δ and γ are; None with fewer than 20 training rows.
-
-    Args:
-        model: As it is used.
-        train: Gives the bank.
-        val: Up to 2,000 rows.
-        use: The weights of each direction.
-    """
-    from prom3e_index.evaluation.data import EvalSet
-    from prom3e_index.evaluation.directions import pairs
-    from prom3e_index.evaluation.retrieval.scoring import score
-    from prom3e_index.models.folder import NO_HUBS
-    from prom3e_index.search.hubness import BANK, CORRECTIONS, LEAST, METHODS
-
-    if len(train) < LEAST:
-        return None
-    rng = np.random.default_rng(0)
-
-    def rows(of: EmbeddingSet, most: int) -> EvalSet:
-        at = np.sort(rng.permutation(len(of))[:most])
-        some = of.rows(at)
-        columns = {} if some.species is None else {"species": some.species}
-        ids, x, present = at.astype(str), some.x.numpy(), some.present.numpy()
-        return EvalSet(
-            x, present, model.modalities, ids, columns, of.path, of.fingerprint, at, len(of)
-        )
-
-    bank, some = rows(train, BANK), rows(val, _HUB_ROWS)
-    own = {(r["given"], r["target"]): (r["delta"], r["gamma"]) for r in use.records}
-
-    def weights(given: tuple[str, ...], target: str) -> Weights:
-        delta, gamma = own.get((given[0], target), use.default)
-        return Weights(delta, gamma, use.epsilon.get(target, 0.0))
-
-    used = replace(model, decode=use.decode, hidden=use.hidden)
-    corrections = [c for c in CORRECTIONS if c.space == "hybrid"]
-    found = score(
-        some, used, pairs(model.modalities), spaces=("hybrid",), weights=weights, bank=bank,
-        corrections=corrections, taxa=False,
-    )  # fmt: skip
-    quality = {}
-    for method, space in ((NO_HUBS, "hybrid"), *((m, f"hybrid+{m}") for m in METHODS)):
-        values = [
-            float(np.mean([recall_at(s.first, k) for k in (1, 10)]))
-            for s in found
-            if s.space == space
-            and s.match == ("row" if s.target in SAME_ITEM or val.species is None else "species")
-        ]
-        quality[method] = round(float(np.mean(values)), 4) if values else 0.0
-    best = max(quality, key=lambda k: quality[k])
-    method = best if quality[best] - quality[NO_HUBS] >= HUB_GAIN else NO_HUBS
-    return HubChoice(method, quality, bank.x.astype(np.float16), bank.present)

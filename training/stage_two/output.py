@@ -20,7 +20,8 @@ from prom3e_index.models.seen import Seen
 from prom3e_index.mvae.files import read_mvae, write_mvae
 from prom3e_index.mvae.network import MVAE
 from prom3e_index.schema import NAMES
-from prom3e_index.training.stage_two.choose_use import HubChoice, Use
+from prom3e_index.training.stage_two.choose_hubs import HubChoice
+from prom3e_index.training.stage_two.choose_use import Use
 
 
 @dataclass(frozen=True)

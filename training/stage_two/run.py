@@ -14,11 +14,11 @@ from prom3e_index.models.seen import Seen
 from prom3e_index.training.checkpoint import Report
 from prom3e_index.training.distributed import join
 from prom3e_index.training.stage_two.choose_confidence import choose_confidence
+from prom3e_index.training.stage_two.choose_hubs import choose_hubs
 from prom3e_index.training.stage_two.choose_space import add_maps, choose_space
 from prom3e_index.training.stage_two.choose_use import (
     Candidate,
     Use,
-    choose_hubs,
     choose_use,
     mean_of,
 )
