@@ -3,6 +3,7 @@
 What the third number of rows takes is foretold from the first two, as `indexer/cluster/plan.md` does, then measured.
 Rows have a place, seven in ten a name of 17,576, and the climate that the demo world's raster has there. The model is
 `mini`, whose networks of places, climates and names are small; its MVAE completes six targets of 512 + 128 columns.
+With `--store milvus://HOST:PORT/NAME` the places of the last number are pushed there from their shards, and certified.
 """
 
 from __future__ import annotations
@@ -46,7 +47,26 @@ def table(rows: int, folder: Path) -> Path:
     return path
 
 
-def run(rows: int, folder: Path, climate: Path) -> dict[str, Any]:
+def pushed(place: Path, store: str) -> dict[str, Any]:
+    """Push the places of shards into a store, and certify it; give seconds, and what the certificate says."""
+    from prom3e_index.indexer.certify_store import certify_store
+    from prom3e_index.indexer.push import push
+    from prom3e_index.store.opened import StoreBundle
+
+    begun = time.perf_counter()
+    done = push(place, store, lambda *_: None, targets=["loc"], timeout_s=7200, replace_other=True)
+    seconds = time.perf_counter() - begun
+    with StoreBundle.open(store) as bundle:
+        found = certify_store(bundle, bundle.model(), lambda *_: None)
+    return {
+        "pushed": done.written,
+        "push seconds": round(seconds, 1),
+        "certify seconds": round(time.perf_counter() - begun - seconds, 1),
+        "certificate": found,
+    }
+
+
+def run(rows: int, folder: Path, climate: Path, store: str | None = None) -> dict[str, Any]:
     """Encode a table to shards; give seconds by stage, bytes, and what there was to do."""
     from prom3e_index.indexer.cluster.encode_shards import encode_to_shards, shards_work
     from prom3e_index.indexer.work import BuildConfig
@@ -72,8 +92,10 @@ def run(rows: int, folder: Path, climate: Path) -> dict[str, Any]:
         what: sum(p.stat().st_size for p in (place / what).rglob("*.parquet"))
         for what in ("orders", "pieces", "rows", "shards")
     }
+    there = {} if store is None else {"store": pushed(place, store)}
     shutil.rmtree(place)
     return {
+        **there,
         "rows": rows,
         "seconds": round(end - begun, 1),
         "until the first piece": round(first - begun, 1),
@@ -102,6 +124,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("rows", type=int, nargs="+")
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()))
+    parser.add_argument("--store", help="a server's address and a name: milvus://HOST:PORT/NAME")
     given = parser.parse_args()
     from prom3e_index.world import write_world
 
@@ -111,7 +134,8 @@ def main() -> None:
         known: list[dict[str, Any]] = []
         for rows in given.rows:
             told = foretold(known, rows) if len(known) > 1 else None
-            found = run(rows, folder, folder / "world" / "climate.npy")
+            last = given.store if rows == given.rows[-1] else None
+            found = run(rows, folder, folder / "world" / "climate.npy", last)
             known.append(found)
             print(json.dumps({"load": os.getloadavg()[0], **found, "foretold": told}), flush=True)
 

@@ -66,6 +66,20 @@ def test_the_same_index_bit_for_bit(plain, here, config, tmp_path):
     assert not (tmp_path / "ray.p3i.building").exists()
 
 
+@pytest.mark.parametrize("lacking", [("audio",), ("audio", "satellite", "image"), ("image",)])
+def test_of_a_modality_that_no_row_has_too(plain, hurt_world, config, tmp_path, lacking):
+    """As of most tables: photos and no sound, or places and names alone."""
+    table = hurt_world / f"without-{'-'.join(lacking)}.csv"
+    names = ", ".join(f'"{n}"' for n in lacking)
+    duckdb.sql(
+        f"COPY (SELECT * EXCLUDE ({names}) FROM read_csv('{hurt_world / 'observations.csv'}', all_varchar=true) LIMIT 20) TO '{table}'"
+    )
+    own = replace(config, table=str(table), out=tmp_path / "here.p3i")
+    build(own)
+    build(on_cluster(own, tmp_path))
+    assert_same(own.out, tmp_path / "ray.p3i")
+
+
 def test_what_was_finished_is_not_made_again(plain, here, config, tmp_path):
     place = tmp_path / "shards"
     plain.fails_after = 5

@@ -130,7 +130,7 @@ def dense(column: pa.ChunkedArray, width: int) -> Halves:
     at = 0
     for chunk in column.chunks:
         rows = np.flatnonzero(chunk.is_valid().to_numpy(zero_copy_only=False)) + at
-        out[rows] = chunk.flatten().to_numpy().reshape(len(rows), -1)
+        out[rows] = chunk.flatten().to_numpy().reshape(len(rows), width)
         at += len(chunk)
     return out
 
