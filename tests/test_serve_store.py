@@ -78,7 +78,11 @@ def texts_of(answers, servers):
         text = json.dumps(said).replace(server.url, "URL").replace("index.p3i", "served")
         assert "milvus" not in text
         out.append(
-            re.sub(r'generation \d+|(?<=search-)[\w-]+(?=["/:.?])|(?<=searches/)[\w-]+', "", text)
+            re.sub(
+                r'generation \d+|(?<=search-)[\w-]+(?=["/:.?])|(?<=searches/)[\w-]+|(?<=prom3e-)[\w-]+(?=\.\w)',
+                "",
+                text,
+            )
         )
     return out
 
@@ -187,6 +191,40 @@ def test_a_map_of_a_range_is_refused_in_a_sentence(both):
 
 def test_no_fault_was_met(both):
     assert [s.faults for s in both] == [[], []]
+
+
+def test_a_policy_holds_over_a_store_as_over_its_folder(lite, tmp_path):
+    from policies import RULE, birds, built
+
+    from prom3e_index.indexer.push import push
+
+    rows = birds()
+    for row in rows:
+        row["remarks"] = f"seen at {row['latitude']}, {row['longitude']}"
+    index = built(tmp_path, rows, RULE)
+    push(index, f"{lite}/hidden", silent)
+    with serving(index) as folder, serving(f"{lite}/hidden") as store:
+        two = folder, store
+        told = [s.ask({"text": "Falco rusticolus"}, target="image", k=10).json() for s in two]
+        assert told[0]["ranked"] == told[1]["ranked"] == 6
+        forms = [f"/api/v1/searches/ID{f}" for f in ("", "/map", "/facets", "/export?format=csv")]
+        forms += [f"/api/v1/searches/ID/export?format={f}" for f in ("geojson", "dwca")]
+        forms += ["/ogc/collections/search-ID/items", "/ogc/collections/observations/items"]
+        forms += [f"/api/v1/observations/{row}" for row in range(6)]
+        forms += [f"/api/v1/density/{z}/0/0" for z in range(3)] + ["/map.svg?search=ID"]
+        for form in forms:
+            answers = [
+                s.client.get(form.replace("ID", said["id"]))
+                for s, said in zip(two, told, strict=True)
+            ]
+            one, other = texts_of(answers, two)
+            assert _undated(one.replace(index.name, "hidden")) == _undated(other), form
+        assert any(h["obscured"] for h in told[1]["hits"])
+
+
+def _undated(text):
+    """Without what says when a file was written."""
+    return re.sub(r"\d{4}-\d\d-\d\dT[\d:.]+Z?|[0-9a-f]{8}-[0-9a-f-]{27}", "", text)
 
 
 def test_files_are_those_of_a_folder_that_was_named(bundle_path, lite, tmp_path):
