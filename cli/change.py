@@ -124,14 +124,19 @@ def _take(update: bool, index: Path, config: BuildConfig, store: str | None) -> 
     bring(index, store, bool(done.added))
 
 
-def compact(index: Index = DEFAULT_INDEX, model: MovedModel = None, hub: Hub = None) -> None:
+def compact(
+    index: Index = DEFAULT_INDEX,
+    model: MovedModel = None,
+    hub: Hub = None,
+    device: Device = "cpu",
+) -> None:
     """Write the index anew without its removed rows; they leave every file, earlier generations go for good."""
     from prom3e_index.bundle.manifest import read_manifest
     from prom3e_index.indexer.compact import compact as run
 
     before = read_manifest(index, check=False)
     with progress() as show:
-        manifest = run(index, show, model=model, hub=hub)
+        manifest = run(index, show, model=model, hub=hub, device=device)
     write_state(index, manifest)
     say_ended(before)
 
@@ -188,6 +193,7 @@ def rebuild(
             help="Go on where it cannot be read which rows were removed; they come back.",
         ),
     ] = False,
+    device: Device = "cpu",
 ) -> None:
     """Restore damaged search files and vectors from what is stored, or choose another kind of index.
 
@@ -199,7 +205,7 @@ def rebuild(
     chosen = wishes(target_recall, memory, latency, kind)
     before = read_manifest(index, check=False)
     with progress() as show:
-        manifest = run(index, show, chosen, "rebuild", accept_removed_rows, model, hub)
+        manifest = run(index, show, chosen, "rebuild", accept_removed_rows, model, hub, device)
     write_state(index, manifest)
     say_ended(before)
     write_certificate(manifest)

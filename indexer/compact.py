@@ -46,6 +46,7 @@ def compact(
     accept_removed_rows: bool = False,
     model: str | None = None,
     hub: Path | None = None,
+    device: str = "cpu",
 ) -> dict[str, Any]:
     """Write an index anew as one segment without its removed rows, then take the old files away.
 
@@ -62,6 +63,7 @@ def compact(
             generation says, and all but the latest row of an id, stay removed; the others come back.
         model: Where the index's model is now, if it has moved; that is noted.
         hub: The same of its copy of the hub.
+        device: Where rows are completed, lists found, and the index is certified and calibrated.
 
     Returns:
         The manifest.
@@ -74,7 +76,7 @@ def compact(
     with changing(index, action, progress, check=False) as old:
         whole, repaired = sound(index, old, accept_removed_rows)
         bundle = BundleFolder(index, whole, model=model, hub=hub)
-        own = bundle.model()
+        own = bundle.model(device=device)
         live = bundle.live
         if whole["deleted"] is not old["deleted"]:
             live = _not_known_removed(index, old, bundle)

@@ -110,7 +110,11 @@ def block_of(model: Model) -> int:
 
 
 def completed(
-    model: Model, stored: Sequence[Halves], has: NDArray[np.bool_], bank: Bank | None
+    model: Model,
+    stored: Sequence[Halves],
+    has: NDArray[np.bool_],
+    bank: Bank | None,
+    epsilon: Sequence[float] | None = None,
 ) -> tuple[list[Halves], NDArray[np.float32]]:
     """Complete one block of rows.
 
@@ -119,12 +123,15 @@ def completed(
         stored: Of each modality (n, d), zeros where a row does not have it.
         has: (n, m) which modalities the rows have.
         bank: What the bias against hubs follows from; None where there is none.
+        epsilon: Of each target, the share of the reconstruction where observed; the model's, when None.
 
     Returns:
         Gallery vectors of each target, (n, d + z) and the bias's columns, and ‖σ‖₁ (n,).
     """
     compute = _on_card if is_card(model.device) else _on_processor
-    return compute(model, stored, has, bank)
+    if epsilon is None:
+        epsilon = [model.weights((), m).epsilon for m in model.modalities]
+    return compute(model, stored, has, bank, epsilon)
 
 
 def _settled(tasks: Sequence[Future[None]]) -> None:
@@ -159,7 +166,11 @@ def _enough(has: NDArray[np.bool_]) -> NDArray[np.int64]:
 
 
 def _on_processor(
-    model: Model, stored: Sequence[Halves], has: NDArray[np.bool_], bank: Bank | None
+    model: Model,
+    stored: Sequence[Halves],
+    has: NDArray[np.bool_],
+    bank: Bank | None,
+    epsilon: Sequence[float],
 ) -> tuple[list[Halves], NDArray[np.float32]]:
     """Gallery vectors of each target and ‖σ‖₁ of a block."""
     names, n = model.modalities, len(has)
@@ -170,20 +181,21 @@ def _on_processor(
     inferred = infer(model, x, has, names)
     made = []
     for i, m in enumerate(names):
-        epsilon = model.weights((), m).epsilon
         reconstructed = inferred.reconstructed[:, i]
-        rows = gallery(x[:, i], has[:, i], reconstructed, inferred.hidden, epsilon)
+        rows = gallery(x[:, i], has[:, i], reconstructed, inferred.hidden, epsilon[i])
         made.append(_with_bias(rows.astype(np.float16), m, bank)[:n])
     return made, inferred.sigma_l1[:n]
 
 
 def _on_card(
-    model: Model, stored: Sequence[Halves], has: NDArray[np.bool_], bank: Bank | None
+    model: Model,
+    stored: Sequence[Halves],
+    has: NDArray[np.bool_],
+    bank: Bank | None,
+    epsilon: Sequence[float],
 ) -> tuple[list[Halves], NDArray[np.float32]]:
     """As `_on_processor`, moving half precision alone."""
-    made, sigma_l1 = gallery_halves(
-        model, stored, has, [model.weights((), m).epsilon for m in model.modalities]
-    )
+    made, sigma_l1 = gallery_halves(model, stored, has, epsilon)
     return [_with_bias(g, m, bank) for g, m in zip(made, model.modalities, strict=True)], sigma_l1
 
 

@@ -20,20 +20,18 @@ from prom3e_index.bundle.opened import BundleFolder
 from prom3e_index.bundle.segment import Segment
 from prom3e_index.bundle.taxa import SPECIES, add_species
 from prom3e_index.errors import BundleError
+from prom3e_index.indexer.complete import block_of, completed
 from prom3e_index.indexer.metadata import finish_tables
 from prom3e_index.indexer.new_array import new_array, save_array
 from prom3e_index.indexer.plan import Progress
 from prom3e_index.indexer.statistics import write_statistics
 from prom3e_index.indexer.write_segment import write_indexes
-from prom3e_index.mvae.completion import infer
 from prom3e_index.schema import MEDIA
 from prom3e_index.search.hubness import Bank, by_segment
-from prom3e_index.search.score import gallery
 
 if TYPE_CHECKING:
     from prom3e_index.models.folder import Model
 
-BLOCK = 8192
 Ints = NDArray[np.int64]
 
 
@@ -52,7 +50,7 @@ def rewrite(
         bundle: Whose embeddings and metadata are sound, and its vectors where `repaired` is False.
         live: Rows to keep, ascending; they are numbered anew from 0.
         stage: The segment's new folder.
-        model: The bundle's.
+        model: The bundle's; its device completes rows and finds lists, as in a build.
         wish: What the indexes must do.
         repaired: Whether the vectors are computed again from the embeddings. Their bias against hubs is also where
             an earlier version made it segment by segment.
@@ -70,7 +68,7 @@ def rewrite(
         **_other_folders(bundle.manifest["segments"]),
         "counts": counts,
         "precision": _precision(bundle.manifest["segments"]),
-        "index": write_indexes(stage, bundle.modalities, wish, progress),
+        "index": write_indexes(stage, bundle.modalities, wish, progress, model.device),
     }
 
 
@@ -116,13 +114,14 @@ def _copy_arrays(
     present = np.zeros((n, len(names)), bool)
     x = {m: new_array(stage / "embeddings" / f"{m}.npy", (n, model.width)) for m in names}
     shape = (n, width + bundle.bias_width)
+    size = block_of(model)
     vectors = {m: new_array(stage / "vectors" / f"{m}.npy", shape) for m in names}
     for segment, whole, kept in _parts(bundle, live):
         present[whole] = segment.present[kept]
         stored = {m: segment.embeddings(m) for m in names}
         made = {} if repaired else {m: segment.vectors(m) for m in names}
-        for at in range(0, len(kept), BLOCK):
-            rows = kept[at : at + BLOCK]
+        for at in range(0, len(kept), size):
+            rows = kept[at : at + size]
             part = slice(whole.start + at, whole.start + at + len(rows))
             for m in names:
                 x[m][part] = stored[m][rows]
@@ -148,13 +147,10 @@ def _complete(
 ) -> None:
     """Gallery vectors of some rows, computed again from their embeddings."""
     names = bundle.modalities
-    block = np.stack([np.asarray(x[m][part], np.float32) for m in names], axis=1)
-    inferred = infer(model, block, present[part], names)
-    for i, m in enumerate(names):
-        epsilon = float(bundle.manifest["epsilon"][m])
-        vectors[m][part, :width] = gallery(
-            block[:, i], present[part, i], inferred.reconstructed[:, i], inferred.hidden, epsilon
-        )
+    epsilon = [float(bundle.manifest["epsilon"][m]) for m in names]
+    made, _ = completed(model, [x[m][part] for m in names], present[part], None, epsilon)
+    for m, block in zip(names, made, strict=True):
+        vectors[m][part, :width] = block
 
 
 def _copy_metadata(bundle: BundleFolder, live: Ints, stage: Path) -> dict[str, int]:

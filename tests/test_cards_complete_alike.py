@@ -1,11 +1,16 @@
 """What a card does in a build, done by the same code on the processor: the same rows, biases, answers."""
 
+import shutil
+import sys
+
 import numpy as np
 import pytest
 
 from prom3e_index.bundle.opened import BundleFolder
-from prom3e_index.indexer import complete, on_card, own_answers
+from prom3e_index.cli.app import main
+from prom3e_index.indexer import complete, on_card, own_answers, rewrite
 from prom3e_index.indexer.build import build
+from prom3e_index.indexer.compact import compact
 from prom3e_index.indexer.new_array import RowFile
 from prom3e_index.indexer.work import BuildConfig
 from prom3e_index.models.folder import Model
@@ -56,7 +61,7 @@ def test_a_row_alone_is_completed_as_among_others_to_the_bit_and_its_bias_but_fo
 
     def made(rows):
         stored = [np.ascontiguousarray(x[rows, i]) for i in range(6)]
-        blocks, sigma = complete._on_processor(model, stored, present[rows], bank)
+        blocks, sigma = complete.completed(model, stored, present[rows], bank)
         vectors = np.stack(blocks)
         return vectors[..., :-6], vectors[..., -6:], sigma
 
@@ -186,3 +191,68 @@ def test_rows_are_written_where_they_belong_whatever_the_order(tmp_path, n):
             file.write(at, x[at : at + 2])
         file.settle()
     assert np.array_equal(np.load(tmp_path / "x.npy"), x)
+
+
+def vectors_of(index):
+    return {p.name: np.load(p).astype(np.float32) for p in sorted(index.glob("**/vectors/*.npy"))}
+
+
+def harmed(index, out):
+    """A copy of an index whose vectors of two targets are damaged."""
+    shutil.copytree(index, out)
+    for name in ("loc.npy", "text.npy"):
+        path = out / "vectors" / name
+        data = bytearray(path.read_bytes())
+        data[-1] ^= 255
+        path.write_bytes(data)
+    return out
+
+
+def quiet(stage, done, total):
+    pass
+
+
+def test_damaged_vectors_are_made_again_by_what_a_build_makes_them_by_to_the_byte(both, tmp_path):
+    index, _ = both["processor"]
+    made = {p.name: p.read_bytes() for p in (index / "vectors").glob("*.npy")}
+    again = harmed(index, tmp_path / "again.p3i")
+    compact(again, quiet, action="rebuild")
+    assert {p.name: p.read_bytes() for p in again.glob("**/vectors/*.npy")} == made and len(
+        made
+    ) == 6
+
+
+@pytest.mark.parametrize("command", ["rebuild", "compact"])
+def test_an_index_is_written_anew_on_the_device_that_is_asked_for(
+    both, tmp_path, monkeypatch, command
+):
+    """`cpu:0` is a processor under another name, here taken for a card."""
+    index, _ = both["processor"]
+    again, seen = harmed(index, tmp_path / "again.p3i"), {}
+
+    def note(module, name, device):
+        function = getattr(module, name)
+
+        def noted(*arguments, **more):
+            seen.setdefault(name, set()).add(device(*arguments, **more))
+            return function(*arguments, **more)
+
+        monkeypatch.setattr(module, name, noted)
+
+    note(complete, "_on_card", lambda model, *rest: model.device)
+    note(rewrite, "write_indexes", lambda *arguments: arguments[4])
+    note(rewrite, "Bank", lambda model, method: model.device)
+    note(own_answers, "infer", lambda model, *rest, **more: model.device)
+    monkeypatch.setattr(complete, "is_card", lambda device: device == "cpu:0")
+    monkeypatch.setattr(
+        sys, "argv", ["prom3e-index", command, "--index", str(again), "--device", "cpu:0"]
+    )
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert end.value.code in (0, None)
+    assert seen.pop("infer", {"cpu:0"}) == {"cpu:0"}
+    assert seen == dict.fromkeys(("_on_card", "write_indexes", "Bank"), {"cpu:0"})
+    before, after = vectors_of(index), vectors_of(again)
+    assert before.keys() == after.keys()
+    for name, rows in before.items():
+        assert np.abs(rows - after[name]).max() < 3e-4 and (rows == after[name]).mean() > 0.99
