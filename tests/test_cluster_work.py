@@ -19,6 +19,7 @@ from recordings import noise, write
 
 from prom3e_index.errors import InputError, MismatchError
 from prom3e_index.indexer.build import build
+from prom3e_index.indexer.cluster import on_cluster as on_cluster_module
 from prom3e_index.indexer.cluster.encode_shards import encode_to_shards, shards_work
 from prom3e_index.indexer.cluster.shards import beside_names, open_shards
 from prom3e_index.indexer.cluster.storage import Storage
@@ -78,6 +79,27 @@ def test_of_a_modality_that_no_row_has_too(plain, hurt_world, config, tmp_path, 
     build(own)
     build(on_cluster(own, tmp_path))
     assert_same(own.out, tmp_path / "ray.p3i")
+
+
+def test_beside_a_card_other_workers_decode(plain, here, config, tmp_path, monkeypatch):
+    """As if there were one: the stages are those of a card, the arithmetic is of processors."""
+    stages = []
+    run = plain.run
+    monkeypatch.setattr(on_cluster_module, "is_card", lambda device: True)
+    monkeypatch.setattr(plain, "cards", 1)
+    monkeypatch.setattr(plain, "run", lambda given, of, *rest: (stages.extend(of), run(given, of, *rest)))  # fmt: skip
+    build(on_cluster(config, tmp_path))
+
+    needs = {worker.__name__: (n["num_cpus"], n.get("num_gpus")) for worker, n in stages}
+    assert needs == {"Decode": (1, None), "Encode": (1, 1), "Complete": (1, 1)}
+    assert_same(here, tmp_path / "ray.p3i")
+
+
+def test_workers_that_decode_alone_need_no_torch():
+    code = "import sys, prom3e_index.indexer.cluster.workers as w; print('torch' in sys.modules, w.Decode.__name__)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+
+    assert done.stdout.split() == ["False", "Decode"], done.stderr
 
 
 def test_what_was_finished_is_not_made_again(plain, here, config, tmp_path):

@@ -9,9 +9,12 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from clusters import assert_same
 from conftest import ROOT
@@ -23,13 +26,18 @@ from prom3e_index.indexer.cluster.stream import joined
 from prom3e_index.indexer.work import BuildConfig
 
 ray = pytest.importorskip("ray")
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(200)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
+"""Half a minute each on two quiet cores; what takes ten hangs."""
 
 
 @pytest.fixture(scope="module", autouse=True)
 def small_shards():
-    """Shards of 16 rows, so that there are several; no row's vectors depend on it."""
+    """Shards of 16 rows, so that there are several; no row's vectors depend on it. Workers as urgent as their tests.
+
+    By itself Ray lets all else on a machine go before its workers (nice 15), who then take minutes to begin.
+    """
     with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_worker_niceness", "0")
         patch.setattr(on_cluster, "block_of", lambda model: 16)
         yield
 
@@ -67,27 +75,39 @@ def parts(place: Path) -> dict[str, int]:
     }
 
 
-def own_workers(of: str) -> list[int]:
-    """Processes of Ray's workers below this one whose name says what they do."""
+def workers_of(above: int) -> list[int]:
+    """Processes of workers of pieces below a process, those that are still being made left out."""
     parents, found = {}, []
     for folder in Path("/proc").glob("[0-9]*"):
         try:
-            parents[int(folder.name)] = int(
-                (folder / "stat").read_text().rpartition(")")[2].split()[1]
-            )
-            if f"MapWorker(MapBatches({of}" in (folder / "cmdline").read_text():
-                found.append(int(folder.name))
+            told = (folder / "stat").read_text().rpartition(")")[2].split()
+            name = (folder / "cmdline").read_text()
         except OSError:
             continue
+        parents[int(folder.name)] = int(told[1])
+        if "MapWorker(MapBatches(DecodeAndEncode" in name and "__init__" not in name:
+            found.append(int(folder.name))
 
     def below(pid: int) -> bool:
-        while pid > 1:
+        while pid > 1 and pid != above:
             pid = parents.get(pid, 0)
-            if pid == os.getpid():
-                return True
-        return False
+        return pid == above
 
     return [pid for pid in found if below(pid)]
+
+
+@contextmanager
+def held_still(above: int) -> Iterator[None]:
+    """Workers of pieces below a process do nothing meanwhile."""
+    still = workers_of(above)
+    for pid in still:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in still:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
 
 
 def test_one_machine(here, config, tmp_path):
@@ -126,26 +146,53 @@ def test_a_cluster_that_was_joined_is_not_taken_for_another(config, tmp_path):
         ray.shutdown()
 
 
+def test_nobody_waits_for_ever_where_others_have_all_processors(monkeypatch):
+    class Busy:
+        def begun(self) -> bool:
+            return True
+
+    ray.init(address="local", num_cpus=1, include_dashboard=False, log_to_driver=False)
+    try:
+        busy = ray.remote(num_cpus=1)(Busy).remote()
+        assert ray.get(busy.begun.remote())
+        context = ray.data.DataContext.get_current()
+        monkeypatch.setattr(context, "execution_no_progress_timeout_s", 2)
+        one = (pa.table({"n": [1]}), [(Busy, {"num_cpus": 1, "most": 1})], None, print)
+        with pytest.raises(InputError, match="came no further for 2 s: others have .* .Busy"):
+            with joined(None) as stream:
+                stream.run(*one)
+    finally:
+        ray.shutdown()
+
+
 def test_two_machines_of_which_one_and_a_worker_are_lost(here, config, tmp_path):
     from ray.cluster_utils import Cluster
 
     place = tmp_path / "shards"
-    cluster = Cluster(
-        initialize_head=True, head_node_args={"num_cpus": 3, "include_dashboard": False}
-    )
+    soon = {"health_check_period_ms": 500}  # a machine that does not answer is lost in seconds
+    head = {"num_cpus": 2, "include_dashboard": False, "_system_config": soon}
+    cluster = Cluster(initialize_head=True, head_node_args=head)
     told: list[str] = []
     try:
-        second = cluster.add_node(num_cpus=3)
+        second = cluster.add_node(num_cpus=2)
         cluster.wait_for_nodes()
+        first_s, second_s = (n.all_processes["raylet"][0].process.pid for n in (cluster.head_node, second))  # fmt: skip
 
         def progress(stage: str, done: int, total: int | None) -> None:
             if not stage.startswith(("encode", "complete")):
                 return
             told.append(stage)
+            if (
+                len(told) == 1
+            ):  # on a busy machine the workers of one may begin long before the other's
+                while not (workers_of(first_s) and workers_of(second_s)):
+                    with held_still(first_s), held_still(second_s):
+                        time.sleep(0.2)
             if len(told) == 4:
-                os.kill(own_workers("Encode")[0], signal.SIGKILL)
+                os.kill(workers_of(first_s)[0], signal.SIGKILL)
                 told.append("a worker is killed")
             if len(told) == 9:
+                assert workers_of(second_s)
                 cluster.remove_node(second, allow_graceful=False)
                 told.append("a machine is lost")
 
@@ -195,7 +242,6 @@ def test_a_driver_that_is_killed_and_run_again(here, config, tmp_path):
         driver.kill()
         driver.wait()
         driver.stderr.close()
-    time.sleep(3.0)  # its workers end when they see that it is gone
     kept = parts(place)
     assert not out.exists() and not (place / "shards.json").exists()
 

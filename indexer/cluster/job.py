@@ -9,7 +9,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from prom3e_index.indexer.cluster.storage import Storage
-from prom3e_index.indexer.complete import BLOCK
 from prom3e_index.indexer.work import BuildConfig, identity
 from prom3e_index.models.device import is_card
 from prom3e_index.models.folder import Model, built_in
@@ -43,8 +42,8 @@ class Job:
         sizes: Of each modality that is encoded, items of a batch.
         items: Of each such modality, items of a piece: whole batches.
         counts: Of each such modality, items in all.
-        timeout_s: Seconds for one file.
         rows: Of a shard: as many as are completed at a time.
+        timeout_s: Seconds for one file.
     """
 
     place: str
@@ -56,8 +55,8 @@ class Job:
     hubs: str
     sizes: dict[str, int]
     counts: dict[str, int]
+    rows: int
     timeout_s: float = 120.0
-    rows: int = BLOCK
     items: dict[str, int] = field(default_factory=dict)
 
     @cached_property
@@ -70,11 +69,7 @@ class Job:
         return -(-self.counts[modality] // self.items[modality])
 
     def open_model(self) -> Model:
-        """The model, on a worker's device; on processors a worker has one."""
-        import torch
-
-        if not is_card(self.options["device"]):
-            torch.set_num_threads(1)
+        """The model, on a worker's device."""
         return Model.open(self.model, **self.options)
 
 

@@ -138,12 +138,15 @@ class OnCluster:
         return self._job
 
     def _encode(self, job: Job, numbers: pa.Table, told: Any) -> None:
-        from prom3e_index.indexer.cluster.workers import Decode, Encode
+        from prom3e_index.indexer.cluster.workers import Decode, DecodeAndEncode, Encode
 
-        stream = self._joined()
-        rest = stream.processors - (stream.cards or stream.processors // 2)
-        decoding = {"num_cpus": 1, "most": _worth(rest, len(numbers))}
-        stages = [(Decode, decoding), (Encode, _needs(stream, job, len(numbers)))]
+        stream, parts = self._joined(), len(numbers)
+        needs = _needs(stream, job, parts)
+        if is_card(job.options["device"]):
+            decoding = {"num_cpus": 1, "most": _worth(stream.processors - stream.cards, parts)}
+            stages: list[Any] = [(Decode, decoding), (Encode, needs)]
+        else:
+            stages = [(DecodeAndEncode, needs)]
         stream.run(numbers, stages, job, told)
 
     def _joined(self) -> Stream:
@@ -258,7 +261,7 @@ def _needs(stream: Stream, job: Job, parts: int) -> dict[str, Any]:
         if not stream.cards:
             raise InputError(f"--device {job.options['device']}: the cluster has no GPU; use cpu.")
         return {"num_cpus": 1, "num_gpus": 1, "most": _worth(stream.cards, parts)}
-    return {"num_cpus": 1, "most": _worth(stream.processors - 1, parts)}
+    return {"num_cpus": 1, "most": _worth(stream.processors, parts)}
 
 
 def _differing(known: dict[str, Any], plan: dict[str, Any]) -> str:

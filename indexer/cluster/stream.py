@@ -16,11 +16,12 @@ from prom3e_index.errors import InputError, Prom3eError
 from prom3e_index.indexer.cluster.job import Job
 
 INSTALL = 'pip install "prom3e-index[ray]"'
-FEWEST = 4
-"""Processors that a cluster of one small machine says it has: with fewer, workers of two stages wait for each other."""
+FEWEST = 2
+"""Processors that a cluster of one small machine says it has: one that decodes beside one that keeps a card busy."""
 _ANSWERS_S = 10.0
 _BLOCKS = 4096
 """Parts that the numbers are handed out in, at most: a worker that dies repeats the looks at one part's files."""
+_KEPT = "What is finished is kept; the same command goes on from there."
 
 
 class Stream:
@@ -53,27 +54,37 @@ class Stream:
             done: Given each row that the last stage gave.
 
         Raises:
-            InputError: The cluster could not do it; and what a worker raised on purpose.
+            InputError: The cluster could not do it, or came no further for half an hour; and what a worker raised on
+                purpose.
         """
         from ray.data import ActorPoolStrategy
 
+        # `from_arrow` would ask a worker about each part, and wait for ever where others have all processors.
         parts = min(len(given), _BLOCKS)
-        size = -(-len(given) // parts)
-        data = self._ray.data.from_arrow([given.slice(i * size, size) for i in range(parts)])
+        data = self._ray.data.from_items(given.to_pylist(), override_num_blocks=parts)
         for worker, needs in stages:
-            most = needs.pop("most")
+            most = max(1, needs.pop("most"))
+            # One stage has all processors, so its workers start at once; of two, each first has one.
+            at_first = most if len(stages) == 1 else 1
             data = data.map_batches(
                 worker,
                 batch_size=1,
                 batch_format="pyarrow",
                 fn_constructor_args=(job,),
-                compute=ActorPoolStrategy(min_size=1, max_size=max(1, most)),
+                compute=ActorPoolStrategy(min_size=1, max_size=most, initial_size=at_first),
                 **needs,
             )
         try:
             for table in data.iter_batches(batch_size=None, batch_format="pyarrow"):
                 for row in table.to_pylist():
                     done(row)
+        except self._ray.data.exceptions.ExecutionTimeoutError as e:
+            waited = self._ray.data.DataContext.get_current().execution_no_progress_timeout_s
+            raise InputError(
+                f"The cluster came no further for {waited:,.0f} s: others have all its processors, or a worker hangs "
+                f"({', '.join(worker.__name__ for worker, _ in stages)}). {_KEPT} Where such a wait is to be expected, "
+                "set RAY_DATA_EXECUTION_NO_PROGRESS_TIMEOUT_S to more seconds."
+            ) from e
         except self._ray.exceptions.RayError as e:
             raise _meant(e) from e
 
@@ -89,9 +100,7 @@ def _meant(error: BaseException) -> Prom3eError:
             break
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     said = lines[-1] if lines else type(error).__name__
-    return InputError(
-        f"The cluster did not finish: {said} What is finished is kept; the same command goes on from there."
-    )
+    return InputError(f"The cluster did not finish: {said} {_KEPT}")
 
 
 def _answers(address: str | None) -> None:
@@ -138,6 +147,7 @@ def joined(address: str | None) -> Iterator[Stream]:
     try:
         import ray
         import ray.data
+        import ray.data.exceptions
         import ray.exceptions
     except ModuleNotFoundError as e:
         raise InputError(

@@ -25,12 +25,12 @@ from prom3e_index.indexer.cluster.orders import NUMERIC, numbered
 from prom3e_index.indexer.cluster.pieces import Piece, Pieces, name_of
 from prom3e_index.indexer.cluster.shards import shard_name, split_rows, write_shard
 from prom3e_index.indexer.cluster.storage import NO_NAME, Storage, is_address
-from prom3e_index.indexer.complete import completed
 from prom3e_index.indexer.embed import Item, decoded, encode_items, no_climate, numbers
 from prom3e_index.indexer.spans import Reading, decoded_spans
 from prom3e_index.media.climate import ClimateRaster
 from prom3e_index.media.pool import DecodePool
 from prom3e_index.media.spans import whole_views
+from prom3e_index.models.device import is_card
 from prom3e_index.models.folder import NO_HUBS, Model
 from prom3e_index.schema import MEDIA
 from prom3e_index.search.hubness import Bank
@@ -71,6 +71,17 @@ class Worker:
     def order(self, modality: str, piece: int) -> pa.Table:
         """What a piece is to be made of."""
         return numbered(self.job.storage, f"orders/{modality}", piece, self.job.plan)
+
+
+class WithNetwork(Worker):
+    """What a worker has that uses a network: on processors it has one of them."""
+
+    def __init__(self, job: Job) -> None:
+        super().__init__(job)
+        import torch  # late: workers that decode alone need none of its memory
+
+        if not is_card(job.options["device"]):
+            torch.set_num_threads(1)
 
 
 class Decode(Worker):
@@ -132,7 +143,7 @@ class Decode(Worker):
         }
 
 
-class Encode(Worker):
+class Encode(WithNetwork):
     """Encodes what was decoded of a piece, in the batches that the plan says, and writes its file."""
 
     def __call__(self, table: pa.Table) -> pa.Table:
@@ -177,7 +188,19 @@ class Encode(Worker):
         return ClimateRaster.open(Path(str(self.job.climate)), self.model.encoder("env").inputs)  # type: ignore[attr-defined]
 
 
-class Complete(Worker):
+class DecodeAndEncode(Decode):
+    """Decodes a piece and encodes it, where both are the work of a processor: nothing is sent from one to another."""
+
+    def __init__(self, job: Job) -> None:
+        super().__init__(job)
+        self._encode = Encode(job)
+
+    def __call__(self, table: pa.Table) -> pa.Table:
+        """Make a piece: (modality, piece) → `DONE`."""
+        return self._encode(super().__call__(table))
+
+
+class Complete(WithNetwork):
     """Completes the rows of a shard from the pieces of their items, and writes its file."""
 
     def __init__(self, job: Job) -> None:
@@ -187,6 +210,8 @@ class Complete(Worker):
 
     def __call__(self, table: pa.Table) -> pa.Table:
         """Complete a shard: (shard) → (shard, rows)."""
+        from prom3e_index.indexer.complete import completed
+
         shard = table.column("shard")[0].as_py()
         job, names = self.job, self.model.modalities
         rows = numbered(job.storage, "rows", shard, job.plan)
