@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 from embedding_sets import NAMES, TINY, made
+from processes import run_alone_and_in_a_group
 
 from prom3e_index.mvae.network import MVAE, MVAEConfig
 from prom3e_index.training.checkpoint import load
@@ -142,3 +143,40 @@ def test_a_run_of_it_is_the_run_of_packed_steps(tmp_path, more):
         assert one.startswith("step") or [float(v) for v in b] == pytest.approx(
             [float(v) for v in a], rel=1e-3, abs=1e-5
         )
+
+
+def test_in_two_processes_it_takes_the_steps_of_one_packed_or_fixed(tmp_path):
+    """Each trains half of the rows; weights, moments, the average and what is logged are those of the whole batch."""
+    code = """
+from dataclasses import replace
+from pathlib import Path
+from embedding_sets import NAMES, TINY, made
+from test_fixed_steps import without
+from prom3e_index.training.distributed import join
+from prom3e_index.training.stage_two.loop import train_mvae
+settings = {{
+    "best": dict(visible="row", noise="none", contrast=0.3, ema=0.8),
+    "species": dict(mixed=0.5, visible="row", negatives="species", noise="dimension"),
+}}
+sets = [made(48), without(made(40, seed=1), 5)]
+for name, more in settings.items():
+    recipe = replace(TINY, steps=5, eps=1e-4, **more)
+    for fixed in {which}:
+        train_mvae(sets, NAMES, recipe, Path({out!r}) / f"{{name}} {{fixed}}", fixed=fixed)
+join("cpu").leave()
+"""
+    one, two = tmp_path / "one", tmp_path / "two"
+    run_alone_and_in_a_group(
+        code.format(which=(False, True), out=str(one)), code.format(which=(True,), out=str(two))
+    )
+    for name in ("best", "species"):
+        told = load(two / f"{name} True" / "last.safetensors")[0]
+        logged = (two / f"{name} True" / "log.csv").read_text().splitlines()
+        assert len(logged) == 6
+        for alone in (f"{name} True", f"{name} False"):
+            for key, value in load(one / alone / "last.safetensors")[0].items():
+                assert torch.allclose(value, told[key], atol=3e-5), (alone, key)
+            lines = (one / alone / "log.csv").read_text().splitlines()
+            for line, other in zip(lines[1:], logged[1:], strict=True):
+                a, b = ([float(v) for v in text.split(",")[3:8]] for text in (line, other))
+                assert b == pytest.approx(a, rel=1e-4, abs=1e-5), alone

@@ -73,6 +73,12 @@ class Processes:
             torch.distributed.all_reduce(value, op=torch.distributed.ReduceOp.MAX)
         return value
 
+    def mean(self, values: Tensor) -> Tensor:
+        """The mean of all processes' values, in every process; every one must ask for it."""
+        if self.count > 1:
+            torch.distributed.all_reduce(values)
+        return values / self.count
+
     def wait(self) -> None:
         """Wait until every process is here."""
         if self.count > 1:

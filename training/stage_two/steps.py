@@ -118,8 +118,8 @@ class Steps:
         self._optimiser.zero_grad(set_to_none=True)
 
     def means(self) -> dict[str, float]:
-        """Mean losses of the steps since the last call; waits for the device."""
-        values = (self._sums / max(1, self._summed)).tolist()
+        """Mean losses of the steps since the last call, of all processes' rows; waits for the device."""
+        values = self._me.mean(self._sums / max(1, self._summed)).tolist()
         self._sums.zero_()
         self._summed = 0
         return dict(zip(LOSSES, values, strict=True))
