@@ -36,12 +36,14 @@ class EmbeddingBatch:
         present: (n, m) bool.
         ids: n ids.
         metadata: Other columns, each of length n.
+        lengths: (n, m) float32, where asked for and all values stored are of half precision: what they were divided by.
     """
 
     embeddings: NDArray[np.float32]
     present: NDArray[np.bool_]
     ids: list[str]
     metadata: Cells
+    lengths: NDArray[np.float32] | None = None
 
 
 class Embeddings(ABC):
@@ -67,15 +69,19 @@ class Embeddings(ABC):
     def _vectors(self, rows: int) -> Iterator[Pair]:
         """Embeddings (n, m, d) in single or half precision, and which are present (n, m)."""
 
-    def batches(self, rows: int = 2048) -> Iterator[EmbeddingBatch]:
+    def batches(self, rows: int = 2048, lengths: bool = False) -> Iterator[EmbeddingBatch]:
         """Embeddings scaled to unit rows, with ids and metadata.
+
+        Args:
+            rows: Of a batch.
+            lengths: See `EmbeddingBatch.lengths`; costs a look at every value.
 
         Raises:
             TableError: Values that are not numbers; names the row.
         """
         at = 0
-        blocks = scaled(self._vectors(rows))
-        for (x, present), cells in zip(blocks, self.cells(rows), strict=True):
+        blocks = scaled(self._vectors(rows), lengths)
+        for (x, present, long), cells in zip(blocks, self.cells(rows), strict=True):
             n = len(x)
             ids = (
                 [str(v) for v in cells[self.id_column]]
@@ -83,7 +89,7 @@ class Embeddings(ABC):
                 else [f"row-{at + i + 1}" for i in range(n)]
             )
             metadata = {k: v for k, v in cells.items() if k != self.id_column}
-            yield EmbeddingBatch(x, present, ids, metadata)
+            yield EmbeddingBatch(x, present, ids, metadata, long)
             at += n
 
 

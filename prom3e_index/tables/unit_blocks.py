@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,25 @@ _AHEAD = 3
 _SHORTEST = 1e-30
 
 
-def _unit(x: NDArray[np.float32], present: NDArray[np.bool_], first: int) -> NDArray[np.float32]:
+class Scaled(NamedTuple):
+    """A block of unit rows.
+
+    Attributes:
+        x: (n, m, d) float32, zero where absent.
+        present: (n, m).
+        lengths: (n, m) float32: what the stored rows were divided by, 1 where absent; None where that was not asked
+            for, or some value stored needs single precision.
+    """
+
+    x: NDArray[np.float32]
+    present: NDArray[np.bool_]
+    lengths: NDArray[np.float32] | None
+
+
+def _unit(
+    stored: NDArray[Any], present: NDArray[np.bool_], first: int, lengths: bool = False
+) -> Scaled:
+    x = np.asarray(stored, np.float32)
     norm = np.sqrt(np.einsum("nmd,nmd->nm", x, x, dtype=np.float64))
     bad = present & ~np.isfinite(norm)
     if bad.any():
@@ -32,21 +50,36 @@ def _unit(x: NDArray[np.float32], present: NDArray[np.bool_], first: int) -> NDA
             f"between {_SHORTEST:g} and {1 / _SHORTEST:g} to 1."
         )
     scale = np.where(norm > 0, norm, 1).astype(np.float32)
-    return np.divide(x, scale[:, :, None], out=np.zeros_like(x), where=present[:, :, None])
+    unit = np.divide(x, scale[:, :, None], out=np.zeros_like(x), where=present[:, :, None])
+    if not lengths or not _halves(stored, present):
+        return Scaled(unit, present, None)
+    return Scaled(unit, present, np.where(present, scale, np.float32(1)))
 
 
-def scaled(stored: Iterator[Pair]) -> Iterator[Pair]:
+def _halves(stored: NDArray[Any], present: NDArray[np.bool_]) -> bool:
+    """Whether all values of rows that are there are numbers of half precision."""
+    if stored.dtype == np.float16:
+        return True
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(((stored.astype(np.float16) == stored).all(axis=2) | ~present).all())
+
+
+def scaled(stored: Iterator[Pair], lengths: bool = False) -> Iterator[Scaled]:
     """Blocks as they are stored, in order, scaled to unit rows in single precision by threads that work ahead.
+
+    Args:
+        stored: In single or half precision.
+        lengths: Whether to tell what half precision was divided by; see `Scaled`.
 
     Raises:
         TableError: Values that are not numbers, once their block is reached.
     """
     threads = ThreadPoolExecutor(_AHEAD, "scale")
-    waiting: deque[Future[Pair]] = deque()
+    waiting: deque[Future[Scaled]] = deque()
     at = 0
     try:
         for x, present in stored:
-            waiting.append(threads.submit(_unit_pair, x, present, at))
+            waiting.append(threads.submit(_unit, x, present, at, lengths))
             at += len(x)
             if len(waiting) > _AHEAD:
                 yield waiting.popleft().result()
@@ -54,7 +87,3 @@ def scaled(stored: Iterator[Pair]) -> Iterator[Pair]:
             yield waiting.popleft().result()
     finally:
         threads.shutdown(cancel_futures=True)
-
-
-def _unit_pair(x: NDArray[Any], present: NDArray[np.bool_], first: int) -> Pair:
-    return _unit(np.asarray(x, np.float32), present, first), present

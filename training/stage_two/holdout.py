@@ -217,6 +217,7 @@ def joined(sets: Sequence[EmbeddingSet]) -> EmbeddingSet:
         ids=ids,
         numbers=None,
         asking=None,
+        lengths=None,
     )
 
 

@@ -27,18 +27,30 @@ class Resident:
         device: Where it is kept.
         fixed: Whether its batches have fixed shapes, as a GPU replays them; packed else, which a CPU does faster.
             By the device when None.
+        halves: Whether rows that are stored in half precision are kept so, and scaled when they are read: the same
+            values to the bit, in half the memory. By the device when None: a CPU has them in single precision anyway.
 
     Attributes:
+        x: (n, m, d) float32, or float16 where rows are kept so.
+        lengths: (n, m) float32, what float16 is divided by; None with float32.
         held: Modalities that any row has.
         whole: Whether each row has each of them.
         shares: (m,) share of the rows that have each modality.
     """
 
     def __init__(
-        self, given: EmbeddingSet, recipe: Recipe, device: str, fixed: bool | None = None
+        self,
+        given: EmbeddingSet,
+        recipe: Recipe,
+        device: str,
+        fixed: bool | None = None,
+        halves: bool | None = None,
     ) -> None:
         self.fixed = not device.startswith("cpu") if fixed is None else fixed
-        self.x, self.present = given.x.to(device), given.present
+        wanted = not device.startswith("cpu") if halves is None else halves
+        kept: tuple[Tensor, Tensor | None] | None = _halves(given, device) if wanted else None
+        self.x, self.lengths = kept if kept is not None else (given.x.to(device), None)
+        self.present = given.present
         self.shares = [float(v) for v in given.present.double().mean(0)]
         self.held = tuple(i for i, share in enumerate(self.shares) if share)
         self.whole = all(self.shares[i] == 1 for i in self.held)
@@ -53,7 +65,7 @@ class Resident:
 
     def tensors(self) -> list[Tensor]:
         """All that is kept on the device."""
-        every = (self.x, self.present, self.duplicates, self.species)
+        every = (self.x, self.lengths, self.present, self.duplicates, self.species)
         return [t for t in every if t is not None]
 
     @property
@@ -88,9 +100,10 @@ class Resident:
         noise = None
         if recipe.noise != "none":
             wide = z if recipe.noise == "dimension" else 1
-            noise = normal(recipe.seed, NOISE, step, (len(rows), wide)).to(self.x.dtype)
+            noise = normal(recipe.seed, NOISE, step, (len(rows), wide))
+            noise = noise if self.lengths is not None else noise.to(self.x.dtype)
         rest = what_else(present, visible) if recipe.contrast else None
-        x = self.x[at]
+        x = self.x[at] if self.lengths is None else _unit(self.x[at], self.lengths[at])
         duplicates = None if self.duplicates is None else self.duplicates[at]
         species = None if self.species is None else self.species[at]
         if not self.fixed:
@@ -102,6 +115,29 @@ class Resident:
             x, present, visible, noise, recipe, self.held,
             part=part, duplicates=duplicates, species=species, rest=rest, whole=self.whole,
         )  # fmt: skip
+
+
+_BLOCK = 8192
+"""Rows that are halved, and looked at, at a time."""
+
+
+def _unit(halves: Tensor, lengths: Tensor) -> Tensor:
+    return halves.float() / lengths[:, :, None]
+
+
+def _halves(given: EmbeddingSet, device: str) -> tuple[Tensor, Tensor] | None:
+    """Rows in half precision and their lengths, on a device that makes the very unit rows of them; None otherwise."""
+    if given.lengths is None:
+        return None
+    lengths = given.lengths.to(device)
+    out = torch.empty(given.x.shape, dtype=torch.float16, device=device)
+    for at in range(0, len(given), _BLOCK):
+        part = slice(at, at + _BLOCK)
+        x = given.x[part].to(device)
+        out[part] = (x * lengths[part, :, None]).half()
+        if not torch.equal(_unit(out[part], lengths[part]), x):
+            return None
+    return out, lengths
 
 
 def settle(
@@ -129,7 +165,14 @@ def settle(
                 if most
                 else f"{given.path} has {len(given)} rows, fewer than the {me.count} processes."
             )
-    size = sum(s.x.numel() * s.x.element_size() for s in sets) / 1e9
+    narrow = not me.device.startswith("cpu")
+    size = (
+        sum(
+            s.x.numel() * (2 if narrow and s.lengths is not None else s.x.element_size())
+            for s in sets
+        )
+        / 1e9
+    )
     with enough_memory(
         f"The embedding sets take {size:.2f} GB and are kept on the device whole; {me.device} has not so "
         "much memory free. Train on fewer rows, or on another --device."

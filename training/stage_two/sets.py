@@ -16,7 +16,7 @@ from prom3e_index.errors import InputError
 from prom3e_index.evaluation.data import split_column, split_of
 from prom3e_index.models.seen import Seen
 from prom3e_index.models.weights import fingerprint
-from prom3e_index.tables.embeddings import open_embeddings
+from prom3e_index.tables.embeddings import EmbeddingBatch, open_embeddings
 from prom3e_index.tables.npz_members import Npz
 from prom3e_index.tables.source import readable
 
@@ -37,6 +37,7 @@ class EmbeddingSet:
         ids: (n,) text; None where the file has none, or made them up.
         numbers: (n,) row of the file; None where rows are not of one file.
         asking: (n,) bool, in validation the rows that ask, the others only answer; None when all ask.
+        lengths: (n, m) float32: what rows that are stored in half precision were divided by; None of other rows.
     """
 
     x: Tensor
@@ -48,6 +49,7 @@ class EmbeddingSet:
     ids: NDArray[Any] | None = None
     numbers: NDArray[np.int64] | None = None
     asking: NDArray[np.bool_] | None = None
+    lengths: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.x)
@@ -68,6 +70,7 @@ class EmbeddingSet:
             ids=of(self.ids),
             numbers=of(self.numbers),
             asking=of(self.asking),
+            lengths=None if self.lengths is None else self.lengths[at],
         )
 
     def asked(self) -> EmbeddingSet:
@@ -118,7 +121,7 @@ def read_set(
     if path.suffix not in FORMATS:
         raise InputError(f"{path} is no embedding set; known endings: {', '.join(FORMATS)}.")
     file = open_embeddings(path, FORMATS[path.suffix], tuple(modalities), width)
-    parts = list(file.batches(1 << 16))
+    parts = list(file.batches(1 << 16, lengths=True))
     if not parts:
         raise InputError(f"{path} holds no rows; training needs at least two.")
     x = np.concatenate([p.embeddings for p in parts])
@@ -149,7 +152,13 @@ def read_set(
         dropped,
         np.array([i for p in parts for i in p.ids])[keep] if file.id_column is not None else None,
         np.flatnonzero(keep),
+        lengths=_lengths(parts, keep),
     )
+
+
+def _lengths(parts: Sequence[EmbeddingBatch], keep: NDArray[np.bool_]) -> Tensor | None:
+    known = [p.lengths for p in parts if p.lengths is not None]
+    return torch.from_numpy(np.concatenate(known)[keep]) if len(known) == len(parts) else None
 
 
 def read_places(

@@ -1,8 +1,9 @@
 """Centres of lists by spherical k-means, and the nearest centre of every row, by products on the processor or a GPU.
 
-A GPU multiplies rows with all centres. The processor looks only where the nearest may lie: centres stand in groups, a
-row is compared with the groups' means, then with the centres of the groups that come within a margin of the best. The
-margin is measured on training rows: all but one in 5,000 have their nearest centre inside; those get another one.
+Rows are multiplied with all centres: in half precision on a GPU, in bfloat16 on a processor that does that fast (see
+`nearest`), else in single precision. Training, where a few rows elsewhere do no harm, looks on other processors only
+where the nearest may lie: centres stand in groups, a row is compared with the groups' means, then with the centres of
+the groups that come within a margin of the best. All but one training row in 100 have their nearest centre inside.
 """
 
 from __future__ import annotations
@@ -13,16 +14,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from prom3e_index.bundle.faiss.nearest import PRODUCT, Assigned, Rounded, rounds_fast
 from prom3e_index.bundle.faiss.scan import Floats
 
-Assigned = NDArray[np.int32]
 Finder = Callable[[Floats], Assigned]
 """From rows (n, w) float32 to the number of the nearest centre of each, by inner product: (n,)."""
 
 ROUNDS = 8
-MISSED = 0.0002
-"""Share of rows that need not get their very nearest centre, on the processor."""
-_MISSED_IN_TRAINING = 0.01
+_MISSED = 0.01
+"""Share of training rows that need not get their very nearest centre."""
 _TRIED = 8192
 """Training rows that the margin is measured on."""
 _FEW = 512
@@ -30,8 +30,6 @@ _FEW = 512
 _SHARE = 0.6
 """Above this share of centres within the margin, comparing with all is as quick."""
 _BLOCK = 16_384
-_PRODUCT = 1 << 24
-"""Numbers of a product at once on the processor; on a GPU eight times as many."""
 _SPLIT = np.float32(1 / 1024)
 
 
@@ -53,17 +51,18 @@ def train(rows: Floats, lists: int, seed: int, device: str = "cpu") -> Floats:
     return centres
 
 
-def finder(centres: Floats, rows: Floats, device: str = "cpu") -> Finder:
-    """What finds the nearest of some centres.
+def finder(centres: Floats, device: str = "cpu") -> Finder:
+    """What finds the nearest of some centres: on the processor the very nearest, on a card but for near ties.
 
     Args:
         centres: (lists, w) float32.
-        rows: Training rows, for the margin.
         device: Where.
     """
     if device.startswith("cuda"):
         return _on_card(centres, device)
-    return _on_processor(centres, rows, MISSED)
+    if rounds_fast():
+        return Rounded(centres).nearest
+    return lambda rows: _nearest_of_all(rows, centres)
 
 
 def _unit(x: Floats) -> Floats:
@@ -89,7 +88,9 @@ class _Processor:
         self._rows = rows
 
     def assigned(self, centres: Floats) -> Assigned:
-        return _on_processor(centres, self._rows, _MISSED_IN_TRAINING)(self._rows)
+        if rounds_fast():
+            return Rounded(centres).roughly(self._rows)
+        return _by_groups(centres, self._rows)
 
     def sums(self, assigned: Assigned, lists: int) -> tuple[NDArray[Any], NDArray[np.int64]]:
         return grouped_sums(self._rows, assigned, lists)
@@ -113,21 +114,17 @@ def grouped_sums(
 
 
 def _nearest_of_all(rows: Floats, centres: Floats) -> Assigned:
-    size = max(1, _PRODUCT // len(centres))
+    size = max(1, PRODUCT // len(centres))
     out = np.empty(len(rows), np.int32)
     for at in range(0, len(rows), size):
         out[at : at + size] = (rows[at : at + size] @ centres.T).argmax(axis=1)
     return out
 
 
-def _on_processor(centres: Floats, rows: Floats, missed: float) -> Finder:
-    """Comparing with groups first, or with all where that is no gain."""
-
-    def all_(x: Floats) -> Assigned:
-        return _nearest_of_all(x, centres)
-
+def _by_groups(centres: Floats, rows: Floats) -> Assigned:
+    """The nearest centre of nearly all rows, comparing with groups first; with all where that is no gain."""
     if len(centres) <= _FEW:
-        return all_
+        return _nearest_of_all(rows, centres)
     count = 1 << round(np.log2(1.4 * len(centres) ** 0.5))
     means = _unit(centres[:: len(centres) // count][:count])
     for _ in range(4):
@@ -137,21 +134,17 @@ def _on_processor(centres: Floats, rows: Floats, missed: float) -> Finder:
     high = tried @ means.T
     true = group[_nearest_of_all(tried, centres)]
     behind = high.max(axis=1) - high[np.arange(len(tried)), true]
-    margin = np.float32(np.quantile(behind, 1 - missed, method="higher") + 1e-6)
+    margin = np.float32(np.quantile(behind, 1 - _MISSED, method="higher") + 1e-6)
     sizes = np.bincount(group, minlength=count)
     seen = float(((high >= high.max(axis=1, keepdims=True) - margin) @ sizes).mean())
     if seen > _SHARE * len(centres):
-        return all_
+        return _nearest_of_all(rows, centres)
     members = [np.flatnonzero(group == g).astype(np.int32) for g in range(count)]
     held = [np.ascontiguousarray(centres[m].T) for m in members]
-
-    def grouped(x: Floats) -> Assigned:
-        out = np.zeros(len(x), np.int32)
-        for at in range(0, len(x), _BLOCK):
-            out[at : at + _BLOCK] = _in_groups(x[at : at + _BLOCK], means, margin, members, held)
-        return out
-
-    return grouped
+    out = np.zeros(len(rows), np.int32)
+    for at in range(0, len(rows), _BLOCK):
+        out[at : at + _BLOCK] = _in_groups(rows[at : at + _BLOCK], means, margin, members, held)
+    return out
 
 
 def _in_groups(
@@ -209,7 +202,7 @@ def _nearest_on_card(rows: Any, centres: Any) -> Any:
 
     from prom3e_index.bundle.faiss.resident import product
 
-    parts = rows.split(max(1, 8 * _PRODUCT // centres.shape[1]))
+    parts = rows.split(max(1, 8 * PRODUCT // centres.shape[1]))
     return torch.cat([product(part, centres).argmax(dim=1) for part in parts])
 
 

@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from prom3e_index.bundle.faiss.centres import Assigned, Finder, finder, train
+from prom3e_index.bundle.faiss.centres import Finder, finder, train
 from prom3e_index.bundle.faiss.kinds import FEWEST, Kind, lists_for
+from prom3e_index.bundle.faiss.nearest import Assigned
 from prom3e_index.bundle.faiss.scan import Vectors, widen
 from prom3e_index.bundle.memory_maps import release
 from prom3e_index.bundle.write_at import write_at
@@ -167,7 +168,7 @@ def _trained(vectors: Vectors, kind: Kind, seed: int, device: str) -> tuple[Any,
     centres = train(rows, lists, seed + 1, device)
     index.quantizer.add(centres)
     index.train(rows[:: -(-len(rows) // _ENCODED)])
-    return index, finder(centres, rows, device)
+    return index, finder(centres, device)
 
 
 def _blocks(vectors: Vectors) -> Any:
