@@ -54,10 +54,11 @@ def weights(folder):
 def test_a_captured_run_is_the_plain_one_bit_for_bit(tmp_path, monkeypatch, several):
     sets = [made(40), made(30, seed=1)] if several else [made(40)]
     plain = train_mvae(sets, NAMES, RECIPE, tmp_path / "plain", fixed=True)
-    assert plain.taken == "not captured"
+    total = RECIPE.steps
+    assert plain.taken == f"0 captured, {total} plain: cpu does not replay steps"
     recording(monkeypatch)
     told = train_mvae(sets, NAMES, RECIPE, tmp_path / "captured", fixed=True)
-    assert told.taken.startswith("captured")
+    assert told.taken == f"{total} captured, 0 plain"
     one, two = weights(tmp_path / "plain"), weights(tmp_path / "captured")
     assert one.keys() == two.keys()
     for name, value in one.items():
@@ -107,7 +108,7 @@ def test_what_is_not_proven_is_not_used_and_the_run_is_the_plain_one(
     train_mvae([made(40)], NAMES, recipe, tmp_path / "plain", fixed=True)
     recording(monkeypatch, spoil)
     told = train_mvae([made(40)], NAMES, recipe, tmp_path / "spoiled", fixed=True)
-    assert re.search(f"^not captured: .*{words}", told.taken), told.taken
+    assert re.search(f"^0 captured, {RECIPE.steps} plain: .*{words}", told.taken), told.taken
     one, two = weights(tmp_path / "plain"), weights(tmp_path / "spoiled")
     for name, value in one.items():
         assert torch.equal(value, two[name]), name
@@ -120,9 +121,9 @@ def test_what_cannot_be_captured_is_said_and_taken_plainly(tmp_path, monkeypatch
     recording(monkeypatch)
     monkeypatch.setattr(captured, "recorded", recorded)
     told = train_mvae([made(40)], NAMES, RECIPE, tmp_path / "a", fixed=True)
-    assert (
-        told.taken
-        == "not captured: RuntimeError: CUDA error: operation not permitted when stream is capturing"
+    assert told.taken == (
+        f"0 captured, {RECIPE.steps} plain: RuntimeError: CUDA error: operation not permitted when stream is "
+        "capturing"
     )
     monkeypatch.undo()
     train_mvae([made(40)], NAMES, RECIPE, tmp_path / "b", fixed=True)
@@ -134,4 +135,4 @@ def test_a_short_run_is_not_captured(tmp_path, monkeypatch):
     recording(monkeypatch)
     recipe = replace(RECIPE, steps=steps.WORTH - 1)
     told = train_mvae([made(40)], NAMES, recipe, tmp_path / "a", fixed=True)
-    assert told.taken == "not captured: too short a run"
+    assert told.taken == "0 captured, 31 plain: a run of fewer than 32 is too short"

@@ -41,7 +41,7 @@ class Trained:
         step: The step that they are from.
         steps: Steps done.
         recall: What the kept weights were kept by, see `choose_use.kept_by`; None without validation.
-        taken: How steps were taken, in words.
+        taken: How many steps this run took captured and how many plain, and why, in words.
     """
 
     mvae: MVAE
@@ -271,4 +271,4 @@ def train_mvae(
         best, found = checkpoint.load(run / "best.safetensors")
         model.load_state_dict(best)
         step, recall = int(found["step"]), found["recall"]
-    return Trained(model.eval().requires_grad_(False).cpu(), step, here.at, recall, steps.said)
+    return Trained(model.eval().requires_grad_(False).cpu(), step, here.at, recall, steps.said())

@@ -38,7 +38,6 @@ from prom3e_index.training.stage_two.sets import (
     read_set,
     splits_of,
 )
-from prom3e_index.training.stage_two.steps import PACKED
 
 
 @dataclass(frozen=True)
@@ -121,7 +120,7 @@ class Outcome:
         words += f", {self.dropped:,} without any modality left out" if self.dropped else ""
         words += f"; weights of step {self.trained.step} of {self.trained.steps}"
         words += f", products in {self.precision}"
-        words += "" if self.trained.taken == PACKED else f", steps {self.trained.taken}"
+        words += f"\nsteps: {self.trained.taken}"
         words += f"\n{_ON_PLANET}" if self.planet else ""
         if isinstance(self.held, HeldOut):
             words += f"\n{self.held.said()} {OTHERS}"

@@ -26,8 +26,6 @@ from prom3e_index.training.stage_two.resident import Resident
 from prom3e_index.training.stage_two.step import Step, Terms
 from prom3e_index.training.stage_two.touched import touched
 
-PACKED = "packed"
-"""How a processor takes steps."""
 WORTH = 32
 """A run of fewer steps is not captured: that takes as long as some steps, and is proven by some more."""
 
@@ -46,7 +44,8 @@ class Steps:
         averaged: The average of the weights, where one is kept.
 
     Attributes:
-        said: How steps are taken, in words; known after the first one.
+        captured: Steps that were replayed.
+        plain: Steps that the host took one operation at a time.
     """
 
     def __init__(
@@ -67,12 +66,14 @@ class Steps:
         self._sums, self._summed = torch.zeros(len(LOSSES), device=me.device), 0
         self._replays: dict[int, Callable[[], None]] = {}
         self.fixed = resident[0].fixed
-        self.said = PACKED if not self.fixed else "not captured"
-        self._captures = self.fixed and can_capture(me.device)
-        if self._captures and me.count > 1:
-            self._captures, self.said = False, "not captured: several processes exchange gradients"
-        if self._captures and order.steps < WORTH:
-            self._captures, self.said = False, "not captured: too short a run"
+        self.captured = self.plain = 0
+        self._captures, self._why = self.fixed and can_capture(me.device), ""
+        if not self._captures:
+            self._why = f"{me.device} does not replay steps"
+        elif me.count > 1:
+            self._captures, self._why = False, "several processes exchange gradients"
+        elif order.steps < WORTH:
+            self._captures, self._why = False, f"a run of fewer than {WORTH} is too short"
         if self.fixed:
             self._prepare()
 
@@ -100,6 +101,7 @@ class Steps:
         of, rows = self._order.batch(at)
         if not self.fixed:
             taken = self._packed(at, of, rows)
+            self.plain += taken
         else:
             self._set(at, of, rows)
             if self._captures and of not in self._replays:
@@ -107,10 +109,17 @@ class Steps:
             if of in self._replays:
                 self._replays[of]()
                 taken = True
+                self.captured += 1
             else:
                 taken = self._static(of)
+                self.plain += taken
         self._summed += taken
         return taken
+
+    def said(self) -> str:
+        """How many steps were captured and how many plain, and why, in words."""
+        words = f"{self.captured:,} captured, {self.plain:,} plain"
+        return f"{words}: {self._why}" if self.plain and self._why else words
 
     def forget(self) -> None:
         """Let go of what holds memory."""
@@ -192,7 +201,7 @@ class Steps:
         return [*weights, *self._moments, *self._watch.state, self._sums]
 
     def _capture(self, at: int, of: int) -> None:
-        width, total = len(self._rows[of]), self._order.steps
+        total = self._order.steps
 
         def set_to(later: int) -> None:
             self._set(min(at + later, total - 1), of, self._rows[of].roll(later))
@@ -214,10 +223,9 @@ class Steps:
         self._optimiser.zero_grad(set_to_none=True)
         self._set(at, of, before)
         if isinstance(found, str):
-            self._captures, self.said = False, f"not captured: {found}"
+            self._captures, self._why = False, found
             return
         self._replays[of] = found
-        self.said = f"captured, {width:,} rows each"
 
 
 def can_capture(device: str) -> bool:
