@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
+from prom3e_index.errors import InputError
 from prom3e_index.maps.assess import (
     auc,
     average_precision,
@@ -61,6 +62,20 @@ def test_boyce_is_hirzel_s_equation(count):
 def test_boyce_of_nothing_is_not_known():
     for presences, background in (([], [1.0]), ([1.0], []), ([1.0, 1.0], [1.0, 1.0])):
         assert math.isnan(boyce(np.array(presences), np.array(background)).index)
+
+
+def test_average_precision_is_that_of_scikit_learn_with_ties_too():
+    from sklearn.metrics import average_precision_score
+
+    rng = np.random.default_rng(5)
+    for dtype in (np.float32, np.float64):
+        for levels in (2, 7, 1000):
+            truth = rng.random(300) < 0.1
+            scores = (rng.integers(0, levels, 300) / levels).astype(dtype)
+            wanted = average_precision_score(truth, scores)
+            assert average_precision(truth, scores) == pytest.approx(wanted, abs=1e-12)
+    with pytest.raises(InputError, match="NaN"):
+        average_precision(np.array([True, False]), np.array([0.5, np.nan]))
 
 
 def test_average_precision_and_auc_by_counting():

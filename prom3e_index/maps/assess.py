@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from prom3e_index.errors import InputError
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 EARTH_KM = 6371.0088
@@ -21,17 +23,25 @@ _LEVEL = 0.9
 def average_precision(truth: NDArray[np.bool_], scores: NDArray[Any]) -> float:
     """As SINR's range benchmarks: the average precision of the places of one species; NaN without both classes.
 
+    The mean, over places where the species is, of the share of right ones among all that score as high or higher.
+
     Args:
         truth: (k,) whether the species is there.
         scores: (k,) higher where it is more likely.
+
+    Raises:
+        InputError: A score is NaN.
 
     Source: SINR (Cole et al. 2023), evaluation on eBird Status & Trends and IUCN.
     """
     if truth.all() or not truth.any():
         return float("nan")
-    from sklearn.metrics import average_precision_score
-
-    return float(average_precision_score(truth, scores))
+    every, there = np.sort(scores), np.sort(scores[truth])
+    if np.isnan(every[-1]):
+        raise InputError("Scores of places hold NaN; places without a score cannot be ordered.")
+    above = len(every) - np.searchsorted(every, there, "left")
+    right = len(there) - np.searchsorted(there, there, "left")
+    return float((right / above).mean())
 
 
 def auc(truth: NDArray[np.bool_], scores: NDArray[Any]) -> float:

@@ -35,6 +35,8 @@ LEAST, LEAST_SPECIES = 5, 5
 _EACH = 4
 """Rows of a species that ask, at most."""
 _MOST_PLACES = 20_000
+_ROWS = 256
+"""Rows that ask at a time."""
 
 
 @dataclass(frozen=True)
@@ -182,21 +184,28 @@ def _by_space(
     shown[:, own] = True
     told = infer(model, x[rows], shown, (PLACE,))
     weights = model.weights((given,), PLACE)
-    out: dict[str, dict[str, float]] = {}
-    for space in get_args(Space):
-        epsilon = 0.0 if space == "encoder" else weights.epsilon
-        asks = query_rows(x[rows, own], told.reconstructed[:, 0], told.hidden, space, weights)
-        scores = asks @ places.gallery(epsilon).T
-        found: dict[str, list[float]] = {}
-        for i, row in enumerate(rows.tolist()):
-            other = np.ones(len(places.loc), bool)
+    spaces = get_args(Space)
+    asks = [
+        query_rows(x[rows, own], told.reconstructed[:, 0], told.hidden, space, weights)
+        for space in spaces
+    ]
+    plain = places.gallery(0.0)
+    mixed = places.gallery(weights.epsilon) if weights.epsilon else plain
+    galleries = [plain if space == "encoder" else mixed for space in spaces]
+    found: dict[str, dict[str, list[float]]] = {space: {} for space in spaces}
+    for at in range(0, len(rows), _ROWS):
+        some = slice(at, at + _ROWS)
+        scores = [q[some] @ g.T for q, g in zip(asks, galleries, strict=True)]
+        for i, row in enumerate(rows[some].tolist()):
+            other: NDArray[np.bool_] | slice = slice(None)
             if present[row, loc]:  # where the query itself was made answers nothing
                 other = ~(places.loc == x[row, loc]).all(1)
-            ap = average_precision((places.species == species[row])[other], scores[i][other])
-            if np.isfinite(ap):
-                found.setdefault(str(species[row]), []).append(ap)
-        out[space] = {s: float(np.mean(v)) for s, v in found.items()}
-    return out
+            truth = (places.species == species[row])[other]
+            for space, of in zip(spaces, scores, strict=True):
+                ap = average_precision(truth, of[i][other])
+                if np.isfinite(ap):
+                    found[space].setdefault(str(species[row]), []).append(ap)
+    return {k: {s: float(np.mean(v)) for s, v in of.items()} for k, of in found.items()}
 
 
 def _of_taxa(model: Model, places: _Places) -> Judged | None:
