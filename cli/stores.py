@@ -44,9 +44,11 @@ def one_of(index: Path, store: str | None) -> str | Path:
     import os
 
     from prom3e_index.errors import InputError
+    from prom3e_index.store.address import parse
 
     if store is None:
         return index
+    parse(store)
     if index not in (DEFAULT_INDEX, Path(os.environ.get("PROM3E_INDEX") or DEFAULT_INDEX)):
         raise InputError(f"--index {index} and --store {store} are both given; leave one out.")
     return store

@@ -16,6 +16,8 @@ from pathlib import Path
 import pytest
 from served import serving
 
+from prom3e_index.bundle.filters import Filter
+
 pytestmark = pytest.mark.cluster
 OF_ONE = {
     "generation",
@@ -97,7 +99,7 @@ def get(servers, path, **more):
 
 
 PATHS = [
-    "/api/v1/index", "/api/v1/taxa?q=a", "/api/v1/taxa?q=zzzz", "/api/v1/observations/0", "/api/v1/observations/59",
+    "/api/v1/index", "/api/v1/taxa?q=a", "/api/v1/taxa?q=zzzz", "/api/v1/taxa?q=or", "/api/v1/taxa?q=1", "/api/v1/taxa?q=e&limit=5", "/api/v1/observations/0", "/api/v1/observations/59",
     "/api/v1/observations/60", "/api/v1/observations?id=nothing", "/api/v1/density/0/0/0", "/api/v1/density/2/2/1",
     "/api/v1/density/9/300/100", "/api/v1/outline.json", "/ogc", "/ogc/collections", "/ogc/collections/observations",
     "/ogc/collections/observations/items?limit=7", "/ogc/collections/observations/items?limit=7&offset=55",
@@ -186,7 +188,26 @@ def test_a_map_of_a_range_is_refused_in_a_sentence(both):
     id = store.ask({"location": [5, 5]}, target="image").json()["id"]
     said = store.client.get(f"/api/v1/searches/{id}/range")
     assert said.status_code == 422
-    assert "needs an index folder; the store served answers" in said.json()["detail"]
+    assert said.json()["detail"].startswith(
+        "A map of where it may live needs an index folder; the store served answers"
+    )
+
+
+def test_filters_of_many_at_once_are_each_their_own(both, bundle):
+    """Each asks its own taxon; a cursor that all shared gave some the taxon of others."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    from prom3e_index.store.expression import expression
+
+    names = [
+        n for (n,) in bundle.sql("SELECT DISTINCT genus FROM observations WHERE genus IS NOT NULL")
+    ]
+    chosen = [Filter(taxon=n, where=f"latitude > {i}") for i, n in enumerate(names)]
+    known = both[1].service.bundle.known
+    alone = [expression(f, known) for f in chosen]
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(lambda f: expression(f, known), 20 * chosen)) == 20 * alone
+    assert len(set(alone)) == len(names) > 3
 
 
 def test_no_fault_was_met(both):

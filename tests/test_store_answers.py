@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from prom3e_index.bundle.filters import Filter
-from prom3e_index.errors import InputError, StoreError
+from prom3e_index.errors import InputError, ModelError, StoreError
 from prom3e_index.search.query import Query
 
 pytestmark = pytest.mark.cluster
@@ -208,3 +208,61 @@ def test_a_certificate_holds_until_a_tenth_of_the_rows_has_changed():
     once = still_true(made, 6)
     assert once == {**made, "changed": 6} and still_true(once, 4) == {**made, "changed": 10}
     assert still_true(once, 5) is None and still_true(None, 1) is None
+
+
+def _read_as(store, monkeypatch, **other):
+    """Open the store as if its head said something else."""
+    from prom3e_index.store import head
+    from prom3e_index.store.opened import StoreBundle
+
+    given = head.Head(**{**vars(store.head), **other})
+    monkeypatch.setattr("prom3e_index.store.opened.read_head", lambda *_: head._checked(given))
+    return StoreBundle.open(str(store.address))
+
+
+def test_a_store_names_no_model_folder(store, monkeypatch, tmp_path):
+    import shutil
+
+    shutil.copytree(store.model().folder, tmp_path / "mini")
+    manifest = {
+        **store.manifest,
+        "model": {**store.manifest["model"], "name": str(tmp_path / "mini"), "hub": "/tmp"},
+    }
+    with _read_as(store, monkeypatch, manifest=manifest) as other:
+        with pytest.raises(ModelError, match="a store opens no folder of this one. Say where"):
+            other.search(Query(location=(5, 5), target="image"))
+        assert (
+            len(other.search(Query(location=(5, 5), target="image", model=str(tmp_path / "mini"))))
+            > 0
+        )
+
+
+@pytest.mark.parametrize("wrong", [
+    {"generation": -5}, {"rows": "many"}, {"collections": {}}, {"collections": {"image": 'x"; drop'}}, {"kind": {"name": "foo"}},
+    {"manifest": {}}, {"columns": {"a": {"key": 'c0"] == 1 or columns["c1', "type": "VARCHAR"}}}, {"media": []},
+], ids=str)  # fmt: skip
+def test_a_head_is_checked(store, monkeypatch, wrong):
+    with pytest.raises(ValueError):
+        _read_as(store, monkeypatch, **wrong)
+
+
+def test_a_type_of_a_head_is_never_run(store, monkeypatch):
+    from prom3e_index.store.known import safe_type
+
+    columns = {
+        n: {**e, "type": "VARCHAR); CREATE TABLE gone (x INT); --"}
+        for n, e in store.head.columns.items()
+    }
+    with _read_as(store, monkeypatch, columns=columns) as other:
+        tables = other.metadata.typed().execute("SELECT table_name FROM duckdb_tables()").fetchall()
+        assert tables == [("observations",)]
+    kinds = ["VARCHAR", "DECIMAL(18,3)", "DOUBLE[]", "TIMESTAMP WITH TIME ZONE", "BIGINT[3]"]
+    assert [safe_type(k) for k in kinds] == kinds
+
+
+def test_an_endless_number_is_refused_at_once(store):
+    for number in ("1e400", "1e1000000", "1e999999999"):
+        with pytest.raises(InputError, match="where latitude has a number"):
+            store.search(
+                Query(location=(5, 5), target="image", filter=Filter(where=f"latitude > {number}"))
+            )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -47,6 +47,23 @@ def check_manifest(values: Mapping[str, Any], path: object, *, notes: bool = Tru
     except _Wrong as e:
         again = "run prom3e-index rebuild" if str(e).startswith(NOTES) else "build the index again"
         raise BundleError(f"{path} is damaged: {e}. Restore it from a copy, or {again}.") from e
+
+
+def check_parts(values: Mapping[str, Any], needed: Collection[str] = ()) -> None:
+    """Check the values of a manifest one by one, not against each other nor against files.
+
+    Raises:
+        ValueError: The first that is not as it must be, or is wanting.
+    """
+    wanting = sorted(set(needed) - values.keys())
+    if wanting:
+        raise ValueError(f"it lacks {wanting[0]}")
+    try:
+        for key, check in _PARTS.items():
+            if key in values:
+                check(values[key], key)
+    except _Wrong as e:
+        raise ValueError(str(e)) from e
 
 
 def _no(value: Any, where: str, wanted: str) -> _Wrong:

@@ -76,7 +76,10 @@ class MediaFolders:
 
     def below(self, file: str) -> bool:
         """Whether a file lies in one of the folders, and not where a whole path, `..` or a link leads out of them."""
-        real = Path(os.path.realpath(file))
+        try:
+            real = Path(os.path.realpath(file))
+        except (OSError, ValueError):  # a name that no file can have
+            return False
         known = [f for each in (self, *self._others) for f in each._open]
         return any(real.is_relative_to(os.path.realpath(f)) for f in known)
 

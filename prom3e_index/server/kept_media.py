@@ -104,18 +104,26 @@ def _files(
 def _there(media: MediaFolders, file: str, known: bool) -> bool:
     """Whether a file is there, and in the folders of media, links followed."""
     if not known:
-        return media.below(file) and Path(file).is_file()
+        return media.below(file) and is_file(file)
     try:
         mode = os.lstat(file).st_mode
-    except OSError:
+    except (OSError, ValueError):
         return False
     if not stat.S_ISREG(mode):
-        return media.below(file) and Path(file).is_file()
+        return media.below(file) and is_file(file)
     folders = _folders.setdefault(media, {})
     folder = file.rpartition(os.sep)[0]
     if folder not in folders:
         folders[folder] = media.below(folder)
     return folders[folder]
+
+
+def is_file(file: str) -> bool:
+    """Whether a file is there; not where no file can have such a name."""
+    try:
+        return Path(file).is_file()
+    except (OSError, ValueError):
+        return False
 
 
 def file_of(bundle: Bundle, row: int, modality: str) -> Path:
@@ -162,7 +170,7 @@ def _why(bundle: Bundle, row: int, modality: str, values: Mapping[str, Any], obs
     file = folders.file(str(cell))
     if not folders.below(file):
         return "outside"
-    return "unreadable" if Path(file).is_file() else "moved"
+    return "unreadable" if is_file(file) else "moved"
 
 
 def obscured(bundle: Bundle, row: int) -> bool:

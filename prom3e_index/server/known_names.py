@@ -7,7 +7,7 @@ from typing import Any
 from prom3e_index.bundle.filters import Filter
 from prom3e_index.bundle.known_taxa import KnownTaxon
 from prom3e_index.bundle.predicate import bounded
-from prom3e_index.bundle.taxa import key, quoted, taxon_columns
+from prom3e_index.bundle.taxa import SPECIES, key, quoted, taxon_columns
 from prom3e_index.search.run import Bundle
 from prom3e_index.server.problems import Problem
 
@@ -81,32 +81,22 @@ def _beginning(bundle: Bundle, typed: str) -> list[str]:
     """Names as they are written, that begin so; then those of which a later word does."""
     pattern = " ".join(typed.split()).translate(_ESCAPED)
     con = bundle.metadata.named()
-    with bounded(con, f"taxon {typed[:60]!r}", SECONDS):
-        if "by_taxon" in bundle.metadata.sorted_tables:
-            like = f"{key('?::VARCHAR')} || '%' ESCAPE '\\'"
-            begins, within = f"name LIKE {like}", f"name LIKE '% ' || {like}"
-            rows = con.execute(
-                f"SELECT any_value(written), name, bool_or({begins}) AS first FROM taxa WHERE {begins} OR {within} "
-                f"GROUP BY name ORDER BY first DESC, length(name), name LIMIT {_CANDIDATES}",
-                [pattern] * 3,
-            ).fetchall()
-            return [str(r[0]) for r in rows]
-        parts, params = [], []
-        for column in taxon_columns(bundle.columns):
-            cell = key(quoted(column))
-            parts.append(
-                f"SELECT DISTINCT {quoted(column)} AS written FROM observations WHERE {cell} LIKE {key('?')} || '%' "
-                f"ESCAPE '\\' LIMIT {_CANDIDATES}"
-            )
-            params.append(pattern)
-        if not parts:
+    source = "SELECT written, name FROM taxa"
+    if "by_taxon" not in bundle.metadata.sorted_tables:
+        columns = [c for c in (*taxon_columns(bundle.columns), SPECIES) if c in bundle.columns]
+        if not columns:
             return []
-        union = " UNION ".join(f"({p})" for p in parts)
+        each = (f"SELECT {quoted(c)} AS written, {key(quoted(c))} AS name" for c in columns)
+        source = " UNION ".join(f"{e} FROM observations" for e in each)
+    like = f"{key('?::VARCHAR')} || '%' ESCAPE '\\'"
+    begins, within = f"name LIKE {like}", f"name LIKE '% ' || {like}"
+    with bounded(con, f"taxon {typed[:60]!r}", SECONDS):
         rows = con.execute(
-            f"SELECT written FROM ({union}) ORDER BY length(written), written LIMIT {_CANDIDATES}",
-            params,
+            f"SELECT any_value(written), name, bool_or({begins}) AS first FROM ({source}) WHERE {begins} OR {within} "
+            f"GROUP BY name ORDER BY first DESC, length(name), name LIMIT {_CANDIDATES}",
+            [pattern] * 3,
         ).fetchall()
-        return [str(r[0]) for r in rows]
+    return [str(r[0]) for r in rows]
 
 
 def _common(bundle: Bundle, species: str) -> str | None:

@@ -16,6 +16,8 @@ from prom3e_index.search.run import Bundle
 from prom3e_index.server.mapped import Box
 from prom3e_index.server.problems import Problem
 from prom3e_index.show.escapes import plain
+from prom3e_index.store.head import folder_needed
+from prom3e_index.store.opened import StoreBundle
 
 SIDES = (0.1, 0.2, 0.25, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 5.0, 10.0)
 """Degrees of the cells that there are."""
@@ -50,6 +52,8 @@ def range_map(bundle: Bundle, query: Query, box: Box | None, cells: int) -> dict
         InputError: Cells finer than the policy allows, or places that are withheld.
         Problem: 503, another map is being made.
     """
+    if isinstance(bundle, StoreBundle):
+        raise folder_needed("A map of where it may live", str(bundle.address), bundle.manifest)
     side = side_of(box, cells)
     region = "world" if box is None else ",".join(f"{v:.6f}" for v in box)
     config = MapConfig(region=region, cells=f"{side:g}deg", expected_error=False)

@@ -41,14 +41,14 @@ class Known:
     """What an expression is made from.
 
     Attributes:
-        con: DuckDB, with an empty table `observations` of the index's columns.
+        typed: Gives a cursor of DuckDB for one use, with an empty table `observations` of the index's columns.
         columns: As the store has them.
         modalities: In the order of the fields `has_0`, `has_1`, …
         count: How many rows satisfy an expression.
         near: Row numbers, latitudes and longitudes of the rows that satisfy one.
     """
 
-    con: duckdb.DuckDBPyConnection
+    typed: Callable[[], duckdb.DuckDBPyConnection]
     columns: Mapping[str, Column]
     modalities: Sequence[str]
     count: Count
@@ -66,11 +66,11 @@ def expression(f: Filter, known: Known) -> str:
     """
     parts = []
     if f.where is not None:
-        parts.append(where_expression(known.con, f.where, known.columns))
+        parts.append(where_expression(known.typed(), f.where, known.columns))
     if f.box is not None:
         parts.append(_box(f.box))
     if f.taxon is not None:
-        parts.append(_taxon(known.con, f.taxon))
+        parts.append(_taxon(known.typed(), f.taxon))
     first, last = f.days
     if first is not None:
         parts.append(f"last_day >= {_day(first)}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import re
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -18,11 +19,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from prom3e_index.bundle.manifest_check import check_parts
 from prom3e_index.errors import InputError, StoreError
 from prom3e_index.store.engine import Engine
-from prom3e_index.store.kinds import Fields, Kind
+from prom3e_index.store.kinds import KINDS, Fields, Kind
 
 FORMAT = 1
+_WORD = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,250}")
+_NEEDED = (
+    "modalities",
+    "width",
+    "hidden_width",
+    "model",
+    "fingerprints",
+    "history",
+    "generation",
+    "created",
+)
 Askers = dict[str, NDArray[np.float16]]
 """Modality → embeddings (n, d) of some rows, that `certify` asks with: rows as one asks for a target by another."""
 _PART = 60_000
@@ -119,11 +132,41 @@ def read_head(engine: Engine, name: str) -> Head:
             raise StoreError(
                 f"{engine.address} is a store of format {version}, this program reads {FORMAT}; update it."
             )
-        return Head(**values)
-    except (KeyError, ValueError, TypeError, zlib.error) as e:
+        return _checked(Head(**values))
+    except (KeyError, ValueError, TypeError, AttributeError, zlib.error) as e:
         raise StoreError(
             f"{engine.address}: {name} is no head of a store ({type(e).__name__}: {str(e)[:80]}). Push the index again."
         ) from e
+
+
+def _checked(head: Head) -> Head:
+    """A head whose values are what they must be: others may write to a store.
+
+    Raises:
+        ValueError: One is not.
+    """
+    numbers = (head.generation, head.rows, head.places)
+    if not all(isinstance(n, int) and 0 <= n < 1 << 48 for n in numbers) or not head.generation:
+        raise ValueError(f"generation, rows and places are {numbers}")
+    check_parts(head.manifest, _NEEDED)
+    names = {
+        *head.collections,
+        *head.collections.values(),
+        *(e["key"] for e in head.columns.values()),
+    }
+    if not head.collections or not all(isinstance(n, str) and _WORD.fullmatch(n) for n in names):
+        raise ValueError("names of collections or columns are none")
+    if not set(head.collections) <= set(head.manifest["modalities"]):
+        raise ValueError(f"targets are {list(head.collections)}")
+    if head.searched.name not in KINDS or not isinstance(head.kind.get("lists", 0), int):
+        raise ValueError(f"kind is {head.kind}")
+    texts = [*head.columns, *head.order, *(e["type"] for e in head.columns.values())]
+    if not all(isinstance(t, str) for t in texts):
+        raise ValueError("columns are not named by texts")
+    firsts = [e["first"] for e in head.media if isinstance(e["media"], str)]
+    if not firsts or not all(isinstance(f, int) for f in firsts) or len(firsts) < len(head.media):
+        raise ValueError("media are nowhere")
+    return head
 
 
 def read_askers(engine: Engine, name: str) -> Askers:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 NAMES = (*RANKS, "scientific_name", "common_name", SPECIES, "text")
 """Columns that name a taxon."""
+_TYPE = re.compile(r"[A-Z][A-Z0-9_ ]{0,60}(\(\d{1,3}(, ?\d{1,3})?\))?(\[\d{0,9}\])*")
 _BOUNDS = ("west", "south", "east", "north", "first", "last")
 _EDGES = (
     ("longitude", "min"),
@@ -140,10 +142,15 @@ def table_connection(types: Mapping[str, str]) -> duckdb.DuckDBPyConnection:
 
     con = duckdb.connect(config={"autoload_known_extensions": "false"})
     con.execute("SET enable_external_access = false")
-    cells = ", ".join(f"{quoted(n)} {kind}" for n, kind in types.items())
+    cells = ", ".join(f"{quoted(n)} {safe_type(kind)}" for n, kind in types.items())
     con.execute(f"CREATE TABLE observations ({cells})")
     con.execute("CREATE VIEW every AS SELECT * FROM observations")
     return con
+
+
+def safe_type(kind: str) -> str:
+    """A type as SQL; text in place of what is none, or is one that no cell of a store has."""
+    return kind if _TYPE.fullmatch(kind) else "VARCHAR"
 
 
 def fill(
@@ -156,7 +163,7 @@ def fill(
         "fetched",
         pa.table({n: pa.array([r[n] for r in rows], from_pandas=False) for n in types}),
     )
-    cells = ", ".join(f"CAST({quoted(n)} AS {kind})" for n, kind in types.items())
+    cells = ", ".join(f"CAST({quoted(n)} AS {safe_type(kind)})" for n, kind in types.items())
     con.execute(f"INSERT INTO observations SELECT {cells} FROM fetched")
     con.unregister("fetched")
 

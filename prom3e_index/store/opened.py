@@ -16,7 +16,8 @@ from prom3e_index.bundle.made_by import MadeBy
 from prom3e_index.bundle.media_folders import MediaFolders
 from prom3e_index.confidence.calibrated import Calibration
 from prom3e_index.confidence.stored import from_dict
-from prom3e_index.errors import BundleError, InputError, StoreError
+from prom3e_index.errors import BundleError, InputError, ModelError, StoreError
+from prom3e_index.models.folder import Model, built_in
 from prom3e_index.search.run import Bundle
 from prom3e_index.store.address import Address, parse
 from prom3e_index.store.engine import Engine
@@ -126,6 +127,22 @@ class StoreBundle(StoreRows, Bundle):
             for name in self.head.collections.values():
                 self.engine.count(name, NOTHING)
         return self.engine.current(self.address.name)
+
+    def model(
+        self, name: str | None = None, hub: str | Path | None = None, device: str = "cpu"
+    ) -> Model:
+        """See `MadeBy.model`: a built-in one by its name, any other where a user says that it is.
+
+        Raises:
+            ModelError: The store was made by a model that is not built in, and none is named.
+        """
+        known = str(self.manifest["model"]["name"])
+        if name is None and self._named[0] is None and known not in built_in():
+            raise ModelError(
+                f"{self.address} was made by the model {known} of the machine that filled it, and a store opens no "
+                "folder of this one. Say where the model is here: --model FOLDER."
+            )
+        return super().model(name, hub, device)
 
     def close(self) -> None:
         """Let go of the connection; nothing is answered then."""
@@ -243,7 +260,7 @@ class StoreBundle(StoreRows, Bundle):
         """What filters are compiled with."""
         metadata: Any = self.metadata
         return Known(
-            metadata.typed(),
+            metadata.typed,
             columns_of(self.head.columns, self.modalities),
             self.modalities,
             self.count,
@@ -295,5 +312,10 @@ class StoreBundle(StoreRows, Bundle):
 
 
 def _manifest(head: Head) -> dict[str, Any]:
-    """What the manifest of a folder would say."""
-    return head.manifest | ({"certificate": head.certificate} if head.certificate else {})
+    """What the manifest of a folder would say; of places on this machine a store tells none."""
+    model = {k: v for k, v in head.manifest["model"].items() if k != "hub"}
+    made_by = Path(str(model["name"]))
+    if made_by.parent.name == "builtin" and made_by.name in built_in():
+        model["name"] = made_by.name  # of a program that was installed elsewhere
+    certified = {"certificate": head.certificate} if head.certificate else {}
+    return {**head.manifest, "model": model, **certified}

@@ -35,6 +35,10 @@ _COMPARED = {
 _NUMBERS = ("BIGINT", "DOUBLE", "FLOAT", "DECIMAL", "INTEGER")
 
 
+_MOST_DIGITS = 330
+"""Of a number; no double has more."""
+
+
 @dataclass(frozen=True)
 class Column:
     """A column of the observations as the store has it.
@@ -216,6 +220,8 @@ class _Reader:
                 return written
             if column.kind == "number" and kind in ("INTEGER", "NUMERIC", "STRING"):
                 exact = Decimal(written)
+                if exact.adjusted() > _MOST_DIGITS:  # to write it whole takes minutes
+                    raise ValueError
                 return int(exact) if exact == exact.to_integral_value() else float(exact)
             if column.kind == "day" and kind == "STRING":
                 day = date.fromisoformat(written)
