@@ -8,9 +8,10 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 import urllib.request
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -114,6 +115,46 @@ def _free_ports(count: int) -> list[int]:
     for s in held:
         s.close()
     return ports
+
+
+class Way:
+    """The way to a server, which can be closed and opened again: a port whose bytes are handed on."""
+
+    def __init__(self, port: int) -> None:
+        self._to, self._ends = port, []
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listening.getsockname()[1]
+        self.open = True
+        threading.Thread(target=self._take, daemon=True).start()
+
+    def _take(self) -> None:
+        with suppress(OSError):
+            while True:
+                here, _ = self._listening.accept()
+                if not self.open:
+                    here.close()
+                    continue
+                there = socket.create_connection(("127.0.0.1", self._to))
+                self._ends += [here, there]
+                for one, other in ((here, there), (there, here)):
+                    threading.Thread(target=self._hand_on, args=(one, other), daemon=True).start()
+
+    def _hand_on(self, one: socket.socket, other: socket.socket) -> None:
+        with suppress(OSError):
+            while part := one.recv(1 << 16):
+                other.sendall(part)
+            other.shutdown(socket.SHUT_WR)
+
+    def shut(self) -> None:
+        self.open = False
+        for end in self._ends:
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+        self._ends = []
+
+    def close(self) -> None:
+        self.shut()
+        self._listening.close()
 
 
 @pytest.fixture(scope="session")

@@ -6,15 +6,14 @@ from __future__ import annotations
 import io
 import json
 import re
-import socket
-import threading
 import time
 import zipfile
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from served import serving
+from stores import Way
 
 from prom3e_index.bundle.filters import Filter
 
@@ -301,46 +300,6 @@ def test_a_push_is_taken_up_and_what_is_kept_goes_on(server, tmp_path):
 
 
 ASKED = {"query": {"location": [5, 5]}, "target": "image", "k": 40}
-
-
-class Way:
-    """The way to a server, which can be closed and opened again: a port whose bytes are handed on."""
-
-    def __init__(self, port: int) -> None:
-        self._to, self._ends = port, []
-        self._listening = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listening.getsockname()[1]
-        self.open = True
-        threading.Thread(target=self._take, daemon=True).start()
-
-    def _take(self) -> None:
-        with suppress(OSError):
-            while True:
-                here, _ = self._listening.accept()
-                if not self.open:
-                    here.close()
-                    continue
-                there = socket.create_connection(("127.0.0.1", self._to))
-                self._ends += [here, there]
-                for one, other in ((here, there), (there, here)):
-                    threading.Thread(target=self._hand_on, args=(one, other), daemon=True).start()
-
-    def _hand_on(self, one: socket.socket, other: socket.socket) -> None:
-        with suppress(OSError):
-            while part := one.recv(1 << 16):
-                other.sendall(part)
-            other.shutdown(socket.SHUT_WR)
-
-    def shut(self) -> None:
-        self.open = False
-        for end in self._ends:
-            with suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
-        self._ends = []
-
-    def close(self) -> None:
-        self.shut()
-        self._listening.close()
 
 
 def test_a_store_that_does_not_answer_is_said_and_heard_of_again(server, tmp_path):

@@ -36,6 +36,8 @@ _ASKED_S = 20.0
 """Seconds that a question may take: a server that is gone is asked again and again until then."""
 _NAMED_S = 5.0
 """The same of a name alone."""
+_LITE_OPTIONS = {"grpc.keepalive_time_ms": 300_000, "grpc.keepalive_permit_without_calls": False}
+"""Milvus Lite turns away who asks every ten seconds whether it lives, as the client does unless told."""
 _AT_ONCE_BYTES = 16 << 20
 
 
@@ -75,7 +77,10 @@ class Engine:
             _refuse_no_lite(address)
         with said(address, "it cannot be reached"):
             self.client: MilvusClient = MilvusClient(
-                uri=address.uri, token=os.environ.get(TOKEN, ""), timeout=timeout_s
+                uri=address.uri,
+                token=os.environ.get(TOKEN, ""),
+                timeout=timeout_s,
+                grpc_options=_LITE_OPTIONS if address.lite else {},
             )
             self.version = str(self.client.get_server_version())
 
