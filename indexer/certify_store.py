@@ -31,7 +31,7 @@ from prom3e_index.indexer.certify import (
     wish_of,
 )
 from prom3e_index.indexer.plan import Progress
-from prom3e_index.indexer.push import publish
+from prom3e_index.indexer.push_ends import publish
 from prom3e_index.indexer.store_lock import writing
 from prom3e_index.models.folder import Model
 from prom3e_index.store.head import Askers, read_askers, read_head

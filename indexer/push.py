@@ -24,20 +24,14 @@ from prom3e_index.indexer.plan import Progress
 from prom3e_index.indexer.push_bulk import Bulk, place_of
 from prom3e_index.indexer.push_change import mark, still_true, take_out, undo_begun
 from prom3e_index.indexer.push_check import sample, verify
+from prom3e_index.indexer.push_ends import begun_to, publish
 from prom3e_index.indexer.push_refused import current, refuse_another
 from prom3e_index.indexer.push_source import Difference, Source, drawn_askers, open_source
 from prom3e_index.indexer.store_lock import writing
 from prom3e_index.schema import modality_name
 from prom3e_index.store.address import parse
 from prom3e_index.store.engine import Engine
-from prom3e_index.store.head import (
-    Askers,
-    Head,
-    head_name,
-    media_of,
-    trimmed,
-    write_head,
-)
+from prom3e_index.store.head import Head, media_of, trimmed
 from prom3e_index.store.kinds import kind_for
 from prom3e_index.store.known import Summary
 from prom3e_index.store.rows import Writer, fields_of, keys_of, with_vectors
@@ -231,10 +225,13 @@ def _push(
     kind = kind_for(source.rows, asked)
     token = _token(source, targets, asked, old)
     names = {t: n + token for t, n in names.items()}
-    held, fields = engine.names(engine.address.name), fields_of(source.modalities, source.width)
+    held, fields = (
+        set(engine.names(engine.address.name)),
+        fields_of(source.modalities, source.width),
+    )
     if files is not None:
         files.settle([n for n in names.values() if n in held])
-    begun = engine.of_each(names.values(), lambda name: _begun(engine, name, source))
+    begun = engine.of_each(names.values(), lambda name: begun_to(engine, name, source))
     there = dict(zip(names, begun, strict=True))
     for name in names.values():
         if name not in held:
@@ -245,7 +242,8 @@ def _push(
         written = filling.fill_by(files, there, progress)
     else:
         first = min(there.values())
-        written = filling.fill(source.live[source.live >= first], progress, first > 0)
+        again = not held.isdisjoint(names.values())  # of some targets more is there than of others
+        written = filling.fill(source.live[source.live >= first], progress, again)
     indexed = kind.name != "flat" or source.rows > MANY
     engine.ready(list(names.values()), timeout_s, written=indexed)
     filling.check(sample(source.live), fresh=True)
@@ -313,37 +311,3 @@ def _head(filling: _Filling, kind: dict[str, Any], summary: Summary) -> Head:
         media=media_of(source.manifest),
         summary=summary.to_dict(),
     )
-
-
-def _begun(engine: Engine, name: str, source: Source) -> int:
-    """Row number up to which a push that was broken off had written all rows of a collection."""
-    if name not in engine.names(name):
-        return 0
-    engine.release(name)  # what was imported since it was loaded is not seen
-    engine.ready([name], written=False)
-    live = source.live
-    low, high = 0, len(live)
-    while low < high:  # rows are written in their order, so what is there begins with the first
-        middle = (low + high + 1) // 2
-        bound = int(live[middle - 1])
-        if engine.count(name, f"row <= {bound}", strong=True) >= middle:
-            low = middle
-        else:
-            high = middle - 1
-    engine.release(name)
-    return 0 if not low else int(live[low - 1]) + 1
-
-
-def publish(engine: Engine, head: Head, old: Head | None, askers: Askers) -> None:
-    """Write a head with its askers, let readers have it, and take away what no reader of it or the one before needs."""
-    store = engine.address.name
-    token = hashlib.blake2b(
-        repr(sorted(head.collections.items())).encode(), digest_size=3
-    ).hexdigest()
-    name = head_name(store, head.generation, token)
-    before = engine.current(store)
-    write_head(engine, name, head, askers)
-    engine.point(store, name)
-    kept = {name, before, *head.collections.values(), *(old.collections.values() if old else ())}
-    stale = [n for n in engine.names(f"{store}__") if n not in kept and not n.endswith("__writer")]
-    engine.drop(stale)
