@@ -89,7 +89,7 @@ def _take(update: bool, index: Path, config: BuildConfig, store: str | None) -> 
     from prom3e_index.search.meaning import MEANINGLESS, means_nothing
     from prom3e_index.show.escapes import shown
 
-    follows(store)
+    follows(index, store)
     with progress() as show:
         done = run(index, config, show, update, write_understood)
     rows = f" in {done.added:,} rows" if done.added > done.observations else ""

@@ -30,7 +30,7 @@ def push(
         typer.Option(
             "--target",
             "-t",
-            help="What can be searched for there, as image; all by default. Each takes memory of the server.",
+            help="What can be searched for there, as image. Each takes memory of the server.",
         ),
     ] = [],  # noqa: B006 - Typer copies it
     kind: Annotated[

@@ -73,17 +73,17 @@ def rows_named(bundle: Bundle, ids: dict[str, list[str]]) -> dict[str, tuple[int
     return out
 
 
-def follows(store: str | None) -> None:
+def follows(index: Path, store: str | None) -> None:
     """Make sure that a store can follow a change of an index, where one is named, before anything is changed.
 
     Raises:
-        InputError: It was filled from shards.
-        StoreError: It cannot be reached.
+        InputError: It holds another index or none, or was filled from shards.
+        StoreError: It cannot be reached, or has lost rows.
     """
-    from prom3e_index.indexer.push_refused import refuse_without_folder
+    from prom3e_index.indexer.push_refused import refuse_unfollowing
 
     if store is not None:
-        refuse_without_folder(store)
+        refuse_unfollowing(store, index)
 
 
 def bring(index: Path, store: str | None, changed: bool) -> None:

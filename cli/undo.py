@@ -50,7 +50,7 @@ def remove(
         _say_meant(index, found)
         _say_unknown(found)
         return
-    follows(store)
+    follows(index, store)
     if found.share > MUCH and not yes:
         _ask(index, found)
     with progress() as show:

@@ -23,9 +23,9 @@ from prom3e_index.errors import StoreError
 from prom3e_index.indexer.plan import Progress
 from prom3e_index.indexer.push_bulk import Bulk, place_of
 from prom3e_index.indexer.push_change import mark, still_true, take_out, undo_begun
-from prom3e_index.indexer.push_check import sample, verify
+from prom3e_index.indexer.push_check import refuse_short, sample, verify
 from prom3e_index.indexer.push_ends import begun_to, publish
-from prom3e_index.indexer.push_refused import current, refuse_another
+from prom3e_index.indexer.push_refused import current, is_another, refuse_another, replaced
 from prom3e_index.indexer.push_source import Difference, Source, drawn_askers, open_source
 from prom3e_index.indexer.store_lock import writing
 from prom3e_index.schema import modality_name
@@ -38,7 +38,7 @@ from prom3e_index.store.rows import Writer, fields_of, keys_of, with_vectors
 
 Ints = NDArray[np.int64]
 MANY = 2_000
-"""Rows from which on a push waits until they are on disk and indexed; fewer are searched one by one meanwhile."""
+"""Rows of a change from which on it waits until they are on disk and indexed; fewer are searched one by one."""
 
 
 @dataclass(frozen=True)
@@ -79,8 +79,9 @@ def push(
         place: The index's folder; or the folder or address of shards, as `encode` and `build` leave them on a cluster.
         store: `milvus://HOST:PORT/NAME`.
         progress: Told of each target.
-        targets: Modalities that can be searched for there; all of the index when None.
-        kind: `flat`, `ivf` or `hnsw`; chosen by the number of rows when None.
+        targets: Modalities that can be searched for there; when None, those that the store has of this index, and all
+            of the index where it has none.
+        kind: `flat`, `ivf` or `hnsw`; when None, as the store has this index, else chosen by the number of rows.
         replace_other: Whether what is there is replaced: another index, or this one, written anew.
         break_lock: Whether a writer that says it is at work there is taken for dead.
         timeout_s: Seconds that indexing and loading may take.
@@ -92,27 +93,40 @@ def push(
 
     Raises:
         InputError: The store holds another index, or a target or kind is none; shards that are damaged or not whole.
-        StoreError: Another writer is at work, or the store does not do what it is asked.
+        StoreError: Another writer is at work, or the store has lost rows, or does not do what it is asked.
     """
     address = parse(store)
     source = open_source(place, progress, model, hub)
     try:
-        wanted = tuple(
-            dict.fromkeys(modality_name(t, source.modalities) for t in targets or source.modalities)
-        )
+        asked = tuple(dict.fromkeys(modality_name(t, source.modalities) for t in targets or ()))
         engine = Engine(address)
         try:
             with writing(engine, "push", break_lock):
-                old = current(engine)
-                if old is not None and not replace_other:
-                    refuse_another(address, old, source.made)
+                if replace_other:
+                    old, last = replaced(engine)
+                else:
+                    old, last = (head := current(engine)), head.generation if head else 0
+                    if old is not None:
+                        refuse_another(address, old, source.made)
+                wanted = asked or source.modalities
+                if old is not None and not is_another(address, old, source.made):
+                    wanted, kind = asked or tuple(old.collections), kind or old.kind["name"]
                 with ExitStack() as stack:
                     files = None
                     if bulk is not None:
                         files = Bulk(engine, place_of(bulk, bulk_as), timeout_s)
                         stack.callback(files.close)
                     return _push(
-                        engine, source, wanted, kind, old, progress, timeout_s, replace_other, files
+                        engine,
+                        source,
+                        wanted,
+                        kind,
+                        old,
+                        last,
+                        progress,
+                        timeout_s,
+                        replace_other,
+                        files,
                     )
         finally:
             engine.close()
@@ -120,7 +134,7 @@ def push(
         source.close()
 
 
-def _token(source: Source, targets: Sequence[str], kind: str | None, old: Head | None) -> str:
+def _token(source: Source, targets: Sequence[str], kind: str | None, last: int) -> str:
     """A name for what is pushed: the same for a push that goes on, another for any other."""
     m = source.made
     made = (
@@ -132,7 +146,7 @@ def _token(source: Source, targets: Sequence[str], kind: str | None, old: Head |
         (m.get("shards") or {}).get("plan"),
         list(targets),
         kind,
-        0 if old is None else old.generation,
+        last,
     )
     return hashlib.blake2b(repr(made).encode(), digest_size=6).hexdigest()
 
@@ -209,6 +223,7 @@ def _push(
     targets: Sequence[str],
     asked: str | None,
     old: Head | None,
+    last: int,
     progress: Progress,
     timeout_s: float,
     anew: bool,
@@ -223,7 +238,7 @@ def _push(
             return _push_change(engine, source, old, change, progress, timeout_s)
     source.check()
     kind = kind_for(source.rows, asked)
-    token = _token(source, targets, asked, old)
+    token = _token(source, targets, asked, last)
     names = {t: n + token for t, n in names.items()}
     held, fields = (
         set(engine.names(engine.address.name)),
@@ -236,16 +251,14 @@ def _push(
     for name in names.values():
         if name not in held:
             engine.create(name, fields, kind, f"prom3e-index {engine.address.name}")
-    generation = 1 if old is None else old.generation + 1
-    filling = _Filling(engine, source, names, keys_of(source.types), generation)
+    filling = _Filling(engine, source, names, keys_of(source.types), last + 1)
     if files is not None:
         written = filling.fill_by(files, there, progress)
     else:
         first = min(there.values())
         again = not held.isdisjoint(names.values())  # of some targets more is there than of others
         written = filling.fill(source.live[source.live >= first], progress, again)
-    indexed = kind.name != "flat" or source.rows > MANY
-    engine.ready(list(names.values()), timeout_s, written=indexed)
+    engine.ready(list(names.values()), timeout_s)
     filling.check(sample(source.live), fresh=True)
     head = _head(filling, asdict(kind), _counted(source, Summary(), source.live))
     publish(engine, head, old, drawn_askers(source))
@@ -261,6 +274,7 @@ def _push_change(
     timeout_s: float,
 ) -> Pushed:
     """Bring what has changed of an index into its store; a store that has it all stays as it is."""
+    refuse_short(engine, old)
     if source.is_in(old) and not len(change.added) and not len(change.removed):
         return Pushed(old, 0, old.rows, changed=False)
     undo_begun(engine, old)

@@ -3,18 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-from prom3e_index.errors import InputError
+from prom3e_index.bundle.manifest import read_manifest
+from prom3e_index.errors import InputError, StoreError
+from prom3e_index.indexer.push_check import refuse_short
 from prom3e_index.store.address import Address, parse
 from prom3e_index.store.engine import Engine
-from prom3e_index.store.head import Head, read_head
+from prom3e_index.store.head import Head, newest_generation, read_head
+
+_UNCHANGED = "Nothing was changed."
 
 
 def current(engine: Engine) -> Head | None:
     """The head that readers open now; None where there is none."""
     name = engine.current(engine.address.name)
     return None if name is None else read_head(engine, name)
+
+
+def replaced(engine: Engine) -> tuple[Head | None, int]:
+    """What a push takes the place of, whatever it is.
+
+    Returns:
+        Its head, None where there is none or it cannot be read; and its generation, or the highest that was begun.
+
+    Raises:
+        StoreError: The store cannot be reached.
+    """
+    try:
+        old = current(engine)
+    except StoreError:
+        old = None
+    return old, newest_generation(engine) if old is None else old.generation
+
+
+def is_another(address: Address, old: Head, made: Mapping[str, Any]) -> bool:
+    """Whether a store holds something else; see `refuse_another`."""
+    try:
+        refuse_another(address, old, made)
+    except InputError:
+        return True
+    return False
 
 
 def refuse_another(address: Address, old: Head, made: Mapping[str, Any]) -> None:
@@ -61,22 +91,39 @@ def refuse_another(address: Address, old: Head, made: Mapping[str, Any]) -> None
     )
 
 
-def refuse_without_folder(store: str) -> None:
-    """Refuse to follow a change of an index with a store that was filled from shards.
+def refuse_unfollowing(store: str, index: str | Path) -> None:
+    """Refuse to change an index together with a store that cannot follow it, before anything is changed.
 
     Raises:
-        InputError: It was; says what to do.
+        InputError: The store holds another index, was filled from shards, or holds nothing; says what to do.
+        StoreError: It cannot be reached or read, or has lost rows.
     """
+    made = read_manifest(Path(index), check=False)
     engine = Engine(parse(store))
     try:
         old = current(engine)
+        if old is None:
+            raise InputError(
+                f"{store} holds no index; `prom3e-index push INDEX --store {store}` fills it first. {_UNCHANGED}"
+            )
+        shards = old.manifest.get("shards")
+        if shards is not None:
+            raise InputError(
+                f"{store} was filled from the shards {shards['place']} and follows no index: make one of them, "
+                f"`prom3e-index build TABLE --engine ray --shards {shards['place']}`, which encodes nothing again, "
+                f"push it in their place, `prom3e-index push INDEX --replace --store {store}`, and then change it. "
+                f"{_UNCHANGED}"
+            )
+        if is_another(engine.address, old, made):
+            built = [m["history"][0].get("created") for m in (old.manifest, made)]
+            raise InputError(
+                f"{store} holds another index, built {built[0]}; {index} was built {built[1]}. Name the store that it "
+                "was pushed to, or leave the store out and push it under a name of its own: `prom3e-index push INDEX "
+                f"--store milvus://HOST:PORT/NAME`. {_UNCHANGED}"
+            )
+        try:
+            refuse_short(engine, old)
+        except StoreError as e:
+            raise StoreError(f"{e.typed} {_UNCHANGED}") from e
     finally:
         engine.close()
-    shards = None if old is None else old.manifest.get("shards")
-    if shards is not None:
-        raise InputError(
-            f"{store} was filled from the shards {shards['place']} and follows no index: make one of them, "
-            f"`prom3e-index build TABLE --engine ray --shards {shards['place']}`, which encodes nothing again, push it "
-            f"in their place, `prom3e-index push INDEX --replace --store {store}`, and then change it. Nothing was "
-            "changed."
-        )

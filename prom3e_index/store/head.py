@@ -97,6 +97,13 @@ def head_name(store: str, generation: int, token: str) -> str:
     return f"{store}__head_{generation:06d}_{token}"
 
 
+def newest_generation(engine: Engine) -> int:
+    """The highest generation that a store has the head of, by their names alone; 0 without any."""
+    begin = head_name(engine.address.name, 0, "").rpartition("000000_")[0]
+    numbers = (n.removeprefix(begin).partition("_")[0] for n in engine.names(begin))
+    return max((int(n) for n in numbers if n.isdecimal()), default=0)
+
+
 def write_head(engine: Engine, name: str, head: Head, askers: Askers) -> None:
     """Write a head as a collection, and beside it what `certify` asks with; nothing points to it yet."""
     packed = base64.b85encode(
@@ -109,6 +116,7 @@ def write_head(engine: Engine, name: str, head: Head, askers: Askers) -> None:
     rows = _rows(0, packed) + _rows(_ASKERS, base64.b64encode(arrays.getvalue()))
     engine.ready([name], written=False)
     engine.insert(name, rows)
+    engine.ready([name])  # on disk, before anything points to it
     there = read_askers(engine, name)
     same = there.keys() == askers.keys() and all(np.array_equal(there[m], askers[m]) for m in there)
     if read_head(engine, name) != head or not same:
