@@ -4,14 +4,14 @@ As of a folder, queries are cross-modal: one observed modality of a row asks for
 embeddings that ask were kept at the push, of every modality, whichever targets it has. Half of them choose how wide to
 search, the other half certify; where there are none, no recall is told, and nothing rests on one. Exact search fetches
 the rows and scores them here: all up to `EXACT_ROWS`; of more a sample, whose rows that should have been found and
-were not are counted for as many as each stands for, so that the recall told is a lower bound.
+were not are counted for as many as each stands for, so that the recall told is an estimate.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -102,7 +102,7 @@ def tuned(bundle: StoreBundle, asking: Mapping[str, Floats], progress: Progress)
     Where none does, the widest is taken; a target that nothing asks for decides nothing.
     """
     kind, wanted = bundle.head.searched, wish_of(bundle.manifest).recall
-    if kind.name == "flat" or bundle.rows > EXACT_ROWS:
+    if kind.name == "flat":
         return kind
     most = kind.lists if kind.name == "ivf" else WIDEST
     every = bundle.matching(None)
@@ -110,13 +110,13 @@ def tuned(bundle: StoreBundle, asking: Mapping[str, Floats], progress: Progress)
         if not len(few):
             continue
         progress(f"tune {target}", 0, None)
-        truth = bundle.nearest(target, few, 10, exactly=True)[0]
+        truth = Truth.of(bundle, target, few)
         while kind.beam < most:
             bundle.head = replace(bundle.head, kind=asdict(kind))
-            found = bundle.nearest(target, few, 10, every)[0]
-            if float(found_share(found, truth, 10).mean()) >= wanted:
+            if truth.recall(*bundle.nearest(target, few, 10, every)[:2], 10) >= wanted:
                 break
             kind = replace(kind, beam=min(most, 2 * kind.beam))
+        bundle.head = replace(bundle.head, kind=asdict(kind))
     return kind
 
 
@@ -171,37 +171,65 @@ def _measured(bundle: StoreBundle, target: str, queries: Floats) -> dict[str, An
     seconds = sum(_milliseconds(bundle, target, b) for b in batches) / 1000
     out |= {f"p{p}_ms": round(float(np.percentile(times, p)), 3) for p in (50, 95, 99)}
     out["batch_qps"] = round(len(queries) / seconds, 1)
-    if bundle.rows <= EXACT_ROWS:
-        truth = bundle.nearest(target, queries, max(DEPTHS), exactly=True)[0]
-        for k, (scores, _, _) in found.items():
-            out[f"recall@{k}"] = round(float(found_share(scores, truth, k).mean()), 4)
-    else:
-        rows = _drawn(bundle, EVERYTHING, EXACT_ROWS, np.random.default_rng(2))
-        share = len(rows) / bundle.rows
-        for k, missed in _missed(bundle, target, queries, rows, found).items():
-            out[f"recall@{k}"] = round(max(0.0, 1 - missed / share / k), 4)
+    truth = Truth.of(bundle, target, queries)
+    for k, (scores, numbers, _) in found.items():
+        out[f"recall@{k}"] = round(truth.recall(scores, numbers, k), 4)
     out["filtered"] = _filtered(bundle, target, queries[:FILTERED])
     return out
 
 
-def _missed(
-    bundle: StoreBundle,
-    target: str,
-    queries: Floats,
-    rows: Ints,
-    found: dict[int, tuple[Floats, Ints, str]],
-) -> dict[int, float]:
-    """By depth, how many of some rows a search should have found and has not, of each query on average."""
-    counts = dict.fromkeys(found, 0)
-    for at in range(0, len(rows), 2048):
-        part = rows[at : at + 2048]
-        ((_, vectors, _),) = bundle.gallery_parts(target, part)
-        products = queries @ np.asarray(vectors, np.float32).T
-        for k, (scores, numbers, _) in found.items():
-            better = products > scores[:, -1:] + _NOISE
-            there = np.stack([np.isin(part, n) for n in numbers])
-            counts[k] += int((better & ~there).sum())
-    return {k: n / len(queries) for k, n in counts.items()}
+@dataclass(frozen=True)
+class Truth:
+    """What exact search finds for some queries, among all rows or some drawn by chance.
+
+    Attributes:
+        best: (q, k) scores of all rows, best first; None where some were drawn.
+        rows: (n,) those that were drawn, ascending.
+        products: (q, n) their scores.
+        share: Of all rows that they are.
+    """
+
+    best: Floats | None
+    rows: Ints
+    products: Floats
+    share: float = 1.0
+
+    @classmethod
+    def of(cls, bundle: StoreBundle, target: str, queries: Floats) -> Truth:
+        """All rows up to `EXACT_ROWS`, and as many of more."""
+        none = np.zeros((len(queries), 0), np.float32)
+        if bundle.rows <= EXACT_ROWS:
+            best = bundle.nearest(target, queries, max(DEPTHS), exactly=True)[0]
+            return cls(best, np.zeros(0, np.int64), none)
+        rows = _drawn(bundle, EVERYTHING, EXACT_ROWS, np.random.default_rng(2))
+        parts = [none]
+        for at in range(0, len(rows), 2048):
+            ((_, vectors, _),) = bundle.gallery_parts(target, rows[at : at + 2048])
+            parts.append(queries @ np.asarray(vectors, np.float32).T)
+        return cls(None, rows, np.concatenate(parts, axis=1), len(rows) / bundle.rows)
+
+    def recall(self, scores: Floats, numbers: Ints, k: int) -> float:
+        """The share of the k best rows that a search found, on average; where rows were drawn, an estimate.
+
+        Args:
+            scores: (q, k) of the rows that were found, best first.
+            numbers: (q, k) which they are.
+            k: How many were asked for.
+        """
+        if self.best is not None:
+            return float(found_share(scores, self.best, k).mean())
+        each = [self._of_one(*one, k) for one in zip(self.products, scores, numbers, strict=True)]
+        return float(np.mean(each))
+
+    def _of_one(self, products: Floats, scores: Floats, numbers: Ints, k: int) -> float:
+        """Found and drawn rows in one order, those drawn for as many as each stands for: what of the first k is found."""
+        missed = products[(products > scores[-1] + _NOISE) & ~np.isin(self.rows, numbers)]
+        every = np.concatenate([scores, missed])
+        weight = np.concatenate([np.ones(len(scores)), np.full(len(missed), 1 / self.share)])
+        order = np.argsort(-every, kind="stable")
+        before = np.cumsum(weight[order]) - weight[order]
+        held = np.clip(k - before, 0, 1)[order < len(scores)]
+        return float(held.sum()) / k
 
 
 def _filtered(bundle: StoreBundle, target: str, queries: Floats) -> list[dict[str, Any]]:

@@ -201,3 +201,32 @@ def test_where_nothing_else_could_ask_no_recall_is_told(server, tmp_path, capsys
         assert told["unmet"] == [why] and told["targets"]["image"]["recall@10"] is None
         assert told["targets"]["image"]["queries"] == 0
         assert told["targets"]["text"]["recall@10"] >= 0.99  # asked for by photos
+
+
+def test_of_more_rows_than_are_compared_some_tell_how_wide_to_search(server, index, monkeypatch):
+    """A third of the rows, drawn by chance, tell about what all tell, and the search is widened by it."""
+    from dataclasses import asdict, replace
+
+    from prom3e_index.indexer import certify_store as certify
+    from prom3e_index.indexer.push import push
+    from prom3e_index.store.opened import StoreBundle
+
+    address = f"{server.address}/drawn"
+    push(index, address, silent, targets=["image"], kind="ivf")
+    with StoreBundle.open(address) as store:
+        narrow = replace(store.head.searched, beam=1)
+        store.head = replace(store.head, kind=asdict(narrow))
+        askers = certify.read_askers(store.engine, store.named)
+        asked = certify._queries(store, store.model(), "image", askers, 64, 0)
+        scores, numbers, _ = store.nearest("image", asked, 10)
+        full = certify.Truth.of(store, "image", asked).recall(scores, numbers, 10)
+        monkeypatch.setattr(certify, "EXACT_ROWS", 1000)
+        truth = certify.Truth.of(store, "image", asked)
+        assert truth.best is None and len(truth.rows) == 1000
+        assert truth.recall(scores, numbers, 10) == pytest.approx(full, abs=0.08)
+        assert full < 0.9
+        made = certify.certify_store(store, store.model(), silent)
+        monkeypatch.setattr(certify, "EXACT_ROWS", 200_000)
+        found = store.nearest("image", asked, 10)
+        assert made["beam"] > 1 and made["compared"] == 1000
+        assert certify.Truth.of(store, "image", asked).recall(found[0], found[1], 10) > 0.95
