@@ -222,7 +222,7 @@ class Truth:
         return float(np.mean(each))
 
     def _of_one(self, products: Floats, scores: Floats, numbers: Ints, k: int) -> float:
-        """Found and drawn rows in one order, those drawn for as many as each stands for: what of the first k is found."""
+        """Found and drawn rows in one order, those drawn for as many as each stands for: what of k is found."""
         missed = products[(products > scores[-1] + _NOISE) & ~np.isin(self.rows, numbers)]
         every = np.concatenate([scores, missed])
         weight = np.concatenate([np.ones(len(scores)), np.full(len(missed), 1 / self.share)])
