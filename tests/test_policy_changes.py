@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -201,7 +202,10 @@ def test_the_log_has_a_line_for_each_act_whatever_is_killed(tmp_path, monkeypatc
     assert (index / "policy.log.jsonl").read_bytes() == text
     for place in (*TRUE.values(), *OPEN.values(), (1.23456, 2.34567)):
         assert not any(str(v)[:6].encode() in text for v in place)
-    assert b"csv" not in text and b"f9" not in text
+    named = re.sub(
+        rb"[0-9a-f]{16,64}", b"", text
+    )  # checksums, which hold any two letters by chance
+    assert b"csv" not in named and b"f9" not in named
 
 
 def test_an_index_built_over_another_goes_on_with_its_log(tmp_path):
