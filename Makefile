@@ -26,7 +26,7 @@ install-cluster: install
 	  || echo "moto could not be installed: tests with a bucket are skipped."
 
 test-cluster: install-cluster
-	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 MOTO_SERVER=$(VENV)/s3/bin/moto_server $(BIN)/python -m pytest -m cluster -n 3 --dist loadfile
+	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 MOTO_SERVER=$(VENV)/s3/bin/moto_server $(BIN)/python -m pytest -m cluster -n 2 --dist loadfile
 
 lint: install
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
