@@ -67,7 +67,7 @@ def push(
         float, typer.Option(min=1.0, help="Seconds that the server may take to index and load.")
     ] = 600.0,
 ) -> None:
-    """Push an index, or shards without one, into a vector store, where `query --store` asks it from any machine.
+    """Push an index, or shards without one, into a vector store, where `query --store` and `serve --store` ask it.
 
     Readers see it once all of it is there and was compared. A push that was broken off goes on where it stopped.
     """

@@ -42,10 +42,7 @@ def serve(
     ] = 50,
     marks: Annotated[
         Path | None,
-        typer.Option(
-            help="File for marks, a JSON line each; else NAME.p3i.marks.jsonl beside the index, of a store "
-            "NAME.marks.jsonl in the present folder."
-        ),
+        typer.Option(help="File for marks, a JSON line each."),
     ] = None,
     no_marks: Annotated[bool, typer.Option("--no-marks", help="Keep no marks.")] = False,
     originals: Annotated[
@@ -98,10 +95,8 @@ def serve(
 
     if folder is not None and index not in (DEFAULT_INDEX, folder):
         raise InputError(f"The index is given twice, {folder} and --index {index}; leave one out.")
-    if folder is not None and store is not None:
-        raise InputError(f"The index {folder} and --store {store} are both given; leave one out.")
-    one_of(index, store)
-    place = Path.cwd() / parse(store).name if store is not None else (folder or index).absolute()
+    served = one_of(folder or index, store)
+    place = Path(served).absolute() if store is None else Path.cwd() / parse(store).name
     if no_token and token_file is not None:
         raise InputError("--no-token and --token-file contradict each other; leave one out.")
     if no_marks and marks is not None:
@@ -116,7 +111,7 @@ def serve(
         raise InputError(f"--basemap is {basemap}; it must be a .pmtiles of vector tiles.")
     token = None if no_token else read_token(token_file) if token_file is not None else new_token()
     settings = Settings(
-        place if store is None else store,
+        place if store is None else served,
         host,
         port,
         tuple(allow_host),

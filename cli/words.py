@@ -43,7 +43,7 @@ DEFAULTS: dict[str, str] = {
     "--shards": "beside the index, until it is whole",
     "--media-address": "files of the media folder",
     "serve --token-file": "a new token for each start",
-    "--marks": "NAME.p3i.marks.jsonl beside the index",
+    "--marks": "NAME.p3i.marks.jsonl beside the index; of a store NAME.marks.jsonl in the present folder",
     "--basemap": "land and countries, which come along",
     "--rate": "any number",
     "serve --threads": "what cores are left",

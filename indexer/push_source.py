@@ -139,8 +139,7 @@ class FolderSource:
         self.modalities, self.rows, self.places = bundle.modalities, bundle.rows, bundle.places
         self.columns, self.firsts, self.live = bundle.columns, bundle.firsts, bundle.live
         self.width = int(bundle.vectors(bundle.modalities[0]).shape[1])
-        found = bundle.sql("SELECT column_name, column_type FROM (DESCRIBE observations)")
-        self.types = {str(name): str(kind) for name, kind in found}
+        self.types = bundle.column_types
 
     @property
     def present(self) -> NDArray[np.bool_]:

@@ -266,3 +266,30 @@ def test_an_endless_number_is_refused_at_once(store):
             store.search(
                 Query(location=(5, 5), target="image", filter=Filter(where=f"latitude > {number}"))
             )
+
+
+def test_rows_are_read_once_and_those_that_are_gone_are_told(lite, bundle_path):
+    from prom3e_index.indexer.push import push
+    from prom3e_index.server.problems import of_error
+    from prom3e_index.store.opened import StoreBundle
+    from prom3e_index.store.row_values import RowsGoneError
+
+    address = f"{lite}/gone"
+    push(bundle_path, address, lambda *_: None, targets=["image"])
+    with StoreBundle.open(address) as store:
+        asked = []
+        rows = store.engine.rows
+        store.engine.rows = lambda *a, **k: (asked.append(a[1]), rows(*a, **k))[1]
+        first = store.values(np.array([5, 3, 5]), ["id"]), store.observed(np.array([3, 5])).tolist()
+        assert asked == [[5, 3]] and list(first[0]) == [5, 3]
+        store.engine.delete(store.collection("image"), [3, 4])
+        assert store.values(np.array([3]), ["id"])[3] == first[0][3]  # as it was in this generation
+        with pytest.raises(RowsGoneError, match="has no row 4 any more") as told:
+            store.values(np.array([3, 4]), ["id"])
+        assert (of_error(told.value).status, of_error(told.value).type) == (409, "generation")
+
+
+def test_columns_of_no_type_are_a_damaged_store(store, monkeypatch):
+    columns = {n: {**e, "type": "NO SUCH TYPE"} for n, e in store.head.columns.items()}
+    with pytest.raises(StoreError, match="Push the index again"):
+        _read_as(store, monkeypatch, columns=columns)

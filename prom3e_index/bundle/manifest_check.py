@@ -40,9 +40,7 @@ def check_manifest(values: Mapping[str, Any], path: object, *, notes: bool = Tru
         BundleError: The first place that is not as it must be.
     """
     try:
-        for key, check in _PARTS.items():
-            if key in values and (notes or key not in NOTES):
-                check(values[key], key)
+        _check_each(values, () if notes else NOTES)
         _agree(values)
     except _Wrong as e:
         again = "run prom3e-index rebuild" if str(e).startswith(NOTES) else "build the index again"
@@ -59,11 +57,15 @@ def check_parts(values: Mapping[str, Any], needed: Collection[str] = ()) -> None
     if wanting:
         raise ValueError(f"it lacks {wanting[0]}")
     try:
-        for key, check in _PARTS.items():
-            if key in values:
-                check(values[key], key)
+        _check_each(values)
     except _Wrong as e:
         raise ValueError(str(e)) from e
+
+
+def _check_each(values: Mapping[str, Any], but: Collection[str] = ()) -> None:
+    for key, check in _PARTS.items():
+        if key in values and key not in but:
+            check(values[key], key)
 
 
 def _no(value: Any, where: str, wanted: str) -> _Wrong:

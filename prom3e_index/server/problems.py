@@ -21,6 +21,7 @@ from prom3e_index.errors import (
     ShapeError,
     StoreError,
 )
+from prom3e_index.store.row_values import RowsGoneError
 
 MEDIA_TYPE = "application/problem+json"
 _KINDS: tuple[tuple[type[Prom3eError], int, str, str], ...] = (
@@ -104,6 +105,10 @@ def of_error(
     error: Prom3eError, folders: Sequence[Path] = (), parameter: str | None = None
 ) -> Problem:
     """What an error of the library is to a client: its words without folders, and the names that were near."""
+    if isinstance(error, RowsGoneError):
+        return Problem(
+            409, "generation", "The index has changed since", "What was found is no longer there. Ask again."
+        )  # fmt: skip
     if isinstance(error, StoreError):  # its words tell where the store is
         return unreached()
     found = next((k for k in _KINDS if isinstance(error, k[0])), None)

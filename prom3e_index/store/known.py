@@ -143,7 +143,12 @@ def table_connection(types: Mapping[str, str]) -> duckdb.DuckDBPyConnection:
     con = duckdb.connect(config={"autoload_known_extensions": "false"})
     con.execute("SET enable_external_access = false")
     cells = ", ".join(f"{quoted(n)} {safe_type(kind)}" for n, kind in types.items())
-    con.execute(f"CREATE TABLE observations ({cells})")
+    try:
+        con.execute(f"CREATE TABLE observations ({cells})")
+    except duckdb.Error as e:
+        raise StoreError(
+            f"The store's columns are none: {str(e).splitlines()[0]:.200} Push the index again."
+        ) from e
     con.execute("CREATE VIEW every AS SELECT * FROM observations")
     return con
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -64,6 +66,7 @@ class StoreBundle(StoreRows, Bundle):
         self.engine, self.head, self.named, self.address = engine, head, named, engine.address
         self.rows, self.places = head.rows, head.places
         self.segments = []
+        self._last, self._lock = OrderedDict(), threading.Lock()
         self._closed, self._fresh = False, set(head.collections.values())
         self._media = [MediaFolders(e, self.path, media, alien=True) for e in head.media]
         self.summary = Summary(head.summary, head.rows)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from bisect import bisect_right
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -27,6 +29,12 @@ if TYPE_CHECKING:
 
 Ints = NDArray[np.int64]
 _IDS = 1024
+_KEPT = 2048
+"""Rows that are kept as they were read: an answer and what is shown of its hits ask for the same ones."""
+
+
+class RowsGoneError(StoreError):
+    """Rows of an earlier generation, which the store does not keep any more."""
 
 
 class StoreRows:
@@ -37,6 +45,8 @@ class StoreRows:
     modalities: tuple[str, ...]
     _media: list[MediaFolders]
     _types: dict[str, str]
+    _last: OrderedDict[int, dict[str, Any]]
+    _lock: threading.Lock
     if TYPE_CHECKING:
         address: Any
         manifest: dict[str, Any]
@@ -131,27 +141,40 @@ class StoreRows:
         """Fields of some rows, in their order.
 
         Raises:
-            StoreError: One is not there any more.
+            RowsGoneError: One is not there any more.
         """
         name = self.any_collection if target is None else self.collection(target)
         numbers = list(dict.fromkeys(int(r) for r in rows))
         held = self.engine.rows(name, numbers, fields, self.strong(name))
         lacking = next((n for n in numbers if n not in held), None)
         if lacking is not None:
-            raise StoreError(
+            raise RowsGoneError(
                 f"{self.address} has no row {lacking} any more: it changed twice since it was opened; open it again."
             )
         return [held[int(r)] for r in rows]
 
+    def _read(self, rows: Ints) -> list[dict[str, Any]]:
+        """Columns of some rows and what each has, in their order; the last are kept: a generation stays as it is."""
+        numbers = list(dict.fromkeys(rows.tolist()))
+        with self._lock:
+            known = {n: self._last[n] for n in numbers if n in self._last}
+        lacking = np.array([n for n in numbers if n not in known], np.int64)
+        if len(lacking):
+            fields = ["columns", *(f"has_{i}" for i in range(len(self.modalities)))]
+            read = dict(zip(lacking.tolist(), self.fetched(lacking, fields), strict=True))
+            known |= read
+            with self._lock:
+                self._last |= read
+                while len(self._last) > _KEPT:
+                    self._last.popitem(last=False)
+        return [known[n] for n in rows.tolist()]
+
     def values(self, rows: Ints, columns: Sequence[str]) -> dict[int, dict[str, Any]]:
         """Columns of some rows, by row number."""
         has = {f"has_{m}": f"has_{i}" for i, m in enumerate(self.modalities)}
-        fields = ["columns", *(has[c] for c in columns if c in has)]
         keys = {c: self.head.columns.get(c) for c in columns}
         out: dict[int, dict[str, Any]] = {}
-        for row, found in zip(
-            rows.tolist(), self.fetched(rows, fields) if len(rows) else [], strict=True
-        ):
+        for row, found in zip(rows.tolist(), self._read(rows), strict=True):
             held = found["columns"]
             out[row] = {
                 c: row if c == "row" else found[has[c]] if c in has else
@@ -163,8 +186,8 @@ class StoreRows:
     def observed(self, rows: Ints) -> NDArray[np.bool_]:
         """(n, m) which modalities each of some rows has."""
         fields = [f"has_{i}" for i in range(len(self.modalities))]
-        found = self.fetched(rows, fields) if len(rows) else []
-        return np.array([[r[f] for f in fields] for r in found], bool).reshape(len(rows), -1)
+        held = [[r[f] for f in fields] for r in self._read(rows)]
+        return np.array(held, bool).reshape(len(rows), len(fields))
 
     def folders_of(self, row: int) -> MediaFolders:
         """Where the files of a row may be."""
