@@ -93,6 +93,33 @@ def test_what_products_in_bfloat16_leave_open_is_settled(case, monkeypatch):
         assert (loss(x, held, about) > 1e-6).mean() > 0.05, "rounding would have moved some"
 
 
+def test_a_row_that_bfloat16_rounds_as_far_as_it_can_lies_with_its_nearest_centre_too():
+    """Half of the numbers are rounded down and half up, by 2⁻⁸ each, and centres tell the halves apart."""
+    x = np.full((1, 64), 1 + 2**-8 - 1e-5, np.float32)
+    x[:, 32:] += 2e-5
+    held = np.zeros((3, 64), np.float32)
+    held[1], held[0] = np.repeat([1, -0.8125], 32), np.repeat([-0.8125, 1], 32)
+    for less in (2**-6, 2**-5, 2**-4):
+        held[0, 32] = 1 - less
+        scores = (x.astype(np.float64) @ held.T.astype(np.float64))[0]
+        assert scores.argmax() == 1 and scores[1] - scores[0] > 0.01
+        assert nearest.Rounded(held).nearest(x).tolist() == [1]
+
+
+def test_no_more_memory_is_taken_where_every_centre_may_be_the_nearest():
+    import tracemalloc
+
+    rng = np.random.default_rng(3)
+    x = unit(rng.normal(size=(20_000, 8)) + 4)
+    held = np.repeat(unit(np.full((1, 8), 1.0)), 1024, axis=0)
+    tracemalloc.start()
+    found = nearest.Rounded(held).nearest(x)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert 0 <= found.min() <= found.max() < 1024
+    assert peak < 7 * nearest.PRODUCT  # of which 4 are products in single precision
+
+
 def test_products_are_cut_and_pairs_too_without_a_difference(monkeypatch):
     held, x = clustered(700, 24, 9, 1, 0.1), clustered(1000, 24, 9, 1, 0.1)
     whole = nearest.Rounded(held).nearest(x)

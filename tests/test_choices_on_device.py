@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -222,7 +223,10 @@ def test_answers_that_calibrate_are_those_of_a_card(monkeypatch, method):
         assert found.fitted[key].right.weights == pytest.approx(of.right.weights, abs=0.02)
 
 
-@pytest.mark.parametrize("place", [AnswersHere, AnswersOnCard])
+PLACES = (AnswersHere, partial(AnswersOnCard, device="cpu"))
+
+
+@pytest.mark.parametrize("place", PLACES, ids=["here", "card"])
 def test_first_rows_are_those_of_sorted_scores_without_twins(place):
     rng = np.random.default_rng(2)
     n, q, width, d = 400, 7, 9, 5
@@ -232,7 +236,7 @@ def test_first_rows_are_those_of_sorted_scores_without_twins(place):
     vectors = rng.integers(-2, 3, (q, width)).astype(np.float32)
     completed = rng.integers(-2, 3, (q, d)).astype(np.float32)
     mine = rng.permutation(n)[:q]
-    answering = place("cpu", same, present)
+    answering = place(same, present)
     answering.add(block[:, ::-1].copy(), None)
     answering.add(block, added)
     best, scores, cosines = answering.first(1, (0, 2), vectors, completed, mine)
@@ -249,7 +253,7 @@ def test_first_rows_are_those_of_sorted_scores_without_twins(place):
                 if g == row or twin
                 else vectors[i] @ block[g] + (added[g, 0] + added[g, 2]) / 2
             )
-        order = sorted(range(n), key=lambda g: (-told[g], g))[:200]  # noqa: B023
+        order = [g for _, g in sorted((-score, g) for g, score in enumerate(told))][:200]
         assert best[i].tolist() == order
         assert scores[i] == pytest.approx(np.array(told)[order])
         assert cosines[i] == pytest.approx(block[order, :d] @ completed[i])
@@ -259,8 +263,8 @@ def test_first_rows_are_those_of_sorted_scores_without_twins(place):
 def test_what_is_no_number_stands_last_on_a_card_too():
     block = np.eye(4, dtype=np.float32)
     present, same = np.ones((4, 1), bool), np.arange(4)[:, None]
-    for place in (AnswersHere, AnswersOnCard):
-        answering = place("cpu", same, present)
+    for place in PLACES:
+        answering = place(same, present)
         answering.add(block, None)
         vectors = np.array([[0.1, np.nan, 0.5, 0.2]], np.float32)
         best, scores, _ = answering.first(0, (0,), vectors, vectors, np.array([3]))

@@ -78,8 +78,10 @@ def _answers(
     able[able] = known[species[able]] > 1
     order = order[able[order]]
     whole = infer(model, x, present, names)
-    answering = (AnswersOnCard if is_card(model.device) else AnswersHere)(
-        model.device, same, present
+    answering = (
+        AnswersOnCard(same, present, model.device)
+        if is_card(model.device)
+        else AnswersHere(same, present)
     )
     bank = None if model.hubs == NO_HUBS else Bank(model, model.hubs)
     for i in range(len(names)):

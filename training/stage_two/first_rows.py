@@ -22,13 +22,12 @@ class AnswersHere:
     """Galleries of all targets, of n rows each.
 
     Args:
-        device: Where products are made; of no use here.
         same: (n, m) equal in a column where two rows have the very same embedding.
         present: (n, m).
     """
 
-    def __init__(self, device: str, same: Ints, present: NDArray[np.bool_]) -> None:
-        self._device, self._same, self._present = device, same, present
+    def __init__(self, same: Ints, present: NDArray[np.bool_]) -> None:
+        self._same, self._present = same, present
         self._galleries: list[tuple[Any, Any]] = []
 
     def add(self, block: Floats, bias: Floats | None) -> None:
@@ -66,22 +65,31 @@ class AnswersHere:
 
 
 class AnswersOnCard(AnswersHere):
-    """The same, found by a card but for the last bit of the sums; only queries and their best rows are moved."""
+    """The same, found by a card but for the last bit of the sums; only queries and their best rows are moved.
 
-    def __init__(self, device: str, same: Ints, present: NDArray[np.bool_]) -> None:
-        super().__init__(device, same, present)
+    Args:
+        same: See `AnswersHere`.
+        present: The same.
+        device: The card.
+    """
+
+    def __init__(self, same: Ints, present: NDArray[np.bool_], device: str) -> None:
+        super().__init__(same, present)
+        self._device = device
         self._codes, self._has = self._there(same), self._there(present)
 
     def _there(self, values: NDArray[Any]) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(values)).to(self._device)
 
-    def add(self, block: Floats, bias: Floats | None) -> None:  # noqa: D102
+    def add(self, block: Floats, bias: Floats | None) -> None:
+        """As `AnswersHere.add`: the gallery is brought to the card, and stays there."""
         added = None if bias is None else self._there(bias)
         self._galleries.append((self._there(block), added))
 
-    def first(  # noqa: D102
+    def first(
         self, t: int, seen: tuple[int, ...], vectors: Floats, completed: Floats, mine: Ints
     ) -> tuple[Ints, Floats, Floats]:
+        """As `AnswersHere.first`; what is no number scores −∞."""
         block, bias = self._galleries[t]
         scores = self._there(vectors) @ block.T
         if bias is not None:

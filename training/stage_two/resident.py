@@ -97,13 +97,12 @@ class Resident:
         step = step if isinstance(step, Tensor) else torch.tensor(step, device=device)
         present = self.present[at]
         visible = draw_visible(present, recipe, progress, step)
+        x = self.x[at] if self.lengths is None else _unit(self.x[at], self.lengths[at])
         noise = None
         if recipe.noise != "none":
             wide = z if recipe.noise == "dimension" else 1
-            noise = normal(recipe.seed, NOISE, step, (len(rows), wide))
-            noise = noise if self.lengths is not None else noise.to(self.x.dtype)
+            noise = normal(recipe.seed, NOISE, step, (len(rows), wide)).to(x.dtype)
         rest = what_else(present, visible) if recipe.contrast else None
-        x = self.x[at] if self.lengths is None else _unit(self.x[at], self.lengths[at])
         duplicates = None if self.duplicates is None else self.duplicates[at]
         species = None if self.species is None else self.species[at]
         if not self.fixed:

@@ -20,13 +20,13 @@ Assigned = NDArray[np.int32]
 Bits = NDArray[np.int16]
 PRODUCT = 1 << 24
 """Numbers of a product at once."""
-_SUMS = 1e-4
-"""More than the sums of a product, in single precision, may lie from the true ones, by the lengths of both."""
-_HALF = 2.0**-9
-"""Bfloat16 rounds a number by this share of it at most."""
+_SUMS = 2.0**-23
+"""A product's sum in single precision lies from the true one by this share of both lengths at most, times the width."""
+_ROUNDED = 2.0**-8
+"""Bfloat16, of eight binary digits, rounds a number by this share of it at most."""
 _MANY = 32
 """Rows with more centres left than this are compared with all."""
-_PAIRS = 1 << 15
+_PAIRS = 1 << 11
 """Rows and centres that are compared one by one at a time."""
 
 
@@ -67,7 +67,10 @@ class Rounded:
         return out
 
     def nearest(self, rows: Floats) -> Assigned:
-        """The nearest centre (n,) by inner products in single precision; of equal ones the first."""
+        """The nearest centre (n,) by inner products in single precision; of equal ones the first.
+
+        Where more than 32 centres may be it, the order of adding, which a product chooses, tells equal ones apart.
+        """
         out = np.empty(len(rows), np.int32)
         for at, scores, part in self._products(rows):
             out[at : at + len(part)] = self._settled(scores, part)
@@ -91,23 +94,26 @@ class Rounded:
 
         highest = scores.max(axis=1)
         top = torch.from_numpy(highest).view(torch.bfloat16).float()
-        off = rows.norm(dim=1) * (self._lost + (_HALF + _SUMS) * self._longest)
-        least = (top - 2 * (off + 2 * _HALF * top.abs())).bfloat16()
+        lost = (rows - rows.bfloat16().float()).norm(dim=1)
+        sums = _SUMS * rows.shape[1] * self._longest
+        off = rows.norm(dim=1) * (self._lost + sums) + lost * self._longest
+        least = (top - 2 * (off + _ROUNDED * top.abs())).bfloat16()
         able = ((least > 0).numpy()) & (highest > 0)
         none = np.iinfo(np.int16).max
         bits = np.where(able, least.view(torch.int16).numpy() - 1, none).astype(np.int16)
-        lists = scores.shape[1]
-        left = np.flatnonzero(scores >= bits[:, None])
-        row = left // lists
-        centre = (left - row * lists).astype(np.int32)
-        count = np.bincount(row, minlength=len(rows))
+        near = scores >= bits[:, None]
+        count = np.count_nonzero(near, axis=1)
+        unsure = ~able | (count > _MANY)
+        near[unsure] = False  # so that the places of the others are few
+        left = np.flatnonzero(near)
+        row = left // scores.shape[1]
+        centre = (left - row * scores.shape[1]).astype(np.int32)
         out = np.zeros(len(rows), np.int32)
-        some = (count[row] > 1) & (count[row] <= _MANY)
-        one = count[row] == 1
-        out[row[one]] = centre[one]
+        some = count[row] > 1
+        out[row[~some]] = centre[~some]
         if some.any():
             self._compare(rows, row[some], centre[some], out)
-        self._against_all(rows, np.flatnonzero(~able | (count > _MANY)), out)
+        self._against_all(rows, np.flatnonzero(unsure), out)
         return out
 
     def _against_all(self, rows: Any, some: NDArray[np.int64], out: Assigned) -> None:
