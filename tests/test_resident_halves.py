@@ -10,6 +10,7 @@ import torch
 from embedding_sets import NAMES, TINY, made
 
 from prom3e_index.tables.embeddings import open_embeddings
+from prom3e_index.tables.unit_blocks import scaled
 from prom3e_index.training.checkpoint import load
 from prom3e_index.training.distributed import Processes
 from prom3e_index.training.stage_two import resident as module
@@ -86,6 +87,23 @@ def test_numbers_that_need_single_precision_stay_in_it(tmp_path):
     assert torch.equal(some.lengths, halves.lengths[[5, 2, 9]])
     assert joined([halves, some]).lengths is None and joined([halves]).lengths is halves.lengths
     assert Resident(halves, TINY, "cpu").x is halves.x, "a CPU has them in single precision anyway"
+
+
+@pytest.mark.parametrize("row", [0, 255, 256, 599])
+def test_one_number_that_needs_single_precision_is_seen_wherever_it_stands(row):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(600, 2, 4)).astype(np.float16).astype(np.float32)
+    present = rng.random((600, 2)) < 0.8
+    present[row, 1] = True
+
+    def lengths():
+        return next(scaled(iter([(x, present)]), lengths=True)).lengths
+
+    assert lengths() is not None
+    x[row, 1, 3] = 0.1
+    assert lengths() is None
+    present[row, 1] = False  # it is not there: nothing is lost by it
+    assert np.array_equal(lengths()[~present], np.ones(int((~present).sum()), np.float32))
 
 
 def test_what_does_not_fit_on_a_card_is_told_as_it_would_be_kept(tmp_path, monkeypatch):

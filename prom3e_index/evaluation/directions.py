@@ -14,7 +14,7 @@ from prom3e_index.errors import InputError
 from prom3e_index.evaluation.first_right import FirstRight
 from prom3e_index.evaluation.gallery import Gallery
 from prom3e_index.evaluation.metrics import Resampler, recall_at
-from prom3e_index.evaluation.ranking import Labels, Right, first_right
+from prom3e_index.evaluation.ranking import Labels, Right
 from prom3e_index.evaluation.ranking_on_device import first_right_of
 from prom3e_index.evaluation.scores import VisibleSet
 from prom3e_index.models.folder import Model, Weights
@@ -127,11 +127,7 @@ class Direction:
             )
             for into, (space, weights) in zip(found, settings, strict=True):
                 scores = products.scores(space, weights)
-                into.append(
-                    first_right(scores, right)
-                    if isinstance(scores, np.ndarray)
-                    else first_right_of(scores, right)
-                )
+                into.append(first_right_of(scores, right))
         return [FirstRight.concatenate(f) for f in found]
 
 

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from prom3e_index.evaluation.first_right import FirstRight
-from prom3e_index.evaluation.ranking import Right
+from prom3e_index.evaluation.ranking import Right, first_right
 
 Floats64 = NDArray[np.float64]
 _LEAST = 1e-300
 
 
-def first_right_of(scores: Tensor, right: Right) -> FirstRight:
+def first_right_of(scores: Any, right: Right) -> FirstRight:
     """What `ranking.first_right` gives; two answers tie where the device's scores are the same to the bit.
 
     Args:
-        scores: (q, g) finite, on any device.
+        scores: (q, g): a tensor of finite numbers, on any device; or an array, which `ranking.first_right` takes.
         right: Of q queries.
     """
+    if isinstance(scores, np.ndarray):
+        return first_right(scores, right)
     answers, good = _masks(scores, right)
     top = scores.masked_fill(~good, float("-inf")).amax(1, keepdim=True)
     found = good.any(1)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from prom3e_index.evaluation.asking_rows import LEAST, AskingRows, SetAsked, WeightsOf
 from prom3e_index.evaluation.first_right import FirstRight
-from prom3e_index.evaluation.ranking import Right, first_right
+from prom3e_index.evaluation.ranking import Right
 from prom3e_index.evaluation.ranking_on_device import first_right_of, likelihoods_of
 from prom3e_index.evaluation.weights_choice import HIDDEN_ALONE
 from prom3e_index.models.joined import Joined
@@ -178,8 +178,7 @@ def _worth(
     kappas: dict[tuple[str, str], tuple[float, float, float]],
 ) -> _Worth:
     def stands(scores: Any) -> dict[str, FirstRight]:
-        ranks = first_right if isinstance(scores, np.ndarray) else first_right_of
-        return {rule: ranks(scores, right) for rule, right in a.right.items()}
+        return {rule: first_right_of(scores, right) for rule, right in a.right.items()}
 
     together = a.together(rows.weights(given, target))
     today = stands(together)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +13,7 @@ from prom3e_index.evaluation.directions import BLOCK, SAME_ITEM
 from prom3e_index.evaluation.first_right import FirstRight
 from prom3e_index.evaluation.gallery import Gallery
 from prom3e_index.evaluation.metrics import recall_at
-from prom3e_index.evaluation.ranking import Labels, Right, first_right
+from prom3e_index.evaluation.ranking import Labels, Right
 from prom3e_index.evaluation.ranking_on_device import first_right_of
 from prom3e_index.evaluation.retrieval.hub_biases import hub_biases
 from prom3e_index.evaluation.scores import VisibleSet
@@ -122,13 +121,10 @@ def _ranked(
             for target in mine:
                 right = rights[target].part(part)
                 scores = asks.products(target, part, hidden).scores("hybrid", weights[target])
-                found.setdefault((target, NO_HUBS), []).append(_first(scores, right))
+                found.setdefault((target, NO_HUBS), []).append(first_right_of(scores, right))
                 for c in corrections if target in biases else ():
                     corrected = scores + biases[target][c.name][1]
-                    found.setdefault((target, c.method), []).append(_first(corrected, right))
+                    found.setdefault((target, c.method), []).append(
+                        first_right_of(corrected, right)
+                    )
         yield from ((method, FirstRight.concatenate(f)) for (_, method), f in found.items())
-
-
-def _first(scores: Any, right: Right) -> FirstRight:
-    ranks = first_right if isinstance(scores, np.ndarray) else first_right_of
-    return ranks(scores, right)
