@@ -327,24 +327,19 @@ class Service:
 
     async def _watch(self) -> None:
         """Take up a changed index; let go of what is too old."""
-        refused: tuple[object, float] | None = None
+        again = 0.0
         while True:
             await asyncio.sleep(_WATCH_S)
             self.uploads.sweep()
             self._searches.sweep()
-            if not self._generations.warm:
+            if not self._generations.warm or time.monotonic() < again:
                 continue
             try:
                 await aside(self._generations.look)
-            except Exception as e:
+                if self._generations.changed:
+                    await aside(self._generations.renew)
+            except (
+                Exception
+            ) as e:  # a store that does not answer is said once, and looked for at once
                 self._failed(e)
-            if not self._generations.changed:
-                continue
-            if refused is not None and time.monotonic() < refused[1]:
-                continue
-            try:
-                await aside(self._generations.renew)
-                refused = None
-            except Exception as e:
-                self._failed(e)
-                refused = e, time.monotonic() + _AGAIN_S
+                again = time.monotonic() + (0 if self._generations.unreached else _AGAIN_S)

@@ -72,7 +72,8 @@ class StoreBundle(StoreRows, Bundle):
         self.summary = Summary(head.summary, head.rows)
         types = {n: head.columns[n]["type"] if n in head.columns else "BOOLEAN" for n in head.order}
         self._types = types = types | {"row": "BIGINT"}
-        self.metadata = HeadMetadata(types, self.summary, str(self.address), head.manifest)  # type: ignore[assignment]  # asked as one
+        self._told = HeadMetadata(types, self.summary, str(self.address), head.manifest)
+        self.metadata = self._told  # type: ignore[assignment]  # asked as a folder's is
         self.grouping = StoreGrouping(self)
         self._search = Nearest(self)
 
@@ -261,9 +262,8 @@ class StoreBundle(StoreRows, Bundle):
     @cached_property
     def known(self) -> Known:
         """What filters are compiled with."""
-        metadata: Any = self.metadata
         return Known(
-            metadata.typed,
+            self._told.typed,
             columns_of(self.head.columns, self.modalities),
             self.modalities,
             self.count,
@@ -283,7 +283,7 @@ class StoreBundle(StoreRows, Bundle):
         """Fields of all rows of this generation that satisfy an expression, in parts."""
         name = self.any_collection
         for part in self.engine.every(name, self.where(where), fields, strong=self.strong(name)):
-            self.metadata.go_on()  # type: ignore[attr-defined]  # of a store
+            self._told.go_on()
             yield part
 
     def eligible(self, f: Filter) -> Matching | None:  # type: ignore[override]  # an expression for row numbers
