@@ -20,6 +20,8 @@ Assigned = NDArray[np.int32]
 Bits = NDArray[np.int16]
 PRODUCT = 1 << 24
 """Numbers of a product at once."""
+_ROWS = 4096
+"""Rows of a product at once, at most: what is made of them is as wide as they are, whatever the number of centres."""
 _SUMS = 2.0**-23
 """A product's sum in single precision lies from the true one by this share of both lengths at most, times the width."""
 _ROUNDED = 2.0**-8
@@ -83,7 +85,7 @@ class Rounded:
         """
         import torch
 
-        size = max(1, PRODUCT // len(self._centres))
+        size = max(1, min(_ROWS, PRODUCT // len(self._centres)))
         for at in range(0, len(rows), size):
             part = torch.from_numpy(np.ascontiguousarray(rows[at : at + size]))
             yield at, (part.bfloat16() @ self._low).view(torch.int16).numpy(), part
