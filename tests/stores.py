@@ -4,6 +4,7 @@ Milvus Lite. What needs them is skipped where they are not installed."""
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -170,3 +171,15 @@ def lite(tmp_path_factory) -> str:
     pytest.importorskip("milvus_lite")
     pytest.importorskip("pymilvus")
     return f"milvus-lite://{tmp_path_factory.mktemp('lite') / 'stores.db'}"
+
+
+def of_test(server: str, request) -> str:
+    """The address of a store that is named after its test."""
+    name = re.sub(r"[\W_]+", "_", request.node.name)[-50:].strip("_")
+    return f"{server}/t_{name}"
+
+
+@pytest.fixture
+def index(bundle_path, tmp_path) -> Path:
+    """A copy of the tiny index, to be changed and pushed."""
+    return shutil.copytree(bundle_path, tmp_path / "index.p3i")

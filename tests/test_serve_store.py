@@ -16,6 +16,7 @@ from served import serving
 from stores import Way
 
 from prom3e_index.bundle.filters import Filter
+from prom3e_index.indexer.plan import silent
 
 pytestmark = pytest.mark.cluster
 OF_ONE = {
@@ -29,10 +30,6 @@ OF_ONE = {
     "made_at",
 }
 """What two servers say otherwise of the same."""
-
-
-def silent(*_):
-    pass
 
 
 @pytest.fixture(scope="module", params=["lite", "server"])

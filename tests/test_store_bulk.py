@@ -13,11 +13,8 @@ import pytest
 
 from prom3e_index.bundle.filters import Filter
 from prom3e_index.errors import InputError, StoreError
+from prom3e_index.indexer.plan import silent
 from prom3e_index.search.query import Query
-
-
-def silent(*_):
-    pass
 
 
 @pytest.fixture(scope="module")

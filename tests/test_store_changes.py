@@ -11,9 +11,11 @@ import time
 
 import numpy as np
 import pytest
+from stores import of_test
 
 from prom3e_index.bundle.filters import Filter
 from prom3e_index.errors import InputError, StoreError
+from prom3e_index.indexer.plan import silent
 from prom3e_index.search.query import Query
 
 pytestmark = pytest.mark.cluster
@@ -25,19 +27,9 @@ QUERIES = (
 )
 
 
-def silent(*_):
-    pass
-
-
 @pytest.fixture
 def place(server, request):
-    return f"{server.address}/{request.node.name.partition('[')[0][:50].strip('_')}"
-
-
-@pytest.fixture
-def index(bundle_path, tmp_path):
-    shutil.copytree(bundle_path, tmp_path / "index.p3i")
-    return tmp_path / "index.p3i"
+    return of_test(server.address, request)
 
 
 @pytest.fixture(scope="module")

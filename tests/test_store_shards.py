@@ -18,6 +18,7 @@ from test_store_answers import asked
 from prom3e_index.errors import InputError, ModelError
 from prom3e_index.indexer.build import build
 from prom3e_index.indexer.cluster import on_cluster, stream
+from prom3e_index.indexer.plan import silent
 from prom3e_index.indexer.work import BuildConfig
 from prom3e_index.policy.rules import read_policy
 from prom3e_index.search.query import Query
@@ -25,10 +26,6 @@ from prom3e_index.search.query import Query
 OF_FILES = ("certificate", "seconds", "shards", "files", "segments", "confidence")
 """What a manifest of an index has otherwise than what its shards say."""
 TARGETS = ["image", "loc"]
-
-
-def silent(*_):
-    pass
 
 
 @pytest.fixture(scope="module")
