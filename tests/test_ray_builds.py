@@ -129,12 +129,26 @@ def test_an_address_where_nobody_is(config, tmp_path):
     assert not (tmp_path / "i.building").exists()  # nothing was encoded
 
 
+def test_a_machine_on_which_ray_does_not_start(monkeypatch):
+    """It raises errors of no kind of its own: one that was seen, one that its source has."""
+    for error in (RuntimeError("Timed out waiting for file /tmp/ray/gcs_server_port"), Exception("The current node timed out")):  # fmt: skip
+
+        def failing(error=error, **_):
+            raise error
+
+        monkeypatch.setattr(ray, "init", failing)
+        says = f"Ray does not start on this machine: {error} What is finished is kept; the same command"
+        with pytest.raises(InputError, match=says), joined(None):
+            pass
+        assert not ray.is_initialized()
+
+
 def test_a_cluster_that_was_joined_is_not_taken_for_another(config, tmp_path):
     try:
         for again in (
             True,
             False,
-        ):  # Ray gives its own start some seconds, and a busy machine more of them
+        ):  # Ray gives its own start seconds, and a busy machine takes more
             try:
                 ray.init(address="local", num_cpus=1, include_dashboard=False, log_to_driver=False)
                 break

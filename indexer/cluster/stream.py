@@ -63,7 +63,7 @@ class Stream:
         parts = min(len(given), _BLOCKS)
         data = self._ray.data.from_items(given.to_pylist(), override_num_blocks=parts)
         for worker, needs in stages:
-            most = max(1, needs.pop("most"))
+            most = max(1, needs["most"])
             # One stage has all processors, so its workers start at once; of two, each first has one.
             at_first = most if len(stages) == 1 else 1
             data = data.map_batches(
@@ -72,7 +72,7 @@ class Stream:
                 batch_format="pyarrow",
                 fn_constructor_args=(job,),
                 compute=ActorPoolStrategy(min_size=1, max_size=most, initial_size=at_first),
-                **needs,
+                **{k: v for k, v in needs.items() if k != "most"},
             )
         try:
             for table in data.iter_batches(batch_size=None, batch_format="pyarrow"):
@@ -138,7 +138,8 @@ def joined(address: str | None) -> Iterator[Stream]:
     """A Ray cluster at an address, or one of this machine alone, ended at the end; one that was joined before stays.
 
     Raises:
-        InputError: Ray is not installed, there is no cluster at the address, or another was joined before.
+        InputError: Ray is not installed or does not start, there is no cluster at the address, or another was joined
+            before.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is told to anybody
     os.environ.setdefault(
@@ -169,9 +170,12 @@ def joined(address: str | None) -> Iterator[Stream]:
         try:
             with _unheard():
                 ray.init(address=address or "local", **quiet, **here)
-        except (ConnectionError, ValueError, RuntimeError) as e:
+        except Exception as e:  # bare ones too: "The current node timed out during startup."
+            ray.shutdown()  # what has begun of it
             said = (str(e).splitlines() or [type(e).__name__])[0]
-            raise InputError(f"No cluster can be joined at {address or 'local'}: {said}") from e
+            if address is None:
+                raise InputError(f"Ray does not start on this machine: {said} {_KEPT}") from e
+            raise InputError(f"No cluster can be joined at {address}: {said}") from e
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     logger = logging.getLogger("ray.data")
