@@ -86,17 +86,18 @@ def serve(
 
     from prom3e_index.cli.screen import say
     from prom3e_index.cli.start import leave, leave_quietly
-    from prom3e_index.cli.stores import one_of
+    from prom3e_index.cli.stores import named_once, one_of
     from prom3e_index.errors import InputError
     from prom3e_index.server.run import new_token, read_token
     from prom3e_index.server.run import serve as run
     from prom3e_index.server.settings import MEGABYTE, Settings, parse_rate
     from prom3e_index.store.address import parse
 
-    if folder is not None and index not in (DEFAULT_INDEX, folder):
-        raise InputError(f"The index is given twice, {folder} and --index {index}; leave one out.")
-    served = one_of(folder or index, store)
-    place = Path(served).absolute() if store is None else Path.cwd() / parse(store).name
+    named = Path(named_once(folder, index))
+    if folder is not None and store is not None:
+        raise InputError(f"The index {folder} and --store {store} are both given; leave one out.")
+    served = named if store is None else one_of(index, store)
+    place = named.absolute() if store is None else Path.cwd() / parse(store).name
     if no_token and token_file is not None:
         raise InputError("--no-token and --token-file contradict each other; leave one out.")
     if no_marks and marks is not None:

@@ -35,21 +35,41 @@ BreakLock = Annotated[
 ]
 
 
+def _is_named(index: Path) -> bool:
+    """Whether --index is given, and otherwise than the environment or the default would have it."""
+    import os
+
+    return index not in (DEFAULT_INDEX, Path(os.environ.get("PROM3E_INDEX") or DEFAULT_INDEX))
+
+
+def named_once(given: str | Path | None, index: Path) -> str | Path:
+    """The index of a command that takes it as an argument, or as --index.
+
+    Raises:
+        InputError: Both are named, and are not the same.
+    """
+    from prom3e_index.errors import InputError
+
+    if given is None:
+        return index
+    if _is_named(index) and index != Path(given):
+        raise InputError(f"The index is given twice, {given} and --index {index}; leave one out.")
+    return given
+
+
 def one_of(index: Path, store: str | None) -> str | Path:
     """What a command opens: the store where one is named, else the index.
 
     Raises:
         InputError: Both are named.
     """
-    import os
-
     from prom3e_index.errors import InputError
     from prom3e_index.store.address import parse
 
     if store is None:
         return index
     parse(store)
-    if index not in (DEFAULT_INDEX, Path(os.environ.get("PROM3E_INDEX") or DEFAULT_INDEX)):
+    if _is_named(index):
         raise InputError(f"--index {index} and --store {store} are both given; leave one out.")
     return store
 
