@@ -83,6 +83,10 @@ class Engine:
                 grpc_options=_LITE_OPTIONS if address.lite else {},
             )
             self.version = str(self.client.get_server_version())
+            if address.lite:  # with its process it forgets what was loaded
+                for name in self.names(f"{address.name}__"):
+                    if self.client.list_indexes(name):
+                        self.client.load_collection(name)
 
     def close(self) -> None:
         """Let go of the connection."""
