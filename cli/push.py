@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from prom3e_index.cli.options import DEFAULT_INDEX, Hub, Index, MovedModel
 from prom3e_index.cli.screen import progress, say
-from prom3e_index.cli.stores import BreakLock
+from prom3e_index.cli.stores import BreakLock, named_once
 
 
 def push(
@@ -50,7 +49,8 @@ def push(
         str | None,
         typer.Option(
             "--bulk",
-            help="Folder or s3:// address that the server imports files from: rows go there as files, not one by one.",
+            help="Folder or s3:// address that the server imports files from: rows go there as files, those of a "
+            "change are sent.",
         ),
     ] = None,
     bulk_as: Annotated[
@@ -74,13 +74,12 @@ def push(
     from prom3e_index.errors import InputError
     from prom3e_index.indexer.push import push as run
 
-    if folder is not None and index not in (DEFAULT_INDEX, Path(folder)):
-        raise InputError(f"The index is given twice, {folder} and --index {index}; leave one out.")
+    place = named_once(folder, index)
     if bulk_as is not None and bulk is None:
         raise InputError(f"--bulk-as {bulk_as} goes with --bulk.")
     with progress() as show:
         done = run(
-            folder or index,
+            place,
             store,
             show,
             targets=target or None,

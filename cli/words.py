@@ -91,7 +91,7 @@ DEFAULTS: dict[str, str] = {
     "--target-recall": "0.99",
     "--memory": "no bound",
     "--latency": "no bound",
-    "push --kind": "as the store has this index, else flat of few rows, ivf of many",
+    "push --kind": "as was asked for this index there, else flat of few rows, ivf of many",
     "push --target": "what the store has of this index, else all of it",
     "push --model": "as the shards say",
     "--bulk": "rows are sent",

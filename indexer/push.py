@@ -31,7 +31,7 @@ from prom3e_index.indexer.store_lock import writing
 from prom3e_index.schema import modality_name
 from prom3e_index.store.address import parse
 from prom3e_index.store.engine import Engine
-from prom3e_index.store.head import Head, media_of, trimmed
+from prom3e_index.store.head import Head, media_of, push_anew, trimmed
 from prom3e_index.store.kinds import kind_for
 from prom3e_index.store.known import Summary
 from prom3e_index.store.rows import Writer, fields_of, keys_of, with_vectors
@@ -81,24 +81,27 @@ def push(
         progress: Told of each target.
         targets: Modalities that can be searched for there; when None, those that the store has of this index, and all
             of the index where it has none.
-        kind: `flat`, `ivf` or `hnsw`; when None, as the store has this index, else chosen by the number of rows.
+        kind: `flat`, `ivf` or `hnsw`; when None, the one that was asked for when this index came there, else chosen
+            by the number of rows; a change leaves a kind that was chosen as it is.
         replace_other: Whether what is there is replaced: another index, or this one, written anew.
         break_lock: Whether a writer that says it is at work there is taken for dead.
         timeout_s: Seconds that indexing and loading may take.
         model: Where the model that made shards is now, if it has moved: statistics and calibration are made with it.
-        hub: Where its local copy of hub repositories is now.
+        hub: Where its local copy of hub repositories is now; an index needs neither.
         bulk: Folder or address that the server imports files from: rows go there as files, and are not sent, but for
             those of a change.
         bulk_as: The same place as the server sees it, where that is another path.
 
     Raises:
-        InputError: The store holds another index, or a target or kind is none; shards that are damaged or not whole.
+        InputError: The store holds another index, or what another copy of this one has become; a target or kind is
+            none; shards that are damaged or not whole; a model is named for an index.
         StoreError: Another writer is at work, or the store has lost rows, or does not do what it is asked.
     """
     address = parse(store)
     source = open_source(place, progress, model, hub)
     try:
-        asked = tuple(dict.fromkeys(modality_name(t, source.modalities) for t in targets or ()))
+        named = {modality_name(t, source.modalities) for t in targets or ()}
+        asked = tuple(m for m in source.modalities if m in named)  # in one order, whatever was said
         engine = Engine(address)
         try:
             with writing(engine, "push", break_lock):
@@ -110,7 +113,8 @@ def push(
                         refuse_another(address, old, source.made)
                 wanted = asked or source.modalities
                 if old is not None and not is_another(address, old, source.made):
-                    wanted, kind = asked or tuple(old.collections), kind or old.kind["name"]
+                    wanted = asked or tuple(old.collections)
+                    kind = old.asked if kind is None else kind
                 with ExitStack() as stack:
                     files = None
                     if bulk is not None:
@@ -182,14 +186,12 @@ class _Filling:
         progress("push", len(rows), len(rows))
         return done
 
-    def fill_by(self, files: Bulk, there: Mapping[str, int], progress: Progress) -> int:
-        """Have the rows imported that are not there up to a row number; give their number."""
+    def fill_by(self, files: Bulk, firsts: Mapping[str, int], progress: Progress) -> int:
+        """Have the rows of each target imported from a row number on; give their number."""
         import duckdb
 
         writer = Writer(duckdb.connect(), self.keys, self.source.modalities)
-        live = self.source.live
-        rows = {t: live[live >= first] for t, first in there.items()}
-        return files.fill(self.source, rows, self.names, writer, self.generation, progress)
+        return files.fill(self.source, firsts, self.names, writer, self.generation, progress)
 
     def check(self, rows: Sequence[int], fresh: bool) -> None:
         """Count the rows of every collection, and compare some; what is wrong and `fresh` is taken away.
@@ -213,7 +215,7 @@ class _Filling:
             self.engine.drop(self.names.values())
             raise StoreError(f"{wrong} Nothing of it is kept; push again.")
         if wrong:
-            again = f"`prom3e-index push INDEX --replace --store {self.engine.address}`"
+            again = push_anew(self.engine.address, self.source.made)
             raise StoreError(f"{wrong} Push it anew: {again}.")
 
 
@@ -229,25 +231,24 @@ def _push(
     anew: bool,
     files: Bulk | None,
 ) -> Pushed:
-    names = {t: f"{engine.address.name}__{source.modalities.index(t)}_" for t in targets}
-    change = None
-    if old is not None and not anew and (asked is None or asked == old.kind["name"]):
-        change = source.difference(old, names)
-    if old is not None and change is not None:
-        with closing(change.before):
-            return _push_change(engine, source, old, change, progress, timeout_s)
+    if old is not None and not anew and set(targets) == set(old.collections):
+        change = source.difference(old) if asked in (None, old.kind["name"]) else None
+        if change is not None:
+            with closing(change.before):
+                return _push_change(engine, source, old, change, asked, progress, timeout_s)
     source.check()
     kind = kind_for(source.rows, asked)
     token = _token(source, targets, asked, last)
-    names = {t: n + token for t, n in names.items()}
-    held, fields = (
-        set(engine.names(engine.address.name)),
-        fields_of(source.modalities, source.width),
-    )
+    names = {t: f"{engine.address.name}__{source.modalities.index(t)}_{token}" for t in targets}
+    held = set(engine.names(f"{engine.address.name}__")).intersection(names.values())
+    fields = fields_of(source.modalities, source.width)
     if files is not None:
-        files.settle([n for n in names.values() if n in held])
-    begun = engine.of_each(names.values(), lambda name: begun_to(engine, name, source))
-    there = dict(zip(names, begun, strict=True))
+        files.settle(held)
+
+    def begun(name: str) -> int:
+        return begun_to(engine, name, source, timeout_s) if name in held else 0
+
+    there = dict(zip(names, engine.of_each(names.values(), begun), strict=True))
     for name in names.values():
         if name not in held:
             engine.create(name, fields, kind, f"prom3e-index {engine.address.name}")
@@ -256,11 +257,11 @@ def _push(
         written = filling.fill_by(files, there, progress)
     else:
         first = min(there.values())
-        again = not held.isdisjoint(names.values())  # of some targets more is there than of others
+        again = bool(held)  # of some targets more is there than of others
         written = filling.fill(source.live[source.live >= first], progress, again)
     engine.ready(list(names.values()), timeout_s)
     filling.check(sample(source.live), fresh=True)
-    head = _head(filling, asdict(kind), _counted(source, Summary(), source.live))
+    head = _head(filling, asdict(kind), asked, _counted(source, Summary(), source.live))
     publish(engine, head, old, drawn_askers(source))
     return Pushed(head, written, source.rows - written)
 
@@ -270,12 +271,14 @@ def _push_change(
     source: Source,
     old: Head,
     change: Difference,
+    asked: str | None,
     progress: Progress,
     timeout_s: float,
 ) -> Pushed:
     """Bring what has changed of an index into its store; a store that has it all stays as it is."""
     refuse_short(engine, old)
-    if source.is_in(old) and not len(change.added) and not len(change.removed):
+    same = source.is_in(old) and asked == old.asked
+    if same and not len(change.added) and not len(change.removed):
         return Pushed(old, 0, old.rows, changed=False)
     undo_begun(engine, old)
     keys = keys_of(source.types, old.columns)
@@ -290,7 +293,7 @@ def _push_change(
     filling.check(sample(change.added if len(change.added) else source.live), fresh=False)
     summary = _counted(change.before, Summary(old.summary, old.rows), change.removed, -1)
     head = replace(
-        _head(filling, old.kind, _counted(source, summary, change.added)),
+        _head(filling, old.kind, asked, _counted(source, summary, change.added)),
         certificate=still_true(old.certificate, len(change.added) + len(change.removed)),
     )
     publish(engine, head, old, drawn_askers(source))
@@ -308,7 +311,7 @@ def _counted(source: Source, summary: Summary, rows: Ints, sign: int = 1) -> Sum
     return summary
 
 
-def _head(filling: _Filling, kind: dict[str, Any], summary: Summary) -> Head:
+def _head(filling: _Filling, kind: dict[str, Any], asked: str | None, summary: Summary) -> Head:
     source = filling.source
     return Head(
         generation=filling.generation,
@@ -324,4 +327,5 @@ def _head(filling: _Filling, kind: dict[str, Any], summary: Summary) -> Head:
         calibration=source.calibration,
         media=media_of(source.manifest),
         summary=summary.to_dict(),
+        asked=asked,
     )

@@ -6,7 +6,7 @@ before are in. So what is there begins with the first row, and a push that is br
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,7 +60,7 @@ class Bulk:
     Args:
         engine: The connection.
         place: Where files go.
-        timeout_s: Seconds that one file may take.
+        timeout_s: Seconds that the files of one part may take.
 
     Raises:
         InputError: Nothing here imports files.
@@ -76,7 +76,7 @@ class Bulk:
         """Let go of the connection."""
         self._imports.close()
 
-    def settle(self, names: Sequence[str]) -> None:
+    def settle(self, names: Iterable[str]) -> None:
         """Wait for what an earlier push has begun in collections."""
         for name in names:
             self._imports.settle(name)
@@ -84,7 +84,7 @@ class Bulk:
     def fill(
         self,
         source: Source,
-        rows_of: Mapping[str, Ints],
+        firsts: Mapping[str, int],
         names: Mapping[str, str],
         writer: Writer,
         born: int,
@@ -94,7 +94,7 @@ class Bulk:
 
         Args:
             source: Whose.
-            rows_of: Target → row numbers, ascending.
+            firsts: Target → row number from which on its rows are written.
             names: Target → collection.
             writer: Makes their fields.
             born: Generation that they are seen from on.
@@ -106,7 +106,7 @@ class Bulk:
         Raises:
             StoreError: A file cannot be imported; files are taken away.
         """
-        every = np.unique(np.concatenate([np.zeros(0, np.int64), *rows_of.values()]))
+        every = source.live[source.live >= min(firsts.values())]
         size = max(1, FILE_BYTES // (4 * source.width))
         self._storage.clear(self._folder)
         running: dict[int, str] = {}
@@ -115,7 +115,7 @@ class Bulk:
             for at in range(0, len(every), size):
                 progress("push", at, len(every))
                 part = every[at : at + size]
-                files = self._write(source, part, rows_of, writer, born)
+                files = self._write(source, part, firsts, writer, born)
                 written += files.values()
                 self._imports.wait(running)
                 while len(written) > len(files):  # those before are in
@@ -133,11 +133,11 @@ class Bulk:
         return len(every)
 
     def _write(
-        self, source: Source, part: Ints, rows_of: Mapping[str, Ints], writer: Writer, born: int
+        self, source: Source, part: Ints, firsts: Mapping[str, int], writer: Writer, born: int
     ) -> dict[str, str]:
         """Write a file for each target that has some of the rows; give their names."""
         schema = schema_of(fields_of(source.modalities, source.width))
-        wanted = {t: rows for t, rows in rows_of.items() if np.isin(part, rows).any()}
+        wanted = {t: first for t, first in firsts.items() if part[-1] >= first}
         files = {t: f"{self._folder}/{t}-{int(part[0]):012d}.parquet" for t in wanted}
         with ExitStack() as stack:
             write: dict[str, Callable[[Any], None]] = {}
@@ -147,8 +147,8 @@ class Bulk:
             for table, vectors in source.filled(part, list(wanted)):
                 scalars = writer.scalars(table, born)
                 numbers = table.column("row").to_numpy()
-                for t, rows in wanted.items():
-                    some = np.flatnonzero(np.isin(numbers, rows))
-                    if len(some):
-                        write[t](file_table(schema, [scalars[i] for i in some], vectors[t][some]))
+                for t, first in wanted.items():
+                    at = int(np.searchsorted(numbers, first))
+                    if at < len(numbers):
+                        write[t](file_table(schema, scalars[at:], vectors[t][at:]))
         return files

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from prom3e_index.bundle.opened import BundleFolder
 from prom3e_index.errors import StoreError
 from prom3e_index.store.engine import Engine
-from prom3e_index.store.head import Head
+from prom3e_index.store.head import Head, push_anew
 
 Ints = NDArray[np.int64]
 ROWS = 2048
@@ -54,10 +54,9 @@ def refuse_short(engine: Engine, head: Head) -> None:
     names = list(head.collections.values())
     for name, found in zip(names, engine.of_each(names, count), strict=True):
         if found != head.rows:
-            word = "INDEX" if head.manifest.get("shards") is None else "SHARDS"
             raise StoreError(
                 f"{engine.address}: {name} has {found:,} rows of {head.rows:,}. Push it anew: "
-                f"`prom3e-index push {word} --replace --store {engine.address}`."
+                f"{push_anew(engine.address, head.manifest)}."
             )
 
 

@@ -9,12 +9,10 @@ from prom3e_index.store.engine import Engine
 from prom3e_index.store.head import Askers, Head, head_name, write_head
 
 
-def begun_to(engine: Engine, name: str, source: Source) -> int:
+def begun_to(engine: Engine, name: str, source: Source, timeout_s: float) -> int:
     """Row number up to which a push that was broken off had written all rows of a collection."""
-    if name not in engine.names(name):
-        return 0
     engine.release(name)  # what was imported since it was loaded is not seen
-    engine.ready([name], written=False)
+    engine.ready([name], timeout_s, written=False)
     live = source.live
     low, high = 0, len(live)
     while low < high:  # rows are written in their order, so what is there begins with the first

@@ -11,7 +11,7 @@ from prom3e_index.errors import InputError, StoreError
 from prom3e_index.indexer.push_check import refuse_short
 from prom3e_index.store.address import Address, parse
 from prom3e_index.store.engine import Engine
-from prom3e_index.store.head import Head, newest_generation, read_head
+from prom3e_index.store.head import Head, newest_generation, push_anew, read_head
 
 _UNCHANGED = "Nothing was changed."
 
@@ -56,21 +56,17 @@ def refuse_another(address: Address, old: Head, made: Mapping[str, Any]) -> None
         made: See `Source.made`.
 
     Raises:
-        InputError: It holds another index or other shards, or one of an index and shards where the other is pushed.
+        InputError: It holds another index or other shards, one of an index and shards where the other is pushed, or
+            what another copy of the index has become.
     """
-    theirs = old.manifest
-    shards: list[Any] = [m.get("shards") for m in (theirs, made)]
-    built = [m["history"][0].get("created") for m in (theirs, made)]
-    word = "INDEX" if shards[1] is None else "SHARDS"
+    shards: list[Any] = [m.get("shards") for m in (old.manifest, made)]
     instead = (
-        f"Push it under another name, or take the place of that one: `prom3e-index push {word} --replace --store "
-        f"{address}`."
+        f"Push it under another name, or take the place of that one: {push_anew(address, made)}."
     )
     if shards == [None, None]:
-        if built[0] != built[1]:
-            raise InputError(
-                f"{address} holds another index, built {built[0]}; this one was built {built[1]}. {instead}"
-            )
+        otherwise = _otherwise(old, made, "this one")
+        if otherwise:
+            raise InputError(f"{address} {otherwise}. {instead}")
         return
     if None not in shards:
         told = ("plan", "created", "number")
@@ -82,12 +78,30 @@ def refuse_another(address: Address, old: Head, made: Mapping[str, Any]) -> None
             )
         return
     what = [
-        f"an index built {b}" if s is None else f"the shards {s['place']}, written {s['created']}"
-        for b, s in zip(built, shards, strict=True)
+        f"an index built {m['history'][0].get('created')}"
+        if s is None
+        else f"the shards {s['place']}, written {s['created']}"
+        for m, s in zip((old.manifest, made), shards, strict=True)
     ]
     raise InputError(
         f"{address} was filled from {what[0]}, this is {what[1]}: whether their rows are the same cannot be told. "
         f"{instead}"
+    )
+
+
+def _otherwise(old: Head, made: Mapping[str, Any], name: str) -> str:
+    """How a store's index is none that this one has become of, as `holds …`; empty where this one has."""
+    theirs, mine = old.manifest["history"], made["history"]
+    built = [h[0].get("created") for h in (theirs, mine)]
+    if built[0] != built[1]:
+        return f"holds another index, built {built[0]}; {name} was built {built[1]}"
+    last = theirs[-1]
+    if any(h.items() <= last.items() for h in mine):  # `compact` takes commands out of earlier ones
+        return ""
+    return (
+        f"holds what another copy of this index has become, generation {last.get('generation')} by "
+        f"{last.get('action')} on {last.get('created')}; {name} never was that, its last is generation "
+        f"{mine[-1].get('generation')} by {mine[-1].get('action')} on {mine[-1].get('created')}"
     )
 
 
@@ -114,12 +128,11 @@ def refuse_unfollowing(store: str, index: str | Path) -> None:
                 f"push it in their place, `prom3e-index push INDEX --replace --store {store}`, and then change it. "
                 f"{_UNCHANGED}"
             )
-        if is_another(engine.address, old, made):
-            built = [m["history"][0].get("created") for m in (old.manifest, made)]
+        otherwise = _otherwise(old, made, str(index))
+        if otherwise:
             raise InputError(
-                f"{store} holds another index, built {built[0]}; {index} was built {built[1]}. Name the store that it "
-                "was pushed to, or leave the store out and push it under a name of its own: `prom3e-index push INDEX "
-                f"--store milvus://HOST:PORT/NAME`. {_UNCHANGED}"
+                f"{store} {otherwise}. Name the store that it was pushed to, or leave the store out and push it under "
+                f"a name of its own: `prom3e-index push INDEX --store milvus://HOST:PORT/NAME`. {_UNCHANGED}"
             )
         try:
             refuse_short(engine, old)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from prom3e_index.bundle.manifest import NAME
 from prom3e_index.bundle.opened import BundleFolder
 from prom3e_index.confidence.stored import to_dict
-from prom3e_index.errors import BundleError
+from prom3e_index.errors import BundleError, InputError
 from prom3e_index.indexer import push_check
 from prom3e_index.indexer.plan import Progress
 from prom3e_index.store.head import Askers, Head, trimmed
@@ -47,7 +47,6 @@ class Source(Protocol):
     """Rows with everything that a store keeps of them.
 
     Attributes:
-        word: What a command is given of it: `INDEX` or `SHARDS`.
         made: What tells it from another: `history`, `generation`, `created`, `rows`, `fingerprints`; `shards`.
         modalities: Names, in the model's order.
         rows: How many there are.
@@ -59,7 +58,6 @@ class Source(Protocol):
         firsts: First row of each part with `statistics`.
     """
 
-    word: str
     made: dict[str, Any]
     modalities: tuple[str, ...]
     rows: int
@@ -102,13 +100,8 @@ class Source(Protocol):
         """(n, d) what the encoder gave of some rows, in their order."""
         ...
 
-    def difference(self, old: Head, names: dict[str, str]) -> Difference | None:
-        """What it has otherwise than a store; None where the store has to be filled anew.
-
-        Args:
-            old: The store's head.
-            names: Collections by target, as a push would have them: the targets must be the same.
-        """
+    def difference(self, old: Head) -> Difference | None:
+        """What it has otherwise than a store that holds it; None where the store has to be filled anew."""
         ...
 
     def is_in(self, old: Head) -> bool:
@@ -130,8 +123,6 @@ class FolderSource:
     Args:
         bundle: The index, opened.
     """
-
-    word = "INDEX"
 
     def __init__(self, bundle: BundleFolder) -> None:
         self._bundle = bundle
@@ -171,12 +162,10 @@ class FolderSource:
         """See `Source`."""
         return np.asarray(self._bundle.embeddings(modality)[rows], np.float16)
 
-    def difference(self, old: Head, names: dict[str, str]) -> Difference | None:
+    def difference(self, old: Head) -> Difference | None:
         """See `Source`. Row numbers last until an index is compacted, and generations are kept as long."""
         was, now = int(old.manifest["generation"]), self.manifest
-        if tuple(names) != tuple(old.collections) or int(now.get("oldest", 1)) > was:
-            return None
-        if old.manifest["history"][0] != now["history"][0] or was > int(now["generation"]):
+        if int(now.get("oldest", 1)) > was:
             return None
         try:
             before = BundleFolder.open(self._bundle.path, at=was)
@@ -217,7 +206,7 @@ def open_source(
 
     Raises:
         BundleError: A path where neither is, or a damaged index.
-        InputError: Shards that are damaged, unfinished, or of another version.
+        InputError: Shards that are damaged, unfinished, or of another version; a model named for an index.
     """
     from prom3e_index.indexer.cluster.job import NOTE
     from prom3e_index.indexer.cluster.shards import SHARDS, open_shards
@@ -228,6 +217,10 @@ def open_source(
     of_shards = not (folder / NAME).exists() and any((folder / n).exists() for n in (SHARDS, NOTE))
     if is_address(str(place)) or of_shards:
         return ShardsSource(open_shards(str(place)), progress, model, hub)
+    if model is not None or hub is not None:
+        raise InputError(
+            f"{place} is no shards, and an index is pushed without its model: leave {str(model or hub)!r} out."
+        )
     return FolderSource(BundleFolder.open(folder))
 
 

@@ -239,6 +239,7 @@ def test_a_store_names_no_model_folder(store, monkeypatch, tmp_path):
 
 @pytest.mark.parametrize("wrong", [
     {"generation": -5}, {"rows": "many"}, {"collections": {}}, {"collections": {"image": 'x"; drop'}}, {"kind": {"name": "foo"}},
+    {"kind": {"name": "ivf", "lists": 4, "beam": "all"}}, {"asked": "tree"},
     {"manifest": {}}, {"columns": {"a": {"key": 'c0"] == 1 or columns["c1', "type": "VARCHAR"}}}, {"media": []},
 ], ids=str)  # fmt: skip
 def test_a_head_is_checked(store, monkeypatch, wrong):

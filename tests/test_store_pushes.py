@@ -4,28 +4,23 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 
 import pytest
+from conftest import ROOT
+from stores import of_test
 
-from prom3e_index.errors import StoreError
+from prom3e_index.errors import InputError, StoreError
+from prom3e_index.indexer.plan import silent
 
 pytestmark = pytest.mark.cluster
 TARGETS = ["image", "loc"]
 
 
-def silent(*_):
-    pass
-
-
 @pytest.fixture
 def place(lite, request):
-    return f"{lite}/{request.node.name.partition('[')[0][:50].strip('_')}"
-
-
-@pytest.fixture
-def index(bundle_path, tmp_path):
-    shutil.copytree(bundle_path, tmp_path / "index.p3i")
-    return tmp_path / "index.p3i"
+    return of_test(lite, request)
 
 
 @pytest.fixture
@@ -161,3 +156,140 @@ def test_a_change_that_a_store_cannot_follow_changes_nothing(place, engine, inde
     (index / "manifest.json").write_text(json.dumps(manifest))
     engine.delete(head.collections["loc"], [3])
     refused(place, "has 59 rows of 60.")
+
+
+def test_a_copy_that_was_changed_otherwise_takes_nothing_away(place, index, tmp_path, capsys):
+    """Both copies were built at once; each has removed another row since."""
+    from test_store_shards import run
+
+    from prom3e_index.bundle.filters import Filter
+    from prom3e_index.indexer.change import remove
+    from prom3e_index.indexer.compact import compact
+    from prom3e_index.indexer.push import push
+
+    push(index, place, silent, targets=["loc"])
+    other = shutil.copytree(index, tmp_path / "other.p3i")
+    for copy, row in ((index, 1), (other, 2)):
+        remove(copy, Filter(where=f"row = {row}"), None, silent)
+        manifest = json.loads((copy / "manifest.json").read_text())
+        manifest["history"][-1]["command"] = ["remove", str(row)]  # of a process of its own
+        (copy / "manifest.json").write_text(json.dumps(manifest))
+    first = push(index, place, silent).head
+    says = "holds what another copy of this index has become, generation 2 by remove on "
+    with pytest.raises(InputError, match=f"{says}.* its last is generation 2 by remove"):
+        push(other, place, silent)
+    remove(other, Filter(where="row = 3"), None, silent)
+    for copy in (other, shutil.copytree(other, tmp_path / "third.p3i")):
+        before = (copy / "manifest.json").read_bytes()
+        assert run("remove", "--where", "row = 4", "--index", copy, "--store", place) == 2
+        assert says in " ".join(capsys.readouterr().err.split())
+        assert (copy / "manifest.json").read_bytes() == before
+    assert not push(index, place, silent).changed
+    compact(index, silent)  # what it was before it still was
+    assert push(index, place, silent).head.rows == first.rows == 59
+    assert push(other, place, silent, replace_other=True).head.rows == 58
+
+
+def test_rows_and_head_are_on_disk_before_readers_see_them(place, index, monkeypatch):
+    from prom3e_index.indexer.push import push
+    from prom3e_index.store.engine import Engine
+
+    told = []
+    for what in ("insert", "_flush", "point"):
+        whole = getattr(Engine, what)
+
+        def noted(self, name, *more, what=what, whole=whole, **others):
+            told.append((what, name))
+            return whole(self, name, *more, **others)
+
+        monkeypatch.setattr(Engine, what, noted)
+    done = push(index, place, silent, targets=TARGETS)
+
+    seen = told.index(("point", place.rpartition("/")[2]))
+    written = {n for what, n in told if what == "insert"}
+    assert len(written) == 3 and written > set(done.head.collections.values())
+    for name in written:
+        last = max(i for i, one in enumerate(told) if one == ("insert", name))
+        assert last < max(i for i, one in enumerate(told) if one == ("_flush", name)) < seen
+
+
+def test_a_kind_that_was_chosen_is_chosen_anew_and_one_that_was_asked_for_stays(
+    server, index, monkeypatch
+):
+    from prom3e_index.indexer.push import push
+    from prom3e_index.store import kinds
+
+    def kind(place, anew=True, **more):
+        head = push(index, place, silent, targets=["loc"], replace_other=anew, **more).head
+        return head.kind["name"], head.asked
+
+    chosen, asked = f"{server.address}/chosen_kind", f"{server.address}/asked_kind"
+    assert kind(chosen) == ("flat", None)
+    assert kind(asked) == ("flat", None)
+    assert kind(asked, anew=False, kind="flat") == ("flat", "flat")
+    monkeypatch.setattr(kinds, "EXACT_BELOW", 10)
+    assert kind(chosen, anew=False) == ("flat", None)  # as it is there
+    assert kind(chosen) == ("ivf", None)
+    assert kind(asked) == ("flat", "flat")
+
+
+def test_the_same_in_another_order_of_targets_writes_nothing(place, index):
+    from prom3e_index.indexer.push import push
+
+    done = push(index, place, silent, targets=["loc", "image", "loc"])
+    again = push(index, place, silent, targets=["image", "loc"])
+
+    assert list(done.head.collections) == TARGETS
+    assert (again.changed, again.written, again.head) == (False, 0, done.head)
+
+
+@pytest.mark.parametrize("named", [{"model": "mini"}, {"hub": "."}])
+def test_a_model_is_not_asked_for_an_index(place, engine, index, named):
+    from prom3e_index.indexer.push import push
+
+    (value,) = named.values()
+    with pytest.raises(InputError, match=rf"{index} is no shards, .* leave '{value}' out\."):
+        push(index, place, silent, **named)
+    assert engine.names(engine.address.name) == []
+
+
+def test_a_store_of_milvus_lite_is_certified_without_rows_by_chance(place, index):
+    from prom3e_index.indexer.certify_store import certify_store, keep
+    from prom3e_index.indexer.push import push
+    from prom3e_index.store.opened import StoreBundle
+
+    push(index, place, silent, targets=["loc"])
+    with StoreBundle.open(place) as store:
+        made = keep(store, certify_store(store, store.model(), silent, 8))
+    with StoreBundle.open(place) as store:
+        assert store.head.certificate == made and store.head.generation == 2
+    told = made["targets"]["loc"]
+    assert told["recall@10"] == 1.0 and [f["rows"] for f in told["filtered"]] == ["of one species"]
+
+
+def test_an_index_of_the_environment_gives_way_to_the_one_that_is_named(monkeypatch):
+    from pathlib import Path
+
+    from prom3e_index.cli.stores import named_once
+
+    monkeypatch.setenv("PROM3E_INDEX", "/a.p3i")
+    assert named_once("/b.p3i", Path("/a.p3i")) == "/b.p3i"
+    assert named_once(None, Path("/a.p3i")) == Path("/a.p3i")
+    assert named_once("/b.p3i", Path("/b.p3i/")) == "/b.p3i"
+    with pytest.raises(InputError, match="given twice, /b.p3i and .*index /c.p3i"):
+        named_once("/b.p3i", Path("/c.p3i"))
+
+
+def test_a_file_of_milvus_lite_is_asked_by_a_later_process(index, tmp_path):
+    """With the process that has the file open, Milvus Lite forgets what was loaded."""
+    pytest.importorskip("milvus_lite")
+    place = f"milvus-lite://{tmp_path / 'own.db'}/later"
+    for command in (
+        ["push", index, "-t", "loc"],
+        ["push", index],
+        ["export", tmp_path / "all.csv"],
+    ):
+        words = [sys.executable, "-m", "prom3e_index.cli.app", *command, "--store", place]
+        done = subprocess.run(list(map(str, words)), capture_output=True, text=True, cwd=ROOT)
+        assert done.returncode == 0, done.stderr
+    assert len((tmp_path / "all.csv").read_text().splitlines()) == 61

@@ -42,8 +42,6 @@ class ShardsSource:
         hub: Where its copy of the hub is now.
     """
 
-    word = "SHARDS"
-
     def __init__(
         self,
         shards: Shards,
@@ -164,12 +162,10 @@ class ShardsSource:
         out[order] = np.concatenate([np.zeros((0, d), np.float16), *parts])
         return out
 
-    def difference(self, old: Head, names: dict[str, str]) -> Difference | None:
+    def difference(self, old: Head) -> Difference | None:
         """See `Source`: nothing where the store was filled from this very set."""
         none = np.zeros(0, np.int64)
-        if tuple(names) != tuple(old.collections) or not self.is_in(old):
-            return None
-        return Difference(none, none, self)
+        return Difference(none, none, self) if self.is_in(old) else None
 
     def is_in(self, old: Head) -> bool:
         """See `Source`."""

@@ -72,7 +72,7 @@ class Imports:
 
     Args:
         engine: The connection.
-        timeout_s: Seconds that one file may take: importing and indexing it.
+        timeout_s: Seconds that files that are waited for together may take: importing and indexing them.
 
     Raises:
         InputError: Nothing here imports files: Milvus Lite, or a pymilvus that can no more.
@@ -119,19 +119,16 @@ class Imports:
         Raises:
             StoreError: One cannot be, with the server's reason; or it takes too long.
         """
-        from pymilvus import BulkInsertState
+        from pymilvus import BulkInsertState as State
 
         end, left = time.monotonic() + self._timeout_s, dict(tasks)
         while left:
             for task, what in list(left.items()):
                 with self._asked(f"the import of {what} cannot be followed"):
                     state = self._utility.get_bulk_insert_state(task, using=self._using)
-                if state.state == BulkInsertState.ImportCompleted:
+                if state.state == State.ImportCompleted:
                     del left[task]
-                elif state.state in (
-                    BulkInsertState.ImportFailed,
-                    BulkInsertState.ImportFailedAndCleaned,
-                ):
+                elif state.state in (State.ImportFailed, State.ImportFailedAndCleaned):
                     reason = " ".join(str(state.failed_reason).split())[:300]
                     raise StoreError(
                         f"{self._engine.address}: the import of {what} failed: {reason}"
@@ -150,13 +147,9 @@ class Imports:
         Raises:
             StoreError: It takes too long.
         """
-        from pymilvus import BulkInsertState
+        from pymilvus import BulkInsertState as State
 
-        over = (
-            BulkInsertState.ImportCompleted,
-            BulkInsertState.ImportFailed,
-            BulkInsertState.ImportFailedAndCleaned,
-        )
+        over = (State.ImportCompleted, State.ImportFailed, State.ImportFailedAndCleaned)
         end = time.monotonic() + self._timeout_s
         while True:
             with self._asked(f"imports into {name} cannot be listed"):

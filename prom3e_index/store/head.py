@@ -62,8 +62,9 @@ class Head:
         statistics: See `search.uncertainty`.
         calibration: JSON of the index's own; None without.
         media: First row and folders of files, of the rows from there on.
+        summary: What is told of all rows; see `known.Summary`.
         certificate: What its search was measured to find; None before `certify`, and once a tenth of the rows changed.
-        summary: What is told of all rows; see `summary.Summary`.
+        asked: Name of the kind that was asked for; None where it was chosen by the number of rows.
     """
 
     generation: int
@@ -80,6 +81,7 @@ class Head:
     media: list[dict[str, Any]] = field(default_factory=list)
     summary: dict[str, Any] = field(default_factory=dict)
     certificate: dict[str, Any] | None = None
+    asked: str | None = None
 
     @property
     def searched(self) -> Kind:
@@ -166,8 +168,10 @@ def _checked(head: Head) -> Head:
         raise ValueError("names of collections or columns are none")
     if not set(head.collections) <= set(head.manifest["modalities"]):
         raise ValueError(f"targets are {list(head.collections)}")
-    if head.searched.name not in KINDS or not isinstance(head.kind.get("lists", 0), int):
-        raise ValueError(f"kind is {head.kind}")
+    sizes = [v for k, v in head.kind.items() if k != "name"]
+    known = head.searched.name in KINDS and head.asked in (None, *KINDS)
+    if not known or not all(isinstance(v, int) for v in sizes):
+        raise ValueError(f"kind is {head.kind}, asked for {head.asked!r}")
     texts = [*head.columns, *head.order, *(e["type"] for e in head.columns.values())]
     if not all(isinstance(t, str) for t in texts):
         raise ValueError("columns are not named by texts")
@@ -189,8 +193,8 @@ def read_askers(engine: Engine, name: str) -> Askers:
             return dict(arrays)
     except (KeyError, ValueError, OSError, zipfile.BadZipFile) as e:
         raise StoreError(
-            f"{engine.address}: {name} has nothing to ask with ({type(e).__name__}: {str(e)[:80]}). Push the index "
-            f"again: `prom3e-index push INDEX --replace --store {engine.address}`."
+            f"{engine.address}: {name} has nothing to ask with ({type(e).__name__}: {str(e)[:80]}). Push it anew: "
+            f"`prom3e-index push INDEX|SHARDS --replace --store {engine.address}`."
         ) from e
 
 
@@ -226,6 +230,12 @@ def trimmed(manifest: Mapping[str, Any]) -> dict[str, Any]:
     out = {k: v for k, v in manifest.items() if k not in left_out}
     out["model"] = {k: v for k, v in manifest["model"].items() if not k.endswith("beside")}
     return json.loads(json.dumps({**out, "segments": [], "files": {}}))  # type: ignore[no-any-return]
+
+
+def push_anew(address: object, manifest: Mapping[str, Any]) -> str:
+    """The command that fills a store anew from what has this manifest: an index, or shards."""
+    word = "INDEX" if manifest.get("shards") is None else "SHARDS"
+    return f"`prom3e-index push {word} --replace --store {address}`"
 
 
 def folder_needed(what: str, store: object, manifest: Mapping[str, Any]) -> InputError:
