@@ -54,7 +54,7 @@ def as_before():
 
 
 @pytest.mark.parametrize("precision, matmul, convolution", [
-    ("float32", "highest", False), ("tf32", "high", True), ("bf16", "highest", False),
+    ("float32", "highest", False), ("tf32", "high", True), ("bf16", "high", False),
 ])  # fmt: skip
 def test_the_setting_holds_inside_and_the_one_before_comes_back(
     as_before, precision, matmul, convolution

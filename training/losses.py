@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from prom3e_index.mvae.network import Posterior
@@ -63,40 +64,90 @@ def masked_infonce(
     return 0.4 * F.cross_entropy(wide, truth) + 0.6 * F.cross_entropy(logits.T, truth)
 
 
-class _Distance(torch.autograd.Function):
-    """‖a − b‖₂ of unit rows from their inner products, with few passes over the large matrix."""
+class _DistanceEntropy(torch.autograd.Function):
+    """Cross-entropy of α·‖a − b‖₂ with few passes over the large matrix, forth and back."""
 
     @staticmethod
-    def forward(ctx: Any, cosine: Tensor) -> Tensor:
-        distance = cosine.mul(-2).add_(2).clamp_min_(_LEAST_SQUARE).sqrt_()
-        ctx.save_for_backward(distance)
-        return distance
+    def forward(
+        ctx: Any, a: Tensor, b: Tensor, scale: Tensor, own: Tensor, removed: Tensor | None
+    ) -> Tensor:
+        distance = (a * -2) @ b.transpose(-1, -2)
+        distance = distance.add_(2).clamp_min_(_LEAST_SQUARE).sqrt_()
+        logits = distance * scale
+        if removed is not None:
+            logits.masked_fill_(removed, float("-inf"))
+        log = torch.log_softmax(logits, dim=-1)
+        truth = own.expand(log.shape[:-1])[..., None]
+        ctx.save_for_backward(b, scale, distance, log, truth)
+        return -log.gather(-1, truth)[..., 0]
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
-        (distance,) = ctx.saved_tensors
-        out = gradients[0].div(distance).neg_()
-        return out.masked_fill_(distance <= _LEAST_SQUARE**0.5, 0.0)
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        b, scale, distance, log, truth = ctx.saved_tensors
+        of_logits = log.exp()
+        of_logits.scatter_add_(-1, truth, of_logits.new_full((), -1.0).expand(truth.shape))
+        of_logits.mul_(gradients[0][..., None])
+        of_scale = torch.dot(of_logits.flatten(), distance.flatten()).view(scale.shape)
+        # equal rows have no direction in which they part: their gradient is 0
+        of_square = torch.ops.aten.threshold_backward(
+            of_logits.div_(distance), distance, _LEAST_SQUARE**0.5
+        )
+        return (of_square @ b).mul_(-scale), None, of_scale, None, None
 
 
-def distance_logits(decoded: Tensor, target: Tensor, scale: Tensor) -> Tensor:
-    """α·‖f̂(i) − f(j)‖₂ for unit rows: (…, n, d) and (…, k, d) to (…, n, k), by one product.
+def distance_entropy(
+    decoded: Tensor, target: Tensor, scale: Tensor, own: Tensor, removed: Tensor | None = None
+) -> Tensor:
+    """Cross-entropy (…, n) of α·‖f̂(i) − f(j)‖₂ with truth j = own(i), for unit rows.
 
     The published logits add β, which changes no softmax, no loss and no gradient but its own, 0.
+
+    Args:
+        decoded: (…, n, d).
+        target: (…, k, d); data, so it gets no gradient.
+        scale: α.
+        own: (n,) the true column of each row.
+        removed: (…, n, k) pairs that do not count.
+
+    Source: ProM3E, contrastive reconstruction; its public code for the sign and the start of α.
     """
-    distance: Tensor = _Distance.apply(decoded @ target.transpose(-1, -2))
-    return scale * distance
+    if target.requires_grad:
+        raise ValueError("target is data; a gradient to it is not made")
+    out: Tensor = _DistanceEntropy.apply(decoded, target, scale, own, removed)
+    return out
 
 
 def reconstruction(decoded: Tensor, target: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
     """Cross-entropy of α·‖f̂(i) − f(j)‖₂ + β with truth j = i, for unit rows (n, d)."""
-    logits = distance_logits(decoded, target, scale) + shift
-    return F.cross_entropy(logits, torch.arange(len(target), device=target.device))
+    own = torch.arange(len(target), device=target.device)
+    return distance_entropy(decoded, target, scale, own).mean() + 0 * shift
 
 
 def kl(posterior: Posterior) -> Tensor:
     """KL divergence from the unit Gaussian, mean over rows and dimensions; see `kl_of`."""
     return kl_of(posterior.mean, posterior.log_variance)
+
+
+class _Kl(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, mean: Tensor, log_variance: Tensor, code: bool) -> Tensor:
+        variance = log_variance.clamp(max=_MOST_LOG_VARIANCE).exp_()
+        first = log_variance if code else variance
+        value = (torch.addcmul(first, mean, mean, value=-1).sub_(variance).add_(1)).mean() * -0.5
+        counts = value <= KL_LIMIT
+        ctx.save_for_backward(mean, variance, counts)
+        ctx.code = code
+        return torch.where(counts, value, torch.zeros_like(value))
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        mean, variance, counts = ctx.saved_tensors
+        each = torch.where(counts, gradients[0] / mean.numel(), torch.zeros_like(gradients[0]))
+        if not ctx.code:
+            return mean * each, torch.zeros_like(variance), None
+        return mean * each, (variance - 1).mul_(each / 2), None
 
 
 def kl_of(mean: Tensor, log_variance: Tensor, form: str = "code") -> Tensor:
@@ -107,7 +158,5 @@ def kl_of(mean: Tensor, log_variance: Tensor, form: str = "code") -> Tensor:
 
     Value and gradient are numbers however large log σ² is: a term that is left out has gradient 0.
     """
-    variance = log_variance.clamp(max=_MOST_LOG_VARIANCE).exp()
-    first = log_variance if form == "code" else variance
-    value = (-0.5 * (1 + first - mean**2 - variance)).mean()
-    return torch.where(value > KL_LIMIT, torch.zeros_like(value), value)
+    value: Tensor = _Kl.apply(mean, log_variance, form == "code")
+    return value

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 PRECISIONS = ("float32", "tf32", "bf16")
 """`float32`: exact to 24 bits, also on a GPU. `tf32`: factors of products and convolutions are rounded to
-11 bits on a GPU, which is faster there. `bf16`: networks run under autocast, the loss in float32."""
+11 bits on a GPU, which is faster there. `bf16`: networks run under autocast, to 8 bits; the loss in float32, its
+products as under `tf32`."""
 
 
 def check_precision(precision: str, device: str) -> None:
@@ -36,7 +37,7 @@ def products(precision: str) -> Iterator[None]:
 
     before = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
     try:
-        torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
+        torch.set_float32_matmul_precision("highest" if precision == "float32" else "high")
         torch.backends.cudnn.allow_tf32 = precision == "tf32"
         yield
     finally:

@@ -16,10 +16,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from prom3e_index.mvae.class_tokens import Slots, class_tokens
-from prom3e_index.mvae.dense_tokens import class_tokens_of, decode_dense, project
+from prom3e_index.mvae.dense_tokens import Stacked, class_tokens_of, decode_dense, project
 from prom3e_index.mvae.network import MVAE
+from prom3e_index.mvae.stacks import stacked
+from prom3e_index.mvae.unit import unit
 from prom3e_index.training.distributed import ALONE, Processes, gathered, shared
-from prom3e_index.training.losses import distance_logits, kl_of, symmetric_infonce
+from prom3e_index.training.losses import distance_entropy, kl_of, symmetric_infonce
 from prom3e_index.training.precision import autocast
 from prom3e_index.training.stage_two.batches import Batch, columns_of
 from prom3e_index.training.stage_two.recipe import Recipe
@@ -60,7 +62,7 @@ def decode_all(model: MVAE, z: Tensor, targets: Sequence[int]) -> Tensor:
     hidden = F.linear(plain, first.flatten(0, 1)).unflatten(1, (len(nets), -1)).transpose(0, 1)
     hidden = F.gelu(hidden + offset[:, None])
     out = torch.bmm(hidden, second.transpose(1, 2)) + last[:, None]
-    return F.normalize(out.to(z.dtype), dim=-1)
+    return unit(out.to(z.dtype))
 
 
 class Step(nn.Module):
@@ -68,6 +70,7 @@ class Step(nn.Module):
 
     Attributes:
         model: The MVAE.
+        one: Makes one tensor of several modalities' weights, in a fixed batch.
         delta: (m,) logit of δ per modality, with `mixed`.
         mixed_scale: Logarithm of the mixed query's scale, with `mixed`.
         contrast_scale: Logarithm of the scale of cosines between hidden vectors, with `contrast`.
@@ -77,6 +80,7 @@ class Step(nn.Module):
     def __init__(self, model: MVAE, recipe: Recipe, me: Processes = ALONE) -> None:
         super().__init__()
         self.model, self.recipe, self.me = model, recipe, me
+        self.one: Stacked = stacked
         if recipe.contrast:
             self.contrast_scale = nn.Parameter(torch.tensor(2.5))
         if recipe.mixed:
@@ -97,13 +101,12 @@ class Step(nn.Module):
         if decoded is None:
             return Terms(total, nothing, nothing.expand(0), prior.detach(), nothing, nothing)
         target = columns_of(batch.columns, batch.targets).transpose(0, 1)
+        removed = _no_negatives(batch)
         if recipe.distance == "cosine":
             cosine = torch.bmm(decoded, target.transpose(1, 2))
-            logits = -model.negative_scale * cosine
+            value = _cross_entropy(-model.negative_scale * cosine, batch.own, removed)
         else:
-            logits = distance_logits(decoded, target, model.negative_scale)
-        removed = _no_negatives(batch)
-        value = _cross_entropy(logits, batch.own, removed)
+            value = distance_entropy(decoded, target, model.negative_scale, batch.own, removed)
         weight = self._weight(batch)
         terms = value.mean(1) if weight is None else (value * weight).sum(1)
         if batch.decoded is None:
@@ -147,13 +150,15 @@ class Step(nn.Module):
         """As `_packed`, of all tokens that the set has, hidden ones left out by the softmax."""
         model, held = self.model, batch.targets
         dtype = torch.bfloat16 if self.recipe.precision == "bf16" else batch.x.dtype
-        tokens = project(model, batch.x, held, dtype)
+        tokens = project(model, batch.x, held, dtype, self.one)
         ways: list[Tensor | None] = [columns_of(batch.visible, held)]
         if isinstance(batch.rest, Tensor):
             ways.append(columns_of(batch.rest, held))
         (mean, log_variance), *others = class_tokens_of(model, tokens, ways, dtype)
         prior = kl_of(mean, log_variance, self.recipe.kl)
-        decoded = decode_dense(model, self._latent(batch, mean, log_variance), held, dtype)
+        decoded = decode_dense(
+            model, self._latent(batch, mean, log_variance), held, dtype, self.one
+        )
         return prior, decoded, mean, others[0][0] if others else None
 
     def _contrast(self, shown: Tensor, rest: Tensor) -> Tensor:

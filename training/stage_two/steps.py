@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from prom3e_index.mvae.network import MVAE
+from prom3e_index.mvae.stacks import Stacks, stackable
 from prom3e_index.training.distributed import Processes
 from prom3e_index.training.finite import Watch, adamw_state
 from prom3e_index.training.memory import out_of_memory
@@ -66,6 +67,7 @@ class Steps:
         self._sums, self._summed = torch.zeros(len(LOSSES), device=me.device), 0
         self._replays: dict[int, Callable[[], None]] = {}
         self.fixed = resident[0].fixed
+        self._stacks: Stacks | None = None
         self.captured = self.plain = 0
         self._captures, self._why = self.fixed and can_capture(me.device), ""
         if not self._captures:
@@ -89,6 +91,8 @@ class Steps:
             for r, width in zip(self._resident, self._order.widths, strict=True)
         ]
         self._moments = adamw_state(self._optimiser)
+        if self._me.count == 1 and stackable(self._step.model):  # others exchange each gradient
+            self._step.one = self._stacks = Stacks(self._step.model)
         for group in self._optimiser.param_groups:
             group["lr"] = self._rate
 
@@ -124,7 +128,12 @@ class Steps:
     def forget(self) -> None:
         """Let go of what holds memory."""
         self._replays.clear()
+        self._clear()
+
+    def _clear(self) -> None:
         self._optimiser.zero_grad(set_to_none=True)
+        if self._stacks is not None:
+            self._stacks.forget()
 
     def means(self) -> dict[str, float]:
         """Mean losses of the steps since the last call, of all processes' rows; waits for the device."""
@@ -174,13 +183,15 @@ class Steps:
 
     def _static(self, of: int) -> bool:
         """A step of fixed shapes that reads all that changes from tensors."""
-        self._optimiser.zero_grad(set_to_none=True)
+        self._clear()
         rows = self._rows[of]
         part = self._me.part(len(rows))
         batch = self._resident[of].batch(
             rows, self._recipe, self._at, self._progress, self._z, part
         )
         terms = self._losses(batch)
+        if self._stacks is not None:
+            self._stacks.hand_out(batch.targets)
         self._seen = _row(terms)
         self._watch.saw(terms.total)
         if not self._watch.update(self._touched[of].of(batch)):
@@ -220,7 +231,7 @@ class Steps:
             if out_of_memory(e):
                 raise
             found = f"{type(e).__name__}: {str(e).splitlines()[0]}"
-        self._optimiser.zero_grad(set_to_none=True)
+        self._clear()
         self._set(at, of, before)
         if isinstance(found, str):
             self._captures, self._why = False, found
