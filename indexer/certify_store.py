@@ -31,7 +31,6 @@ from prom3e_index.indexer.certify import (
     wish_of,
 )
 from prom3e_index.indexer.plan import Progress
-from prom3e_index.indexer.push_check import refuse_short
 from prom3e_index.indexer.push_ends import publish
 from prom3e_index.indexer.store_lock import writing
 from prom3e_index.models.folder import Model
@@ -59,11 +58,7 @@ def certify_store(
         As `certify` of a folder: by target `kind`, `recall@1`, `@10`, `@100`, `p50_ms`, `p95_ms`, `p99_ms` of one query
         for ten hits from here, `batch_qps` in batches of 64, and `filtered`; also `compared`, the rows that exact
         search looked at, and `beam`: how wide it is searched from here on, see `tuned`.
-
-    Raises:
-        StoreError: It has lost rows.
     """
-    refuse_short(bundle.engine, bundle.head)
     targets: dict[str, Any] = {}
     askers = read_askers(bundle.engine, bundle.named)
     choosing, asking = (

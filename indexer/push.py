@@ -1,7 +1,7 @@
 """An index, or shards without one, pushed into a vector store, whole or not at all.
 
     1  one collection a target is made and filled in the order of the rows; nothing points to it
-    2  the rows are counted, and a sample of them is compared with where they came from
+    2  they are on the server's disk; they are counted, and a sample of them is compared with where they came from
     3  the head of the generation is written, and the store's alias moved to it: from here it is what readers open
 
 A push that is broken off goes on where it stopped. One writer at a time: see `store_lock`.
@@ -23,7 +23,7 @@ from prom3e_index.errors import StoreError
 from prom3e_index.indexer.plan import Progress
 from prom3e_index.indexer.push_bulk import Bulk, place_of
 from prom3e_index.indexer.push_change import mark, still_true, take_out, undo_begun
-from prom3e_index.indexer.push_check import refuse_short, sample, verify
+from prom3e_index.indexer.push_check import sample, verify
 from prom3e_index.indexer.push_ends import begun_to, publish
 from prom3e_index.indexer.push_refused import current, is_another, refuse_another, replaced
 from prom3e_index.indexer.push_source import Difference, Source, drawn_askers, open_source
@@ -35,10 +35,9 @@ from prom3e_index.store.head import Head, media_of, push_anew, trimmed
 from prom3e_index.store.kinds import kind_for
 from prom3e_index.store.known import Summary
 from prom3e_index.store.rows import Writer, fields_of, keys_of, with_vectors
+from prom3e_index.store.whole import refuse_short
 
 Ints = NDArray[np.int64]
-MANY = 2_000
-"""Rows of a change from which on it waits until they are on disk and indexed; fewer are searched one by one."""
 
 
 @dataclass(frozen=True)
@@ -288,8 +287,7 @@ def _push_change(
     engine.of_each(
         old.collections.values(), lambda name: mark(engine, name, removed, filling.generation)
     )
-    many = len(change.added) + len(change.removed) > MANY
-    engine.ready(list(old.collections.values()), timeout_s, written=many)
+    engine.ready(list(old.collections.values()), timeout_s)
     filling.check(sample(change.added if len(change.added) else source.live), fresh=False)
     summary = _counted(change.before, Summary(old.summary, old.rows), change.removed, -1)
     head = replace(

@@ -9,9 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prom3e_index.bundle.opened import BundleFolder
-from prom3e_index.errors import StoreError
 from prom3e_index.store.engine import Engine
-from prom3e_index.store.head import Head, push_anew
 
 Ints = NDArray[np.int64]
 ROWS = 2048
@@ -38,26 +36,6 @@ def sample(rows: Ints, seed: int = 0) -> list[int]:
     """Some row numbers, drawn by chance, ascending."""
     drawn = np.random.default_rng(seed).choice(rows, min(SAMPLE, len(rows)), replace=False)
     return sorted(int(r) for r in drawn)
-
-
-def refuse_short(engine: Engine, head: Head) -> None:
-    """Refuse to go on from a store whose collections have not the rows of its head.
-
-    Raises:
-        StoreError: One has fewer or more, or is not there; says how many of how many, and what to do.
-    """
-    there = set(engine.names(f"{engine.address.name}__"))
-
-    def count(name: str) -> int:
-        return engine.count(name, head.visible, strong=True) if name in there else 0
-
-    names = list(head.collections.values())
-    for name, found in zip(names, engine.of_each(names, count), strict=True):
-        if found != head.rows:
-            raise StoreError(
-                f"{engine.address}: {name} has {found:,} rows of {head.rows:,}. Push it anew: "
-                f"{push_anew(engine.address, head.manifest)}."
-            )
 
 
 def verify(

@@ -8,10 +8,10 @@ from typing import Any
 
 from prom3e_index.bundle.manifest import read_manifest
 from prom3e_index.errors import InputError, StoreError
-from prom3e_index.indexer.push_check import refuse_short
 from prom3e_index.store.address import Address, parse
 from prom3e_index.store.engine import Engine
 from prom3e_index.store.head import Head, newest_generation, push_anew, read_head
+from prom3e_index.store.whole import refuse_short
 
 _UNCHANGED = "Nothing was changed."
 

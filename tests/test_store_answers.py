@@ -274,6 +274,7 @@ def test_rows_are_read_once_and_those_that_are_gone_are_told(lite, bundle_path):
     from prom3e_index.server.problems import of_error
     from prom3e_index.store.opened import StoreBundle
     from prom3e_index.store.row_values import RowsGoneError
+    from prom3e_index.store.whole import RowsLostError
 
     address = f"{lite}/gone"
     push(bundle_path, address, lambda *_: None, targets=["image"])
@@ -285,9 +286,21 @@ def test_rows_are_read_once_and_those_that_are_gone_are_told(lite, bundle_path):
         assert asked == [[5, 3]] and list(first[0]) == [5, 3]
         store.engine.delete(store.collection("image"), [3, 4])
         assert store.values(np.array([3]), ["id"])[3] == first[0][3]  # as it was in this generation
-        with pytest.raises(RowsGoneError, match="has no row 4 any more") as told:
+        anew = f"Push it anew: `prom3e-index push INDEX --replace --store {address}`"
+        name = store.collection("image")
+        with pytest.raises(
+            RowsLostError, match=f"{name} has lost row 4, and maybe others. {anew}"
+        ) as told:
             store.values(np.array([3, 4]), ["id"])
+        assert (of_error(told.value).status, of_error(told.value).type) == (503, "store")
+        push(bundle_path, address, lambda *_: None, targets=["image"], replace_other=True)
+        with pytest.raises(
+            RowsGoneError, match=r"has no row 4 any more: it has changed since it was opened"
+        ) as told:
+            store.values(np.array([4]), ["id"])
         assert (of_error(told.value).status, of_error(told.value).type) == (409, "generation")
+    with StoreBundle.open(address) as again:
+        assert again.values(np.array([3]), ["id"])[3] == first[0][3]
 
 
 def test_columns_of_no_type_are_a_damaged_store(store, monkeypatch):

@@ -81,25 +81,24 @@ def test_a_store_whose_head_cannot_be_read_is_replaced(place, engine, index):
 
 
 @pytest.mark.parametrize("left", [57, 0, None])
-def test_a_store_that_lost_rows_is_told_and_neither_followed_nor_certified(
-    place, engine, index, left
-):
+def test_a_store_that_lost_rows_is_told_and_neither_opened_nor_followed(place, engine, index, left):
     from prom3e_index.bundle.filters import Filter
-    from prom3e_index.indexer.certify_store import certify_store
     from prom3e_index.indexer.change import remove
     from prom3e_index.indexer.push import push
     from prom3e_index.store.opened import StoreBundle
+    from prom3e_index.store.whole import RowsLostError
 
     name = push(index, place, silent, targets=TARGETS).head.collections["loc"]
     if left is None:
         engine.drop([name])
     else:
         engine.delete(name, range(left, 60))
-    short = rf"{name} has {left or 0} rows of 60\. Push it anew: `prom3e-index push INDEX --replace"
+    anew = f"Push it anew: `prom3e-index push INDEX --replace --store {place}`"
+    short = rf"{name}, for loc, has {left or 0} rows of 60\. {anew}"
     with pytest.raises(StoreError, match=short):
         push(index, place, silent)
-    with StoreBundle.open(place) as store, pytest.raises(StoreError, match=short):
-        certify_store(store, store.model(), silent, 8)
+    with pytest.raises(RowsLostError, match=short):
+        StoreBundle.open(place)
     remove(index, Filter(where="row = 1"), None, silent)
     with pytest.raises(StoreError, match=short):
         push(index, place, silent)
@@ -155,7 +154,7 @@ def test_a_change_that_a_store_cannot_follow_changes_nothing(place, engine, inde
     manifest["history"][0]["created"] = built
     (index / "manifest.json").write_text(json.dumps(manifest))
     engine.delete(head.collections["loc"], [3])
-    refused(place, "has 59 rows of 60.")
+    refused(place, f"{head.collections['loc']}, for loc, has 59 rows of 60.")
 
 
 def test_a_copy_that_was_changed_otherwise_takes_nothing_away(place, index, tmp_path, capsys):

@@ -110,9 +110,7 @@ def test_k_hits_whenever_k_rows_qualify_and_what_is_found_is_certified(server, i
             )
             assert np.array_equal(one[1], other[1]) and np.allclose(one[0], other[0], atol=1e-5)
         assert found / 16 > 0.97
-        assert levels[0] == "Strong" and set(levels[1:]) == {
-            "Bounded"
-        }  # waited for once, and never again
+        assert set(levels) == {"Bounded"}  # what was written is waited for when it is opened
 
         made = keep(store, certify_store(store, store.model(), silent, 32))
         assert {f["rows"] for f in made["targets"]["image"]["filtered"]} >= {"by chance"}

@@ -70,7 +70,7 @@ class Generations:
         warm: Whether it was asked once.
         fault: Why no question can be answered by it, where that was so; else empty.
         changed: Whether there is another one by now, as `look` found.
-        unreached: Whether the store it is in did not answer when `look` asked.
+        unreached: Whether the store it is in did not answer, or not with all of its rows, when `look` asked.
     """
 
     def __init__(self, settings: Settings, dropped: Callable[[Generation], None]) -> None:
@@ -81,6 +81,7 @@ class Generations:
         self.current = Generation(settings)
         self.warm, self.fault = False, ""
         self.changed = self.unreached = False
+        self._told: type[StoreError] | None = None
 
     def warm_up(self) -> None:
         """Get the first answer's work done before anybody asks.
@@ -100,7 +101,7 @@ class Generations:
         """See whether the index is another one by now.
 
         Raises:
-            StoreError: The store does not answer, for the first time since it did.
+            StoreError: The store does not answer, or has lost rows: each the first time since it did.
         """
         current, before = self.current, self.unreached
         try:
@@ -109,13 +110,16 @@ class Generations:
                 if isinstance(current.bundle, StoreBundle)
                 else state_of(self._settings.index)
             )
-        except StoreError:
-            self.unreached = True
-            if not before:
+        except StoreError as e:
+            told, self._told, self.unreached = self._told, type(e), True
+            if told is not type(e):
                 raise
             return
-        self.unreached = False
         self.changed = state is not None and state != current.state
+        self.unreached = (
+            before and self.changed
+        )  # what is open may have lost rows: `renew` is waited for
+        self._told = None
 
     def renew(self) -> None:
         """Open the index as it is now, warm it, and let it answer from here on.
@@ -130,7 +134,8 @@ class Generations:
             new.close()
             raise
         with self._lock:
-            old, self.current, self.fault, self.changed = self.current, new, fault, False
+            old, self.current, self.fault = self.current, new, fault
+            self.changed = self.unreached = False
             self._earlier.append(old)
             beyond = [g for g in self._earlier if g.held][:-KEPT]
         for generation in beyond:

@@ -342,4 +342,5 @@ class Service:
                 Exception
             ) as e:  # a store that does not answer is said once, and looked for at once
                 self._failed(e)
-                again = time.monotonic() + (0 if self._generations.unreached else _AGAIN_S)
+                known = self._generations.unreached and not self._generations.changed
+                again = time.monotonic() + (0 if known else _AGAIN_S)

@@ -79,7 +79,7 @@ class Nearest:
     ) -> list[tuple[Floats, Ints]]:
         bundle, name = self._bundle, self._bundle.collection(target)
         found = bundle.engine.search(
-            name, queries, k, bundle.where(rows.where), kind.search(k, beam), bundle.strong(name)
+            name, queries, k, bundle.where(rows.where), kind.search(k, beam)
         )
         return [_in_order(scores, numbers, k) for scores, numbers in found]
 
@@ -90,7 +90,7 @@ class Nearest:
         bundle, name = self._bundle, self._bundle.collection(target)
         best = [(np.zeros(0, np.float32), np.zeros(0, np.int64)) for _ in queries]
         where = bundle.where(rows.where)
-        for part in bundle.engine.every(name, where, ["vector"], _PARTS, bundle.strong(name)):
+        for part in bundle.engine.every(name, where, ["vector"], _PARTS):
             numbers = np.array([r["row"] for r in part], np.int64)
             vectors = np.array([r["vector"] for r in part], np.float32)
             products = queries @ vectors.T

@@ -27,11 +27,12 @@ from prom3e_index.store.expression import Known, expression
 from prom3e_index.store.grouping import StoreGrouping
 from prom3e_index.store.head import Head, folder_needed, read_head
 from prom3e_index.store.known import HeadMetadata, Summary
-from prom3e_index.store.literals import EVERYTHING, NOTHING, every
+from prom3e_index.store.literals import EVERYTHING, every
 from prom3e_index.store.matching import Matching
 from prom3e_index.store.nearest import Nearest
 from prom3e_index.store.row_values import StoreRows
 from prom3e_index.store.rows import columns_of
+from prom3e_index.store.whole import RowsLostError, refuse_short
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -67,7 +68,7 @@ class StoreBundle(StoreRows, Bundle):
         self.rows, self.places = head.rows, head.places
         self.segments = []
         self._last, self._lock = OrderedDict(), threading.Lock()
-        self._closed, self._fresh = False, set(head.collections.values())
+        self._closed = False
         self._media = [MediaFolders(e, self.path, media, alien=True) for e in head.media]
         self.summary = Summary(head.summary, head.rows)
         types = {n: head.columns[n]["type"] if n in head.columns else "BOOLEAN" for n in head.order}
@@ -87,7 +88,7 @@ class StoreBundle(StoreRows, Bundle):
         hub: str | Path | None = None,
         timeout_s: float = 20.0,
     ) -> Self:
-        """Open a store at the generation that is current.
+        """Open a store at the generation that is current, once its rows are counted.
 
         Args:
             path: Its address, `milvus://HOST:PORT/NAME`.
@@ -99,6 +100,7 @@ class StoreBundle(StoreRows, Bundle):
         Raises:
             InputError: No address, or pymilvus is not installed.
             StoreError: Out of reach, no store of this name, or a damaged one.
+            RowsLostError: One that has not all of its rows.
         """
         address = path if isinstance(path, Address) else parse(str(path))
         engine = Engine(address, timeout_s)
@@ -112,7 +114,8 @@ class StoreBundle(StoreRows, Bundle):
         moved = None if media is None else Path(media)
         try:
             made_by = None if model is None else str(model)
-            return cls(engine, read_head(engine, name), name, moved, made_by, hub)
+            head, name = _whole(engine, name)
+            return cls(engine, head, name, moved, made_by, hub)
         except BaseException:
             engine.close()
             raise
@@ -121,16 +124,17 @@ class StoreBundle(StoreRows, Bundle):
         """The collection that the head of the current generation is in; not `named` once something was pushed.
 
         Args:
-            searched: Whether to see too that rows can be asked for: a server that begins again knows its collections
-                before they are loaded.
+            searched: Whether to see too that this generation, if it is the current one, has its rows still: a server
+                that begins again knows its collections before they are loaded, and may have lost some.
 
         Raises:
             StoreError: The store is out of reach.
+            RowsLostError: It has not all of its rows.
         """
-        if searched:
-            for name in self.head.collections.values():
-                self.engine.count(name, NOTHING)
-        return self.engine.current(self.address.name)
+        newest = self.engine.current(self.address.name)
+        if searched and newest == self.named:
+            refuse_short(self.engine, self.head)
+        return newest
 
     def model(
         self, name: str | None = None, hub: str | Path | None = None, device: str = "cpu"
@@ -185,20 +189,13 @@ class StoreBundle(StoreRows, Bundle):
         """A collection to ask for rows and filters: all have the same fields."""
         return next(iter(self.head.collections.values()))
 
-    def strong(self, collection: str) -> bool:
-        """Whether a collection is asked for the first time: then all that was written is waited for, once."""
-        first = collection in self._fresh
-        self._fresh.discard(collection)
-        return first
-
     def where(self, *parts: str) -> str:
         """The expression of rows of this generation that satisfy others."""
         return every([self.head.visible, *(p for p in parts if p != EVERYTHING)])
 
     def count(self, *parts: str) -> int:
         """How many rows of this generation satisfy expressions."""
-        name = self.any_collection
-        return self.engine.count(name, self.where(*parts), self.strong(name))
+        return self.engine.count(self.any_collection, self.where(*parts))
 
     @property
     def columns(self) -> list[str]:
@@ -281,8 +278,7 @@ class StoreBundle(StoreRows, Bundle):
 
     def each(self, where: str, fields: Sequence[str]) -> Iterator[list[dict[str, Any]]]:
         """Fields of all rows of this generation that satisfy an expression, in parts."""
-        name = self.any_collection
-        for part in self.engine.every(name, self.where(where), fields, strong=self.strong(name)):
+        for part in self.engine.every(self.any_collection, self.where(where), fields):
             self._told.go_on()
             yield part
 
@@ -312,6 +308,20 @@ class StoreBundle(StoreRows, Bundle):
     def finds_best(self, target: str, k: int, rows: Any, exactly: bool) -> bool:
         """Whether a search of k rows finds the very best."""
         return exactly or self.head.searched.name == "flat"
+
+
+def _whole(engine: Engine, name: str) -> tuple[Head, str]:
+    """The head that an alias was found to stand for, or has been moved to meanwhile, once its rows are counted."""
+    while True:
+        head = read_head(engine, name)
+        try:
+            refuse_short(engine, head)
+            return head, name
+        except RowsLostError:
+            newest = engine.current(engine.address.name)
+            if newest in (None, name):
+                raise
+            name = str(newest)
 
 
 def _manifest(head: Head) -> dict[str, Any]:

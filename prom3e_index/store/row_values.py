@@ -23,6 +23,7 @@ from prom3e_index.store.literals import every, listed
 from prom3e_index.store.located import located
 from prom3e_index.store.matching import Matching
 from prom3e_index.store.rows import cell
+from prom3e_index.store.whole import lost
 
 if TYPE_CHECKING:
     from prom3e_index.store.opened import StoreBundle
@@ -61,7 +62,8 @@ class StoreRows:
 
         matching: Callable[[Any], Matching]
         collection: Callable[[str], str]
-        strong: Callable[[str], bool]
+        newest: Callable[[], str | None]
+        named: str
         where: Callable[..., str]
         each: Callable[[str, Sequence[str]], Iterator[list[dict[str, Any]]]]
         _refused: Callable[[str], InputError]
@@ -131,7 +133,7 @@ class StoreRows:
         for at in range(0, len(some), 4096):
             part = [int(r) for r in some[at : at + 4096]]
             asked = every([f"row in {part}", where])
-            found = self.engine.fetch(name, asked, ["row"], len(part), self.strong(name))
+            found = self.engine.fetch(name, asked, ["row"], len(part))
             held |= {int(r["row"]) for r in found}
         return np.array([int(r) in held for r in some], bool)
 
@@ -141,15 +143,18 @@ class StoreRows:
         """Fields of some rows, in their order.
 
         Raises:
-            RowsGoneError: One is not there any more.
+            RowsGoneError: One is not there any more, for the store has changed.
+            RowsLostError: One is not there, though the store has not changed.
         """
         name = self.any_collection if target is None else self.collection(target)
         numbers = list(dict.fromkeys(int(r) for r in rows))
-        held = self.engine.rows(name, numbers, fields, self.strong(name))
+        held = self.engine.rows(name, numbers, fields)
         lacking = next((n for n in numbers if n not in held), None)
         if lacking is not None:
+            if self.newest() == self.named:
+                raise lost(self.engine, self.head, name, lacking)
             raise RowsGoneError(
-                f"{self.address} has no row {lacking} any more: it changed twice since it was opened; open it again."
+                f"{self.address} has no row {lacking} any more: it has changed since it was opened; open it again."
             )
         return [held[int(r)] for r in rows]
 
