@@ -9,7 +9,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from prom3e_index.bundle.manifest import NAME, checksum
 from prom3e_index.errors import BundleError, InputError, Prom3eError
 from prom3e_index.indexer.beside import real_path
 from prom3e_index.indexer.disk import full_disk_said
@@ -191,7 +190,7 @@ def _parts(bundle: Bundle, batch: QueryBatch, out: Path) -> Path:
     made_of = {
         "table": content(Path(batch.table.partition("::")[0])),
         "name": batch.table.partition("::")[2],
-        "index": [checksum(bundle.path / NAME), bundle.manifest["generation"]],
+        "index": bundle.identity,
         "asked": repr({**vars(batch.like), "filter": vars(batch.like.filter)}),
         "format": batch.format,
         "columns": batch.columns,

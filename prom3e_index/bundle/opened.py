@@ -16,7 +16,7 @@ from prom3e_index.bundle.calibration import own_calibration, why_uncalibrated
 from prom3e_index.bundle.filters import Filter
 from prom3e_index.bundle.held_files import HeldFiles
 from prom3e_index.bundle.made_by import MadeBy
-from prom3e_index.bundle.manifest import manifest_path, read_manifest
+from prom3e_index.bundle.manifest import NAME, checksum, manifest_path, read_manifest
 from prom3e_index.bundle.memory_maps import Stacked, stacked
 from prom3e_index.bundle.metadata_database import MetadataDatabase
 from prom3e_index.bundle.removed_rows import read_removed
@@ -138,6 +138,11 @@ class BundleFolder(MadeBy, RowsRead):
     def reader(self, query: str, rows: int = 4096) -> AbstractContextManager[Any]:
         """Arrow batches of a read-only query, so that a large result is never whole in memory."""
         return self.metadata.reader(query, rows)
+
+    @property
+    def identity(self) -> list[str | int]:
+        """What tells it from any other index, and its generation from others: its manifest's SHA-256, and the number."""
+        return [checksum(self.path / NAME), self.manifest["generation"]]
 
     @property
     def columns(self) -> list[str]:

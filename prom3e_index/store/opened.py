@@ -198,6 +198,11 @@ class StoreBundle(StoreRows, Bundle):
         return self.engine.count(self.any_collection, self.where(*parts))
 
     @property
+    def identity(self) -> list[str | int]:
+        """See `BundleFolder.identity`; a store has its address, and its head's name for a checksum."""
+        return [str(self.address), self.named, self.generation]
+
+    @property
     def columns(self) -> list[str]:
         """Columns of the observations."""
         return list(self._types)
