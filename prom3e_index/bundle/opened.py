@@ -141,7 +141,7 @@ class BundleFolder(MadeBy, RowsRead):
 
     @property
     def identity(self) -> list[str | int]:
-        """What tells it from any other index, and its generation from others: its manifest's SHA-256, and the number."""
+        """What tells it from any other index and generation: its manifest's SHA-256, and the generation's number."""
         return [checksum(self.path / NAME), self.manifest["generation"]]
 
     @property
