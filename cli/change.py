@@ -19,7 +19,7 @@ from prom3e_index.cli.options import (
 )
 from prom3e_index.cli.render import write_certificate, write_state
 from prom3e_index.cli.screen import progress, say
-from prom3e_index.cli.stores import AlsoStore, bring, follows
+from prom3e_index.cli.stores import AlsoStore, also, bring, follows
 from prom3e_index.cli.undo import say_ended, say_way_back
 from prom3e_index.cli.wish import Kind, Latency, Memory, Recall, wishes
 
@@ -98,16 +98,14 @@ def _take(update: bool, index: Path, config: BuildConfig, store: str | None) -> 
         said.append(f"{done.known:,} were there already")
     lost = f"; {done.lost:,} files or values lost" if done.added else ""
     say(f"{', '.join(said)}, {done.rejected:,} rejected{lost}")
+    take = f"prom3e-index update {shown(config.table)} --index {index}{also(store)}"
     if done.incomplete:
         say(
             f"{done.incomplete:,} of those that were there already have lost a file that is there now; to take it: "
-            f"prom3e-index update {shown(config.table)} --index {index}"
+            f"{take}"
         )
     elif done.known and not update:
-        say(
-            f"those stay as they are; what the table has otherwise of them: prom3e-index update {shown(config.table)} "
-            f"--index {index}"
-        )
+        say(f"those stay as they are; what the table has otherwise of them: {take}")
     for sentence in done.said:
         say(sentence)
     for reason in done.reasons:
@@ -120,7 +118,7 @@ def _take(update: bool, index: Path, config: BuildConfig, store: str | None) -> 
         say(f"warning: {MEANINGLESS}", err=True)
     write_state(index, done.manifest)
     if done.removed:
-        say_way_back(index, int(done.manifest["generation"]) - 1)
+        say_way_back(index, int(done.manifest["generation"]) - 1, store)
     bring(index, store, bool(done.added))
 
 

@@ -8,7 +8,7 @@ import typer
 
 from prom3e_index.cli.options import DEFAULT_INDEX, Hub, Index, MovedModel
 from prom3e_index.cli.screen import progress, say
-from prom3e_index.cli.stores import BreakLock, named_once
+from prom3e_index.cli.stores import BreakLock, named_once, numbered
 
 
 def push(
@@ -98,6 +98,6 @@ def push(
     there = f", {done.there:,} of them were there already" if done.there else ""
     say(f"{done.head.rows:,} rows for {', '.join(done.head.collections)} in {store}{there}")
     say(
-        f"generation {done.head.generation} there, found by {done.head.kind['name']}; ask it: "
-        f"prom3e-index query --photo FILE --store {store}"
+        f"{numbered(done.head)}, found by {done.head.kind['name']}; ask it: prom3e-index query --photo FILE "
+        f"--store {store}"
     )

@@ -216,9 +216,10 @@ def write_certificate(manifest: dict[str, Any]) -> None:
         recall = ", ".join(f"{k} {v}" for k, v in made.get("recall@10", {}).items())
         say(f"certificate of {made.get('queries', 0)} queries: recall@10 {recall}")
         return
+    own = "the store's own " if "store" in made["versions"] else ""
     say(
-        f"certificate: {made['queries']:,} cross-modal queries over {made['rows']:,} rows, generation "
-        f"{made['generation']}, {made['created']}, {made['machine']}, {_searched_by(made)}"
+        f"certificate: {made['queries']:,} cross-modal queries over {made['rows']:,} rows, "
+        f"{own}generation {made['generation']}, {made['created']}, {made['machine']}, {_searched_by(made)}"
     )
     head = (
         "target",

@@ -11,6 +11,7 @@ from prom3e_index.cli.options import DEFAULT_INDEX
 
 if TYPE_CHECKING:
     from prom3e_index.search.run import Bundle
+    from prom3e_index.store.head import Head
 
 Store = Annotated[
     str | None,
@@ -93,6 +94,11 @@ def rows_named(bundle: Bundle, ids: dict[str, list[str]]) -> dict[str, tuple[int
     return out
 
 
+def also(store: str | None) -> str:
+    """What a command that goes on from another one has at its end, so that the same store follows."""
+    return f" --store {store}" if store else ""
+
+
 def follows(index: Path, store: str | None) -> None:
     """Make sure that a store can follow a change of an index, where one is named, before anything is changed.
 
@@ -104,6 +110,16 @@ def follows(index: Path, store: str | None) -> None:
 
     if store is not None:
         refuse_unfollowing(store, index)
+
+
+def numbered(head: Head) -> str:
+    """The generation of a store, which counts what was written there, apart from that of the index it is of."""
+    own = f"the store's own generation {head.generation}"
+    return (
+        own
+        if head.manifest.get("shards")
+        else f"{own}, of the index's {head.manifest['generation']}"
+    )
 
 
 def bring(index: Path, store: str | None, changed: bool) -> None:
@@ -124,4 +140,4 @@ def bring(index: Path, store: str | None, changed: bool) -> None:
     except StoreError as e:
         has = f" {index} has the change; bring it into the store: prom3e-index push {index} --store {store}"
         raise StoreError(f"{e.typed}{has if changed else ''}") from e
-    say(f"{store} is generation {done.head.generation}, {done.head.rows:,} rows")
+    say(f"{store}: {numbered(done.head)}, {done.head.rows:,} rows")

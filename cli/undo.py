@@ -11,7 +11,7 @@ import typer
 from prom3e_index.cli.options import DEFAULT_INDEX, Index, Where
 from prom3e_index.cli.render import write_state
 from prom3e_index.cli.screen import plural, progress, say
-from prom3e_index.cli.stores import AlsoStore, bring, follows
+from prom3e_index.cli.stores import AlsoStore, also, bring, follows
 
 if TYPE_CHECKING:
     from prom3e_index.indexer.removal import Removal
@@ -64,14 +64,14 @@ def remove(
     say(f"{done.removed:,} {rows}removed" if done.removed else nothing)
     write_state(index, done.manifest)
     if done.removed:
-        say_way_back(index, found.generation)
+        say_way_back(index, found.generation, store)
     bring(index, store, bool(done.removed))
     _say_unknown(found)
 
 
-def say_way_back(index: Path, generation: int) -> None:
-    """How a change is undone."""
-    say(f"undo: prom3e-index restore --at {generation} --index {index}, until compact")
+def say_way_back(index: Path, generation: int, store: str | None) -> None:
+    """How a change is undone, in a store too where it was brought into one."""
+    say(f"undo: prom3e-index restore --at {generation} --index {index}{also(store)}, until compact")
 
 
 def _meant(found: Removal) -> str:
@@ -122,6 +122,7 @@ def _say_unknown(found: Removal) -> None:
 def restore(
     at: Annotated[int, typer.Option("--at", min=1, help="The generation; `history` lists them.")],
     index: Index = DEFAULT_INDEX,
+    store: AlsoStore = None,
 ) -> None:
     """Make the index what it was in an earlier generation: undo remove, update or add, until `compact`.
 
@@ -129,11 +130,13 @@ def restore(
     """
     from prom3e_index.indexer.restore import restore as run
 
+    follows(index, store)
     with progress() as show:
         done = run(index, at, show)
     say(f"{plural(done.back, 'row')} back, {plural(done.gone, 'row')} gone: as in generation {at}")
     write_state(index, done.manifest)
-    say_way_back(index, int(done.manifest["generation"]) - 1)
+    say_way_back(index, int(done.manifest["generation"]) - 1, store)
+    bring(index, store, True)
 
 
 def history(index: Index = DEFAULT_INDEX) -> None:

@@ -180,6 +180,6 @@ def of_test(server: str, request) -> str:
 
 
 @pytest.fixture
-def index(bundle_path, tmp_path) -> Path:
+def copied_index(bundle_path, tmp_path) -> Path:
     """A copy of the tiny index, to be changed and pushed."""
     return shutil.copytree(bundle_path, tmp_path / "index.p3i")

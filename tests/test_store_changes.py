@@ -28,6 +28,11 @@ QUERIES = (
 
 
 @pytest.fixture
+def index(copied_index):
+    return copied_index
+
+
+@pytest.fixture
 def place(server, request):
     return of_test(server.address, request)
 

@@ -1,4 +1,4 @@
-"""What a push has said to be in a store outlives a server that is killed."""
+"""What a push has said to be in a store outlives a server that is killed; where rows are lost nonetheless, nothing is answered."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import time
 from contextlib import closing
 
 import pytest
-from stores import of_test
+from served import serving
+from stores import Way, of_test
+from test_serve_store import ASKED
 from test_store_changes import TARGETS, equal
 
 from prom3e_index.bundle.filters import Filter
@@ -14,6 +16,11 @@ from prom3e_index.errors import StoreError
 from prom3e_index.indexer.plan import silent
 
 pytestmark = pytest.mark.cluster
+
+
+@pytest.fixture
+def index(copied_index):
+    return copied_index
 
 
 def on_disk(address, name):
@@ -63,3 +70,48 @@ def test_a_small_change_is_on_disk_and_outlives_a_server_that_is_killed(server, 
             assert time.monotonic() < end
             time.sleep(0.5)
     equal(address, index)
+
+
+def test_a_store_that_comes_back_without_all_of_its_rows_answers_nothing_until_it_is_pushed_anew(
+    server, tmp_path
+):
+    import plain_index
+
+    from prom3e_index.indexer.push import push
+    from prom3e_index.store.address import parse
+    from prom3e_index.store.engine import Engine
+
+    x, present = plain_index.rows(30, seed=3)
+    plain_index.made(tmp_path, [plain_index.write(tmp_path / "a.npz", x, present)]).close()
+    address = f"{server.address}/short"
+    name = push(tmp_path / "i.p3i", address, silent, targets=["image"]).head.collections["image"]
+    with (
+        closing(Way(server.port)) as way,
+        closing(Engine(parse(address))) as engine,
+        serving(f"milvus://127.0.0.1:{way.port}/short") as served,
+    ):
+
+        def until(true) -> None:
+            end = time.monotonic() + 30
+            while not true():
+                assert time.monotonic() < end, served.faults
+                time.sleep(0.1)
+
+        def ready() -> int:
+            return served.client.get("/readyz").status_code
+
+        first = served.client.post("/api/v1/searches", json=ASKED).json()
+        way.shut()
+        until(lambda: ready() == 503)
+        engine.delete(name, [3, 4])
+        way.open = True
+        until(lambda: len(served.faults) == 2)
+        assert f"{name}, for image, has 28 rows of 30. Push it anew" in str(served.faults[1])
+        time.sleep(2)
+        refused = served.client.post("/api/v1/searches", json=ASKED)
+        assert (refused.status_code, refused.json()["type"]) == (503, "/problems/store")
+        assert ready() == 503 and len(served.faults) == 2  # each is said once
+        push(tmp_path / "i.p3i", address, silent, targets=["image"], replace_other=True)
+        until(lambda: ready() == 200)
+        again = served.client.post("/api/v1/searches", json=ASKED).json()
+        assert [h["id"] for h in again["hits"]] == [h["id"] for h in first["hits"]]

@@ -11,11 +11,17 @@ import pytest
 from conftest import ROOT
 from stores import of_test
 
+from prom3e_index.bundle.filters import Filter
 from prom3e_index.errors import InputError, StoreError
 from prom3e_index.indexer.plan import silent
 
 pytestmark = pytest.mark.cluster
 TARGETS = ["image", "loc"]
+
+
+@pytest.fixture
+def index(copied_index):
+    return copied_index
 
 
 @pytest.fixture
@@ -82,7 +88,6 @@ def test_a_store_whose_head_cannot_be_read_is_replaced(place, engine, index):
 
 @pytest.mark.parametrize("left", [57, 0, None])
 def test_a_store_that_lost_rows_is_told_and_neither_opened_nor_followed(place, engine, index, left):
-    from prom3e_index.bundle.filters import Filter
     from prom3e_index.indexer.change import remove
     from prom3e_index.indexer.push import push
     from prom3e_index.store.opened import StoreBundle
@@ -107,7 +112,6 @@ def test_a_store_that_lost_rows_is_told_and_neither_opened_nor_followed(place, e
 
 
 def test_a_push_that_does_not_say_targets_and_kind_keeps_those_of_the_store(server, index):
-    from prom3e_index.bundle.filters import Filter
     from prom3e_index.indexer.change import remove
     from prom3e_index.indexer.compact import compact
     from prom3e_index.indexer.push import push
@@ -133,7 +137,12 @@ def test_a_change_that_a_store_cannot_follow_changes_nothing(place, engine, inde
 
     def refused(store, says):
         before = (index / "manifest.json").read_bytes()
-        for command in (["add", table], ["update", table], ["remove", "--where", "row = 3"]):
+        for command in (
+            ["add", table],
+            ["update", table],
+            ["remove", "--where", "row = 3"],
+            ["restore", "--at", "1"],
+        ):
             assert run(*command, "--index", index, "--store", store) == 2
             said = " ".join(capsys.readouterr().err.split())
             assert says in said and said.endswith("Nothing was changed.")
@@ -161,7 +170,6 @@ def test_a_copy_that_was_changed_otherwise_takes_nothing_away(place, index, tmp_
     """Both copies were built at once; each has removed another row since."""
     from test_store_shards import run
 
-    from prom3e_index.bundle.filters import Filter
     from prom3e_index.indexer.change import remove
     from prom3e_index.indexer.compact import compact
     from prom3e_index.indexer.push import push
@@ -189,7 +197,9 @@ def test_a_copy_that_was_changed_otherwise_takes_nothing_away(place, index, tmp_
     assert push(other, place, silent, replace_other=True).head.rows == 58
 
 
-def test_rows_and_head_are_on_disk_before_readers_see_them(place, index, monkeypatch):
+@pytest.mark.parametrize("changed", [False, True])
+def test_rows_and_head_are_on_disk_before_readers_see_them(place, index, monkeypatch, changed):
+    from prom3e_index.indexer.change import remove
     from prom3e_index.indexer.push import push
     from prom3e_index.store.engine import Engine
 
@@ -203,6 +213,10 @@ def test_rows_and_head_are_on_disk_before_readers_see_them(place, index, monkeyp
 
         monkeypatch.setattr(Engine, what, noted)
     done = push(index, place, silent, targets=TARGETS)
+    if changed:  # one row of each collection is written again
+        remove(index, Filter(where="row = 7"), None, silent)
+        told.clear()
+        done = push(index, place, silent)
 
     seen = told.index(("point", place.rpartition("/")[2]))
     written = {n for what, n in told if what == "insert"}

@@ -19,6 +19,11 @@ ASKED = 40
 
 
 @pytest.fixture
+def index(copied_index):
+    return copied_index
+
+
+@pytest.fixture
 def table(bundle, tmp_path):
     """Queries by place and name for three targets; every tenth has no place on earth."""
     path = tmp_path / "q.csv"
