@@ -11,6 +11,9 @@ import pytest
 from conftest import ROOT
 from served import TOKEN
 
+from prom3e_index.server.addressed import FilterParameters
+from prom3e_index.server.asking import Only
+
 PAGE = (ROOT / "docs" / "serve.md").read_text(encoding="utf-8")
 
 
@@ -33,6 +36,47 @@ def test_the_query_with_observations_is_one(served, bundle):
     got = served.client.post("/api/v1/searches", json=said)
     assert got.status_code == 201, got.text
     assert row not in [h["row"] for h in got.json()["hits"]]
+
+
+def test_all_fields_of_a_filter_are_listed_and_each_is_the_same_in_json_and_in_an_address(
+    served, bundle
+):
+    family = bundle.sql("SELECT mode(family) FROM observations")[0][0]
+    rows = re.findall(
+        r"^\| `(\w+)` \| `(.+?)` \| `(.+?)`",
+        PAGE.partition("## Filters")[2].replace("Corvidae", family),
+        re.M,
+    )
+    paths = served.client.get("/openapi.json").json()["paths"]
+    asked = {p["name"] for p in paths["/api/v1/searches"]["get"]["parameters"]}
+    assert [name for name, *_ in rows] == list(Only.model_fields)
+    of_one = set(FilterParameters.model_fields)
+    assert of_one - {name for name, *_ in rows} == {"datetime"} and "`datetime=" in PAGE
+    expected = {
+        "taxon": f"family = '{family}'",
+        "bbox": "longitude BETWEEN -60 AND 120 AND latitude BETWEEN -50 AND 60",
+        "near": "acos(sin(radians(latitude)) * sin(radians(10)) + cos(radians(latitude)) * cos(radians(10)) "
+        "* cos(radians(longitude - 20))) * 6371 < 6000",
+        "since": "event_end >= '2024-05-01'",
+        "until": "event_start <= '2025-06-15'",
+        "license": "license IN ('CC0 1.0', 'CC BY 4.0')",
+        "observed_only": "has_image",
+    }
+    search = {"query": {"location": [5, 5]}, "target": "image", "k": 60}
+
+    def found(answer):
+        assert answer.status_code in (200, 201), answer.text
+        page = served.client.get(f"/api/v1/searches/{answer.json()['id']}", params={"limit": 60})
+        return [h["row"] for h in page.json()["hits"]]
+
+    for name, value, address in rows:
+        assert name in asked and set(re.findall(r"(\w+)=", address)) == {name}
+        given = {"filter": {name: json.loads(value)}}
+        mine = found(served.client.post("/api/v1/searches", json=search | given))
+        place = f"/api/v1/searches?location=5,5&target=image&k=60&{address}"
+        assert found(served.client.get(place, follow_redirects=True)) == mine
+        held = bundle.sql(f"SELECT row FROM observations WHERE {expected[name]} ORDER BY row")
+        assert sorted(mine) == [row for (row,) in held], name
 
 
 @pytest.mark.skipif(shutil.which("ogrinfo") is None, reason="GDAL's ogrinfo is not installed")

@@ -64,11 +64,15 @@ def test_k_hits_whenever_k_rows_qualify_and_what_is_found_is_certified(server, i
     from prom3e_index.indexer.certify_store import certify_store, keep
     from prom3e_index.indexer.push import push
     from prom3e_index.search.run import Bundle
+    from prom3e_index.server.described import UNMEASURED, _counted
     from prom3e_index.store.opened import StoreBundle
 
     address = f"{server.address}/kind_{kind}"
     push(index, address, silent, targets=["image", "loc"], kind=kind)
     levels = []
+    with StoreBundle.open(address) as store:
+        told = _counted(store)  # what a server says of it
+        assert told["certificate"] is None and UNMEASURED in told["notes"]
     with StoreBundle.open(address) as store, Bundle.open(index) as folder:
         search = store.engine.client.search
         store.engine.client.search = lambda *a, **k: (
@@ -116,6 +120,7 @@ def test_k_hits_whenever_k_rows_qualify_and_what_is_found_is_certified(server, i
         assert {f["rows"] for f in made["targets"]["image"]["filtered"]} >= {"by chance"}
     with StoreBundle.open(address) as store:
         told = store.manifest["certificate"]
+        assert (said := _counted(store))["certificate"] == told and UNMEASURED not in said["notes"]
         assert told == made and store.head.kind["beam"] == told["beam"]
         assert told["targets"]["image"]["recall@10"] >= 0.97 and told["versions"][
             "store"

@@ -23,6 +23,8 @@ from prom3e_index.show.escapes import plain
 _TYPES = {
     "image": ["image/*"], "sat": ["image/*"], "audio": ["audio/*", "video/*"],
 }  # fmt: skip
+UNMEASURED = "how much of the exact answer a search finds was not measured; `prom3e-index certify` measures it"
+"""What an index without a certificate says, where a search is not exact: a store that was pushed and no more."""
 _DRAWN = 2_000_000
 """Rows up to which places and licences are counted when the page opens; of more they are not."""
 _kept: WeakKeyDictionary[BundleFolder, dict[str, Any]] = WeakKeyDictionary()
@@ -59,6 +61,9 @@ def _counted(bundle: Bundle) -> dict[str, Any]:
     observed = m.get("observed", {})
     small = bundle.rows <= _DRAWN
     warned = [MEANINGLESS] if means_nothing(bundle) else []
+    certificate = m.get("certificate")
+    if not certificate and not all(bundle.finds_best(t, 1, None, False) for t in bundle.targets):
+        warned.append(UNMEASURED)
     said: dict[str, Any] = plain(
         {
             "name": bundle.name,
@@ -88,7 +93,7 @@ def _counted(bundle: Bundle) -> dict[str, Any]:
             "licences": _licences(bundle) if small else None,
             "obscured": _obscured(bundle) if small else None,
             "policy": isinstance(m.get("policy"), dict),
-            "certificate": m.get("certificate"),
+            "certificate": certificate,
             "calibrated": bundle.calibration is not None,
             "notes": warned,
         }

@@ -56,7 +56,12 @@ class Licence(BaseModel):
 
 
 class IndexSaid(BaseModel):
-    """What an index is; null is what was not counted, since the index is large."""
+    """What an index is; null is what was not counted, since the index is large.
+
+    The certificate, what a search was measured to find of the exact answer, is null until it is measured, for a vector
+    store by `prom3e-index certify --store`; a note says so where a search is not exact. The generation of a vector
+    store is its own, not that of the index which was pushed there.
+    """
 
     name: str
     rows: int

@@ -1672,6 +1672,7 @@ var de_default = {
   "among.monthless": "{n} ohne Monat",
   "path.exact": "exakt",
   "note.meaningless": "Die Antworten bedeuten nichts: Das Modell {model} kennt nur den erfundenen Planeten der Demo, und diese Beobachtungen sind nicht von dort.",
+  "note.unmeasured": "Wie viel von der genauen Antwort eine Suche findet, wurde hier nicht gemessen.",
   "note.fewer": "{n} von {k} Treffern: Mehr kommen nicht in Frage.",
   "note.changed": "Der Index hat sich seither geändert: Er steht jetzt bei Generation {n}. Fragen Sie erneut.",
   "note.generation": "Gefragt war Generation {asked}; Generation {n} hat geantwortet.",
@@ -2011,6 +2012,7 @@ var en_default = {
   "among.monthless": "{n} without a month",
   "path.exact": "exact",
   "note.meaningless": "Answers mean nothing: model {model} knows only the invented planet of the demo, and these observations are not of it.",
+  "note.unmeasured": "How much of the exact answer a search finds has not been measured here.",
   "note.fewer": "{n} of {k} hits: no more are eligible.",
   "note.changed": "The index has changed since: it is at generation {n} now. Ask again.",
   "note.generation": "Asked of generation {asked}; generation {n} answered.",
@@ -2350,6 +2352,7 @@ var es_default = {
   "among.monthless": "{n} sin mes",
   "path.exact": "exacta",
   "note.meaningless": "Las respuestas no significan nada: el modelo {model} solo conoce el planeta inventado de la demo, y estas observaciones no son de él.",
+  "note.unmeasured": "Aquí no se ha medido qué parte de la respuesta exacta encuentra una búsqueda.",
   "note.fewer": "{n} de {k} resultados: no hay más que cumplan los filtros.",
   "note.changed": "El índice ha cambiado desde entonces: ahora está en la generación {n}. Pregunte de nuevo.",
   "note.generation": "Se preguntó a la generación {asked}; respondió la generación {n}.",
@@ -6009,6 +6012,7 @@ function ExportMenu({ marked = false }) {
 // src/notes.ts
 var OFTEN = [
   [/^answers mean nothing: model (?<model>\S+) knows only the invented planet of `[^`]+`, and these observations are not of it$/, "note.meaningless"],
+  [/^how much of the exact answer a search finds was not measured; `prom3e-index certify` measures it$/, "note.unmeasured"],
   [/^(?<n>\d+) of (?<k>\d+) hits: no more are eligible$/, "note.fewer"],
   [/^the index has changed since: it is at generation (?<n>\d+) now; ask again$/, "note.changed"],
   [/^asked of generation (?<asked>\d+); generation (?<n>\d+) answered$/, "note.generation"],

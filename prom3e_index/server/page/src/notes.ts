@@ -6,6 +6,7 @@ type Key = Parameters<typeof t>[0];
 
 const OFTEN: [RegExp, Key][] = [
   [/^answers mean nothing: model (?<model>\S+) knows only the invented planet of `[^`]+`, and these observations are not of it$/, "note.meaningless"],
+  [/^how much of the exact answer a search finds was not measured; `prom3e-index certify` measures it$/, "note.unmeasured"],
   [/^(?<n>\d+) of (?<k>\d+) hits: no more are eligible$/, "note.fewer"],
   [/^the index has changed since: it is at generation (?<n>\d+) now; ask again$/, "note.changed"],
   [/^asked of generation (?<asked>\d+); generation (?<n>\d+) answered$/, "note.generation"],
