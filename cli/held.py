@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,40 +42,40 @@ def write_held(index: Path, bundle: Bundle, media: Path | None) -> None:
     say(f"{index}: {holdings(m)}, {size / 1e6:.1f} MB, model {m['model']['name']}")
     for sentence in said_of(source.get("expanded") or {}, m.get("windows")):
         say(sentence)
-    _line("has", ", ".join(f"{name} {n:,}" for name, n in c.observed.items()) + " rows")
-    _line("species", _counted(c.species, "name"))
-    _line("ranks", ", ".join(f"{_quoted(r)} {n:,}" for r, n in ranks(bundle)) or "none")
-    _line("years", _years(c))
-    _line("places", _places(c))
-    _line("policy", _policy(m, c))
-    _line("licences", _counted(c.licences, "licence"))
-    _line("holders", _counted(c.holders, "rights holder", 3))
-    _line("from", f"{source['table']} ({source['format']}), media in {source['media']}")
+    line("has", ", ".join(f"{name} {n:,}" for name, n in c.observed.items()) + " rows")
+    line("species", counted(c.species, "name"))
+    line("ranks", ", ".join(f"{_quoted(r)} {n:,}" for r, n in ranks(bundle)) or "none")
+    line("years", _years(c))
+    line("places", _places(c))
+    line("policy", _policy(m, c))
+    line("licences", counted(c.licences, "licence"))
+    line("holders", counted(c.holders, "rights holder", 3))
+    line("from", f"{source['table']} ({source['format']}), media in {source['media']}")
     there, looked_at, lacking = media_there(bundle, media)
     if looked_at:
         gone = f"; {lacking} is not: --media FOLDER, or prom3e-index relocate" if lacking else ""
-        _line("media", f"of {looked_at:,} files looked for {there:,} are there{gone}")
-    _line(
+        line("media", f"of {looked_at:,} files looked for {there:,} are there{gone}")
+    line(
         "rows",
         f"{counts['rows_in']:,} in = {counts['rows_indexed']:,} indexed + {counts['rows_rejected']:,} rejected; "
         f"{counts['files_lost']:,} files or values lost",
     )
     own = bundle.calibration
     if own is not None:
-        _line("sure", worth(own))
+        line("sure", worth(own))
     else:
         why = bundle.uncalibrated
-        _line(
+        line(
             "sure", f"not calibrated: {why}; the model's own calibration serves where it brings one"
         )
     if m["deleted"]:
-        _line("removed", f"{plural(int(m['deleted']['rows']), 'row')} until compact")
-    _line(
+        line("removed", f"{plural(int(m['deleted']['rows']), 'row')} until compact")
+    line(
         "made",
         f"{m['created']} by {m['program']}, format {m['format_version']}, generation {m['generation']}",
     )
     say("columns for --where:")
-    for kind, names in columns(c).items():
+    for kind, names in columns_by_kind(c.columns).items():
         say(f"  {kind:<13s} {', '.join(names)}")
     say("more: info --search, info --lost, info --json")
 
@@ -96,7 +97,8 @@ def contents(bundle: Bundle) -> dict[str, Any]:
     return {**asdict(contents_of(bundle)), "ranks": dict(ranks(bundle))}
 
 
-def _line(name: str, text: str) -> None:
+def line(name: str, text: str) -> None:
+    """A line of the page, under its name."""
     say(f"  {name:<9s} {shown(text)}")
 
 
@@ -115,7 +117,8 @@ def ranks(bundle: Bundle) -> list[tuple[str, int]]:
     return [(rank, int(n)) for rank, n in zip(held, found, strict=True) if n]
 
 
-def _counted(c: Counted, what: str, most: int = _MOST) -> str:
+def counted(c: Counted, what: str, most: int = _MOST) -> str:
+    """Values and their rows, the commonest first; rows without one."""
     told = ", ".join(f"{value} ({n:,})" for value, n in c.values[:most])
     left = c.others + len(c.values[most:])
     rows = c.other_rows + sum(n for _, n in c.values[most:])
@@ -162,10 +165,10 @@ def _policy(manifest: dict[str, Any], c: Contents) -> str:
     return f"{policy['name']} ({policy['sha256'][:12]}): {rows or 'no rows'}{review}"
 
 
-def columns(c: Contents) -> dict[str, list[str]]:
-    """Kind → the columns that can be asked for, as they are written in a predicate."""
+def columns_by_kind(typed: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    """Kind → the columns that can be asked for, as they are written in a predicate; of names and DuckDB's types."""
     out: dict[str, list[str]] = {}
-    for name, type in c.columns:
+    for name, type in typed:
         listed = type.endswith("]") or type.startswith(("STRUCT", "MAP"))
         kinds = (k for k, types in _KINDS.items() if type.startswith(types) and not listed)
         out.setdefault(next(kinds, "others"), []).append(_quoted(name))

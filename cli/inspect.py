@@ -8,6 +8,7 @@ import typer
 
 from prom3e_index.cli.options import DEFAULT_INDEX, Hub, Index, MovedMedia, MovedModel
 from prom3e_index.cli.screen import put_data, say, speaks_utf8
+from prom3e_index.cli.stores import Store, one_of
 from prom3e_index.show.escapes import json_text
 
 if TYPE_CHECKING:
@@ -34,16 +35,31 @@ def info(
         bool,
         typer.Option("--search", help="How it is searched, and what that finds: the certificate."),
     ] = False,
+    store: Store = None,
 ) -> None:
-    """Say what an index holds: species, years, places, licences, and the columns that --where can ask for."""
+    """Say what an index holds: species, years, places, licences, and the columns that --where can ask for.
+
+    Of a store, with --store, also how it is searched, and what was measured of that.
+    """
     from prom3e_index.cli.held import calibration, contents, write_held, write_search
+    from prom3e_index.cli.held_store import write_store, write_store_json
     from prom3e_index.cli.lost import write_lost, write_lost_csv
     from prom3e_index.errors import InputError
     from prom3e_index.search.meaning import MEANINGLESS, means_nothing
     from prom3e_index.search.run import Bundle
+    from prom3e_index.store.opened import StoreBundle
 
     if csv and not lost:
         raise InputError("--csv goes with --lost; `export` writes the observations as CSV.")
+    if store is not None:
+        if lost or media is not None:
+            raise InputError(
+                f"What rows lost, and whether media are there, is told of an index folder, not of {store}; leave out "
+                "--lost and --media."
+            )
+        with StoreBundle.open(str(one_of(index, store))) as opened:
+            (write_store_json if as_json else write_store)(opened)
+        return
     bundle = Bundle.open(index)
     m = bundle.manifest
     if as_json:

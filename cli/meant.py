@@ -53,6 +53,11 @@ OPTIONS = {
     "--table-format": "format type",
     "--labels": "label target",
 }
+OF_STORES = (
+    *("push", "query", "serve", "export", "info", "certify"),
+    *("add", "update", "remove", "restore"),
+)
+"""Commands that take a vector store."""
 _PHOTO = (".jpg", ".jpeg", ".png", ".heic", ".webp", ".tif", ".tiff")
 _SOUND = (".wav", ".mp3", ".flac", ".ogg", ".m4a", ".opus")
 _TABLE = (".csv", ".tsv", ".xlsx", ".parquet")
@@ -75,6 +80,13 @@ def option_meant(typed: str, known: Collection[str]) -> str:
         if word in others.split() and name.split()[0] in known:
             form = f"{name} {word}" if name == "--format" and word != "type" else name
             return f"; did you mean {form}?"
+    if word in OPTIONS["--output"].split() + ["o", "output", "out"] and {
+        "--index",
+        "--overwrite",
+    } <= set(known):
+        return "; did you mean --index, the folder that is made?"
+    if word == "store":
+        return f"; this needs an index folder. A store is for {', '.join(OF_STORES)}."
     if word in ("resume", "continue"):
         return "; an interrupted run goes on by itself when the same command is run again."
     return ""

@@ -17,6 +17,8 @@ MEANT = [
     ("query --lat 48.2", "did you mean --location LAT,LON?"), ("query --species x", "did you mean --taxon?"), ("query --limit 5", "did you mean -k?"),
     ("query --json", "did you mean --format json?"), ("query --radius 5", "--near LAT,LON,50km?"), ("query -n 5", "did you mean -k?"),
     ("query --song a.wav", "did you mean --audio?"), ("build t.csv --columns a=id", "did you mean --map?"), ("build t.csv --db x", "did you mean --index?"),
+    ("build t.csv -o i.p3i", "did you mean --index, the folder"), ("build t.csv --output i.p3i", "did you mean --index, the folder"),
+    ("verify --store milvus://127.0.0.1:9/a", "A store is for push, query"), ("compact --store milvus://127.0.0.1:9/a", "needs an index folder"),
     ("build t.csv --resume", "goes on by itself"), ("build t.csv --force", "did you mean --overwrite?"),
     ("encode t.csv --save e.npz", "did you mean --output?"), ("query --nonsense 1", "No such option: --nonsense"), ("build a.csv b.csv", "b.csv"),
 ]  # fmt: skip
@@ -47,7 +49,7 @@ def test_what_is_offered_is_there():
     from typer.main import get_command
 
     from prom3e_index.cli.app import app
-    from prom3e_index.cli.meant import COMMANDS, OPTIONS
+    from prom3e_index.cli.meant import COMMANDS, OF_STORES, OPTIONS
 
     top = get_command(app).commands
     for name in COMMANDS:
@@ -61,3 +63,6 @@ def test_what_is_offered_is_there():
         for n in p.opts
     }
     assert {o.split()[0] for o in OPTIONS} <= known
+    assert set(OF_STORES) == {
+        n for n, c in top.items() if any("--store" in p.opts for p in c.params)
+    }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from prom3e_index.bundle.opened import BundleFolder
@@ -9,7 +10,7 @@ from prom3e_index.bundle.taxa import quoted
 
 MOST = 12
 """Values of a column that are counted one by one; the rest is counted together."""
-_INNER = ("row", "is_part", "taxon_species", "sigma_l1")
+INNER = ("row", "is_part", "taxon_species", "sigma_l1")
 
 
 @dataclass(frozen=True)
@@ -82,18 +83,12 @@ def contents_of(bundle: BundleFolder, most: int = MOST) -> Contents:
             "GROUP BY y ORDER BY y"
         )
     places, obscured, extent = _places(bundle, held)
-    names = [
-        quoted(c)
-        for c in ("taxon_species", "species", "scientific_name", "common_name")
-        if c in held
-    ]
-    named = _spelled("species", held) if not names else f"coalesce({', '.join(names)})"
     dated = sum(int(n) for _, n in years)
     return Contents(
         observations=int(bundle.manifest.get("counts", {}).get("observations", bundle.rows)),
         rows=bundle.rows,
         observed={str(m): int(n) for m, n in bundle.manifest.get("observed", {}).items()},
-        species=_counted(bundle, named, most),
+        species=_counted(bundle, species_named(held), most),
         years=tuple((int(y), int(n)) for y, n in years),
         undated=bundle.rows - dated,
         places=places,
@@ -101,10 +96,16 @@ def contents_of(bundle: BundleFolder, most: int = MOST) -> Contents:
         extent=extent,
         licences=_counted(bundle, _spelled("license", held), most),
         holders=_counted(bundle, _spelled("rights_holder", held), most),
-        columns=tuple(c for c in described if c[0] not in _INNER),
+        columns=tuple(c for c in described if c[0] not in INNER),
         lost=_reasons(bundle, "modality, ", "lost SEMI JOIN observations USING (row)", most),  # type: ignore[arg-type]
         rejected=_reasons(bundle, "", "rejected", most),  # type: ignore[arg-type]
     )
+
+
+def species_named(held: Collection[str]) -> str:
+    """SQL of the name that a row is counted under: its species, or the lowest that it has, of the columns there are."""
+    names = ("taxon_species", "species", "scientific_name", "common_name")
+    return f"coalesce({', '.join([*(quoted(c) for c in names if c in held), 'NULL', 'NULL'])})"
 
 
 def _spelled(column: str, held: set[str]) -> str:
