@@ -49,42 +49,58 @@ def test_without_times_no_hours_are_shown(plain_browser, shown, bundle):
 def test_what_the_library_says_is_marked_as_english_or_said_in_the_language(
     plain_browser, timed, language
 ):
-    """Only a name of no index makes the library speak for itself: a note, a refusal, why nothing is known."""
+    """Notes, refusals, why nothing is known; and a refusal that the page has no words for."""
     words = WORDS[language]
     with opened(plain_browser, timed, "/?text=Pica%20pica&target=text&near=40,7.5,60km", locale=language) as (page, seen):  # fmt: skip
         answered(page)
         notes = page.locator(".notes li")
         texts = notes.all_inner_texts()
         eligible = int(page.locator("#results-title").inner_text().split()[0])
-        assert words["note.meaningless"].replace("{model}", "mini") in texts
-        fewer = words["note.fewer"].replace("{n}", str(eligible)).replace("{k}", "200")
+        assert words["said.meaningless"].replace("{model}", "mini") in texts
+        fewer = words["said.fewer"].replace("{n}", str(eligible)).replace("{k}", "200")
         assert fewer in texts
         for note in notes.all():  # each is a sentence of the language, or English from end to end
             english = note.locator("[lang=en]")
             assert english.count() == 0 or english.inner_text() == note.inner_text()
         assert not any(t == MEANINGLESS or "no more are eligible" in t for t in texts)
         reason = page.locator(".sure .soft").first
-        assert reason.locator("[lang=en]").count() == 1
-        assert reason.inner_text().startswith(words["sure.unknown"].split("{")[0])
+        assert reason.locator("[lang=en]").count() == 0
+        why = words["said.unsure.all"]
+        assert reason.inner_text() == words["sure.unknown"].replace("{reason}", why)
 
         taxon = page.get_by_role("combobox", name=words["only.taxon"])
         taxon.fill("Pica pcia")
         taxon.press("Enter")
         page.wait_for_selector(".refusal")
         seen.errors.clear()  # the browser writes every refusal into its console
-        assert "Pica pcia" in page.locator(".refusal p [lang=en]").inner_text()
+        none = words["said.taxon"].replace("{name}", "Pica pcia")
+        assert page.locator(".refusal p").first.inner_text() == none
         assert page.locator(".refusal h2").inner_text() == words["refused.title"]
+        status = page.locator("body > div > .hidden[role=status]")
+        assert status.inner_text() == none and page.locator(".refusal [lang=en]").count() == 0
+
+        body = json.dumps({"type": "/problems/input", "status": 422, "detail": "Nobody has words for this."})  # fmt: skip
+        page.route("**/api/v1/searches", lambda r: r.fulfill(status=422, body=body))
+        taxon.fill("Pica")
+        taxon.press("Enter")
+        english = page.locator(".refusal p [lang=en]")
+        english.wait_for()
+        seen.errors.clear()
+        assert english.inner_text() == "Nobody has words for this."
+        assert page.locator(".refusal p").first.inner_text().startswith(words["problem.input"])
         assert page.locator(".hidden[role=status] [lang=en]").count() == 1
 
 
 def test_every_form_of_a_note_is_one_that_the_library_says(plain_browser, timed):
-    """Notes are known by their words: were these changed, the page would fall back to English unseen."""
+    """Notes by their codes, and that of the page itself on a link of another generation."""
     query = {"text": "Pica pica"}
     only = {"near": [40, 7.5, 60], "since": "2024-06-25"}
     few = timed.ask(query, target="text", filter=only).json()
     link = "/?text=Pica%20pica&target=text&near=40,7.5,60km&since=2024-06-25&generation=0"
-    with opened(plain_browser, timed, link, locale="es") as (page, _):
+    with opened(plain_browser, timed, link, locale="es") as (page, seen):
         answered(page)
+        assert ["409" in e for e in seen.errors] == [True]  # there is no generation 0
+        seen.errors.clear()
         shown = page.locator(".notes li").all_inner_texts()
         n = few["numberMatched"]
 
@@ -99,10 +115,10 @@ def test_every_form_of_a_note_is_one_that_the_library_says(plain_browser, timed)
             "5 of 40 observations have no date and are left out",
         }
         assert {*shown} == {
-            said("note.meaningless", model="mini"),
-            said("note.name", typed="Pica pica", n=40, asked="Pica pica"),
-            said("note.fewer", n=n, k=200),
-            said("note.out.date", n=5, all=40),
+            said("said.meaningless", model="mini"),
+            said("said.name.here", typed="Pica pica", n=40, asked="Pica pica"),
+            said("said.fewer", n=n, k=200),
+            said("said.out.date", n=5, all=40),
             said("note.generation", asked=0, n=1),
         }
 

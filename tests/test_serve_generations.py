@@ -63,6 +63,33 @@ def test_a_changed_index_is_taken_up_and_kept_searches_stay_as_they_were(index):
         assert not one.faults
 
 
+def test_a_generation_that_is_not_open_is_refused_and_one_that_is_answers(index):
+    def told(got):
+        assert got.status_code == 409, got.text
+        said = got.json()
+        assert said["type"] == "/problems/generation" and said["parameter"] == "generation"
+        return said["detail"]
+
+    every = ids(index)
+    with serving(index) as one:
+        query = {"text": "Fictanimalia"}
+        of_now = "open are the current one, 1. Ask one of these, or without `generation`."
+        assert told(one.ask(query, generation=99)) == f"Generation 99 is not open; {of_now}"
+        address = {"text": "Fictanimalia", "generation": 0}
+        assert told(one.client.get("/api/v1/searches", params=address)) == f"Generation 0 is not open; {of_now}"  # fmt: skip
+        media = one.client.get("/api/v1/observations/0", params={"generation": 7})
+        assert told(media) == f"Generation 7 is not open; {of_now}"
+
+        first = one.ask(query, target="image", k=60)
+        prom3e_index.remove(index=index, ids=[every[rows_of(first)[0]]])
+        until(lambda: one.service.generation == 2)
+        before = one.ask(query, target="image", k=60, generation=1)
+        assert before.json()["generation"] == 1 and rows_of(before) == rows_of(first)
+        assert [n["code"] for n in before.json()["said"]] == [n["code"] for n in first.json()["said"]] + ["changed"]  # fmt: skip
+        assert told(one.ask(query, generation=3)).startswith("Generation 3 is not open; open are the current one, 2, 1 of before.")  # fmt: skip
+        assert len(one.service._searching.waiting) == 0  # who is refused waits for nothing
+
+
 def test_earlier_generations_are_closed_when_nothing_holds_them(index):
     every = ids(index)
     with serving(index) as one:

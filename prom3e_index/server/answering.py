@@ -14,6 +14,7 @@ from prom3e_index.search.in_words import expected_error, sentences
 from prom3e_index.search.said import notes_said
 from prom3e_index.server.asking import SearchBody
 from prom3e_index.server.hit_said import API, HitSaid, hits_said
+from prom3e_index.server.sentences import Sentence
 from prom3e_index.server.stored import Stored
 from prom3e_index.show.escapes import plain
 
@@ -96,6 +97,9 @@ class AnswerSaid(BaseModel):
     sentences: list[str] = Field(description="What is said of the answer in words.")
     notes: list[str]
     leftOut: list[str] = Field(description="What the filter left out for want of a value.")
+    said: list[Sentence] = Field(
+        description="Notes and reasons of this answer by code and values, to be said in another language."
+    )
     rows: int
     numberMatched: int = Field(description="Rows that satisfy the filter.")
     observationsMatched: int = Field(description="Observations that they belong to.")
@@ -167,9 +171,6 @@ def answer_said(stored: Stored, current: int, limit: int, offset: int) -> dict[s
 def notes_of(stored: Stored, current: int) -> list[str]:
     """What is to be known of an answer; of one that an earlier state of the index gave, that too."""
     notes = notes_said(stored.answer)
-    asked_of = stored.asked.get("generation")
-    if asked_of is not None and asked_of != stored.generation:
-        notes.append(f"asked of generation {asked_of}; generation {stored.generation} answered")
     if stored.generation != current:
         notes.append(f"the index has changed since: it is at generation {current} now; ask again")
     return notes

@@ -50,6 +50,11 @@ _SCHEMA = {
         "detail": {"type": "string", "description": "What was wrong this time, and what to do."},
         "parameter": {"type": "string", "description": "Of which part of the request."},
         "near": {"type": "array", "items": {"type": "string"}, "description": "What may be meant."},
+        "code": {
+            "type": "string",
+            "description": "Which sentence `detail` is, where that is known.",
+        },
+        "values": {"type": "object", "description": "What stands in it, by name."},
     },
 }
 

@@ -17,6 +17,7 @@ from prom3e_index.search.run import Bundle
 from prom3e_index.server.counted import FACETS
 from prom3e_index.server.outlined import outline_of
 from prom3e_index.server.released import public_columns
+from prom3e_index.server.sentences import coded
 from prom3e_index.server.settings import Settings
 from prom3e_index.show.escapes import plain
 
@@ -96,6 +97,7 @@ def _counted(bundle: Bundle) -> dict[str, Any]:
             "certificate": certificate,
             "calibrated": bundle.calibration is not None,
             "notes": warned,
+            "said": coded(warned),
         }
     )
     return said

@@ -152,6 +152,11 @@ class Generations:
                 found.held += 1
             return found
 
+    def numbers(self) -> list[int]:
+        """Of the generations that are open, the current one first."""
+        with self._lock:
+            return [g.number for g in (self.current, *reversed(self._earlier))]
+
     def hold_also(self, generation: Generation) -> None:
         """Hold a generation once more."""
         with self._lock:

@@ -21,6 +21,7 @@ from prom3e_index.errors import (
     ShapeError,
     StoreError,
 )
+from prom3e_index.server.sentences import code_of
 from prom3e_index.store.row_values import RowsGoneError
 
 MEDIA_TYPE = "application/problem+json"
@@ -83,6 +84,8 @@ class Problem(Exception):
             out["parameter"] = self.parameter
         if self.near:
             out["near"] = list(self.near)
+        if (known := code_of(self.detail)) is not None:
+            out["code"], out["values"] = known
         return out
 
     def body(self) -> bytes:

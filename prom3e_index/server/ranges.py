@@ -15,6 +15,7 @@ from prom3e_index.search.query import Query
 from prom3e_index.search.run import Bundle
 from prom3e_index.server.mapped import Box
 from prom3e_index.server.problems import Problem
+from prom3e_index.server.sentences import coded
 from prom3e_index.show.escapes import plain
 from prom3e_index.store.head import folder_needed
 from prom3e_index.store.opened import StoreBundle
@@ -82,6 +83,7 @@ def range_map(bundle: Bundle, query: Query, box: Box | None, cells: int) -> dict
         "finest": {"level": made.question.allowed.level.name, "why": made.question.allowed.why},
         "facts": plain(made.facts),
         "sentences": [NO_PROBABILITY],
+        "said": coded([NO_PROBABILITY]),
     }
 
 

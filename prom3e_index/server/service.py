@@ -195,11 +195,7 @@ class Service:
         held = self._generations.hold(generation)
         if held is None:
             self._searching.waiting.leave()
-            raise Problem(
-                409, "generation", "The index has changed since",
-                f"Generation {generation} is no longer open; the current one is {self.generation}. Ask again without "
-                "`generation`.", "generation",
-            )  # fmt: skip
+            raise self._not_open(generation)
         self._generations.hold_also(held)  # for what is kept, beside what runs
         loop = asyncio.get_running_loop()
         until = time.monotonic() + self.settings.deadline_s
@@ -240,19 +236,25 @@ class Service:
         """The index as it was at a generation, which stays open meanwhile; as it is now when None.
 
         Raises:
-            Problem: 409, that generation is no longer open.
+            Problem: 409, that generation is not open.
         """
         held = self._generations.hold(generation)
         if held is None:
-            raise Problem(
-                409, "generation", "The index has changed since",
-                f"Generation {generation} is no longer open; the current one is {self.generation}. Ask again.",
-                "generation",
-            )  # fmt: skip
+            raise self._not_open(generation)
         try:
             yield held.bundle
         finally:
             self._generations.release(held)
+
+    def _not_open(self, generation: int | None) -> Problem:
+        """409: a generation that is not open, and which are."""
+        current, *earlier = self._generations.numbers()
+        also = f", {', '.join(map(str, earlier))} of before" if earlier else ""
+        return Problem(
+            409, "generation", "Not an open generation",
+            f"Generation {generation} is not open; open are the current one, {current}{also}. Ask one of these, or "
+            "without `generation`.", "generation",
+        )  # fmt: skip
 
     def stored(self, id: str) -> Stored:
         """A search that was answered.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from prom3e_index.server.dependencies import TheBundle, TheService
 from prom3e_index.server.described import index_said
@@ -13,6 +13,7 @@ from prom3e_index.server.hit_said import API
 from prom3e_index.server.outlined import as_text, outline_of
 from prom3e_index.server.problems import not_found
 from prom3e_index.server.ranged import fresh, ranged
+from prom3e_index.server.sentences import Sentence
 
 router = APIRouter(tags=["index"])
 _JSON: dict[int | str, dict[str, Any]] = {
@@ -82,6 +83,7 @@ class IndexSaid(BaseModel):
     certificate: dict[str, Any] | None
     calibrated: bool
     notes: list[str]
+    said: list[Sentence] = Field(description="The notes by code and values.")
     limits: dict[str, float]
     allows: dict[str, bool]
 

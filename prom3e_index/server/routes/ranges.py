@@ -13,6 +13,7 @@ from prom3e_index.server.asking import SearchBody, query_of, read
 from prom3e_index.server.dependencies import TheSearch, TheService
 from prom3e_index.server.hit_said import API
 from prom3e_index.server.ranges import range_map
+from prom3e_index.server.sentences import Sentence
 
 router = APIRouter(prefix=API, tags=["maps"])
 CELLS = 4000
@@ -38,6 +39,7 @@ class RangeSaid(BaseModel):
     finest: Finest
     facts: dict[str, Any]
     sentences: list[str]
+    said: list[Sentence] = Field(description="The same by code and values.")
 
 
 @router.get("/searches/{id}/range", response_model=RangeSaid, summary="Where it may live")

@@ -16,7 +16,8 @@ from prom3e_index.server.asking import SearchBody, query_of
 from prom3e_index.server.dependencies import TheSearch, TheService
 from prom3e_index.server.hit_said import API
 from prom3e_index.server.known_names import check_taxon
-from prom3e_index.server.problems import Problem, without_folders
+from prom3e_index.server.problems import without_folders
+from prom3e_index.server.sentences import coded
 from prom3e_index.server.service import Service
 from prom3e_index.server.stored import Stored
 
@@ -45,15 +46,7 @@ async def searched(
         expert=settings.expert,
         rows=service.bundle.rows,
     )
-    if body.generation is not None:
-        try:
-            return await service.search(query, body.said(), body.generation, said)
-        except Problem as e:
-            if (
-                e.type != "generation"
-            ):  # of one that is gone the notes say so, and the current one answers
-                raise
-    return await service.search(query, body.said(), said=said)
+    return await service.search(query, body.said(), body.generation, said)
 
 
 def page_of(service: Service, limit: int, offset: int, stored: Stored) -> bytes:
@@ -62,6 +55,12 @@ def page_of(service: Service, limit: int, offset: int, stored: Stored) -> bytes:
     folders = service.folders
     for name in ("notes", "sentences", "leftOut"):
         said[name] = [without_folders(text, folders) for text in said[name]]
+    reasons = []
+    for name in ("confidence", "species_set"):
+        if (why := said[name]["reason"]) is not None:
+            reasons.append(without_folders(why, folders))
+            said[name] = {**said[name], "reason": reasons[-1]}
+    said["said"] = coded([*said["notes"], *said["leftOut"], *reasons])
     return json.dumps(said, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
 
 

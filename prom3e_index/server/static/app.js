@@ -1158,7 +1158,7 @@ function upload(file, type, progress) {
 }
 function address(path, values) {
   const query = new URLSearchParams();
-  for (const [name, value] of Object.entries(values)) if (value !== null && value !== void 0 && value !== "") query.set(name, String(value));
+  for (const [name, value2] of Object.entries(values)) if (value2 !== null && value2 !== void 0 && value2 !== "") query.set(name, String(value2));
   const text = query.toString();
   return text ? `${path}${path.includes("?") ? "&" : "?"}${text}` : path;
 }
@@ -1192,7 +1192,7 @@ function filterBody(f5) {
 }
 function body(asked2) {
   const query = {};
-  const add = (name, value) => (query[name] ??= []).push(value);
+  const add = (name, value2) => (query[name] ??= []).push(value2);
   for (const part2 of asked2.parts) {
     if (part2.kind === "upload") {
       const span = part2.from !== void 0 && part2.to !== void 0 ? { from: part2.from, to: part2.to } : {};
@@ -1312,11 +1312,11 @@ function fromSearch(search2) {
     view: (v5) => given(numbersOf(v5, 3), () => out.view = v5)
   };
   const seen = /* @__PURE__ */ new Set();
-  for (const [name, value] of search2) {
+  for (const [name, value2] of search2) {
     const reader = Object.hasOwn(readers, name) ? readers[name] : void 0;
     const again = seen.has(name) && !SEVERAL.has(name);
-    if (reader && value.trim() === "") continue;
-    if (!reader || again || !reader(value)) out.unread.push(`${name}=${value}`);
+    if (reader && value2.trim() === "") continue;
+    if (!reader || again || !reader(value2)) out.unread.push(`${name}=${value2}`);
     else seen.add(name);
   }
   if (!asked2.parts.length) [asked2.more, asked2.less] = [[], []];
@@ -1671,16 +1671,7 @@ var de_default = {
   "among.timeless": "{n} ohne Uhrzeit",
   "among.monthless": "{n} ohne Monat",
   "path.exact": "exakt",
-  "note.meaningless": "Die Antworten bedeuten nichts: Das Modell {model} kennt nur den erfundenen Planeten der Demo, und diese Beobachtungen sind nicht von dort.",
-  "note.unmeasured": "Wie viel von der genauen Antwort eine Suche findet, wurde hier nicht gemessen.",
-  "note.fewer": "{n} von {k} Treffern: Mehr kommen nicht in Frage.",
-  "note.changed": "Der Index hat sich seither geändert: Er steht jetzt bei Generation {n}. Fragen Sie erneut.",
-  "note.generation": "Gefragt war Generation {asked}; Generation {n} hat geantwortet.",
-  "note.name": "{typed} ist in diesem Index ({n} {n|Beobachtung|Beobachtungen}); gefragt als „{asked}“.",
-  "note.common": "{typed} ist der Trivialname von {name} in diesem Index ({n} {n|Beobachtung|Beobachtungen}); gefragt als „{asked}“.",
-  "note.out.date": "{n} von {all} Beobachtungen haben kein Datum und bleiben außen vor.",
-  "note.out.place": "{n} von {all} Beobachtungen haben keinen Ort und bleiben außen vor.",
-  "note.out.name": "{n} von {all} Beobachtungen haben keinen Namen und bleiben außen vor.",
+  "note.generation": "Der Link stammt von Generation {asked} des Index; Generation {n} hat geantwortet.",
   "climate.title": "Klima",
   "climate.variable": "Variable",
   "climate.of.hit": "Treffer",
@@ -1716,7 +1707,154 @@ var de_default = {
   "climate.bio_16": "Niederschlag, nassestes Quartal",
   "climate.bio_17": "Niederschlag, trockenstes Quartal",
   "climate.bio_18": "Niederschlag, wärmstes Quartal",
-  "climate.bio_19": "Niederschlag, kältestes Quartal"
+  "climate.bio_19": "Niederschlag, kältestes Quartal",
+  "said.meaningless": "Die Antworten bedeuten nichts: Das Modell {model} kennt nur den erfundenen Planeten der Demo, und diese Beobachtungen sind nicht von dort.",
+  "said.unmeasured": "Wie viel von der genauen Antwort eine Suche findet, wurde hier nicht gemessen.",
+  "said.averaged": "{n} {things}, zu einem gemittelt.",
+  "said.like.more": "Gefragt mit {modalities} von {ids} und {n} weiteren, wie der Index sie hält; sie selbst sind nicht unter den Treffern.",
+  "said.like": "Gefragt mit {modalities} von {ids}, wie der Index sie hält; womit gefragt wird, ist nicht unter den Treffern.",
+  "said.moved": "Durch Ihre Markierungen verschoben: hin zu {more} {more|richtigen|richtigen}, weg von {less} {less|falschen|falschen}.",
+  "said.moved.more": "Durch Ihre Markierungen verschoben: hin zu {n} {n|richtigen|richtigen}.",
+  "said.moved.less": "Durch Ihre Markierungen verschoben: weg von {n} {n|falschen|falschen}.",
+  "said.name.here": "{typed} ist in diesem Index ({n} {n|Beobachtung|Beobachtungen}); gefragt als „{asked}“.",
+  "said.name.several": "{typed} steht in diesem Index für {name} ({n} {n|Beobachtung|Beobachtungen}) und für {others}, nach denen mit ihren wissenschaftlichen Namen gefragt wird; gefragt als „{asked}“.",
+  "said.name.common": "{typed} ist der Trivialname von {name} in diesem Index ({n} {n|Beobachtung|Beobachtungen}); gefragt als „{asked}“.",
+  "said.name.rank": "{typed} ist in diesem Index, als {rank}: {name} ({n} {n|Beobachtung|Beobachtungen}); gefragt als „{asked}“.",
+  "said.name.other": "{typed} ist ein Name von {name} in diesem Index ({n} {n|Beobachtung|Beobachtungen}); gefragt als „{asked}“.",
+  "said.name.species": "{typed} ist nicht in diesem Index, aber die Art; gefragt als „{asked}“.",
+  "said.name.genus.near": "{typed} ist nicht in diesem Index, aber die Gattung. Am nächsten: {near}. Gefragt als „{asked}“.",
+  "said.name.genus": "{typed} ist nicht in diesem Index, aber die Gattung; gefragt als „{asked}“.",
+  "said.name.none.near": "Dieser Index hat kein Taxon {typed}; am nächsten: {near}. Gefragt wie getippt.",
+  "said.name.none": "Dieser Index hat kein Taxon {typed}; gefragt wie getippt.",
+  "said.fewer": "{n} von {k} Treffern: Mehr kommen nicht in Frage.",
+  "said.changed": "Der Index hat sich seither geändert: Er steht jetzt bei Generation {n}. Fragen Sie erneut.",
+  "said.out.date": "{n} von {all} Beobachtungen {n|hat|haben} kein Datum und {n|bleibt|bleiben} außen vor.",
+  "said.out.place": "{n} von {all} Beobachtungen {n|hat|haben} keinen Ort und {n|bleibt|bleiben} außen vor.",
+  "said.out.name": "{n} von {all} Beobachtungen {n|hat|haben} keinen Namen und {n|bleibt|bleiben} außen vor.",
+  "said.turned": "Der Ort {place} liegt außerhalb aller Beobachtungen und {other} unter ihnen: Die Breite steht zuerst.",
+  "said.unobserved": "Keine Beobachtung hier hat {modality}: Jeder Treffer ist, was das Modell daraus macht. Es gibt {modalities}.",
+  "said.none.like": "Den Filtern genügen nur die Beobachtungen, mit denen gefragt wird.",
+  "said.none": "Keine Beobachtung genügt den Filtern.",
+  "said.none.each": "Was jeder Filter allein übrig lässt: {parts}.",
+  "said.none.where": "Die Beobachtungen liegen zwischen {south} und {north} Grad Breite und zwischen {west} und {east} Grad Länge.",
+  "said.none.placeless": "Keine Beobachtung hat einen Ort.",
+  "said.none.turned": "Mit vertauschter Breite und Länge {n|bleibt|bleiben} {n}.",
+  "said.none.dates": "Die Daten der Beobachtungen reichen von {first} bis {last}.",
+  "said.none.licences": "Lizenzen der Beobachtungen: {licences}.",
+  "said.none.unlicensed": "Der Index kennt keine Lizenzen: Alle Rechte sind vorbehalten.",
+  "said.files.none": "Keine der {all} Dateien dieser Treffer ist, wo sie war, so {file}. Wer den Server betreibt, kann sagen, wo sie sind.",
+  "said.files.some": "{n} der {all} Dateien dieser Treffer {n|ist|sind} da; nicht zum Beispiel {file}. Wer den Server betreibt, kann sagen, wo sie sind.",
+  "said.hubs.segments": "Eine frühere Version hat die Korrektur gegen Hubs je Segment gemacht: Werte zweier Segmente sind nicht vergleichbar. `prom3e-index rebuild` behebt es.",
+  "said.beside.model": "Benutzt wird das Modell neben dem Index, {file}: {known} ist nicht da.",
+  "said.beside.hub": "Benutzt wird die Kopie des Hubs neben dem Index, {file}: {known} ist nicht da.",
+  "said.longer": "{file} ist länger als {seconds} s: Nur diese ersten werden gelesen.",
+  "said.video": "{file} ist ein Video von {seconds} s: Von seinen Bildern wird das bei {at} s gesehen.",
+  "said.unsure.moved": "Das ist für Fragen kalibriert, die keine Markierungen verschoben haben.",
+  "said.unsure.model": "Kalibriert ist es mit dem Modell {model}, nicht mit {other}.",
+  "said.unsure.eligible": "{n} {n|Zeile kommt|Zeilen kommen} in Frage; {least} sind nötig.",
+  "said.unsure.first": "Keine der ersten {n} Zeilen hat eine Art.",
+  "said.unsure.one": "Alles, was in Frage kommt, ist von einer Art.",
+  "said.unsure.other": "Ohne Artnamen sagt nichts, welche andere Beobachtung richtig ist ({modality}).",
+  "said.unsure.way.one": "Es wurden keine Antworten geprüft, die {modality} nach einer Angabe suchen.",
+  "said.unsure.way.several": "Es wurden keine Antworten geprüft, die {modality} nach mehreren Angaben suchen.",
+  "said.unsure.way.shown": "Es wurden keine Antworten geprüft, die {modality} nach ebensolchem suchen.",
+  "said.unsure.few": "Mit {n} {n|Beobachtung|Beobachtungen} konnte gefragt werden; {least} sind nötig.",
+  "said.unsure.sides": "{right} Antworten waren richtig und {wrong} falsch; je {least} sind nötig.",
+  "said.unsure.asked": "Alles, womit gefragt wurde, ist von einer Art.",
+  "said.unsure.all": "Alle Beobachtungen sind von einer Art.",
+  "said.unsure.rows": "Der Index hat {n} {n|Zeile|Zeilen}; {least} sind nötig.",
+  "said.unsure.kin": "{n} der {all} Zeilen konnten fragen; {least} sind nötig, jede mit zwei Modalitäten und einer weiteren Beobachtung ihrer Art.",
+  "said.unsure.two": "{n} der {all} Zeilen konnten fragen; {least} sind nötig, jede mit zwei Modalitäten.",
+  "said.unsure.earlier": "Der Index wurde von einer früheren Version gebaut; `prom3e-index rebuild` kalibriert ihn.",
+  "said.unsure.changed": "Die Zeilen des Index haben sich geändert, und er ließ sich nicht neu kalibrieren: {why}",
+  "said.similarity": "Ähnlichkeit ist keine Wahrscheinlichkeit: Sie sagt, wo das Modell Orte findet, die dem Gefragten gleichen.",
+  "said.map.withheld": "Seine Orte hält die Richtlinie des Index zurück ({why}). Eine Karte anderer Taxa kann sein.",
+  "said.map.placeless": "Die {n} {n|Beobachtung|Beobachtungen} von {name} haben keinen Ort oder einen verborgenen.",
+  "said.map.folder": "Das braucht einen Indexordner, und dieser Index liegt in einem Speicherdienst.",
+  "said.taxon": "Keine Beobachtung ist von {name}.",
+  "said.taxon.near": "Keine Beobachtung ist von {name}; am nächsten: {near}.",
+  "said.upload.gone": "Die Datei ist nicht mehr da: Gesendetes bleibt eine Stunde nach dem letzten Gebrauch. Senden Sie sie noch einmal.",
+  "said.search.gone": "Die Suche wird nicht mehr gehalten: Suchen bleiben eine Viertelstunde. Fragen Sie noch einmal.",
+  "said.search.none": "Diese Suche gibt es nicht. Fragen Sie noch einmal.",
+  "said.row.none": "Der Index hat in Zeile {row} keine Beobachtung.",
+  "said.row.outside": "Zeile {row} gibt es nicht: Die Zeilen von {name} sind von 0 bis {last} nummeriert.",
+  "said.row.removed": "Zeile {row} wurde aus dem Index entfernt.",
+  "said.row.lacks": "Mit Zeile {row} lässt sich nicht nach {by} fragen: Sie hat {modalities}.",
+  "said.generation": "Generation {asked} des Index ist nicht mehr offen. Fragen Sie noch einmal.",
+  "said.generation.gone": "Was gefunden wurde, ist nicht mehr da. Fragen Sie noch einmal.",
+  "said.climate": "Der Link hat eine andere Zahl von Klimawerten als die {n} des Modells.",
+  "said.date": "{date} ist kein Datum: Jahr, Monat oder Tag, wie 2024, 2024-05 oder 2024-05-01.",
+  "said.dates.order": "{since} liegt nach {until}; kein Tag ist beides.",
+  "said.latitude.turned": "Die Breite {value} liegt außerhalb von ±90 Grad; Breite und Länge scheinen vertauscht.",
+  "said.latitude": "Die Breite {value} liegt außerhalb von ±90 Grad.",
+  "said.longitude": "Die Länge {value} liegt außerhalb von ±180 Grad.",
+  "said.box": "Das Rechteck {box} ist keines: Nötig sind Westen, Süden, Osten, Norden, mit Süden unter Norden.",
+  "said.waiting": "{n} {n|Suche wartet|Suchen warten} schon. Versuchen Sie es in {wait} s noch einmal.",
+  "said.moment": "Versuchen Sie es gleich noch einmal.",
+  "said.rate": "Zu viele Anfragen. Versuchen Sie es in {wait} s noch einmal.",
+  "said.deadline": "Die Suche dauerte länger als {seconds} s und wurde angehalten. Ein engerer Filter hilft.",
+  "said.ending": "Der Server wird beendet. Versuchen Sie es später noch einmal.",
+  "said.store": "Der Speicherdienst, in dem der Index liegt, antwortet nicht, wie er soll. Versuchen Sie es gleich noch einmal; wer den Server betreibt, findet mehr im Protokoll.",
+  "said.disk": "Die Platte des Servers ist voll. Wer ihn betreibt, kann Platz schaffen.",
+  "said.uploads.full": "Für Dateien ist gerade kein Platz. Versuchen Sie es in einer Minute noch einmal.",
+  "said.marks.full": "Die Datei der Markierungen, {file}, hat {size} MB; {most} MB sind das Höchste.",
+  "said.marks.none": "Keiner der {n} Treffer ist als richtig markiert.",
+  "said.upload.large": "Die Datei hat {size} MB oder mehr; {most} MB werden angenommen. Senden Sie ein kleineres Foto oder den Teil der Aufnahme, auf den es ankommt.",
+  "said.upload.body": "Höchstens {most} MB werden hier angenommen.",
+  "said.slow": "Die Datei kam nicht innerhalb von {seconds} s. Senden Sie sie noch einmal oder eine kleinere.",
+  "said.span": "Der Abschnitt geht von {begin} s bis {end} s.",
+  "said.media.neither": "Die Datei ist weder Foto noch Aufnahme: {why}.",
+  "said.media.empty": "Die Datei ist leer.",
+  "said.media.image": "Die Datei ist beschädigt oder ein Foto einer Art, die nicht gelesen wird. Kopieren Sie sie noch einmal, oder speichern Sie sie neu.",
+  "said.media.format": "Die Datei ist kein Bild eines bekannten Formats ({formats}) oder beschädigt. Speichern Sie sie als JPEG oder PNG.",
+  "said.media.undecoded": "Die Datei lässt sich nicht dekodieren: {why}",
+  "said.media.sound": "Die Datei ist keine Aufnahme, die sich dekodieren lässt: {why}",
+  "said.media.length": "Die Datei enthält keinen Ton: Sie ist 0 s lang.",
+  "said.media.samples": "Die Datei enthält keinen Ton.",
+  "said.media.silent": "Die Aufnahme ist durchgehend still.",
+  "said.media.colour": "Das Bild hat überall dieselbe Farbe: Es ist nichts zu sehen.",
+  "said.media.pixels": "Das Bild hat {wide} × {tall} Pixel, mehr als {most}. Verkleinern Sie es zuvor.",
+  "said.media.slow": "Die Datei zu dekodieren dauerte länger als {seconds} s.",
+  "said.media.crashed": "Die Datei ließ den Dekoder abstürzen.",
+  "things.photos": "Fotos",
+  "things.tiles": "Kacheln",
+  "things.recordings": "Aufnahmen",
+  "things.names": "Namen",
+  "part.near": "Umkreis",
+  "part.bbox": "Rechteck",
+  "part.taxon": "Taxon",
+  "part.from": "von",
+  "part.to": "bis",
+  "part.licence-allow": "Lizenz",
+  "part.having": "beobachtet",
+  problem: "Der Server sagt:",
+  "problem.media": "Eine Datei ist nicht lesbar.",
+  "problem.input": "Etwas, wonach gefragt wurde, geht nicht.",
+  "problem.shape": "Etwas hat eine andere Zahl von Werten, als das Modell nimmt.",
+  "problem.request": "Ein Teil der Frage ist nicht, wie er sein muss.",
+  "problem.mismatch": "Frage und Index stammen von verschiedenen Modellen.",
+  "problem.index": "Der Index ist nicht lesbar.",
+  "problem.model": "Das Modell ist nicht lesbar.",
+  "problem.error": "Etwas Unvorhergesehenes ging schief.",
+  "problem.no-media": "Die Datei ist weder Foto noch Aufnahme.",
+  "path.approximate": "genähert",
+  "field.id": "Kennung",
+  "field.latitude": "Breite, °",
+  "field.longitude": "Länge, °",
+  "field.coordinate_uncertainty_m": "Unsicherheit des Ortes, m",
+  "field.obscured": "Ort verschleiert",
+  "field.place_level": "Ort vergröbert auf",
+  "field.event_date": "Datum",
+  "field.scientific_name": "wissenschaftlicher Name",
+  "field.common_name": "Trivialname",
+  "field.text": "Name, wie das Modell ihn liest",
+  "field.license": "Lizenz",
+  "field.rights_holder": "Rechteinhaber",
+  "field.source": "Quelle",
+  "field.observation": "Beobachtung",
+  "field.sigma_l1": "Unsicherheit des Modells, ‖σ‖₁",
+  "kbd.enter": "Eingabe",
+  "kbd.space": "Leertaste"
 };
 
 // strings/en.json
@@ -2011,16 +2149,7 @@ var en_default = {
   "among.timeless": "{n} without a time",
   "among.monthless": "{n} without a month",
   "path.exact": "exact",
-  "note.meaningless": "Answers mean nothing: model {model} knows only the invented planet of the demo, and these observations are not of it.",
-  "note.unmeasured": "How much of the exact answer a search finds has not been measured here.",
-  "note.fewer": "{n} of {k} hits: no more are eligible.",
-  "note.changed": "The index has changed since: it is at generation {n} now. Ask again.",
-  "note.generation": "Asked of generation {asked}; generation {n} answered.",
-  "note.name": "{typed} is in this index ({n} {n|observation|observations}); asked as “{asked}”.",
-  "note.common": "{typed} is the common name of {name} in this index ({n} {n|observation|observations}); asked as “{asked}”.",
-  "note.out.date": "{n} of {all} observations have no date and are left out.",
-  "note.out.place": "{n} of {all} observations have no place and are left out.",
-  "note.out.name": "{n} of {all} observations have no name and are left out.",
+  "note.generation": "The link was made of generation {asked} of the index; generation {n} has answered.",
   "climate.title": "Climate",
   "climate.variable": "Variable",
   "climate.of.hit": "hit",
@@ -2056,7 +2185,154 @@ var en_default = {
   "climate.bio_16": "Precipitation, wettest quarter",
   "climate.bio_17": "Precipitation, driest quarter",
   "climate.bio_18": "Precipitation, warmest quarter",
-  "climate.bio_19": "Precipitation, coldest quarter"
+  "climate.bio_19": "Precipitation, coldest quarter",
+  "said.meaningless": "The answers mean nothing: model {model} knows only the invented planet of the demo, and these observations are not of it.",
+  "said.unmeasured": "How much of the exact answer a search finds has not been measured here.",
+  "said.averaged": "{n} {things}, averaged to one.",
+  "said.like.more": "Asked with {modalities} of {ids} and {n} more, as the index holds them; they are left out of the hits.",
+  "said.like": "Asked with {modalities} of {ids}, as the index holds them; what is asked with is left out of the hits.",
+  "said.moved": "Moved by your marks: towards {more} that {more|is|are} right, away from {less} that {less|is|are} wrong.",
+  "said.moved.more": "Moved by your marks: towards {n} that {n|is|are} right.",
+  "said.moved.less": "Moved by your marks: away from {n} that {n|is|are} wrong.",
+  "said.name.here": "{typed} is in this index ({n} {n|observation|observations}); asked as “{asked}”.",
+  "said.name.several": "{typed} stands for {name} in this index ({n} {n|observation|observations}), and for {others}, which are asked for by their scientific names; asked as “{asked}”.",
+  "said.name.common": "{typed} is the common name of {name} in this index ({n} {n|observation|observations}); asked as “{asked}”.",
+  "said.name.rank": "{typed} is in this index as {rank}: {name} ({n} {n|observation|observations}); asked as “{asked}”.",
+  "said.name.other": "{typed} is a name of {name} in this index ({n} {n|observation|observations}); asked as “{asked}”.",
+  "said.name.species": "{typed} is not in this index, its species is; asked as “{asked}”.",
+  "said.name.genus.near": "{typed} is not in this index, its genus is. Nearest: {near}. Asked as “{asked}”.",
+  "said.name.genus": "{typed} is not in this index, its genus is; asked as “{asked}”.",
+  "said.name.none.near": "This index has no taxon {typed}; nearest: {near}. Asked as typed.",
+  "said.name.none": "This index has no taxon {typed}; asked as typed.",
+  "said.fewer": "{n} of {k} hits: no more are eligible.",
+  "said.changed": "The index has changed since: it is at generation {n} now. Ask again.",
+  "said.out.date": "{n} of {all} observations {n|has|have} no date and {n|is|are} left out.",
+  "said.out.place": "{n} of {all} observations {n|has|have} no place and {n|is|are} left out.",
+  "said.out.name": "{n} of {all} observations {n|has|have} no name and {n|is|are} left out.",
+  "said.turned": "The place {place} lies outside of all observations, and {other} among them: latitude comes first.",
+  "said.unobserved": "No observation here has {modality}: every hit is what the model makes of it. There is {modalities}.",
+  "said.none.like": "No observation satisfies the filters but those that are asked with.",
+  "said.none": "No observation satisfies the filters.",
+  "said.none.each": "What each filter alone leaves: {parts}.",
+  "said.none.where": "The observations lie at latitudes {south} to {north} and longitudes {west} to {east}.",
+  "said.none.placeless": "No observation has a place.",
+  "said.none.turned": "With latitude and longitude exchanged {n} {n|is|are} left.",
+  "said.none.dates": "The dates of the observations go from {first} to {last}.",
+  "said.none.licences": "Licences of the observations: {licences}.",
+  "said.none.unlicensed": "The index knows no licences: all rights are reserved.",
+  "said.files.none": "None of the {all} files of these hits is where it was, as {file}. Whoever runs the server can say where they are.",
+  "said.files.some": "{n} of the {all} files of these hits {n|is|are} there; not {file}, as one. Whoever runs the server can say where they are.",
+  "said.hubs.segments": "An earlier version corrected against hubs segment by segment: scores of two segments cannot be compared. `prom3e-index rebuild` mends it.",
+  "said.beside.model": "The model beside the index is used, {file}: {known} is not there.",
+  "said.beside.hub": "The copy of the hub beside the index is used, {file}: {known} is not there.",
+  "said.longer": "{file} is longer than {seconds} s: only these first are read.",
+  "said.video": "{file} is a video of {seconds} s: of its pictures the one at {at} s is seen.",
+  "said.unsure.moved": "that is calibrated for what a query gives, not for one that marks have moved.",
+  "said.unsure.model": "it is calibrated with model {model}, not with {other}.",
+  "said.unsure.eligible": "{n} {n|row is|rows are} eligible; {least} are needed.",
+  "said.unsure.first": "none of the first {n} rows has a species.",
+  "said.unsure.one": "all eligible rows are of one species.",
+  "said.unsure.other": "without names of species nothing says which other one is right ({modality}).",
+  "said.unsure.way.one": "no answers were judged that look for {modality} by one part.",
+  "said.unsure.way.several": "no answers were judged that look for {modality} by several parts.",
+  "said.unsure.way.shown": "no answers were judged that look for {modality} by the same.",
+  "said.unsure.few": "{n} {n|observation|observations} could be asked with; {least} are needed.",
+  "said.unsure.sides": "{right} answers were right and {wrong} wrong; {least} of each are needed.",
+  "said.unsure.asked": "all that asked is of one species.",
+  "said.unsure.all": "all observations are of one species.",
+  "said.unsure.rows": "the index has {n} {n|row|rows}; {least} are needed.",
+  "said.unsure.kin": "{n} of the {all} rows could ask; {least} are needed, each with two modalities and another observation of its species.",
+  "said.unsure.two": "{n} of the {all} rows could ask; {least} are needed, each with two modalities.",
+  "said.unsure.earlier": "the index was built by an earlier version; `prom3e-index rebuild` calibrates it.",
+  "said.unsure.changed": "the rows of the index have changed, and it could not be calibrated anew: {why}",
+  "said.similarity": "Similarity is no probability: it says where the model finds places like what was asked for.",
+  "said.map.withheld": "its places are withheld by the policy of the index ({why}). A map of other taxa may be.",
+  "said.map.placeless": "the {n} {n|observation|observations} of {name} have no place, or one that is hidden.",
+  "said.map.folder": "that needs an index folder, and this index is in a store.",
+  "said.taxon": "No observation is of {name}.",
+  "said.taxon.near": "No observation is of {name}; nearest: {near}.",
+  "said.upload.gone": "The file is not here any more: what is sent is kept for an hour after its last use. Send it again.",
+  "said.search.gone": "The search is no longer kept: searches stay a quarter of an hour. Ask again.",
+  "said.search.none": "There is no such search. Ask again.",
+  "said.row.none": "The index has no observation in row {row}.",
+  "said.row.outside": "There is no row {row}: the rows of {name} are numbered from 0 to {last}.",
+  "said.row.removed": "Row {row} was removed from the index.",
+  "said.row.lacks": "Row {row} cannot be asked with by {by}: it has {modalities}.",
+  "said.generation": "Generation {asked} of the index is not open any more. Ask again.",
+  "said.generation.gone": "What was found is no longer there. Ask again.",
+  "said.climate": "The link has another number of climate values than the {n} of the model.",
+  "said.date": "{date} is no date: year, month or day, as 2024, 2024-05 or 2024-05-01.",
+  "said.dates.order": "{since} lies after {until}; no day is both.",
+  "said.latitude.turned": "The latitude {value} lies outside of ±90 degrees; latitude and longitude look swapped.",
+  "said.latitude": "The latitude {value} lies outside of ±90 degrees.",
+  "said.longitude": "The longitude {value} lies outside of ±180 degrees.",
+  "said.box": "The box {box} is none: west, south, east, north are needed, with south below north.",
+  "said.waiting": "{n} {n|search waits|searches wait} already. Try again in {wait} s.",
+  "said.moment": "Try again in a moment.",
+  "said.rate": "Too many requests. Try again in {wait} s.",
+  "said.deadline": "The search took longer than {seconds} s and was stopped. A narrower filter helps.",
+  "said.ending": "The server is ending. Try again in a while.",
+  "said.store": "The store that the index is in does not answer as it should. Try again in a moment; whoever runs the server finds more in its log.",
+  "said.disk": "The server's disk is full. Whoever runs it can free some room.",
+  "said.uploads.full": "There is no room for files just now. Try again in a minute.",
+  "said.marks.full": "The file of marks, {file}, has {size} MB; {most} MB are the most.",
+  "said.marks.none": "None of the {n} {n|hit|hits} is marked as right.",
+  "said.upload.large": "The file has {size} MB or more; {most} MB are taken. Send a smaller photo, or the part of the recording that matters.",
+  "said.upload.body": "At most {most} MB are taken here.",
+  "said.slow": "The file did not come within {seconds} s. Send it again, or a smaller one.",
+  "said.span": "The span goes from {begin} s to {end} s.",
+  "said.media.neither": "The file is neither a photo nor a recording: {why}.",
+  "said.media.empty": "The file is empty.",
+  "said.media.image": "The file is damaged, or a photo of a kind that is not read. Copy it again, or save it anew.",
+  "said.media.format": "The file is no image of a known format ({formats}), or damaged. Save it as JPEG or PNG.",
+  "said.media.undecoded": "The file cannot be decoded: {why}",
+  "said.media.sound": "The file is no recording that can be decoded: {why}",
+  "said.media.length": "The file holds no sound: its length is 0 s.",
+  "said.media.samples": "The file holds no sound.",
+  "said.media.silent": "The recording is silent from end to end.",
+  "said.media.colour": "The picture has one colour throughout: there is nothing to see.",
+  "said.media.pixels": "The picture has {wide} × {tall} pixels, more than {most}. Shrink it first.",
+  "said.media.slow": "To decode the file took longer than {seconds} s.",
+  "said.media.crashed": "The file made the decoder crash.",
+  "things.photos": "photos",
+  "things.tiles": "tiles",
+  "things.recordings": "recordings",
+  "things.names": "names",
+  "part.near": "circle",
+  "part.bbox": "box",
+  "part.taxon": "taxon",
+  "part.from": "since",
+  "part.to": "until",
+  "part.licence-allow": "licence",
+  "part.having": "observed",
+  problem: "The server says:",
+  "problem.media": "A file cannot be read.",
+  "problem.input": "Something that was asked for cannot be.",
+  "problem.shape": "Something has another number of values than the model takes.",
+  "problem.request": "Part of the question is not as it must be.",
+  "problem.mismatch": "Question and index were made by different models.",
+  "problem.index": "The index cannot be read.",
+  "problem.model": "The model cannot be read.",
+  "problem.error": "Something unforeseen went wrong.",
+  "problem.no-media": "The file is neither a photo nor a recording.",
+  "path.approximate": "approximate",
+  "field.id": "id",
+  "field.latitude": "latitude, °",
+  "field.longitude": "longitude, °",
+  "field.coordinate_uncertainty_m": "uncertainty of the place, m",
+  "field.obscured": "place obscured",
+  "field.place_level": "place coarsened to",
+  "field.event_date": "date",
+  "field.scientific_name": "scientific name",
+  "field.common_name": "common name",
+  "field.text": "name as the model reads it",
+  "field.license": "licence",
+  "field.rights_holder": "rights holder",
+  "field.source": "source",
+  "field.observation": "observation",
+  "field.sigma_l1": "uncertainty of the model, ‖σ‖₁",
+  "kbd.enter": "Enter",
+  "kbd.space": "Space"
 };
 
 // strings/es.json
@@ -2351,16 +2627,7 @@ var es_default = {
   "among.timeless": "{n} sin hora",
   "among.monthless": "{n} sin mes",
   "path.exact": "exacta",
-  "note.meaningless": "Las respuestas no significan nada: el modelo {model} solo conoce el planeta inventado de la demo, y estas observaciones no son de él.",
-  "note.unmeasured": "Aquí no se ha medido qué parte de la respuesta exacta encuentra una búsqueda.",
-  "note.fewer": "{n} de {k} resultados: no hay más que cumplan los filtros.",
-  "note.changed": "El índice ha cambiado desde entonces: ahora está en la generación {n}. Pregunte de nuevo.",
-  "note.generation": "Se preguntó a la generación {asked}; respondió la generación {n}.",
-  "note.name": "{typed} está en este índice ({n} {n|observación|observaciones}); se pregunta como «{asked}».",
-  "note.common": "{typed} es el nombre común de {name} en este índice ({n} {n|observación|observaciones}); se pregunta como «{asked}».",
-  "note.out.date": "{n} de {all} observaciones no tienen fecha y quedan fuera.",
-  "note.out.place": "{n} de {all} observaciones no tienen lugar y quedan fuera.",
-  "note.out.name": "{n} de {all} observaciones no tienen nombre y quedan fuera.",
+  "note.generation": "El enlace es de la generación {asked} del índice; ha respondido la generación {n}.",
   "climate.title": "Clima",
   "climate.variable": "Variable",
   "climate.of.hit": "resultado",
@@ -2396,7 +2663,154 @@ var es_default = {
   "climate.bio_16": "Precipitación, trimestre más húmedo",
   "climate.bio_17": "Precipitación, trimestre más seco",
   "climate.bio_18": "Precipitación, trimestre más cálido",
-  "climate.bio_19": "Precipitación, trimestre más frío"
+  "climate.bio_19": "Precipitación, trimestre más frío",
+  "said.meaningless": "Las respuestas no significan nada: el modelo {model} solo conoce el planeta inventado de la demo, y estas observaciones no son de allí.",
+  "said.unmeasured": "Aquí no se ha medido qué parte de la respuesta exacta encuentra una búsqueda.",
+  "said.averaged": "{n} {things}, promediados en uno.",
+  "said.like.more": "Preguntado con {modalities} de {ids} y {n} más, tal como los guarda el índice; no figuran entre los resultados.",
+  "said.like": "Preguntado con {modalities} de {ids}, tal como los guarda el índice; aquello con lo que se pregunta no figura entre los resultados.",
+  "said.moved": "Desplazado por sus marcas: hacia {more} {more|acertada|acertadas}, lejos de {less} {less|errónea|erróneas}.",
+  "said.moved.more": "Desplazado por sus marcas: hacia {n} {n|acertada|acertadas}.",
+  "said.moved.less": "Desplazado por sus marcas: lejos de {n} {n|errónea|erróneas}.",
+  "said.name.here": "{typed} está en este índice ({n} {n|observación|observaciones}); preguntado como «{asked}».",
+  "said.name.several": "{typed} designa en este índice a {name} ({n} {n|observación|observaciones}) y a {others}, por los que se pregunta con su nombre científico; preguntado como «{asked}».",
+  "said.name.common": "{typed} es el nombre común de {name} en este índice ({n} {n|observación|observaciones}); preguntado como «{asked}».",
+  "said.name.rank": "{typed} está en este índice como {rank}: {name} ({n} {n|observación|observaciones}); preguntado como «{asked}».",
+  "said.name.other": "{typed} es un nombre de {name} en este índice ({n} {n|observación|observaciones}); preguntado como «{asked}».",
+  "said.name.species": "{typed} no está en este índice, pero sí su especie; preguntado como «{asked}».",
+  "said.name.genus.near": "{typed} no está en este índice, pero sí su género. Lo más parecido: {near}. Preguntado como «{asked}».",
+  "said.name.genus": "{typed} no está en este índice, pero sí su género; preguntado como «{asked}».",
+  "said.name.none.near": "Este índice no tiene el taxón {typed}; lo más parecido: {near}. Preguntado tal como se escribió.",
+  "said.name.none": "Este índice no tiene el taxón {typed}; preguntado tal como se escribió.",
+  "said.fewer": "{n} de {k} resultados: no hay más que cumplan las condiciones.",
+  "said.changed": "El índice ha cambiado desde entonces: ahora está en la generación {n}. Pregunte de nuevo.",
+  "said.out.date": "{n} de {all} observaciones no {n|tiene|tienen} fecha y {n|queda|quedan} fuera.",
+  "said.out.place": "{n} de {all} observaciones no {n|tiene|tienen} lugar y {n|queda|quedan} fuera.",
+  "said.out.name": "{n} de {all} observaciones no {n|tiene|tienen} nombre y {n|queda|quedan} fuera.",
+  "said.turned": "El lugar {place} queda fuera de todas las observaciones, y {other} entre ellas: la latitud va primero.",
+  "said.unobserved": "Ninguna observación tiene aquí {modality}: cada resultado es lo que el modelo deduce. Hay {modalities}.",
+  "said.none.like": "Solo cumplen los filtros las observaciones con las que se pregunta.",
+  "said.none": "Ninguna observación cumple los filtros.",
+  "said.none.each": "Lo que deja cada filtro por sí solo: {parts}.",
+  "said.none.where": "Las observaciones están entre las latitudes {south} y {north} y las longitudes {west} y {east}.",
+  "said.none.placeless": "Ninguna observación tiene lugar.",
+  "said.none.turned": "Con latitud y longitud intercambiadas {n|queda|quedan} {n}.",
+  "said.none.dates": "Las fechas de las observaciones van de {first} a {last}.",
+  "said.none.licences": "Licencias de las observaciones: {licences}.",
+  "said.none.unlicensed": "El índice no conoce licencias: todos los derechos están reservados.",
+  "said.files.none": "Ninguno de los {all} archivos de estos resultados está donde estaba, como {file}. Quien lleva el servidor puede decir dónde están.",
+  "said.files.some": "{n} de los {all} archivos de estos resultados {n|está|están} en su sitio; no, por ejemplo, {file}. Quien lleva el servidor puede decir dónde están.",
+  "said.hubs.segments": "Una versión anterior corrigió los «hubs» segmento a segmento: los valores de dos segmentos no son comparables. `prom3e-index rebuild` lo arregla.",
+  "said.beside.model": "Se usa el modelo que está junto al índice, {file}: {known} no está.",
+  "said.beside.hub": "Se usa la copia del hub que está junto al índice, {file}: {known} no está.",
+  "said.longer": "{file} dura más de {seconds} s: solo se leen esos primeros.",
+  "said.video": "{file} es un vídeo de {seconds} s: de sus imágenes se ve la de {at} s.",
+  "said.unsure.moved": "eso está calibrado para consultas que no han sido desplazadas por marcas.",
+  "said.unsure.model": "está calibrado con el modelo {model}, no con {other}.",
+  "said.unsure.eligible": "{n|cumple|cumplen} las condiciones {n} {n|fila|filas}; hacen falta {least}.",
+  "said.unsure.first": "ninguna de las primeras {n} filas tiene especie.",
+  "said.unsure.one": "todo lo que cumple las condiciones es de una sola especie.",
+  "said.unsure.other": "sin nombres de especies nada dice qué otra es la acertada ({modality}).",
+  "said.unsure.way.one": "no se han evaluado respuestas que busquen {modality} a partir de un dato.",
+  "said.unsure.way.several": "no se han evaluado respuestas que busquen {modality} a partir de varios datos.",
+  "said.unsure.way.shown": "no se han evaluado respuestas que busquen {modality} a partir de lo mismo.",
+  "said.unsure.few": "se pudo preguntar con {n} {n|observación|observaciones}; hacen falta {least}.",
+  "said.unsure.sides": "{right} respuestas eran acertadas y {wrong} erróneas; hacen falta {least} de cada.",
+  "said.unsure.asked": "todo aquello con lo que se preguntó es de una sola especie.",
+  "said.unsure.all": "todas las observaciones son de una sola especie.",
+  "said.unsure.rows": "el índice tiene {n} {n|fila|filas}; hacen falta {least}.",
+  "said.unsure.kin": "{n} de las {all} filas podían preguntar; hacen falta {least}, cada una con dos modalidades y otra observación de su especie.",
+  "said.unsure.two": "{n} de las {all} filas podían preguntar; hacen falta {least}, cada una con dos modalidades.",
+  "said.unsure.earlier": "el índice lo construyó una versión anterior; `prom3e-index rebuild` lo calibra.",
+  "said.unsure.changed": "las filas del índice han cambiado y no se pudo volver a calibrar: {why}",
+  "said.similarity": "La similitud no es una probabilidad: dice dónde el modelo encuentra lugares parecidos a lo preguntado.",
+  "said.map.withheld": "sus lugares los retiene la política del índice ({why}). Puede haber un mapa de otros taxones.",
+  "said.map.placeless": "las {n} {n|observación|observaciones} de {name} no tienen lugar, o está oculto.",
+  "said.map.folder": "eso requiere una carpeta de índice, y este índice está en un almacén.",
+  "said.taxon": "Ninguna observación es de {name}.",
+  "said.taxon.near": "Ninguna observación es de {name}; lo más parecido: {near}.",
+  "said.upload.gone": "El archivo ya no está: lo enviado se guarda una hora desde su último uso. Envíelo de nuevo.",
+  "said.search.gone": "La búsqueda ya no se conserva: las búsquedas duran un cuarto de hora. Pregunte de nuevo.",
+  "said.search.none": "No existe esa búsqueda. Pregunte de nuevo.",
+  "said.row.none": "El índice no tiene ninguna observación en la fila {row}.",
+  "said.row.outside": "No existe la fila {row}: las filas de {name} van de 0 a {last}.",
+  "said.row.removed": "La fila {row} se retiró del índice.",
+  "said.row.lacks": "No se puede preguntar con la fila {row} según {by}: tiene {modalities}.",
+  "said.generation": "La generación {asked} del índice ya no está abierta. Pregunte de nuevo.",
+  "said.generation.gone": "Lo que se encontró ya no está. Pregunte de nuevo.",
+  "said.climate": "El enlace tiene otro número de valores climáticos que los {n} del modelo.",
+  "said.date": "{date} no es una fecha: año, mes o día, como 2024, 2024-05 o 2024-05-01.",
+  "said.dates.order": "{since} es posterior a {until}; ningún día cumple ambas cosas.",
+  "said.latitude.turned": "La latitud {value} está fuera de ±90 grados; latitud y longitud parecen intercambiadas.",
+  "said.latitude": "La latitud {value} está fuera de ±90 grados.",
+  "said.longitude": "La longitud {value} está fuera de ±180 grados.",
+  "said.box": "El rectángulo {box} no lo es: hacen falta oeste, sur, este y norte, con el sur por debajo del norte.",
+  "said.waiting": "Ya {n|espera|esperan} {n} {n|búsqueda|búsquedas}. Inténtelo de nuevo en {wait} s.",
+  "said.moment": "Inténtelo de nuevo en un momento.",
+  "said.rate": "Demasiadas peticiones. Inténtelo de nuevo en {wait} s.",
+  "said.deadline": "La búsqueda tardó más de {seconds} s y se detuvo. Un filtro más estrecho ayuda.",
+  "said.ending": "El servidor se está cerrando. Inténtelo más tarde.",
+  "said.store": "El almacén en el que está el índice no responde como debe. Inténtelo de nuevo en un momento; quien lleva el servidor encontrará más en su registro.",
+  "said.disk": "El disco del servidor está lleno. Quien lo lleva puede liberar espacio.",
+  "said.uploads.full": "Ahora no hay sitio para archivos. Inténtelo de nuevo en un minuto.",
+  "said.marks.full": "El archivo de marcas, {file}, tiene {size} MB; el máximo son {most} MB.",
+  "said.marks.none": "Ninguno de los {n} resultados está marcado como acertado.",
+  "said.upload.large": "El archivo tiene {size} MB o más; se aceptan {most} MB. Envíe una foto más pequeña o la parte de la grabación que importa.",
+  "said.upload.body": "Aquí se aceptan {most} MB como máximo.",
+  "said.slow": "El archivo no llegó en {seconds} s. Envíelo de nuevo, o uno más pequeño.",
+  "said.span": "El tramo va de {begin} s a {end} s.",
+  "said.media.neither": "El archivo no es ni una foto ni una grabación: {why}.",
+  "said.media.empty": "El archivo está vacío.",
+  "said.media.image": "El archivo está dañado, o es una foto de un tipo que no se lee. Cópielo otra vez, o guárdelo de nuevo.",
+  "said.media.format": "El archivo no es una imagen de un formato conocido ({formats}), o está dañado. Guárdelo como JPEG o PNG.",
+  "said.media.undecoded": "El archivo no se puede decodificar: {why}",
+  "said.media.sound": "El archivo no es una grabación que se pueda decodificar: {why}",
+  "said.media.length": "El archivo no contiene sonido: dura 0 s.",
+  "said.media.samples": "El archivo no contiene sonido.",
+  "said.media.silent": "La grabación está en silencio de principio a fin.",
+  "said.media.colour": "La imagen es toda de un color: no hay nada que ver.",
+  "said.media.pixels": "La imagen tiene {wide} × {tall} píxeles, más de {most}. Redúzcala antes.",
+  "said.media.slow": "Decodificar el archivo tardó más de {seconds} s.",
+  "said.media.crashed": "El archivo hizo fallar el decodificador.",
+  "things.photos": "fotos",
+  "things.tiles": "teselas",
+  "things.recordings": "grabaciones",
+  "things.names": "nombres",
+  "part.near": "círculo",
+  "part.bbox": "rectángulo",
+  "part.taxon": "taxón",
+  "part.from": "desde",
+  "part.to": "hasta",
+  "part.licence-allow": "licencia",
+  "part.having": "observado",
+  problem: "El servidor dice:",
+  "problem.media": "No se puede leer un archivo.",
+  "problem.input": "Algo de lo preguntado no puede ser.",
+  "problem.shape": "Algo tiene otro número de valores que los que admite el modelo.",
+  "problem.request": "Una parte de la pregunta no es como debe.",
+  "problem.mismatch": "La pregunta y el índice proceden de modelos distintos.",
+  "problem.index": "No se puede leer el índice.",
+  "problem.model": "No se puede leer el modelo.",
+  "problem.error": "Ha fallado algo imprevisto.",
+  "problem.no-media": "El archivo no es ni una foto ni una grabación.",
+  "path.approximate": "aproximada",
+  "field.id": "identificador",
+  "field.latitude": "latitud, °",
+  "field.longitude": "longitud, °",
+  "field.coordinate_uncertainty_m": "incertidumbre del lugar, m",
+  "field.obscured": "lugar ocultado",
+  "field.place_level": "lugar generalizado a",
+  "field.event_date": "fecha",
+  "field.scientific_name": "nombre científico",
+  "field.common_name": "nombre común",
+  "field.text": "nombre tal como lo lee el modelo",
+  "field.license": "licencia",
+  "field.rights_holder": "titular de los derechos",
+  "field.source": "fuente",
+  "field.observation": "observación",
+  "field.sigma_l1": "incertidumbre del modelo, ‖σ‖₁",
+  "kbd.enter": "Intro",
+  "kbd.space": "Espacio"
 };
 
 // src/kept.ts
@@ -2407,10 +2821,10 @@ function kept(name) {
     return null;
   }
 }
-function keep(name, value) {
+function keep(name, value2) {
   try {
-    if (value === null) localStorage.removeItem(`p3i-${name}`);
-    else localStorage.setItem(`p3i-${name}`, value);
+    if (value2 === null) localStorage.removeItem(`p3i-${name}`);
+    else localStorage.setItem(`p3i-${name}`, value2);
   } catch {
   }
 }
@@ -2433,20 +2847,22 @@ function speak(code) {
 function t4(key, values = {}) {
   const text = ALL[language.value]?.[key] ?? en_default[key];
   return text.replace(/\{(\w+)(?:\|([^|}]*)\|([^}]*))?\}/g, (_5, name, one, other) => {
-    const value = values[name];
-    if (one !== void 0) return plural.value.select(Number(value)) === "one" ? one : other ?? "";
-    return typeof value === "number" ? numbers.value.format(value) : String(value ?? "");
+    const value2 = values[name];
+    if (one !== void 0) return plural.value.select(Number(value2)) === "one" ? one : other ?? "";
+    return typeof value2 === "number" ? numbers.value.format(value2) : String(value2 ?? "");
   });
 }
 var ENGLISH = /\uE000([^\uE000\uE001]*)\uE001/;
 var english = (text) => `${text}`;
 var parted = (text) => text.split(ENGLISH);
+var known = (key) => Object.hasOwn(en_default, key);
+var listed = (some) => new Intl.ListFormat(language.value, { type: "conjunction" }).format(some);
 function word(prefix, name) {
   const key = `${prefix}.${name}`;
-  return key in en_default ? t4(key) : name;
+  return known(key) ? t4(key) : name;
 }
-function number(value, digits = 0) {
-  return value.toLocaleString(language.value, { minimumFractionDigits: digits, maximumFractionDigits: digits });
+function number(value2, digits = 0) {
+  return value2.toLocaleString(language.value, { minimumFractionDigits: digits, maximumFractionDigits: digits });
 }
 function percent(share2) {
   return share2.toLocaleString(language.value, { style: "percent", maximumFractionDigits: 0 });
@@ -2465,8 +2881,8 @@ function clock(seconds) {
 }
 function distance(metres) {
   const unit = metres < 1e3 ? "meter" : "kilometer";
-  const value = metres < 1e3 ? Math.round(metres) : metres / 1e3;
-  return value.toLocaleString(language.value, { style: "unit", unit, maximumFractionDigits: value < 10 && unit === "kilometer" ? 1 : 0 });
+  const value2 = metres < 1e3 ? Math.round(metres) : metres / 1e3;
+  return value2.toLocaleString(language.value, { style: "unit", unit, maximumFractionDigits: value2 < 10 && unit === "kilometer" ? 1 : 0 });
 }
 function country(id, english2) {
   if (language.value === "en" || !id) return english2;
@@ -2545,13 +2961,13 @@ function write(replace) {
 function read() {
   const query = new URLSearchParams(location.search);
   const before = asked.value;
-  const known = (p5) => {
+  const known2 = (p5) => {
     if (p5.kind === "upload") return before.parts.find((q4) => q4.kind === "upload" && q4.file.upload === p5.file.upload);
     return p5.kind === "like" ? before.parts.find((q4) => q4.kind === "like" && q4.row === p5.row) : void 0;
   };
   const next = fromSearch(query);
   const parts = next.asked.parts.map((p5) => {
-    const old = known(p5);
+    const old = known2(p5);
     if (p5.kind === "upload" && old?.kind === "upload") return { ...p5, file: old.file };
     return p5.kind === "like" && old?.kind === "like" ? { ...p5, title: old.title } : p5;
   });
@@ -2605,8 +3021,9 @@ async function search() {
     refusal2.value = null;
   });
   try {
-    const found = await send("POST", "searches", JSON.parse(key), now.signal);
-    const page = found.hits.length ? found : await get(`searches/${found.id}?limit=${PAGE}`, now.signal);
+    const found = await askedOfOneThatIsOpen(JSON.parse(key), now.signal);
+    const some = found.hits.length ? found : await get(`searches/${found.id}?limit=${PAGE}`, now.signal);
+    const page = { ...some, insteadOf: found.insteadOf };
     show(page, page.hits, null);
     write(true);
     say(t4("heard.answer", { n: page.hits.length, eligible: page.numberMatched }));
@@ -2623,6 +3040,14 @@ async function search() {
     });
   } finally {
     if (running === now) busy.value = false;
+  }
+}
+async function askedOfOneThatIsOpen({ generation, ...rest }, signal) {
+  try {
+    return await send("POST", "searches", { ...rest, generation }, signal);
+  } catch (error) {
+    if (generation === void 0 || !(error instanceof Refusal) || error.problem.type !== "/problems/generation") throw error;
+    return { ...await send("POST", "searches", rest, signal), insteadOf: Number(generation) };
   }
 }
 function show(found, some, counted) {
@@ -2829,7 +3254,7 @@ var LONGEST = 60;
 function part(picture, from, to) {
   const [path, query] = picture.split("?");
   const values = new URLSearchParams(query);
-  for (const [name, value] of Object.entries({ from, to, width: 1024, height: 256 })) values.set(name, String(Number(value.toFixed(3))));
+  for (const [name, value2] of Object.entries({ from, to, width: 1024, height: 256 })) values.set(name, String(Number(value2.toFixed(3))));
   return `${path}?${values}`;
 }
 function Spectrogram({ sound, title: title2, picture: small, audio: audio2, span, tall, seconds: told2 = null }) {
@@ -3048,13 +3473,46 @@ function Found({ part: part2 }) {
   ] }) });
 }
 
+// src/said.ts
+var OPTION = /--(near|bbox|taxon|from|to|licence-allow)\b/g;
+function value(name, of) {
+  if (Array.isArray(of)) return listed(of.map((m5) => word("modality", m5)));
+  if (typeof of === "number") return of;
+  if (name === "rank") return word("rank", of);
+  if (name === "things") return word("things", of);
+  if (name === "why") return english(of);
+  if (name === "parts") return of.replace(OPTION, (_5, option) => word("part", option)).replace(/\bhaving (\w+)/g, (_5, m5) => `${word("part", "having")} (${word("modality", m5)})`);
+  return of;
+}
+function coded(code, values = {}) {
+  const key = `said.${code}`;
+  return known(key) ? t4(key, Object.fromEntries(Object.entries(values).map(([name, v5]) => [name, value(name, v5)]))) : null;
+}
+function sentence(text, some = []) {
+  const found = some.find((s4) => s4.text === text);
+  return coded(found?.code, found?.values) ?? english(text);
+}
+function refusalSaid(refusal3) {
+  const { status, type, parameter, code, values } = refusal3.problem;
+  if (status === 0) return t4("refused.unreachable");
+  if (status === 401) return t4("refused.token");
+  const own = coded(code, values);
+  if (own) return own;
+  const day = parameter === "filter.since" ? asked.value.filter.since : parameter === "filter.until" ? asked.value.filter.until : "";
+  if (day) return t4("said.date", { date: day });
+  if (language.value === "en") return refusal3.message;
+  const kind = `problem.${type?.split("/").at(-1)}`;
+  const frame2 = known(kind) ? t4(kind) : status === 503 ? t4("refused.busy") : status === 404 || status === 410 ? t4("refused.gone") : t4("problem");
+  return `${frame2} ${english(refusal3.message)}`;
+}
+
 // src/parts/mixed.tsx
 function Mixed({ text }) {
   return /* @__PURE__ */ a3($, { children: parted(text).map((part2, i5) => i5 % 2 ? /* @__PURE__ */ a3("span", { lang: "en", children: part2 }, i5) : part2) });
 }
 
 // src/parts/confidence.tsx
-function sentence(c4) {
+function likely(c4) {
   const rule = c4.rule === "row" ? t4("sure.row") : t4("sure.species");
   const [low, high] = c4.interval ?? [0, 0];
   const hit = c4.hit === 1 ? t4("sure.first") : c4.hit ? t4("sure.hit", { n: c4.hit }) : t4("sure.outside");
@@ -3088,8 +3546,8 @@ function Confidence() {
   return /* @__PURE__ */ a3("div", { class: "sure", children: [
     sure?.p_right != null ? /* @__PURE__ */ a3("p", { children: [
       /* @__PURE__ */ a3("span", { class: "meter", "aria-hidden": "true", children: /* @__PURE__ */ a3("i", { style: { width: `${100 * sure.p_right}%` } }) }),
-      sentence(sure)
-    ] }) : sure?.reason ? /* @__PURE__ */ a3("p", { class: "soft", children: /* @__PURE__ */ a3(Mixed, { text: t4("sure.unknown", { reason: english(sure.reason) }) }) }) : null,
+      likely(sure)
+    ] }) : sure?.reason ? /* @__PURE__ */ a3("p", { class: "soft", children: /* @__PURE__ */ a3(Mixed, { text: t4("sure.unknown", { reason: sentence(sure.reason, found.said) }) }) }) : null,
     set?.names?.length ? /* @__PURE__ */ a3("p", { children: [
       t4("sure.set", { level: chance(set.level ?? 0) }),
       " ",
@@ -3136,7 +3594,7 @@ async function sendOne(file) {
     return { kind: "upload", file: { ...sent, name: file.name } };
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
-    const why = error.problem.status === 0 ? t4("refused.unreachable") : english(error.message);
+    const why = refusalSaid(error);
     change(item, { refusal: `${file.name}: ${why}` });
     say(`${file.name}: ${why}`);
     return null;
@@ -3330,15 +3788,15 @@ function PlaceField() {
 }
 
 // src/parts/taxon.tsx
-function TaxonField({ label, value, name, placeholder, onChoose, keeps }) {
+function TaxonField({ label, value: value2, name, placeholder, onChoose, keeps }) {
   const id = P2();
-  const text = useSignal(value);
+  const text = useSignal(value2);
   const found = useSignal([]);
   const at = useSignal(-1);
   const open = useSignal(false);
   const asking = T2(null);
   const waiting = T2(0);
-  A2(() => void (text.value = value), [value]);
+  A2(() => void (text.value = value2), [value2]);
   A2(() => () => clearTimeout(waiting.current), []);
   function type(next) {
     text.value = next;
@@ -3411,7 +3869,7 @@ function TaxonField({ label, value, name, placeholder, onChoose, keeps }) {
         onKeyDown: key,
         onBlur: () => {
           open.value = false;
-          if (keeps && text.value.trim() !== value) choose(text.value.trim());
+          if (keeps && text.value.trim() !== value2) choose(text.value.trim());
         }
       }
     ),
@@ -3479,14 +3937,14 @@ function Columns({ title: title2, columns, facet, without }) {
   const most = Math.max(1, ...counts.values());
   return /* @__PURE__ */ a3($, { children: [
     /* @__PURE__ */ a3("h4", { children: title2 }),
-    /* @__PURE__ */ a3("ol", { class: "columns", style: { gridTemplateColumns: `repeat(${columns.length}, 1fr)` }, children: columns.map(({ value, short: short2, long }) => {
-      const count = counts.get(value) ?? 0;
+    /* @__PURE__ */ a3("ol", { class: "columns", style: { gridTemplateColumns: `repeat(${columns.length}, 1fr)` }, children: columns.map(({ value: value2, short: short2, long }) => {
+      const count = counts.get(value2) ?? 0;
       const said2 = `${long}: ${number(count)}`;
       return /* @__PURE__ */ a3("li", { title: said2, children: [
         /* @__PURE__ */ a3("b", { children: /* @__PURE__ */ a3("i", { style: { height: `${100 * count / most}%` } }) }),
         /* @__PURE__ */ a3("span", { "aria-hidden": "true", children: short2 }),
         /* @__PURE__ */ a3("span", { class: "hidden", children: said2 })
-      ] }, value);
+      ] }, value2);
     }) }),
     facet.without > 0 && /* @__PURE__ */ a3("p", { class: "soft small", children: without })
   ] });
@@ -3549,7 +4007,7 @@ function Filters() {
     answer.value && facets.value && /* @__PURE__ */ a3(Among, { counted: facets.value })
   ] });
 }
-function DateField({ label, value, hint, onChange }) {
+function DateField({ label, value: value2, hint, onChange }) {
   return /* @__PURE__ */ a3("label", { children: [
     /* @__PURE__ */ a3("span", { children: label }),
     /* @__PURE__ */ a3(
@@ -3557,14 +4015,14 @@ function DateField({ label, value, hint, onChange }) {
       {
         type: "text",
         inputMode: "numeric",
-        value,
+        value: value2,
         placeholder: hint?.slice(0, 10) ?? "2024-06",
         pattern: "\\d{4}(-\\d{2}(-\\d{2})?)?",
         title: t4("only.date.hint"),
         onKeyDown: (e4) => e4.key === "Enter" && e4.currentTarget.blur(),
         onBlur: (e4) => {
           const next = e4.currentTarget.value.trim();
-          if (next !== value && (next === "" || e4.currentTarget.checkValidity())) onChange(next);
+          if (next !== value2 && (next === "" || e4.currentTarget.checkValidity())) onChange(next);
         }
       }
     )
@@ -3640,22 +4098,22 @@ function Among({ counted }) {
     /* @__PURE__ */ a3("h3", { children: t4("among.title", { n: counted.window }) }),
     taxa.length > 0 && /* @__PURE__ */ a3($, { children: [
       /* @__PURE__ */ a3("h4", { children: t4(`among.${named}`) }),
-      /* @__PURE__ */ a3("ul", { class: "bars", children: taxa.slice(0, SHOWN).map(({ value, count }) => /* @__PURE__ */ a3("li", { children: /* @__PURE__ */ a3("button", { type: "button", onClick: () => filterBy({ taxon: value }), children: [
+      /* @__PURE__ */ a3("ul", { class: "bars", children: taxa.slice(0, SHOWN).map(({ value: value2, count }) => /* @__PURE__ */ a3("li", { children: /* @__PURE__ */ a3("button", { type: "button", onClick: () => filterBy({ taxon: value2 }), children: [
         /* @__PURE__ */ a3("i", { style: { width: `${100 * count / counted.window}%` } }),
-        /* @__PURE__ */ a3("span", { class: named === "family" ? "" : "latin", children: short(value) }),
+        /* @__PURE__ */ a3("span", { class: named === "family" ? "" : "latin", children: short(value2) }),
         /* @__PURE__ */ a3("span", { class: "count", children: number(count) })
-      ] }) }, value)) }),
+      ] }) }, value2)) }),
       more > 0 && /* @__PURE__ */ a3("p", { class: "soft small", children: t4("among.more", { n: more }) })
     ] }),
     months.length > 0 && /* @__PURE__ */ a3(Months, { months: counted.facets.month }),
     hours.length > 0 && /* @__PURE__ */ a3(Hours, { hours: counted.facets.hour }),
     licences.length > 1 && /* @__PURE__ */ a3($, { children: [
       /* @__PURE__ */ a3("h4", { children: t4("only.license") }),
-      /* @__PURE__ */ a3("ul", { class: "bars", children: licences.slice(0, SHOWN).map(({ value, count }) => /* @__PURE__ */ a3("li", { children: /* @__PURE__ */ a3("button", { type: "button", onClick: () => filterBy({ license: [value] }), children: [
+      /* @__PURE__ */ a3("ul", { class: "bars", children: licences.slice(0, SHOWN).map(({ value: value2, count }) => /* @__PURE__ */ a3("li", { children: /* @__PURE__ */ a3("button", { type: "button", onClick: () => filterBy({ license: [value2] }), children: [
         /* @__PURE__ */ a3("i", { style: { width: `${100 * count / counted.window}%` } }),
-        /* @__PURE__ */ a3("span", { children: short(value) }),
+        /* @__PURE__ */ a3("span", { children: short(value2) }),
         /* @__PURE__ */ a3("span", { class: "count", children: number(count) })
-      ] }) }, value)) })
+      ] }) }, value2)) })
     ] })
   ] });
 }
@@ -3746,8 +4204,8 @@ var singleKeys = y3(kept("keys") !== "off");
 var KEYS = [
   ["/", "key.search"],
   ["← → ↑ ↓", "key.arrows"],
-  ["Enter", "key.enter"],
-  ["Space", "key.space"],
+  ["kbd.enter", "key.enter"],
+  ["kbd.space", "key.space"],
   ["m", "key.mark"],
   ["x", "key.reject"],
   ["s", "key.similar"],
@@ -3763,7 +4221,7 @@ function Help() {
   return /* @__PURE__ */ a3(Dialog, { label: t4("help.title"), name: "help", onClose: () => helpOpen.value = false, children: [
     /* @__PURE__ */ a3("p", { children: t4("help.how") }),
     /* @__PURE__ */ a3("dl", { class: "keys", children: KEYS.map(([key, what]) => /* @__PURE__ */ a3("div", { children: [
-      /* @__PURE__ */ a3("dt", { children: /* @__PURE__ */ a3("kbd", { children: key }) }),
+      /* @__PURE__ */ a3("dt", { children: /* @__PURE__ */ a3("kbd", { children: known(key) ? t4(key) : key }) }),
       /* @__PURE__ */ a3("dd", { children: t4(what) })
     ] }, key)) }),
     /* @__PURE__ */ a3("label", { class: "check", children: [
@@ -3921,7 +4379,7 @@ async function toggleMark(hit, mark) {
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
     marks.value = before;
-    tell(`${t4("mark.fails")} ${english(error.message)}`);
+    tell(`${t4("mark.fails")} ${refusalSaid(error)}`);
   }
 }
 
@@ -4093,10 +4551,10 @@ var Card = A4(Plain);
 function useClimate(row) {
   const found = useSignal(null);
   const search2 = answer.value?.id;
-  const known = index.value?.modalities.some((m5) => m5.name === "env") ?? false;
+  const known2 = index.value?.modalities.some((m5) => m5.name === "env") ?? false;
   A2(() => {
     found.value = null;
-    if (!known || !search2) return;
+    if (!known2 || !search2) return;
     const asking = new AbortController();
     get(address(`${BASE}/searches/${search2}/climate`, { row }), asking.signal).then(
       (told2) => found.value = told2,
@@ -4105,7 +4563,7 @@ function useClimate(row) {
       }
     );
     return () => asking.abort();
-  }, [row, search2, known]);
+  }, [row, search2, known2]);
   return found.value;
 }
 var isClimate = (column, of) => of?.hit.source === "table" && /^(elevation|bio_?\d+)$/i.test(column);
@@ -4156,7 +4614,7 @@ function Climate({ of }) {
         /* @__PURE__ */ a3("tbody", { children: variables.map((name, i5) => {
           const [a5, b6] = [hit.values?.[i5] ?? null, query.values?.[i5] ?? null];
           return /* @__PURE__ */ a3("tr", { children: [
-            /* @__PURE__ */ a3("th", { scope: "row", title: name, children: word("climate", name) }),
+            /* @__PURE__ */ a3("th", { scope: "row", title: name.startsWith("bio") ? name : void 0, children: word("climate", name) }),
             /* @__PURE__ */ a3("td", { class: "track", "aria-hidden": "true", children: /* @__PURE__ */ a3("span", { children: [
               a5 !== null && /* @__PURE__ */ a3("i", { class: "mark hit", style: { left: share(a5) } }),
               b6 !== null && /* @__PURE__ */ a3("i", { class: "mark query", style: { left: share(b6) } })
@@ -4198,7 +4656,7 @@ function Opened({ row }) {
     get(observation(row), asking.signal).then(
       (found) => fetched.value = found,
       (error) => {
-        if (error instanceof Refusal) why.value = error.message;
+        if (error instanceof Refusal) why.value = refusalSaid(error);
         else if (!asking.signal.aborted) throw error;
       }
     );
@@ -4227,7 +4685,7 @@ function Opened({ row }) {
         ] })
       ] }),
       children: [
-        why.value && /* @__PURE__ */ a3("p", { class: "refused", role: "alert", lang: "en", children: why.value }),
+        why.value && /* @__PURE__ */ a3("p", { class: "refused", role: "alert", children: /* @__PURE__ */ a3(Mixed, { text: why.value }) }),
         hit && /* @__PURE__ */ a3(Body, { hit: { ...all, ...hit }, ranked: ranked !== null, fields: all })
       ]
     }
@@ -4306,20 +4764,25 @@ function Picture({ url, name }) {
   return /* @__PURE__ */ a3("img", { class: "photo", src: url, alt: t4("box.photo", { name }), onError: () => setMissing(true) });
 }
 var ELSEWHERE = /* @__PURE__ */ new Set(["license_url", "start_s", "end_s", "event_start", "event_end"]);
-function written2(value) {
-  if (typeof value === "boolean") return value ? t4("yes") : t4("no");
-  if (typeof value === "number") return Number.isInteger(value) ? String(value) : number(value, 4);
-  if (Array.isArray(value)) return value.map(written2).join(", ");
-  return String(value);
+function written2(value2) {
+  if (typeof value2 === "boolean") return value2 ? t4("yes") : t4("no");
+  if (typeof value2 === "number") return Number.isInteger(value2) ? String(value2) : number(value2, 4);
+  if (Array.isArray(value2)) return value2.map(written2).join(", ");
+  return String(value2);
+}
+function Column({ name }) {
+  if (known(`field.${name}`)) return /* @__PURE__ */ a3($, { children: word("field", name) });
+  if (known(`rank.${name}`)) return /* @__PURE__ */ a3($, { children: word("rank", name) });
+  return known(`climate.${name}`) ? /* @__PURE__ */ a3($, { children: word("climate", name) }) : /* @__PURE__ */ a3("code", { translate: false, children: name });
 }
 function Fields({ of, climate }) {
   language.value;
-  const some = Object.entries(of).filter(([name, value]) => !ELSEWHERE.has(name) && !isClimate(name, climate) && value !== "" && typeof value !== "object");
+  const some = Object.entries(of).filter(([name, value2]) => !ELSEWHERE.has(name) && !isClimate(name, climate) && value2 !== "" && typeof value2 !== "object");
   return /* @__PURE__ */ a3("table", { class: "fields", children: [
     /* @__PURE__ */ a3("caption", { class: "hidden", children: t4("box.fields") }),
-    /* @__PURE__ */ a3("tbody", { children: some.map(([name, value]) => /* @__PURE__ */ a3("tr", { children: [
-      /* @__PURE__ */ a3("th", { scope: "row", children: name.replaceAll("_", " ") }),
-      /* @__PURE__ */ a3("td", { children: written2(value) })
+    /* @__PURE__ */ a3("tbody", { children: some.map(([name, value2]) => /* @__PURE__ */ a3("tr", { children: [
+      /* @__PURE__ */ a3("th", { scope: "row", children: /* @__PURE__ */ a3(Column, { name }) }),
+      /* @__PURE__ */ a3("td", { children: written2(value2) })
     ] }, name)) })
   ] });
 }
@@ -5430,19 +5893,19 @@ function style(c4) {
 }
 function repainted(map) {
   for (const layer of style(colours()).layers)
-    for (const [name, value] of Object.entries(layer.paint ?? {})) map.setPaintProperty(layer.id, name, value);
+    for (const [name, value2] of Object.entries(layer.paint ?? {})) map.setPaintProperty(layer.id, name, value2);
 }
 async function draw(into, own, camera2, title2, told2) {
   const url = vendored("maplibre-gl.mjs");
   const gl = await import(url);
   gl.setWorkerUrl(new URL(vendored("maplibre-gl-worker.mjs"), location.href).href);
   const [longitude, latitude, zoom] = (camera2 ?? "").split(",").map(Number);
-  const known = camera2 !== null && [longitude, latitude, zoom].every((v5) => Number.isFinite(v5));
+  const known2 = camera2 !== null && [longitude, latitude, zoom].every((v5) => Number.isFinite(v5));
   const map = new gl.Map({
     container: into,
     style: style(colours()),
-    center: known ? [longitude, latitude] : [0, 15],
-    zoom: known ? zoom : 0.4,
+    center: known2 ? [longitude, latitude] : [0, 15],
+    zoom: known2 ? zoom : 0.4,
     minZoom: -1,
     maxZoom: 16,
     attributionControl: false,
@@ -5587,10 +6050,10 @@ async function fetchRange(within) {
     rangeCells.value = collection(
       cells.map((c4) => cell(c4, { share: high > low ? (c4[similarity] - low) / (high - low) : 0, extrapolated: outside(c4) }))
     );
-    range.value = { search: found.id, low, high, cells: cells.length, extrapolated: cells.filter(outside).length, notes: made2.sentences };
+    range.value = { search: found.id, low, high, cells: cells.length, extrapolated: cells.filter(outside).length, notes: made2.sentences, said: made2.said };
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
-    tell(`${t4("range.refused")} ${english(error.message)}`);
+    tell(`${t4("range.refused")} ${refusalSaid(error)}`);
   } finally {
     ranging.value = false;
   }
@@ -5926,7 +6389,7 @@ function Legend() {
       /* @__PURE__ */ a3("span", { children: number(some.high, 2) }),
       /* @__PURE__ */ a3("span", { children: t4("range.legend", { n: some.cells }) }),
       some.extrapolated > 0 && /* @__PURE__ */ a3("span", { class: "soft", children: t4("range.outside", { n: some.extrapolated }) }),
-      some.notes.map((n3) => /* @__PURE__ */ a3("span", { class: "soft", lang: "en", children: n3 }, n3))
+      some.notes.map((n3) => /* @__PURE__ */ a3("span", { class: "soft", children: /* @__PURE__ */ a3(Mixed, { text: sentence(n3, some.said) }) }, n3))
     ] }),
     /* @__PURE__ */ a3("p", { class: "soft small", children: index.value?.outline === "planet" ? t4("map.planet") : ["Natural Earth", credit.value].filter(Boolean).join(" · ") })
   ] });
@@ -5952,40 +6415,6 @@ function Newer() {
   ] }) });
 }
 
-// src/parts/refused.tsx
-function words(refusal3) {
-  const { status } = refusal3.problem;
-  if (status === 0) return t4("refused.unreachable");
-  if (status === 401) return t4("refused.token");
-  if (status === 503) return t4("refused.busy");
-  if (status === 404 || status === 410) return `${t4("refused.gone")} ${english(refusal3.message)}`;
-  return english(refusal3.message);
-}
-function Refused({ refusal: refusal3 }) {
-  const { status, parameter, near } = refusal3.problem;
-  const said2 = words(refusal3);
-  const text = near?.length ? said2.replace(/ Did you mean [^?]*\?/, "") : said2;
-  A2(() => say(text), [text]);
-  const uploads = asked.value.parts.some((p5) => p5.kind === "upload");
-  function take(name) {
-    if (parameter?.startsWith("filter")) filterBy({ taxon: name });
-    else addPart({ kind: "text", text: name });
-  }
-  return /* @__PURE__ */ a3("section", { class: "refusal", role: "alert", children: [
-    /* @__PURE__ */ a3("h2", { children: t4("refused.title") }),
-    /* @__PURE__ */ a3("p", { children: /* @__PURE__ */ a3(Mixed, { text }) }),
-    near && near.length > 0 && /* @__PURE__ */ a3("p", { children: [
-      t4("refused.near"),
-      " ",
-      near.map((name) => /* @__PURE__ */ a3("button", { type: "button", class: "small", onClick: () => take(name), children: name }, name))
-    ] }),
-    /* @__PURE__ */ a3("p", { children: [
-      (status === 0 || status >= 500) && /* @__PURE__ */ a3("button", { type: "button", class: "main", onClick: () => void search(), children: t4("refused.again") }),
-      uploads && (status === 404 || status === 410) && /* @__PURE__ */ a3("button", { type: "button", onClick: () => ask({ parts: asked.value.parts.filter((p5) => p5.kind !== "upload") }), children: t4("refused.without") })
-    ] })
-  ] });
-}
-
 // src/parts/exports.tsx
 var FORMATS = ["csv", "geojson", "gpkg", "geoparquet", "parquet", "dwca", "species"];
 function ExportMenu({ marked = false }) {
@@ -6009,25 +6438,30 @@ function ExportMenu({ marked = false }) {
   ] });
 }
 
-// src/notes.ts
-var OFTEN = [
-  [/^answers mean nothing: model (?<model>\S+) knows only the invented planet of `[^`]+`, and these observations are not of it$/, "note.meaningless"],
-  [/^how much of the exact answer a search finds was not measured; `prom3e-index certify` measures it$/, "note.unmeasured"],
-  [/^(?<n>\d+) of (?<k>\d+) hits: no more are eligible$/, "note.fewer"],
-  [/^the index has changed since: it is at generation (?<n>\d+) now; ask again$/, "note.changed"],
-  [/^asked of generation (?<asked>\d+); generation (?<n>\d+) answered$/, "note.generation"],
-  [/^(['"])(?<typed>.+)\1 is in this index \((?<n>[\d,]+) observations?\); asked as (['"])(?<asked>.+)\4$/, "note.name"],
-  [/^(['"])(?<typed>.+)\1 is the common name of (?<name>.+) in this index \((?<n>[\d,]+) observations?\); asked as (['"])(?<asked>.+)\5$/, "note.common"],
-  [/^(?<n>[\d,]+) of (?<all>[\d,]+) observations ha(?:s|ve) no date and are left out$/, "note.out.date"],
-  [/^(?<n>[\d,]+) of (?<all>[\d,]+) observations ha(?:s|ve) no place and are left out$/, "note.out.place"],
-  [/^(?<n>[\d,]+) of (?<all>[\d,]+) observations ha(?:s|ve) no name and are left out$/, "note.out.name"]
-];
-function noteSaid(note) {
-  for (const [form, key] of OFTEN) {
-    const found = form.exec(note)?.groups;
-    if (found) return t4(key, Object.fromEntries(Object.entries(found).map(([name, v5]) => [name, /^[\d,]+$/.test(v5) ? Number(v5.replaceAll(",", "")) : v5])));
+// src/parts/refused.tsx
+function Refused({ refusal: refusal3 }) {
+  const { status, parameter, near } = refusal3.problem;
+  const said2 = refusalSaid(refusal3);
+  const text = near?.length ? said2.replace(/ Did you mean [^?]*\?/, "") : said2;
+  A2(() => say(text), [text]);
+  const uploads = asked.value.parts.some((p5) => p5.kind === "upload");
+  function take(name) {
+    if (parameter?.startsWith("filter")) filterBy({ taxon: name });
+    else addPart({ kind: "text", text: name });
   }
-  return english(note);
+  return /* @__PURE__ */ a3("section", { class: "refusal", role: "alert", children: [
+    /* @__PURE__ */ a3("h2", { children: t4("refused.title") }),
+    /* @__PURE__ */ a3("p", { children: /* @__PURE__ */ a3(Mixed, { text }) }),
+    near && near.length > 0 && /* @__PURE__ */ a3("p", { children: [
+      t4("refused.near"),
+      " ",
+      near.map((name) => /* @__PURE__ */ a3("button", { type: "button", class: "small", onClick: () => take(name), children: name }, name))
+    ] }),
+    /* @__PURE__ */ a3("p", { children: [
+      (status === 0 || status >= 500) && /* @__PURE__ */ a3("button", { type: "button", class: "main", onClick: () => void search(), children: t4("refused.again") }),
+      uploads && (status === 404 || status === 410) && /* @__PURE__ */ a3("button", { type: "button", onClick: () => ask({ parts: asked.value.parts.filter((p5) => p5.kind !== "upload") }), children: t4("refused.without") })
+    ] })
+  ] });
 }
 
 // src/parts/start.tsx
@@ -6090,12 +6524,11 @@ function ResultsHead() {
   if (!found) return null;
   const time = found.milliseconds?.whole ?? null;
   const every = found.rows ?? null;
-  const path = /^(exact)?(.*)$/.exec(found.path ?? "");
-  const way = `${path?.[1] ? t4("path.exact") : ""}${path?.[2] ? english(path[2]) : ""}`;
+  const way = !found.ranked || !found.path ? "" : t4(found.path.startsWith("exact") ? "path.exact" : "path.approximate");
   return /* @__PURE__ */ a3("div", { class: "head", children: [
     /* @__PURE__ */ a3("h2", { id: "results-title", children: [
       every != null && every !== found.numberMatched ? t4("results.eligible.of", { n: found.numberMatched, all: every }) : t4("results.eligible", { n: found.numberMatched }),
-      /* @__PURE__ */ a3("small", { children: /* @__PURE__ */ a3(Mixed, { text: [t4("results.ranked", { n: found.ranked }), way, time != null ? `${number(time)} ms` : ""].filter(Boolean).join(" · ") }) })
+      /* @__PURE__ */ a3("small", { children: [t4("results.ranked", { n: found.ranked }), way, time != null ? `${number(time)} ms` : ""].filter(Boolean).join(" · ") })
     ] }),
     busy.value && /* @__PURE__ */ a3("progress", { "aria-label": t4("results.busy") }),
     /* @__PURE__ */ a3("label", { class: "sort", children: [
@@ -6129,11 +6562,14 @@ function ResultsHead() {
   ] });
 }
 function Notes() {
+  const known2 = [...index.value?.said ?? [], ...answer.value?.said ?? []];
   const notes = [.../* @__PURE__ */ new Set([...index.value?.notes ?? [], ...answer.value?.notes ?? []])];
+  const other = answer.value?.insteadOf;
   const few = hits.value.length < (answer.value?.ranked ?? 0) || !hits.value.length;
-  if (!notes.length && !few) return null;
+  if (!notes.length && !few && other === void 0) return null;
   return /* @__PURE__ */ a3("ul", { class: "notes", children: [
-    notes.map((note) => /* @__PURE__ */ a3("li", { children: /* @__PURE__ */ a3(Mixed, { text: noteSaid(note) }) }, note)),
+    notes.map((note) => /* @__PURE__ */ a3("li", { children: /* @__PURE__ */ a3(Mixed, { text: sentence(note, known2) }) }, note)),
+    other !== void 0 && /* @__PURE__ */ a3("li", { children: t4("note.generation", { asked: other, n: answer.value?.generation ?? 0 }) }),
     !hits.value.length && !busy.value && /* @__PURE__ */ a3("li", { children: [
       t4("results.none"),
       " ",
@@ -6209,7 +6645,7 @@ function App() {
       ] })
     ] }) : /* @__PURE__ */ a3("main", { class: "opening", id: "answer", tabIndex: -1, children: indexRefusal.value ? /* @__PURE__ */ a3("section", { class: "refusal", role: "alert", children: [
       /* @__PURE__ */ a3("h2", { children: t4("refused.title") }),
-      /* @__PURE__ */ a3("p", { children: /* @__PURE__ */ a3(Mixed, { text: words(indexRefusal.value) }) }),
+      /* @__PURE__ */ a3("p", { children: /* @__PURE__ */ a3(Mixed, { text: refusalSaid(indexRefusal.value) }) }),
       /* @__PURE__ */ a3("button", { type: "button", class: "main", onClick: () => void openIndex(), children: t4("refused.again") })
     ] }) : /* @__PURE__ */ a3("p", { class: "soft", children: [
       /* @__PURE__ */ a3("progress", { "aria-label": t4("opening") }),

@@ -10,8 +10,8 @@ import { Lightbox } from "./parts/lightbox.tsx";
 import { MapPane } from "./parts/map.tsx";
 import { Mixed } from "./parts/mixed.tsx";
 import { Newer } from "./parts/newer.tsx";
-import { words } from "./parts/refused.tsx";
 import { Results } from "./parts/results.tsx";
+import { refusalSaid } from "./said.ts";
 import { isFiltered, openIndex } from "./searching.ts";
 import { answer, asked, index, indexRefusal, pane, type Pane, said, told } from "./state.ts";
 import { language, number, t } from "./words.ts";
@@ -46,7 +46,7 @@ export function App() {
           {indexRefusal.value ? (
             <section class="refusal" role="alert">
               <h2>{t("refused.title")}</h2>
-              <p><Mixed text={words(indexRefusal.value)} /></p>
+              <p><Mixed text={refusalSaid(indexRefusal.value)} /></p>
               <button type="button" class="main" onClick={() => void openIndex()}>{t("refused.again")}</button>
             </section>
           ) : (

@@ -2,9 +2,10 @@
 
 import { computed, signal } from "@preact/signals";
 import { get, Refusal, send } from "./api.ts";
+import { refusalSaid } from "./said.ts";
 import { answer, index, tell } from "./state.ts";
 import type { Hit } from "./types.ts";
-import { english, t } from "./words.ts";
+import { t } from "./words.ts";
 
 export type Mark = "relevant" | "irrelevant";
 export const marks = signal<ReadonlyMap<number, Mark>>(new Map());
@@ -37,6 +38,6 @@ export async function toggleMark(hit: Hit, mark: Mark): Promise<void> {
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
     marks.value = before;
-    tell(`${t("mark.fails")} ${english(error.message)}`);
+    tell(`${t("mark.fails")} ${refusalSaid(error)}`);
   }
 }

@@ -158,8 +158,9 @@ export async function search(): Promise<void> {
     refusal.value = null;
   });
   try {
-    const found = await send<Answer>("POST", "searches", JSON.parse(key), now.signal);
-    const page = found.hits.length ? found : await get<Answer>(`searches/${found.id}?limit=${PAGE}`, now.signal);
+    const found = await askedOfOneThatIsOpen(JSON.parse(key), now.signal);
+    const some = found.hits.length ? found : await get<Answer>(`searches/${found.id}?limit=${PAGE}`, now.signal);
+    const page = { ...some, insteadOf: found.insteadOf };
     show(page, page.hits, null);
     write(true);
     say(t("heard.answer", { n: page.hits.length, eligible: page.numberMatched }));
@@ -176,6 +177,16 @@ export async function search(): Promise<void> {
     });
   } finally {
     if (running === now) busy.value = false;
+  }
+}
+
+/** The answer of the generation that a link was made of; where that is no longer open, of the current one. */
+async function askedOfOneThatIsOpen({ generation, ...rest }: Record<string, unknown>, signal: AbortSignal): Promise<Answer> {
+  try {
+    return await send<Answer>("POST", "searches", { ...rest, generation }, signal);
+  } catch (error) {
+    if (generation === undefined || !(error instanceof Refusal) || error.problem.type !== "/problems/generation") throw error;
+    return { ...(await send<Answer>("POST", "searches", rest, signal)), insteadOf: Number(generation) };
   }
 }
 

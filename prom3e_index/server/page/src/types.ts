@@ -4,6 +4,15 @@ export type Modality = "image" | "audio" | "sat" | "loc" | "env" | "text" | stri
 export type Place = [number, number]; // latitude, longitude
 export type Box = [number, number, number, number]; // west, south, east, north
 
+export type Values = Record<string, string | number | string[]>;
+
+/** A sentence of the server by a code and what stands in it. */
+export interface Sentence {
+  text: string;
+  code: string;
+  values: Values;
+}
+
 export interface Index {
   name: string;
   rows: number;
@@ -17,6 +26,7 @@ export interface Index {
   limits?: { k?: number; upload?: number; upload_seconds?: number };
   licences?: { license: string; rows: number }[] | null;
   notes?: string[];
+  said?: Sentence[];
   allows?: { marks?: boolean; originals?: boolean; basemap?: boolean; ranges?: boolean };
 }
 
@@ -96,6 +106,9 @@ export interface Answer {
   sentences?: string[];
   notes?: string[];
   leftOut?: string[];
+  said?: Sentence[];
+  /** The generation that was asked for, where it was not open and another one answered. */
+  insteadOf?: number;
   numberMatched: number;
   numberReturned?: number;
   ranked: number;
@@ -132,4 +145,6 @@ export interface Problem {
   detail?: string;
   parameter?: string | null;
   near?: string[];
+  code?: string;
+  values?: Values;
 }

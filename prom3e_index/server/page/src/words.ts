@@ -6,7 +6,7 @@ import en from "../strings/en.json";
 import es from "../strings/es.json";
 import { kept, keep } from "./kept.ts";
 
-type Key = keyof typeof en;
+export type Key = keyof typeof en;
 const ALL: Record<string, Partial<Record<Key, string>>> = { en, de, es };
 export const LANGUAGES: [string, string][] = [["en", "English"], ["de", "Deutsch"], ["es", "Español"]];
 
@@ -43,10 +43,16 @@ export const english = (text: string): string => `\uE000${text}\uE001`;
 /** The parts of a text, every second of them English. */
 export const parted = (text: string): string[] => text.split(ENGLISH);
 
+/** Whether the page has a word. */
+export const known = (key: string): key is Key => Object.hasOwn(en, key);
+
+/** Several words as one reads them: with commas, and with "and" before the last. */
+export const listed = (some: string[]): string => new Intl.ListFormat(language.value, { type: "conjunction" }).format(some);
+
 /** A word of a kind that may be new, such as a model's own modality: itself where there is none. */
 export function word(prefix: string, name: string): string {
-  const key = `${prefix}.${name}` as Key;
-  return key in en ? t(key) : name;
+  const key = `${prefix}.${name}`;
+  return known(key) ? t(key) : name;
 }
 
 export function number(value: number, digits = 0): string {

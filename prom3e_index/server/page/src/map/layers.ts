@@ -2,9 +2,10 @@
 
 import { signal } from "@preact/signals";
 import { address, BASE, get, Refusal } from "../api.ts";
+import { refusalSaid } from "../said.ts";
 import { answer, tell } from "../state.ts";
-import type { Box } from "../types.ts";
-import { english, t } from "../words.ts";
+import type { Box, Sentence } from "../types.ts";
+import { t } from "../words.ts";
 import { box, collection } from "./shapes.ts";
 
 type Features = GeoJSON.FeatureCollection;
@@ -31,6 +32,7 @@ export interface Range {
   cells: number;
   extrapolated: number;
   notes: string[];
+  said: Sentence[];
 }
 export const range = signal<Range | null>(null);
 export const ranging = signal(false);
@@ -66,6 +68,7 @@ export async function fetchDensity(signal: AbortSignal): Promise<void> {
 
 interface Ranged extends Table {
   sentences: string[];
+  said: Sentence[];
   extrapolated_above: number;
 }
 
@@ -86,10 +89,10 @@ export async function fetchRange(within: Box | null): Promise<void> {
     rangeCells.value = collection(
       cells.map((c) => cell(c, { share: high > low ? ((c[similarity] as number) - low) / (high - low) : 0, extrapolated: outside(c) })),
     );
-    range.value = { search: found.id, low, high, cells: cells.length, extrapolated: cells.filter(outside).length, notes: made.sentences };
+    range.value = { search: found.id, low, high, cells: cells.length, extrapolated: cells.filter(outside).length, notes: made.sentences, said: made.said };
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
-    tell(`${t("range.refused")} ${english(error.message)}`);
+    tell(`${t("range.refused")} ${refusalSaid(error)}`);
   } finally {
     ranging.value = false;
   }

@@ -77,7 +77,7 @@ export function Climate({ of }: { of: Compared }) {
                 const [a, b] = [hit.values?.[i] ?? null, query.values?.[i] ?? null];
                 return (
                   <tr key={name}>
-                    <th scope="row" title={name}>{word("climate", name)}</th>
+                    <th scope="row" title={name.startsWith("bio") ? name : undefined}>{word("climate", name)}</th>
                     <td class="track" aria-hidden="true">
                       <span>
                         {a !== null && <i class="mark hit" style={{ left: share(a) }} />}

@@ -2,14 +2,15 @@
 
 import { short } from "../hit.ts";
 import { Icon } from "../icons.tsx";
+import { sentence } from "../said.ts";
 import { answer, hits, index, pane, tool } from "../state.ts";
 import type { Answer, Modality } from "../types.ts";
-import { chance, english, number, percent, t, word } from "../words.ts";
+import { chance, number, percent, t, word } from "../words.ts";
 import { Mixed } from "./mixed.tsx";
 
 type Told = NonNullable<Answer["confidence"]>;
 
-function sentence(c: Told): string {
+function likely(c: Told): string {
   const rule = c.rule === "row" ? t("sure.row") : t("sure.species");
   const [low, high] = c.interval ?? [0, 0];
   const hit = c.hit === 1 ? t("sure.first") : c.hit ? t("sure.hit", { n: c.hit }) : t("sure.outside");
@@ -48,10 +49,10 @@ export function Confidence() {
       {sure?.p_right != null ? (
         <p>
           <span class="meter" aria-hidden="true"><i style={{ width: `${100 * sure.p_right}%` }} /></span>
-          {sentence(sure)}
+          {likely(sure)}
         </p>
       ) : sure?.reason ? (
-        <p class="soft"><Mixed text={t("sure.unknown", { reason: english(sure.reason) })} /></p>
+        <p class="soft"><Mixed text={t("sure.unknown", { reason: sentence(sure.reason, found.said) })} /></p>
       ) : null}
       {set?.names?.length ? (
         <p>

@@ -3,13 +3,13 @@
 import { signal } from "@preact/signals";
 import { keep, kept } from "../kept.ts";
 import { helpOpen, index } from "../state.ts";
-import { t } from "../words.ts";
+import { known, t } from "../words.ts";
 import { Dialog } from "./dialog.tsx";
 
 export const singleKeys = signal(kept("keys") !== "off");
 
 const KEYS = [
-  ["/", "key.search"], ["← → ↑ ↓", "key.arrows"], ["Enter", "key.enter"], ["Space", "key.space"], ["m", "key.mark"], ["x", "key.reject"],
+  ["/", "key.search"], ["← → ↑ ↓", "key.arrows"], ["kbd.enter", "key.enter"], ["kbd.space", "key.space"], ["m", "key.mark"], ["x", "key.reject"],
   ["s", "key.similar"], ["n", "key.more"], ["p", "key.back"], ["f", "key.filter"], ["g", "key.map"], ["?", "key.help"], ["Esc", "key.escape"],
 ] as const;
 
@@ -21,7 +21,7 @@ export function Help() {
       <dl class="keys">
         {KEYS.map(([key, what]) => (
           <div key={key}>
-            <dt><kbd>{key}</kbd></dt>
+            <dt><kbd>{known(key) ? t(key) : key}</kbd></dt>
             <dd>{t(what)}</dd>
           </div>
         ))}

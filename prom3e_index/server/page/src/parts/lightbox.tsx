@@ -5,13 +5,15 @@ import { useEffect, useState } from "preact/hooks";
 import { address, BASE, get, Refusal } from "../api.ts";
 import { audioOf, isLatin, nameOf, observation, placeOfHit, dateOf, secondName, soundKey, unshownSaid } from "../hit.ts";
 import { Icon } from "../icons.tsx";
+import { refusalSaid } from "../said.ts";
 import { filterBy, write } from "../searching.ts";
 import { answer, index, opened, sorted } from "../state.ts";
 import type { Hit } from "../types.ts";
-import { language, number, t, word } from "../words.ts";
+import { known, language, number, t, word } from "../words.ts";
 import { Chance, MarkButtons, Rights, State } from "./card.tsx";
 import { Climate, type Compared, isClimate, useClimate } from "./climate.tsx";
 import { Dialog } from "./dialog.tsx";
+import { Mixed } from "./mixed.tsx";
 import { Similar } from "./similar.tsx";
 import { Spectrogram } from "./spectrogram.tsx";
 
@@ -45,7 +47,7 @@ function Opened({ row }: { row: number }) {
     get<Hit>(observation(row), asking.signal).then(
       (found) => (fetched.value = found),
       (error) => {
-        if (error instanceof Refusal) why.value = error.message;
+        if (error instanceof Refusal) why.value = refusalSaid(error);
         else if (!asking.signal.aborted) throw error;
       },
     );
@@ -71,7 +73,7 @@ function Opened({ row }: { row: number }) {
         )
       }
     >
-      {why.value && <p class="refused" role="alert" lang="en">{why.value}</p>}
+      {why.value && <p class="refused" role="alert"><Mixed text={why.value} /></p>}
       {hit && <Body hit={{ ...all, ...hit } as Hit} ranked={ranked !== null} fields={all} />}
     </Dialog>
   );
@@ -151,6 +153,13 @@ function written(value: unknown): string {
   return String(value);
 }
 
+/** A field that every index may have, in the words of the page; a further column of the table by its own name. */
+function Column({ name }: { name: string }) {
+  if (known(`field.${name}`)) return <>{word("field", name)}</>;
+  if (known(`rank.${name}`)) return <>{word("rank", name)}</>;
+  return known(`climate.${name}`) ? <>{word("climate", name)}</> : <code translate={false}>{name}</code>;
+}
+
 function Fields({ of, climate }: { of: Record<string, unknown>; climate: Compared | null }) {
   language.value;
   const some = Object.entries(of).filter(([name, value]) => !ELSEWHERE.has(name) && !isClimate(name, climate) && value !== "" && typeof value !== "object");
@@ -160,7 +169,7 @@ function Fields({ of, climate }: { of: Record<string, unknown>; climate: Compare
       <tbody>
         {some.map(([name, value]) => (
           <tr key={name}>
-            <th scope="row">{name.replaceAll("_", " ")}</th>
+            <th scope="row"><Column name={name} /></th>
             <td>{written(value)}</td>
           </tr>
         ))}

@@ -8,11 +8,13 @@ import { colours, SCALE } from "../map/colours.ts";
 import { draw, type Drawn, hasWebGl2 } from "../map/draw.ts";
 import { credit, density, dropRange, fetchDensity, fetchHits, fetchRange, mapHits, range, rangeCells, ranging } from "../map/layers.ts";
 import { around, box, circle, collection, kilometres, point, tidy, wrapped } from "../map/shapes.ts";
+import { sentence } from "../said.ts";
 import { addPart, filterBy, isAsked, keepCamera, readCamera } from "../searching.ts";
 import { answer, asked, hits, index, pane, pointed, said, shown, sorted, tell, tool, type Tool, view } from "../state.ts";
 import type { Place } from "../types.ts";
 import { english, language, number, t } from "../words.ts";
 import { FlatMap } from "./flatmap.tsx";
+import { Mixed } from "./mixed.tsx";
 
 const TOOLS: [Tool, string][] = [["move", "move"], ["pick", "pick"], ["box", "box"], ["circle", "circle"]];
 
@@ -268,7 +270,7 @@ function Legend() {
           <span>{number(some.high, 2)}</span>
           <span>{t("range.legend", { n: some.cells })}</span>
           {some.extrapolated > 0 && <span class="soft">{t("range.outside", { n: some.extrapolated })}</span>}
-          {some.notes.map((n) => <span key={n} class="soft" lang="en">{n}</span>)}
+          {some.notes.map((n) => <span key={n} class="soft"><Mixed text={sentence(n, some.said)} /></span>)}
         </div>
       )}
       <p class="soft small">{index.value?.outline === "planet" ? t("map.planet") : ["Natural Earth", credit.value].filter(Boolean).join(" · ")}</p>

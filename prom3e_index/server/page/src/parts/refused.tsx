@@ -1,24 +1,16 @@
-// Why there is no answer, in the server's words, where the answer would stand; near names as buttons.
+// Why there is no answer, where the answer would stand; near names as buttons.
 
 import { useEffect } from "preact/hooks";
 import type { Refusal } from "../api.ts";
+import { refusalSaid } from "../said.ts";
 import { addPart, ask, filterBy, search } from "../searching.ts";
 import { asked, say } from "../state.ts";
-import { english, t } from "../words.ts";
+import { t } from "../words.ts";
 import { Mixed } from "./mixed.tsx";
-
-export function words(refusal: Refusal): string {
-  const { status } = refusal.problem;
-  if (status === 0) return t("refused.unreachable");
-  if (status === 401) return t("refused.token");
-  if (status === 503) return t("refused.busy");
-  if (status === 404 || status === 410) return `${t("refused.gone")} ${english(refusal.message)}`;
-  return english(refusal.message);
-}
 
 export function Refused({ refusal }: { refusal: Refusal }) {
   const { status, parameter, near } = refusal.problem;
-  const said = words(refusal);
+  const said = refusalSaid(refusal);
   const text = near?.length ? said.replace(/ Did you mean [^?]*\?/, "") : said; // the buttons ask that
   useEffect(() => say(text), [text]);
   const uploads = asked.value.parts.some((p) => p.kind === "upload");

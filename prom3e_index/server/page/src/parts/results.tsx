@@ -2,13 +2,13 @@
 
 import { useEffect, useRef } from "preact/hooks";
 import { Icon } from "../icons.tsx";
+import { sentence } from "../said.ts";
 import { ask, clearFilter, isAsked, isFiltered, write } from "../searching.ts";
 import { answer, asked, busy, fetchingMore, hits, index, refusal, shown, sort, sorted, type Sort, tell } from "../state.ts";
-import { english, number, t } from "../words.ts";
+import { number, t } from "../words.ts";
 import { Card } from "./card.tsx";
 import { ExportMenu } from "./exports.tsx";
 import { canMark, markedRows, rejectedRows } from "../marks.ts";
-import { noteSaid } from "../notes.ts";
 import { Mixed } from "./mixed.tsx";
 import { Refused } from "./refused.tsx";
 import { Start } from "./start.tsx";
@@ -35,14 +35,13 @@ function ResultsHead() {
   if (!found) return null;
   const time = found.milliseconds?.whole ?? null;
   const every = found.rows ?? null;
-  const path = /^(exact)?(.*)$/.exec(found.path ?? "");
-  const way = `${path?.[1] ? t("path.exact") : ""}${path?.[2] ? english(path[2]) : ""}`;
+  const way = !found.ranked || !found.path ? "" : t(found.path.startsWith("exact") ? "path.exact" : "path.approximate");
   return (
     <div class="head">
       <h2 id="results-title">
         {every != null && every !== found.numberMatched ? t("results.eligible.of", { n: found.numberMatched, all: every }) : t("results.eligible", { n: found.numberMatched })}
         <small>
-          <Mixed text={[t("results.ranked", { n: found.ranked }), way, time != null ? `${number(time)}\u00a0ms` : ""].filter(Boolean).join(" · ")} />
+          {[t("results.ranked", { n: found.ranked }), way, time != null ? `${number(time)}\u00a0ms` : ""].filter(Boolean).join(" · ")}
         </small>
       </h2>
       {busy.value && <progress aria-label={t("results.busy")} />}
@@ -75,12 +74,15 @@ function ResultsHead() {
 }
 
 function Notes() {
+  const known = [...(index.value?.said ?? []), ...(answer.value?.said ?? [])];
   const notes = [...new Set([...(index.value?.notes ?? []), ...(answer.value?.notes ?? [])])];
+  const other = answer.value?.insteadOf;
   const few = hits.value.length < (answer.value?.ranked ?? 0) || !hits.value.length;
-  if (!notes.length && !few) return null;
+  if (!notes.length && !few && other === undefined) return null;
   return (
     <ul class="notes">
-      {notes.map((note) => <li key={note}><Mixed text={noteSaid(note)} /></li>)}
+      {notes.map((note) => <li key={note}><Mixed text={sentence(note, known)} /></li>)}
+      {other !== undefined && <li>{t("note.generation", { asked: other, n: answer.value?.generation ?? 0 })}</li>}
       {!hits.value.length && !busy.value && (
         <li>
           {t("results.none")}{" "}

@@ -2,10 +2,11 @@
 
 import { signal } from "@preact/signals";
 import { Refusal, upload } from "../api.ts";
+import { refusalSaid } from "../said.ts";
 import { ask } from "../searching.ts";
 import { asked, index, say } from "../state.ts";
 import type { Part } from "../query.ts";
-import { english, number, t } from "../words.ts";
+import { number, t } from "../words.ts";
 
 export interface Sending {
   name: string;
@@ -44,7 +45,7 @@ async function sendOne(file: File): Promise<Part | null> {
     return { kind: "upload", file: { ...sent, name: file.name } };
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
-    const why = error.problem.status === 0 ? t("refused.unreachable") : english(error.message);
+    const why = refusalSaid(error);
     change(item, { refusal: `${file.name}: ${why}` });
     say(`${file.name}: ${why}`);
     return null;
