@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Response
 
 from prom3e_index.server.addressed import box_of
 from prom3e_index.server.asking import read
 from prom3e_index.server.dependencies import TheSearch, TheService
-from prom3e_index.server.drawn_map import drawn
+from prom3e_index.server.drawn_map import DARK, LIGHT, drawn
 from prom3e_index.server.hit_said import API
 from prom3e_index.server.mapped import collection
 from prom3e_index.server.outlined import coast_of
@@ -45,6 +45,9 @@ async def svg(
     bbox: Box = None,
     width: Annotated[int, Query(ge=100, le=4000)] = 720,
     height: Annotated[int, Query(ge=100, le=4000)] = 360,
+    palette: Annotated[
+        Literal["light", "dark"], Query(description="Of the page around it.")
+    ] = "light",
 ) -> Response:
     """The hits of a search on a map that needs nothing but a browser; the whole Earth, or the planet, without one.
 
@@ -55,8 +58,10 @@ async def svg(
     bundle = service.bundle if stored is None else stored.bundle
     hits = () if stored is None else stored.answer.hits
     place = None if stored is None else stored.asked["query"].get("location")
+    colours = DARK if palette == "dark" else LIGHT
+    asked = place and (place[0], place[1])
     text = await service.work(
-        lambda: drawn(hits, coast_of(bundle), box, width, height, place and (place[0], place[1]))
+        lambda: drawn(hits, coast_of(bundle), box, width, height, asked, colours)
     )
     return Response(
         text, media_type="image/svg+xml", headers={"Cache-Control": "private, max-age=60"}

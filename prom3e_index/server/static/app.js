@@ -4788,6 +4788,11 @@ function Fields({ of, climate }) {
 }
 
 // src/map/colours.ts
+var repainted = y3(0);
+var changed = () => void repainted.value++;
+window.addEventListener("palette", changed);
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", changed);
+var isDark = () => getComputedStyle(document.documentElement).colorScheme === "dark";
 function colours() {
   const sheet = getComputedStyle(document.documentElement);
   const of = (name) => sheet.getPropertyValue(`--${name}`).trim();
@@ -4803,7 +4808,7 @@ function colours() {
     asked: of("ask"),
     edge: of("card"),
     on: of("on"),
-    counts: sheet.colorScheme === "dark" ? [...COUNTS].reverse() : COUNTS
+    counts: isDark() ? [...COUNTS].reverse() : COUNTS
   };
 }
 var SCALE = ["#f3efc0", "#c2dfa5", "#7cc3a2", "#3a9ca6", "#2a6f97", "#253f7a"];
@@ -5645,6 +5650,9 @@ var w6 = H3;
 // src/map/basemap.ts
 var SOURCE = "basemap";
 var BELOW = "cells";
+function paintLayers(map, some) {
+  for (const layer of some) for (const [name, value2] of Object.entries(layer.paint ?? {})) map.setPaintProperty(layer.id, name, value2);
+}
 function layers(of, c4) {
   const first2 = (...names) => names.find((n3) => of.has(n3));
   const out = [];
@@ -5676,11 +5684,15 @@ async function addBasemap(gl, map, c4) {
   const [header, metadata] = [await file.getHeader(), await file.getMetadata()];
   const vector = header.tileType === O3.Mvt;
   map.addSource(SOURCE, { type: vector ? "vector" : "raster", url: `pmtiles://${url}`, ...!vector && { tileSize: 256 } });
-  const made2 = vector ? layers(new Set(metadata.vector_layers?.map((l4) => l4.id)), c4) : [{ id: SOURCE, type: "raster", source: SOURCE }];
+  const names = new Set(metadata.vector_layers?.map((l4) => l4.id));
+  const made2 = vector ? layers(names, c4) : [{ id: SOURCE, type: "raster", source: SOURCE }];
   for (const layer of made2) map.addLayer(layer, layer.type === "symbol" ? "limit-fill" : BELOW);
   if (made2.some((l4) => l4.type === "symbol")) map.setLayoutProperty("names", "visibility", "none");
   const said2 = new DOMParser().parseFromString(metadata.attribution ?? "", "text/html");
-  return said2.body.textContent?.trim() || "basemap.pmtiles";
+  return {
+    said: said2.body.textContent?.trim() || "basemap.pmtiles",
+    repaint: (now) => vector && paintLayers(map, layers(names, now))
+  };
 }
 
 // src/map/ground.ts
@@ -5891,10 +5903,6 @@ function style(c4) {
     ]
   };
 }
-function repainted(map) {
-  for (const layer of style(colours()).layers)
-    for (const [name, value2] of Object.entries(layer.paint ?? {})) map.setPaintProperty(layer.id, name, value2);
-}
 async function draw(into, own, camera2, title2, told2) {
   const url = vendored("maplibre-gl.mjs");
   const gl = await import(url);
@@ -5946,6 +5954,7 @@ async function draw(into, own, camera2, title2, told2) {
     report("originalEvent" in e4 && !!e4.originalEvent);
     void closer();
   });
+  let below = null;
   let drawing = false;
   const rowAt = (e4) => {
     const found = drawing ? [] : map.queryRenderedFeatures(e4.point, { layers: HITS });
@@ -5985,14 +5994,19 @@ async function draw(into, own, camera2, title2, told2) {
       map.getCanvas().style.cursor = on ? "crosshair" : "";
       for (const handler of [map.dragPan, map.doubleClickZoom, map.boxZoom]) on ? handler.disable() : handler.enable();
     },
-    basemap: () => addBasemap(gl, map, colours()),
+    async basemap() {
+      below = await addBasemap(gl, map, colours());
+      below.repaint(colours());
+      return below.said;
+    },
     at(x7, y6) {
       const p5 = map.unproject([x7, y6]);
       return [Math.max(-90, Math.min(90, p5.lat)), p5.lng];
     },
     canvas: map.getCanvas(),
     repaint(named) {
-      repainted(map);
+      paintLayers(map, style(colours()).layers);
+      below?.repaint(colours());
       map.getCanvas().setAttribute("aria-label", named);
       if (ground) set("names", labels(ground));
     },
@@ -6110,11 +6124,13 @@ function FlatMap() {
     const across2 = dx !== 0 && east - west < 360;
     if (across2 || dy !== 0 && moved[1] >= -90.01 && moved[3] <= 90.01) seen.value = moved;
   }
+  repainted.value;
   const url = address("/map.svg", {
     search: answer.value?.id,
     bbox: tidy(seen.value).join(","),
     width: WIDTH,
-    height: HEIGHT
+    height: HEIGHT,
+    palette: isDark() ? "dark" : "light"
   });
   return /* @__PURE__ */ a3("div", { class: "sheet flat", children: [
     /* @__PURE__ */ a3(
@@ -6147,7 +6163,6 @@ function FlatMap() {
 
 // src/parts/map.tsx
 var TOOLS = [["move", "move"], ["pick", "pick"], ["box", "box"], ["circle", "circle"]];
-var repainted2 = y3(0);
 function askedPlaces() {
   return collection(asked.value.parts.flatMap((p5) => p5.kind === "place" ? [point(p5.at)] : []));
 }
@@ -6195,7 +6210,7 @@ function MapPane() {
     /* @__PURE__ */ a3("h2", { id: "map-title", class: "hidden", children: t4("map.title") }),
     /* @__PURE__ */ a3(Tools, {}),
     !wanted.value ? null : flat.current || failed.value ? /* @__PURE__ */ a3(FlatMap, {}) : /* @__PURE__ */ a3(GlMapView, { made: made2, failed }),
-    /* @__PURE__ */ a3(Legend, {})
+    /* @__PURE__ */ a3(Legend, { counts: !flat.current && !failed.value })
   ] });
 }
 function Tools() {
@@ -6271,23 +6286,14 @@ function GlMapView({ made: made2, failed }) {
       },
       () => failed.value = true
     );
-    const repaint = () => {
-      repainted2.value++;
-      made2.value?.repaint(t4("map.region"));
-    };
-    const dark = matchMedia("(prefers-color-scheme: dark)");
-    window.addEventListener("palette", repaint);
-    dark.addEventListener("change", repaint);
     return () => {
       gone = true;
       made2.value?.destroy();
       made2.value = null;
-      window.removeEventListener("palette", repaint);
-      dark.removeEventListener("change", repaint);
     };
   }, []);
   const map = made2.value;
-  A2(() => map?.repaint(t4("map.region")), [map, language.value]);
+  A2(() => map?.repaint(t4("map.region")), [map, language.value, repainted.value]);
   A2(() => map?.setCells(rangeCells.value), [map, rangeCells.value]);
   A2(() => map?.setDensity(answer.value ? collection([]) : density.value), [map, density.value, answer.value === null]);
   A2(() => map?.setAsked(askedPlaces()), [map, asked.value.parts]);
@@ -6357,8 +6363,8 @@ function useDrawing(map) {
 function Swatches({ of }) {
   return /* @__PURE__ */ a3("svg", { width: of.length * 20, height: "10", "aria-hidden": "true", children: of.map((c4, i5) => /* @__PURE__ */ a3("rect", { x: i5 * 20, y: "0", width: "20", height: "10", fill: c4 }, c4)) });
 }
-function Legend() {
-  repainted2.value;
+function Legend({ counts }) {
+  repainted.value;
   const some = range.value;
   return /* @__PURE__ */ a3("div", { class: "legend", children: [
     answer.value && hits.value.length > 0 && /* @__PURE__ */ a3("p", { children: [
@@ -6374,7 +6380,7 @@ function Legend() {
         t4("map.placeless", { n: hits.value.length - mapHits.value.features.length })
       ] })
     ] }),
-    !answer.value && density.value.features.length > 0 && /* @__PURE__ */ a3("p", { class: "soft", children: [
+    !answer.value && counts && density.value.features.length > 0 && /* @__PURE__ */ a3("p", { class: "soft", children: [
       t4("map.density"),
       " ",
       t4("map.few"),

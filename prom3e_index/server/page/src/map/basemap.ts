@@ -12,6 +12,11 @@ interface Metadata {
   vector_layers?: { id: string }[];
 }
 
+/** Gives layers of a map the paint of others of the same names. */
+export function paintLayers(map: GlMap, some: LayerSpecification[]): void {
+  for (const layer of some) for (const [name, value] of Object.entries(layer.paint ?? {})) map.setPaintProperty(layer.id, name as "fill-color", value as never);
+}
+
 /** What stands in tiles of the usual schemes: Protomaps, OpenMapTiles, Shortbread. */
 function layers(of: Set<string>, c: Colours): LayerSpecification[] {
   const first = (...names: string[]) => names.find((n) => of.has(n));
@@ -35,8 +40,14 @@ function layers(of: Set<string>, c: Colours): LayerSpecification[] {
   return out;
 }
 
-/** Lays the file below the hits; what the Earth's own outline draws goes. Gives what must be said of the data, as text. */
-export async function addBasemap(gl: typeof import("maplibre-gl"), map: GlMap, c: Colours): Promise<string> {
+export interface Basemap {
+  /** What must be said of the data, as text. */
+  said: string;
+  repaint(c: Colours): void;
+}
+
+/** Lays the file below the hits; what the Earth's own outline draws goes. */
+export async function addBasemap(gl: typeof import("maplibre-gl"), map: GlMap, c: Colours): Promise<Basemap> {
   const url = new URL("/basemap.pmtiles", location.href).href;
   const file = new PMTiles(url);
   const protocol = new Protocol();
@@ -45,11 +56,13 @@ export async function addBasemap(gl: typeof import("maplibre-gl"), map: GlMap, c
   const [header, metadata] = [await file.getHeader(), (await file.getMetadata()) as Metadata];
   const vector = header.tileType === TileType.Mvt;
   map.addSource(SOURCE, { type: vector ? "vector" : "raster", url: `pmtiles://${url}`, ...(!vector && { tileSize: 256 }) });
-  const made: LayerSpecification[] = vector
-    ? layers(new Set(metadata.vector_layers?.map((l) => l.id)), c)
-    : [{ id: SOURCE, type: "raster", source: SOURCE }];
+  const names = new Set(metadata.vector_layers?.map((l) => l.id));
+  const made: LayerSpecification[] = vector ? layers(names, c) : [{ id: SOURCE, type: "raster", source: SOURCE }];
   for (const layer of made) map.addLayer(layer, layer.type === "symbol" ? "limit-fill" : BELOW);
   if (made.some((l) => l.type === "symbol")) map.setLayoutProperty("names", "visibility", "none");
   const said = new DOMParser().parseFromString(metadata.attribution ?? "", "text/html");
-  return said.body.textContent?.trim() || "basemap.pmtiles";
+  return {
+    said: said.body.textContent?.trim() || "basemap.pmtiles",
+    repaint: (now) => vector && paintLayers(map, layers(names, now)),
+  };
 }

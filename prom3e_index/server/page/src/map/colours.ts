@@ -1,5 +1,15 @@
 // The colours of the map: those of the page, so that both palettes hold for it.
 
+import { signal } from "@preact/signals";
+
+/** How often the palette changed; what is drawn by colours reads it. */
+export const repainted = signal(0);
+const changed = () => void repainted.value++;
+window.addEventListener("palette", changed);
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", changed);
+
+export const isDark = (): boolean => getComputedStyle(document.documentElement).colorScheme === "dark";
+
 export interface Colours {
   sea: string;
   land: string;
@@ -22,7 +32,7 @@ export function colours(): Colours {
   return {
     sea: of("sea"), land: of("land"), coast: of("coast"), border: of("border"), label: of("soft"), halo: of("land"),
     observed: of("leaf"), completed: of("guess"), asked: of("ask"), edge: of("card"), on: of("on"),
-    counts: sheet.colorScheme === "dark" ? [...COUNTS].reverse() : COUNTS,
+    counts: isDark() ? [...COUNTS].reverse() : COUNTS,
   };
 }
 

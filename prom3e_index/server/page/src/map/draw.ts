@@ -1,8 +1,8 @@
 // The map by MapLibre, behind a few verbs; nothing else of the page knows that library.
 
-import type { GeoJSONSource, Map as GlMap, MapMouseEvent, StyleSpecification } from "maplibre-gl";
+import type { GeoJSONSource, MapMouseEvent, StyleSpecification } from "maplibre-gl";
 import type { Box, Place } from "../types.ts";
-import { addBasemap } from "./basemap.ts";
+import { addBasemap, type Basemap, paintLayers } from "./basemap.ts";
 import { type Colours, colours, SCALE } from "./colours.ts";
 import { type Ground, earth, labels, planet, vendored } from "./ground.ts";
 import { collection } from "./shapes.ts";
@@ -109,12 +109,6 @@ function style(c: Colours): StyleSpecification {
   };
 }
 
-/** Which paint follows the palette. */
-function repainted(map: GlMap): void {
-  for (const layer of style(colours()).layers)
-    for (const [name, value] of Object.entries(layer.paint ?? {})) map.setPaintProperty(layer.id, name as "fill-color", value as never);
-}
-
 export async function draw(into: HTMLElement, own: boolean, camera: string | null, title: string, told: Listener): Promise<Drawn> {
   const url = vendored("maplibre-gl.mjs");
   const gl = (await import(url)) as typeof import("maplibre-gl");
@@ -168,6 +162,7 @@ export async function draw(into: HTMLElement, own: boolean, camera: string | nul
     report("originalEvent" in e && !!e.originalEvent);
     void closer();
   });
+  let below: Basemap | null = null;
   let drawing = false;
   const rowAt = (e: MapMouseEvent): number | null => {
     const found = drawing ? [] : map.queryRenderedFeatures(e.point, { layers: HITS });
@@ -207,14 +202,19 @@ export async function draw(into: HTMLElement, own: boolean, camera: string | nul
       map.getCanvas().style.cursor = on ? "crosshair" : "";
       for (const handler of [map.dragPan, map.doubleClickZoom, map.boxZoom]) on ? handler.disable() : handler.enable();
     },
-    basemap: () => addBasemap(gl, map, colours()),
+    async basemap() {
+      below = await addBasemap(gl, map, colours());
+      below.repaint(colours()); // the palette may have changed meanwhile
+      return below.said;
+    },
     at(x, y) {
       const p = map.unproject([x, y]);
       return [Math.max(-90, Math.min(90, p.lat)), p.lng];
     },
     canvas: map.getCanvas(),
     repaint(named) {
-      repainted(map);
+      paintLayers(map, style(colours()).layers);
+      below?.repaint(colours());
       map.getCanvas().setAttribute("aria-label", named);
       if (ground) set("names", labels(ground));
     },

@@ -3,6 +3,7 @@
 import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { address } from "../api.ts";
+import { isDark, repainted } from "../map/colours.ts";
 import { density, mapHits } from "../map/layers.ts";
 import { around, kilometres, tidy } from "../map/shapes.ts";
 import { answer, asked, tool, view } from "../state.ts";
@@ -59,8 +60,9 @@ export function FlatMap() {
     const across = dx !== 0 && east - west < 360;
     if (across || (dy !== 0 && moved[1] >= -90.01 && moved[3] <= 90.01)) seen.value = moved;
   }
+  repainted.value; // the picture follows the palette
   const url = address("/map.svg", {
-    search: answer.value?.id, bbox: tidy(seen.value).join(","), width: WIDTH, height: HEIGHT,
+    search: answer.value?.id, bbox: tidy(seen.value).join(","), width: WIDTH, height: HEIGHT, palette: isDark() ? "dark" : "light",
   });
   return (
     <div class="sheet flat">

@@ -1,10 +1,10 @@
 // The map beside the list: hits, what is asked by place, what limits the answer, and the tools that draw these.
 
-import { signal, useSignal } from "@preact/signals";
+import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { nameOf } from "../hit.ts";
 import { Icon } from "../icons.tsx";
-import { colours, SCALE } from "../map/colours.ts";
+import { colours, repainted, SCALE } from "../map/colours.ts";
 import { draw, type Drawn, hasWebGl2 } from "../map/draw.ts";
 import { credit, density, dropRange, fetchDensity, fetchHits, fetchRange, mapHits, range, rangeCells, ranging } from "../map/layers.ts";
 import { around, box, circle, collection, kilometres, point, tidy, wrapped } from "../map/shapes.ts";
@@ -17,9 +17,6 @@ import { FlatMap } from "./flatmap.tsx";
 import { Mixed } from "./mixed.tsx";
 
 const TOOLS: [Tool, string][] = [["move", "move"], ["pick", "pick"], ["box", "box"], ["circle", "circle"]];
-
-/** How often the palette changed. */
-const repainted = signal(0);
 
 export function askedPlaces(): GeoJSON.FeatureCollection {
   return collection(asked.value.parts.flatMap((p) => (p.kind === "place" ? [point(p.at)] : [])));
@@ -74,7 +71,7 @@ export function MapPane() {
       <h2 id="map-title" class="hidden">{t("map.title")}</h2>
       <Tools />
       {!wanted.value ? null : flat.current || failed.value ? <FlatMap /> : <GlMapView made={made} failed={failed} />}
-      <Legend />
+      <Legend counts={!flat.current && !failed.value} />
     </section>
   );
 }
@@ -149,23 +146,14 @@ function GlMapView({ made, failed }: { made: { value: Drawn | null }; failed: { 
       },
       () => (failed.value = true),
     );
-    const repaint = () => {
-      repainted.value++;
-      made.value?.repaint(t("map.region"));
-    };
-    const dark = matchMedia("(prefers-color-scheme: dark)");
-    window.addEventListener("palette", repaint);
-    dark.addEventListener("change", repaint);
     return () => {
       gone = true;
       made.value?.destroy();
       made.value = null;
-      window.removeEventListener("palette", repaint);
-      dark.removeEventListener("change", repaint);
     };
   }, []);
   const map = made.value;
-  useEffect(() => map?.repaint(t("map.region")), [map, language.value]);
+  useEffect(() => map?.repaint(t("map.region")), [map, language.value, repainted.value]);
   useEffect(() => map?.setCells(rangeCells.value), [map, rangeCells.value]);
   useEffect(() => map?.setDensity(answer.value ? collection([]) : density.value), [map, density.value, answer.value === null]);
   useEffect(() => map?.setAsked(askedPlaces()), [map, asked.value.parts]);
@@ -247,7 +235,7 @@ function Swatches({ of }: { of: string[] }) {
   );
 }
 
-function Legend() {
+function Legend({ counts }: { counts: boolean }) {
   repainted.value; // the swatches follow the palette
   const some = range.value;
   return (
@@ -258,7 +246,7 @@ function Legend() {
           {mapHits.value.features.length < hits.value.length && <span class="soft"> · {t("map.placeless", { n: hits.value.length - mapHits.value.features.length })}</span>}
         </p>
       )}
-      {!answer.value && density.value.features.length > 0 && (
+      {!answer.value && counts && density.value.features.length > 0 && (
         <p class="soft">
           {t("map.density")} {t("map.few")} <Swatches of={colours().counts} /> {t("map.many")}
         </p>
