@@ -1440,6 +1440,12 @@ var de_default = {
   "modality.loc": "Ort",
   "modality.env": "Klima",
   "modality.text": "Name",
+  "contents.image": "{n|Foto|Fotos}",
+  "contents.audio": "{n|Ton|Töne}",
+  "contents.sat": "{n|Satellitenkachel|Satellitenkacheln}",
+  "contents.loc": "{n|Ort|Orte}",
+  "contents.env": "{n|Klimaangabe|Klimaangaben}",
+  "contents.text": "{n|Name|Namen}",
   "its.image": "seinem Foto",
   "its.audio": "seinem Ton",
   "its.sat": "seiner Satellitenkachel",
@@ -1918,6 +1924,12 @@ var en_default = {
   "modality.loc": "place",
   "modality.env": "climate",
   "modality.text": "name",
+  "contents.image": "{n|photo|photos}",
+  "contents.audio": "{n|sound|sounds}",
+  "contents.sat": "{n|satellite tile|satellite tiles}",
+  "contents.loc": "{n|place|places}",
+  "contents.env": "{n|climate|climates}",
+  "contents.text": "{n|name|names}",
   "its.image": "its photo",
   "its.audio": "its sound",
   "its.sat": "its satellite tile",
@@ -2396,6 +2408,12 @@ var es_default = {
   "modality.loc": "lugar",
   "modality.env": "clima",
   "modality.text": "nombre",
+  "contents.image": "{n|foto|fotos}",
+  "contents.audio": "{n|sonido|sonidos}",
+  "contents.sat": "{n|tesela|teselas} de satélite",
+  "contents.loc": "{n|lugar|lugares}",
+  "contents.env": "{n|dato climático|datos climáticos}",
+  "contents.text": "{n|nombre|nombres}",
   "its.image": "su foto",
   "its.audio": "su sonido",
   "its.sat": "su tesela de satélite",
@@ -2857,9 +2875,9 @@ var english = (text) => `${text}`;
 var parted = (text) => text.split(ENGLISH);
 var known = (key) => Object.hasOwn(en_default, key);
 var listed = (some) => new Intl.ListFormat(language.value, { type: "conjunction" }).format(some);
-function word(prefix, name) {
+function word(prefix, name, values = {}) {
   const key = `${prefix}.${name}`;
-  return known(key) ? t4(key) : name;
+  return known(key) ? t4(key, values) : name;
 }
 function number(value2, digits = 0) {
   return value2.toLocaleString(language.value, { minimumFractionDigits: digits, maximumFractionDigits: digits });
@@ -3322,7 +3340,7 @@ function Spectrogram({ sound, title: title2, picture: small, audio: audio2, span
         /* @__PURE__ */ a3("b", { children: "kHz" })
       ] }),
       plot,
-      axis && /* @__PURE__ */ a3("div", { class: "seconds", "aria-hidden": "true", children: steps(from, from + seconds, 6).map((s4) => /* @__PURE__ */ a3("span", { style: { left: share2(s4) }, children: clock(s4) }, s4)) })
+      axis && /* @__PURE__ */ a3("div", { class: "seconds", "aria-hidden": "true", children: steps(from, from + seconds, 6).map((s4) => /* @__PURE__ */ a3("span", { class: s4 > from + seconds * 0.97 ? "last" : void 0, style: { left: share2(s4) }, children: clock(s4) }, s4)) })
     ] }),
     /* @__PURE__ */ a3("div", { class: "row controls", children: [
       audio2 && /* @__PURE__ */ a3("button", { type: "button", class: "main", onClick: () => toggle(sound, audio2, start2, end), children: [
@@ -3922,7 +3940,12 @@ var inOrder = (some) => [...ORDER.filter((m5) => some.includes(m5)), ...some.fil
 function Targets() {
   const targets = inOrder(index.value?.targets ?? []);
   const now = answer.value?.target ?? asked.value.target;
-  return /* @__PURE__ */ a3("div", { class: "find", role: "group", "aria-label": t4("find"), children: [
+  const row = T2(null);
+  A2(() => {
+    const chosen = row.current?.querySelector("[aria-pressed=true]");
+    if (row.current && chosen) row.current.scrollLeft = chosen.offsetLeft - row.current.offsetLeft - (row.current.clientWidth - chosen.offsetWidth) / 2;
+  }, [now, language.value]);
+  return /* @__PURE__ */ a3("div", { class: "find", ref: row, role: "group", "aria-label": t4("find"), children: [
     /* @__PURE__ */ a3("span", { class: "label", "aria-hidden": "true", children: t4("find") }),
     targets.map((m5) => /* @__PURE__ */ a3("button", { type: "button", "aria-pressed": m5 === now, onClick: () => ask({ target: m5 }), children: [
       /* @__PURE__ */ a3(Icon, { name: m5 }),
@@ -4583,7 +4606,7 @@ function Climate({ of }) {
     own && query.reason && /* @__PURE__ */ a3("p", { class: "soft", children: word("climate.query", query.reason) }),
     own && /* @__PURE__ */ a3($, { children: [
       /* @__PURE__ */ a3("p", { class: "soft small", children: [
-        farthest.name && `${t4("climate.farthest", { name: word("climate", farthest.name), n: number(farthest.apart, 2) })} `,
+        farthest.apart >= 5e-3 && `${t4("climate.farthest", { name: word("climate", farthest.name), n: number(farthest.apart, 2) })} `,
         t4("climate.unit")
       ] }),
       /* @__PURE__ */ a3("table", { children: [
@@ -6498,7 +6521,7 @@ function Start() {
       /* @__PURE__ */ a3(Icon, { name: m5.name, size: 18 }),
       /* @__PURE__ */ a3("b", { children: number(m5.rows) }),
       " ",
-      word("modality", m5.name)
+      word("contents", m5.name, { n: m5.rows })
     ] }, m5.name)) }),
     some.value.length > 0 && /* @__PURE__ */ a3($, { children: [
       /* @__PURE__ */ a3("h3", { children: t4("start.some") }),
@@ -6577,8 +6600,7 @@ function Notes() {
     notes.map((note) => /* @__PURE__ */ a3("li", { children: /* @__PURE__ */ a3(Mixed, { text: sentence(note, known2) }) }, note)),
     other !== void 0 && /* @__PURE__ */ a3("li", { children: t4("note.generation", { asked: other, n: answer.value?.generation ?? 0 }) }),
     !hits.value.length && !busy.value && /* @__PURE__ */ a3("li", { children: [
-      t4("results.none"),
-      " ",
+      !known2.some((s4) => s4.code === "none" || s4.code === "none.like") && `${t4("results.none")} `,
       isFiltered(asked.value.filter) && /* @__PURE__ */ a3("button", { type: "button", class: "small", onClick: clearFilter, children: t4("only.clear") })
     ] })
   ] });

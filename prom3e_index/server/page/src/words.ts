@@ -50,9 +50,9 @@ export const known = (key: string): key is Key => Object.hasOwn(en, key);
 export const listed = (some: string[]): string => new Intl.ListFormat(language.value, { type: "conjunction" }).format(some);
 
 /** A word of a kind that may be new, such as a model's own modality: itself where there is none. */
-export function word(prefix: string, name: string): string {
+export function word(prefix: string, name: string, values: Record<string, number> = {}): string {
   const key = `${prefix}.${name}`;
-  return known(key) ? t(key) : name;
+  return known(key) ? t(key, values) : name;
 }
 
 export function number(value: number, digits = 0): string {

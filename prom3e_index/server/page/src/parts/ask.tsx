@@ -1,10 +1,11 @@
 // What is asked: files, a name, a place; the chips of these; and what is to be found.
 
+import { useEffect, useRef } from "preact/hooks";
 import { Icon } from "../icons.tsx";
 import { addPart, ask } from "../searching.ts";
 import { answer, asked, index } from "../state.ts";
 import type { Modality } from "../types.ts";
-import { t, word } from "../words.ts";
+import { language, t, word } from "../words.ts";
 import { Chips } from "./chips.tsx";
 import { Confidence } from "./confidence.tsx";
 import { DropZone } from "./dropzone.tsx";
@@ -44,8 +45,14 @@ export const inOrder = (some: Modality[]) => [...ORDER.filter((m) => some.includ
 function Targets() {
   const targets = inOrder(index.value?.targets ?? []);
   const now = answer.value?.target ?? asked.value.target;
+  const row = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    // on a phone the row is wider than the page: what is chosen comes into view, and nothing else moves
+    const chosen = row.current?.querySelector<HTMLElement>("[aria-pressed=true]");
+    if (row.current && chosen) row.current.scrollLeft = chosen.offsetLeft - row.current.offsetLeft - (row.current.clientWidth - chosen.offsetWidth) / 2;
+  }, [now, language.value]);
   return (
-    <div class="find" role="group" aria-label={t("find")}>
+    <div class="find" ref={row} role="group" aria-label={t("find")}>
       <span class="label" aria-hidden="true">{t("find")}</span>
       {targets.map((m) => (
         <button key={m} type="button" aria-pressed={m === now} onClick={() => ask({ target: m })}>

@@ -60,7 +60,7 @@ export function Climate({ of }: { of: Compared }) {
       {own && (
         <>
           <p class="soft small">
-            {farthest.name && `${t("climate.farthest", { name: word("climate", farthest.name), n: number(farthest.apart, 2) })} `}
+            {farthest.apart >= 0.005 && `${t("climate.farthest", { name: word("climate", farthest.name), n: number(farthest.apart, 2) })} `}
             {t("climate.unit")}
           </p>
           <table>

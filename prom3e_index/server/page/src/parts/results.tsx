@@ -85,7 +85,7 @@ function Notes() {
       {other !== undefined && <li>{t("note.generation", { asked: other, n: answer.value?.generation ?? 0 })}</li>}
       {!hits.value.length && !busy.value && (
         <li>
-          {t("results.none")}{" "}
+          {!known.some((s) => s.code === "none" || s.code === "none.like") && `${t("results.none")} `}
           {isFiltered(asked.value.filter) && <button type="button" class="small" onClick={clearFilter}>{t("only.clear")}</button>}
         </li>
       )}

@@ -148,7 +148,7 @@ export function Spectrogram({ sound, title, picture: small, audio, span, tall, s
         {plot}
         {axis && (
           <div class="seconds" aria-hidden="true">
-            {steps(from, from + seconds, 6).map((s) => <span key={s} style={{ left: share(s) }}>{clock(s)}</span>)}
+            {steps(from, from + seconds, 6).map((s) => <span key={s} class={s > from + seconds * 0.97 ? "last" : undefined} style={{ left: share(s) }}>{clock(s)}</span>)}
           </div>
         )}
       </div>

@@ -48,7 +48,7 @@ export function Start() {
         {inOrder(about.modalities.map((m) => m.name)).flatMap((name) => about.modalities.filter((m) => m.name === name)).map((m) => (
           <li key={m.name}>
             <Icon name={m.name} size={18} />
-            <b>{number(m.rows)}</b> {word("modality", m.name)}
+            <b>{number(m.rows)}</b> {word("contents", m.name, { n: m.rows })}
           </li>
         ))}
       </ul>
