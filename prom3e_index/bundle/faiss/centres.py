@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from prom3e_index.bundle.faiss.nearest import PRODUCT, Assigned, Rounded, rounds_fast
+from prom3e_index.bundle.faiss.nearest import Assigned, Rounded, rounds_fast
 from prom3e_index.bundle.faiss.scan import Floats
 
 Finder = Callable[[Floats], Assigned]
@@ -30,6 +30,8 @@ _FEW = 512
 _SHARE = 0.6
 """Above this share of centres within the margin, comparing with all is as quick."""
 _BLOCK = 16_384
+_PRODUCT = 1 << 24
+"""Numbers of a product in single precision at once; on a card eight times as many."""
 _SPLIT = np.float32(1 / 1024)
 
 
@@ -114,7 +116,7 @@ def grouped_sums(
 
 
 def _nearest_of_all(rows: Floats, centres: Floats) -> Assigned:
-    size = max(1, PRODUCT // len(centres))
+    size = max(1, _PRODUCT // len(centres))
     out = np.empty(len(rows), np.int32)
     for at in range(0, len(rows), size):
         out[at : at + size] = (rows[at : at + size] @ centres.T).argmax(axis=1)
@@ -202,7 +204,7 @@ def _nearest_on_card(rows: Any, centres: Any) -> Any:
 
     from prom3e_index.bundle.faiss.resident import product
 
-    parts = rows.split(max(1, 8 * PRODUCT // centres.shape[1]))
+    parts = rows.split(max(1, 8 * _PRODUCT // centres.shape[1]))
     return torch.cat([product(part, centres).argmax(dim=1) for part in parts])
 
 

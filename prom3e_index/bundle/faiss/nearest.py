@@ -18,8 +18,8 @@ from prom3e_index.bundle.faiss.scan import Floats
 
 Assigned = NDArray[np.int32]
 Bits = NDArray[np.int16]
-PRODUCT = 1 << 24
-"""Numbers of a product at once."""
+PRODUCT = 1 << 22
+"""Numbers of a product in bfloat16: so few that the allocator gives the same memory again, and caches hold them."""
 _ROWS = 4096
 """Rows of a product at once, at most: what is made of them is as wide as they are, whatever the number of centres."""
 _SUMS = 2.0**-23
