@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from pages import PAGE, answered, opened, unmark, until
 from playwright.sync_api import Error
+from policies import RULE, birds, built
 from served import serving
 
 import prom3e_index
@@ -290,6 +291,42 @@ def test_an_index_that_lacks_files_and_has_changed_is_told_in_the_language(brows
         seen.errors.clear()
     assert w.english == set()
     assert w.foreign == {}, json.dumps(w.foreign, ensure_ascii=False, indent=1)
+
+
+@pytest.mark.parametrize("language", ["de", "es", "en"])
+def test_what_a_policy_hides_is_told_in_the_language(plain_browser, tmp_path, language):
+    policy = RULE + '[[rule]]\ntaxon = "Parus major"\nlevel = "withhold"\n'
+    own = words_of("f p Falco rusticolus Parus major Observer data index own")
+    with serving(built(tmp_path, birds(), policy)) as server, opened(plain_browser, server, locale=language) as (page, seen):  # fmt: skip
+        w = Walk(page, seen, server, language, own)
+        w.go("/?text=Parus%20major&target=text")
+        w.look("hits")
+        facts = page.locator(".card .facts").all_inner_texts()
+        assert sum(w.words["card.withheld"] in f for f in facts) == 3
+        assert sum(w.words["card.obscured"] in f for f in facts) == 3
+        page.locator(".card .open").first.click()
+        page.wait_for_selector("dialog .fields")
+        w.look("withheld")
+        fields = page.locator(".fields")
+        assert w.words["level.withhold"] in fields.inner_text()
+        assert fields.locator("[lang=en]").inner_text().startswith("Coordinates withheld")
+        page.keyboard.press("Escape")
+        page.locator(".toolbar button").nth(4).click()
+        page.wait_for_selector(".toast:not([hidden])")
+        w.look("range refused")
+        said = w.words["said.map.withheld"].split("{")[0]
+        assert said in page.locator(".toast").inner_text()
+        w.go("/?text=Falco%20rusticolus&bbox=13.3,52.2,13.35,52.25&target=text")
+        page.wait_for_selector(".notes li")
+        w.look("nothing in the box")
+        w.go("/?text=Falco%20rusticolus&target=text&open=0")
+        page.wait_for_selector("dialog .fields")
+        assert "0.1°" in page.locator(".fields").inner_text()
+        w.look("coarsened")
+        seen.errors.clear()
+    w.foreign = {t: why for t, why in w.foreign.items() if t not in w.english}
+    assert w.foreign == {}, json.dumps(w.foreign, ensure_ascii=False, indent=1)
+    assert all(t.startswith(("Coordinates ", "rule 2 (Parus major)")) for t in w.english)
 
 
 @pytest.mark.parametrize("language", ["de", "es", "en"])

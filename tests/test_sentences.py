@@ -92,6 +92,8 @@ def test_the_page_has_every_sentence_with_no_other_values():
          {"typed": "Magpie", "name": "Pica pica", "n": 3, "others": "Cissa and 1 more", "asked": "Pica pica"}),
         ("image from one: 7 observations could be asked with; 100 are needed", "unsure.few", {"n": 7, "least": 100}),
         ("dawn.mp4: a video of 12.5 s: of its pictures the one at 3.0 s is seen", "video", {"file": "dawn.mp4", "seconds": 12.5, "at": 3.0}),
+        ("Cells of 0.05deg are 0.05 degrees wide; the finest that may be are 0.1 degree: rule 1 of the policy 'own'. Give --grid 0.1deg, or larger.",
+         "map.fine", {"finest": "0.1 degree", "why": "rule 1 of the policy 'own'"}),
         ("asked with image, loc of a-1, a-2, as the index holds them; they are left out of the hits", "like", {"modalities": ["image", "loc"], "ids": "a-1, a-2"}),
     ],
 )  # fmt: skip

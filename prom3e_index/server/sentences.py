@@ -87,7 +87,8 @@ FORMS = {
     "unsure.changed": "its rows have changed, and it could not be calibrated anew: {why}",
     # Of a map
     "similarity": "Similarity is no probability: it says where the model finds places like what was asked for.",
-    "map.withheld": "No map of it is made: its places are withheld by {why}. A map of other taxa may be.",
+    "map.withheld": "No map of it is made: its places are withheld by {why}. A map of other taxa may be.{_}",
+    "map.fine": "Cells of {_} are {_} degrees wide; the finest that may be are {finest}: {why}. Give --grid {_}",
     "map.placeless": "The {n:n} observations of {name:q} have no place, or one that is hidden; there is nothing to "
     "map.",
     "map.folder": "A map of where it may live needs an index folder; the store {_} answers queries and filters.{_}",

@@ -1860,7 +1860,12 @@ var de_default = {
   "field.observation": "Beobachtung",
   "field.sigma_l1": "Unsicherheit des Modells, ‖σ‖₁",
   "kbd.enter": "Eingabe",
-  "kbd.space": "Leertaste"
+  "kbd.space": "Leertaste",
+  "card.withheld": "Ort zurückgehalten",
+  "field.data_generalizations": "was vergröbert wurde",
+  "field.information_withheld": "was zurückgehalten wurde",
+  "level.withhold": "zurückgehalten",
+  "said.map.fine": "Die feinsten Zellen, die die Richtlinie des Index erlaubt, sind {finest} breit ({why}). Fragen Sie nach einem größeren Teil der Karte."
 };
 
 // strings/en.json
@@ -2344,7 +2349,12 @@ var en_default = {
   "field.observation": "observation",
   "field.sigma_l1": "uncertainty of the model, ‖σ‖₁",
   "kbd.enter": "Enter",
-  "kbd.space": "Space"
+  "kbd.space": "Space",
+  "card.withheld": "place withheld",
+  "field.data_generalizations": "what was coarsened",
+  "field.information_withheld": "what was withheld",
+  "level.withhold": "withheld",
+  "said.map.fine": "the finest cells that the policy of the index allows are {finest} wide ({why}). Ask for a larger part of the map."
 };
 
 // strings/es.json
@@ -2828,7 +2838,12 @@ var es_default = {
   "field.observation": "observación",
   "field.sigma_l1": "incertidumbre del modelo, ‖σ‖₁",
   "kbd.enter": "Intro",
-  "kbd.space": "Espacio"
+  "kbd.space": "Espacio",
+  "card.withheld": "lugar retenido",
+  "field.data_generalizations": "qué se generalizó",
+  "field.information_withheld": "qué se retuvo",
+  "level.withhold": "retenido",
+  "said.map.fine": "las celdas más finas que permite la política del índice miden {finest} ({why}). Pida una parte mayor del mapa."
 };
 
 // src/kept.ts
@@ -3134,7 +3149,7 @@ function hasPlace(hit) {
   return hit.latitude != null && hit.longitude != null;
 }
 function placeOfHit(hit) {
-  if (!hasPlace(hit)) return t4("card.placeless");
+  if (!hasPlace(hit)) return hit.generalised === "withhold" ? t4("card.withheld") : t4("card.placeless");
   const hidden = hit.obscured || hit.generalised;
   const text = place(hit.latitude, hit.longitude, hidden ? 1 : 3);
   if (hidden) return `${text} · ${t4("card.obscured")}`;
@@ -3499,6 +3514,7 @@ function value(name, of) {
   if (name === "rank") return word("rank", of);
   if (name === "things") return word("things", of);
   if (name === "why") return english(of);
+  if (name === "finest") return of.replace(" degree", "°");
   if (name === "parts") return of.replace(OPTION, (_5, option) => word("part", option)).replace(/\bhaving (\w+)/g, (_5, m5) => `${word("part", "having")} (${word("modality", m5)})`);
   return of;
 }
@@ -4786,6 +4802,7 @@ function Picture({ url, name }) {
   if (missing) return /* @__PURE__ */ a3("p", { class: "none", children: t4("card.missing") });
   return /* @__PURE__ */ a3("img", { class: "photo", src: url, alt: t4("box.photo", { name }), onError: () => setMissing(true) });
 }
+var ENGLISH2 = /* @__PURE__ */ new Set(["data_generalizations", "information_withheld"]);
 var ELSEWHERE = /* @__PURE__ */ new Set(["license_url", "start_s", "end_s", "event_start", "event_end"]);
 function written2(value2) {
   if (typeof value2 === "boolean") return value2 ? t4("yes") : t4("no");
@@ -4805,7 +4822,7 @@ function Fields({ of, climate }) {
     /* @__PURE__ */ a3("caption", { class: "hidden", children: t4("box.fields") }),
     /* @__PURE__ */ a3("tbody", { children: some.map(([name, value2]) => /* @__PURE__ */ a3("tr", { children: [
       /* @__PURE__ */ a3("th", { scope: "row", children: /* @__PURE__ */ a3(Column, { name }) }),
-      /* @__PURE__ */ a3("td", { children: written2(value2) })
+      /* @__PURE__ */ a3("td", { lang: ENGLISH2.has(name) ? "en" : void 0, children: name === "place_level" ? word("level", String(value2)).replace("deg", "°") : written2(value2) })
     ] }, name)) })
   ] });
 }

@@ -54,7 +54,7 @@ export function hasPlace(hit: Hit): boolean {
 }
 
 export function placeOfHit(hit: Hit): string {
-  if (!hasPlace(hit)) return t("card.placeless");
+  if (!hasPlace(hit)) return hit.generalised === "withhold" ? t("card.withheld") : t("card.placeless");
   const hidden = hit.obscured || hit.generalised;
   const text = place(hit.latitude as number, hit.longitude as number, hidden ? 1 : 3);
   if (hidden) return `${text} · ${t("card.obscured")}`;

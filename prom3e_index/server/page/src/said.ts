@@ -14,6 +14,7 @@ function value(name: string, of: Values[string]): string | number {
   if (name === "rank") return word("rank", of);
   if (name === "things") return word("things", of);
   if (name === "why") return english(of);
+  if (name === "finest") return of.replace(" degree", "°");
   if (name === "parts") return of.replace(OPTION, (_, option: string) => word("part", option)).replace(/\bhaving (\w+)/g, (_, m: string) => `${word("part", "having")} (${word("modality", m)})`);
   return of;
 }

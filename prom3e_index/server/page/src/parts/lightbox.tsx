@@ -144,6 +144,8 @@ function Picture({ url, name }: { url: string; name: string }) {
   return <img class="photo" src={url} alt={t("box.photo", { name })} onError={() => setMissing(true)} />;
 }
 
+/** Fields that the program itself writes, in English, for those who take the data further. */
+const ENGLISH = new Set(["data_generalizations", "information_withheld"]);
 const ELSEWHERE = new Set(["license_url", "start_s", "end_s", "event_start", "event_end"]);
 
 function written(value: unknown): string {
@@ -170,7 +172,7 @@ function Fields({ of, climate }: { of: Record<string, unknown>; climate: Compare
         {some.map(([name, value]) => (
           <tr key={name}>
             <th scope="row"><Column name={name} /></th>
-            <td>{written(value)}</td>
+            <td lang={ENGLISH.has(name) ? "en" : undefined}>{name === "place_level" ? word("level", String(value)).replace("deg", "°") : written(value)}</td>
           </tr>
         ))}
       </tbody>
