@@ -53,7 +53,8 @@ class MediaFolders:
         seen = entry.get("beside")
         together = [Path(os.path.normpath(index.absolute() / str(seen)))] if seen else []
         self._folders = [*([given.absolute()] if given else []), self._known, *together]
-        self._starts = [str(folder / "x")[:-1] for folder in self._folders]
+        # one where nothing has moved: then no disk is asked where a file is
+        self._starts = list(dict.fromkeys(str(folder / "x")[:-1] for folder in self._folders))
         others = entry.get("folders") or ()
         self._others = [
             MediaFolders({**e, "folders": ()}, index, given, alien=alien) for e in others
@@ -72,6 +73,8 @@ class MediaFolders:
             other = next((o for o in self._others if o.holds(cell)), None)
             return cell if other is None else other.file(cell)
         paths = [f"{start}{inside}" for start in self._starts]
+        if len(paths) == 1:
+            return paths[0]
         return next((p for p in paths if os.path.lexists(p)), paths[0])
 
     def below(self, file: str) -> bool:
