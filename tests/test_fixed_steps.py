@@ -16,6 +16,7 @@ from prom3e_index.training.stage_two.recipe import BEST, PUBLISHED, Recipe
 from prom3e_index.training.stage_two.resident import Resident
 from prom3e_index.training.stage_two.sets import EmbeddingSet
 from prom3e_index.training.stage_two.step import Step
+from prom3e_index.training.stage_two.steps import Steps
 
 SMALL = MVAEConfig(input_dim=12, embed_dim=16, heads=2, mlp_dim=24, num_register_tokens=2)
 SETTINGS = {
@@ -180,3 +181,33 @@ join("cpu").leave()
             for line, other in zip(lines[1:], logged[1:], strict=True):
                 a, b = ([float(v) for v in text.split(",")[3:8]] for text in (line, other))
                 assert b == pytest.approx(a, rel=1e-4, abs=1e-5), alone
+
+
+@pytest.mark.parametrize("more", [{}, {"visible": "row", "noise": "none", "contrast": 0.3}, {"ema": 0.8, "mixed": 0.5}], ids=["published", "contrast", "average and mixed"])  # fmt: skip
+def test_an_interrupted_run_of_it_goes_on_bit_for_bit_and_its_weights_lie_apart(tmp_path, monkeypatch, more):  # fmt: skip
+    """Weights of all modalities are parts of one tensor while it runs, of sets that have others each."""
+    sets = [made(48), without(made(40, seed=1), 5), without(made(40, seed=2), 0)]
+    recipe = replace(TINY, steps=12, validate=1, **more)
+    given = {"fixed": True, "validation": made(30, seed=3)}
+    whole = train_mvae(sets, NAMES, recipe, tmp_path / "whole", **given)
+    monkeypatch.setattr("prom3e_index.training.checkpoint.SAVE_EVERY_S", 0.0)
+    take = Steps.take
+
+    def stopping(self, at):
+        if at == 7:
+            raise KeyboardInterrupt
+        return take(self, at)
+
+    with monkeypatch.context() as m, pytest.raises(KeyboardInterrupt):
+        m.setattr(Steps, "take", stopping)
+        train_mvae(sets, NAMES, recipe, tmp_path / "parts", **given)
+    assert load(tmp_path / "parts" / "last.safetensors")[1]["at"] == 7
+    parts = train_mvae(sets, NAMES, recipe, tmp_path / "parts", **given)
+    for name in ("last.safetensors", "best.safetensors"):
+        one, two = (load(tmp_path / n / name)[0] for n in ("whole", "parts"))
+        assert one.keys() == two.keys() and all(torch.equal(v, two[k]) for k, v in one.items())
+    for trained in (whole, parts):
+        weights = list(trained.mvae.parameters())
+        assert len({w.untyped_storage().data_ptr() for w in weights}) == len(weights)
+        assert all(w.untyped_storage().nbytes() == w.nbytes for w in weights)
+        assert not any(w.requires_grad for w in weights)

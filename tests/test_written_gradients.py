@@ -63,6 +63,23 @@ def test_entropy_of_distances(n, k, some_removed):
     )  # fmt: skip
 
 
+def test_more_scores_than_one_inner_product_takes_are_the_same(monkeypatch):
+    target = F.normalize(random(3, 4, 5, seed=1), dim=-1)
+
+    def of(most):
+        monkeypatch.setattr("prom3e_index.training.losses._DOT", most)
+        return lambda x, scale: distance_entropy(F.normalize(x, dim=-1), target, scale, torch.arange(4))  # fmt: skip
+
+    given = random(3, 4, 5), torch.tensor(-5.0, dtype=torch.float64)
+    found = []
+    for most in (2**31 - 1, 5):  # 48 scores
+        x, scale = (t.clone().requires_grad_() for t in given)
+        of(most)(x, scale).sum().backward()
+        found.append((x.grad, scale.grad))
+    assert torch.equal(found[0][0], found[1][0]) and found[0][1] != 0
+    assert float(found[1][1]) == pytest.approx(float(found[0][1]), rel=1e-12)
+
+
 def test_rows_that_are_equal_part_in_no_direction_and_a_target_has_no_gradient():
     target = F.normalize(random(2, 4), dim=-1)
     decoded = target.clone().requires_grad_()
@@ -91,6 +108,8 @@ def test_divergence(form):
     value = kl_of(mean, torch.zeros(2, 2), form)
     value.backward()
     assert float(value.detach()) == 0 and not mean.grad.any()
+    for given in ((torch.nan, 0.0), (0.0, torch.nan)):  # left out, it would not be seen
+        assert bool(kl_of(*(torch.full((2, 2), v) for v in given), form).isnan())
 
 
 @pytest.mark.parametrize("shared", [True, False])

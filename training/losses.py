@@ -15,6 +15,8 @@ from torch.nn import functional as F
 from prom3e_index.mvae.network import Posterior
 
 _LEAST_SQUARE = 1e-12
+_DOT = 2**31 - 1
+"""Numbers that one inner product of a GPU's library takes at most: of six targets, a batch of 18,900 has more."""
 KL_LIMIT = 1e4
 """The public code leaves out a batch whose KL term exceeds this."""
 _MOST_LOG_VARIANCE = 80.0
@@ -88,7 +90,9 @@ class _DistanceEntropy(torch.autograd.Function):
         of_logits = log.exp()
         of_logits.scatter_add_(-1, truth, of_logits.new_full((), -1.0).expand(truth.shape))
         of_logits.mul_(gradients[0][..., None])
-        of_scale = torch.dot(of_logits.flatten(), distance.flatten()).view(scale.shape)
+        parts = (x.flatten().split(_DOT) for x in (of_logits, distance))
+        first, *more = (torch.dot(x, y) for x, y in zip(*parts, strict=True))
+        of_scale = sum(more, first).view(scale.shape)
         # equal rows have no direction in which they part: their gradient is 0
         of_square = torch.ops.aten.threshold_backward(
             of_logits.div_(distance), distance, _LEAST_SQUARE**0.5
@@ -135,7 +139,7 @@ class _Kl(torch.autograd.Function):
         variance = log_variance.clamp(max=_MOST_LOG_VARIANCE).exp_()
         first = log_variance if code else variance
         value = (torch.addcmul(first, mean, mean, value=-1).sub_(variance).add_(1)).mean() * -0.5
-        counts = value <= KL_LIMIT
+        counts = ~(value > KL_LIMIT)  # NaN counts: it has to be seen
         ctx.save_for_backward(mean, variance, counts)
         ctx.code = code
         return torch.where(counts, value, torch.zeros_like(value))

@@ -269,6 +269,7 @@ def train_mvae(
     step, recall = here.at, None
     if me.first:
         best, found = checkpoint.load(run / "best.safetensors")
-        model.load_state_dict(best)
+        # in memory of their own: those of a step of fixed shapes are parts of larger tensors, the file's of the file
+        model.load_state_dict({k: v.clone() for k, v in best.items()}, assign=True)
         step, recall = int(found["step"]), found["recall"]
     return Trained(model.eval().requires_grad_(False).cpu(), step, here.at, recall, steps.said())
