@@ -115,3 +115,23 @@ def test_a_store_that_comes_back_without_all_of_its_rows_answers_nothing_until_i
         until(lambda: ready() == 200)
         again = served.client.post("/api/v1/searches", json=ASKED).json()
         assert [h["id"] for h in again["hits"]] == [h["id"] for h in first["hits"]]
+
+
+def test_a_store_that_is_taken_away_is_no_store_that_is_as_it_was(lite, request, tmp_path):
+    import plain_index
+
+    from prom3e_index.indexer.push import push
+    from prom3e_index.store.opened import StoreBundle
+    from prom3e_index.store.whole import RowsLostError
+
+    x, present = plain_index.rows(30, seed=3)
+    plain_index.made(tmp_path, [plain_index.write(tmp_path / "a.npz", x, present)]).close()
+    address = of_test(lite, request)
+    names = push(tmp_path / "i.p3i", address, silent, targets=["image"]).head.collections
+    with StoreBundle.open(address) as store:
+        assert store.newest() == store.named
+        store.engine.client.drop_alias(store.address.name)
+        assert store.newest() is None  # its rows are there still
+        store.engine.drop(names.values())
+        with pytest.raises(RowsLostError, match="for image, has 0 rows of 30. Push it anew"):
+            store.newest()

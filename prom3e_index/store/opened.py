@@ -125,14 +125,15 @@ class StoreBundle(StoreRows, Bundle):
 
         Args:
             searched: Whether to see too that this generation, if it is the current one, has its rows still: a server
-                that begins again knows its collections before they are loaded, and may have lost some.
+                that begins again knows its collections before they are loaded, and may have lost some. Where nothing
+                is current any more, that is seen in any case.
 
         Raises:
             StoreError: The store is out of reach.
             RowsLostError: It has not all of its rows.
         """
         newest = self.engine.current(self.address.name)
-        if searched and newest == self.named:
+        if newest is None or (searched and newest == self.named):
             refuse_short(self.engine, self.head)
         return newest
 
