@@ -14,6 +14,9 @@ from prom3e_index.show.escapes import json_text, shown
 if TYPE_CHECKING:
     from prom3e_index.store.opened import StoreBundle
 
+_WIDE = "where removed rows may have been too"
+"""Of bounds, which a store only ever widens."""
+
 
 def write_store(store: StoreBundle) -> None:
     """What a store holds: rows, targets, species, years, places, licences, columns; how it is searched."""
@@ -71,7 +74,7 @@ def _counted(found: list[tuple[Any, int]], what: str) -> str:
 def _years(store: StoreBundle) -> str:
     ((first, last),) = store.summary.days
     undated = store.summary.lacking("event_start")
-    parts = [f"{first.year} to {last.year}"] if first and last else []
+    parts = [f"{first.year} to {last.year}, {_WIDE}"] if first and last else []
     parts += [f"{plural(undated, 'row')} without a date"] if undated else []
     return "; ".join(parts) or "none"
 
@@ -83,6 +86,6 @@ def _places(store: StoreBundle) -> str:
     lacking = store.summary.lacking("latitude")
     without = f"; {plural(lacking, 'row')} without a place" if lacking else ""
     return (
-        f"{store.rows - lacking:,}: latitude {south:.5g} to {north:.5g}, longitude {west:.5g} to {east:.5g}, where "
-        f"removed rows may have been too{without}"
+        f"{store.rows - lacking:,}: latitude {south:.5g} to {north:.5g}, longitude {west:.5g} to {east:.5g}, "
+        f"{_WIDE}{without}"
     )

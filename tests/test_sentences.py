@@ -101,7 +101,7 @@ def test_a_sentence_is_known_and_taken_apart(text, code, values):
     assert code_of(text) == (code, values)
 
 
-@pytest.mark.parametrize("text", ["", "no words of any form", "19 of 200 hits: no more are eligible.", "x of 200 hits: no more are eligible", "9" * 5000])  # fmt: skip
+@pytest.mark.parametrize("text", ["", "no words of any form", "19 of 200 hits: no more are eligible.", "x of 200 hits: no more are eligible", ", of 200 hits: no more are eligible", "9" * 5000])  # fmt: skip
 def test_what_is_no_such_sentence_has_no_code(text):
     assert code_of(text) is None
 

@@ -48,7 +48,11 @@ def test_a_store_says_what_its_folder_says(lite, request, index, capsys):
     assert told["targets"] == "image, loc, found by flat"
     for name in ("has", "species", "licences", "numbers", "days, times"):
         assert told[name] == folder[name] and told[name], name
-    assert told["years"] == folder["years"].partition(":")[0]
+    years, _, more = told["years"].partition(", ")
+    assert (
+        years == folder["years"].partition(":")[0]
+        and more == "where removed rows may have been too"
+    )
     assert told["places"].partition(", where")[0] == folder["places"].partition(";")[0]
 
     assert run("info", "--store", address, "--json") == 0

@@ -280,6 +280,23 @@ def test_a_store_of_milvus_lite_is_certified_without_rows_by_chance(place, index
     assert told["recall@10"] == 1.0 and [f["rows"] for f in told["filtered"]] == ["of one species"]
 
 
+def test_a_certificate_of_which_nothing_was_filtered_is_told(place, tmp_path, capsys):
+    """Milvus Lite draws no rows by chance, and where no row has a species there is none to filter by."""
+    import plain_index
+    from test_store_shards import run
+
+    from prom3e_index.indexer.push import push
+
+    x, present = plain_index.rows(30, seed=3)
+    plain_index.made(tmp_path, [plain_index.write(tmp_path / "a.npz", x, present)]).close()
+    push(tmp_path / "i.p3i", place, silent, targets=["image"])
+    assert run("certify", "--store", place, "--sample", "8") == 0
+    capsys.readouterr()
+    assert run("info", "--store", place) == 0
+    told = capsys.readouterr().out
+    assert "cross-modal queries over 30 rows" in told and "image filtered" not in told
+
+
 def test_an_index_of_the_environment_gives_way_to_the_one_that_is_named(monkeypatch):
     from pathlib import Path
 

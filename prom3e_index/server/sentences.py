@@ -152,7 +152,7 @@ FORMS = {
 `{name:m}` for modalities, `{name:w}` for a word, `{name:t}` for names with how many observations each has; what is
 called `_` is not told."""
 _PARTS = {
-    "n": r"-?[\d,]+(?:\.\d+)?",
+    "n": r"-?\d[\d,]*(?:\.\d+)?",
     "m": r"\w+(?:, \w+)*",
     "q": r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"",
     "w": r"\w+",
