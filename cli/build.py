@@ -70,6 +70,7 @@ def build(
     from prom3e_index.indexer.expand import said_of
     from prom3e_index.licences import allowed_codes
     from prom3e_index.search.meaning import MEANINGLESS
+    from prom3e_index.show.escapes import in_command
 
     config = config_from(
         table,
@@ -101,7 +102,7 @@ def build(
     say(f"observed: {have}; the rest is completed and marked")
     if c["rows_rejected"] or c["files_lost"]:
         refused = f"{index / 'rejected.parquet'}; " if c["rows_rejected"] else ""
-        say(f"reasons: {refused}prom3e-index info --lost --index {index}")
+        say(f"reasons: {refused}prom3e-index info --lost --index {in_command(index)}")
     kinds = {t["kind"] for t in manifest["segments"][0]["index"].values()}
     found = [t["recall@10"] for t in manifest["certificate"]["targets"].values()]
     lowest = min((r for r in found if r is not None), default=None)

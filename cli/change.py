@@ -87,7 +87,7 @@ def _take(update: bool, index: Path, config: BuildConfig, store: str | None) -> 
     from prom3e_index.cli.understood import write_understood
     from prom3e_index.indexer.change import add as run
     from prom3e_index.search.meaning import MEANINGLESS, means_nothing
-    from prom3e_index.show.escapes import shown
+    from prom3e_index.show.escapes import in_command
 
     follows(index, store)
     with progress() as show:
@@ -98,7 +98,9 @@ def _take(update: bool, index: Path, config: BuildConfig, store: str | None) -> 
         said.append(f"{done.known:,} were there already")
     lost = f"; {done.lost:,} files or values lost" if done.added else ""
     say(f"{', '.join(said)}, {done.rejected:,} rejected{lost}")
-    take = f"prom3e-index update {shown(config.table)} --index {index}{also(store)}"
+    take = (
+        f"prom3e-index update {in_command(config.table)} --index {in_command(index)}{also(store)}"
+    )
     if done.incomplete:
         say(
             f"{done.incomplete:,} of those that were there already have lost a file that is there now; to take it: "
@@ -113,7 +115,7 @@ def _take(update: bool, index: Path, config: BuildConfig, store: str | None) -> 
     if (done.rejected or done.lost) and done.added:
         name = done.manifest["segments"][-1]["name"]
         refused = f"{index / name / 'rejected.parquet'}; " if done.rejected else ""
-        say(f"reasons: {refused}prom3e-index info --lost --index {index}")
+        say(f"reasons: {refused}prom3e-index info --lost --index {in_command(index)}")
     if means_nothing(BundleFolder(index, done.manifest)):
         say(f"warning: {MEANINGLESS}", err=True)
     write_state(index, done.manifest)

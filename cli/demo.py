@@ -27,11 +27,13 @@ def demo(
     ] = 0,
 ) -> None:
     """Try everything without data: invent a world, index it, ask it questions, measure, write a report."""
+    from prom3e_index.show.escapes import in_command
+
     with progress() as show:
         report, table = run_demo(folder, observations, seed, show)
     say(table)
     say(f"index:  {folder / 'index.p3i'}\nreport: {report}")
-    say(f"page:   {_program()} serve {folder / 'index.p3i'} --open")
+    say(f"page:   {in_command(_program())} serve {in_command(folder / 'index.p3i')} --open")
 
 
 def _program() -> str:

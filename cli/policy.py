@@ -41,6 +41,7 @@ def init(
     """
     from prom3e_index.errors import InputError
     from prom3e_index.policy.template import TEMPLATE
+    from prom3e_index.show.escapes import in_command
 
     if output is None:
         put_data(TEMPLATE)
@@ -50,7 +51,7 @@ def init(
             f.write(TEMPLATE)
     except FileExistsError as e:
         raise InputError(f"{output} exists already; name another file.") from e
-    say(f"{output}: fill it in, then prom3e-index policy explain {output} TABLE")
+    say(f"{output}: fill it in, then prom3e-index policy explain {in_command(output)} TABLE")
 
 
 @app.command()

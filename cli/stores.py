@@ -96,7 +96,9 @@ def rows_named(bundle: Bundle, ids: dict[str, list[str]]) -> dict[str, tuple[int
 
 def also(store: str | None) -> str:
     """What a command that goes on from another one has at its end, so that the same store follows."""
-    return f" --store {store}" if store else ""
+    from prom3e_index.show.escapes import in_command
+
+    return f" --store {in_command(store)}" if store else ""
 
 
 def follows(index: Path, store: str | None) -> None:
@@ -131,6 +133,7 @@ def bring(index: Path, store: str | None, changed: bool) -> None:
     from prom3e_index.cli.screen import progress, say
     from prom3e_index.errors import StoreError
     from prom3e_index.indexer.push import push
+    from prom3e_index.show.escapes import in_command
 
     if store is None:
         return
@@ -138,6 +141,6 @@ def bring(index: Path, store: str | None, changed: bool) -> None:
         with progress() as show:
             done = push(index, store, show)
     except StoreError as e:
-        has = f" {index} has the change; bring it into the store: prom3e-index push {index} --store {store}"
+        has = f" {index} has the change; bring it into the store: prom3e-index push {in_command(index)}{also(store)}"
         raise StoreError(f"{e.typed}{has if changed else ''}") from e
     say(f"{store}: {numbered(done.head)}, {done.head.rows:,} rows")

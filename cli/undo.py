@@ -71,7 +71,11 @@ def remove(
 
 def say_way_back(index: Path, generation: int, store: str | None) -> None:
     """How a change is undone, in a store too where it was brought into one."""
-    say(f"undo: prom3e-index restore --at {generation} --index {index}{also(store)}, until compact")
+    from prom3e_index.show.escapes import in_command
+
+    say(
+        f"undo: prom3e-index restore --at {generation} --index {in_command(index)}{also(store)}, until compact"
+    )
 
 
 def _meant(found: Removal) -> str:

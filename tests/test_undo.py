@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from changes import answers, ids_of, manifest_of, places, quiet, rewrite_manifest, sound
+from conftest import ROOT
 
 from prom3e_index.bundle.filters import Filter
 from prom3e_index.errors import BundleError, InputError
@@ -185,3 +190,31 @@ def test_a_predicate_on_an_empty_column_is_told_so(index, command):
         assert code == 0 and "the column species is empty in every observation" in out
     code, out, _ = command("remove", "--index", index, "--where", "latitude > 400", "--dry-run")
     assert code == 0 and "is empty" not in out
+
+
+def test_commands_that_are_told_can_be_typed_whatever_the_folder_is_called(index, tmp_path):
+    """A space, a quote, a dollar sign and a letter that is not English: each told command runs in a shell as it stands."""
+    place = tmp_path / "Vögel o'Hara $HOME"
+    place.mkdir()
+    own = shutil.copytree(index, place / "i d.p3i")
+    table = places(place / "n w.csv", ["n1", "a1"], 2.0)
+
+    def run(command: str) -> str:
+        typed = command.replace(
+            "prom3e-index", f"{shlex.quote(sys.executable)} -m prom3e_index.cli.app"
+        )
+        done = subprocess.run(["/bin/sh", "-c", typed], capture_output=True, text=True, cwd=ROOT)
+        assert done.returncode == 0, done.stderr
+        return done.stderr + done.stdout
+
+    before = held(own)
+    said = run(f"prom3e-index add {shlex.quote(table)} --index {shlex.quote(str(own))}")
+    update = re.search(r"prom3e-index update .*", said)
+    assert update is not None and ids_of(Bundle.open(own)) == {*ids_of(Bundle.open(index)), "n1"}
+    undo = re.search(r"undo: (prom3e-index restore .*), until compact", run(update[0]))
+    assert undo is not None and held(own) != before
+    run(undo[1])
+    assert held(own, 1) == before and {k for k, _, _ in held(own)} == {
+        *(k for k, _, _ in before),
+        "n1",
+    }

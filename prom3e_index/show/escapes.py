@@ -11,6 +11,7 @@ import datetime
 import json
 import math
 import re
+import shlex
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from html import escape
@@ -43,6 +44,11 @@ def shown(value: object, *, layout: bool = False) -> str:
     if text.isprintable():
         return text
     return _UNSEEN.sub(lambda m: m[0] if layout and m[0] in _LAYOUT else _written(m[0]), text)
+
+
+def in_command(value: object) -> str:
+    """A word of a command that is told, as a shell takes it: quoted where it has to be, with nothing unseen."""
+    return shlex.quote(shown(value))
 
 
 def _written(character: str) -> str:
