@@ -141,7 +141,7 @@ def _ways(
                 "training",
                 f"{name}, {precision}, {way}",
                 f"{each * 1e3:.2f} ms a step; {EPOCHS} epochs {each * (ROWS // 1024) * EPOCHS:.0f} s; "
-                f"first step {first:.1f} s; {memory:.1f} GB; {run.steps.said}",
+                f"first step {first:.1f} s; {memory:.1f} GB; {run.steps.said()}",
                 "" if size.small else f"{floor * 1e3:.2f} ms: {floor / each:.0%}",
                 f"loss {', '.join(f'{v:.3f}' for v in curve)} after {marks}; {apart}",
             )
