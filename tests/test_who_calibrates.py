@@ -30,7 +30,7 @@ def test_questions_are_bounded_however_many_modalities_there_are(m):
 
 
 @pytest.mark.parametrize("k", [1, 4, 5, 6, 200])
-@pytest.mark.parametrize("width", [0, 1, 5, 300])
+@pytest.mark.parametrize("width", [0, 1, 5, 47, 48, 300, 2_001])
 def test_first_places_are_those_of_a_stable_sort_ties_and_all(k, width):
     rng = np.random.default_rng(width)
     for scores in (
@@ -38,9 +38,12 @@ def test_first_places_are_those_of_a_stable_sort_ties_and_all(k, width):
         rng.integers(0, 3, (7, width)) / 2,  # many ties at the last place
         np.zeros((2, width)),
         np.where(rng.random((7, width)) < 0.5, -np.inf, 0.5),
+        np.where(rng.random((7, width)) < 0.99, -np.inf, 0.5),
+        np.sort(rng.random((7, width))),  # the best stand in the columns that no group has
     ):
         wanted = np.argsort(-scores, axis=1, kind="stable")[:, :k]
         assert first_places(scores.astype(np.float32), k).tolist() == wanted.tolist()
+        assert first_places(scores[:0], k).shape == wanted[:0].shape
 
 
 def test_what_is_no_number_stands_last():
