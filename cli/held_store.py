@@ -18,12 +18,22 @@ _WIDE = "where removed rows may have been too"
 """Of bounds, which a store only ever widens."""
 
 
-def write_store(store: StoreBundle) -> None:
-    """What a store holds: rows, targets, species, years, places, licences, columns; how it is searched."""
-    m, head, summary = store.manifest, store.head, store.summary
+def write_store(store: StoreBundle, search: bool) -> None:
+    """What a store holds and how it is searched; with `search` the latter alone."""
+    m, head = store.manifest, store.head
     model = shown(str(m["model"]["name"]))
     say(f"{store.address}: {head.rows:,} rows, {numbered(head)}, model {model}")
     line("targets", f"{', '.join(store.targets)}, found by {head.kind['name']}")
+    if not search:
+        _write_rows(store)
+    if m.get("certificate"):
+        write_certificate(m)
+    else:
+        say(f"certificate: none; prom3e-index certify --store {store.address} makes one")
+
+
+def _write_rows(store: StoreBundle) -> None:
+    m, summary = store.manifest, store.summary
     line("has", ", ".join(f"{name} {n:,}" for name, n in m.get("observed", {}).items()) + " rows")
     line("species", _counted(_species(store), "name"))
     line("years", _years(store))
@@ -35,10 +45,6 @@ def write_store(store: StoreBundle) -> None:
     asked = [c for c in store.column_types.items() if c[0] not in INNER]
     for kind, names in columns_by_kind(asked).items():
         say(f"  {kind:<13s} {shown(', '.join(names))}")
-    if m.get("certificate"):
-        write_certificate(m)
-    else:
-        say(f"certificate: none; prom3e-index certify --store {store.address} makes one")
 
 
 def write_store_json(store: StoreBundle) -> None:

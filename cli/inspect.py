@@ -58,7 +58,10 @@ def info(
                 "--lost and --media."
             )
         with StoreBundle.open(str(one_of(index, store))) as opened:
-            (write_store_json if as_json else write_store)(opened)
+            if as_json:
+                write_store_json(opened)
+            else:
+                write_store(opened, search)
         return
     bundle = Bundle.open(index)
     m = bundle.manifest

@@ -196,3 +196,12 @@ def test_a_refusal_tells_its_code(served, bundle):
         ("latitude.turned", {"value": "95"}), ("latitude", {"value": "95"}), ("longitude", {"value": "190"}),
     ]  # fmt: skip
     assert "code" not in served.ask({"text": "a"}, target="smell").json()
+
+
+def test_a_sentence_that_nobody_will_read_elsewhere_is_told_whole():
+    """What a refused map says of a log that could not be written has no code: the page says it all, in English."""
+    why = "No map of it is made: its places are withheld by rule 1. A map of other taxa may be."
+    logged = f"{why} This stands in the index's policy.jsonl."
+    assert code_of(why)[0] == code_of(logged)[0] == "map.withheld"
+    lost = f"{why} It could not be written to the index's policy.jsonl (read-only); tell who keeps the index."
+    assert code_of(lost) is None

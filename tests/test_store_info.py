@@ -72,5 +72,9 @@ def test_a_store_says_what_its_folder_says(lite, request, index, capsys):
         "the store's own generation 2, 20"
         in re.search("certificate: .*", capsys.readouterr().out)[0]
     )
+    assert run("info", "--store", address, "--search") == 0
+    searched = capsys.readouterr().out
+    assert "found by flat" in searched and "certificate: " in searched
+    assert not re.search("^  (species|places) |^columns for", searched, re.MULTILINE)
     assert run("info", "--store", address, "--lost") == 2
     assert run("info", "--store", address, "--index", index) == 2

@@ -163,6 +163,8 @@ _DIRECTION = re.compile(r"\w+ (?:from one|from several|shown): (?=.)")
 """Before the reason why nothing was fitted for a way of asking."""
 _COUNTED = re.compile(r" \([\d,]+ observations?\)")
 _LONGEST = 1500
+_UNTOLD = "could not be written to the index's"
+"""What a refused map says beside its reason where nobody will know of it: no form may leave that out."""
 
 
 class Sentence(BaseModel):
@@ -191,7 +193,7 @@ def code_of(text: str) -> tuple[str, dict[str, Any]] | None:
     Args:
         text: As the library or the server says it, without folders.
     """
-    if len(text) > _LONGEST:
+    if len(text) > _LONGEST or _UNTOLD in text:
         return None
     text = _DIRECTION.sub("", text, count=1) if _DIRECTION.match(text) else text
     for code, (form, kinds) in _forms().items():
