@@ -64,9 +64,10 @@ def main() -> None:
     path = stored(given.rows, given.folder, given.places)
     words = [given.rows, given.kind, "--folder", given.folder, "--only-build", path]
     subprocess.run([sys.executable, __file__, *map(str, words)], check=True)
-    from prom3e_index.bundle.faiss.operating_point import found_share, tune
+    from prom3e_index.bundle.faiss.operating_point import tune
     from prom3e_index.bundle.faiss.scan import exact
     from prom3e_index.bundle.faiss.search import Gallery, Point
+    from prom3e_index.bundle.faiss.told import found_share
 
     _, queries = make(min(given.rows, 1_000_000), given.folder, given.places)
     asked, vectors = queries[QUERIES : QUERIES + 64], np.load(path, mmap_mode="r")

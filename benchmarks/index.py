@@ -17,9 +17,10 @@ import numpy as np
 from vectors import QUERIES, K, arguments, columns, make, milliseconds, per_second
 
 from prom3e_index.bundle.faiss.kinds import KINDS
-from prom3e_index.bundle.faiss.operating_point import found_share, tune
+from prom3e_index.bundle.faiss.operating_point import tune
 from prom3e_index.bundle.faiss.scan import exact
 from prom3e_index.bundle.faiss.search import Gallery, Point, Subset
+from prom3e_index.bundle.faiss.told import found_share
 from prom3e_index.bundle.faiss.write import build
 from prom3e_index.bundle.memory_maps import release
 from prom3e_index.indexer.certify import one_thread

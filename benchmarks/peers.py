@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 from vectors import QUERIES, K, arguments, columns, make, milliseconds, per_second
 
-from prom3e_index.bundle.faiss.operating_point import found_share
 from prom3e_index.bundle.faiss.scan import exact
+from prom3e_index.bundle.faiss.told import found_share
 
 SHARES = (0.5, 0.1, 0.01, 0.001)
 

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from prom3e_index.bundle.faiss.operating_point import found_share
+from prom3e_index.bundle.faiss.told import found_share
 from prom3e_index.bundle.filters import Filter
 from prom3e_index.search.run import Bundle
 

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from prom3e_index.bundle.faiss.operating_point import found_share
+from prom3e_index.bundle.faiss.told import found_share
 from prom3e_index.errors import StoreError
 from prom3e_index.indexer.certify import (
     DEPTHS,

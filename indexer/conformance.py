@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from prom3e_index.bundle.faiss.gpu import number_of_gpus
 from prom3e_index.bundle.faiss.kinds import KINDS
-from prom3e_index.bundle.faiss.operating_point import found_share, tune
+from prom3e_index.bundle.faiss.operating_point import tune
 from prom3e_index.bundle.faiss.search import Gallery, Point, Subset
+from prom3e_index.bundle.faiss.told import found_share
 from prom3e_index.bundle.faiss.write import build
 from prom3e_index.indexer.verify import Check
 

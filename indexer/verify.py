@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from prom3e_index.bundle.faiss.operating_point import found_share
+from prom3e_index.bundle.faiss.told import found_share
 from prom3e_index.bundle.filters import quoted
 from prom3e_index.bundle.manifest import checksum
 from prom3e_index.bundle.media_folders import MediaFolders

@@ -17,9 +17,10 @@ from prom3e_index.bundle.faiss.kinds import (
     parse_bytes,
     parse_milliseconds,
 )
-from prom3e_index.bundle.faiss.operating_point import found_share, tune
+from prom3e_index.bundle.faiss.operating_point import tune
 from prom3e_index.bundle.faiss.scan import exact, refine, score_rows, widen
 from prom3e_index.bundle.faiss.search import Gallery, Point, Subset
+from prom3e_index.bundle.faiss.told import found_share
 from prom3e_index.bundle.faiss.write import build
 from prom3e_index.bundle.memory_maps import Stacked
 from prom3e_index.errors import BundleError, InputError

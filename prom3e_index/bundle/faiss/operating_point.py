@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -11,33 +12,18 @@ from numpy.typing import NDArray
 from prom3e_index.bundle.faiss.scan import Floats
 from prom3e_index.bundle.faiss.search import TUNED_K as K
 from prom3e_index.bundle.faiss.search import Gallery, Point
+from prom3e_index.bundle.faiss.told import DEEPER, Told, found_share
 from prom3e_index.bundle.memory_maps import release
 
 _CANDIDATES = 256
-_NOISE = 2e-6
-
-
-def found_share(scores: Floats, truth: Floats, k: int) -> NDArray[np.float64]:
-    """Share of the true k best that were found, per query.
-
-    A hit as good as the k-th is as right as the k-th, so ties do not count against a search.
-
-    Args:
-        scores: (q, ≥ k) of what was found, best first.
-        truth: (q, ≥ k) of exact search, best first.
-        k: Depth; less where fewer rows are eligible.
-    """
-    k = min(k, truth.shape[1], scores.shape[1])
-    if k == 0:
-        return np.ones(len(truth))
-    return np.asarray((scores[:, :k] >= truth[:, k - 1 : k] - _NOISE).mean(axis=1), np.float64)
 
 
 def tune(gallery: Gallery, queries: Floats, recall: float) -> Point:
     """Choose an operating point of a gallery that is not exact.
 
     For each number of candidates the fewest probes (or the narrowest beam) are sought whose mean recall@10
-    lies above the target with 95 % confidence; of these points the fastest is taken.
+    lies above the target with 95 % confidence; of these points the fastest is taken. A kind that has one number of
+    candidates is not timed, and what its lists find is told by `Told`, which searches nothing twice.
 
     Args:
         gallery: To be tuned.
@@ -48,19 +34,23 @@ def tune(gallery: Gallery, queries: Floats, recall: float) -> Point:
     most = gallery.lists if kind.ivf else 1024
     if not len(queries):
         return replace(_point(gallery, min(most, 64)), candidates=max(4, kind.first))
-    truth, _, _ = gallery.search(queries, K, exactly=True)
+    can = Told.can(gallery)
+    truth, rows, _ = gallery.search(queries, K + (DEEPER if can else 0), exactly=True)
     release(gallery.vectors)
+    shares = Told(gallery, queries, (truth, rows), K).shares if can else None
     best: tuple[float, Point] | None = None
     candidates = kind.first
     while candidates <= _CANDIDATES:
-        reach = _least(gallery, queries, truth, recall, candidates, most)
+        reach = _least(gallery, _found(queries, truth, shares), recall, candidates, most)
         if reach is not None:
             point = replace(_point(gallery, reach), candidates=candidates)
+            if not kind.refined:
+                return point
             seconds = min(_seconds(gallery.at(point), queries) for _ in range(3))
             if best is not None and seconds > 0.95 * best[0]:
                 break
             best = (seconds, point)
-        if not kind.refined:
+        elif not kind.refined:
             break
         candidates *= 2
     if best is None:  # out of reach: as far as it goes; the certificate says how far that is
@@ -73,15 +63,21 @@ def _point(gallery: Gallery, reach: int) -> Point:
     return Point(name, probes=reach) if gallery.kind.ivf else Point(name, beam=reach)
 
 
-def _least(
-    gallery: Gallery, queries: Floats, truth: Floats, recall: float, candidates: int, most: int
-) -> int | None:
+Found = Callable[[Gallery], NDArray[np.float64]]
+"""The share that a gallery finds at its point, per query (q,)."""
+
+
+def _found(queries: Floats, truth: Floats, shares: Found | None) -> Found:
+    """By searching, where it is not told."""
+    return shares or (lambda gallery: found_share(gallery.search(queries, K)[0], truth, K))
+
+
+def _least(gallery: Gallery, found: Found, recall: float, candidates: int, most: int) -> int | None:
     """The least reach that suffices, by doubling and then halving the gap; None when none does."""
 
     def suffices(reach: int) -> bool:
         point = replace(_point(gallery, reach), candidates=candidates)
-        scores, _, _ = gallery.at(point).search(queries, K)
-        share = found_share(scores, truth, K)
+        share = found(gallery.at(point))
         error = 1.645 * float(share.std()) / len(share) ** 0.5
         return float(share.mean()) - error >= min(recall, 1 - 1e-9) or float(share.mean()) == 1
 

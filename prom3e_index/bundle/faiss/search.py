@@ -91,6 +91,25 @@ class Subset:
         return faiss.IDSelectorBitmap(np.packbits(bits, bitorder="little"))
 
 
+@dataclass(frozen=True)
+class FilteredLists:
+    """The lists that a filtered search reads.
+
+    Attributes:
+        order: (q, p) numbers of lists, the nearest first; as many as any query reads.
+        near: (q, p) scores of their centres.
+        needed: (q,) how many of them each query reads.
+        least: Eligible rows that a query meets at least.
+        path: How a search that reads them tells of it.
+    """
+
+    order: Ints
+    near: Floats
+    needed: Ints
+    least: int
+    path: str
+
+
 class Gallery:
     """One target's vectors and their index, opened for searching.
 
@@ -98,6 +117,7 @@ class Gallery:
         vectors: (n, width) float16, memory-mapped: the truth.
         point: How it is searched.
         on_gpu: Whether its searches run on a GPU; galleries with lists go there when asked to be exact.
+        lists, centres: Of a kind with lists, how many, and their centres (lists, width).
     """
 
     def __init__(
@@ -119,7 +139,7 @@ class Gallery:
             if hasattr(lists, "prefetch_nthread"):
                 lists.prefetch_nthread = 0  # threads begun for each query cost more than they bring
             self.lists = int(self._index.nlist)
-            self._centroids: Floats = self._index.quantizer.reconstruct_n(0, self.lists)
+            self.centres: Floats = self._index.quantizer.reconstruct_n(0, self.lists)
         self._gpu: GpuGallery | None = None
         if gpu is not False:
             self._gpu = GpuGallery(path, vectors, "cuda" if gpu is True else gpu)
@@ -229,42 +249,61 @@ class Gallery:
         import faiss
 
         n, lists = len(self), self.lists
-        want = min(n, k * self.point.candidates)
-        further = max(1.0, k / TUNED_K) ** 0.5
-        probes = min(lists, max(math.ceil(self.point.probes * further), -(-4 * k * lists // n)))
+        want, probes = min(n, k * self.point.candidates), self.probes_for(k)
         if subset is None:
             parameters = faiss.SearchParametersIVF(nprobe=probes)
             scores, rows = self._index.search(queries, want, params=parameters)
             return scores, rows, f"{self._kind.name}, {probes} of {lists:,} lists"
-        held = self._held_by_lists(subset)
-        near = queries @ self._centroids.T
-        near[:, held == 0] = -np.inf
-        order = np.argsort(-near, axis=1)
-        reached = np.cumsum(held[order], axis=1)
-        least = min(len(subset), max(SURVIVORS, SURVIVOR_SHARE * probes * n // lists, 4 * want))
-        needed = np.argmax(reached >= least, axis=1) + 1
-        needed = np.maximum(needed, min(probes, int((held > 0).sum())))
-        probes = int(needed.max())
-        order = np.ascontiguousarray(order[:, :probes], np.int64)
-        near = np.ascontiguousarray(np.take_along_axis(near, order, 1), np.float32)
-        order[np.arange(probes) >= needed[:, None]] = -1
+        read = self.lists_of_filtered(queries, k, subset)
+        probes = read.order.shape[1]
+        order, near = read.order.copy(), read.near
+        order[np.arange(probes) >= read.needed[:, None]] = -1
         parameters = faiss.SearchParametersIVF(nprobe=probes, sel=subset.selector)
         if self._kind.refined:  # more rows compete, so more of them are scored again
-            want *= min(4, math.ceil(least * lists / (n * max(1, self.point.probes))))
+            want *= min(4, math.ceil(read.least * lists / (n * max(1, self.point.probes))))
         rows = np.empty((len(queries), min(want, len(subset))), np.int64)
         scores = np.empty(rows.shape, np.float32)
         numbers = map(faiss.swig_ptr, (order, near, scores, rows))
         self._index.search_preassigned_c(
             len(queries), faiss.swig_ptr(queries), rows.shape[1], *numbers, False, parameters
         )
-        return scores, rows, f"{self._kind.name} with selector, {probes} of {lists:,} lists"
+        return scores, rows, read.path
 
-    def _held_by_lists(self, subset: Subset) -> Ints:
+    def probes_for(self, k: int) -> int:
+        """Lists that a search of k hits reads for each query, where nothing is filtered."""
+        further = max(1.0, k / TUNED_K) ** 0.5
+        fewest = -(-4 * k * self.lists // len(self))
+        return int(min(self.lists, max(math.ceil(self.point.probes * further), fewest)))
+
+    def lists_of_filtered(self, queries: Floats, k: int, subset: Subset) -> FilteredLists:
+        """Which lists a filtered search of k hits reads for queries (q, width)."""
+        n, lists, probes = len(self), self.lists, self.probes_for(k)
+        held = self.held_by_lists(subset)
+        near = queries @ self.centres.T
+        near[:, held == 0] = -np.inf
+        order = np.argsort(-near, axis=1)
+        reached = np.cumsum(held[order], axis=1)
+        want = 4 * min(n, k * self.point.candidates)
+        least = min(len(subset), max(SURVIVORS, SURVIVOR_SHARE * probes * n // lists, want))
+        needed = np.argmax(reached >= least, axis=1) + 1
+        needed = np.maximum(needed, min(probes, int((held > 0).sum())))
+        order = np.ascontiguousarray(order[:, : int(needed.max())], np.int64)
+        near = np.ascontiguousarray(np.take_along_axis(near, order, 1), np.float32)
+        path = f"{self._kind.name} with selector, {order.shape[1]} of {lists:,} lists"
+        return FilteredLists(order, near, needed, least, path)
+
+    def lists_of(self, rows: Ints) -> NDArray[np.int32]:
+        """The list of each of some rows, in any shape; for kinds with lists."""
+        assert self._assigned is not None  # kinds with lists come with them
+        return self._assigned[rows]
+
+    def held_by_lists(self, subset: Subset | None = None) -> Ints:
         """Eligible rows in each list, (lists,); kept as long as the subset is."""
+        if subset is None:
+            return np.bincount(self.lists_of(np.arange(len(self))), minlength=self.lists)
         held = self._survivors.get(subset)
         if held is None:
-            assert self._assigned is not None  # kinds with lists come with them
-            held = np.bincount(self._assigned[subset.rows], minlength=self.lists)
+            held = np.bincount(self.lists_of(subset.rows), minlength=self.lists)
             self._survivors[subset] = held
         return held
 
