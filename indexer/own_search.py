@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from prom3e_index.bundle.faiss.dense import Dense
 from prom3e_index.bundle.opened import BundleFolder
 from prom3e_index.confidence.places import first_places
 from prom3e_index.confidence.signals import FIRST
+from prom3e_index.indexer.filtered_recall import told_gallery
 from prom3e_index.indexer.kin import Kin
 
 Floats = NDArray[np.float32]
@@ -19,11 +21,12 @@ MOST = 4096
 SCAN = 100_000
 """Rows up to which an index that is scanned whole is scored here, many queries at once."""
 _HELD_BYTES = 1 << 30
-_QUERIES, _CARD_QUERIES = 128, 1024
+_QUERIES, _LIST_QUERIES, _CARD_QUERIES = 128, 256, 1024
 
 
 class OwnSearch:
-    """Searches an index as `nearest` does; on a card exactly, in place of lists.
+    """Searches an index as `nearest` does; on a card exactly, in place of lists, and lists that are read nearly whole at once.
+
 
     Args:
         bundle: The index.
@@ -33,12 +36,15 @@ class OwnSearch:
 
     def __init__(self, bundle: BundleFolder, kin: Kin, card: BundleFolder | None = None) -> None:
         self._bundle, self._kin, self._card = bundle, kin, card
-        self._queries = _QUERIES if card is None else _CARD_QUERIES
         kinds = {p["kind"] for s in bundle.manifest["segments"] for p in s["index"].values()}
         self._scans = kinds == {"exact"} and bundle.rows <= SCAN
+        self._queries = _QUERIES if self._scans else _LIST_QUERIES
+        if card is not None:
+            self._queries = _CARD_QUERIES
         width = bundle.vectors(bundle.modalities[0]).shape[1]
         self._holds = 4 * bundle.rows * width * len(bundle.modalities) <= _HELD_BYTES
         self._held: dict[str, Floats] = {}
+        self._lists: dict[str, Dense] = {}
 
     def first(
         self, target: str, vectors: Floats, rows: Ints, own: Floats | None
@@ -76,6 +82,9 @@ class OwnSearch:
         if self._card is not None:
             return self._card.nearest(target, vectors, k, exactly=True)[:2]
         if not self._scans:
+            dense = self._dense(target)
+            if dense is not None and dense.pays(vectors, k):
+                return dense.search(vectors, k)
             return self._bundle.nearest(target, vectors, k)[:2]
         k = min(k, self._bundle.rows)
         s = vectors @ self._gallery(target).T
@@ -83,6 +92,15 @@ class OwnSearch:
         s = np.round(np.take_along_axis(s, at, 1), 6)
         order = np.argsort(-s, axis=1, kind="stable")
         return np.take_along_axis(s, order, 1), self._bundle.live[np.take_along_axis(at, order, 1)]
+
+    def _dense(self, target: str) -> Dense | None:
+        """The target's lists, to be searched for many queries at once; None where that cannot be."""
+        gallery = told_gallery(self._bundle, target)
+        if gallery is None:
+            return None
+        if target not in self._lists:
+            self._lists[target] = Dense(gallery)
+        return self._lists[target]
 
     def _gallery(self, target: str) -> Floats:
         """(rows, width) vectors of the rows that are not removed."""

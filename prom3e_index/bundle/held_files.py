@@ -11,6 +11,7 @@ import errno
 import hashlib
 import os
 import sys
+import time
 import weakref
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -32,6 +33,22 @@ REOPENS = sys.platform == "linux"
 CLOSED = "This index was closed; open it again: Bundle.open(FOLDER)."
 """What a closed index says to whatever it is asked."""
 _MAPPED = (".npy", ".arrow", ".json")
+_SETTLED_NS = 1_000_000_000
+"""A file that was changed less than a second ago may change again and show the same time."""
+_MOST = 16_384
+_COMPARED: dict[tuple[int | str, ...], None] = {}
+"""Files that this process has compared with their checksums, and has not seen change since: a build opens its index
+several times."""
+
+
+def _state(handle: int, sha256: str) -> tuple[int | str, ...]:
+    """What changes with a file's bytes, and the checksum that is stated of them."""
+    f = os.fstat(handle)
+    return (f.st_dev, f.st_ino, f.st_size, f.st_mtime_ns, f.st_ctime_ns, sha256)
+
+
+def _is_settled(state: tuple[int | str, ...]) -> bool:
+    return all(time.time_ns() - int(t) > _SETTLED_NS for t in state[3:5])
 
 
 class HeldFiles:
@@ -46,6 +63,7 @@ class HeldFiles:
         self.folder, self.entries = folder, entries
         self._pages: dict[str, NDArray[np.uint8]] = {}
         self._checked: set[str] = set()
+        self._states: dict[str, tuple[int | str, ...]] = {}
         self._handles: dict[str, int] = {}
         self._folder = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         self._finish = weakref.finalize(self, _close, self._folder, self._handles)
@@ -63,6 +81,7 @@ class HeldFiles:
     def _map(self, name: str) -> NDArray[np.uint8]:
         handle = self._open(name)
         try:
+            self._states[name] = _state(handle, str(self.entries[name].get("sha256")))
             return np.asarray(Pages(handle))
         except OSError as e:
             if e.errno != errno.ENOMEM:
@@ -99,6 +118,7 @@ class HeldFiles:
             if handle is None:
                 handle = self._open(name)
             if name not in self._checked:
+                self._states[name] = _state(handle, str(self.entries[name].get("sha256")))
                 data = np.asarray(Pages(handle))
                 self._check(name, data)
                 release(data)
@@ -123,7 +143,9 @@ class HeldFiles:
         entry = self.entries[name]
         if name in self._checked:
             return
-        if entry["bytes"] <= CHECKED_BYTES:
+        state = self._states[name]
+        if entry["bytes"] <= CHECKED_BYTES and state not in _COMPARED:
+            settled = _is_settled(state)
             made = hashlib.sha256(data.data).hexdigest()
             if made != entry["sha256"]:
                 raise BundleError(
@@ -131,6 +153,10 @@ class HeldFiles:
                     f"{entry['sha256'][:12]}…: it was changed or comes from another index. Run "
                     "prom3e-index rebuild, or restore it from a copy."
                 )
+            if settled:
+                if len(_COMPARED) >= _MOST:
+                    _COMPARED.clear()
+                _COMPARED[state] = None
         self._checked.add(name)
 
     def _refuse_closed(self) -> None:

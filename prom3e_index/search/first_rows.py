@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from prom3e_index.models.folder import Model
 
 Floats = NDArray[np.float32]
-Part = tuple[NDArray[np.int64], NDArray[np.float16], NDArray[np.int64]]
+_QUERIES = 64
+"""Answers whose rows are read at once."""
 
 
 def calibration_for(
@@ -99,41 +100,65 @@ def first_rows(
     else:
         codes[held] = bundle.species(rows[held])
     cosines, alike = np.zeros(rows.shape, np.float32), np.zeros(rows.shape, np.float32)
-    for i, line in enumerate(held):
-        some = rows[i, line]
-        if not len(some):
-            continue
-        mine = np.zeros(len(some), bool) if own is None else some == own[0][i]
-        block = None if own is None else own[1][i]
-        galleries = list(bundle.gallery_parts(target, some))
-        cosines[i, line] = _products(galleries, completed[i], mine, block)
+    for at in range(0, len(rows), _QUERIES):
+        part = slice(at, at + _QUERIES)
+        given = None if own is None else (own[0][part], own[1][part])
+        read = _Read(bundle, target, rows[part], given)
+        cosines[part] = read.products(completed[part])
         if by_row:  # by species nothing reads it
-            first = (
-                _stored(galleries, completed.shape[1]) if block is None or not mine[0] else block
-            )
-            alike[i, line] = _products(galleries, first, mine, block)
+            alike[part] = read.products(read.first(completed.shape[1]))
     return First.of(np.where(held, scores, -np.inf), codes, cosines, alike)
 
 
-def _products(
-    galleries: Sequence[Part], wanted: Floats, mine: NDArray[np.bool_], block: Floats | None
-) -> Floats:
-    """(k,) inner products of a target block (d,) with those of rows; where `mine`, with another block instead."""
-    from prom3e_index.bundle.faiss.scan import score_rows
+class _Read:
+    """The first rows of some queries, where they are stored.
 
-    out = np.zeros(len(mine), np.float32)
-    for here, vectors, places in galleries:
-        query = np.zeros(vectors.shape[1], np.float32)  # 0 beyond the target block
-        query[: len(wanted)] = wanted
-        out[here] = score_rows(vectors, places, query)
-    if block is not None:
-        out[mine] = block @ wanted
-    return out
+    Args:
+        bundle: What was searched.
+        target: Modality searched for.
+        rows: (q, k) row numbers; −1 is none.
+        own: Row numbers (q,) and target blocks (q, d) that stand for the stored ones.
+    """
 
+    def __init__(
+        self,
+        bundle: BundleFolder,
+        target: str,
+        rows: NDArray[np.int64],
+        own: tuple[NDArray[np.int64], Floats] | None,
+    ) -> None:
+        self._held = rows >= 0
+        self._which = np.nonzero(self._held)[0]
+        flat = rows[self._held]
+        self._parts = list(bundle.gallery_parts(target, flat)) if len(flat) else []
+        self._own = None if own is None else own[1]
+        self._mine = np.zeros(len(flat), bool) if own is None else flat == own[0][self._which]
 
-def _stored(galleries: Sequence[Part], width: int) -> Floats:
-    """The target block (width,) of the first row."""
-    for here, vectors, places in galleries:
-        if here[0] == 0:
-            return np.asarray(vectors[places[0], :width], np.float32)
-    raise IndexError("the first row is none of the index")
+    def products(self, wanted: Floats) -> Floats:
+        """(q, k) inner products of a target block (q, d) with those of each query's rows; 0 where there is none."""
+        from prom3e_index.bundle.faiss.scan import score_pairs
+
+        found = np.zeros(len(self._which), np.float32)
+        for here, vectors, places in self._parts:
+            queries = np.zeros((len(wanted), vectors.shape[1]), np.float32)
+            queries[:, : wanted.shape[1]] = wanted  # 0 beyond the target block
+            found[here] = score_pairs(vectors, places, queries, self._which[here])
+        if self._own is not None:
+            for at in np.flatnonzero(self._mine):
+                query = self._which[at]
+                found[at] = self._own[query] @ wanted[query]
+        out = np.zeros(self._held.shape, np.float32)
+        out[self._held] = found
+        return out
+
+    def first(self, width: int) -> Floats:
+        """The target block (q, width) of each query's first row; 0 where it has none."""
+        out = np.zeros((len(self._held), width), np.float32)
+        begins = np.flatnonzero(np.diff(self._which, prepend=-1))
+        for here, vectors, places in self._parts:
+            mine = np.isin(here, begins)
+            out[self._which[here[mine]]] = vectors[places[mine], :width]
+        if self._own is not None:
+            begins = begins[self._mine[begins]]
+            out[self._which[begins]] = self._own[self._which[begins], :width]
+        return out

@@ -202,7 +202,7 @@ def _nearest_on_card(rows: Any, centres: Any) -> Any:
     """(n,) int64 of half-precision rows (n, w) and centres (w, lists), both there."""
     import torch
 
-    from prom3e_index.bundle.faiss.resident import product
+    from prom3e_index.bundle.faiss.products import product
 
     parts = rows.split(max(1, 8 * _PRODUCT // centres.shape[1]))
     return torch.cat([product(part, centres).argmax(dim=1) for part in parts])

@@ -90,6 +90,20 @@ def dots_parallel(bits, rows, query, out):  # type: ignore[no-untyped-def]
         out[i] = np.rint(_wide_dot(bits[rows[i]], query) * WIDE_SCALE) / WIDE_SCALE
 
 
+@compiled()
+def pairs(bits, rows, queries, which, out):  # type: ignore[no-untyped-def]
+    """As `dots`, each row with a query of its own."""
+    for i in range(len(rows)):
+        out[i] = np.rint(_wide_dot(bits[rows[i]], queries[which[i]]) * WIDE_SCALE) / WIDE_SCALE
+
+
+@compiled(parallel=True)
+def pairs_parallel(bits, rows, queries, which, out):  # type: ignore[no-untyped-def]
+    """As `pairs`, on all cores."""
+    for i in prange(len(rows)):
+        out[i] = np.rint(_wide_dot(bits[rows[i]], queries[which[i]]) * WIDE_SCALE) / WIDE_SCALE
+
+
 @compiled(parallel=True)
 def widen(bits, rows, out):  # type: ignore[no-untyped-def]
     """Some rows in single precision."""

@@ -3,7 +3,8 @@
 Rows stand in groups of 32. A product of the rows with the queries, rounded to half precision, gives the best score of
 each group; the rows of the best groups are scored again in double precision and rounded, as in `scan`. A row elsewhere
 scores at most its group's best and what the rounding of that query may hide, so the answer is proved, or more groups
-are asked for, or the query is left to the processor.
+are asked for, or the query is left to the processor. Where many hits of several queries are asked for, that would score
+most rows again; all scores are kept then, see `products`.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from prom3e_index.bundle.faiss.products import at_once, nearest_of_many, product
 from prom3e_index.bundle.faiss.scan import Floats, Ints, Vectors
 from prom3e_index.bundle.memory_maps import release
 
@@ -25,6 +27,8 @@ GROUP = 32
 """Rows of a group: one of them is read again for each best score kept."""
 SPARE = 22
 """Groups beyond k that are scored again first."""
+HITS = 64
+"""Hits from which several queries have all their scores kept."""
 QUERIES = 256
 """Queries of one pass over the rows; more would hold more scores of groups than they save reading."""
 PORTION = 64 << 20
@@ -109,9 +113,17 @@ class Resident:
         able = np.flatnonzero(sure)
         with _LOCK:
             among, numbers = (self._all, None) if subset is None else self._among(subset)
-            for at in range(0, len(able), QUERIES):
-                part = able[at : at + QUERIES]
-                scores[part], found, sure[part] = _nearest(among, queries[part], k)
+            many = at_once(len(among.held), self.device) if k >= HITS and len(able) > 1 else 0
+            size = many or QUERIES
+            for at in range(0, len(able), size):
+                part = able[at : at + size]
+                if many:
+                    told = nearest_of_many(
+                        among.held, among.n, among.longest, queries[part], k, among.eligible
+                    )
+                else:
+                    told = _nearest(among, queries[part], k)
+                scores[part], found, sure[part] = told
                 rows[part] = found if numbers is None else numbers[found]
         return scores, rows, sure
 
@@ -153,17 +165,6 @@ def _copy(vectors: Vectors, held: Tensor, rows: int) -> float:
         longest = torch.maximum(longest, lengths.amax())  # keeps a value that is no number
         release(vectors)
     return 1.001 * float(longest)
-
-
-def product(rows: Tensor, queries: Tensor) -> Tensor:
-    """(n, q) float32 of half-precision (n, w) and (w, q), summed in float32 wherever it is done."""
-    if rows.is_cuda and _WIDE_SUMS:
-        return torch.mm(rows, queries, out_dtype=torch.float32)
-    return rows.float() @ queries.float()
-
-
-_WIDE_SUMS = tuple(int(p) for p in torch.__version__.split(".")[:2]) >= (2, 8)
-"""torch gives products of halves in float32 from 2.8 on; before, they are widened first."""
 
 
 def _best_of_groups(among: _Rows, queries: Tensor) -> Tensor:

@@ -79,6 +79,30 @@ def score_rows(vectors: Vectors, rows: Ints, query: Floats) -> Floats:
     return out
 
 
+def score_pairs(vectors: Vectors, rows: Ints, queries: Floats, which: Ints) -> Floats:
+    """Inner products of some rows of (n, w), each with one of several queries (q, w), as `score_rows`: (rows,).
+
+    Args:
+        vectors: (n, w).
+        rows: Row numbers.
+        queries: (q, w) float32.
+        which: (rows,) the query of each row, ascending.
+    """
+    queries = np.ascontiguousarray(queries, np.float32)
+    out = np.empty(len(rows), np.float32)
+    loops = _LOOPS.for_(len(rows) * queries.shape[1])
+    if loops is None:
+        begins = np.flatnonzero(np.diff(which, prepend=-1)).tolist()
+        for begin, end in zip(begins, [*begins[1:], len(rows)], strict=True):
+            out[begin:end] = _plain_dots(vectors, rows[begin:end], queries[which[begin]])
+    elif len(rows) < _THREADS_FROM:
+        loops.pairs(vectors.view(np.uint16), rows, queries, which, out)
+    else:
+        with _ONE_AT_A_TIME:
+            loops.pairs_parallel(vectors.view(np.uint16), rows, queries, which, out)
+    return out
+
+
 def score_all(vectors: Vectors, query: Floats) -> Floats:
     """Inner products of one query (w,) with every row of (n, w), as `score_rows`; keeps no pages: (n,)."""
     size = _ROWS_AT_ONCE
