@@ -25,8 +25,7 @@ _QUERIES, _LIST_QUERIES, _CARD_QUERIES = 128, 256, 1024
 
 
 class OwnSearch:
-    """Searches an index as `nearest` does; on a card exactly, in place of lists, and lists that are read nearly whole at once.
-
+    """Searches an index as `nearest` does, lists that are read nearly whole by products; on a card exactly.
 
     Args:
         bundle: The index.
