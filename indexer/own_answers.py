@@ -12,10 +12,10 @@ from prom3e_index.bundle.opened import BundleFolder
 from prom3e_index.confidence.answers import Answers
 from prom3e_index.confidence.asking import ROWS, Direction, directions
 from prom3e_index.confidence.calibrated import Rule
-from prom3e_index.confidence.signals import UNKNOWN
+from prom3e_index.confidence.signals import FIRST, UNKNOWN
 from prom3e_index.indexer.kin import Kin
 from prom3e_index.indexer.on_card import on_card
-from prom3e_index.indexer.own_search import OwnSearch
+from prom3e_index.indexer.own_search import SPARE, OwnSearch
 from prom3e_index.indexer.plan import Progress
 from prom3e_index.models.folder import Model
 from prom3e_index.mvae.completion import Inferred, infer, mean_embedding, prepare
@@ -27,7 +27,8 @@ from prom3e_index.search.score import gallery, query_rows
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 SCANNED = 100_000
-"""Rows beyond which an index that is scanned whole is asked by fewer observations, down to a quarter."""
+"""Rows that a query scans, of an index that is scanned whole or whose lists are read nearly whole, beyond which it is
+asked by fewer observations, down to a quarter."""
 _FEW = 16
 """Rows of a species that are compared first with one of it."""
 _TOKENS = 4096
@@ -80,9 +81,7 @@ def draw(bundle: BundleFolder, species: Ints, kin: Kin, rule: Rule, most: int = 
             able[row] = rule == "row" or _has_another(kin, row, by_species[int(species[row])])
         return able[row]
 
-    share = 1.0
-    if all(p["kind"] == "exact" for s in bundle.manifest["segments"] for p in s["index"].values()):
-        share = min(1.0, max(0.25, SCANNED / max(1, bundle.rows)))
+    share = min(1.0, max(0.25, SCANNED / max(1.0, scanned(bundle))))
     has = present[order]
     out: dict[Direction, Ints] = {}
     for (seen, target), count in directions(len(bundle.modalities)).items():
@@ -99,6 +98,21 @@ def draw(bundle: BundleFolder, species: Ints, kin: Kin, rule: Rule, most: int = 
         if chosen:
             out[seen, target] = np.array(chosen, np.int64)
     return Asking(out, species, kin, rule)
+
+
+def scanned(bundle: BundleFolder) -> float:
+    """Rows whose scores a query for as many hits as a calibration reads makes, of the target where these are most."""
+    k, stated = FIRST + SPARE, bundle.manifest["segments"]
+
+    def of(target: str) -> float:
+        kinds = [e["index"][target]["kind"] for e in stated]
+        return sum(
+            s.rows if kind == "exact" else s.gallery(target).rows_read(k)
+            for s, kind in zip(bundle.segments, kinds, strict=True)
+            if s.rows
+        )
+
+    return max(of(target) for target in bundle.modalities)
 
 
 def _has_another(kin: Kin, row: int, same: Ints) -> bool:

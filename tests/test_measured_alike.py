@@ -166,3 +166,32 @@ def test_a_calibration_reads_the_same_answers_from_products_and_a_card(listed, a
         assert fitted.temperature == two.fitted[key].temperature
         found = [np.array([p for p, *_ in f.bins]) for f in (fitted, two.fitted[key])]
         assert np.allclose(*found, atol=1e-3)
+
+
+def test_lists_that_are_read_whole_are_asked_as_an_index_that_is_scanned(listed, monkeypatch):
+    bundle, model = listed
+    made = certify.tuned(bundle.path, untuned(bundle), model, quiet)
+    points = made["segments"][0]["index"]
+
+    def asked(probes):
+        for point in points.values():
+            point["probes"] = probes
+        opened = BundleFolder(bundle.path, made)
+        rows = own_answers.scanned(opened)
+        lists = opened.segments[0].gallery("image").lists
+        species, kin = species_codes(opened), Kin(opened)
+        asking = own_answers.draw(opened, species, kin, "species")
+        return rows * lists / 2_600, sum(map(len, asking.rows.values()))
+
+    few = int(np.ceil(256 * 4 * 64 / 2_600))  # lists that 256 hits need at least
+    assert asked(1)[0] == pytest.approx(few) and asked(11)[0] == pytest.approx(
+        np.ceil(11 * 25.6**0.5)
+    )
+    whole = asked(64)
+    assert whole[0] == pytest.approx(64)
+    monkeypatch.setattr(own_answers, "SCANNED", 1_300)
+    half, same = asked(64), asked(20)
+    assert half[1] == pytest.approx(whole[1] / 2, rel=0.01) and same[1] < whole[1]
+    assert asked(1)[1] == whole[1]
+    monkeypatch.setattr(own_answers, "SCANNED", 1)
+    assert asked(64)[1] == pytest.approx(whole[1] / 4, rel=0.02)

@@ -275,6 +275,10 @@ class Gallery:
         fewest = -(-4 * k * self.lists // len(self))
         return int(min(self.lists, max(math.ceil(self.point.probes * further), fewest)))
 
+    def rows_read(self, k: int) -> float:
+        """Rows whose scores a search of k hits makes, on average; of a graph none to speak of."""
+        return len(self) * self.probes_for(k) / self.lists if self._kind.ivf else 0.0
+
     def lists_of_filtered(self, queries: Floats, k: int, subset: Subset) -> FilteredLists:
         """Which lists a filtered search of k hits reads for queries (q, width)."""
         n, lists, probes = len(self), self.lists, self.probes_for(k)
