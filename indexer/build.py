@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from prom3e_index.bundle.faiss.gpu import uploads_stay
 from prom3e_index.bundle.faiss.kinds import choose
 from prom3e_index.bundle.manifest import (
     NAME,
@@ -114,8 +115,9 @@ def _from_work(
     manifest["segments"] = [{**entry, "name": "."}]
     manifest["files"] = describe_files(stage)
     summarise(stage, manifest)
-    manifest = certified(stage, manifest, model, progress)
-    manifest = calibrated(stage, manifest, model, progress)
+    with uploads_stay():
+        manifest = certified(stage, manifest, model, progress)
+        manifest = calibrated(stage, manifest, model, progress)
     manifest["seconds"] = round(time.monotonic() - started, 2)
     write_manifest(stage / NAME, manifest)
     read_manifest(stage)

@@ -164,6 +164,38 @@ def test_vectors_are_copied_once_and_go_with_the_last_gallery(made, monkeypatch,
     assert not len(gpu._HELD)
 
 
+def test_copies_stay_while_they_are_to_and_there_is_room(made, monkeypatch, tmp_path):
+    copies = []
+    plain = resident._copy
+    monkeypatch.setattr(resident, "_copy", lambda *a: copies.append(len(a[0])) or plain(*a))
+
+    def opened(name, n):
+        gallery = Gallery(
+            str(tmp_path / name), np.load(tmp_path / f"{name}.npy"), Point(), gpu=True
+        )
+        assert gallery.on_gpu and len(gallery) == n
+
+    for n in (200, 300):
+        made(alike(n, 16), device=False)
+    with gpu.uploads_stay():
+        for name, n in (("0", 200), ("1", 300), ("0", 200)):
+            opened(name, n)
+            gc.collect()
+        assert copies == [200, 300] and len(gpu._HELD) == 2
+        # Room is what is free: as much again as is not held.
+        monkeypatch.setattr(
+            gpu, "room_for", lambda width, device: 700 - sum(h.rows for h in gpu._HELD.values())
+        )
+        made(alike(600, 16), device=False)
+        opened("2", 600)
+        gc.collect()
+        assert copies == [200, 300, 600] and [h.rows for h in gpu._HELD.values()] == [600]
+    gc.collect()
+    assert not len(gpu._HELD)
+    opened("0", 200)
+    assert copies == [200, 300, 600, 200]
+
+
 def test_lists_go_there_when_asked_to_be_exact(made):
     gallery = made(alike(3000, 16), kind="ivf-sq8").at(Point("ivf-sq8", probes=4, candidates=4))
     queries = np.random.default_rng(6).normal(size=(3, 16)).astype(np.float32)

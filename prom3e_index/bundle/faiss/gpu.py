@@ -1,8 +1,10 @@
-"""Which vectors are on a GPU: each file once a process, while a gallery of it is open, as far as there is room."""
+"""Which vectors are on a GPU: each file once a process, while a gallery of it is open or it stays, if there is room."""
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
@@ -19,6 +21,24 @@ SPARED = 3 << 30
 """Bytes of a GPU that are left for searching and for the encoders, beside a tenth of what is free."""
 _LOCK = threading.Lock()
 _HELD: WeakValueDictionary[Any, Resident] = WeakValueDictionary()
+_STAYING: list[list[Resident]] = []
+
+
+@contextmanager
+def uploads_stay() -> Iterator[None]:
+    """What is copied to a GPU meanwhile stays there until the block ends, while there is room for more.
+
+    A build searches each of its galleries for its operating point, its certificate and its calibration.
+    """
+    mine: list[Resident] = []
+    with _LOCK:
+        _STAYING.append(mine)
+    try:
+        yield
+    finally:
+        with _LOCK:
+            _STAYING[:] = [s for s in _STAYING if s is not mine]
+            mine.clear()
 
 
 def device_number(device: str) -> int:
@@ -94,11 +114,18 @@ class GpuGallery:
             from prom3e_index.bundle.faiss.resident import Resident
 
             device = device_name(self._number)
-            rows = min(len(self._vectors), room_for(self._vectors.shape[1], device))
+            total, width = self._vectors.shape
+            rows = min(total, room_for(width, device))
+            if rows < total and any(_STAYING):  # those that nobody searches any more make room
+                for staying in _STAYING:
+                    staying.clear()
+                rows = min(total, room_for(width, device))
             if not rows:
                 self._why = f"cuda:{self._number} has no free memory"
                 return
             held = _HELD[key] = Resident.copied(self._vectors, device, rows)
+            if _STAYING:
+                _STAYING[-1].append(held)
         self._held = held
 
     def search(

@@ -28,7 +28,7 @@ SUM = 2.0**-23
 """Relative error of an addition in a product with float32 sums, which a GPU cuts off rather than rounds."""
 QUERIES = 1024
 _FEWEST = 16
-_KEPT, _KEPT_HERE = 2 << 30, 256 << 20
+_KEPT, _KEPT_HERE = 2 << 30, 512 << 20
 """Bytes of scores that are kept at a time, on a card and on the processor."""
 _BLOCK = 4096
 """Rows that the processor widens at once: so few that caches hold them."""
