@@ -41,8 +41,9 @@ Floats = NDArray[np.float32]
 QUERIES = 128
 FILTERED = 32
 DEPTHS = (1, 10, 100)
-TIMED = 32
-"""Queries that are asked alone, which takes long in a large index: every n-th of those that recall is measured with."""
+TIMED, LEAST_TIMED, TIMED_S = 32, 16, 0.5
+"""Queries that are asked alone at most, every n-th of those that recall is measured with; and at least, where they take
+more seconds than these."""
 _BATCH = 64
 STALE = 0.1
 """Share of added and removed rows beyond which a certificate is made anew."""
@@ -238,12 +239,10 @@ def _measure(
         found = {10: np.concatenate([scores for _, scores in timed])}
         if gallery is None:  # each by a search of its own: for more hits more lists are read
             found |= {k: bundle.nearest(target, queries, k)[0] for k in DEPTHS if k != 10}
-        alone = queries[:: -(-len(queries) // TIMED)]
-        with one_thread():
-            times = [_timed(bundle, target, alone[i : i + 1])[0] for i in range(len(alone))]
+        times = _times_alone(bundle, target, queries)
         after = _resident()
         out |= {f"p{p}_ms": round(float(np.percentile(times, p)), 3) for p in (50, 95, 99)}
-        out["timed"] = len(alone)
+        out["timed"] = len(times)
         out["batch_qps"] = round(1000 * len(queries) / sum(ms for ms, _ in timed), 1)
         deepest = max(DEPTHS) + (0 if gallery is None else DEEPER)
         truth, rows, _ = true.nearest(target, queries, deepest, exactly=True)
@@ -286,6 +285,17 @@ def _timed(bundle: BundleFolder, target: str, queries: Floats) -> tuple[float, F
     begun = time.perf_counter()
     scores, _, _ = bundle.nearest(target, queries, 10)
     return (time.perf_counter() - begun) * 1000, scores
+
+
+def _times_alone(bundle: BundleFolder, target: str, queries: Floats) -> list[float]:
+    """Milliseconds of single queries on one thread."""
+    times: list[float] = []
+    with one_thread():
+        for at in range(0, len(queries), -(-len(queries) // TIMED)):
+            if len(times) >= LEAST_TIMED and sum(times) > 1000 * TIMED_S:
+                break
+            times.append(_timed(bundle, target, queries[at : at + 1])[0])
+    return times
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from prom3e_index.bundle.faiss.scan import code_rows
 from prom3e_index.bundle.memory_maps import release
 from prom3e_index.bundle.opened import BundleFolder
 from prom3e_index.bundle.taxa import quoted
@@ -94,9 +95,7 @@ def _contents(bundle: BundleFolder) -> Ints:
         for i, m in enumerate(bundle.modalities):
             stored = segment.embeddings(m)
             for at in range(0, len(stored), block):
-                part = np.asarray(stored[at : at + block]).view(np.uint16).astype(np.int64)
-                with np.errstate(over="ignore"):
-                    code = part @ factors
+                code = code_rows(np.asarray(stored[at : at + block]), factors)
                 has = segment.present[at : at + block, i]
                 low = segment.first + at
                 out[low : low + len(code), i] = np.where(has, code | 1, 0)

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from prom3e_index.bundle.faiss import dense, products, resident
+from prom3e_index.bundle.faiss import dense, products, resident, scan
 from prom3e_index.bundle.faiss.dense import Dense
 from prom3e_index.bundle.faiss.kinds import KINDS
 from prom3e_index.bundle.faiss.resident import Resident
@@ -180,3 +180,29 @@ def test_first_rows_of_many_are_those_of_each(made, parts, by_row):
             *(held if by_row else held % 7),
             *[-1] * (90 - len(held)),
         ]
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("threads", [False, True])
+def test_pairs_and_codes_are_those_of_numpy(made, monkeypatch, compiled, threads):
+    x, q = made
+    monkeypatch.setattr(scan, "_PLAIN_NUMBERS", 0 if compiled else 1 << 60)
+    monkeypatch.setattr(scan, "_LOOPS", scan._Loops())
+    monkeypatch.setattr(scan, "_THREADS_FROM", 1 if threads else 1 << 30)
+    rng = np.random.default_rng(8)
+    which = np.sort(rng.integers(0, len(q), 500))
+    rows = rng.integers(0, N, 500)
+    wanted = np.einsum("pw,pw->p", x[rows].astype(np.float64), q[which].astype(np.float64))
+    scores = scan.score_pairs(x, rows, q, which)
+    assert np.array_equal(scores, (np.rint(wanted * 1e6) / 1e6).astype(np.float32))
+    assert scan.score_pairs(x, rows[:0], q, which[:0]).shape == (0,)
+    alone = np.concatenate([scan.score_rows(x, rows[which == i], q[i]) for i in range(len(q))])
+    assert np.array_equal(scores, alone)
+    factors = rng.integers(1, 1 << 62, WIDTH)
+    exactly = [
+        sum(int(b) * int(f) for b, f in zip(r, factors, strict=True)) for r in x[:9].view(np.uint16)
+    ]
+    codes = scan.code_rows(x, factors)
+    assert codes.shape == (N,) and codes[:9].view(np.uint64).tolist() == [
+        e % 2**64 for e in exactly
+    ]

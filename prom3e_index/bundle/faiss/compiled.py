@@ -113,6 +113,16 @@ def widen(bits, rows, out):  # type: ignore[no-untyped-def]
             out[i, j] = _wide(row[j])
 
 
+@compiled(parallel=True)
+def codes(bits, factors, out):  # type: ignore[no-untyped-def]
+    """The sum of each row's bits times factors, modulo 2⁶⁴."""
+    for i in prange(len(bits)):
+        s = np.int64(0)
+        for j in range(len(factors)):
+            s += np.int64(bits[i, j]) * factors[j]
+        out[i] = s
+
+
 @compiled()
 def _refine_one(bits, query, candidates, scores, rows):  # type: ignore[no-untyped-def]
     """Score a query's candidates; keep the best, and settle those in double precision."""

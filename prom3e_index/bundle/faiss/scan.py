@@ -93,7 +93,7 @@ def score_pairs(vectors: Vectors, rows: Ints, queries: Floats, which: Ints) -> F
     loops = _LOOPS.for_(len(rows) * queries.shape[1])
     if loops is None:
         begins = np.flatnonzero(np.diff(which, prepend=-1)).tolist()
-        for begin, end in zip(begins, [*begins[1:], len(rows)], strict=True):
+        for begin, end in zip(begins, [*begins, len(rows)][1:], strict=True):
             out[begin:end] = _plain_dots(vectors, rows[begin:end], queries[which[begin]])
     elif len(rows) < _THREADS_FROM:
         loops.pairs(vectors.view(np.uint16), rows, queries, which, out)
@@ -112,6 +112,19 @@ def score_all(vectors: Vectors, query: Floats) -> Floats:
         parts.append(score_rows(vectors, rows, query))
         release(vectors)
     return np.concatenate(parts)
+
+
+def code_rows(vectors: Vectors, factors: Ints) -> Ints:
+    """A number of each row of (n, w): its bits, each 16 as a whole number, times factors (w,), summed modulo 2⁶⁴."""
+    bits = vectors.view(np.uint16)
+    loops = _LOOPS.for_(bits.size)
+    if loops is None:
+        with np.errstate(over="ignore"):
+            return np.asarray(bits.astype(np.int64) @ factors)
+    out = np.empty(len(bits), np.int64)
+    with _ONE_AT_A_TIME:
+        loops.codes(bits, factors, out)
+    return out
 
 
 def widen(vectors: Vectors, rows: Ints) -> Floats:
