@@ -6,8 +6,9 @@ import warnings
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
-from prom3e_index.bundle.faiss.products import at_once, nearest_of_many
+from prom3e_index.bundle.faiss.products import Hidden, at_once, nearest_of_many
 from prom3e_index.bundle.faiss.scan import Floats, Ints, exact
 from prom3e_index.bundle.faiss.search import Gallery
 from prom3e_index.bundle.memory_maps import release
@@ -47,24 +48,26 @@ class Dense:
 
     def _some(self, queries: Floats, k: int) -> tuple[Floats, Ints]:
         probes, lists = self._gallery.probes_for(k), self._gallery.lists
-        read, finite = None, np.isfinite(queries).all(axis=1)
+        able, finite = None, np.isfinite(queries).all(axis=1)
         if probes < lists:
             near = queries @ self._gallery.centres.T
             order = np.argpartition(-near, probes, axis=1)[:, :probes]
             able = np.zeros(near.shape, bool)
             np.put_along_axis(able, order, True, axis=1)
             able[able @ self._held < k] = True  # never fewer rows than there are
-            read = torch.from_numpy(np.take(able, self._lists, axis=1))
         asked = np.where(finite[:, None], queries, np.float32(0))
-        longest = self._length()
-        scores, rows, sure = nearest_of_many(
-            self._rows, len(self._rows), longest, asked, k, read=read
-        )
+        hidden = None if able is None else self._hidden(~able)
+        given = self._rows, len(self._rows), self._length()
+        scores, rows, sure = nearest_of_many(*given, asked, k, hidden=hidden)
         for i in np.flatnonzero(~(sure & finite)):
-            some = None if read is None else np.flatnonzero(read[i].numpy())
+            some = None if able is None else np.flatnonzero(able[i, self._lists])
             s, r = exact(self._gallery.vectors, queries[i : i + 1], k, some)
             scores[i], rows[i] = s[0], r[0]
         return scores, rows
+
+    def _hidden(self, unread: NDArray[np.bool_]) -> Hidden:
+        """Which rows lie in lists that a query does not read, (q, lists)."""
+        return lambda at, end: torch.from_numpy(np.take(unread, self._lists[at:end], axis=1))
 
     def _length(self) -> float:
         """No row is longer."""

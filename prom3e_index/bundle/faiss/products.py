@@ -8,6 +8,8 @@ proved, or more rows are scored again, or it is left to others. See `resident` f
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -27,6 +29,8 @@ DECIMALS = 1e6
 SUM = 2.0**-23
 """Relative error of an addition in a product with float32 sums, which a GPU cuts off rather than rounds."""
 QUERIES = 1024
+Hidden = Callable[[int, int], Tensor]
+"""From rows a to b to which of them each query may not find, (q, b − a)."""
 _FEWEST = 16
 _KEPT, _KEPT_HERE = 2 << 30, 512 << 20
 """Bytes of scores that are kept at a time, on a card and on the processor."""
@@ -86,7 +90,7 @@ def nearest_of_many(
     queries: Floats,
     k: int,
     eligible: Tensor | None = None,
-    read: Tensor | None = None,
+    hidden: Hidden | None = None,
 ) -> tuple[Floats, NDArray[np.int64], NDArray[np.bool_]]:
     """The k best rows of each query, as `scan.exact` gives them.
 
@@ -97,17 +101,15 @@ def nearest_of_many(
         queries: (q, w) float32, finite; at most `at_once` of them.
         k: From 1 to the rows that each may find.
         eligible: (len(held),) which rows may be found; all when None.
-        read: (q, n) which rows each query may find; all when None.
+        hidden: Tells which rows each query may not find.
 
     Returns:
         Scores (q, k), rows (q, k), and for which queries that is proved (q,).
     """
     asked, device = Halves(queries, longest), held.device
-    kept = _kept(held, n, torch.from_numpy(asked.half).to(device))
+    kept = _kept(held, n, torch.from_numpy(asked.half).to(device), hidden)
     if eligible is not None:
         kept[:, : len(eligible)].masked_fill_(~eligible, -torch.inf)
-    if read is not None:
-        kept[:, :n].masked_fill_(~read, -torch.inf)
     by_group = kept.view(len(queries), -1, GROUP)
     best, wide = by_group.amax(dim=2), torch.from_numpy(asked.wide).to(device)
     scores = np.full((len(queries), k), -np.inf, np.float32)
@@ -127,19 +129,24 @@ def nearest_of_many(
     return scores, rows, sure
 
 
-def _kept(held: Tensor, n: int, half: Tensor) -> Tensor:
-    """(q, n up to whole groups) scores; −inf where there is no row."""
+def _kept(held: Tensor, n: int, half: Tensor, hidden: Hidden | None) -> Tensor:
+    """(q, n up to whole groups) scores; −inf where there is no row, or one that is hidden."""
     whole = -(-n // GROUP) * GROUP
     if held.is_cuda:
         out = product(half, held[:whole].T)
         if out.shape[1] == whole:
             out[:, n:] = -torch.inf
+            if hidden is not None:
+                out[:, :n].masked_fill_(hidden(0, n).to(out.device), -torch.inf)
             return out
     out = half.new_empty((len(half), whole), dtype=torch.float32)
     wide = half.float()
     for at in range(0, n, _BLOCK):
         end = min(n, at + _BLOCK)
-        torch.mm(wide, held[at:end].float().T, out=out[:, at:end])
+        block = torch.mm(wide, held[at:end].float().T)
+        if hidden is not None:
+            block.masked_fill_(hidden(at, end).to(block.device), -torch.inf)
+        out[:, at:end] = block
     out[:, n:] = -torch.inf
     return out
 
