@@ -32,6 +32,7 @@ def not_finite(tensors: Iterable[Tensor], device: torch.device | str) -> Tensor:
         return torch.zeros((), device=device)
     if some[0].is_cuda:
         ends = torch.stack(torch._foreach_norm(some, float("inf")))  # few kernels for all tensors
+        return (~(ends < float("inf")).all()).float()
     else:
         ends = torch.stack([torch.stack(torch.aminmax(t)).float() for t in some])
     return (~ends.isfinite().all()).float()
@@ -113,12 +114,16 @@ class Watch:
         self._at_once = me.device.startswith("cpu") if at_once is None else at_once
         self._parameters = [p for group in optimiser.param_groups for p in group["params"]]
         self._bad, self._loss, self._done = (torch.zeros((), device=me.device) for _ in range(3))
+        self._losses: list[Tensor] = []
 
     def saw(self, loss: Tensor) -> None:
-        """Take a step's loss (a scalar) into account."""
+        """Take a step's loss (a scalar) into account; `update` looks at it, with the gradients."""
         value = loss.detach().float()
-        self._loss.copy_(torch.where(self._bad > 0, self._loss, value))
-        self._bad.copy_(torch.maximum(self._bad, (~value.isfinite()).float()))
+        kept = self._bad > 0
+        if self._losses:  # several before an update: the first that is none is told
+            kept = kept | ~self._loss.isfinite()
+        torch.where(kept, self._loss, value, out=self._loss)
+        self._losses.append(value)
 
     def update(self, groups: Groups | None = None) -> bool:
         """Update the weights with the gradients there are; False when it is known that they are not good.
@@ -127,9 +132,10 @@ class Watch:
             groups: Parameters, each with a flag on the device that is 0 where this step has nothing to do with them:
                 what AdamW leaves alone of weights without a gradient. All that have one when None.
         """
-        gradients = [p.grad for p in self._parameters if p.grad is not None]
-        bad = torch.maximum(self._bad, not_finite(gradients, self._me.device))
-        self._bad.copy_(self._me.most(bad))
+        seen = [p.grad for p in self._parameters if p.grad is not None] + self._losses
+        self._losses = []
+        torch.maximum(self._bad, not_finite(seen, self._me.device), out=self._bad)
+        self._me.most(self._bad)
         if self._at_once and bool(self._bad):
             return False
         if groups is not None:
@@ -151,8 +157,8 @@ class Watch:
 
     @property
     def stopped(self) -> bool:
-        """Whether an update was left out; waits for the device."""
-        return bool(self._bad)
+        """Whether an update was left out, or will be for a loss; waits for the device."""
+        return bool(self._bad) or bool(not_finite(self._losses, self._me.device))
 
     @property
     def updates(self) -> int:

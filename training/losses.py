@@ -19,7 +19,7 @@ _DOT = 2**31 - 1
 """Numbers that one inner product of a GPU's library takes at most: of six targets, a batch of 18,900 has more."""
 KL_LIMIT = 1e4
 """The public code leaves out a batch whose KL term exceeds this."""
-_MOST_LOG_VARIANCE = 80.0
+MOST_LOG_VARIANCE = 80.0
 """One such entry alone lifts a mean over 10³⁰ others above `KL_LIMIT`; e⁸⁹ is no float32 any more."""
 
 
@@ -136,7 +136,7 @@ def kl(posterior: Posterior) -> Tensor:
 class _Kl(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, mean: Tensor, log_variance: Tensor, code: bool) -> Tensor:
-        variance = log_variance.clamp(max=_MOST_LOG_VARIANCE).exp_()
+        variance = log_variance.clamp(max=MOST_LOG_VARIANCE).exp_()
         first = log_variance if code else variance
         value = (torch.addcmul(first, mean, mean, value=-1).sub_(variance).add_(1)).mean() * -0.5
         counts = ~(value > KL_LIMIT)  # NaN counts: it has to be seen

@@ -70,6 +70,20 @@ class Order:
             self._kept[of] = (epoch, shuffled)
         return of, self._kept[of][1][at * width : (at + 1) * width]
 
+    def ahead(self, step: int, most: int) -> tuple[list[int], Tensor]:
+        """A step and those of the same set that follow in its epoch, at most so many; their rows, (steps, width)."""
+        of, _ = self.batch(step)
+        size, width = self.sizes[of], self.widths[of]
+        epoch, at = divmod(self._before[step], max(1, size // width))
+        steps, last = [], min(most, size // width - at)
+        for later in range(step, self.steps):
+            if len(steps) == last:
+                break
+            if self._choice[later] == of:
+                steps.append(later)
+        rows = self._kept[of][1][at * width : (at + len(steps)) * width]
+        return steps, rows.view(len(steps), width)
+
     def rate(self, step: int) -> float:
         """Learning rate of a step."""
         r = self.recipe

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -21,8 +23,10 @@ class Batch:
         visible: (n, m) bool, on the device; read by `masked_only` and `mixed`.
         noise: (n, 1) or (n, z), or None.
         targets: Modalities to decode, in order.
-        share: (targets,) weight of one of a target's rows in its mean over the joint batch.
-        hidden: Pairs of row and target in the joint batch that have it and do not show it.
+        share: (targets,) weight of one of a target's rows in its mean over the joint batch; None where all rows weigh
+            the same.
+        hidden: Pairs of row and target in the joint batch that have it and do not show it; of a batch of fixed shapes
+            0 without `mixed`.
         own: (n,) position of each row in the joint batch.
         columns: (N, m, d) the joint batch.
         has: (N, m) bool presence in the joint batch, None when all have all targets.
@@ -31,7 +35,7 @@ class Batch:
         rest: What else the n rows have, shown by itself; None without `contrast`. Bool (n, m) of a batch of
             fixed shapes.
         decoded: (targets,) 1 where a target counts, 0 where fewer than two rows have it; None when all do.
-        shown: (targets,) bool, whether any row of the joint batch shows it, in `rest` too; None of a packed batch.
+        shown: Gives (targets,) bool, whether any row of the joint batch shows it, in `rest` too; None of a packed batch.
     """
 
     x: Tensor
@@ -39,7 +43,7 @@ class Batch:
     visible: Tensor
     noise: Tensor | None
     targets: tuple[int, ...]
-    share: Tensor
+    share: Tensor | None
     hidden: int | Tensor
     own: Tensor
     columns: Tensor
@@ -48,7 +52,7 @@ class Batch:
     species: Tensor | None = None
     rest: Slots | Tensor | None = None
     decoded: Tensor | None = None
-    shown: Tensor | None = None
+    shown: Callable[[], Tensor] | None = None
 
 
 def columns_of(x: Tensor, targets: tuple[int, ...]) -> Tensor:
@@ -122,6 +126,7 @@ def fixed_batch(
     species: Tensor | None = None,
     rest: Tensor | None = None,
     whole: bool = False,
+    own: Tensor | None = None,
 ) -> Batch:
     """Lay out a joint batch whose shapes do not depend on values; no host waits for its device.
 
@@ -137,32 +142,42 @@ def fixed_batch(
         species: As of `make_batch`.
         rest: As of `make_batch`.
         whole: Whether each row of the set has each of `held`.
+        own: Positions of the part's rows, where they are made already.
     """
     rows = part or slice(0, len(x))
-    able = present & ~visible if recipe.masked_only else present
-    count = columns_of(able, held).sum(0)
-    decoded = None if whole and not recipe.masked_only and len(x) > 1 else (count > 1).to(x.dtype)
-    hidden = columns_of(present & ~visible, held).sum(0)
-    if decoded is not None:
-        hidden = hidden * (count > 1)
-    shown = columns_of(visible, held).any(0)
-    if rest is not None:
+    alike = whole and not recipe.masked_only and len(x) > 1
+    decoded = share = None
+    if not alike:
+        able = present & ~visible if recipe.masked_only else present
+        count = columns_of(able, held).sum(0)
+        decoded = (count > 1).to(x.dtype)
+        share = len(x) / (rows.stop - rows.start) / count.clamp(min=1).to(x.dtype)
+    hidden: int | Tensor = 0
+    if recipe.mixed:
+        pairs = columns_of(present & ~visible, held).sum(0)
+        hidden = (pairs if decoded is None else pairs * (count > 1)).sum()
+
+    def shown() -> Tensor:
+        some = columns_of(visible, held).any(0)
+        if rest is None:
+            return some
         others = columns_of(rest, held).any(0)
-        shown = shown | (others if decoded is None else others & (decoded.amax() > 0))
+        return some | (others if decoded is None else others & (decoded.amax() > 0))
+
     return Batch(
         x[rows],
         None,
         visible[rows],
         None if noise is None else noise[rows],
         held,
-        len(x) / (rows.stop - rows.start) / count.clamp(min=1).to(x.dtype),
-        hidden.sum(),
-        torch.arange(rows.start, rows.stop, device=x.device),
+        share,
+        hidden,
+        torch.arange(rows.start, rows.stop, device=x.device) if own is None else own,
         x,
         None if whole else present,
         duplicates if recipe.negatives != "all" else None,
         species if recipe.negatives == "species" else None,
         None if rest is None else rest[rows],
         decoded,
-        shown,
+        cache(shown),
     )

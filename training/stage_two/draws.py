@@ -40,11 +40,11 @@ def _mixed(x: Tensor) -> Tensor:
 
 
 def _bits(seed: int, purpose: int, at: Tensor, count: int) -> Tensor:
-    """64 random bits each, (count,) int64."""
+    """64 random bits each, (…, count) int64, for each number of a step."""
     stream = _signed((seed * _FIRST + purpose * _SECOND) & _ALL)
     key = _mixed(at * _signed(_TURN) + stream)
     counter = torch.arange(1, count + 1, device=at.device)
-    return _mixed(counter * _signed(_TURN) + key)
+    return _mixed(counter * _signed(_TURN) + key[..., None])
 
 
 def uniform(seed: int, purpose: int, at: Tensor, shape: tuple[int, int]) -> Tensor:
@@ -53,11 +53,12 @@ def uniform(seed: int, purpose: int, at: Tensor, shape: tuple[int, int]) -> Tens
     Args:
         seed: Of the run.
         purpose: `VISIBLE`, …
-        at: Step, an int64 scalar on the device that the numbers are needed on.
+        at: Step, an int64 scalar on the device that the numbers are needed on; or several, whose numbers come
+            one behind the other.
         shape: Rows and columns. A number depends on its place in this shape, so on the columns too.
     """
     bits = _bits(seed, purpose, at, shape[0] * shape[1])
-    return (_shifted(bits, 40).float() * _UNIT).view(shape)
+    return (_shifted(bits, 40).float() * _UNIT).view(*at.shape, *shape)
 
 
 def normal(seed: int, purpose: int, at: Tensor, shape: tuple[int, int]) -> Tensor:
@@ -65,4 +66,4 @@ def normal(seed: int, purpose: int, at: Tensor, shape: tuple[int, int]) -> Tenso
     bits = _bits(seed, purpose, at, shape[0] * shape[1])
     radius = ((_shifted(bits, 40) + 1).float() * _UNIT).log().mul(-2).sqrt()
     angle = (bits & ((1 << 24) - 1)).float() * (_UNIT * 2 * math.pi)
-    return (radius * angle.cos()).view(shape)
+    return (radius * angle.cos()).view(*at.shape, *shape)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -16,6 +17,20 @@ from prom3e_index.training.stage_two.recipe import Recipe
 from prom3e_index.training.stage_two.sets import EmbeddingSet
 from prom3e_index.training.stage_two.step import Step
 from prom3e_index.training.stage_two.visible import draw_visible, what_else
+
+
+class Drawn(NamedTuple):
+    """What is drawn for a step's rows.
+
+    Attributes:
+        visible: (N, m) bool what each shows.
+        rest: (N, m) bool what else it has, with `contrast`; else None.
+        noise: (N, 1) or (N, z), or None.
+    """
+
+    visible: Tensor
+    rest: Tensor | None
+    noise: Tensor | None
 
 
 class Resident:
@@ -60,6 +75,7 @@ class Resident:
                 absent = ~self.present[:, :, None]
                 own = self.x is not given.x
                 self.x = self.x.masked_fill_(absent, 0) if own else self.x.masked_fill(absent, 0)
+        self._positions: dict[tuple[int, int], Tensor] = {}
         self.duplicates = given.duplicates().to(device) if recipe.negatives != "all" else None
         self.species = given.species_numbers().to(device) if recipe.negatives == "species" else None
 
@@ -69,40 +85,74 @@ class Resident:
         return [t for t in every if t is not None]
 
     @property
+    def dtype(self) -> torch.dtype:
+        """Of rows as steps read them."""
+        return self.x.dtype if self.lengths is None else torch.float32
+
+    @property
     def bytes(self) -> int:
         """What it takes there."""
         return sum(t.numel() * t.element_size() for t in self.tensors())
 
-    def batch(
+    def draw(
         self,
         rows: Tensor,
         recipe: Recipe,
         step: int | Tensor,
         progress: float | Tensor,
         z: int,
+    ) -> Drawn:
+        """What is drawn for rows of a step, from the seed and the step.
+
+        Args:
+            rows: (N,) numbers of the joint batch's rows, on the device; (s, N) of several steps.
+            recipe: What is drawn.
+            step: A number; (s,) int64 on the device of several.
+            progress: Share of the run that is over; (s,) float64 on the device of several.
+            z: Latent width.
+        """
+        step = step if isinstance(step, Tensor) else torch.tensor(step, device=self.x.device)
+        present = self.present[rows]
+        visible = draw_visible(present, recipe, progress, step)
+        noise = None
+        if recipe.noise != "none":
+            wide = z if recipe.noise == "dimension" else 1
+            noise = normal(recipe.seed, NOISE, step, (rows.shape[-1], wide)).to(self.dtype)
+        return Drawn(visible, what_else(present, visible) if recipe.contrast else None, noise)
+
+    def _own(self, part: slice) -> Tensor:
+        """Positions of a part's rows, made once."""
+        key = part.start, part.stop
+        if key not in self._positions:
+            self._positions[key] = torch.arange(*key, device=self.x.device)
+        return self._positions[key]
+
+    def batch(
+        self,
+        rows: Tensor,
+        recipe: Recipe,
+        step: int,
+        progress: float,
+        z: int,
         part: slice,
+        drawn: Drawn | None = None,
     ) -> Batch:
-        """Rows of a step with their visible sets and noise, drawn from the seed and the step.
+        """Rows of a step with their visible sets and noise.
 
         Args:
             rows: (N,) numbers of the joint batch's rows, on the device or the CPU.
             recipe: What is drawn.
-            step: A number; an int64 scalar on the device where it is replayed.
-            progress: Share of the run that is over; a float64 scalar on the device where it is replayed.
+            step: Its number.
+            progress: Share of the run that is over.
             z: Latent width.
             part: Rows of the joint batch that are trained here.
+            drawn: What `draw` gave of this step, where that is there already: then nothing of `step`, `progress` and
+                `z` is read.
         """
-        device = self.x.device
-        at = rows.to(device, non_blocking=True)
-        step = step if isinstance(step, Tensor) else torch.tensor(step, device=device)
-        present = self.present[at]
-        visible = draw_visible(present, recipe, progress, step)
+        at = rows.to(self.x.device, non_blocking=True)
+        visible, rest, noise = drawn or self.draw(at, recipe, step, progress, z)
+        present = self.present[:1].expand(len(at), -1) if self.whole else self.present[at]
         x = self.x[at] if self.lengths is None else _unit(self.x[at], self.lengths[at])
-        noise = None
-        if recipe.noise != "none":
-            wide = z if recipe.noise == "dimension" else 1
-            noise = normal(recipe.seed, NOISE, step, (len(rows), wide)).to(x.dtype)
-        rest = what_else(present, visible) if recipe.contrast else None
         duplicates = None if self.duplicates is None else self.duplicates[at]
         species = None if self.species is None else self.species[at]
         if not self.fixed:
@@ -113,6 +163,7 @@ class Resident:
         return fixed_batch(
             x, present, visible, noise, recipe, self.held,
             part=part, duplicates=duplicates, species=species, rest=rest, whole=self.whole,
+            own=self._own(part),
         )  # fmt: skip
 
 

@@ -71,6 +71,7 @@ class Step(nn.Module):
     Attributes:
         model: The MVAE.
         one: Makes one tensor of several modalities' weights, in a fixed batch.
+        fused: Take a fixed batch by kernels of our own, see `fusable`.
         delta: (m,) logit of δ per modality, with `mixed`.
         mixed_scale: Logarithm of the mixed query's scale, with `mixed`.
         contrast_scale: Logarithm of the scale of cosines between hidden vectors, with `contrast`.
@@ -81,6 +82,7 @@ class Step(nn.Module):
         super().__init__()
         self.model, self.recipe, self.me = model, recipe, me
         self.one: Stacked = stacked
+        self.fused = False
         if recipe.contrast:
             self.contrast_scale = nn.Parameter(torch.tensor(2.5))
         if recipe.mixed:
@@ -94,9 +96,8 @@ class Step(nn.Module):
     def losses(self, batch: Batch) -> Terms:
         """What `forward` gives."""
         recipe, model = self.recipe, self.model
-        prior, decoded, mean, rest = (self._packed if batch.slots is not None else self._fixed)(
-            batch
-        )
+        networks = self._fused if self.fused else self._fixed
+        prior, decoded, mean, rest = (self._packed if batch.slots is not None else networks)(batch)
         total, nothing = recipe.lambda_kl * prior, torch.zeros_like(prior)
         if decoded is None:
             return Terms(total, nothing, nothing.expand(0), prior.detach(), nothing, nothing)
@@ -106,7 +107,9 @@ class Step(nn.Module):
             cosine = torch.bmm(decoded, target.transpose(1, 2))
             value = _cross_entropy(-model.negative_scale * cosine, batch.own, removed)
         else:
-            value = distance_entropy(decoded, target, model.negative_scale, batch.own, removed)
+            value = self._entropy(decoded, target, batch.own, removed)
+        if self.fused and batch.share is None and not recipe.mixed:
+            return self._joined(prior, value, mean, rest)
         weight = self._weight(batch)
         terms = value.mean(1) if weight is None else (value * weight).sum(1)
         if batch.decoded is None:
@@ -126,6 +129,14 @@ class Step(nn.Module):
             total = total + recipe.contrast * contrast
         parts = (reconstruction, terms, prior, mixed, contrast)
         return Terms(total, *(part.detach() for part in parts))
+
+    def _entropy(
+        self, decoded: Tensor, target: Tensor, own: Tensor, removed: Tensor | None
+    ) -> Tensor:
+        entropy = distance_entropy
+        if self.fused:
+            from prom3e_index.training.fused.losses import entropy
+        return entropy(decoded, target, self.model.negative_scale, own, removed)
 
     def _latent(self, batch: Batch, mean: Tensor, log_variance: Tensor) -> Tensor:
         if batch.noise is None:
@@ -161,8 +172,32 @@ class Step(nn.Module):
         )
         return prior, decoded, mean, others[0][0] if others else None
 
+    def _fused(self, batch: Batch) -> tuple[Tensor, Tensor | None, Tensor, Tensor | None]:
+        """As `_fixed`, by kernels of our own."""
+        from prom3e_index.training.fused.network import posterior_and_decodes
+
+        dtype = torch.bfloat16 if self.recipe.precision == "bf16" else torch.float32
+        return posterior_and_decodes(self.model, batch, self.recipe.kl, dtype, self.one)
+
+    def _joined(
+        self, prior: Tensor, value: Tensor, mean: Tensor, rest: Tensor | None
+    ) -> Terms:
+        """The loss of a batch in which all rows and targets weigh the same, by few operations."""
+        from prom3e_index.training.fused.losses import joined
+
+        recipe, nothing = self.recipe, torch.zeros_like(prior)
+        contrast = nothing if rest is None else self._contrast(mean, rest)
+        total, reconstruction, terms = joined(
+            prior, value, contrast, self.model.negative_shift, recipe.lambda_kl, recipe.contrast
+        )
+        return Terms(total, reconstruction, terms, prior.detach(), nothing, contrast.detach())
+
     def _contrast(self, shown: Tensor, rest: Tensor) -> Tensor:
         """Contrast of hidden vectors (n, z) over the joint batch, both ways."""
+        if self.fused:
+            from prom3e_index.training.fused.losses import contrast
+
+            return contrast(shown, rest, self.contrast_scale)
         scale = shared(self.contrast_scale.exp().clamp(max=100), self.me.count)
         value = symmetric_infonce(gathered(shown, self.me), gathered(rest, self.me), scale)
         # the whole value in each process, but a gradient through its own rows only: a mean divides it
@@ -172,6 +207,7 @@ class Step(nn.Module):
         """Weight (t, n) of each row in its target's mean over the joint batch; None when all are equal."""
         if batch.has is None and not self.recipe.masked_only:
             return None
+        assert batch.share is not None  # rows weigh otherwise
         return batch.share[:, None] * self._counted(batch, hidden_only=self.recipe.masked_only)
 
     def _counted(self, batch: Batch, *, hidden_only: bool) -> Tensor:

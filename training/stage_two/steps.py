@@ -1,8 +1,8 @@
 """Taking the steps of a run: packed on a CPU; of fixed shapes on a GPU, captured once and replayed.
 
-A captured step is one call of the host for some hundred operations of the device: draws, forward, backward, the look
-for numbers that are none, AdamW, an average of weights, sums of losses. What changes from step to step stands in five
-small tensors that are set before: rows, step, progress, rate, weight of the average.
+A captured step is one call of the host for all operations of the device: forward, backward, the look for numbers that
+are none, AdamW, an average of weights, sums of losses. What changes from step to step (rows, what is drawn for them,
+rate, weight of the average) is laid ready for many steps, see `ahead`, and its place is counted on the device.
 """
 
 from __future__ import annotations
@@ -18,8 +18,10 @@ from prom3e_index.mvae.stacks import Stacks, stackable
 from prom3e_index.training.distributed import Processes
 from prom3e_index.training.finite import Watch, adamw_state
 from prom3e_index.training.memory import out_of_memory
+from prom3e_index.training.fused.launch import why_not_fused
 from prom3e_index.training.precision import products
 from prom3e_index.training.schedule import Order
+from prom3e_index.training.stage_two.ahead import Ahead
 from prom3e_index.training.stage_two.captured import capture
 from prom3e_index.training.stage_two.recipe import Recipe
 from prom3e_index.training.stage_two.record import LOSSES
@@ -70,6 +72,7 @@ class Steps:
         self._stacks: Stacks | None = None
         self.captured = self.plain = 0
         self._captures, self._why = self.fixed and can_capture(me.device), ""
+        self._unfused = ""
         if not self._captures:
             self._why = f"{me.device} does not replay steps"
         elif me.count > 1:
@@ -82,10 +85,11 @@ class Steps:
     def _prepare(self) -> None:
         """Make what a replayed step reads and keeps."""
         device = self._me.device
-        self._at = torch.zeros((), dtype=torch.int64, device=device)
-        self._progress = torch.zeros((), dtype=torch.float64, device=device)
-        self._rate, self._blend = torch.zeros((), device=device), torch.zeros((), device=device)
-        self._rows = [torch.zeros(w, dtype=torch.int64, device=device) for w in self._order.widths]
+        self._rate = torch.zeros((), device=device)
+        self._ahead = [
+            Ahead(r, self._recipe, width, self._z, self._averaged is not None)
+            for r, width in zip(self._resident, self._order.widths, strict=True)
+        ]
         self._touched = [
             touched(self._step, self._recipe, r, width, self._order.steps)
             for r, width in zip(self._resident, self._order.widths, strict=True)
@@ -107,9 +111,10 @@ class Steps:
             taken = self._packed(at, of, rows)
             self.plain += taken
         else:
-            self._set(at, of, rows)
+            if not self._ahead[of].ready(at):
+                self._lay_ready(at, of)
             if self._captures and of not in self._replays:
-                self._capture(at, of)
+                self._capture(of)
             if of in self._replays:
                 self._replays[of]()
                 taken = True
@@ -117,12 +122,18 @@ class Steps:
             else:
                 taken = self._static(of)
                 self.plain += taken
+            self._ahead[of].at += 1
         self._summed += taken
         return taken
 
     def said(self) -> str:
         """How many steps were captured and how many plain, and why, in words."""
-        words = f"{self.captured:,} captured, {self.plain:,} plain"
+        how = ""
+        if self.captured:
+            how = " in fused kernels"
+            if self._unfused:
+                how = f" without fused kernels ({self._unfused})"
+        words = f"{self.captured:,} captured{how}, {self.plain:,} plain"
         return f"{words}: {self._why}" if self.plain and self._why else words
 
     def forget(self) -> None:
@@ -173,22 +184,20 @@ class Steps:
         assert self._recipe.ema is not None  # there is an average
         return 1 - min(self._recipe.ema, (2 + at) / (11 + at))
 
-    def _set(self, at: int, of: int, rows: Tensor) -> None:
-        self._at.fill_(at)
-        self._progress.fill_(at / self._order.steps)
-        self._rate.fill_(self._order.rate(at))
-        self._rows[of].copy_(rows)
-        if self._averaged is not None:
-            self._blend.fill_(self._decay(at))
+    def _lay_ready(self, at: int, of: int) -> None:
+        """Draw for a step and those of the set that follow."""
+        order, ahead = self._order, self._ahead[of]
+        steps, rows = order.ahead(at, ahead.most)
+        blends = [] if self._averaged is None else [self._decay(s) for s in steps]
+        ahead.fill(steps, rows, order.steps, [order.rate(s) for s in steps], blends)
 
     def _static(self, of: int) -> bool:
         """A step of fixed shapes that reads all that changes from tensors."""
         self._clear()
-        rows = self._rows[of]
-        part = self._me.part(len(rows))
-        batch = self._resident[of].batch(
-            rows, self._recipe, self._at, self._progress, self._z, part
-        )
+        now = self._ahead[of].now()
+        self._rate.copy_(now.rate)
+        part = self._me.part(len(now.rows))
+        batch = self._resident[of].batch(now.rows, self._recipe, 0, 0.0, 0, part, now.drawn)
         terms = self._losses(batch)
         if self._stacks is not None:
             self._stacks.hand_out(batch.targets)
@@ -196,13 +205,15 @@ class Steps:
         self._watch.saw(terms.total)
         if not self._watch.update(self._touched[of].of(batch)):
             return False
-        good = 1 - self._watch.state[0]
         if self._averaged is not None:
+            good = 1 - self._watch.state[0]
             old, new = self._weights(self._averaged)
+            assert now.blend is not None  # there is an average
             apart = torch._foreach_sub(new, old)
-            torch._foreach_mul_(apart, self._blend * good)
+            torch._foreach_mul_(apart, now.blend * good)
             torch._foreach_add_(old, apart)
         self._sums.add_(self._seen)
+        self._ahead[of].move()
         return True
 
     def _state(self) -> list[Tensor]:
@@ -211,32 +222,48 @@ class Steps:
         weights = [p.data for p in (*self._step.parameters(), *more)]
         return [*weights, *self._moments, *self._watch.state, self._sums]
 
-    def _capture(self, at: int, of: int) -> None:
-        total = self._order.steps
+    def _capture(self, of: int) -> None:
+        """Capture the step, by kernels of our own where they are proven, by torch's operations else."""
+        self._unfused = why_not_fused(self._step, self._resident[of], self._me.device)
+        found: Callable[[], None] | str = ""
+        if not self._unfused:
+            found = self._captured(of, fused=True)
+            self._unfused = found if isinstance(found, str) else ""
+        if isinstance(found, str):
+            found = self._captured(of, fused=False)
+        if isinstance(found, str):
+            self._captures, self._why = False, found
+            return
+        self._replays[of] = found
 
-        def set_to(later: int) -> None:
-            self._set(min(at + later, total - 1), of, self._rows[of].roll(later))
+    def _captured(self, of: int, fused: bool) -> Callable[[], None] | str:
+        ahead = self._ahead[of]
 
-        before = self._rows[of].clone()
+        def taken(fused: bool) -> Tensor:
+            self._step.fused = fused
+            try:
+                self._static(of)
+            finally:
+                self._step.fused = False
+            return self._seen
+
         try:
-            found = capture(
-                lambda: (self._static(of), self._seen)[1],
-                set_to,
+            return capture(
+                lambda: taken(fused),
+                lambda: taken(False),
+                lambda later: ahead.back(ahead.at + later),
                 self._state(),
                 self._watch.state[0],
                 list(self._step.parameters()),
                 self._recipe.precision,
             )
-        except RuntimeError as e:
-            if out_of_memory(e):
+        except Exception as e:
+            if out_of_memory(e) or not (fused or isinstance(e, RuntimeError)):
                 raise
-            found = f"{type(e).__name__}: {str(e).splitlines()[0]}"
-        self._clear()
-        self._set(at, of, before)
-        if isinstance(found, str):
-            self._captures, self._why = False, found
-            return
-        self._replays[of] = found
+            return f"{type(e).__name__}: {' '.join(str(e).splitlines()[:1])}"
+        finally:
+            self._clear()
+            ahead.back(ahead.at)
 
 
 def can_capture(device: str) -> bool:

@@ -75,17 +75,21 @@ def touched(step: Step, recipe: Recipe, resident: Resident, width: int, steps: i
 def _shown(at: int) -> Callable[[Batch], Tensor]:
     def tell(batch: Batch) -> Tensor:
         assert batch.shown is not None  # of fixed shapes
-        return batch.shown[at]
+        return batch.shown()[at]
 
     return tell
 
 
 def _decoded(at: int) -> Callable[[Batch], Tensor]:
-    return lambda batch: batch.share[at] * 0 + 1 if batch.decoded is None else batch.decoded[at]
+    return lambda batch: _always(batch) if batch.decoded is None else batch.decoded[at]
 
 
 def _any_decoded(batch: Batch) -> Tensor:
-    return batch.share[0] * 0 + 1 if batch.decoded is None else batch.decoded.amax()
+    return _always(batch) if batch.decoded is None else batch.decoded.amax()
+
+
+def _always(batch: Batch) -> Tensor:
+    return batch.x.new_ones(())
 
 
 def _hidden(batch: Batch) -> Tensor:
