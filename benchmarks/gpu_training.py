@@ -21,6 +21,7 @@ from gpu_rows import Row, Size, ceilings, wait
 from torch.nn import functional as F
 
 from prom3e_index.mvae.network import MVAE, MVAEConfig
+from prom3e_index.training.adamw import AdamW
 from prom3e_index.training.distributed import Processes
 from prom3e_index.training.finite import Watch
 from prom3e_index.training.schedule import Order
@@ -75,9 +76,9 @@ class Run:
             mlp_dim=recipe.mlp_dim, num_register_tokens=recipe.registers,
         )  # fmt: skip
         step = Step(MVAE(config), recipe).to(device)
-        optimiser = torch.optim.AdamW(
+        optimiser = AdamW(
             step.parameters(), lr=recipe.lr, betas=(recipe.beta1, recipe.beta2), eps=recipe.eps,
-            weight_decay=recipe.weight_decay, fused=True,
+            weight_decay=recipe.weight_decay,
         )  # fmt: skip
         me = Processes(device=device)
         order = Order([n], recipe, device)

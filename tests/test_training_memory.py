@@ -14,6 +14,7 @@ from prom3e_index.errors import InputError
 from prom3e_index.training.distributed import Processes
 from prom3e_index.training.stage_one.align import AlignConfig, align
 from prom3e_index.training.stage_two import loop, resident
+from prom3e_index.training.adamw import AdamW
 from prom3e_index.training.stage_two.loop import train_mvae
 from prom3e_index.training.stage_two.step import Step
 
@@ -63,7 +64,7 @@ def test_the_search_begins_when_the_failed_step_is_gone(tmp_path, monkeypatch, f
             raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
 
     monkeypatch.setattr(Step, "forward", limited)
-    monkeypatch.setattr(torch.optim.AdamW, "step", update)
+    monkeypatch.setattr(AdamW, "step", update)
     with pytest.raises(InputError, match="16 rows needs more memory .* 8 rows fit: batch_size=8"):
         train_mvae([made(40)], NAMES, TINY, tmp_path / "run")
 

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from prom3e_index.errors import InputError, ModelError
+from prom3e_index.training.adamw import AdamW
 
 SAVE_EVERY_S = 60.0
 """A run is saved about this often, and at its end."""
@@ -49,7 +50,7 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 
 def run_tensors(
-    module: nn.Module, optimiser: torch.optim.Optimizer, more: dict[str, Tensor] | None = None
+    module: nn.Module, optimiser: AdamW, more: dict[str, Tensor] | None = None
 ) -> dict[str, Tensor]:
     """Everything of a run that is tensors: weights, and the optimiser's state by parameter name."""
     out = {f"weights.{k}": v for k, v in module.state_dict().items()}
@@ -60,7 +61,7 @@ def run_tensors(
 
 
 def restore(
-    tensors: dict[str, Tensor], module: nn.Module, optimiser: torch.optim.Optimizer
+    tensors: dict[str, Tensor], module: nn.Module, optimiser: AdamW
 ) -> dict[str, Tensor]:
     """Put back what `run_tensors` gave; returns its `more`."""
     restore_weights(tensors, module)

@@ -15,7 +15,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim.adamw import adamw
 
 from prom3e_index.errors import DivergedError, ModelError
 from prom3e_index.training import checkpoint
@@ -55,60 +54,17 @@ def require_finite(module: nn.Module, where: Path | str) -> None:
 Groups = Sequence[tuple[Sequence[Tensor], Tensor | None]]
 
 
-def adamw_state(optimiser: torch.optim.Optimizer) -> list[Tensor]:
-    """AdamW's steps and moments of every parameter; they are made, 0, where there are none yet."""
-    out: list[Tensor] = []
-    for group in optimiser.param_groups:
-        for p in group["params"]:
-            state = optimiser.state[p]
-            if not state:
-                state["step"] = torch.zeros((), dtype=torch.float32, device=p.device)
-                state["exp_avg"], state["exp_avg_sq"] = torch.zeros_like(p), torch.zeros_like(p)
-            out += [state["step"], state["exp_avg"], state["exp_avg_sq"]]
-    return out
-
-
-def adamw_step(
-    optimiser: torch.optim.Optimizer, parameters: Sequence[Tensor], left_out: Tensor
-) -> None:
-    """One update of some parameters by their optimiser's settings; none where `left_out` is 1.
-
-    A GPU can replay it: the state is there already, see `adamw_state`, and nothing waits.
-    """
-    group = optimiser.param_groups[0]
-    some = [p for p in parameters if p.grad is not None]
-    state = [optimiser.state[p] for p in some]
-    with torch.no_grad():
-        adamw(
-            some,
-            [p.grad for p in some if p.grad is not None],
-            [s["exp_avg"] for s in state],
-            [s["exp_avg_sq"] for s in state],
-            [],
-            [s["step"] for s in state],
-            fused=True,
-            found_inf=left_out,
-            amsgrad=False,
-            beta1=group["betas"][0],
-            beta2=group["betas"][1],
-            lr=group["lr"],
-            weight_decay=group["weight_decay"],
-            eps=group["eps"],
-            maximize=False,
-        )
-
-
 class Watch:
     """Does the optimiser's updates as long as every loss and gradient is finite, and none after.
 
     Args:
-        optimiser: A fused one on a GPU.
+        optimiser: `adamw.AdamW`, or one of torch's, a fused one on a GPU.
         me: Several processes agree on every update.
         at_once: Look at each update before it is done, whatever the device; always so on a CPU.
     """
 
     def __init__(
-        self, optimiser: torch.optim.Optimizer, me: Processes, *, at_once: bool | None = None
+        self, optimiser: Any, me: Processes, *, at_once: bool | None = None
     ) -> None:
         self._optimiser, self._me = optimiser, me
         self._at_once = me.device.startswith("cpu") if at_once is None else at_once
@@ -141,11 +97,11 @@ class Watch:
         if groups is not None:
             for parameters, flag in groups:
                 left_out = self._bad if flag is None else torch.maximum(self._bad, 1 - flag.float())
-                adamw_step(self._optimiser, parameters, left_out)
+                self._optimiser.update(parameters, left_out)
         elif self._at_once:
             self._optimiser.step()
         else:
-            self._optimiser.found_inf = self._bad  # type: ignore[attr-defined]
+            self._optimiser.found_inf = self._bad
             self._optimiser.step()
         self._done.add_(1 - self._bad)
         return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -14,13 +15,20 @@ from prom3e_index.training.fused.tokens import attention, posterior
 from prom3e_index.training.stage_two.batches import Batch, columns_of
 
 
+Rounded = Callable[[Tensor], Tensor | None]
+
+
+def _one(weight: Tensor | None) -> Tensor | None:
+    return None if weight is None else weight[None]
+
+
 def _parts(nets: list[Any], one: Stacked) -> list[Tensor]:
     """Weights of several feed-forward parts: of the layer norm, of the first product, of the second."""
     return [one([getattr(n[at], of) for n in nets]) for at in (0, 1, 4) for of in ("weight", "bias")]
 
 
 def posterior_and_decodes(
-    model: MVAE, batch: Batch, form: str, dtype: torch.dtype, one: Stacked
+    model: MVAE, batch: Batch, form: str, dtype: torch.dtype, one: Stacked, rounded: Rounded
 ) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
     """KL term, decodes (t, n, d), μ of what is shown and μ of the rest, of a batch of fixed shapes.
 
@@ -30,22 +38,27 @@ def posterior_and_decodes(
         form: Of the KL term.
         dtype: Of products.
         one: Makes one tensor of several modalities' weights.
+        rounded: Gives a weight in the precision of products, where it is kept so.
     """
     held = batch.targets
     rows = columns_of(batch.x, held).transpose(0, 1)
     nets: list[Any] = [model.projectors[i].net for i in held]
     weights = _parts(nets, one)
     weights[5] = weights[5] + one([model.modality_identifiers[i] for i in held])
-    tokens = feedforward(rows, *weights, nets[0][0].eps, dtype)  # type: ignore[call-arg]
-    x = _class_tokens(model, batch, tokens, dtype)
+    kept = rounded(weights[2]), rounded(weights[4])
+    tokens = feedforward(rows, weights, nets[0][0].eps, dtype, kept)
+    x = _class_tokens(model, batch, tokens, dtype, rounded)
     mean, latent, rest, divergence = posterior(x, batch.noise, form)
     nets = [model.decoders[t].net for t in held]
     *weights, last = _parts(nets, one)
-    out = feedforward(latent, *weights, None, nets[0][0].eps, dtype)  # type: ignore[arg-type]
+    kept = rounded(weights[2]), rounded(weights[4])
+    out = feedforward(latent, [*weights, None], nets[0][0].eps, dtype, kept)
     return divergence, unit_rows(out, last), mean, rest
 
 
-def _class_tokens(model: MVAE, batch: Batch, tokens: Tensor, dtype: torch.dtype) -> Tensor:
+def _class_tokens(
+    model: MVAE, batch: Batch, tokens: Tensor, dtype: torch.dtype, rounded: Rounded
+) -> Tensor:
     """The class tokens after the block, (n, asking, z)."""
     block: Any = model.encoder[0]
     _, n, z = tokens.shape
@@ -57,13 +70,15 @@ def _class_tokens(model: MVAE, batch: Batch, tokens: Tensor, dtype: torch.dtype)
         tokens, block.attn.in_proj_weight, block.attn.in_proj_bias, model.cls_tokens,
         model.register_tokens, torch.stack(ways), asking, model.config.heads,
     )  # fmt: skip
-    out = product(attended.view(1, n * asking, z), block.attn.out_proj.weight[None], None)
+    weight = block.attn.out_proj.weight
+    out = product(attended.view(1, n * asking, z), weight[None], _one(rounded(weight)))
     x = sum_norm(
         out.view(n, asking, z).transpose(0, 1), block.attn.out_proj.bias, model.cls_tokens,
         block.norm1.weight, block.norm1.bias, block.norm1.eps,
     ).transpose(0, 1).reshape(1, n * asking, z)  # fmt: skip
     net = block.mlp.net
     *inner, last = (getattr(net[at], of)[None] for at in (0, 1, 4) for of in ("weight", "bias"))
-    more = feedforward(x, *inner, None, net[0].eps, dtype)
+    kept = _one(rounded(net[1].weight)), _one(rounded(net[4].weight))
+    more = feedforward(x, [*inner, None], net[0].eps, dtype, kept)
     y = sum_norm(more, last[0], x, block.norm2.weight, block.norm2.bias, block.norm2.eps)
     return y.view(n, asking, z)

@@ -6,6 +6,7 @@ precision by the products themselves where the device can. Rows are (k, n, d): k
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -28,7 +29,23 @@ def column_sums(x: Tensor) -> Tensor:
         columns.column_sums[grid](
             x, out, n, c, k, x.stride(0), x.stride(1), ROWS=_ROWS, COLUMNS=_COLUMNS
         )
-    return out.sum(0) if grid[2] > 1 else out[0]
+    return folded(out)
+
+
+def folded(parts: Tensor) -> Tensor:
+    """Σ over the first axis of (parts, …)."""
+    return _fold(parts[None])[0]
+
+
+def _fold(parts: Tensor) -> Tensor:
+    """Σ over the second axis of (·, parts, …)."""
+    if parts.shape[1] == 1:
+        return parts[:, 0]
+    out = parts.new_empty(parts.shape[0], *parts.shape[2:])
+    width = out[0].numel()
+    with on(parts):
+        columns.fold[(-(-width // 256), len(out))](parts, out, parts.shape[1], width, BLOCK=256)
+    return out
 
 
 def of_weights(g: Tensor, x: Tensor) -> Tensor:
@@ -102,7 +119,7 @@ class Norm:
                 BIAS=self.bias is not None, RESIDUAL=self.residual is not None,
                 ROWS=_ROWS, COLUMNS=_COLUMNS,
             )  # fmt: skip
-        gain, offset = out.sum((1, 2) if shared else 1)
+        gain, offset = _fold(out.flatten(1, 2)) if shared else _fold(out)
         return gain, offset
 
 
@@ -116,31 +133,28 @@ def _like(
 
 class _Product(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        rounded = weight.to(x.dtype)
+    def forward(ctx: Any, x: Tensor, weight: Tensor, kept: Tensor | None) -> Tensor:
+        rounded = weight.to(x.dtype) if kept is None else kept
         ctx.save_for_backward(x, rounded)
-        ctx.biased = bias is not None
-        return _product(x, rounded, bias)
+        return torch.bmm(x, rounded.transpose(1, 2))
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         (x, weight), g = ctx.saved_tensors, gradients[0]
         of_x = torch.bmm(g, weight) if ctx.needs_input_grad[0] else None
-        return of_x, of_weights(g, x), column_sums(g) if ctx.biased else None
+        return of_x, of_weights(g, x), None
 
 
-def _product(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    if bias is None:
-        return torch.bmm(x, weight.transpose(1, 2))
-    if len(x) == 1:
-        return torch.addmm(bias[0].to(x.dtype), x[0], weight[0].T)[None]
-    return torch.baddbmm(bias.to(x.dtype)[:, None], x, weight.transpose(1, 2))
+def product(x: Tensor, weight: Tensor, kept: Tensor | None = None) -> Tensor:
+    """(k, n, a) and (k, b, a) to (k, n, b), in the precision of x.
 
-
-def product(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """(k, n, a), (k, b, a) and (k, b) to (k, n, b), in the precision of x; weights in single precision."""
-    out: Tensor = _Product.apply(x, weight, bias)
+    Args:
+        x: Rows.
+        weight: In single precision.
+        kept: The same in the precision of x, where it is there already.
+    """
+    out: Tensor = _Product.apply(x, weight, kept)
     return out
 
 
@@ -149,12 +163,16 @@ class _Feedforward(torch.autograd.Function):
     def forward(
         ctx: Any, x: Tensor, gain: Tensor, offset: Tensor, first: Tensor, first_bias: Tensor,
         second: Tensor, second_bias: Tensor | None, eps: float, dtype: torch.dtype,
+        kept: tuple[Tensor | None, Tensor | None],
     ) -> Tensor:  # fmt: skip
         k = len(gain)
         norm = Norm(
             x if x.ndim == 3 else x.expand(k, -1, -1), None, None, gain, offset, eps, dtype
         )
-        first, second = first.to(dtype), second.to(dtype)
+        first, second = (
+            w.to(dtype) if of is None else of
+            for w, of in zip((first, second), kept, strict=True)
+        )
         inner = torch.bmm(norm.out, first.transpose(1, 2))
         hidden = torch.empty_like(inner)
         _, n, c = inner.shape
@@ -164,7 +182,9 @@ class _Feedforward(torch.autograd.Function):
             )
         ctx.norm, ctx.flat, ctx.biased = norm, x.ndim == 2, second_bias is not None
         ctx.save_for_backward(first, first_bias, second, inner, hidden)
-        return _product(hidden, second, second_bias)
+        if second_bias is None:
+            return torch.bmm(hidden, second.transpose(1, 2))
+        return torch.baddbmm(second_bias.to(dtype)[:, None], hidden, second.transpose(1, 2))
 
     @staticmethod
     @once_differentiable
@@ -186,32 +206,27 @@ class _Feedforward(torch.autograd.Function):
             of_x, _ = ctx.norm.of_sum(down)
             of_x = of_x[0] if ctx.flat else of_x
         of_bias = column_sums(g) if ctx.biased else None
-        return of_x, of_gain, of_offset, of_first, part.sum(0), of_second, of_bias, None, None
+        return of_x, of_gain, of_offset, of_first, folded(part), of_second, of_bias, None, None, None
 
 
 def feedforward(
-    x: Tensor, gain: Tensor, offset: Tensor, first: Tensor, first_bias: Tensor, second: Tensor,
-    second_bias: Tensor | None, eps: float, dtype: torch.dtype,
+    x: Tensor, weights: Sequence[Tensor | None], eps: float, dtype: torch.dtype,
+    kept: tuple[Tensor | None, Tensor | None] = (None, None),
 ) -> Tensor:  # fmt: skip
     """k feed-forward parts: layer norm, product, GELU, product.
 
     Args:
         x: (k, n, d) float32, or (n, d) for all.
-        gain: (k, d) of the layer norm.
-        offset: (k, d).
-        first: (k, h, d).
-        first_bias: (k, h).
-        second: (k, b, h).
-        second_bias: (k, b); None where it is added later.
+        weights: Gain and offset of the layer norm, (k, d) each; weights (k, h, d) and bias (k, h) of the first product;
+            weights (k, b, h) and bias (k, b) of the second, None where it is added later.
         eps: Of the layer norm.
         dtype: Of products, and of what is given.
+        kept: Weights of both products in that precision, where they are there already.
 
     Returns:
         (k, n, b).
     """
-    out: Tensor = _Feedforward.apply(
-        x, gain, offset, first, first_bias, second, second_bias, eps, dtype
-    )
+    out: Tensor = _Feedforward.apply(x, *weights, eps, dtype, kept)
     return out
 
 
@@ -238,7 +253,7 @@ class _SumNorm(torch.autograd.Function):
         summed = column_sums(of_sum)
         if ctx.own:
             return of_x, summed[0], of_sum, of_gain, of_offset, None
-        of_bias, of_residual = summed.sum(0), summed[:2]
+        of_bias, of_residual = folded(summed), summed[:2]
         if len(summed) > 2:
             of_residual[0] += summed[2]
         return of_x, of_bias, of_residual, of_gain, of_offset, None

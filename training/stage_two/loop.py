@@ -15,6 +15,7 @@ from prom3e_index.errors import DivergedError, InputError
 from prom3e_index.mvae.files import write_mvae
 from prom3e_index.mvae.network import MVAE, MVAEConfig
 from prom3e_index.training import checkpoint
+from prom3e_index.training.adamw import AdamW
 from prom3e_index.training.checkpoint import LINES, Report
 from prom3e_index.training.distributed import join
 from prom3e_index.training.finite import Watch, diverged, not_finite, require_finite
@@ -132,13 +133,12 @@ def train_mvae(
     model = MVAE(config) if init is None else copy.deepcopy(init).requires_grad_(True)
     with enough_memory(f"The model does not fit on {me.device}; choose a smaller --embed-dim."):
         step_of = Step(model.train(), recipe, me).to(me.device)
-    optimiser = torch.optim.AdamW(
+    optimiser = AdamW(
         step_of.parameters(),
         lr=recipe.lr,
         betas=(recipe.beta1, recipe.beta2),
         eps=recipe.eps,
         weight_decay=recipe.weight_decay,
-        fused=True,
     )
     averaged = copy.deepcopy(model).requires_grad_(False) if recipe.ema is not None else None
     resident = settle(sets, recipe, me, fixed)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from prom3e_index.errors import InputError
+from prom3e_index.training.adamw import AdamW
 from prom3e_index.training.distributed import Processes
 from prom3e_index.training.memory import enough_memory, out_of_memory
 from prom3e_index.training.stage_two.batches import Batch, fixed_batch, make_batch
@@ -233,7 +234,7 @@ def settle(
 
 def too_large(
     step: Step,
-    optimiser: torch.optim.Optimizer,
+    optimiser: AdamW,
     resident: Resident,
     rows: Tensor,
     recipe: Recipe,
@@ -260,7 +261,7 @@ def too_large(
 
 def _fits(
     step: Step,
-    optimiser: torch.optim.Optimizer,
+    optimiser: AdamW,
     resident: Resident,
     rows: Tensor,
     recipe: Recipe,

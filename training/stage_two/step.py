@@ -8,7 +8,7 @@ arithmetic, but no shape that depends on what rows show, so a GPU can replay it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -65,13 +65,18 @@ def decode_all(model: MVAE, z: Tensor, targets: Sequence[int]) -> Tensor:
     return unit(out.to(z.dtype))
 
 
+def no_rounding(weight: Tensor) -> None:
+    """No weight is kept in the precision of products."""
+
+
 class Step(nn.Module):
     """The MVAE with what only training needs; called with a batch it gives the loss.
 
     Attributes:
         model: The MVAE.
         one: Makes one tensor of several modalities' weights, in a fixed batch.
-        fused: Take a fixed batch by kernels of our own, see `fusable`.
+        fused: Take a fixed batch in fused kernels, see `fused.launch.why_not_fused`.
+        rounded: Gives weights in the precision of products where they are kept so; read by fused kernels.
         delta: (m,) logit of δ per modality, with `mixed`.
         mixed_scale: Logarithm of the mixed query's scale, with `mixed`.
         contrast_scale: Logarithm of the scale of cosines between hidden vectors, with `contrast`.
@@ -83,6 +88,7 @@ class Step(nn.Module):
         self.model, self.recipe, self.me = model, recipe, me
         self.one: Stacked = stacked
         self.fused = False
+        self.rounded: Callable[[Tensor], Tensor | None] = no_rounding
         if recipe.contrast:
             self.contrast_scale = nn.Parameter(torch.tensor(2.5))
         if recipe.mixed:
@@ -173,11 +179,13 @@ class Step(nn.Module):
         return prior, decoded, mean, others[0][0] if others else None
 
     def _fused(self, batch: Batch) -> tuple[Tensor, Tensor | None, Tensor, Tensor | None]:
-        """As `_fixed`, by kernels of our own."""
+        """As `_fixed`, in fused kernels."""
         from prom3e_index.training.fused.network import posterior_and_decodes
 
         dtype = torch.bfloat16 if self.recipe.precision == "bf16" else torch.float32
-        return posterior_and_decodes(self.model, batch, self.recipe.kl, dtype, self.one)
+        return posterior_and_decodes(
+            self.model, batch, self.recipe.kl, dtype, self.one, self.rounded
+        )
 
     def _joined(
         self, prior: Tensor, value: Tensor, mean: Tensor, rest: Tensor | None

@@ -8,26 +8,31 @@ rate, weight of the average) is laid ready for many steps, see `ahead`, and its 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from prom3e_index.mvae.network import MVAE
 from prom3e_index.mvae.stacks import Stacks, stackable
+from prom3e_index.training.adamw import AdamW
 from prom3e_index.training.distributed import Processes
-from prom3e_index.training.finite import Watch, adamw_state
+from prom3e_index.training.finite import Watch
 from prom3e_index.training.memory import out_of_memory
 from prom3e_index.training.fused.launch import why_not_fused
 from prom3e_index.training.precision import products
 from prom3e_index.training.schedule import Order
 from prom3e_index.training.stage_two.ahead import Ahead
-from prom3e_index.training.stage_two.captured import capture
+from prom3e_index.training.stage_two.captured import capture, why_not_proven
 from prom3e_index.training.stage_two.recipe import Recipe
 from prom3e_index.training.stage_two.record import LOSSES
 from prom3e_index.training.stage_two.resident import Resident
-from prom3e_index.training.stage_two.step import Step, Terms
+from prom3e_index.training.stage_two.step import Step, Terms, no_rounding
 from prom3e_index.training.stage_two.touched import touched
+
+if TYPE_CHECKING:
+    from prom3e_index.training.fused.update import Rounded
 
 WORTH = 32
 """A run of fewer steps is not captured: that takes as long as some steps, and is proven by some more."""
@@ -38,7 +43,7 @@ class Steps:
 
     Args:
         step: The loss, on its device.
-        optimiser: A fused AdamW of all its weights.
+        optimiser: Of all its weights.
         watch: Does the updates.
         resident: The sets.
         order: Rows and rates of each step.
@@ -54,7 +59,7 @@ class Steps:
     def __init__(
         self,
         step: Step,
-        optimiser: torch.optim.Optimizer,
+        optimiser: AdamW,
         watch: Watch,
         resident: Sequence[Resident],
         order: Order,
@@ -73,6 +78,7 @@ class Steps:
         self.captured = self.plain = 0
         self._captures, self._why = self.fixed and can_capture(me.device), ""
         self._unfused = ""
+        self._rounded: Rounded | None = None
         if not self._captures:
             self._why = f"{me.device} does not replay steps"
         elif me.count > 1:
@@ -94,7 +100,7 @@ class Steps:
             touched(self._step, self._recipe, r, width, self._order.steps)
             for r, width in zip(self._resident, self._order.widths, strict=True)
         ]
-        self._moments = adamw_state(self._optimiser)
+        self._optimiser.prepared()
         if self._me.count == 1 and stackable(self._step.model):  # others exchange each gradient
             self._step.one = self._stacks = Stacks(self._step.model)
         for group in self._optimiser.param_groups:
@@ -220,45 +226,98 @@ class Steps:
         """All that a step changes."""
         more = [] if self._averaged is None else list(self._averaged.parameters())
         weights = [p.data for p in (*self._step.parameters(), *more)]
-        return [*weights, *self._moments, *self._watch.state, self._sums]
+        rounded = [] if self._rounded is None else self._rounded.state
+        moments = self._optimiser.prepared()
+        return [*weights, *moments, *rounded, *self._watch.state, self._sums]
 
     def _capture(self, of: int) -> None:
-        """Capture the step, by kernels of our own where they are proven, by torch's operations else."""
+        """Capture the step, in fused kernels where they are proven, by torch's operations else."""
         self._unfused = why_not_fused(self._step, self._resident[of], self._me.device)
-        found: Callable[[], None] | str = ""
         if not self._unfused:
-            found = self._captured(of, fused=True)
-            self._unfused = found if isinstance(found, str) else ""
-        if isinstance(found, str):
-            found = self._captured(of, fused=False)
+            self._unfused = self._prove(of)
+        if self._unfused:
+            self._round(False)
+        found = self._captured(of, fused=not self._unfused)
+        if isinstance(found, str) and not self._unfused:
+            self._round(False)
+            self._unfused, found = found, self._captured(of, fused=False)
         if isinstance(found, str):
             self._captures, self._why = False, found
             return
         self._replays[of] = found
 
-    def _captured(self, of: int, fused: bool) -> Callable[[], None] | str:
+    def _taken(self, of: int, *, fused: bool, exact: bool = False) -> Tensor:
+        """Take a step in fused kernels or not, in single precision or as the run does; its losses."""
+        own = self._recipe
+        if exact:
+            self._recipe = self._step.recipe = replace(own, precision="float32")
+        self._step.fused = fused
+        try:
+            self._static(of)
+        finally:
+            self._step.fused = False
+            self._recipe = self._step.recipe = own
+        return self._seen
+
+    def _prove(self, of: int) -> str:
+        """Why fused kernels are not used; empty where they are proven."""
         ahead = self._ahead[of]
 
-        def taken(fused: bool) -> Tensor:
-            self._step.fused = fused
-            try:
-                self._static(of)
-            finally:
-                self._step.fused = False
-            return self._seen
+        def taken(fused: bool, exact: bool) -> Callable[[], Tensor]:
+            def take() -> Tensor:
+                ahead.back(ahead.at)
+                return self._taken(of, fused=fused, exact=exact)
+
+            return take
 
         try:
+            self._round(True)
+            return why_not_proven(
+                taken(False, True), taken(False, False), taken(True, False),
+                self._state(), self._watch.state[0], list(self._step.parameters()),
+                self._recipe.precision,
+            )  # fmt: skip
+        except Exception as e:  # of a compiler, a driver, or want of memory: the steps go on without them
+            return f"{type(e).__name__}: {' '.join(str(e).splitlines()[:1])}"
+        finally:
+            self._clear()
+            ahead.back(ahead.at)
+
+    def _round(self, keep: bool) -> None:
+        """Have the update keep large weights in the precision of products too, where each step updates them all."""
+        self._rounded = self._optimiser.own = None
+        self._step.rounded = no_rounding
+        if not keep or self._recipe.precision != "bf16" or len(self._resident) > 1:
+            return
+        always = {id(p) for weights, tell in self._touched[0].groups if tell is None for p in weights}
+        block: Any = self._step.model.encoder[0]
+        whole = len(self._resident[0].held) == len(self._step.model.projectors)
+        stacks = self._stacks.weights if self._stacks is not None and whole else []
+        alone = [block.attn.out_proj.weight, block.mlp.net[1].weight, block.mlp.net[4].weight]
+        kept = [
+            (weight, parts)
+            for weight, parts in [*stacks, *((w, [w]) for w in alone)]
+            if all(id(p) in always for p in parts)
+        ]
+        if kept:
+            from prom3e_index.training.fused.update import Rounded
+
+            self._rounded = Rounded(kept, self._optimiser, torch.bfloat16)
+            self._optimiser.own = self._step.rounded = self._rounded
+
+    def _captured(self, of: int, *, fused: bool) -> Callable[[], None] | str:
+        ahead = self._ahead[of]
+        try:
             return capture(
-                lambda: taken(fused),
-                lambda: taken(False),
+                lambda: self._taken(of, fused=fused),
                 lambda later: ahead.back(ahead.at + later),
                 self._state(),
                 self._watch.state[0],
                 list(self._step.parameters()),
                 self._recipe.precision,
             )
-        except Exception as e:
-            if out_of_memory(e) or not (fused or isinstance(e, RuntimeError)):
+        except RuntimeError as e:
+            if out_of_memory(e):
                 raise
             return f"{type(e).__name__}: {' '.join(str(e).splitlines()[:1])}"
         finally:
