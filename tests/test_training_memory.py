@@ -11,10 +11,10 @@ from embedding_sets import NAMES, TINY, made
 from test_align import toy
 
 from prom3e_index.errors import InputError
+from prom3e_index.training.adamw import AdamW
 from prom3e_index.training.distributed import Processes
 from prom3e_index.training.stage_one.align import AlignConfig, align
 from prom3e_index.training.stage_two import loop, resident
-from prom3e_index.training.adamw import AdamW
 from prom3e_index.training.stage_two.loop import train_mvae
 from prom3e_index.training.stage_two.step import Step
 

@@ -17,7 +17,9 @@ from torch.optim.adamw import adamw
 class Own(Protocol):
     """Updates some weights by itself, see `fused.update`."""
 
-    def update(self, parameters: Sequence[Tensor], left_out: Tensor, group: dict[str, Any]) -> list[Tensor]:  # fmt: skip
+    def update(
+        self, parameters: Sequence[Tensor], left_out: Tensor, group: dict[str, Any]
+    ) -> list[Tensor]:
         """Update what is its own; the others are given back."""
         ...
 

@@ -50,7 +50,9 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 
 def run_tensors(
-    module: nn.Module, optimiser: AdamW, more: dict[str, Tensor] | None = None
+    module: nn.Module,
+    optimiser: AdamW | torch.optim.Optimizer,
+    more: dict[str, Tensor] | None = None,
 ) -> dict[str, Tensor]:
     """Everything of a run that is tensors: weights, and the optimiser's state by parameter name."""
     out = {f"weights.{k}": v for k, v in module.state_dict().items()}
@@ -61,7 +63,7 @@ def run_tensors(
 
 
 def restore(
-    tensors: dict[str, Tensor], module: nn.Module, optimiser: AdamW
+    tensors: dict[str, Tensor], module: nn.Module, optimiser: AdamW | torch.optim.Optimizer
 ) -> dict[str, Tensor]:
     """Put back what `run_tensors` gave; returns its `more`."""
     restore_weights(tensors, module)

@@ -63,9 +63,7 @@ class Watch:
         at_once: Look at each update before it is done, whatever the device; always so on a CPU.
     """
 
-    def __init__(
-        self, optimiser: Any, me: Processes, *, at_once: bool | None = None
-    ) -> None:
+    def __init__(self, optimiser: Any, me: Processes, *, at_once: bool | None = None) -> None:
         self._optimiser, self._me = optimiser, me
         self._at_once = me.device.startswith("cpu") if at_once is None else at_once
         self._parameters = [p for group in optimiser.param_groups for p in group["params"]]

@@ -75,7 +75,8 @@ class Order:
         of, _ = self.batch(step)
         size, width = self.sizes[of], self.widths[of]
         epoch, at = divmod(self._before[step], max(1, size // width))
-        steps, last = [], min(most, size // width - at)
+        steps: list[int] = []
+        last = min(most, size // width - at)
         for later in range(step, self.steps):
             if len(steps) == last:
                 break

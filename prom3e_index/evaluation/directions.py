@@ -164,6 +164,7 @@ def directions(
     turn = np.random.default_rng(0).permutation(len(x))
     galleries = {t: Gallery(x, present, i) for i, t in enumerate(names)}
     labels = {t: Labels(codes[g.rows]) for t, g in galleries.items()}
+    known: dict[tuple[str, bytes], Right] = {}
     for given in givens or [(n,) for n in names]:
         of_given = [names.index(g) for g in given]
         able = present[:, of_given].all(axis=1)
@@ -186,11 +187,12 @@ def directions(
         for target, rows in asked.items():
             g = galleries[target]
             same_item = species is None or target in SAME_ITEM
-            right = (
-                _same_item(x[rows, names.index(target)], g)
-                if same_item
-                else Right.alike(codes[rows], labels[target], g.place[rows])
-            )
+            if not same_item:
+                right = Right.alike(codes[rows], labels[target], g.place[rows])
+            elif (target, key := rows.tobytes()) in known:  # most visible sets ask the same rows
+                right = known[target, key]
+            else:
+                right = known[target, key] = _same_item(x[rows, names.index(target)], g)
             part = np.searchsorted(queries, rows)
             yield Direction(
                 set_key(given, names),

@@ -1,6 +1,6 @@
-"""A training step's forward and backward by few kernels of its own: what a card's plain operations pass over many times.
+"""A training step in few kernels of its own, where torch's operations pass over memory many times.
 
 Written in Triton, which torch brings along where it has CUDA. The same functions of the same weights as
-`mvae/dense_tokens.py` and `training/losses.py`, in which they are explained; used by captured steps alone, which are
-proven against plain ones on the device before use.
+`mvae/dense_tokens.py` and `training/losses.py`, in which they are explained. Used by captured steps alone, and only
+when they are proven on the device, see `stage_two/captured.py`.
 """

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from prom3e_index.training.fused import kernels_rows as rows_of
+from prom3e_index.training.fused.kernels import rows as rows_of
 from prom3e_index.training.fused.launch import block, on, warps
 
 LEAST_SQUARE = 1e-12

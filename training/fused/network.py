@@ -14,7 +14,6 @@ from prom3e_index.training.fused.operations import feedforward, product, sum_nor
 from prom3e_index.training.fused.tokens import attention, posterior
 from prom3e_index.training.stage_two.batches import Batch, columns_of
 
-
 Rounded = Callable[[Tensor], Tensor | None]
 
 
@@ -24,7 +23,9 @@ def _one(weight: Tensor | None) -> Tensor | None:
 
 def _parts(nets: list[Any], one: Stacked) -> list[Tensor]:
     """Weights of several feed-forward parts: of the layer norm, of the first product, of the second."""
-    return [one([getattr(n[at], of) for n in nets]) for at in (0, 1, 4) for of in ("weight", "bias")]
+    return [
+        one([getattr(n[at], of) for n in nets]) for at in (0, 1, 4) for of in ("weight", "bias")
+    ]
 
 
 def posterior_and_decodes(

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from prom3e_index.training.fused import kernels_columns as columns
-from prom3e_index.training.fused import kernels_rows as rows_of
+from prom3e_index.training.fused.kernels import columns
+from prom3e_index.training.fused.kernels import rows as rows_of
 from prom3e_index.training.fused.launch import block, on, parts, warps
 
 _ROWS, _COLUMNS = 32, 64
@@ -123,9 +123,7 @@ class Norm:
         return gain, offset
 
 
-def _like(
-    k: int, n: int, d: int, across: bool, device: torch.device, dtype: torch.dtype
-) -> Tensor:
+def _like(k: int, n: int, d: int, across: bool, device: torch.device, dtype: torch.dtype) -> Tensor:
     if across:
         return torch.empty(n, k, d, device=device, dtype=dtype).transpose(0, 1)
     return torch.empty(k, n, d, device=device, dtype=dtype)
@@ -166,12 +164,9 @@ class _Feedforward(torch.autograd.Function):
         kept: tuple[Tensor | None, Tensor | None],
     ) -> Tensor:  # fmt: skip
         k = len(gain)
-        norm = Norm(
-            x if x.ndim == 3 else x.expand(k, -1, -1), None, None, gain, offset, eps, dtype
-        )
+        norm = Norm(x if x.ndim == 3 else x.expand(k, -1, -1), None, None, gain, offset, eps, dtype)
         first, second = (
-            w.to(dtype) if of is None else of
-            for w, of in zip((first, second), kept, strict=True)
+            w.to(dtype) if of is None else of for w, of in zip((first, second), kept, strict=True)
         )
         inner = torch.bmm(norm.out, first.transpose(1, 2))
         hidden = torch.empty_like(inner)
@@ -206,14 +201,25 @@ class _Feedforward(torch.autograd.Function):
             of_x, _ = ctx.norm.of_sum(down)
             of_x = of_x[0] if ctx.flat else of_x
         of_bias = column_sums(g) if ctx.biased else None
-        return of_x, of_gain, of_offset, of_first, folded(part), of_second, of_bias, None, None, None
+        return (
+            of_x,
+            of_gain,
+            of_offset,
+            of_first,
+            folded(part),
+            of_second,
+            of_bias,
+            None,
+            None,
+            None,
+        )
 
 
 def feedforward(
     x: Tensor, weights: Sequence[Tensor | None], eps: float, dtype: torch.dtype,
     kept: tuple[Tensor | None, Tensor | None] = (None, None),
 ) -> Tensor:  # fmt: skip
-    """k feed-forward parts: layer norm, product, GELU, product.
+    """Some feed-forward parts: layer norm, product, GELU, product.
 
     Args:
         x: (k, n, d) float32, or (n, d) for all.
@@ -242,7 +248,8 @@ class _SumNorm(torch.autograd.Function):
         bias_of, gain_of, offset_of = shared
         ctx.norm = Norm(x, bias_of, each, gain_of, offset_of, eps, torch.float32)
         ctx.own, ctx.dtype = residual.ndim == 3, x.dtype
-        return ctx.norm.out
+        out: Tensor = ctx.norm.out
+        return out
 
     @staticmethod
     @once_differentiable

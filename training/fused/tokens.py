@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from prom3e_index.training.fused import kernels_tokens as kernels
+from prom3e_index.training.fused.kernels import tokens as kernels
 from prom3e_index.training.fused.launch import block, on, warps
 from prom3e_index.training.fused.operations import column_sums, of_weights
 from prom3e_index.training.losses import KL_LIMIT, MOST_LOG_VARIANCE
@@ -41,9 +41,7 @@ class _Attention(torch.autograd.Function):
         }  # fmt: skip
         out = both.new_empty(n, asking, z)
         with on(both):
-            kernels.heed_forward[(n, heads)](
-                both, own, of_own, given, out, *ctx.sizes, **ctx.shape
-            )
+            kernels.heed_forward[(n, heads)](both, own, of_own, given, out, *ctx.sizes, **ctx.shape)
         ctx.scale, ctx.heads, ctx.shapes = scale, heads, (tokens.shape, asking)
         ctx.save_for_backward(
             tokens, weight, bias, fixed, query, asks, both_weights, both, own, of_own, given
@@ -143,9 +141,7 @@ class _Posterior(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
         x, noise, mean, length, rest, rest_length, left_out = ctx.saved_tensors
-        of_mean, of_latent, of_rest = (
-            None if g is None else g.contiguous() for g in gradients[:3]
-        )
+        of_mean, of_latent, of_rest = (None if g is None else g.contiguous() for g in gradients[:3])
         out = torch.empty_like(x)
         if gradients[3] is None:
             each = x.new_zeros(())

@@ -10,42 +10,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-import triton
-import triton.language as tl
 from torch import Tensor
 
 from prom3e_index.training.adamw import AdamW
+from prom3e_index.training.fused.kernels.update import adamw
 from prom3e_index.training.fused.launch import on
 
 _BLOCK = 2048
-
-
-@triton.jit
-def adamw(
-    weight, g, first, second, rounded, steps, left_out, rate, count, beta1, beta2, eps, decay,
-    LOG1: tl.constexpr, LOG2: tl.constexpr, BLOCK: tl.constexpr,
-):
-    """One update; nothing but the rounded weights is written where `left_out` is not 0."""
-    at = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
-    inside = at < count
-    lr = tl.load(rate)
-    done = tl.load(steps).to(tl.float64)
-    toward1 = (1.0 - tl.exp(done * LOG1)).to(tl.float32)
-    toward2 = tl.sqrt((1.0 - tl.exp(done * LOG2)).to(tl.float32))
-    w = tl.load(weight + at, mask=inside, other=0.0)
-    up = tl.load(g + at, mask=inside, other=0.0)
-    m = tl.load(first + at, mask=inside, other=0.0)
-    v = tl.load(second + at, mask=inside, other=0.0)
-    new = w - lr * decay * w
-    m = m + (1.0 - beta1) * (up - m)
-    v = beta2 * v + (1.0 - beta2) * up * up
-    new -= (lr / toward1) * m / (tl.sqrt(v) / toward2 + eps)
-    good = tl.load(left_out) == 0.0
-    tl.store(weight + at, new, mask=inside & good)
-    tl.store(first + at, m, mask=inside & good)
-    tl.store(second + at, v, mask=inside & good)
-    w = tl.where(good, new, w)
-    tl.store(rounded + at, w.to(rounded.dtype.element_ty), mask=inside)
 
 
 class Rounded:

@@ -35,7 +35,8 @@ class Batch:
         rest: What else the n rows have, shown by itself; None without `contrast`. Bool (n, m) of a batch of
             fixed shapes.
         decoded: (targets,) 1 where a target counts, 0 where fewer than two rows have it; None when all do.
-        shown: Gives (targets,) bool, whether any row of the joint batch shows it, in `rest` too; None of a packed batch.
+        shown: Gives (targets,) bool, whether any row of the joint batch shows it, in `rest` too; None of a packed
+            batch.
     """
 
     x: Tensor

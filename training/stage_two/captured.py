@@ -144,7 +144,9 @@ def why_not_proven(
     allowed = NEAR["float32"] + (FARTHER * usual if precision != "float32" else 0.0)
     if new <= allowed:
         return ""
-    return f"they are {new:.1e} from torch's operations in single precision, {allowed:.1e} is allowed"
+    return (
+        f"they are {new:.1e} from torch's operations in single precision, {allowed:.1e} is allowed"
+    )
 
 
 def _farther(some: Sequence[Tensor | None], exact: Sequence[Tensor | None]) -> float:

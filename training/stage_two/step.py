@@ -139,10 +139,12 @@ class Step(nn.Module):
     def _entropy(
         self, decoded: Tensor, target: Tensor, own: Tensor, removed: Tensor | None
     ) -> Tensor:
-        entropy = distance_entropy
-        if self.fused:
-            from prom3e_index.training.fused.losses import entropy
-        return entropy(decoded, target, self.model.negative_scale, own, removed)
+        scale = self.model.negative_scale
+        if not self.fused:
+            return distance_entropy(decoded, target, scale, own, removed)
+        from prom3e_index.training.fused.losses import entropy
+
+        return entropy(decoded, target, scale, own, removed)
 
     def _latent(self, batch: Batch, mean: Tensor, log_variance: Tensor) -> Tensor:
         if batch.noise is None:
@@ -187,9 +189,7 @@ class Step(nn.Module):
             self.model, batch, self.recipe.kl, dtype, self.one, self.rounded
         )
 
-    def _joined(
-        self, prior: Tensor, value: Tensor, mean: Tensor, rest: Tensor | None
-    ) -> Terms:
+    def _joined(self, prior: Tensor, value: Tensor, mean: Tensor, rest: Tensor | None) -> Terms:
         """The loss of a batch in which all rows and targets weigh the same, by few operations."""
         from prom3e_index.training.fused.losses import joined
 

@@ -19,8 +19,8 @@ from prom3e_index.mvae.stacks import Stacks, stackable
 from prom3e_index.training.adamw import AdamW
 from prom3e_index.training.distributed import Processes
 from prom3e_index.training.finite import Watch
-from prom3e_index.training.memory import out_of_memory
 from prom3e_index.training.fused.launch import why_not_fused
+from prom3e_index.training.memory import out_of_memory
 from prom3e_index.training.precision import products
 from prom3e_index.training.schedule import Order
 from prom3e_index.training.stage_two.ahead import Ahead
@@ -277,7 +277,9 @@ class Steps:
                 self._state(), self._watch.state[0], list(self._step.parameters()),
                 self._recipe.precision,
             )  # fmt: skip
-        except Exception as e:  # of a compiler, a driver, or want of memory: the steps go on without them
+        except (
+            Exception
+        ) as e:  # of a compiler, a driver, or want of memory: the steps go on without them
             return f"{type(e).__name__}: {' '.join(str(e).splitlines()[:1])}"
         finally:
             self._clear()
@@ -289,7 +291,9 @@ class Steps:
         self._step.rounded = no_rounding
         if not keep or self._recipe.precision != "bf16" or len(self._resident) > 1:
             return
-        always = {id(p) for weights, tell in self._touched[0].groups if tell is None for p in weights}
+        always = {
+            id(p) for weights, tell in self._touched[0].groups if tell is None for p in weights
+        }
         block: Any = self._step.model.encoder[0]
         whole = len(self._resident[0].held) == len(self._step.model.projectors)
         stacks = self._stacks.weights if self._stacks is not None and whole else []

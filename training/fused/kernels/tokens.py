@@ -1,4 +1,4 @@
-"""Kernels of the class tokens: what they heed, and the posterior that they end in. See `operations.py`."""
+"""Kernels of the class tokens: what they heed, and the posterior that they end in. See `fused/operations.py`."""
 
 from __future__ import annotations
 
@@ -8,8 +8,18 @@ import triton.language as tl
 
 @triton.jit
 def _values(
-    both, own, row, head, tokens, width, per_head, both_k, both_n,
-    FIXED: tl.constexpr, T: tl.constexpr, D: tl.constexpr,
+    both,
+    own,
+    row,
+    head,
+    tokens,
+    width,
+    per_head,
+    both_k,
+    both_n,
+    FIXED: tl.constexpr,
+    T: tl.constexpr,
+    D: tl.constexpr,
 ):
     """The values of all tokens of a row, of a head, (T, D): those that all rows share first."""
     token = tl.arange(0, T)[:, None]
@@ -23,8 +33,21 @@ def _values(
 
 @triton.jit
 def _shares(
-    both, of_own, seen, row, head, asks: tl.constexpr, tokens, width, heads, both_k, both_n, seen_way,
-    FIXED: tl.constexpr, MASK: tl.constexpr, T: tl.constexpr,
+    both,
+    of_own,
+    seen,
+    row,
+    head,
+    asks: tl.constexpr,
+    tokens,
+    width,
+    heads,
+    both_k,
+    both_n,
+    seen_way,
+    FIXED: tl.constexpr,
+    MASK: tl.constexpr,
+    T: tl.constexpr,
 ):
     """How much one class token of a row heeds each token, (T,)."""
     token = tl.arange(0, T)
@@ -47,8 +70,24 @@ def _shares(
 
 @triton.jit
 def heed_forward(
-    both, own, of_own, seen, out, rows, tokens, width, per_head, heads, both_k, both_n, seen_way,
-    FIXED: tl.constexpr, ASK: tl.constexpr, MASK: tl.constexpr, T: tl.constexpr, D: tl.constexpr,
+    both,
+    own,
+    of_own,
+    seen,
+    out,
+    rows,
+    tokens,
+    width,
+    per_head,
+    heads,
+    both_k,
+    both_n,
+    seen_way,
+    FIXED: tl.constexpr,
+    ASK: tl.constexpr,
+    MASK: tl.constexpr,
+    T: tl.constexpr,
+    D: tl.constexpr,
 ):
     """What class tokens gather, (n, asking, z); a program a row and head."""
     row, head = tl.program_id(0).to(tl.int64), tl.program_id(1)
@@ -66,9 +105,27 @@ def heed_forward(
 
 @triton.jit
 def heed_backward(
-    g, both, own, of_own, seen, of_both, of_scores, own_shares,
-    rows, tokens, width, per_head, heads, both_k, both_n, seen_way,
-    FIXED: tl.constexpr, ASK: tl.constexpr, MASK: tl.constexpr, T: tl.constexpr, D: tl.constexpr,
+    g,
+    both,
+    own,
+    of_own,
+    seen,
+    of_both,
+    of_scores,
+    own_shares,
+    rows,
+    tokens,
+    width,
+    per_head,
+    heads,
+    both_k,
+    both_n,
+    seen_way,
+    FIXED: tl.constexpr,
+    ASK: tl.constexpr,
+    MASK: tl.constexpr,
+    T: tl.constexpr,
+    D: tl.constexpr,
 ):
     """Gradients of a row's values and scores; and what those that all rows share are summed of.
 
@@ -114,8 +171,23 @@ def heed_backward(
 
 @triton.jit
 def posterior_forward(
-    x, noise, mean, length, latent, rest, rest_length, divergence, rows, width, most, noise_n, noise_z,
-    ASK: tl.constexpr, NOISE: tl.constexpr, CODE: tl.constexpr, BLOCK: tl.constexpr,
+    x,
+    noise,
+    mean,
+    length,
+    latent,
+    rest,
+    rest_length,
+    divergence,
+    rows,
+    width,
+    most,
+    noise_n,
+    noise_z,
+    ASK: tl.constexpr,
+    NOISE: tl.constexpr,
+    CODE: tl.constexpr,
+    BLOCK: tl.constexpr,
 ):
     """Unit μ, z = μ + σ·ε, unit μ of the rest, and the row's Σ of 1 + log σ² − μ² − σ², of (n, asking, z)."""
     row = tl.program_id(0).to(tl.int64)
@@ -144,10 +216,29 @@ def posterior_forward(
 
 @triton.jit
 def posterior_backward(
-    x, noise, mean, length, rest, rest_length, of_mean, of_latent, of_rest, of_divergence, of_x,
-    rows, width, most, noise_n, noise_z,
-    ASK: tl.constexpr, NOISE: tl.constexpr, CODE: tl.constexpr,
-    MEAN: tl.constexpr, LATENT: tl.constexpr, REST: tl.constexpr, BLOCK: tl.constexpr,
+    x,
+    noise,
+    mean,
+    length,
+    rest,
+    rest_length,
+    of_mean,
+    of_latent,
+    of_rest,
+    of_divergence,
+    of_x,
+    rows,
+    width,
+    most,
+    noise_n,
+    noise_z,
+    ASK: tl.constexpr,
+    NOISE: tl.constexpr,
+    CODE: tl.constexpr,
+    MEAN: tl.constexpr,
+    LATENT: tl.constexpr,
+    REST: tl.constexpr,
+    BLOCK: tl.constexpr,
 ):
     """The gradient of (n, asking, z). `of_divergence` is that of each number under its Σ."""
     row = tl.program_id(0).to(tl.int64)

@@ -1,4 +1,4 @@
-"""Kernels that go along rows: layer norms of sums, unit rows, the entropy of distances. See `operations.py`."""
+"""Kernels that go along rows: layer norms of sums, unit rows, the entropy of distances. See `fused/operations.py`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,18 @@ import triton.language as tl
 
 
 @triton.jit
-def _summed(x, bias, residual, at_x, at_bias, at_residual, column, inside, BIAS: tl.constexpr, RESIDUAL: tl.constexpr):
+def _summed(
+    x,
+    bias,
+    residual,
+    at_x,
+    at_bias,
+    at_residual,
+    column,
+    inside,
+    BIAS: tl.constexpr,
+    RESIDUAL: tl.constexpr,
+):
     value = tl.load(x + at_x + column, mask=inside, other=0.0).to(tl.float32)
     if BIAS:
         value += tl.load(bias + at_bias + column, mask=inside, other=0.0).to(tl.float32)
@@ -18,11 +29,30 @@ def _summed(x, bias, residual, at_x, at_bias, at_residual, column, inside, BIAS:
 
 @triton.jit
 def norm_forward(
-    x, bias, residual, gain, offset, out, mean, spread, rows, width, eps,
-    x_k, x_n, b_k, r_k, r_n, g_k, out_k, out_n,
-    BIAS: tl.constexpr, RESIDUAL: tl.constexpr, BLOCK: tl.constexpr,
+    x,
+    bias,
+    residual,
+    gain,
+    offset,
+    out,
+    mean,
+    spread,
+    rows,
+    width,
+    eps,
+    x_k,
+    x_n,
+    b_k,
+    r_k,
+    r_n,
+    g_k,
+    out_k,
+    out_n,
+    BIAS: tl.constexpr,
+    RESIDUAL: tl.constexpr,
+    BLOCK: tl.constexpr,
 ):
-    """out = layer norm of x + bias + residual; a program a row. `spread` is 1 / σ.
+    """Out = layer norm of x + bias + residual; a program a row. `spread` is 1 / σ.
 
     Layers above the second take the residuals of the first two again, in turn.
     """
@@ -31,7 +61,16 @@ def norm_forward(
     column = tl.arange(0, BLOCK)
     inside = column < width
     value = _summed(
-        x, bias, residual, k * x_k + n * x_n, k * b_k, k % 2 * r_k + n * r_n, column, inside, BIAS, RESIDUAL
+        x,
+        bias,
+        residual,
+        k * x_k + n * x_n,
+        k * b_k,
+        k % 2 * r_k + n * r_n,
+        column,
+        inside,
+        BIAS,
+        RESIDUAL,
     )
     middle = tl.sum(value, axis=0) / width
     apart = tl.where(inside, value - middle, 0.0)
@@ -45,9 +84,32 @@ def norm_forward(
 
 @triton.jit
 def norm_backward(
-    g, x, bias, residual, gain, mean, spread, of_sum, of_x, rows, width, layers,
-    g_k, g_n, x_k, x_n, b_k, r_k, r_n, gain_k, out_k, out_n,
-    BIAS: tl.constexpr, RESIDUAL: tl.constexpr, TWO: tl.constexpr, BLOCK: tl.constexpr,
+    g,
+    x,
+    bias,
+    residual,
+    gain,
+    mean,
+    spread,
+    of_sum,
+    of_x,
+    rows,
+    width,
+    layers,
+    g_k,
+    g_n,
+    x_k,
+    x_n,
+    b_k,
+    r_k,
+    r_n,
+    gain_k,
+    out_k,
+    out_n,
+    BIAS: tl.constexpr,
+    RESIDUAL: tl.constexpr,
+    TWO: tl.constexpr,
+    BLOCK: tl.constexpr,
 ):
     """The gradient of what is normed; of `layers` norms of the same row their sum.
 
@@ -58,13 +120,24 @@ def norm_backward(
     column = tl.arange(0, BLOCK)
     inside = column < width
     value = _summed(
-        x, bias, residual, k * x_k + n * x_n, k * b_k, k % 2 * r_k + n * r_n, column, inside, BIAS, RESIDUAL
+        x,
+        bias,
+        residual,
+        k * x_k + n * x_n,
+        k * b_k,
+        k % 2 * r_k + n * r_n,
+        column,
+        inside,
+        BIAS,
+        RESIDUAL,
     )
     one = tl.load(spread + at)
     plain = tl.where(inside, (value - tl.load(mean + at)) * one, 0.0)
     along = tl.zeros([BLOCK], tl.float32)
     for layer in range(layers):
-        each = tl.load(g + (k + layer) * g_k + n * g_n + column, mask=inside, other=0.0).to(tl.float32)
+        each = tl.load(g + (k + layer) * g_k + n * g_n + column, mask=inside, other=0.0).to(
+            tl.float32
+        )
         along += each * tl.load(gain + (k + layer) * gain_k + column, mask=inside, other=0.0)
     first = tl.sum(along, axis=0) / width
     second = tl.sum(along * plain, axis=0) / width
@@ -77,7 +150,7 @@ def norm_backward(
 
 @triton.jit
 def unit_forward(x, bias, out, length, rows, width, b_k, BIAS: tl.constexpr, BLOCK: tl.constexpr):
-    """out = (x + bias) / ‖x + bias‖₂, single precision; a program a row."""
+    """Out = (x + bias) / ‖x + bias‖₂, single precision; a program a row."""
     at = tl.program_id(0).to(tl.int64)
     column = tl.arange(0, BLOCK)
     inside = column < width
@@ -103,8 +176,19 @@ def unit_backward(g, out, length, of_x, width, BLOCK: tl.constexpr):
 
 @triton.jit
 def entropy_forward(
-    product, scale, own, removed, value, log_sum, rows, width, least, removed_t, removed_n,
-    REMOVED: tl.constexpr, BLOCK: tl.constexpr,
+    product,
+    scale,
+    own,
+    removed,
+    value,
+    log_sum,
+    rows,
+    width,
+    least,
+    removed_t,
+    removed_n,
+    REMOVED: tl.constexpr,
+    BLOCK: tl.constexpr,
 ):
     """Cross-entropy of α·√(2 − 2ab) with truth `own`, of a row of products ab; and the logarithm of its sum."""
     at = tl.program_id(0).to(tl.int64)
@@ -126,8 +210,23 @@ def entropy_forward(
 
 @triton.jit
 def entropy_backward(
-    g, product, scale, own, removed, log_sum, of_product, of_scale, rows, width, least,
-    removed_t, removed_n, g_t, g_n, REMOVED: tl.constexpr, BLOCK: tl.constexpr,
+    g,
+    product,
+    scale,
+    own,
+    removed,
+    log_sum,
+    of_product,
+    of_scale,
+    rows,
+    width,
+    least,
+    removed_t,
+    removed_n,
+    g_t,
+    g_n,
+    REMOVED: tl.constexpr,
+    BLOCK: tl.constexpr,
 ):
     """The gradient of a row of products, and the row's share of the scale's."""
     at = tl.program_id(0).to(tl.int64)

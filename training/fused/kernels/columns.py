@@ -1,4 +1,4 @@
-"""Kernels that go along columns: sums over rows, of layer norms and biases; GELU. See `operations.py`.
+"""Kernels that go along columns: sums over rows, of layer norms and biases; GELU. See `fused/operations.py`.
 
 A program takes some columns of one layer and a part of the rows; parts are summed after, so nothing depends on which
 program was first.
@@ -42,9 +42,29 @@ def fold(part, out, parts, width, BLOCK: tl.constexpr):
 
 @triton.jit
 def norm_columns(
-    g, x, bias, residual, mean, spread, of_gain, of_offset, rows, width, layers,
-    g_k, g_n, x_k, x_n, b_k, r_k, r_n, stat_k,
-    BIAS: tl.constexpr, RESIDUAL: tl.constexpr, ROWS: tl.constexpr, COLUMNS: tl.constexpr,
+    g,
+    x,
+    bias,
+    residual,
+    mean,
+    spread,
+    of_gain,
+    of_offset,
+    rows,
+    width,
+    layers,
+    g_k,
+    g_n,
+    x_k,
+    x_n,
+    b_k,
+    r_k,
+    r_n,
+    stat_k,
+    BIAS: tl.constexpr,
+    RESIDUAL: tl.constexpr,
+    ROWS: tl.constexpr,
+    COLUMNS: tl.constexpr,
 ):
     """Σ over rows of g times the plain norm, and of g, in parts: (parts, k, c) each."""
     column = tl.program_id(0) * COLUMNS + tl.arange(0, COLUMNS)
@@ -61,14 +81,18 @@ def norm_columns(
         row = start + tl.arange(0, ROWS)
         there = (row < end)[:, None] & inside[None, :]
         wide = row[:, None].to(tl.int64)
-        value = tl.load(x + k * x_k + wide * x_n + column[None, :], mask=there, other=0.0).to(tl.float32)
+        value = tl.load(x + k * x_k + wide * x_n + column[None, :], mask=there, other=0.0).to(
+            tl.float32
+        )
         value += added[None, :]
         if RESIDUAL:
             place = residual + k % 2 * r_k + wide * r_n + column[None, :]
             value += tl.load(place, mask=there, other=0.0).to(tl.float32)
         middle = tl.load(mean + k * stat_k + row, mask=row < end, other=0.0)
         one = tl.load(spread + k * stat_k + row, mask=row < end, other=0.0)
-        up = tl.load(g + k * g_k + wide * g_n + column[None, :], mask=there, other=0.0).to(tl.float32)
+        up = tl.load(g + k * g_k + wide * g_n + column[None, :], mask=there, other=0.0).to(
+            tl.float32
+        )
         gains += up * (value - middle[:, None]) * one[:, None]
         offsets += up
     out = (split * layers + k) * width + column

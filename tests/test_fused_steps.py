@@ -1,0 +1,211 @@
+"""A step in fused kernels is the plain one, and so is a run. By Triton's interpreter without a card."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import pytest
+import torch
+from embedding_sets import NAMES, TINY, made
+from test_captured_steps import recording, weights
+from test_fixed_steps import SETS, SETTINGS, SMALL
+
+from prom3e_index.mvae.network import MVAE
+from prom3e_index.training.stage_two import steps
+from prom3e_index.training.stage_two.captured import why_not_proven
+from prom3e_index.training.stage_two.loop import train_mvae
+from prom3e_index.training.stage_two.recipe import BEST
+from prom3e_index.training.stage_two.resident import Resident
+from prom3e_index.training.stage_two.step import Step
+
+pytest.importorskip("triton", reason="Triton is not installed")
+
+from prom3e_index.training.fused import launch, operations  # noqa: E402
+
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+
+
+# whole steps
+
+
+def taken(given, recipe, fused, config=SMALL, width=10):
+    torch.manual_seed(0)
+    model = MVAE(config)
+    for p in model.parameters():  # no weight at a value that would hide an error
+        p.data += 0.1 * torch.randn_like(p)
+    step = Step(model, recipe).to(DEVICE)
+    resident = Resident(given, recipe, DEVICE, True)
+    g = torch.Generator().manual_seed(1)
+    rows = torch.randperm(len(given), generator=g)[:width].to(DEVICE)
+    batch = resident.batch(rows, recipe, 3, 0.2, config.embed_dim, slice(0, width))
+    step.fused = fused
+    terms = step(batch)
+    terms.total.backward()
+    return terms, {k: p.grad for k, p in step.named_parameters()}
+
+
+def same(given, recipe):
+    (a, plain), (b, fused) = (taken(given, recipe, f) for f in (False, True))
+    for name, one, two in zip(a._fields, a, b, strict=True):
+        assert torch.allclose(one, two, rtol=1e-5, atol=1e-6), name
+    for name, gradient in plain.items():
+        other = fused[name]
+        if gradient is None:
+            assert other is None or not other.any(), name
+        else:
+            largest = float(gradient.abs().max())
+            assert torch.allclose(gradient, other, rtol=1e-4, atol=1e-4 * largest + 1e-7), name
+
+
+@pytest.mark.parametrize("recipe", SETTINGS.values(), ids=SETTINGS)
+@pytest.mark.parametrize("given", ["whole", "gaps"])
+def test_loss_and_gradients_are_the_plain_steps_for_every_setting(recipe, given):
+    same(SETS[given], recipe)
+
+
+@pytest.mark.parametrize("given", ["no audio", "one sound", "two sounds", "photos alone"])
+def test_and_for_every_pattern_of_what_is_there(given):
+    same(SETS[given], BEST)
+
+
+def test_in_bf16_a_step_is_near_the_one_in_single_precision(monkeypatch):
+    exact, plain, fused = (
+        taken(SETS["whole"], replace(BEST, precision=p), f)
+        for p, f in (("float32", False), ("bf16", False), ("bf16", True))
+    )
+    far = [abs(float(t[0].total) - float(exact[0].total)) for t in (plain, fused)]
+    assert 0 < far[1] < 0.02 and far[1] != far[0]
+    a, b = (
+        torch.cat([g.flatten() for g in t[1].values() if g is not None]) for t in (exact, fused)
+    )
+    assert 0 < float((a - b).norm() / a.norm()) < 0.03
+
+
+# whole runs
+
+
+@pytest.fixture
+def fused_here(monkeypatch):
+    """Steps are captured, in fused kernels, whatever the device."""
+    recording(monkeypatch)
+    monkeypatch.setattr(steps, "why_not_fused", lambda *_: "")
+    monkeypatch.setattr(steps, "WORTH", 4)  # the interpreter takes seconds a step
+
+
+RECIPE = replace(
+    TINY,
+    steps=6,
+    batch_size=6,
+    validate=1,
+    visible="row",
+    one_visible=0.5,
+    contrast=0.3,
+    noise="none",
+    eps=1e-4,
+)
+
+
+@pytest.mark.parametrize("missing, more", [
+    (0.0, {}), (0.3, {"noise": "scalar", "contrast": 0.0, "visible": "batch"}),
+])  # fmt: skip
+def test_a_run_in_fused_kernels_is_the_plain_run(tmp_path, fused_here, monkeypatch, missing, more):
+    recipe = replace(RECIPE, **more)
+    sets = [made(40, missing=missing)]
+    told = train_mvae(sets, NAMES, recipe, tmp_path / "fused", device=DEVICE, fixed=True)
+    assert told.taken == f"{recipe.steps} captured in fused kernels, 0 plain"
+    monkeypatch.setattr(steps, "can_capture", lambda device: False)
+    train_mvae(sets, NAMES, recipe, tmp_path / "plain", device=DEVICE, fixed=True)
+    one, two = weights(tmp_path / "plain"), weights(tmp_path / "fused")
+    assert one.keys() == two.keys()
+    for name, value in one.items():
+        assert torch.allclose(value, two[name], rtol=1e-3, atol=1e-4), name
+
+
+def test_in_bf16_the_update_rounds_the_weights_that_steps_read(tmp_path, fused_here, monkeypatch):
+    """The interpreter cuts bf16 off where a card rounds, so it is farther from single precision than is allowed."""
+    if DEVICE == "cpu":
+        monkeypatch.setattr("prom3e_index.training.stage_two.captured.FARTHER", 20.0)
+    seen = []
+    taken = steps.Steps.take
+
+    def looking(self, at):
+        if self._rounded is not None:
+            for weight, _ in self._rounded._weights:
+                kept = self._rounded(weight).float()
+                seen.append(float((kept - weight.detach()).abs().max()))
+        return taken(self, at)
+
+    monkeypatch.setattr(steps.Steps, "take", looking)
+    recipe = replace(RECIPE, precision="bf16")
+    told = train_mvae(
+        [made(40, missing=0.0)], NAMES, recipe, tmp_path / "fused", device=DEVICE, fixed=True
+    )
+    assert told.taken == f"{recipe.steps} captured in fused kernels, 0 plain"
+    assert len(seen) == 7 * (recipe.steps - 1) and 0 < max(seen) < 0.01
+
+
+def test_kernels_that_compute_something_else_are_not_used(tmp_path, fused_here, monkeypatch):
+    right = operations.column_sums
+    monkeypatch.setattr(operations, "column_sums", lambda x: right(x) * 1.3)
+    told = train_mvae([made(40)], NAMES, RECIPE, tmp_path / "a", device=DEVICE, fixed=True)
+    assert re.search(
+        r"^6 captured without fused kernels \(they are .* from torch's operations in single precision, "
+        r"1.0e-04 is allowed\), 0 plain$",
+        told.taken,
+    )
+
+
+def test_a_compiler_that_fails_is_said_and_steps_go_on(tmp_path, fused_here, monkeypatch):
+    def fails(*_):
+        raise OSError("no C compiler\nmore")
+
+    monkeypatch.setattr(operations, "column_sums", fails)
+    told = train_mvae([made(40)], NAMES, RECIPE, tmp_path / "a", device=DEVICE, fixed=True)
+    assert told.taken == "6 captured without fused kernels (OSError: no C compiler), 0 plain"
+
+
+def test_a_proof_leaves_nothing_behind():
+    weight = torch.nn.Parameter(torch.ones(3))
+    hold, moment = torch.zeros(()), torch.zeros(3)
+
+    def step(by):
+        def take():
+            weight.grad = torch.full((3,), by)
+            weight.data.add_(by)
+            moment.add_(1)
+            return torch.ones(5)
+
+        return take
+
+    given = [weight.data, moment, hold]
+    assert why_not_proven(step(1.0), step(1.1), step(1.15), given, hold, [weight], "bf16") == ""
+    said = why_not_proven(step(1.0), step(1.1), step(1.3), given, hold, [weight], "bf16")
+    assert (
+        said == "they are 3.0e-01 from torch's operations in single precision, 2.0e-01 is allowed"
+    )
+    nan = why_not_proven(step(1.0), step(1.1), step(float("nan")), given, hold, [weight], "bf16")
+    assert nan.startswith("they are inf")
+    assert torch.equal(weight.data, torch.ones(3)) and not moment.any() and not hold
+
+
+# where they are not used
+
+
+def test_why_not_is_said(monkeypatch):
+    def why(recipe=RECIPE, config=SMALL, device="cuda"):
+        given = Resident(SETS["whole"], recipe, "cpu", True)
+        return launch.why_not_fused(Step(MVAE(config), recipe), given, device)
+
+    assert why(device="cpu") == "cpu is no card"
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (7, 5))
+    assert why() == "the card is older than kernels of our own are made for"
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (9, 0))
+    assert why() == ""
+    assert why(config=replace(SMALL, depth=2)) == "the encoder has several blocks"
+    narrow = replace(SMALL, input_dims=(12, 12, 12, 7, 5, 12))
+    assert why(config=narrow) == "modalities are not equally wide"
+    wide = replace(SMALL, embed_dim=8200, heads=2)
+    assert why(config=wide) == "rows of 8,200 numbers are wider than 8,192"
+    monkeypatch.setattr(launch, "find_spec", lambda name: None)
+    assert why() == "Triton is not installed, which comes with torch for CUDA on Linux"
