@@ -9,6 +9,7 @@ proved, or more rows are scored again, or it is left to others. See `resident` f
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -40,7 +41,7 @@ _BLOCK = 4096
 
 def product(rows: Tensor, queries: Tensor) -> Tensor:
     """(n, q) float32 of half-precision (n, w) and (w, q), summed in float32 wherever it is done."""
-    if rows.is_cuda and _WIDE_SUMS:
+    if rows.device.type != "cpu" and _WIDE_SUMS:
         return torch.mm(rows, queries, out_dtype=torch.float32)
     return rows.float() @ queries.float()
 
@@ -62,7 +63,7 @@ class Halves:
         wide: (q, w) in double precision.
         half: (q, w), each divided by its `scale`.
         scale: (q, 1).
-        error: (q,) most that a score of a row differs, no row longer than was said.
+        error: (q,) most that a score of a row differs, no row longer than was said; made when it is asked for.
     """
 
     def __init__(self, queries: Floats, longest: float) -> None:
@@ -70,17 +71,22 @@ class Halves:
         scale = np.abs(self.wide).max(axis=1, keepdims=True, initial=0)
         scale[scale == 0] = 1
         self.scale, self.half = scale, (self.wide / scale).astype(np.float16)
-        held = self.half.astype(np.float64) * scale
+        self._longest = longest
+
+    @cached_property
+    def error(self) -> NDArray[np.float64]:
+        held = self.half.astype(np.float64) * self.scale
         missed, lengths = (np.linalg.norm(x, axis=1) for x in (self.wide - held, held))
         width = self.wide.shape[1]
-        self.error = longest * (missed + width * SUM * lengths) + 1 / DECIMALS
+        return np.asarray(self._longest * (missed + width * SUM * lengths) + 1 / DECIMALS)
 
 
 def proved(
     bound: NDArray[np.float64], last: NDArray[np.float64], error: NDArray[np.float64]
 ) -> NDArray[np.bool_]:
     """Whether rows whose products are at most `bound` come after the `last` one that is kept, (q,) each."""
-    return np.asarray(bound + error < last - 2 * SUM * np.abs(last))  # none beyond: −inf
+    with np.errstate(invalid="ignore"):  # scores beyond single precision prove nothing
+        return np.asarray(bound + error < last - 2 * SUM * np.abs(last))  # none beyond: −inf
 
 
 def nearest_of_many(
@@ -89,7 +95,7 @@ def nearest_of_many(
     longest: float,
     queries: Floats,
     k: int,
-    eligible: Tensor | None = None,
+    barred: Tensor | None = None,
     hidden: Hidden | None = None,
 ) -> tuple[Floats, NDArray[np.int64], NDArray[np.bool_]]:
     """The k best rows of each query, as `scan.exact` gives them.
@@ -100,7 +106,7 @@ def nearest_of_many(
         longest: No row is longer.
         queries: (q, w) float32, finite; at most `at_once` of them.
         k: From 1 to the rows that each may find.
-        eligible: (len(held),) which rows may be found; all when None.
+        barred: (len(held),) which rows may not be found; none when None.
         hidden: Tells which rows each query may not find.
 
     Returns:
@@ -108,8 +114,8 @@ def nearest_of_many(
     """
     asked, device = Halves(queries, longest), held.device
     kept = _kept(held, n, torch.from_numpy(asked.half).to(device), hidden)
-    if eligible is not None:
-        kept[:, : len(eligible)].masked_fill_(~eligible, -torch.inf)
+    if barred is not None:
+        kept[:, : len(barred)].masked_fill_(barred, -torch.inf)
     by_group = kept.view(len(queries), -1, GROUP)
     best, wide = by_group.amax(dim=2), torch.from_numpy(asked.wide).to(device)
     scores = np.full((len(queries), k), -np.inf, np.float32)

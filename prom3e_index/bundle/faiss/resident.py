@@ -5,12 +5,15 @@ each group; the rows of the best groups are scored again in double precision and
 scores at most its group's best and what the rounding of that query may hide, so the answer is proved, or more groups
 are asked for, or the query is left to the processor. Where many hits of several queries are asked for, that would score
 most rows again; all scores are kept then, see `products`.
+
+A device is sent the queries in one copy, told all that follows, and gives one array back; until then the host waits for
+nothing. What single queries ask again and again is replayed, see `replays`.
 """
 
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -19,14 +22,20 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from prom3e_index.bundle.faiss.products import at_once, nearest_of_many, product
+from prom3e_index.bundle.faiss.products import (
+    GROUP,
+    SPARE,
+    Halves,
+    at_once,
+    nearest_of_many,
+    product,
+    proved,
+)
+from prom3e_index.bundle.faiss.products import MOST as _MOST
+from prom3e_index.bundle.faiss.replays import Replays
 from prom3e_index.bundle.faiss.scan import Floats, Ints, Vectors
 from prom3e_index.bundle.memory_maps import release
 
-GROUP = 32
-"""Rows of a group: one of them is read again for each best score kept."""
-SPARE = 22
-"""Groups beyond k that are scored again first."""
 HITS = 64
 """Hits from which several queries have all their scores kept."""
 QUERIES = 256
@@ -37,25 +46,21 @@ WORK = 256 << 20
 """Bytes of vectors that are scored again at once, in double precision."""
 GATHERED = 8
 """Filters that leave less than this share, an eighth, are gathered; others are a mask over all rows."""
-_MOST = 1 << 30
-"""Bytes that one query may ask to have scored again; beyond, the processor scores every row."""
 _SCORES = 8 << 20
 _ROWS = 1 << 21
-_DECIMALS = 1e6
-_SUM = 2.0**-23
-"""Relative error of an addition in a product with float32 sums, which a GPU cuts off rather than rounds."""
 _LOCK = threading.Lock()
 """One search at a time, so that the memory of one suffices; each keeps the whole device busy."""
 
 
 @dataclass(frozen=True)
 class _Rows:
-    """Rows on the device: (n padded to whole groups, w) half, how many are rows, their longest, which are eligible."""
+    """Rows on the device: (n padded to whole groups, w) half, how many are rows, their longest, which are left out."""
 
     held: Tensor
     n: int
     longest: float
-    eligible: Tensor | None = None
+    barred: Tensor | None = None
+    replays: Replays = field(default_factory=Replays)
 
 
 class Resident:
@@ -77,7 +82,7 @@ class Resident:
         """
         self.rows, self.total, self.device = rows, total, held.device
         self._all = _Rows(held, rows, longest)
-        self._filtered: WeakKeyDictionary[Any, tuple[_Rows, None]] = WeakKeyDictionary()
+        self._filtered: WeakKeyDictionary[Any, _Rows | Tensor] = WeakKeyDictionary()
 
     @classmethod
     def copied(cls, vectors: Vectors, device: str, rows: int | None = None) -> Resident:
@@ -119,7 +124,7 @@ class Resident:
                 part = able[at : at + size]
                 if many:
                     told = nearest_of_many(
-                        among.held, among.n, among.longest, queries[part], k, among.eligible
+                        among.held, among.n, among.longest, queries[part], k, among.barred
                     )
                 else:
                     told = _nearest(among, queries[part], k)
@@ -127,23 +132,33 @@ class Resident:
                 rows[part] = found if numbers is None else numbers[found]
         return scores, rows, sure
 
+    def told(self, k: int, subset: Any = None) -> str:
+        """How a single query for k hits would be taken: `replayed`, or that it is told one by one and why."""
+        with _LOCK:
+            return (self._all if subset is None else self._among(subset)[0]).replays.told(k)
+
     def _among(self, subset: Any) -> tuple[_Rows, Ints | None]:
-        """Eligible rows as rows of their own with their numbers, or as a mask; kept as long as the subset is."""
+        """Eligible rows as rows of their own with their numbers, or all but those that are left out.
+
+        The mask, or the numbers on the device, are kept as long as the subset is.
+        """
         kept = self._filtered.get(subset)
-        if kept is not None:
-            return kept
+        if isinstance(kept, _Rows):
+            return kept, None
         mine = subset.rows[: np.searchsorted(subset.rows, self.rows)]
-        numbers = torch.from_numpy(np.ascontiguousarray(mine)).to(self.device)
         held, n = self._all.held, len(mine)
+        if kept is None:
+            kept = torch.from_numpy(np.ascontiguousarray(mine)).to(self.device)
         if GATHERED * n <= self.rows:
-            few = held.new_zeros((-(-n // GROUP) * GROUP, held.shape[1]))
-            torch.index_select(held, 0, numbers, out=few[:n])
+            self._filtered[subset] = kept
+            few = held.new_empty((-(-n // GROUP) * GROUP, held.shape[1]))
+            torch.index_select(held, 0, kept, out=few[:n])
+            few[n:].zero_()
             return _Rows(few, n, self._all.longest), mine  # not kept: gathering is quick
-        eligible = torch.zeros(len(held), dtype=torch.bool, device=self.device)
-        eligible[numbers] = True
-        made = (_Rows(held, self.rows, self._all.longest, eligible), None)
-        self._filtered[subset] = made
-        return made
+        barred = torch.ones(len(held), dtype=torch.bool, device=self.device)
+        barred[kept] = False
+        made = self._filtered[subset] = _Rows(held, self.rows, self._all.longest, barred)
+        return made, None
 
 
 def _copy(vectors: Vectors, held: Tensor, rows: int) -> float:
@@ -175,52 +190,67 @@ def _best_of_groups(among: _Rows, queries: Tensor) -> Tensor:
     for at in range(0, len(held), size):
         end = min(len(held), at + size)
         scores = product(held[at:end], queries)
-        if end > n:
-            scores[n - at :] = -torch.inf
-        if among.eligible is not None:
-            scores.masked_fill_(~among.eligible[at:end, None], -torch.inf)
+        if among.barred is not None:
+            scores.masked_fill_(among.barred[at:end, None], -torch.inf)
+        elif end > n:
+            scores[n - at :].fill_(-torch.inf)
         torch.amax(scores.view(-1, GROUP, count), dim=1, out=best[at // GROUP : end // GROUP])
     return best.T.contiguous()
 
 
+def _sent(asked: Halves, card: bool) -> Tensor:
+    """Queries as bytes (10·q·w,), in memory that a card reads by itself: (q, w) double, then (w, q) half."""
+    numbers = asked.wide.size
+    sent = torch.empty(10 * numbers, dtype=torch.uint8, pin_memory=card)
+    wide, half = np.split(sent.numpy(), [8 * numbers])
+    wide.view(np.float64)[:] = asked.wide.ravel()
+    half.view(np.float16)[:] = asked.half.T.ravel()
+    return sent
+
+
+def _told(among: _Rows, sent: Tensor, count: int, want: int, k: int) -> tuple[Tensor, ...]:
+    """Of `_sent` queries on the device: (q, w) in double precision, (q, groups) the best scores, and `_scored_again`."""
+    numbers = len(sent) // 10
+    wide = sent[: 8 * numbers].view(torch.float64).view(count, -1)
+    best = _best_of_groups(among, sent[8 * numbers :].view(torch.float16).view(-1, count))
+    return wide, best, _scored_again(among, wide, best, want, k)
+
+
 def _nearest(among: _Rows, queries: Floats, k: int) -> tuple[Floats, Ints, NDArray[np.bool_]]:
-    """Scores (q, k), rows (q, k) and for which queries they are proved (q,).
+    """Scores (q, k), rows (q, k) and for which queries they are proved (q,)."""
+    count, width = queries.shape
+    scores = np.full((count, k), -np.inf, np.float32)
+    rows = np.full((count, k), -1, np.int64)
+    sure = np.zeros(count, bool)
+    groups, device = len(among.held) // GROUP, among.held.device
+    want = min(k + SPARE, groups)
+    if want * GROUP * width * 8 > _MOST:
+        return scores, rows, sure
+    asked = Halves(queries, among.longest)
+    sent = _sent(asked, device.type == "cuda")
 
-    What is small is done on the processor: until the product ends, the device is told all that follows it, and one
-    copy brings the answer.
-    """
-    wide = queries.astype(np.float64)
-    scale = np.abs(wide).max(axis=1, keepdims=True, initial=0)
-    scale[scale == 0] = 1
-    half = (wide / scale).astype(np.float16)
-    held = half.astype(np.float64) * scale
-    missed, lengths = (np.linalg.norm(x, axis=1) for x in (wide - held, held))
-    error = among.longest * (missed + wide.shape[1] * _SUM * lengths) + 1 / _DECIMALS
-    device = among.held.device
-    best = _best_of_groups(among, torch.from_numpy(np.ascontiguousarray(half.T)).to(device))
-    asked, groups = torch.from_numpy(wide).to(device), best.shape[1]
-    scores = np.full((len(queries), k), -np.inf, np.float32)
-    rows = np.full((len(queries), k), -1, np.int64)
-    sure = np.zeros(len(queries), bool)
-    left, want = np.arange(len(queries)), min(k + SPARE, groups)
-    while len(left) and want * GROUP * wide.shape[1] * 8 <= _MOST:
-        if len(left) < len(best):
-            some = torch.from_numpy(left).to(device)
-            told = _scored_again(among, asked[some], best[some], want, k)
-        else:
-            told = _scored_again(among, asked, best, want, k)
+    def step(there: Tensor) -> tuple[Tensor, ...]:
+        return _told(among, there, count, want, k)
+
+    if count == 1:
+        wide, best, again = among.replays.take(k, step, sent, device)
+    else:
+        wide, best, again = step(sent.to(device, non_blocking=True))
+    left, error = np.arange(count), asked.error  # while the device is at work
+    while True:
+        told = again.cpu().numpy()
         scores[left], rows[left] = told[:, :k], told[:, k:-1]
-        beyond, last = told[:, -1] * scale[left, 0] + error[left], told[:, k - 1]
-        proved = beyond < last - 2 * _SUM * np.abs(last)  # none beyond: −inf
-        sure[left] = proved
-        left, want = left[~proved], min(8 * want, groups)
-    return scores, rows, sure
+        sure[left] = proved(told[:, -1] * asked.scale[left, 0], told[:, k - 1], error[left])
+        left, before = left[~sure[left]], want
+        want = min(8 * want, groups)
+        if not len(left) or want == before or want * GROUP * width * 8 > _MOST:
+            return scores, rows, sure
+        some = torch.from_numpy(left).to(device)
+        again = _scored_again(among, wide[some], best[some], want, k)
 
 
-def _scored_again(
-    among: _Rows, wide: Tensor, best: Tensor, want: int, k: int
-) -> NDArray[np.float64]:
-    """(q, 2k + 1): scores and rows of the k best in the best groups, and the best score of the next group.
+def _scored_again(among: _Rows, wide: Tensor, best: Tensor, want: int, k: int) -> Tensor:
+    """(q, 2k + 1) double: scores and rows of the k best in the best groups, and the best score of the next group.
 
     Args:
         among: The rows.
@@ -233,22 +263,22 @@ def _scored_again(
     whole = held.view(-1, GROUP * width)
     inside = torch.arange(GROUP, device=held.device)
     high, chosen = best.topk(min(want + 1, best.shape[1]), dim=1)
-    bound = high[:, want:] if want < best.shape[1] else high.new_full((len(high), 1), -torch.inf)
     groups = chosen[:, :want].sort(dim=1).values  # ascending rows, so that ties are by row
+    told = wide.new_empty((len(wide), 2 * k + 1))
+    bound = told[:, 2 * k :]
+    bound.copy_(high[:, want:]) if want < best.shape[1] else bound.fill_(-torch.inf)
     size = max(1, WORK // (8 * GROUP * width * want))
-    found = []
     for at in range(0, len(wide), size):
-        part = groups[at : at + size]
-        rows = (part[:, :, None] * GROUP + inside).flatten(1)
-        taken = whole[part].view(*rows.shape, width).double()
-        scores = torch.bmm(taken, wide[at : at + size, :, None])[:, :, 0]
-        scores = (torch.round(scores * _DECIMALS) / _DECIMALS).float()
-        if among.n < len(held):
+        part, asked = groups[at : at + size], wide[at : at + size]
+        rows = torch.add(inside, part[:, :, None], alpha=GROUP).flatten(1)
+        taken = whole[part].view(*rows.shape, width)
+        scores = (taken * asked[:, None]).sum(dim=2)  # a row's sum is the same whoever is beside it
+        scores = torch.round(scores, decimals=6).float()
+        if among.barred is not None:
+            scores.masked_fill_(among.barred[rows], -torch.inf)
+        elif among.n < len(held):
             scores.masked_fill_(rows >= among.n, -torch.inf)
-        if among.eligible is not None:
-            scores.masked_fill_(~among.eligible[rows], -torch.inf)
         scores, order = scores.sort(dim=1, descending=True, stable=True)
-        found.append((scores[:, :k], rows.gather(1, order[:, :k])))
-    told = [torch.cat([f[i] for f in found]).double() for i in (0, 1)]
-    answer: NDArray[np.float64] = torch.cat([*told, bound.double()], dim=1).cpu().numpy()
-    return answer
+        told[at : at + size, :k] = scores[:, :k]
+        told[at : at + size, k : 2 * k] = rows.gather(1, order[:, :k])
+    return told
