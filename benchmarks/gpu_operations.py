@@ -95,7 +95,10 @@ def main() -> None:
     parser.add_argument("--left-out", action="store_true", help="some of them left out by a mask")
     given = parser.parse_args()
     if given.query:
-        what, found = f"one query of {given.query:,} rows", counted_query(given.query, given.left_out)
+        what, found = (
+            f"one query of {given.query:,} rows",
+            counted_query(given.query, given.left_out),
+        )
     else:
         what = f"{given.recipe}, {given.precision}"
         found = counted(given.recipe, given.precision)

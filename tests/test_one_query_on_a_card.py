@@ -27,10 +27,10 @@ def replaying(monkeypatch):
         seen = []
 
         def recorded(step, given):
-            made = tuple(t.clone() for t in step(given))
+            made, number = tuple(t.clone() for t in step(given)), len(seen)
 
             def replay():
-                seen[-1] += 1
+                seen[number] += 1
                 for into, now in zip(made, step(given), strict=True):
                     into.copy_(now)
 
@@ -84,7 +84,7 @@ def test_replayed_hits_are_those_of_numpy_to_the_bit(replaying, monkeypatch, n):
     assert all(np.array_equal(together[i], np.concatenate([a[i] for a in alone])) for i in range(3))
 
 
-@pytest.mark.parametrize("share", [0.9, 0.3, 0.01])
+@pytest.mark.parametrize("share", [0.9, 0.3, 0.02])
 @pytest.mark.parametrize("kept", [4_000, 1_111])
 def test_replayed_hits_of_some_rows_are_those_of_numpy(replaying, share, kept):
     vectors, seen = rows_of(4_000), replaying()
@@ -96,7 +96,7 @@ def test_replayed_hits_of_some_rows_are_those_of_numpy(replaying, share, kept):
         same(held.search(query[None], K, subset), by_numpy(vectors, query, K, here))
         same(held.search(query[None], K), by_numpy(vectors[:kept], query, K))
         same(held.search(query[None], K, other), by_numpy(vectors, query, K, here[1:]))
-    assert seen == [2 + 3] * (1 if share == 0.01 else 3), "gathered rows are new each time"
+    assert seen == [2 + 3] * (1 if share == 0.02 else 3), "gathered rows are new each time"
 
 
 def test_ties_beyond_what_is_scored_again_are_looked_for_after_a_replay(replaying):
@@ -218,7 +218,7 @@ def test_nothing_on_the_way_reads_a_value(monkeypatch, n, left_out):
     found = counted_query(n, left_out)
     blocks = -(-n // resident._ROWS)
     more = blocks + 2 if left_out else 3 if n % 32 else 0
-    more += n <= 32 * (10 + resident.SPARE) # no group beyond
+    more += n <= 32 * (10 + resident.SPARE)  # no group beyond
     assert sum(found.times.values()) <= 14 + 2 * blocks + more
     if n == 10_000_000:
         held = 2 * n * 512

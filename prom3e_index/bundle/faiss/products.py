@@ -63,7 +63,6 @@ class Halves:
         wide: (q, w) in double precision.
         half: (q, w), each divided by its `scale`.
         scale: (q, 1).
-        error: (q,) most that a score of a row differs, no row longer than was said; made when it is asked for.
     """
 
     def __init__(self, queries: Floats, longest: float) -> None:
@@ -75,6 +74,7 @@ class Halves:
 
     @cached_property
     def error(self) -> NDArray[np.float64]:
+        """(q,) most that a score of a row differs, no row longer than was said; a device works meanwhile."""
         held = self.half.astype(np.float64) * self.scale
         missed, lengths = (np.linalg.norm(x, axis=1) for x in (self.wide - held, held))
         width = self.wide.shape[1]

@@ -30,7 +30,9 @@ class Replays:
         self._asked: Counter[int] = Counter()
         self._kept: dict[int, _Recorded | str] = {}
 
-    def take(self, shape: int, step: Step, sent: Tensor, device: torch.device) -> tuple[Tensor, ...]:
+    def take(
+        self, shape: int, step: Step, sent: Tensor, device: torch.device
+    ) -> tuple[Tensor, ...]:
         """What a step makes of bytes on the host; what is replayed stays until the next of its shape.
 
         Args:

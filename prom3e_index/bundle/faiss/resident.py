@@ -209,7 +209,7 @@ def _sent(asked: Halves, card: bool) -> Tensor:
 
 
 def _told(among: _Rows, sent: Tensor, count: int, want: int, k: int) -> tuple[Tensor, ...]:
-    """Of `_sent` queries on the device: (q, w) in double precision, (q, groups) the best scores, and `_scored_again`."""
+    """Of `_sent` queries on the device: (q, w) in double precision, (q, groups) best scores, and `_scored_again`."""
     numbers = len(sent) // 10
     wide = sent[: 8 * numbers].view(torch.float64).view(count, -1)
     best = _best_of_groups(among, sent[8 * numbers :].view(torch.float16).view(-1, count))
