@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import re
+import weakref
 from dataclasses import replace
 
 import pytest
@@ -209,3 +211,24 @@ def test_why_not_is_said(monkeypatch):
     assert why(config=wide) == "rows of 8,200 numbers are wider than 8,192"
     monkeypatch.setattr(launch, "find_spec", lambda name: None)
     assert why() == "Triton is not installed, which comes with torch for CUDA on Linux"
+
+
+def test_a_step_is_freed_when_it_is_done(monkeypatch):
+    """What is kept would belong to another stream when the next one is captured, and fill the card."""
+    alive = []
+    made_of = operations.Norm.made
+
+    def made_and_seen(self, *a):
+        alive.append(weakref.ref(self))
+        return made_of(self, *a)
+
+    monkeypatch.setattr(operations.Norm, "made", made_and_seen)
+    gc.collect()
+    gc.disable()
+    try:
+        terms, gradients = taken(SETS["whole"], BEST, True)
+        assert len(alive) == 5 and gradients
+        del terms, gradients
+        assert [ref() for ref in alive] == [None] * 5
+    finally:
+        gc.enable()

@@ -59,29 +59,32 @@ def of_weights(g: Tensor, x: Tensor) -> Tensor:
 
 
 class Norm:
-    """The layer norm of x + bias + residual, (k, n, d) each or broadcast to it by strides of 0.
+    """A layer norm of x + bias + residual, (k, n, d) each or broadcast to it by strides of 0; what its gradient needs.
 
-    Attributes:
-        out: (k, n, d), in memory as x is.
+    What the norm gives is not kept: a node that keeps what it gives is not freed.
     """
 
     def __init__(
-        self, x: Tensor, bias: Tensor | None, residual: Tensor | None, gain: Tensor, offset: Tensor,
-        eps: float, dtype: torch.dtype,
-    ) -> None:  # fmt: skip
-        k, n, d = x.shape
+        self, x: Tensor, bias: Tensor | None, residual: Tensor | None, gain: Tensor
+    ) -> None:
         self.x, self.bias, self.residual, self.gain = x, bias, residual, gain
+        self.mean, self.spread = (torch.empty(x.shape[:2], device=x.device) for _ in range(2))
+
+    def made(self, offset: Tensor, eps: float, dtype: torch.dtype) -> Tensor:
+        """The norm, (k, n, d), in memory as x is."""
+        x, bias, residual, gain = self.x, self.bias, self.residual, self.gain
+        k, n, d = x.shape
         across = x.stride(0) < x.stride(1) and k > 1 and x.stride(0) > 0
-        self.out = _like(k, n, d, across, x.device, dtype)
-        self.mean, self.spread = (torch.empty(k, n, device=x.device) for _ in range(2))
+        out = _like(k, n, d, across, x.device, dtype)
         with on(x):
             rows_of.norm_forward[(k * n,)](
                 x, x if bias is None else bias, x if residual is None else residual, gain, offset,
-                self.out, self.mean, self.spread, n, d, eps, *self._strides(), gain.stride(0),
-                self.out.stride(0), self.out.stride(1),
+                out, self.mean, self.spread, n, d, eps, *self._strides(), gain.stride(0),
+                out.stride(0), out.stride(1),
                 BIAS=bias is not None, RESIDUAL=residual is not None, BLOCK=block(d),
                 num_warps=warps(d),
             )  # fmt: skip
+        return out
 
     def _strides(self) -> tuple[int, ...]:
         residual = (0, 0) if self.residual is None else self.residual.stride()[:2]
@@ -164,11 +167,12 @@ class _Feedforward(torch.autograd.Function):
         kept: tuple[Tensor | None, Tensor | None],
     ) -> Tensor:  # fmt: skip
         k = len(gain)
-        norm = Norm(x if x.ndim == 3 else x.expand(k, -1, -1), None, None, gain, offset, eps, dtype)
+        norm = Norm(x if x.ndim == 3 else x.expand(k, -1, -1), None, None, gain)
+        plain = norm.made(offset, eps, dtype)
         first, second = (
             w.to(dtype) if of is None else of for w, of in zip((first, second), kept, strict=True)
         )
-        inner = torch.bmm(norm.out, first.transpose(1, 2))
+        inner = torch.bmm(plain, first.transpose(1, 2))
         hidden = torch.empty_like(inner)
         _, n, c = inner.shape
         with on(x):
@@ -176,7 +180,7 @@ class _Feedforward(torch.autograd.Function):
                 inner, first_bias, hidden, n, c, first_bias.stride(0), ROWS=8, COLUMNS=256
             )
         ctx.norm, ctx.flat, ctx.biased = norm, x.ndim == 2, second_bias is not None
-        ctx.save_for_backward(first, first_bias, second, inner, hidden)
+        ctx.save_for_backward(plain, first, first_bias, second, inner, hidden)
         if second_bias is None:
             return torch.bmm(hidden, second.transpose(1, 2))
         return torch.baddbmm(second_bias.to(dtype)[:, None], hidden, second.transpose(1, 2))
@@ -184,7 +188,7 @@ class _Feedforward(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        (first, first_bias, second, inner, hidden), g = ctx.saved_tensors, gradients[0]
+        (plain, first, first_bias, second, inner, hidden), g = ctx.saved_tensors, gradients[0]
         k, n, c = hidden.shape
         of_second, up = of_weights(g, hidden), torch.bmm(g, second)
         grid = (-(-c // _COLUMNS), k, parts(-(-c // _COLUMNS) * k, n, _ROWS))
@@ -194,7 +198,7 @@ class _Feedforward(torch.autograd.Function):
                 up, inner, first_bias, up, part, n, c, k, first_bias.stride(0),
                 ROWS=_ROWS, COLUMNS=_COLUMNS,
             )  # fmt: skip
-        of_first, down = of_weights(up, ctx.norm.out), torch.bmm(up, first)
+        of_first, down = of_weights(up, plain), torch.bmm(up, first)
         of_gain, of_offset = ctx.norm.of_affine(down)
         of_x = None
         if ctx.needs_input_grad[0]:
@@ -246,10 +250,9 @@ class _SumNorm(torch.autograd.Function):
         each = residual if residual.ndim == 3 else residual[:, None].expand(-1, n, -1)
         shared = (v.expand(k, -1) for v in (bias, gain, offset))
         bias_of, gain_of, offset_of = shared
-        ctx.norm = Norm(x, bias_of, each, gain_of, offset_of, eps, torch.float32)
-        ctx.own, ctx.dtype = residual.ndim == 3, x.dtype
-        out: Tensor = ctx.norm.out
-        return out
+        norm = Norm(x, bias_of, each, gain_of)
+        ctx.norm, ctx.own, ctx.dtype = norm, residual.ndim == 3, x.dtype
+        return norm.made(offset_of, eps, torch.float32)
 
     @staticmethod
     @once_differentiable

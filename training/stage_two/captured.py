@@ -11,7 +11,9 @@ than torch's own operations are in the precision of the run.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import gc
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
@@ -81,18 +83,29 @@ def recorded(
     step: Callable[[], Tensor], weights: Sequence[Tensor]
 ) -> tuple[Callable[[], None], Tensor]:
     """A step in a CUDA graph, with gradients of its own: what replays it, and the losses that this writes."""
-    side = torch.cuda.Stream()
-    side.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(side):  # libraries get their memory, kernels are loaded
+    with _aside():  # libraries get their memory, kernels are loaded
         for _ in range(_WARM):
             step()
-    torch.cuda.current_stream().wait_stream(side)
     for w in weights:
         w.grad = None
+    gc.collect()  # a node of an earlier step would belong to another stream
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
         losses = step()
     return graph.replay, losses
+
+
+@contextmanager
+def _aside() -> Iterator[None]:
+    """Work on a stream of its own, as what will be captured does; on a processor here and now."""
+    if not torch.cuda.is_available():
+        yield
+        return
+    side = torch.cuda.Stream()
+    side.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(side):
+        yield
+    torch.cuda.current_stream().wait_stream(side)
 
 
 def _put_back(state: Sequence[Tensor], kept: Sequence[Tensor]) -> None:
@@ -132,7 +145,8 @@ def why_not_proven(
     try:
         hold.fill_(1)
         for step in (exact, plain, fused):
-            losses = step().clone()
+            with _aside():
+                losses = step().clone()
             found.append([losses, *(None if w.grad is None else w.grad.clone() for w in weights)])
             _put_back(state[len(weights) :], kept[len(weights) :])
             hold.fill_(1)

@@ -238,15 +238,17 @@ def train_mvae(
 
         # step
         updated: bool | None = None
+        words = ""
         try:
             updated = steps.take(here.at)
         except (RuntimeError, MemoryError) as e:
             if not out_of_memory(e):
                 raise
+            words = " ".join(str(e).splitlines()[:1])
         of, rows = order.batch(here.at)
         if updated is None:  # outside the handler: its traceback holds the step's tensors
             steps.forget()
-            raise too_large(step_of, optimiser, resident[of], rows, recipe, me)
+            raise too_large(step_of, optimiser, resident[of], rows, recipe, me, words)
         if not updated:
             raise ended()
         here.at += 1

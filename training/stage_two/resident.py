@@ -239,8 +239,11 @@ def too_large(
     rows: Tensor,
     recipe: Recipe,
     me: Processes,
+    why: str = "",
 ) -> InputError:
     """Find the largest halved batch that fits, and say so; the step and its weights are used up by it.
+
+    `why` is what the failed step said.
 
     To be called when nothing holds the failed step any more, its traceback included.
     """
@@ -252,8 +255,8 @@ def too_large(
             torch.cuda.empty_cache()
         if _fits(step, optimiser, resident, rows[:size], recipe, me):
             return InputError(
-                f"A batch of {len(rows)} rows needs more memory than there is; {size} rows fit: "
-                f"--batch-size {size}."
+                f"A batch of {len(rows)} rows needs more memory than there is{why and f' ({why})'}; "
+                f"{size} rows fit: --batch-size {size}."
             )
         size = size // 2 // me.count * me.count
     return InputError("Not even a batch of 2 rows fits in memory; choose a smaller --embed-dim.")

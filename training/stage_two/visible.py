@@ -34,7 +34,9 @@ def draw_visible(
     count = 2 - (one < recipe.one_visible).long()
     if recipe.subset:
         late = progress >= recipe.subset_from
-        many = (some < recipe.subset) & (late[..., None, None] if isinstance(late, Tensor) else late)
+        many = (some < recipe.subset) & (
+            late[..., None, None] if isinstance(late, Tensor) else late
+        )
         count = torch.where(many, (size * m).long() + 1, count)
     score = score.expand(present.shape).masked_fill(~present, -1)
     mine, other = score[..., :, None], score[..., None, :]
