@@ -13,11 +13,14 @@ import numpy as np
 import torch
 from gpu_rows import Row, Size, seconds, wait
 
-from prom3e_index.bundle.faiss import resident
-from prom3e_index.bundle.faiss.resident import GROUP, Resident
+from prom3e_index.bundle.faiss import replays, resident
+from prom3e_index.bundle.faiss.products import GROUP, Halves
+from prom3e_index.bundle.faiss.resident import Resident
 
 WIDTH, K, CENTRES = 512, 10, 2000
 PART = "search"
+OFTEN = replays.AFTER + 2
+"""Queries after which one is replayed."""
 
 
 class Subset:
@@ -92,7 +95,8 @@ def resident_rows(n: int, size: Size, device: str) -> Iterator[Row]:
     times = 3 if size.small else 10
     name = f"{n:,} × {WIDTH}"
     for batch in (1, 64) if size.small else (1, 64, 1024):
-        took = seconds(lambda b=batch: there.search(queries[:b], K), device, times, 2)
+        warm = OFTEN if batch == 1 else 2
+        took = seconds(lambda b=batch: there.search(queries[:b], K), device, times, warm)
         share = f"{1000 * floor:.2f} ms at the copy's speed, {floor / took:.0%}"
         found = there.search(queries[:batch], K)
         yield Row(PART, f"{name}, batch {batch}", f"{1000 * took:.2f} ms, {batch / took:,.0f} queries/s", share,
@@ -108,6 +112,7 @@ def resident_rows(n: int, size: Size, device: str) -> Iterator[Row]:
         check=judged(whole, true),
     )
     yield from filtered(there, held, n, queries[:few], size, device)
+    yield from one_query(there, n, queries[:1], floor, size, device)
     yield from ways(held, n, queries, size, device)
 
 
@@ -120,11 +125,75 @@ def filtered(
         rows = np.flatnonzero(draw.random(n) < share)
         subset, true = Subset(rows), truth(held, n, queries, rows)
         for batch in (1, len(queries)):
-            took = seconds(lambda b=batch, s=subset: there.search(queries[:b], K, s), device, 3)
+            warm = OFTEN if batch == 1 else 1
+            took = seconds(
+                lambda b=batch, s=subset: there.search(queries[:b], K, s), device, 3, warm
+            )
             found = there.search(queries[:batch], K, subset)
             inside = "" if np.isin(found[1], rows).all() else ", ROWS THAT ARE NOT ELIGIBLE"
             yield Row(PART, f"{n:,} × {WIDTH}, filter of {share:.0%}, batch {batch}", f"{1000 * took:.2f} ms",
                       check=judged(found, true[:batch]) + inside)  # fmt: skip
+
+
+def one_query(
+    there: Resident, n: int, query: np.ndarray, floor: float, size: Size, device: str
+) -> Iterator[Row]:
+    """Where the time of one query goes: the host's before, the host's until all is told, the device's."""
+    name, times = f"{n:,} × {WIDTH}, one query", 3 if size.small else 20
+    among, halves, card = there._all, Halves(query, 1.001), device != "cpu"
+    alone = seconds(lambda: resident._sent(Halves(query, 1.001), card), device, times, 2)
+    yield Row(PART, f"{name}: made ready by the host", f"{1000 * alone:.3f} ms")
+    sent = resident._sent(halves, card)
+
+    def step(given: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        return resident._told(among, given, 1, K + resident.SPARE, K)
+
+    kept = replays.Replays()
+    for _ in range(OFTEN):
+        kept.take(K, step, sent, among.held.device)
+    ways = {
+        "told one by one": lambda: step(sent.to(device, non_blocking=True)),
+        "as it is taken": lambda: kept.take(K, step, sent, among.held.device),
+    }
+    wide, best, _ = ways["told one by one"]()
+    ways["chosen and scored again alone"] = lambda: resident._scored_again(
+        among, wide, best, K + resident.SPARE, K
+    )
+    ways["groups chosen alone"] = lambda: best.topk(K + resident.SPARE + 1, dim=1)
+    for way, call in ways.items():
+        host, whole = told(call, device, times)
+        told_as = f" ({kept.told(K)})" if way == "as it is taken" else ""
+        share = "" if way.endswith("alone") else f"{floor / whole:.0%}"
+        yield Row(
+            PART,
+            f"{name}: {way}{told_as}",
+            f"host {1000 * host:.3f} ms, device {1000 * whole:.3f} ms",
+            share,
+        )
+    took = seconds(lambda: there.search(query, K), device, times, OFTEN)
+    yield Row(
+        PART, f"{name}: whole ({there.told(K)})", f"{1000 * took:.3f} ms", f"{floor / took:.0%}"
+    )
+
+
+def told(call: Callable[[], object], device: str, times: int) -> tuple[float, float]:
+    """Median seconds until a call is told, and that the device takes from its first operation to its last."""
+    host, whole = [], []
+    for number in range(times + 2):
+        wait(device)
+        marks = [torch.cuda.Event(enable_timing=True) for _ in range(2)] if device != "cpu" else []
+        begun = time.perf_counter()
+        for mark in marks[:1]:
+            mark.record()
+        call()
+        for mark in marks[1:]:
+            mark.record()
+        took = time.perf_counter() - begun
+        wait(device)
+        if number >= 2:
+            host.append(took)
+            whole.append(marks[0].elapsed_time(marks[1]) / 1000 if marks else took)
+    return sorted(host)[times // 2], sorted(whole)[times // 2]
 
 
 def ways(held: torch.Tensor, n: int, queries: np.ndarray, size: Size, device: str) -> Iterator[Row]:
@@ -217,7 +286,9 @@ def largest(size: Size, device: str) -> Iterator[Row]:
     queries = asked(held, n, 256)
     there = Resident(held, n, n, 1.001)
     for batch in (1, 64, 256):
-        took = seconds(lambda b=batch: there.search(queries[:b], K), device, 5, 1)
+        warm = OFTEN if batch == 1 else 1
+        took = seconds(lambda b=batch: there.search(queries[:b], K), device, 5, warm)
         yield Row(PART, f"{n:,} × {WIDTH}, batch {batch}", f"{1000 * took:.2f} ms",
                   f"{2 * n * WIDTH / size.copy / took:.0%}")  # fmt: skip
+    yield from one_query(there, n, queries[:1], 2 * n * WIDTH / size.copy, size, device)
     yield from ways(held, n, queries, size, device)

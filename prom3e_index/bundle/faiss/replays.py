@@ -42,9 +42,11 @@ class Replays:
             device: Where the step takes place.
         """
         known = self._kept.get(shape)
-        if known is None and can_record(device):
+        if known is None:
             self._asked[shape] += 1
-            if self._asked[shape] > AFTER and len(self._kept) < SHAPES:
+            if not can_record(device):
+                known = self._kept[shape] = f"{device.type} does not replay"
+            elif self._asked[shape] > AFTER and len(self._kept) < SHAPES:
                 known = self._kept[shape] = _proved(step, sent, device)
         if isinstance(known, _Recorded):
             return known.take(sent)

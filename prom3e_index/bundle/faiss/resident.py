@@ -271,8 +271,8 @@ def _scored_again(among: _Rows, wide: Tensor, best: Tensor, want: int, k: int) -
     for at in range(0, len(wide), size):
         part, asked = groups[at : at + size], wide[at : at + size]
         rows = torch.add(inside, part[:, :, None], alpha=GROUP).flatten(1)
-        taken = whole[part].view(*rows.shape, width)
-        scores = (taken * asked[:, None]).sum(dim=2)  # a row's sum is the same whoever is beside it
+        taken = whole[part].view(*rows.shape, width).double()
+        scores = torch.bmm(taken, asked[:, :, None])[:, :, 0]
         scores = torch.round(scores, decimals=6).float()
         if among.barred is not None:
             scores.masked_fill_(among.barred[rows], -torch.inf)
