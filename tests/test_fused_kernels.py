@@ -8,9 +8,7 @@ from torch.nn import functional as F
 
 pytest.importorskip("triton", reason="Triton is not installed")
 
-from prom3e_index.training.adamw import AdamW  # noqa: E402
 from prom3e_index.training.fused import losses, operations, tokens  # noqa: E402
-from prom3e_index.training.fused.update import Rounded  # noqa: E402
 from prom3e_index.training.losses import distance_entropy, kl_of, symmetric_infonce  # noqa: E402
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
@@ -189,41 +187,3 @@ def test_a_divergence_that_is_left_out_has_no_gradient_and_one_that_is_none_is_s
     value.backward()
     assert (float(value.detach()) == 0) == left_out and bool(value.isnan()) != left_out
     assert (not x.grad.any()) == left_out
-
-
-# the update
-
-
-def test_the_update_is_torchs_and_keeps_rounded_weights():
-    """Parts of a stack and a weight alone, through steps that count and one that does not."""
-    torch.manual_seed(0)
-    found = []
-    for own in (False, True):
-        stack = random(2, 3, 700).requires_grad_()
-        parts = [torch.nn.Parameter(v) for v in stack.detach()]
-        for p, row in zip(parts, stack.detach(), strict=True):
-            p.data = row
-        alone = torch.nn.Parameter(random(5, 9))
-        other = torch.nn.Parameter(random(4))
-        everything = [*parts, alone, other]
-        optimiser = AdamW(everything, 0.01, (0.9, 0.98), 1e-6, 0.1)
-        optimiser.param_groups[0]["lr"] = torch.tensor(0.01, device=DEVICE)
-        optimiser.prepared()
-        rounded = None
-        if own:
-            rounded = Rounded([(stack, parts), (alone, [alone])], optimiser, torch.bfloat16)
-            optimiser.own = rounded
-        for at in range(4):
-            stack.grad = random(2, 3, 700, seed=at)
-            for p, g in zip(parts, stack.grad, strict=True):
-                p.grad = g
-            alone.grad, other.grad = random(5, 9, seed=at), random(4, seed=at)
-            optimiser.update(everything, torch.tensor(float(at == 2), device=DEVICE))
-            if rounded is not None:
-                for weight in (stack, alone):
-                    kept = rounded(weight)
-                    assert float((kept.float() - weight.detach()).abs().max()) < 0.02
-        found.append([*everything, *optimiser.prepared()])
-    for a, b in zip(*found, strict=True):
-        assert torch.allclose(a, b, rtol=1e-5, atol=1e-6)
-    assert float(found[1][-3]) == 3.0  # steps that counted

@@ -7,21 +7,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.optim.adamw import adamw
-
-
-class Own(Protocol):
-    """Updates some weights by itself, see `fused.update`."""
-
-    def update(
-        self, parameters: Sequence[Tensor], left_out: Tensor, group: dict[str, Any]
-    ) -> list[Tensor]:
-        """Update what is its own; the others are given back."""
-        ...
 
 
 class AdamW:
@@ -38,7 +28,6 @@ class AdamW:
         param_groups: One, as torch's optimisers have them.
         state: Of each parameter: `step`, `exp_avg`, `exp_avg_sq`.
         found_inf: A flag on the device; while it is 1 `step` leaves all as it is.
-        own: Updates some weights in a way of its own.
     """
 
     def __init__(
@@ -51,7 +40,6 @@ class AdamW:
         ]
         self.state: dict[Tensor, dict[str, Tensor]] = defaultdict(dict)
         self.found_inf: Tensor | None = None
-        self.own: Own | None = None
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Let go of the gradients."""
@@ -79,10 +67,6 @@ class AdamW:
         group = self.param_groups[0]
         some = [p for p in parameters if p.grad is not None]
         with torch.no_grad():
-            if self.own is not None and left_out is not None:
-                some = self.own.update(some, left_out, group)
-            if not some:
-                return
             state = [self.state[p] for p in some]
             adamw(
                 some,

@@ -54,11 +54,6 @@ class Stacks:
             self._places[at] = torch.tensor(at, device=stack.device)
         return stack.index_select(0, self._places[at])
 
-    @property
-    def weights(self) -> list[tuple[Tensor, list[Tensor]]]:
-        """Stacks of matrices, each with its parameters."""
-        return [(stack, parts) for stack, parts in self._kinds if stack.ndim == 3]
-
     def hand_out(self, held: Sequence[int]) -> None:
         """Give the parameters of some modalities their gradients, as views; those of the others have none."""
         for stack, parts in self._kinds:

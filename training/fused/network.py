@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -14,12 +13,6 @@ from prom3e_index.training.fused.operations import feedforward, product, sum_nor
 from prom3e_index.training.fused.tokens import attention, posterior
 from prom3e_index.training.stage_two.batches import Batch, columns_of
 
-Rounded = Callable[[Tensor], Tensor | None]
-
-
-def _one(weight: Tensor | None) -> Tensor | None:
-    return None if weight is None else weight[None]
-
 
 def _parts(nets: list[Any], one: Stacked) -> list[Tensor]:
     """Weights of several feed-forward parts: of the layer norm, of the first product, of the second."""
@@ -29,7 +22,7 @@ def _parts(nets: list[Any], one: Stacked) -> list[Tensor]:
 
 
 def posterior_and_decodes(
-    model: MVAE, batch: Batch, form: str, dtype: torch.dtype, one: Stacked, rounded: Rounded
+    model: MVAE, batch: Batch, form: str, dtype: torch.dtype, one: Stacked
 ) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
     """KL term, decodes (t, n, d), μ of what is shown and μ of the rest, of a batch of fixed shapes.
 
@@ -39,27 +32,22 @@ def posterior_and_decodes(
         form: Of the KL term.
         dtype: Of products.
         one: Makes one tensor of several modalities' weights.
-        rounded: Gives a weight in the precision of products, where it is kept so.
     """
     held = batch.targets
     rows = columns_of(batch.x, held).transpose(0, 1)
     nets: list[Any] = [model.projectors[i].net for i in held]
     weights = _parts(nets, one)
     weights[5] = weights[5] + one([model.modality_identifiers[i] for i in held])
-    kept = rounded(weights[2]), rounded(weights[4])
-    tokens = feedforward(rows, weights, nets[0][0].eps, dtype, kept)
-    x = _class_tokens(model, batch, tokens, dtype, rounded)
+    tokens = feedforward(rows, weights, nets[0][0].eps, dtype)
+    x = _class_tokens(model, batch, tokens, dtype)
     mean, latent, rest, divergence = posterior(x, batch.noise, form)
     nets = [model.decoders[t].net for t in held]
     *weights, last = _parts(nets, one)
-    kept = rounded(weights[2]), rounded(weights[4])
-    out = feedforward(latent, [*weights, None], nets[0][0].eps, dtype, kept)
+    out = feedforward(latent, [*weights, None], nets[0][0].eps, dtype)
     return divergence, unit_rows(out, last), mean, rest
 
 
-def _class_tokens(
-    model: MVAE, batch: Batch, tokens: Tensor, dtype: torch.dtype, rounded: Rounded
-) -> Tensor:
+def _class_tokens(model: MVAE, batch: Batch, tokens: Tensor, dtype: torch.dtype) -> Tensor:
     """The class tokens after the block, (n, asking, z)."""
     block: Any = model.encoder[0]
     _, n, z = tokens.shape
@@ -71,15 +59,13 @@ def _class_tokens(
         tokens, block.attn.in_proj_weight, block.attn.in_proj_bias, model.cls_tokens,
         model.register_tokens, torch.stack(ways), asking, model.config.heads,
     )  # fmt: skip
-    weight = block.attn.out_proj.weight
-    out = product(attended.view(1, n * asking, z), weight[None], _one(rounded(weight)))
+    out = product(attended.view(1, n * asking, z), block.attn.out_proj.weight[None])
     x = sum_norm(
         out.view(n, asking, z).transpose(0, 1), block.attn.out_proj.bias, model.cls_tokens,
         block.norm1.weight, block.norm1.bias, block.norm1.eps,
     ).transpose(0, 1).reshape(1, n * asking, z)  # fmt: skip
     net = block.mlp.net
     *inner, last = (getattr(net[at], of)[None] for at in (0, 1, 4) for of in ("weight", "bias"))
-    kept = _one(rounded(net[1].weight)), _one(rounded(net[4].weight))
-    more = feedforward(x, [*inner, None], net[0].eps, dtype, kept)
+    more = feedforward(x, [*inner, None], net[0].eps, dtype)
     y = sum_norm(more, last[0], x, block.norm2.weight, block.norm2.bias, block.norm2.eps)
     return y.view(n, asking, z)

@@ -29,23 +29,7 @@ def column_sums(x: Tensor) -> Tensor:
         columns.column_sums[grid](
             x, out, n, c, k, x.stride(0), x.stride(1), ROWS=_ROWS, COLUMNS=_COLUMNS
         )
-    return folded(out)
-
-
-def folded(parts: Tensor) -> Tensor:
-    """Σ over the first axis of (parts, …)."""
-    return _fold(parts[None])[0]
-
-
-def _fold(parts: Tensor) -> Tensor:
-    """Σ over the second axis of (·, parts, …)."""
-    if parts.shape[1] == 1:
-        return parts[:, 0]
-    out = parts.new_empty(parts.shape[0], *parts.shape[2:])
-    width = out[0].numel()
-    with on(parts):
-        columns.fold[(-(-width // 256), len(out))](parts, out, parts.shape[1], width, BLOCK=256)
-    return out
+    return out.sum(0) if len(out) > 1 else out[0]
 
 
 def of_weights(g: Tensor, x: Tensor) -> Tensor:
@@ -122,7 +106,7 @@ class Norm:
                 BIAS=self.bias is not None, RESIDUAL=self.residual is not None,
                 ROWS=_ROWS, COLUMNS=_COLUMNS,
             )  # fmt: skip
-        gain, offset = _fold(out.flatten(1, 2)) if shared else _fold(out)
+        gain, offset = out.sum((1, 2) if shared else 1)
         return gain, offset
 
 
@@ -134,8 +118,8 @@ def _like(k: int, n: int, d: int, across: bool, device: torch.device, dtype: tor
 
 class _Product(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, kept: Tensor | None) -> Tensor:
-        rounded = weight.to(x.dtype) if kept is None else kept
+    def forward(ctx: Any, x: Tensor, weight: Tensor) -> Tensor:
+        rounded = weight.to(x.dtype)
         ctx.save_for_backward(x, rounded)
         return torch.bmm(x, rounded.transpose(1, 2))
 
@@ -144,18 +128,12 @@ class _Product(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         (x, weight), g = ctx.saved_tensors, gradients[0]
         of_x = torch.bmm(g, weight) if ctx.needs_input_grad[0] else None
-        return of_x, of_weights(g, x), None
+        return of_x, of_weights(g, x)
 
 
-def product(x: Tensor, weight: Tensor, kept: Tensor | None = None) -> Tensor:
-    """(k, n, a) and (k, b, a) to (k, n, b), in the precision of x.
-
-    Args:
-        x: Rows.
-        weight: In single precision.
-        kept: The same in the precision of x, where it is there already.
-    """
-    out: Tensor = _Product.apply(x, weight, kept)
+def product(x: Tensor, weight: Tensor) -> Tensor:
+    """(k, n, a) and (k, b, a) to (k, n, b), in the precision of x; weights in single precision."""
+    out: Tensor = _Product.apply(x, weight)
     return out
 
 
@@ -164,14 +142,11 @@ class _Feedforward(torch.autograd.Function):
     def forward(
         ctx: Any, x: Tensor, gain: Tensor, offset: Tensor, first: Tensor, first_bias: Tensor,
         second: Tensor, second_bias: Tensor | None, eps: float, dtype: torch.dtype,
-        kept: tuple[Tensor | None, Tensor | None],
     ) -> Tensor:  # fmt: skip
         k = len(gain)
         norm = Norm(x if x.ndim == 3 else x.expand(k, -1, -1), None, None, gain)
         plain = norm.made(offset, eps, dtype)
-        first, second = (
-            w.to(dtype) if of is None else of for w, of in zip((first, second), kept, strict=True)
-        )
+        first, second = first.to(dtype), second.to(dtype)
         inner = torch.bmm(plain, first.transpose(1, 2))
         hidden = torch.empty_like(inner)
         _, n, c = inner.shape
@@ -205,24 +180,13 @@ class _Feedforward(torch.autograd.Function):
             of_x, _ = ctx.norm.of_sum(down)
             of_x = of_x[0] if ctx.flat else of_x
         of_bias = column_sums(g) if ctx.biased else None
-        return (
-            of_x,
-            of_gain,
-            of_offset,
-            of_first,
-            folded(part),
-            of_second,
-            of_bias,
-            None,
-            None,
-            None,
-        )
+        of_first_bias = part.sum(0)
+        return of_x, of_gain, of_offset, of_first, of_first_bias, of_second, of_bias, None, None
 
 
 def feedforward(
-    x: Tensor, weights: Sequence[Tensor | None], eps: float, dtype: torch.dtype,
-    kept: tuple[Tensor | None, Tensor | None] = (None, None),
-) -> Tensor:  # fmt: skip
+    x: Tensor, weights: Sequence[Tensor | None], eps: float, dtype: torch.dtype
+) -> Tensor:
     """Some feed-forward parts: layer norm, product, GELU, product.
 
     Args:
@@ -231,12 +195,11 @@ def feedforward(
             weights (k, b, h) and bias (k, b) of the second, None where it is added later.
         eps: Of the layer norm.
         dtype: Of products, and of what is given.
-        kept: Weights of both products in that precision, where they are there already.
 
     Returns:
         (k, n, b).
     """
-    out: Tensor = _Feedforward.apply(x, *weights, eps, dtype, kept)
+    out: Tensor = _Feedforward.apply(x, *weights, eps, dtype)
     return out
 
 
@@ -263,7 +226,7 @@ class _SumNorm(torch.autograd.Function):
         summed = column_sums(of_sum)
         if ctx.own:
             return of_x, summed[0], of_sum, of_gain, of_offset, None
-        of_bias, of_residual = folded(summed), summed[:2]
+        of_bias, of_residual = summed.sum(0), summed[:2]
         if len(summed) > 2:
             of_residual[0] += summed[2]
         return of_x, of_bias, of_residual, of_gain, of_offset, None

@@ -5,8 +5,8 @@ captured are old ones ever after, and the run learns nothing. So before a graph 
 weights must have moved, and at these new weights the replayed loss and gradients must be those of the step taken
 without a graph. Then everything is put back.
 
-Fused kernels are proven before that, against torch's operations in single precision: they may be no farther from these
-than torch's own operations are in the precision of the run.
+A step in fused kernels is proven against torch's operations in single precision too: it may be no farther from these
+than twice what torch's own operations are in the precision of the run.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ arithmetic, but no shape that depends on what rows show, so a GPU can replay it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -65,10 +65,6 @@ def decode_all(model: MVAE, z: Tensor, targets: Sequence[int]) -> Tensor:
     return unit(out.to(z.dtype))
 
 
-def no_rounding(weight: Tensor) -> None:
-    """No weight is kept in the precision of products."""
-
-
 class Step(nn.Module):
     """The MVAE with what only training needs; called with a batch it gives the loss.
 
@@ -76,7 +72,6 @@ class Step(nn.Module):
         model: The MVAE.
         one: Makes one tensor of several modalities' weights, in a fixed batch.
         fused: Take a fixed batch in fused kernels, see `fused.launch.why_not_fused`.
-        rounded: Gives weights in the precision of products where they are kept so; read by fused kernels.
         delta: (m,) logit of δ per modality, with `mixed`.
         mixed_scale: Logarithm of the mixed query's scale, with `mixed`.
         contrast_scale: Logarithm of the scale of cosines between hidden vectors, with `contrast`.
@@ -88,7 +83,6 @@ class Step(nn.Module):
         self.model, self.recipe, self.me = model, recipe, me
         self.one: Stacked = stacked
         self.fused = False
-        self.rounded: Callable[[Tensor], Tensor | None] = no_rounding
         if recipe.contrast:
             self.contrast_scale = nn.Parameter(torch.tensor(2.5))
         if recipe.mixed:
@@ -185,9 +179,7 @@ class Step(nn.Module):
         from prom3e_index.training.fused.network import posterior_and_decodes
 
         dtype = torch.bfloat16 if self.recipe.precision == "bf16" else torch.float32
-        return posterior_and_decodes(
-            self.model, batch, self.recipe.kl, dtype, self.one, self.rounded
-        )
+        return posterior_and_decodes(self.model, batch, self.recipe.kl, dtype, self.one)
 
     def _joined(self, prior: Tensor, value: Tensor, mean: Tensor, rest: Tensor | None) -> Terms:
         """The loss of a batch in which all rows and targets weigh the same, by few operations."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -28,11 +28,8 @@ from prom3e_index.training.stage_two.captured import capture, why_not_proven
 from prom3e_index.training.stage_two.recipe import Recipe
 from prom3e_index.training.stage_two.record import LOSSES
 from prom3e_index.training.stage_two.resident import Resident
-from prom3e_index.training.stage_two.step import Step, Terms, no_rounding
+from prom3e_index.training.stage_two.step import Step, Terms
 from prom3e_index.training.stage_two.touched import touched
-
-if TYPE_CHECKING:
-    from prom3e_index.training.fused.update import Rounded
 
 WORTH = 32
 """A run of fewer steps is not captured: that takes as long as some steps, and is proven by some more."""
@@ -78,7 +75,6 @@ class Steps:
         self.captured = self.plain = 0
         self._captures, self._why = self.fixed and can_capture(me.device), ""
         self._unfused = ""
-        self._rounded: Rounded | None = None
         if not self._captures:
             self._why = f"{me.device} does not replay steps"
         elif me.count > 1:
@@ -226,21 +222,19 @@ class Steps:
         """All that a step changes."""
         more = [] if self._averaged is None else list(self._averaged.parameters())
         weights = [p.data for p in (*self._step.parameters(), *more)]
-        rounded = [] if self._rounded is None else self._rounded.state
-        moments = self._optimiser.prepared()
-        return [*weights, *moments, *rounded, *self._watch.state, self._sums]
+        return [*weights, *self._optimiser.prepared(), *self._watch.state, self._sums]
 
     def _capture(self, of: int) -> None:
         """Capture the step, in fused kernels where they are proven, by torch's operations else."""
         self._unfused = why_not_fused(self._step, self._resident[of], self._me.device)
-        if not self._unfused:
-            self._unfused = self._prove(of)
-        if self._unfused:
-            self._round(False)
-        found = self._captured(of, fused=not self._unfused)
-        if isinstance(found, str) and not self._unfused:
-            self._round(False)
-            self._unfused, found = found, self._captured(of, fused=False)
+        tried = not self._unfused
+        if tried:
+            found = self._captured(of, fused=True)
+            self._unfused = found if isinstance(found, str) else self._prove(of)
+            if not isinstance(found, str) and not self._unfused:
+                self._replays[of] = found
+                return
+        found = self._captured(of, fused=False, again=tried)
         if isinstance(found, str):
             self._captures, self._why = False, found
             return
@@ -271,45 +265,22 @@ class Steps:
             return take
 
         try:
-            self._round(True)
             return why_not_proven(
                 taken(False, True), taken(False, False), taken(True, False),
                 self._state(), self._watch.state[0], list(self._step.parameters()),
                 self._recipe.precision,
             )  # fmt: skip
-        except (
-            Exception
-        ) as e:  # of a compiler, a driver, or want of memory: the steps go on without them
-            return f"{type(e).__name__}: {' '.join(str(e).splitlines()[:1])}"
+        except Exception as e:
+            return _first_said(e)
         finally:
             self._clear()
             ahead.back(ahead.at)
 
-    def _round(self, keep: bool) -> None:
-        """Have the update keep large weights in the precision of products too, where each step updates them all."""
-        self._rounded = self._optimiser.own = None
-        self._step.rounded = no_rounding
-        if not keep or self._recipe.precision != "bf16" or len(self._resident) > 1:
-            return
-        always = {
-            id(p) for weights, tell in self._touched[0].groups if tell is None for p in weights
-        }
-        block: Any = self._step.model.encoder[0]
-        whole = len(self._resident[0].held) == len(self._step.model.projectors)
-        stacks = self._stacks.weights if self._stacks is not None and whole else []
-        alone = [block.attn.out_proj.weight, block.mlp.net[1].weight, block.mlp.net[4].weight]
-        kept = [
-            (weight, parts)
-            for weight, parts in [*stacks, *((w, [w]) for w in alone)]
-            if all(id(p) in always for p in parts)
-        ]
-        if kept:
-            from prom3e_index.training.fused.update import Rounded
+    def _captured(self, of: int, *, fused: bool, again: bool = False) -> Callable[[], None] | str:
+        """What replays the step, or why nothing does.
 
-            self._rounded = Rounded(kept, self._optimiser, torch.bfloat16)
-            self._optimiser.own = self._step.rounded = self._rounded
-
-    def _captured(self, of: int, *, fused: bool) -> Callable[[], None] | str:
+        Whatever a compiler or a driver says of fused kernels, or of what is captured `again` after them, steps go on.
+        """
         ahead = self._ahead[of]
         try:
             return capture(
@@ -320,13 +291,21 @@ class Steps:
                 list(self._step.parameters()),
                 self._recipe.precision,
             )
-        except RuntimeError as e:
-            if out_of_memory(e):
+        except Exception as e:
+            known = isinstance(e, RuntimeError) and not out_of_memory(e)
+            if not (known or fused or again):
                 raise
-            return f"{type(e).__name__}: {' '.join(str(e).splitlines()[:1])}"
+            return _first_said(e)
         finally:
             self._clear()
             ahead.back(ahead.at)
+
+
+def _first_said(e: BaseException) -> str:
+    """An error in one line; of one that follows from another, as the end of a capture does, the first."""
+    while e.__context__ is not None:
+        e = e.__context__
+    return f"{type(e).__name__}: {' '.join(str(e).splitlines()[:1])}"
 
 
 def can_capture(device: str) -> bool:

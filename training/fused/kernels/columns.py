@@ -29,18 +29,6 @@ def column_sums(x, part, rows, width, layers, x_k, x_n, ROWS: tl.constexpr, COLU
 
 
 @triton.jit
-def fold(part, out, parts, width, BLOCK: tl.constexpr):
-    """Σ over the second axis of (·, parts, width), parts in their order."""
-    column = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
-    inside = column < width
-    start = part + tl.program_id(1).to(tl.int64) * parts * width
-    total = tl.zeros([BLOCK], tl.float32)
-    for at in range(0, parts):
-        total += tl.load(start + at * width + column, mask=inside, other=0.0)
-    tl.store(out + tl.program_id(1) * width + column, total, mask=inside)
-
-
-@triton.jit
 def norm_columns(
     g,
     x,
