@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import os
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,6 +36,8 @@ _FEW = 16
 """Rows of a species that are compared first with one of it."""
 _TOKENS = 4096
 """Rows whose tokens are kept at a time."""
+_TOGETHER = 4
+"""Visible sets whose answers are made at a time."""
 
 
 @dataclass(frozen=True)
@@ -137,8 +142,8 @@ def own_answers(
         sets.setdefault(seen, []).append(target)
     every = np.unique(np.concatenate([np.zeros(0, np.int64), *asking.rows.values()]))
     asked = _Asked(bundle, model, asking, every)
-    for number, (seen, targets) in enumerate(sets.items()):
-        yield from asked.with_set(seen, targets)
+    for number, answers in enumerate(asked.in_order(sets)):
+        yield from answers
         progress("confidence", number + 1, len(sets))
 
 
@@ -167,6 +172,24 @@ class _Asked:
         if self._tokens is not None:
             kept = self._tokens, np.searchsorted(self._every, rows)
         return infer(self._model, x, shown, targets, tokens=kept)
+
+    def in_order(self, sets: Mapping[tuple[int, ...], Sequence[int]]) -> Iterator[list[Answers]]:
+        """The answers of each visible set, several at a time where an index is scored here."""
+        together = min(_TOGETHER, os.cpu_count() or 1) if self._search.scores_here else 1
+        if together < 2:
+            yield from (list(self.with_set(*given)) for given in sets.items())
+            return
+        pool = ThreadPoolExecutor(together)
+        waiting: deque[Future[list[Answers]]] = deque()
+        try:
+            for seen, targets in sets.items():
+                waiting.append(pool.submit(lambda s, t: list(self.with_set(s, t)), seen, targets))
+                if len(waiting) > together:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            pool.shutdown(cancel_futures=True)
 
     def with_set(self, seen: tuple[int, ...], targets: Sequence[int]) -> Iterator[Answers]:
         """The answers to queries that show a set."""

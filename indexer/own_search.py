@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from threading import Lock
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -31,18 +33,23 @@ class OwnSearch:
         bundle: The index.
         kin: Which rows belong together.
         card: The index as it is searched on a card; None where there is none.
+
+    Attributes:
+        scores_here: Whether rows are scored here, all of them; then several threads may ask at once.
     """
 
     def __init__(self, bundle: BundleFolder, kin: Kin, card: BundleFolder | None = None) -> None:
         self._bundle, self._kin, self._card = bundle, kin, card
         kinds = {p["kind"] for s in bundle.manifest["segments"] for p in s["index"].values()}
         self._scans = kinds == {"exact"} and bundle.rows <= SCAN
+        self.scores_here = self._scans and card is None
         self._queries = _QUERIES if self._scans else _LIST_QUERIES
         if card is not None:
             self._queries = _CARD_QUERIES
         width = bundle.vectors(bundle.modalities[0]).shape[1]
         self._holds = 4 * bundle.rows * width * len(bundle.modalities) <= _HELD_BYTES
         self._held: dict[str, Floats] = {}
+        self._lock = Lock()
         self._lists: dict[str, Dense] = {}
 
     def first(
@@ -103,10 +110,11 @@ class OwnSearch:
 
     def _gallery(self, target: str) -> Floats:
         """(rows, width) vectors of the rows that are not removed."""
-        held = self._held.get(target)
-        if held is None:
-            held = np.asarray(self._bundle.vectors(target)[self._bundle.live], np.float32)
-            if not self._holds:
-                self._held.clear()
-            self._held[target] = held
-        return held
+        with self._lock:
+            held = self._held.get(target)
+            if held is None:
+                held = np.asarray(self._bundle.vectors(target)[self._bundle.live], np.float32)
+                if not self._holds:
+                    self._held.clear()
+                self._held[target] = held
+            return held

@@ -99,6 +99,37 @@ def test_an_index_calibrates_itself_and_verifies(index):
         assert checks["checksums"] and checks["files"]
 
 
+def test_several_visible_sets_at_a_time_are_answered_in_order_as_one_by_one(index, monkeypatch):
+    with Bundle.open(index) as bundle:
+        model, species = bundle.model(), species_codes(bundle)
+        asking = draw(bundle, species, Kin(bundle), "species", most=4)
+        found, told = [], []
+        for cores in (1, 3, 8):
+            monkeypatch.setattr("os.cpu_count", lambda cores=cores: cores)
+            steps: list[tuple[int, int]] = []
+            found.append(
+                list(own_answers(bundle, model, asking, lambda _, *at, s=steps: s.append(at)))
+            )
+            told.append(steps)
+        assert told[0] == told[1] == told[2] == [(i + 1, len(told[0])) for i in range(len(told[0]))]
+        for some in found[1:]:
+            assert [(a.visible, a.target) for a in some] == [
+                (a.visible, a.target) for a in found[0]
+            ]
+            for a, b in zip(found[0], some, strict=True):
+                for name in ("scores", "codes", "cosines", "alike"):
+                    assert np.array_equal(getattr(a.first, name), getattr(b.first, name)), name
+
+
+def test_what_one_of_them_fails_with_is_raised(index, monkeypatch):
+    monkeypatch.setattr("os.cpu_count", lambda: 4)
+    with Bundle.open(index) as bundle:
+        asking = draw(bundle, species_codes(bundle), Kin(bundle), "species", most=4)
+        monkeypatch.setattr("prom3e_index.indexer.own_answers.first_rows", lambda *a, **k: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            list(own_answers(bundle, bundle.model(), asking, quiet))
+
+
 def test_rows_that_ask_are_answered_as_the_index_answers_without_their_kin(index):
     with Bundle.open(index) as bundle:
         model, species = bundle.model(), species_codes(bundle)
