@@ -39,6 +39,8 @@ RUN = 100
 FLOOR_FLOP = 0.156e9
 """Operations a row and step of the published recipe; see `train_speed.floor_gflop`."""
 WEIGHTS = 27.3e6
+_PROFILED = 64
+"""Steps that are profiled: those that are drawn together."""
 SAME = 0.02
 """Curves of the same steps may be so far apart, relative; a way whose curve is farther has no speed."""
 _PLAIN: dict[tuple[str, str], list[float]] = {}
@@ -194,21 +196,28 @@ def rows(size: Size, device: str) -> Iterator[Row]:
 
 
 def profile(device: str, size: Size) -> None:
-    """Print what takes the card's time in a plain step."""
+    """Print what takes the card's time in a captured step, microseconds and kernels a step."""
     from torch.profiler import ProfilerActivity
     from torch.profiler import profile as profiled
 
     resident = Resident(made(8192, 512, device), RECIPES["best"], device, True)
     for name in ("published", "best"):
-        run = Run(resident, replace(RECIPES[name], precision="bf16", steps=1000), device, "plain")
-        run.take(5)
-        with profiled(activities=[ProfilerActivity.CUDA, ProfilerActivity.CPU]) as seen:
-            run.take(10)
+        settings = replace(RECIPES[name], precision="bf16", steps=1000)
+        run = Run(resident, settings, device, "captured")
+        run.take(_PROFILED)
+        with profiled(activities=[ProfilerActivity.CUDA]) as seen:
+            run.take(_PROFILED)
+        found = [
+            (e.self_device_time_total / _PROFILED, e.count / _PROFILED, e.key)
+            for e in seen.key_averages()
+            if e.self_device_time_total > 0
+        ]
         print(
-            seen.key_averages().table(
-                sort_by="self_cuda_time_total", row_limit=45, max_name_column_width=90
-            )
+            f"{name}: {sum(f[0] for f in found):.0f} µs, {sum(f[1] for f in found):.0f} kernels a step; "
+            f"{run.steps.said()}"
         )
+        for taken, count, key in sorted(found, reverse=True)[:70]:
+            print(f"{taken:8.1f} µs {count:6.1f}  {key[:120]}")
 
 
 def main() -> None:
