@@ -79,7 +79,8 @@ def draw(bundle: BundleFolder, species: Ints, kin: Kin, rule: Rule, most: int = 
         known = np.sort(order)
         known = known[np.argsort(species[known], kind="stable")]
         codes, starts = np.unique(species[known], return_index=True)
-        by_species = dict(zip(codes.tolist(), np.split(known, starts[1:]), strict=True))
+        parts = np.split(known, starts[1:]) if len(codes) else []
+        by_species = dict(zip(codes.tolist(), parts, strict=True))
 
     def asks(row: int) -> bool:
         if row not in able:

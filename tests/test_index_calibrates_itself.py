@@ -338,3 +338,9 @@ def test_an_index_of_an_earlier_version_opens_and_says_so(index):
         theirs = bundle.model().confidence
         assert calibration_for(bundle, bundle.model(), ("image",), "loc") == (theirs, "")
         assert theirs.source == "model" and theirs.why_not(("image",), "loc") is None
+
+
+def test_where_no_species_is_known_none_asks_for_one(index):
+    with Bundle.open(index) as bundle:
+        none = np.full(bundle.places, UNKNOWN, np.int64)
+        assert draw(bundle, none, Kin(bundle), "species").rows == {}
