@@ -97,8 +97,8 @@ def fused_here(monkeypatch):
 
 RECIPE = replace(
     TINY,
-    steps=6,
-    batch_size=6,
+    steps=4,
+    batch_size=4,
     validate=1,
     visible="row",
     one_visible=0.5,
@@ -128,7 +128,7 @@ def test_in_bf16_a_run_is_captured_in_fused_kernels(tmp_path, fused_here, monkey
     """The interpreter cuts bf16 off where a card rounds, so it is farther from single precision than is allowed."""
     if DEVICE == "cpu":
         monkeypatch.setattr("prom3e_index.training.stage_two.captured.FARTHER", 20.0)
-    recipe = replace(RECIPE, precision="bf16", steps=4)
+    recipe = replace(RECIPE, precision="bf16")
     sets = [made(40, missing=0.0)]
     told = train_mvae(sets, NAMES, recipe, tmp_path / "fused", device=DEVICE, fixed=True)
     assert told.taken == "4 captured in fused kernels, 0 plain"
@@ -139,7 +139,7 @@ def test_kernels_that_compute_something_else_are_not_used(tmp_path, fused_here, 
     monkeypatch.setattr(operations, "column_sums", lambda x: right(x) * 1.3)
     told = train_mvae([made(40)], NAMES, RECIPE, tmp_path / "a", device=DEVICE, fixed=True)
     assert re.search(
-        r"^6 captured without fused kernels \(they are .* from torch's operations in single precision, "
+        r"^4 captured without fused kernels \(they are .* from torch's operations in single precision, "
         r"1.0e-04 is allowed\), 0 plain$",
         told.taken,
     )
@@ -151,7 +151,7 @@ def test_a_compiler_that_fails_is_said_and_steps_go_on(tmp_path, fused_here, mon
 
     monkeypatch.setattr(operations, "column_sums", fails)
     told = train_mvae([made(40)], NAMES, RECIPE, tmp_path / "a", device=DEVICE, fixed=True)
-    assert told.taken == "6 captured without fused kernels (OSError: no C compiler), 0 plain"
+    assert told.taken == "4 captured without fused kernels (OSError: no C compiler), 0 plain"
 
 
 def test_a_proof_leaves_nothing_behind():
@@ -232,4 +232,4 @@ def test_the_error_that_was_first_is_told(tmp_path, fused_here, monkeypatch):
 
     monkeypatch.setattr("prom3e_index.training.stage_two.captured.recorded", recorded)
     told = train_mvae([made(40)], NAMES, RECIPE, tmp_path / "a", device=DEVICE, fixed=True)
-    assert told.taken == "0 captured, 6 plain: ValueError: what is wrong"
+    assert told.taken == "0 captured, 4 plain: ValueError: what is wrong"
