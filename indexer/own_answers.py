@@ -37,7 +37,8 @@ _FEW = 16
 _TOKENS = 4096
 """Rows whose tokens are kept at a time."""
 _TOGETHER = 4
-"""Visible sets whose answers are made at a time."""
+"""Visible sets whose answers are made at a time, of an index that is scored here: also on two cores, where steps that
+use all cores wait for steps that use one."""
 
 
 @dataclass(frozen=True)
@@ -176,16 +177,15 @@ class _Asked:
 
     def in_order(self, sets: Mapping[tuple[int, ...], Sequence[int]]) -> Iterator[list[Answers]]:
         """The answers of each visible set, several at a time where an index is scored here."""
-        together = min(_TOGETHER, os.cpu_count() or 1) if self._search.scores_here else 1
-        if together < 2:
+        if not self._search.scores_here or (os.cpu_count() or 1) < 2:
             yield from (list(self.with_set(*given)) for given in sets.items())
             return
-        pool = ThreadPoolExecutor(together)
+        pool = ThreadPoolExecutor(_TOGETHER)
         waiting: deque[Future[list[Answers]]] = deque()
         try:
             for seen, targets in sets.items():
                 waiting.append(pool.submit(lambda s, t: list(self.with_set(s, t)), seen, targets))
-                if len(waiting) > together:
+                if len(waiting) > _TOGETHER:
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()
