@@ -88,7 +88,9 @@ def test_what_the_library_says_is_marked_as_english_or_said_in_the_language(
         seen.errors.clear()
         assert english.inner_text() == "Nobody has words for this."
         assert page.locator(".refusal p").first.inner_text().startswith(words["problem.input"])
-        assert page.locator(".hidden[role=status] [lang=en]").count() == 1
+        told = page.locator(".hidden[role=status] [lang=en]")  # told after what is shown
+        told.wait_for(state="attached")
+        assert told.count() == 1
 
 
 def test_every_form_of_a_note_is_one_that_the_library_says(plain_browser, timed):
