@@ -47,15 +47,15 @@ def taken(given, recipe, fused, config=SMALL, width=10):
     return terms, {k: p.grad for k, p in step.named_parameters()}
 
 
-def same(given, recipe):
-    (a, plain), (b, fused) = (taken(given, recipe, f) for f in (False, True))
+def same(given, recipe, config=SMALL):
+    (a, plain), (b, fused) = (taken(given, recipe, f, config) for f in (False, True))
     for name, one, two in zip(a._fields, a, b, strict=True):
         assert torch.allclose(one, two, rtol=1e-5, atol=1e-6), name
     for name, gradient in plain.items():
         other = fused[name]
         if gradient is None:
             assert other is None or not other.any(), name
-        else:
+        elif gradient.numel():
             largest = float(gradient.abs().max())
             assert torch.allclose(gradient, other, rtol=1e-4, atol=1e-4 * largest + 1e-7), name
 
@@ -69,6 +69,13 @@ def test_loss_and_gradients_are_the_plain_steps_for_every_setting(recipe, given)
 @pytest.mark.parametrize("given", ["no audio", "one sound", "two sounds", "photos alone"])
 def test_and_for_every_pattern_of_what_is_there(given):
     same(SETS[given], BEST)
+
+
+@pytest.mark.parametrize("more", [
+    {"num_register_tokens": 0}, {"heads": 1, "embed_dim": 20}, {"mlp_dim": 7, "heads": 3, "embed_dim": 9},
+], ids=["no registers", "one head", "odd widths"])  # fmt: skip
+def test_and_for_other_networks(more):
+    same(SETS["gaps"], BEST, replace(SMALL, **more))
 
 
 def test_in_bf16_a_step_is_near_the_one_in_single_precision(monkeypatch):
@@ -145,6 +152,22 @@ def test_kernels_that_compute_something_else_are_not_used(tmp_path, fused_here, 
     )
 
 
+def test_of_several_sets_it_is_said_how_many_steps_are_in_fused_kernels(
+    tmp_path, fused_here, monkeypatch
+):
+    def why(step, resident, device):
+        return "" if len(resident.x) == 40 else "it is small"
+
+    monkeypatch.setattr(steps, "why_not_fused", why)
+    sets = [made(40, missing=0.0), made(30, seed=1)]
+    recipe = replace(RECIPE, steps=6)
+    told = train_mvae(sets, NAMES, recipe, tmp_path / "a", device=DEVICE, fixed=True).taken
+    found = re.fullmatch(
+        r"6 captured, (\d) of them in fused kernels \(others: it is small\), 0 plain", told
+    )
+    assert found and 0 < int(found[1]) < 6, told
+
+
 def test_a_compiler_that_fails_is_said_and_steps_go_on(tmp_path, fused_here, monkeypatch):
     def fails(*_):
         raise OSError("no C compiler\nmore")
@@ -196,6 +219,10 @@ def test_why_not_is_said(monkeypatch):
     assert why(config=narrow) == "modalities are not equally wide"
     wide = replace(SMALL, embed_dim=8200, heads=2)
     assert why(config=wide) == "rows of 8,200 numbers are wider than 8,192"
+    many = replace(SMALL, num_register_tokens=300)
+    assert why(config=many) == "308 tokens with heads of 8 numbers are too many"
+    one = replace(SMALL, embed_dim=4096, heads=1)
+    assert why(config=one) == "10 tokens with heads of 4096 numbers are too many"
     monkeypatch.setattr(launch, "find_spec", lambda name: None)
     assert why() == "Triton is not installed, which comes with torch for CUDA on Linux"
 

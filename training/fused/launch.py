@@ -17,6 +17,8 @@ _PROGRAMS = 600
 """Programs that keep a card busy: a few for each of its processors."""
 WIDEST = 8192
 """Numbers of a row that one program holds at most."""
+_TILE = 4096
+"""Numbers of all tokens of a row, of one head, that a program of one warp holds: twice the default size."""
 _CAPABILITY = 8
 """Of a card that computes in bf16."""
 
@@ -43,6 +45,11 @@ def why_not_fused(step: Step, resident: Resident, device: str) -> str:
     widest = max(config.embed_dim, config.input_dim, min(step.recipe.batch_size, len(resident.x)))
     if widest > WIDEST:
         return f"rows of {widest:,} numbers are wider than {WIDEST:,}"
+    heed = len(resident.held) + config.num_cls_tokens + config.num_register_tokens
+    if block(heed) * block(config.embed_dim // config.heads) > _TILE:
+        return (
+            f"{heed} tokens with heads of {config.embed_dim // config.heads} numbers are too many"
+        )
     if any(p.dtype != torch.float32 for p in step.model.parameters()):
         return "weights are not in single precision"
     return ""

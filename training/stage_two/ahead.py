@@ -86,8 +86,9 @@ class Ahead:
         """
         count, device = len(steps), self._rows.device
         self._rows[:count].copy_(rows, non_blocking=True)
-        numbers = torch.tensor(list(steps), device=device)
-        progress = torch.tensor([s / total for s in steps], dtype=torch.float64, device=device)
+        numbers = torch.tensor(list(steps)).to(device, non_blocking=True)
+        progress = torch.tensor([s / total for s in steps], dtype=torch.float64)
+        progress = progress.to(device, non_blocking=True)
         drawn = self._resident.draw(self._rows[:count], self._recipe, numbers, progress, self._z)
         for kept, new in zip((self._visible, self._rest, self._noise), drawn, strict=True):
             if kept is not None and new is not None:

@@ -136,26 +136,25 @@ class Resident:
         progress: float,
         z: int,
         part: slice,
-        drawn: Drawn | None = None,
     ) -> Batch:
-        """Rows of a step with their visible sets and noise.
+        """Rows of a step with what is drawn for them, see `draw` and `laid`."""
+        at = rows.to(self.x.device, non_blocking=True)
+        return self.laid(at, self.draw(at, recipe, step, progress, z), recipe, part)
+
+    def laid(self, rows: Tensor, drawn: Drawn, recipe: Recipe, part: slice) -> Batch:
+        """A batch of rows.
 
         Args:
-            rows: (N,) numbers of the joint batch's rows, on the device or the CPU.
-            recipe: What is drawn.
-            step: Its number.
-            progress: Share of the run that is over.
-            z: Latent width.
+            rows: (N,) numbers of the joint batch's rows, on the device.
+            drawn: For them.
+            recipe: What is read of the set.
             part: Rows of the joint batch that are trained here.
-            drawn: What `draw` gave of this step, where that is there already: then nothing of `step`, `progress` and
-                `z` is read.
         """
-        at = rows.to(self.x.device, non_blocking=True)
-        visible, rest, noise = drawn or self.draw(at, recipe, step, progress, z)
-        present = self.present[:1].expand(len(at), -1) if self.whole else self.present[at]
-        x = self.x[at] if self.lengths is None else _unit(self.x[at], self.lengths[at])
-        duplicates = None if self.duplicates is None else self.duplicates[at]
-        species = None if self.species is None else self.species[at]
+        visible, rest, noise = drawn
+        present = self.present[:1].expand(len(rows), -1) if self.whole else self.present[rows]
+        x = self.x[rows] if self.lengths is None else _unit(self.x[rows], self.lengths[rows])
+        duplicates = None if self.duplicates is None else self.duplicates[rows]
+        species = None if self.species is None else self.species[rows]
         if not self.fixed:
             return make_batch(
                 x, present, visible, noise, recipe,

@@ -74,7 +74,8 @@ class Steps:
         self._stacks: Stacks | None = None
         self.captured = self.plain = 0
         self._captures, self._why = self.fixed and can_capture(me.device), ""
-        self._unfused = ""
+        self._unfused: dict[int, str] = {}
+        self._fused = 0
         if not self._captures:
             self._why = f"{me.device} does not replay steps"
         elif me.count > 1:
@@ -121,6 +122,7 @@ class Steps:
                 self._replays[of]()
                 taken = True
                 self.captured += 1
+                self._fused += not self._unfused[of]
             else:
                 taken = self._static(of)
                 self.plain += taken
@@ -130,11 +132,13 @@ class Steps:
 
     def said(self) -> str:
         """How many steps were captured and how many plain, and why, in words."""
-        how = ""
-        if self.captured:
+        how, why = "", next((w for w in self._unfused.values() if w), "")
+        if self._fused:
             how = " in fused kernels"
-            if self._unfused:
-                how = f" without fused kernels ({self._unfused})"
+            if self._fused < self.captured:
+                how = f", {self._fused:,} of them in fused kernels (others: {why})"
+        elif self.captured:
+            how = f" without fused kernels ({why})"
         words = f"{self.captured:,} captured{how}, {self.plain:,} plain"
         return f"{words}: {self._why}" if self.plain and self._why else words
 
@@ -199,7 +203,7 @@ class Steps:
         now = self._ahead[of].now()
         self._rate.copy_(now.rate)
         part = self._me.part(len(now.rows))
-        batch = self._resident[of].batch(now.rows, self._recipe, 0, 0.0, 0, part, now.drawn)
+        batch = self._resident[of].laid(now.rows, now.drawn, self._recipe, part)
         terms = self._losses(batch)
         if self._stacks is not None:
             self._stacks.hand_out(batch.targets)
@@ -226,15 +230,16 @@ class Steps:
 
     def _capture(self, of: int) -> None:
         """Capture the step, in fused kernels where they are proven, by torch's operations else."""
-        self._unfused = why_not_fused(self._step, self._resident[of], self._me.device)
-        tried = not self._unfused
+        why = why_not_fused(self._step, self._resident[of], self._me.device)
+        tried = not why
+        found: Callable[[], None] | str = why
         if tried:
             found = self._captured(of, fused=True)
-            self._unfused = found if isinstance(found, str) else self._prove(of)
-            if not isinstance(found, str) and not self._unfused:
-                self._replays[of] = found
-                return
-        found = self._captured(of, fused=False, again=tried)
+            why = found if isinstance(found, str) else self._prove(of)
+        self._unfused[of] = why
+        if why:
+            found = ""  # its memory is given back before another takes it
+            found = self._captured(of, fused=False, again=tried)
         if isinstance(found, str):
             self._captures, self._why = False, found
             return
