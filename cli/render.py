@@ -221,6 +221,10 @@ def write_certificate(manifest: dict[str, Any]) -> None:
         f"certificate: {made['queries']:,} cross-modal queries over {made['rows']:,} rows, "
         f"{own}generation {made['generation']}, {made['created']}, {made['machine']}, {_searched_by(made)}"
     )
+    timed = {t["timed"] for t in made["targets"].values() if t.get("timed")}
+    if timed:
+        few = f"{min(timed)} to {max(timed)}" if len(timed) > 1 else f"{max(timed)}"
+        say(f"p50, p95 and p99 are of {few} single queries a target")
     head = (
         "target",
         "kind",

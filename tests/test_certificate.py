@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 
 import numpy as np
@@ -10,6 +11,7 @@ from changes import places, quiet
 
 from prom3e_index.bundle.faiss.kinds import Wish
 from prom3e_index.bundle.filters import Filter
+from prom3e_index.cli.render import write_certificate
 from prom3e_index.indexer import certify as certify_module
 from prom3e_index.indexer.build import build
 from prom3e_index.indexer.certify import cross_modal
@@ -76,3 +78,21 @@ def test_lists_and_exact_segments_answer_as_one(listed, tmp_path, fast):
             truth = -np.sort(-(queries @ vectors[eligible].T), axis=1)[:, :want]
             assert np.allclose(certain, truth, atol=2e-4) and "exact scan" in path
             assert (scores >= truth[:, -1:] - 2e-4).mean() > 0.85
+
+
+@pytest.mark.parametrize("timed, said", [
+    ((32, 32), "of 32 single"), ((16, 30), "of 16 to 30 single"), ((None, None), None),
+])  # fmt: skip
+def test_of_how_few_queries_the_times_are_is_said(listed, capsys, timed, said):
+    manifest = json.loads((listed / "manifest.json").read_text())
+    made = manifest["certificate"]
+    for target, count in zip(list(made["targets"].values()), timed, strict=False):
+        target.pop("timed", None)
+        if count:
+            target["timed"] = count
+    for target in list(made["targets"].values())[2:]:
+        target.pop("timed", None)
+    write_certificate(manifest)
+    told = capsys.readouterr().out
+    assert ("single queries a target" in told) == (said is not None)
+    assert said is None or f"p50, p95 and p99 are {said} queries a target" in told
