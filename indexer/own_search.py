@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prom3e_index.bundle.faiss.dense import Dense
+from prom3e_index.bundle.faiss.places import first_places
 from prom3e_index.bundle.opened import BundleFolder
-from prom3e_index.confidence.places import first_places
 from prom3e_index.confidence.signals import FIRST
 from prom3e_index.indexer.filtered_recall import told_gallery
 from prom3e_index.indexer.kin import Kin

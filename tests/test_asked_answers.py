@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from tiny_set import tiny
 
-from prom3e_index.confidence.places import first_places
+from prom3e_index.bundle.faiss.places import first_places
 from prom3e_index.encoders.protocol import unit_rows
 from prom3e_index.evaluation.uncertainty import asked
 from prom3e_index.evaluation.uncertainty.asked import ask, rule_of, visible_sets
@@ -130,10 +130,10 @@ def test_the_first_two_hundred_are_those_of_a_full_sort(width):
     rng = np.random.default_rng(width)
     scores = rng.normal(size=(5, width)).astype(np.float32)
     want = np.argsort(-scores, axis=1, kind="stable")[:, :200]
-    assert (first_places(scores) == want).all()
+    assert (first_places(scores, 200) == want).all()
     scores[0] = 0.5
     scores[1, : width // 2] = np.nan
-    found = first_places(scores)
+    found = first_places(scores, 200)
     assert list(found[0]) == sorted(found[0])
     assert not np.isnan(scores[1, found[1, : min(200, width - width // 2)]]).any()
 

@@ -9,8 +9,8 @@ import pytest
 from answers_in_space import NAMES, ONE, TWO, made_answers
 
 import prom3e_index.indexer.kin as kin_module
+from prom3e_index.bundle.faiss.places import first_places
 from prom3e_index.confidence.asking import ALL_SETS, MOST, ROWS, directions
-from prom3e_index.confidence.places import first_places
 from prom3e_index.confidence.pooled import LEAST, Pooled
 from prom3e_index.confidence.quality import LEAST_CHANGED, changes_of
 from prom3e_index.indexer.own_answers import _has_another

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from prom3e_index.confidence.places import first_places
+from prom3e_index.bundle.faiss.places import first_places
 from prom3e_index.confidence.signals import FIRST
 
 Floats = NDArray[np.float32]
@@ -59,7 +59,7 @@ class AnswersHere:
         scores = np.asarray(np.round(scores, DIGITS), np.float32)
         for i, row in enumerate(mine):
             scores[i, _twice(self._same, self._present, int(row))] = -np.inf
-        best = first_places(scores)
+        best = first_places(scores, FIRST)
         cosines = completed @ block[:, : completed.shape[1]].T
         return best, np.take_along_axis(scores, best, 1), np.take_along_axis(cosines, best, 1)
 

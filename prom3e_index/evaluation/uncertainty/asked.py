@@ -9,10 +9,10 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
+from prom3e_index.bundle.faiss.places import first_places
 from prom3e_index.confidence.answers import Answers
 from prom3e_index.confidence.calibrated import Rule
-from prom3e_index.confidence.places import first_places
-from prom3e_index.confidence.signals import First
+from prom3e_index.confidence.signals import FIRST, First
 from prom3e_index.evaluation.data import EvalSet
 from prom3e_index.evaluation.directions import BLOCK
 from prom3e_index.evaluation.gallery import Gallery
@@ -163,7 +163,7 @@ def _answers(
         held = np.flatnonzero(own >= 0)
         if rule == "species":
             scores[held, own[held]] = -np.inf
-        best = first_places(scores)
+        best = first_places(scores, FIRST)
         completed = asks.completed(target)[some]
         firsts.append(
             First.of(
