@@ -300,3 +300,15 @@ def test_media_of_an_event_are_those_of_its_deployment_within_its_time(tmp_path)
     for row, (_, deployment, since, till) in zip(found, events, strict=True):
         expected = sorted((s, m) for m, d, s in taken if d == deployment and since <= s <= till)
         assert row["image"] == ([f"{m}.jpg" for _, m in expected] or None)
+
+
+def test_a_package_is_built_and_its_index_says_how_it_asks_to_be_cited(tmp_path):
+    import prom3e_index
+
+    folder = package(tmp_path / "p")
+    prom3e_index.build(folder, tmp_path / "i.p3i", model="mini", kind="exact")
+
+    with prom3e_index.Bundle.open(tmp_path / "i.p3i") as bundle:
+        source = bundle.manifest["source"]
+        assert all(isinstance(c, str) for c in source["citations"])
+        assert source["rows_in"] == source["rows_indexed"] + source["rows_rejected"] > 0

@@ -119,7 +119,15 @@ class Joined:
 
         kept = [*self.keep, *keep, self]
         return Source(
-            format, columns, media, read, facts, self.said, self.rejected, self.origin, kept
+            format,
+            columns,
+            media,
+            read,
+            facts,
+            self.said,
+            rejected=self.rejected,
+            origin=self.origin,
+            keep=kept,
         )
 
 

@@ -90,7 +90,8 @@ def from_records(
         "shape": _LAID[shape.kind].format(shape.key),
         "encoding": find_encoding(path).name,
     }
-    return Source(format, list(names.values()), path.parent, read, facts, said, rejected, origin)
+    own = list(names.values())
+    return Source(format, own, path.parent, read, facts, said, rejected=rejected, origin=origin)
 
 
 def _spelled(columns: list[str]) -> dict[str, str]:

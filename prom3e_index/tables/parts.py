@@ -172,7 +172,9 @@ def joined_parts(path: Path, format: str, parts: dict[str, Source]) -> Source:
     keep = [k for p in parts.values() for k in p.keep]
     origin = {c: own for p in parts.values() for c, own in p.origin.items()}
     base = path if path.is_dir() else path.parent
-    return Source(format, names, base, read, facts, said, rejected, origin, keep)
+    return Source(
+        format, names, base, read, facts, said, rejected=rejected, origin=origin, keep=keep
+    )
 
 
 def _aligned(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +43,7 @@ class Source:
     read: Callable[[int], Iterator[pa.RecordBatch]]
     facts: dict[str, Any] = field(default_factory=dict)
     said: list[str] = field(default_factory=list)
+    _: KW_ONLY
     rejected: list[tuple[int | None, str]] = field(default_factory=list)
     origin: dict[str, str] = field(default_factory=dict)
     citations: list[str] = field(default_factory=list)
