@@ -142,13 +142,10 @@ def test_columns_that_look_like_a_field_are_named_with_it(tmp_path: Path) -> Non
         "51.5,4.2,https://creativecommons.org/licenses/by/4.0/,2023-05-01,Vulpes vulpes\n"
         "51.6,4.3,CC BY 4.0,2023-05-02,Parus major\n"
     )
-    _, table = read(tmp_path, text)
+    rows, table = read(tmp_path, text)
 
-    assert table.unused == {
-        "Terms": "license",
-        "Field day": "event_date",
-        "Artnaam": "scientific_name",
-    }
+    assert table.unused == {"Terms": "license", "Artnaam": "scientific_name"}
+    assert [str(r["event_start"]) for r in rows] == ["2023-05-01", "2023-05-02"]
 
 
 def test_elevation_alone_is_a_column(tmp_path: Path) -> None:

@@ -62,7 +62,9 @@ ALIASES: dict[str, tuple[str, ...]] = {
 """Field → plain names of its columns. Fields that are none of `FIELDS` serve one that is."""
 
 LATLON = ("latlon", "latlong", "coordinates", "coords", "location", "geopoint", "position", "geolocation", "gps",
-          "mgrs", "geometry", "geom", "wkt", "verbatimcoordinates", "footprintwkt")  # fmt: skip
+          "mgrs", "geometry", "geom", "wkt", "verbatimcoordinates", "footprintwkt", "koordinaten", "coordonnees",
+          "coordenadas", "coordinaten", "koordinater", "coordinate", "latlng", "gpscoordinates", "gpskoordinaten",
+          "координаты", "坐标")  # fmt: skip
 """Single columns that may hold a place, read after the columns of two; of others than `PLACE_NAMES` most cells must."""
 
 PLACE_NAMES = frozenset(LATLON) - {
@@ -76,7 +78,10 @@ PLACE_NAMES = frozenset(LATLON) - {
 """Those whose name says that they hold places: a cell that is none is a loss."""
 
 DATE_PARTS = ("year", "month", "day")
-DATE_SPANS = (("eventstart", "eventend"), ("startdate", "enddate"), ("begandate", "endeddate"))
+DATE_SPANS = (("eventstart", "eventend"), ("startdate", "enddate"), ("begandate", "endeddate"),
+              ("startdatum", "slutdatum"), ("startdatum", "enddatum"), ("anfangsdatum", "enddatum"),
+              ("datumvon", "datumbis"), ("datedebut", "datefin"), ("fechainicio", "fechafin"),
+              ("datainicio", "datafim"))  # fmt: skip
 """First and last day, where no column holds the date itself."""
 
 PLACE_PAIRS = (
@@ -106,6 +111,7 @@ GRIDS = (
 _BRACKETED = re.compile(r"\([^()]*\)|\[[^\[\]]*\]")
 _PREFIX = re.compile(r"\A[a-z]{2,9}:(?=[^\W\d_])")
 _SIGNS = re.compile(r"[\W_]+")
+_MEDIA = ("image", "audio", "media")
 _TOGETHER = {"env", "latitude", "longitude", "grid", "date_parts", "date_span", "day_of_year"}
 """Fields whose columns belong together by their places."""
 
@@ -186,9 +192,16 @@ def match(columns: Sequence[str], given: Mapping[str, str]) -> Matched:
     if "year" in by and "startdayofyear" in by:
         found["day_of_year"] = (by["year"], by["startdayofyear"])
     if not found.get("date_span"):
-        span = next((s for s in DATE_SPANS if s[0] in by), ())
+        begun = [s for s in DATE_SPANS if s[0] in by]
+        span = next((s for s in begun if s[1] in by), begun[0] if begun else ())
         found["date_span"] = tuple(by[s] for s in span if s in by)
     singles = [by[n] for n in LATLON if n in by and n not in left]
+    found["other_media"] = tuple(
+        c
+        for f in ("image", "audio")
+        if known is None or f not in known.fields
+        for c in found[f][1:]
+    )
     _map(found, columns, by, given)
     taken = {c for cs in found.values() for c in cs}
     return Matched(
@@ -207,6 +220,7 @@ def _map(
 ) -> None:
     """Let the user's columns replace those of their fields."""
     lower = {c.lower(): c for c in reversed(columns)}
+    mapped: set[str] = set()
     for column, name in given.items():
         own = lower.get(column.lower()) or by.get(plain(column))
         if own is None:
@@ -225,7 +239,14 @@ def _map(
             )
         for other in found.keys() - _TOGETHER:  # what a column is said to be, it is alone
             found[other] = tuple(c for c in found[other] if c != own)
-        found[name] = (own,)
+        if name in _MEDIA and name in mapped:  # several photos of a row, a column each
+            found[name] = (*found[name], own)
+            found["each_medium"] = tuple(
+                dict.fromkeys((*found.get("each_medium", ()), *found[name]))
+            )
+        else:
+            found[name] = (own,)
+        mapped.add(name)
     if {"latitude", "longitude"} & {_field_named(name) for name in given.values()}:
         for side in ("latitude", "longitude"):
             found[side] = found.get(side, ())[:1]

@@ -6,12 +6,15 @@ import ast
 import json
 import re
 from collections.abc import Callable
+from os.path import normpath
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from prom3e_index.schema import MEDIA
+from prom3e_index.tables.addresses import is_address
 from prom3e_index.tables.cells import Cells, Memo, Problems, clean, lists, nested
 from prom3e_index.tables.kinds import kind_of
 
@@ -69,14 +72,21 @@ class Attached:
     Args:
         columns: Field → its columns in order of preference.
         check: A path as it is to be opened, or None and the reason.
+        media: Folder that relative paths start from.
+        apart: Whether further columns of a field may name further media, as `each_medium` and `other_media` say.
     """
 
     def __init__(
         self,
         columns: dict[str, tuple[str, ...]],
         check: Callable[[str], tuple[str | None, str | None]],
+        media: Path = Path(),
+        apart: bool = True,
     ) -> None:
         self._columns = {f: columns.get(f, ()) for f in _KINDS}
+        self._media = media
+        self._each = set(columns.get("each_medium", ())) if apart else set()
+        self._other = set(columns.get("other_media", ())) - self._each if apart else set()
         self._kind = columns.get("media_kind", ())
         self._check = check
         self._memo = {f: Memo(self._parts_of(f)) for f in self._columns}
@@ -99,16 +109,13 @@ class Attached:
         """A column of each of `MEDIA`, and `more` of type `kind`: what a row names beyond the first of each.
 
         Of a field's columns the first that is not empty counts, row by row; columns of no stated kind fill what is
-        left. A list's or cell's first medium that can be read is its first.
+        left. Columns of `each_medium` (`Photo 1`, `Photo 2`) have a medium each, and those of `other_media` where it is
+        a file that is there and no other's. A list's or cell's first medium that can be read is its first.
         """
         import pyarrow as pa
 
         taken = np.zeros((len(_KINDS), cells.rows), bool)
-        found = [
-            self._items(cells, f, _named(cells, c), taken)
-            for f, cs in self._columns.items()
-            for c in cs
-        ]
+        found = [self._items(cells, f, c, taken) for f, cs in self._columns.items() for c in cs]
         out: dict[str, pa.Array] = {}
         if not found:
             none = pa.nulls(cells.rows, pa.string())
@@ -116,6 +123,10 @@ class Attached:
             return {**dict.fromkeys(MEDIA, none), "more": no_more}
         rows, kinds = (np.concatenate([f[i] for f in found]) for i in (0, 1))
         paths, reasons = (pa.concat_arrays([f[i] for f in found]) for i in (2, 3))
+        if self._each or self._other:
+            once = self._once(rows, kinds, paths)
+            rows, kinds, at = rows[once], kinds[once], pa.array(once)
+            paths, reasons = paths.take(at), reasons.take(at)
         there = paths.is_valid().to_numpy(zero_copy_only=False)
         further = []
         for code, modality in enumerate(_KINDS):
@@ -141,13 +152,13 @@ class Attached:
         self,
         cells: Cells,
         field: str,
-        named: tuple[NDArray[np.int64], pa.Array],
+        column: str,
         taken: NDArray[np.bool_],
     ) -> tuple[NDArray[np.int64], NDArray[np.int64], pa.Array, pa.Array]:
         """Row, kind, path and reason of each medium of a column, of those kinds that its row has not yet."""
         import pyarrow as pa
 
-        rows, texts = named
+        rows, texts = _named(cells, column)
         stated = cells.first(self._kind if field == UNSTATED else ()).take(pa.array(rows))
         answers, own = self._memo[field].over(texts, stated)
         counts = np.array([len(a) for a in answers], np.int64)
@@ -158,10 +169,28 @@ class Attached:
         rows = np.repeat(rows, many)
         kinds = np.array([_KINDS.index(k) for k, *_ in parts], np.int64)[at]
         free = ~taken[kinds, rows]
+        if column in self._each:
+            free[:] = True
+        elif column in self._other:
+            own_file = [p is not None and not is_address(p) for _, p, _ in parts]
+            free |= np.array(own_file, bool)[at]
         rows, kinds, at = rows[free], kinds[free], pa.array(at[free])
         taken[kinds, rows] = True
         columns = (pa.array([p[i] for p in parts], pa.string()).take(at) for i in (1, 2))
         return rows, kinds, *columns
+
+    def _once(
+        self, rows: NDArray[np.int64], kinds: NDArray[np.int64], paths: pa.Array
+    ) -> NDArray[np.int64]:
+        """The media of rows without those that another column of the row names too."""
+        seen: set[tuple[int, int, str]] = set()
+        kept = []
+        for i, (row, kind, path) in enumerate(zip(rows, kinds, paths.to_pylist(), strict=True)):
+            key = (int(row), int(kind), normpath(self._media / path) if path else f"\0{i}")
+            if key not in seen:
+                kept.append(i)
+            seen.add(key)
+        return np.array(kept, np.int64)
 
 
 def _named(cells: Cells, column: str) -> tuple[NDArray[np.int64], pa.Array]:

@@ -12,6 +12,7 @@ from prom3e_index.tables.encoding import Encoding
 from prom3e_index.tables.lines import Lines
 from prom3e_index.tables.quotes import Record, read_record
 from prom3e_index.tables.source import MOST_COLUMNS, unique_names
+from prom3e_index.tables.two_lines import joined
 
 DELIMITERS = ("\t", ",", ";", "|")
 _HEAD = 1 << 20
@@ -125,6 +126,11 @@ def read_heading(path: Path, encoding: Encoding, delimiter: str | None = None) -
             f"{len(remarks):,} comment line{'s' * (len(remarks) > 1)} above the header passed over: "
             f"{lines[remarks[0]].strip()[:80]!r}."
         )
+    both = joined(head.cells, rows[0].cells) if named is None and rows else None
+    if both is not None:
+        said.append(f"The names of the columns stand in two lines: {', '.join(both)[:160]}.")
+        head, rows = Row(both, head.line, rows[0].after, head.strict, head.quoted), rows[1:]
+        skip = head.after
     names = _names(path, head.cells, rows, said)
     quoting = lines[head.line].lstrip("\ufeff#").startswith(quote) or any(r.quoted for r in rows)
     own = lines[head.line].strip("\r\n\ufeff") if head.after == head.line + 1 else ""

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from prom3e_index.tables.cells import Cells, Memo, Problems, numbers
+from prom3e_index.tables.grids import NotRead
+from prom3e_index.tables.hemispheres import o_named, said_of_o, side_named, sided
 from prom3e_index.tables.places import (
     Place,
     Writing,
@@ -64,12 +66,25 @@ class Located:
     def __init__(self, columns: dict[str, tuple[str, ...]], sample: Sample | None = None) -> None:
         pairs = zip_longest(columns.get("latitude", ()), columns.get("longitude", ()), fillvalue="")
         self._ways: list[_Way] = []
+        self._sided: list[str] = []
         for a, b in pairs:
             known = sample is not None and a and b
-            writing = (
-                learn_writing(sample.column(a), sample.column(b)) if known and sample else Writing()
+            writing, sides = Writing(), (1, 1)
+            if known and sample:
+                writing = learn_writing(sample.column(a), sample.column(b))
+                writing = replace(writing, o_means=o_named(b) or writing.o_means)
+                south, west = (side_named(c, sample.texts(c), writing) for c in (a, b))
+                sides = (south, west)
+                self._sided += said_of_o((b,), sample.texts(b), writing)
+            for column, side, word in zip((a, b), sides, ("south", "west"), strict=True):
+                if side < 0:
+                    self._sided.append(
+                        f"{column!r}: degrees without a sign are {word}, as the name of the column says"
+                    )
+            reader = (
+                _pair_reader(writing) if sides == (1, 1) else _sided_reader(writing, sides, (a, b))
             )
-            self._ways.append(_Way((a, b), _pair_reader(writing), decimal=True))
+            self._ways.append(_Way((a, b), reader, decimal=sides == (1, 1)))
         zone = columns.get("utm_zone", ())
         if "grid" in columns:
             given = (*columns["grid"], *zone[:1])
@@ -86,9 +101,9 @@ class Located:
 
     @property
     def said(self) -> list[str]:
-        """What became of places in stated datums, with counts."""
+        """Which signs the names of columns tell, and what became of places in stated datums, with counts."""
         told = ((n, datum_said(text)) for text, n in self._datums.most_common())
-        return [f"{n:,} rows: {sentence}" for n, sentence in told if sentence]
+        return [*self._sided, *(f"{n:,} rows: {sentence}" for n, sentence in told if sentence)]
 
     def read(self, cells: Cells, lost: Problems) -> dict[str, pa.Array]:
         """`latitude` and `longitude` in degrees, and `square_m`, what the form of a place leaves open, in metres.
@@ -137,6 +152,24 @@ class Located:
 
 def _pair_reader(writing: Writing) -> Callable[..., Place]:
     return lambda latitude, longitude, datum: _plain(latitude, longitude, writing, datum)
+
+
+def _sided_reader(
+    writing: Writing, sides: tuple[int, int], columns: tuple[str, str]
+) -> Callable[..., Place]:
+    """A reader of two cells whose columns' names tell the side of those without a sign."""
+
+    def read(latitude: str | None, longitude: str | None, datum: str | None) -> Place:
+        try:
+            north, east = (
+                sided(text, side, column)
+                for text, side, column in zip((latitude, longitude), sides, columns, strict=True)
+            )
+        except NotRead as e:
+            return Place(reason=str(e))
+        return _plain(north, east, writing, datum)
+
+    return read
 
 
 def _grid(easting: str | None, northing: str | None, *more: str | None) -> Place:

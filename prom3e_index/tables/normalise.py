@@ -137,7 +137,7 @@ class Rules:
 
     def __post_init__(self) -> None:
         self.finder = Finder(self.media, self.allow_outside, self.keep_missing)
-        self._attached = Attached(self.columns, self.media_path)
+        self._attached = Attached(self.columns, self.media_path, self.media, not self.encoded)
         self._located = Located(self.columns, self.sample)
         self._dated = Dated(self.columns, self.sample, self.date_order)
         self._named = Named(self.columns, self.sample)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from prom3e_index.errors import TableError, near_names
 from prom3e_index.tables.aliases import match_columns
 from prom3e_index.tables.source import MOST_COLUMNS, Source, unique_names
+from prom3e_index.tables.two_lines import joined
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -66,6 +67,11 @@ def open_sheet(path: Path, sheet: str | None = None) -> Source:
         said.append(
             f"{at:,} rows above the column names were passed over{f' ({title[:60]!r})' if title else ''}."
         )
+    below = [" ".join((_text(c) or "").split()) for c in rows[at + 1]] if at + 1 < len(rows) else []
+    both = joined(header, below)
+    if both is not None:
+        header, at = both, at + 1
+        said.append(f"The names of the columns stand in two rows: {', '.join(both)[:160]}.")
     filled = _fill_merged(cells, rows, at)
     if filled:
         said.append(f"{filled:,} cells got the value of the merged cell that they lie in.")

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from prom3e_index.policy.columns import private
+from prom3e_index.tables import by_cells
 from prom3e_index.tables.addresses import is_address
 from prom3e_index.tables.aliases import PLACE_NAMES, Matched, plain
 from prom3e_index.tables.attached import UNSTATED, modality_of, several
@@ -94,6 +95,9 @@ def sniff(matched: Matched, columns: Iterable[str], sample: Sample, check: Check
     )
     if places:
         out.fields["latlon"] = places
+    columns = list(columns)
+    if matched.convention is None:
+        _by_cells(out, columns, sample, filled)
     _names_by_their_cells(out, columns, sample, filled)
     used = {c for names in out.fields.values() for c in names}
     media = {
@@ -108,6 +112,13 @@ def sniff(matched: Matched, columns: Iterable[str], sample: Sample, check: Check
             continue
         texts = sample.texts(name)[:_CELLS]
         kinds = _media_kinds(texts)
+        beside = _sibling(name, out.fields) if kinds else None
+        if beside is not None:
+            field, first = beside
+            out.fields[field] = (*out.fields[field], name)
+            each = (*out.fields.get("each_medium", ()), first, name)
+            out.fields["each_medium"] = tuple(dict.fromkeys(each))
+            continue
         if kinds and not _NOT_OF_THE_ROW.search(plain(name)):
             free = not (filled & kinds) and plain(name) not in left and UNSTATED not in filled
             if free and _are_there(texts, check):
@@ -128,6 +139,29 @@ def sniff(matched: Matched, columns: Iterable[str], sample: Sample, check: Check
             out.unused[name] = looks
     _taxa_as_columns(out, [c for c in columns if c not in used], sample, filled)
     return out
+
+
+def _by_cells(out: Sniffed, columns: list[str], sample: Sample, filled: set[str]) -> None:
+    """Read what names and cells together tell of a table that has no place, no date or no whole name by its names."""
+
+    def free() -> list[str]:
+        used = {c for names in out.fields.values() for c in names}
+        return [c for c in columns if c not in used and not private(c)]
+
+    def take(told: by_cells.Said) -> None:
+        for name, found in told.fields.items():
+            out.fields[name] = tuple(dict.fromkeys((*out.fields.get(name, ()), *found)))
+            filled.add(name)
+        out.said += told.said
+        out.unused |= dict(told.unused or {})
+
+    if not filled & by_cells.PLACES and not out.fields.get("latlon"):
+        take(by_cells.places(free(), sample))
+    if not filled & by_cells.DATES:
+        take(by_cells.dates(free(), sample))
+    if not filled & {"species", "scientific_name", "epithet", "text", "common_name"}:
+        genus = next(iter(out.fields.get("genus", ())), None)
+        take(by_cells.parts_of_names(free(), sample, genus))
 
 
 def _names_by_their_cells(
@@ -188,6 +222,15 @@ def _is_number(text: str) -> bool:
 
 def _is_place(text: str) -> bool:
     return read_pair(text).latitude is not None
+
+
+def _sibling(name: str, fields: dict[str, tuple[str, ...]]) -> tuple[str, str] | None:
+    """Field and first column of media of the same name but for the number after it: `Foto 2` of `Foto 1` or `Foto`."""
+    stem = re.sub(r"[0-9]+\Z", "", plain(name))
+    if stem == plain(name):
+        return None
+    known = ((f, c) for f in ("image", "audio", UNSTATED) for c in fields.get(f, ()))
+    return next(((f, c) for f, c in known if re.sub(r"[0-9]+\Z", "", plain(c)) == stem), None)
 
 
 def _media_kinds(texts: list[str]) -> set[str]:
