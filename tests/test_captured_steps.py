@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -98,8 +100,20 @@ def wrong(replay, losses, weights):
     return replayed
 
 
+def none(replay, losses, weights):
+    """One gradient, not the first, is no number."""
+    gradients = [w.grad for w in weights if w.grad is not None]
+
+    def replayed():
+        replay()
+        gradients[4].fill_(float("nan"))
+
+    return replayed
+
+
 @pytest.mark.parametrize("spoil, words", [
     (still, "changed no weight"), (stale, "differs by .* from the plain one"), (wrong, "differs by"),
+    (none, "differs by inf"),
 ])  # fmt: skip
 def test_what_is_not_proven_is_not_used_and_the_run_is_the_plain_one(
     tmp_path, monkeypatch, spoil, words
@@ -129,6 +143,49 @@ def test_what_cannot_be_captured_is_said_and_taken_plainly(tmp_path, monkeypatch
     train_mvae([made(40)], NAMES, RECIPE, tmp_path / "b", fixed=True)
     for name, value in weights(tmp_path / "a").items():
         assert torch.equal(value, weights(tmp_path / "b")[name]), name
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_step_is_captured_on_its_own_card_and_the_stream_is_as_before(monkeypatch, fails):
+    """A second card has streams of its own; torch does not go back where a capture ends in an error."""
+    before = [SimpleNamespace(card=at, wait_stream=lambda other: None) for at in (0, 1)]
+    card, streams, seen = [0], list(before), []
+
+    @contextmanager
+    def set_to(where, at, value):
+        old, where[at] = where[at], value
+        try:
+            yield
+        finally:
+            where[at] = old
+
+    @contextmanager
+    def graph(of, stream):
+        old, streams[card[0]] = streams[card[0]], stream
+        yield
+        if fails:
+            raise RuntimeError("a previous error")
+        streams[card[0]] = old
+
+    def step():
+        seen.append((card[0], streams[1].card, streams[1] is not before[1]))
+        return torch.zeros(5)
+
+    faked = {
+        "device": lambda of: set_to(card, 0, of.index),
+        "stream": lambda of: set_to(streams, card[0], of),
+        "current_stream": lambda: streams[card[0]],
+        "Stream": lambda: SimpleNamespace(card=card[0], wait_stream=lambda other: None),
+        "CUDAGraph": lambda: SimpleNamespace(replay=None),
+        "graph": graph,
+    }
+    for name, value in faked.items():
+        monkeypatch.setattr(torch.cuda, name, value)
+    weight = SimpleNamespace(is_cuda=True, device=torch.device("cuda", 1), grad=None)
+    with pytest.raises(RuntimeError) if fails else nullcontext():
+        captured.recorded(step, [weight])
+    assert seen == [(1, 1, True)] * 4
+    assert card == [0] and streams == before
 
 
 def test_a_short_run_is_not_captured(tmp_path, monkeypatch):

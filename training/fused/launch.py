@@ -40,8 +40,8 @@ def why_not_fused(step: Step, resident: Resident, device: str) -> str:
         return "Triton is not installed, which comes with torch for CUDA on Linux"
     if len(step.model.encoder) > 1:
         return "the encoder has several blocks"
-    if len(set(config.widths)) > 1:
-        return "modalities are not equally wide"
+    if set(config.widths) != {config.input_dim}:
+        return "not every modality is as wide as rows are"
     widest = max(config.embed_dim, config.input_dim, min(step.recipe.batch_size, len(resident.x)))
     if widest > WIDEST:
         return f"rows of {widest:,} numbers are wider than {WIDEST:,}"

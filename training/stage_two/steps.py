@@ -276,7 +276,7 @@ class Steps:
                 self._recipe.precision,
             )  # fmt: skip
         except Exception as e:
-            return _first_said(e)
+            return _told(e)
         finally:
             self._clear()
             ahead.back(ahead.at)
@@ -300,17 +300,19 @@ class Steps:
             known = isinstance(e, RuntimeError) and not out_of_memory(e)
             if not (known or fused or again):
                 raise
-            return _first_said(e)
+            return _told(e)
         finally:
             self._clear()
             ahead.back(ahead.at)
 
 
-def _first_said(e: BaseException) -> str:
-    """An error in one line; of one that follows from another, as the end of a capture does, the first."""
-    while e.__context__ is not None:
-        e = e.__context__
-    return f"{type(e).__name__}: {' '.join(str(e).splitlines()[:1])}"
+def _told(e: BaseException) -> str:
+    """An error in one line; of one that follows from another, as the end of a capture does, the first before it."""
+    first = e
+    while first.__context__ is not None:
+        first = first.__context__
+    lines = (f"{type(x).__name__}: {' '.join(str(x).splitlines()[:1])}" for x in (first, e))
+    return ", then ".join(dict.fromkeys(lines))
 
 
 def can_capture(device: str) -> bool:
