@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prom3e_index.bundle.faiss.kinds import Wish
-from prom3e_index.bundle.faiss.operating_point import tune
+from prom3e_index.bundle.faiss.operating_point import needed, tune
 from prom3e_index.bundle.faiss.scan import exact, score_rows
 from prom3e_index.bundle.faiss.told import DEEPER, Told, found_share
 from prom3e_index.bundle.made_by import MadeBy
@@ -45,6 +45,8 @@ TIMED, LEAST_TIMED, TIMED_S = 32, 16, 0.5
 """Queries that are asked alone at most, every n-th of those that recall is measured with; and at least, where they take
 more seconds than these."""
 _BATCH = 64
+TUNING = 2048
+"""Queries that an operating point is chosen on at most, where a wished recall needs more than `QUERIES` to be shown."""
 STALE = 0.1
 """Share of added and removed rows beyond which a certificate is made anew."""
 
@@ -76,6 +78,8 @@ def tuned(
     if not lacking:
         return manifest
     wish = wish_of(manifest)
+    wanted = needed(wish.recall)
+    count = max(QUERIES, round(wanted)) if wanted <= TUNING else QUERIES
     segments = [
         {**s, "index": {t: dict(p) for t, p in s["index"].items()}} for s in manifest["segments"]
     ]
@@ -84,7 +88,7 @@ def tuned(
         for target, point in entry["index"].items():
             if point["kind"] != "exact" and not point.get("tuned"):
                 progress(f"tune {target}", 0, None)
-                queries = cross_modal(bundle, model, target, QUERIES, seed=2)
+                queries = cross_modal(bundle, model, target, count, seed=2)
                 chosen = tune(segment.gallery(target), queries, wish.recall)
                 segment.close(target)
                 entry["index"][target] = {**point, **chosen.to_dict(), "tuned": True}

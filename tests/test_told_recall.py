@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from prom3e_index.bundle.faiss.kinds import KINDS
-from prom3e_index.bundle.faiss.operating_point import K, tune
+from prom3e_index.bundle.faiss.operating_point import K, needed, tune
 from prom3e_index.bundle.faiss.search import Gallery, Point, Subset
 from prom3e_index.bundle.faiss.told import DEEPER, Told, found_share
 from prom3e_index.bundle.faiss.write import build
@@ -92,10 +92,25 @@ def test_a_point_is_the_one_that_searching_finds(listed):
         share = found_share(found, truth, K)
         return share.mean() - 1.645 * share.std() / len(share) ** 0.5, share.mean()
 
-    for recall in (0.3, 0.7, 0.9, 0.99, 1.0):
+    for recall in (0.3, 0.7, 0.9, 0.99):
+        assert len(queries) >= needed(recall)
         point = tune(gallery, queries, recall)
         low, at = mean(point.probes)
         assert low >= min(recall, 1 - 1e-9) or at == 1
         if point.probes > 1:  # a sixteenth of it fewer does not suffice
             less = point.probes - max(1, point.probes // 8)
             assert mean(less)[0] < min(recall, 1 - 1e-9) and mean(less)[1] < 1
+
+
+def test_queries_too_few_to_show_a_recall_have_many_lists_read(listed, monkeypatch):
+    (gallery, queries), _ = listed
+    least = tune(gallery, queries, 0.9).probes
+    monkeypatch.setattr("prom3e_index.bundle.faiss.operating_point.CAUTIOUS", least + 3)
+    assert [needed(r) for r in (0.9, 0.99, 0.5, 1.0)] == [3, 30, 1, np.inf]
+    easy = np.asarray(gallery.vectors[:8], np.float32)  # each is the centre of its answer
+    for count in range(4):
+        assert tune(gallery, easy[:count], 0.9).probes >= (1 if count >= 3 else least + 3), count
+    assert tune(gallery, easy[:3], 0.5).probes <= tune(gallery, easy[:2], 0.9).probes
+    assert tune(gallery, queries, 1.0).probes >= least + 3
+    monkeypatch.setattr("prom3e_index.bundle.faiss.operating_point.CAUTIOUS", gallery.lists + 1)
+    assert tune(gallery, easy[:1], 0.99).probes == gallery.lists

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,6 +17,16 @@ from prom3e_index.bundle.faiss.told import DEEPER, Told, found_share
 from prom3e_index.bundle.memory_maps import release
 
 _CANDIDATES = 256
+CAUTIOUS = 64
+"""Lists, or beam, at least, where queries are too few to show the wanted recall even if all find all."""
+
+
+def needed(recall: float) -> float:
+    """Queries that show a recall with 95 % confidence if each finds all of its ten hits, by the rule of three.
+
+    The rule: of n trials that all succeed, 3/n may fail at most (Hanley and Lippman-Hand, 1983).
+    """
+    return math.ceil(round(3 / (K * (1 - recall)), 6)) if recall < 1 else math.inf
 
 
 def tune(gallery: Gallery, queries: Floats, recall: float) -> Point:
@@ -23,17 +34,21 @@ def tune(gallery: Gallery, queries: Floats, recall: float) -> Point:
 
     For each number of candidates the fewest probes (or the narrowest beam) are sought whose mean recall@10
     lies above the target with 95 % confidence; of these points the fastest is taken. A kind that has one number of
-    candidates is not timed, and what its lists find is told by `Told`, which searches nothing twice.
+    candidates is not timed, and what its lists find is told by `Told`, which searches nothing twice. Queries fewer
+    than are `needed` show nothing even if all find all: then no fewer than `CAUTIOUS` lists are read.
 
     Args:
         gallery: To be tuned.
-        queries: (q, width), cross-modal; without any the point is a cautious one.
+        queries: (q, width), cross-modal; may be none.
         recall: Wanted recall@10.
     """
     kind = gallery.kind
     most = gallery.lists if kind.ivf else 1024
+    least = 1 if kind.ivf else K
+    if len(queries) < needed(recall):
+        least = min(most, CAUTIOUS)
     if not len(queries):
-        return replace(_point(gallery, min(most, 64)), candidates=max(4, kind.first))
+        return replace(_point(gallery, least), candidates=max(4, kind.first))
     can = Told.can(gallery)
     truth, rows, _ = gallery.search(queries, K + (DEEPER if can else 0), exactly=True)
     release(gallery.vectors)
@@ -41,7 +56,8 @@ def tune(gallery: Gallery, queries: Floats, recall: float) -> Point:
     best: tuple[float, Point] | None = None
     candidates = kind.first
     while candidates <= _CANDIDATES:
-        reach = _least(gallery, _found(queries, truth, shares), recall, candidates, most)
+        found = _found(queries, truth, shares)
+        reach = _least(gallery, found, recall, candidates, (least, most))
         if reach is not None:
             point = replace(_point(gallery, reach), candidates=candidates)
             if not kind.refined:
@@ -72,8 +88,10 @@ def _found(queries: Floats, truth: Floats, shares: Found | None) -> Found:
     return shares or (lambda gallery: found_share(gallery.search(queries, K)[0], truth, K))
 
 
-def _least(gallery: Gallery, found: Found, recall: float, candidates: int, most: int) -> int | None:
-    """The least reach that suffices, by doubling and then halving the gap; None when none does."""
+def _least(
+    gallery: Gallery, found: Found, recall: float, candidates: int, within: tuple[int, int]
+) -> int | None:
+    """The least reach within bounds that suffices, by doubling and then halving the gap; None when none does."""
 
     def suffices(reach: int) -> bool:
         point = replace(_point(gallery, reach), candidates=candidates)
@@ -81,12 +99,13 @@ def _least(gallery: Gallery, found: Found, recall: float, candidates: int, most:
         error = 1.645 * float(share.std()) / len(share) ** 0.5
         return float(share.mean()) - error >= min(recall, 1 - 1e-9) or float(share.mean()) == 1
 
-    high = 1 if gallery.kind.ivf else K
+    least, most = within
+    high = least
     while not suffices(high):
         if high == most:
             return None
         high = min(most, 2 * high)
-    low = high // 2
+    low = max(least - 1, high // 2)
     while high - low > max(1, high // 16):
         middle = (low + high) // 2
         if suffices(middle):
