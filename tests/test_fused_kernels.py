@@ -117,6 +117,46 @@ def test_unit_rows(k, n, d):
     assert not zero.any()
 
 
+def test_rows_and_gradients_that_do_not_lie_side_by_side():
+    """Turned inputs, and the gradient of a sum, which is one number for all."""
+    k, n, d, b = 2, 9, 5, 6
+
+    def turned(x):
+        return x.transpose(-1, -2).contiguous().transpose(-1, -2)
+
+    def summed(mine, plain, *inputs):
+        compared(lambda *x: mine(*x).sum()[None], lambda *x: plain(*x).sum()[None], *inputs)
+
+    gain, offset, bias = random(k, d), random(k, d, seed=1), random(k, b)
+    first, second = random(k, 7, d), random(k, b, 7)
+
+    def parts(x, *weights):
+        return operations.feedforward(turned(x), weights, 1e-5, torch.float32)
+
+    def plain_parts(x, gain, offset, first, first_bias, second, bias):
+        x = F.layer_norm(x, (d,)) * gain[:, None] + offset[:, None]
+        hidden = F.gelu(x @ first.transpose(1, 2) + first_bias[:, None])
+        return hidden @ second.transpose(1, 2) + bias[:, None]
+
+    summed(parts, plain_parts, random(k, n, d), gain, offset, first, random(k, 7), second, bias)
+    summed(
+        lambda x, bias, r, *of: operations.sum_norm(turned(x), bias, turned(r), *of, 1e-5),
+        lambda x, bias, r, *of: F.layer_norm(x + bias + r, (d,), *of),
+        random(1, n, d), random(d), random(1, n, d, seed=4), random(d, seed=1), random(d, seed=2),
+    )  # fmt: skip
+    summed(
+        lambda x, bias: operations.unit_rows(turned(x), bias),
+        lambda x, bias: F.normalize(x + bias[:, None], dim=-1),
+        random(k, n, d), random(k, d),
+    )  # fmt: skip
+    noise = random(n, d)
+    summed(
+        lambda x: tokens.posterior(x.transpose(0, 1), turned(noise), "code")[1],
+        lambda x: F.normalize(x[0], dim=-1) + torch.exp(x[1] / 2) * noise,
+        random(2, n, d),
+    )
+
+
 @pytest.mark.parametrize("t, n, width", [(1, 2, 2), (2, 17, 17), (3, 8, 24)])
 @pytest.mark.parametrize("removed", [None, "each", "all"])
 def test_the_entropy_of_distances(t, n, width, removed):

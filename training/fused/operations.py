@@ -20,8 +20,14 @@ from prom3e_index.training.fused.launch import block, on, parts, warps
 _ROWS, _COLUMNS = 32, 64
 
 
+def _in_rows(x: Tensor) -> Tensor:
+    """What kernels read: numbers of a row lie side by side. A copy only where they do not."""
+    return x if x.stride(-1) == 1 else x.contiguous()
+
+
 def column_sums(x: Tensor) -> Tensor:
     """Σ over n of (k, n, c), (k, c) float32."""
+    x = _in_rows(x)
     k, n, c = x.shape
     grid = (-(-c // _COLUMNS), k, parts(-(-c // _COLUMNS) * k, n, _ROWS))
     out = torch.empty(grid[2], k, c, device=x.device)
@@ -51,7 +57,8 @@ class Norm:
     def __init__(
         self, x: Tensor, bias: Tensor | None, residual: Tensor | None, gain: Tensor
     ) -> None:
-        self.x, self.bias, self.residual, self.gain = x, bias, residual, gain
+        self.x, self.bias, self.gain = _in_rows(x), bias, gain
+        self.residual = None if residual is None else _in_rows(residual)
         self.mean, self.spread = (torch.empty(x.shape[:2], device=x.device) for _ in range(2))
 
     def made(self, offset: Tensor, eps: float, dtype: torch.dtype) -> Tensor:
@@ -220,7 +227,7 @@ class _SumNorm(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        g = gradients[0]
+        g = _in_rows(gradients[0])
         of_sum, of_x = ctx.norm.of_sum(g, ctx.dtype)
         of_gain, of_offset = ctx.norm.of_affine(g, shared=True)
         summed = column_sums(of_sum)

@@ -121,7 +121,11 @@ class _Posterior(torch.autograd.Function):
         latent = None if noise is None else x.new_empty(n, z)
         rest = x.new_empty(n, z) if asking > 2 else None
         rest_length = torch.empty_like(length)
-        drawn = (0, 0) if noise is None else (noise.stride(0), 0 if noise.shape[1] == 1 else 1)
+        drawn = (
+            (0, 0)
+            if noise is None
+            else (noise.stride(0), 0 if noise.shape[1] == 1 else noise.stride(1))
+        )
         ctx.sizes = (n, z, MOST_LOG_VARIANCE, *drawn)
         ctx.shape = {
             "ASK": asking, "NOISE": noise is not None, "CODE": code,
@@ -167,5 +171,5 @@ def posterior(
         noise: ε, (n, 1) or (n, z); None where z is μ.
         form: See `losses.kl_of`.
     """
-    mean, latent, rest, divergence = _Posterior.apply(x, noise, form == "code")
+    mean, latent, rest, divergence = _Posterior.apply(x.contiguous(), noise, form == "code")
     return mean, mean if latent is None else latent, rest, divergence
