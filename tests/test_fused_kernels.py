@@ -199,6 +199,20 @@ def test_the_contrast_of_both_ways(n, scale):
     compared(losses.contrast, plain, a, b, torch.tensor(scale, device=DEVICE), atol=1e-4)
 
 
+def test_a_contrast_that_is_settled_is_as_exact_as_it_is_small():
+    """Each row is nearest to its own: what is left of the loss is far below the logits' rounding."""
+    a, b = (
+        F.normalize(random(64, 40, seed=3) + 0.5 * random(64, 40, seed=i), dim=-1) for i in (0, 1)
+    )
+    scale = torch.tensor(3.5, device=DEVICE, requires_grad=True)
+    losses.contrast(a, b, scale).backward()
+    exact = scale.detach().double().requires_grad_()
+    value = symmetric_infonce(a.double(), b.double(), exact.exp())
+    value.backward()
+    assert 0 < float(value.detach()) < 1e-4
+    assert float(scale.grad) == pytest.approx(float(exact.grad), abs=2e-6)
+
+
 @pytest.mark.parametrize("asking", [2, 3])
 @pytest.mark.parametrize("noise", [None, "scalar", "dimension"])
 @pytest.mark.parametrize("form", ["code", "printed"])

@@ -73,23 +73,23 @@ class _Contrast(torch.autograd.Function):
         products = torch.empty(2, n, n, device=a.device)
         torch.mm(a, b.T, out=products[0])
         torch.mm(b, a.T, out=products[1])
-        value, log_sum = (torch.empty(2, n, device=a.device) for _ in range(2))
+        value, truth = (torch.empty(2, n, device=a.device) for _ in range(2))
         with on(a):
             rows_of.contrast_forward[(2 * n,)](
-                products, scale, value, log_sum, n, BLOCK=block(n), num_warps=warps(n)
+                products, scale, value, truth, n, BLOCK=block(n), num_warps=warps(n)
             )
-        ctx.save_for_backward(a, b, scale, products, log_sum)
+        ctx.save_for_backward(a, b, scale, products, value, truth)
         return value.mean()
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        a, b, scale, products, log_sum = ctx.saved_tensors
+        a, b, scale, products, value, truth = ctx.saved_tensors
         n = len(a)
-        along, of_scale = torch.empty_like(products[0]), torch.empty_like(log_sum[0])
+        along, of_scale = torch.empty_like(products[0]), torch.empty_like(value[0])
         with on(a):
             rows_of.contrast_backward[(n,)](
-                gradients[0], products, scale, log_sum, along, of_scale, n,
+                gradients[0], products, scale, value, truth, along, of_scale, n,
                 BLOCK=block(n), num_warps=warps(n),
             )  # fmt: skip
         return along @ b, along.T @ a, of_scale.sum().view(scale.shape)

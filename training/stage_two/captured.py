@@ -27,9 +27,9 @@ NEAR = {"float32": 1e-4, "tf32": 2e-3, "bf16": 2e-2}
 """How near losses and gradients must be, relative; sums of a GPU differ in their order from run to run."""
 FARTHER = 2.0
 """Fused kernels may be so many times farther from the step in single precision than torch's operations are."""
-_SMALL = 1e-2
-"""A gradient smaller than this share of all together is compared as if it were so large: of one that is nearly 0, as a
-scale's where it has settled, only rounding is left."""
+_SMALL, _SCALAR = 1e-2, 0.1
+"""To a gradient's length so much of that of all together is added before it is compared, to a loss so much of the
+largest: of one that is nearly 0, as a scale's where it has settled, only rounding is left."""
 _ASIDE = 0.1
 """How far vectors are moved for the proof: biases that begin at 0 and gains that begin at 1 would hide an error."""
 
@@ -191,9 +191,10 @@ def _farther(some: Sequence[Tensor | None], exact: Sequence[Tensor | None]) -> f
     if any((x is None) != (y is None) for x, y in zip(some, exact, strict=True)):
         return float("inf")
     (a, *mine), (b, *true) = ([t for t in of if t is not None] for of in (some, exact))
-    apart = [(a - b).abs() / b.abs().clamp(min=1e-6)]
+    apart = [(a - b).abs() / (b.abs() + _SCALAR * b.abs().max()).clamp(min=1e-6)]
     if true:
         length = torch.stack([y.norm() for y in true])
         distance = torch.stack([(x - y).norm() for x, y in zip(mine, true, strict=True)])
-        apart.append(distance / (length + _SMALL * length.norm()).clamp(min=1e-30))
+        more = length.new_tensor([_SMALL if y.ndim else _SCALAR for y in true])
+        apart.append(distance / (length + more * length.norm()).clamp(min=1e-30))
     return _number(torch.cat(apart).max())  # NaN stays

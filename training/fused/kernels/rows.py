@@ -250,26 +250,26 @@ def entropy_backward(
 
 
 @triton.jit
-def contrast_forward(products, scale, value, log_sum, rows, BLOCK: tl.constexpr):
-    """Cross-entropy of a row of α·ab, of ab and of its transpose, with truth on the diagonal.
+def contrast_forward(products, scale, value, truth, rows, BLOCK: tl.constexpr):
+    """Cross-entropy of a row of α·ab, of ab and of its transpose, with truth on the diagonal; and the true ab.
 
-    α is e^scale, 100 at most.
+    α is e^scale, 100 at most. Logits are taken from the true one: beside it a small loss would be lost in rounding.
     """
     at = tl.program_id(0).to(tl.int64)
     column = tl.arange(0, BLOCK)
     alpha = tl.exp(tl.load(scale))
     alpha = tl.where(alpha > 100.0, 100.0, alpha)
-    logit = tl.load(products + at * rows + column, mask=column < rows, other=0.0) * alpha
-    logit = tl.where(column < rows, logit, float("-inf"))
+    ab = tl.load(products + at * rows + column, mask=column < rows, other=0.0)
+    true = tl.sum(tl.where(column == at % rows, ab, 0.0), axis=0)
+    logit = tl.where(column < rows, (ab - true) * alpha, float("-inf"))
     most = tl.max(logit, axis=0)
-    whole = tl.log(tl.sum(tl.exp(logit - most), axis=0)) + most
-    tl.store(log_sum + at, whole)
-    tl.store(value + at, whole - tl.sum(tl.where(column == at % rows, logit, 0.0), axis=0))
+    tl.store(truth + at, true)
+    tl.store(value + at, tl.log(tl.sum(tl.exp(logit - most), axis=0)) + most)
 
 
 @triton.jit
 def contrast_backward(
-    g, products, scale, log_sum, of_products, of_scale, rows, BLOCK: tl.constexpr
+    g, products, scale, value, truth, of_products, of_scale, rows, BLOCK: tl.constexpr
 ):
     """The gradient of a row of ab, of both directions, and the row's share of the scale's."""
     at = tl.program_id(0).to(tl.int64)
@@ -278,8 +278,10 @@ def contrast_backward(
     ab = tl.load(products + at * rows + column, mask=inside, other=0.0)
     free = tl.exp(tl.load(scale))
     alpha = tl.where(free > 100.0, 100.0, free)
-    share = tl.exp(ab * alpha - tl.load(log_sum + at))
-    share += tl.exp(ab * alpha - tl.load(log_sum + rows + column, mask=inside, other=0.0))
+    share = tl.exp((ab - tl.load(truth + at)) * alpha - tl.load(value + at))
+    other = rows + column
+    true = tl.load(truth + other, mask=inside, other=0.0)
+    share += tl.exp((ab - true) * alpha - tl.load(value + other, mask=inside, other=0.0))
     share -= tl.where(column == at, 2.0, 0.0)
     share = tl.where(inside, share * (tl.load(g) / (2 * rows)), 0.0)
     tl.store(of_scale + at, tl.sum(share * ab, axis=0) * tl.where(free > 100.0, 0.0, free))
