@@ -55,9 +55,11 @@ def write_held(index: Path, bundle: Bundle, media: Path | None) -> None:
     if looked_at:
         gone = f"; {lacking} is not: --media FOLDER, or prom3e-index relocate" if lacking else ""
         line("media", f"of {looked_at:,} files looked for {there:,} are there{gone}")
+    removed = int(counts.get("rows_removed", 0))
+    gone = f" + {removed:,} removed or written anew since" if removed else ""
     line(
         "rows",
-        f"{counts['rows_in']:,} in = {counts['rows_indexed']:,} indexed + {counts['rows_rejected']:,} rejected; "
+        f"{counts['rows_in']:,} in = {counts['rows_indexed']:,} indexed + {counts['rows_rejected']:,} rejected{gone}; "
         f"{counts['files_lost']:,} files or values lost",
     )
     own = bundle.calibration

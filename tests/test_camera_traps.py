@@ -309,6 +309,6 @@ def test_a_package_is_built_and_its_index_says_how_it_asks_to_be_cited(tmp_path)
     prom3e_index.build(folder, tmp_path / "i.p3i", model="mini", kind="exact")
 
     with prom3e_index.Bundle.open(tmp_path / "i.p3i") as bundle:
-        source = bundle.manifest["source"]
-        assert all(isinstance(c, str) for c in source["citations"])
-        assert source["rows_in"] == source["rows_indexed"] + source["rows_rejected"] > 0
+        cited, counts = bundle.manifest["source"]["citations"], bundle.manifest["counts"]
+        assert all(isinstance(c, str) for c in cited)
+        assert counts["rows_in"] == counts["rows_indexed"] + counts["rows_rejected"] > 0

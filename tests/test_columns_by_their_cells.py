@@ -230,3 +230,75 @@ def test_columns_of_a_convention_are_not_guessed_at(tmp_path: Path) -> None:
 def test_a_table_without_a_name_or_place_is_still_refused(tmp_path: Path) -> None:
     with pytest.raises(TableError, match="has no column for a photo"):
         read(tmp_path, "Nr;Zahl\n1;2\n")
+
+
+@pytest.mark.parametrize("name", ["Latin", "Taxon (lat.)", "Wiss. Bezeichnung"])
+def test_scientific_names_beside_common_ones_are_read(tmp_path: Path, name: str) -> None:
+    rows, _ = read(
+        tmp_path,
+        f"Common name;{name};lat;lon\nGreat Tit;Parus major;48;16\nMagpie;Pica pica;48;16\n",
+    )
+
+    assert [(r["text"], r["common_name"]) for r in rows] == [
+        ("Parus major", "Great Tit"),
+        ("Pica pica", "Magpie"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("column", "zero"),
+    [
+        ("Abondance", "0"),
+        ("Abundanz", "0"),
+        ("Anzahl Individuen", "0"),
+        ("Nombre d'individus", "0"),
+        ("Nombre", "0"),
+        ("Nb", "0"),
+        ("presence", "nein"),
+        ("Presencia", "no"),
+        ("Präsenz", "abwesend"),
+    ],
+)
+def test_an_absence_in_another_language_is_refused(tmp_path: Path, column: str, zero: str) -> None:
+    some = "2" if zero == "0" else "ja"
+    rows, _ = read(tmp_path, f"species,{column}\nParus major,{zero}\nPica pica,{some}\n")
+
+    assert zero in rows[0]["refused"] and rows[1]["refused"] is None
+
+
+def test_a_spanish_name_is_no_count(tmp_path: Path) -> None:
+    (row,), _ = read(tmp_path, "Nombre,lat,lon\nParus major,48,16\n")
+
+    assert (row["text"], row["refused"]) == ("Parus major", None)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Parus major, Pica pica", "Parus major; Pica pica", "Parus major und Pica pica", "Parus major et Corvus corax",
+        "Total", "Summe", "keine", "unbestimmt", "indet.", "no identificado", "Gesamt",
+    ],
+)  # fmt: skip
+def test_two_species_or_none_are_no_name_of_one(tmp_path: Path, text: str) -> None:
+    lines = "".join(f"{i}\tTurdus merula\n" for i in range(9))
+    rows, _ = read(tmp_path, f"id\tspecies\nx\t{text}\n{lines}")
+
+    assert rows[0]["text"] is None and text.rstrip(".")[:5] in rows[0]["problems"][0]["reason"]
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("Abies alba Mill., Gard. Dict.", "Abies alba"),
+        ("Parus major Linnaeus, 1758", "Parus major"),
+        ("Poa annua L. & al.", "Poa annua"),
+        ("Quercus pyrenaica Boiss. & Reut.", "Quercus pyrenaica"),
+        ("Parus major, adult male", "Parus major"),
+        ("Rubus idaeus, Linnaeus", "Rubus idaeus"),
+        ("Parus major; Parus ater", "Parus"),
+    ],
+)
+def test_authors_and_remarks_are_no_second_species(tmp_path: Path, text: str, name: str) -> None:
+    (row,), _ = read(tmp_path, f"species\tlat\n{text}\t48\n")
+
+    assert row["text"] == name

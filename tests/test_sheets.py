@@ -307,3 +307,33 @@ def test_an_xls_file_of_before_2007_is_read_and_one_that_is_cut_is_said_to_be(tm
         open_source(tmp_path / "t.xls", None, "Dat")
     with pytest.raises(TableError, match="no readable spreadsheet|cannot be read"):
         open_source(tmp_path / "cut.xls", None)
+
+
+def test_formulas_without_a_value_and_errors_of_the_sheet_are_said(tmp_path):
+    more = (
+        '<row r="3"><c r="A3" t="inlineStr"><is><t>Pica pica</t></is></c><c r="B3"><f>B2+1</f><v/></c>'
+        '<c r="C3"><f>C2</f></c></row><row r="4"><c r="B4" t="e"><v>#N/A</v></c><c r="C4"><f>1+3</f><v>4</v></c></row>'
+    )
+    sheets = {"A &amp; B": [["species", "lat", "lon"], ["Parus major", 3, 4]], "Notes": [["x"]]}
+    workbook(tmp_path / "t.xlsx", sheets, more=more)
+    found, source = rows(tmp_path / "t.xlsx")
+
+    assert [r["lat"] for r in found] == ["3", None, None]
+    assert [s[:43] for s in source.said if "cells hold" in s] == [
+        "2 cells hold formulas that were never compu",
+        "1 cells hold errors such as #N/A, and are r",
+    ]
+
+
+def test_a_header_in_two_rows_of_which_the_first_spans_columns(tmp_path):
+    table = [
+        ["Finds", None, None, None],
+        ["Art", "Ort", None, "Zahl"],
+        [None, "lat", "lon", None],
+        ["Pica pica", 48, 16, 3],
+    ]
+    workbook(tmp_path / "t.xlsx", {"A": table}, merged="B2:C2")
+    found, source = rows(tmp_path / "t.xlsx")
+
+    assert found == [{"Art": "Pica pica", "lat": "48", "lon": "16", "Zahl": "3"}]
+    assert "The names of the columns stand in two rows: Art, lat, lon, Zahl." in source.said

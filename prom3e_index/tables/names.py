@@ -20,6 +20,7 @@ from prom3e_index.tables.vernacular import (
     latin_shaped,
     looks_common,
     says_nothing,
+    second_species,
     two_names,
 )
 
@@ -33,13 +34,14 @@ _CROSSES = re.compile(r"\s*[×✕✖⨯╳]\s*")
 _SIGNS = {"×", "x", "X", "+"}
 _EPITHET = re.compile(r"(?:\d{1,2}-?)?[^\W\d_]+(?:[-'][^\W\d_]+)*\Z")
 _GENUS = re.compile(r"[^\W\d_]+(?:[-'][^\W\d_]+)*\.?\Z")
-_EITHER = re.compile(r"\s*/\s*|\s+(?:or|vs\.?|versus|[&|+])\s+")
+_EITHER = re.compile(r"\s*/\s*|\s+(?:or|vs\.?|versus|[&|+](?!\s+al\b))\s+")
 _BINOMIAL = re.compile(r"[^\W\d_]+\.?\s+[^\W\d_A-Z]{2,}")
 _LATIN = re.compile(r"(?:us|a|um|is|ii|ae|orum|arum|[aeo]ns|[aio]x|or|oides)\Z")
 _NO_NAME = {
     "unknown", "unidentified", "undetermined", "indetermined", "indet", "undet", "unassigned", "unclassified", "sp",
     "spp", "incertae", "biota", "life", "none", "cf", "aff", "blank", "empty", "nothing",
 }  # fmt: skip
+_NO_EPITHETS = {"linnaeus", "fabricius", "retzius", "costa", "poda", "spinola", "silva"}
 _NOT_BELOW = {"juv", "imm", "ad", "male", "female"}
 _DOUBT = re.compile(r"\?|\b(?:cf|cfr|aff|nr|near|prob)\b", re.IGNORECASE)
 _RANK_AFTER = re.compile(r"\s+(?:family|order|class|genus|phylum)\Z", re.IGNORECASE)
@@ -128,15 +130,7 @@ def _spelt(name: str, authors: bool) -> str:
 def _titled(words: list[str], authors: bool) -> bool:
     """Whether a capitalised word is an epithet (`Felis Catus`) and no author (`Lactarius Persoon`)."""
     word = words[0].lower()
-    if word in NO_EPITHET or word in (
-        "linnaeus",
-        "fabricius",
-        "retzius",
-        "costa",
-        "poda",
-        "spinola",
-        "silva",
-    ):
+    if word in NO_EPITHET or word in _NO_EPITHETS:
         return False
     if len(words) == 1 and not authors:
         return True
@@ -178,6 +172,9 @@ def read_name(name: str | None, authors: bool = True) -> Name:
         if _BINOMIAL.match(either[1]) or len(either[0].split()) == 1:
             same = bool(genus) and genus.startswith(other.rstrip("."))
             return Name(genus, doubtful=True) if same else NO_NAME
+    if (apart := second_species(text)) is not None:
+        genus = read_name(apart[0], authors).genus
+        return Name(genus, doubtful=True) if genus == apart[1] else NO_NAME
     try:
         found = parse(text)
     except UnparsableNameError as e:

@@ -14,7 +14,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _NO = frozenset(
-    "absent absence absence_observed false f no n 0 0.0 not_detected notdetected nondetection".split()
+    """
+    absent absence absence_observed false f no n 0 0.0 not_detected notdetected nondetection nein non não nao nee nej
+    nei ne absente ausente ausencia ausência afwezig abwesend fehlend fehlt assente frånvarande fraværende
+    nicht_nachgewiesen non_détecté no_detectado
+    """.split()
 )
 _YES = frozenset("present presence true t yes y 1 1.0 detected".split())
 _ZERO = re.compile(r"0+(?:\.0+)?\Z")

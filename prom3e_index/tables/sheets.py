@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from prom3e_index.errors import TableError, near_names
 from prom3e_index.tables.aliases import match_columns
+from prom3e_index.tables.sheet_values import without_values
 from prom3e_index.tables.source import MOST_COLUMNS, Source, unique_names
 from prom3e_index.tables.two_lines import joined
 
@@ -62,16 +63,19 @@ def open_sheet(path: Path, sheet: str | None = None) -> Source:
         )
     cells = _sheet(path, book, chosen)
     rows = cells.to_python(skip_empty_area=False)
-    if at:
-        title = next((_text(c) for r in rows[:at] for c in r if c not in (None, "")), None)
+    above = joined(_names(rows[at - 1]), header) if at else None
+    below = joined(header, _names(rows[at + 1])) if at + 1 < len(rows) else None
+    titles = at - 1 if above else at
+    if titles:
+        title = next((_text(c) for r in rows[:titles] for c in r if c not in (None, "")), None)
         said.append(
-            f"{at:,} rows above the column names were passed over{f' ({title[:60]!r})' if title else ''}."
+            f"{titles:,} rows above the column names were passed over{f' ({title[:60]!r})' if title else ''}."
         )
-    below = [" ".join((_text(c) or "").split()) for c in rows[at + 1]] if at + 1 < len(rows) else []
-    both = joined(header, below)
-    if both is not None:
-        header, at = both, at + 1
-        said.append(f"The names of the columns stand in two rows: {', '.join(both)[:160]}.")
+    if above or below:
+        header, at = above or below or [], at if above else at + 1
+        said.append(f"The names of the columns stand in two rows: {', '.join(header)[:160]}.")
+    if zipfile.is_zipfile(path):
+        said += without_values(path, chosen, _chunks)
     filled = _fill_merged(cells, rows, at)
     if filled:
         said.append(f"{filled:,} cells got the value of the merged cell that they lie in.")
@@ -258,6 +262,11 @@ def _head(sheet: Any) -> tuple[int, int, list[str]]:
         if score > best[0] and (score or len(filled) > 1 or best[0] < 0):
             best = (score, at, [" ".join(n.split()) for n in names])
     return best
+
+
+def _names(row: Row) -> list[str]:
+    """The cells of a row that names columns, each in one line."""
+    return [" ".join((_text(c) or "").split()) for c in row]
 
 
 def _fill_merged(sheet: Any, rows: list[Row], at: int) -> int:

@@ -7,14 +7,16 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from prom3e_index.policy.columns import private
-from prom3e_index.tables import by_cells
 from prom3e_index.tables.addresses import is_address
 from prom3e_index.tables.aliases import PLACE_NAMES, Matched, plain
 from prom3e_index.tables.attached import UNSTATED, modality_of, several
+from prom3e_index.tables.by_cells import Said, counts, parts_of_names
 from prom3e_index.tables.cells import NUMBER
 from prom3e_index.tables.dates import read_days
+from prom3e_index.tables.dates_by_cells import DATES, dates
 from prom3e_index.tables.names import binomial, names_kind
 from prom3e_index.tables.places import read_pair
+from prom3e_index.tables.places_by_cells import PLACES, places
 from prom3e_index.tables.sample import Sample
 from prom3e_index.tables.vernacular import latin_shaped
 
@@ -148,27 +150,29 @@ def _by_cells(out: Sniffed, columns: list[str], sample: Sample, filled: set[str]
         used = {c for names in out.fields.values() for c in names}
         return [c for c in columns if c not in used and not private(c)]
 
-    def take(told: by_cells.Said) -> None:
+    def take(told: Said) -> None:
         for name, found in told.fields.items():
             out.fields[name] = tuple(dict.fromkeys((*out.fields.get(name, ()), *found)))
             filled.add(name)
         out.said += told.said
         out.unused |= dict(told.unused or {})
 
-    if not filled & by_cells.PLACES and not out.fields.get("latlon"):
-        take(by_cells.places(free(), sample))
-    if not filled & by_cells.DATES:
-        take(by_cells.dates(free(), sample))
+    if not filled & PLACES and not out.fields.get("latlon"):
+        take(places(free(), sample))
+    if not filled & DATES:
+        take(dates(free(), sample))
+    if "count" not in filled:
+        take(counts(free(), sample))
     if not filled & {"species", "scientific_name", "epithet", "text", "common_name"}:
         genus = next(iter(out.fields.get("genus", ())), None)
-        take(by_cells.parts_of_names(free(), sample, genus))
+        take(parts_of_names(free(), sample, genus))
 
 
 def _names_by_their_cells(
     out: Sniffed, columns: Iterable[str], sample: Sample, filled: set[str]
 ) -> None:
     """Read the first column whose cells are nearly all names of species, where no column is called so."""
-    if filled & _NAMED:
+    if filled & (_NAMED - {"common_name"}):
         return
     used = {c for names in out.fields.values() for c in names}
     free = (

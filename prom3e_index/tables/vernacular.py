@@ -64,7 +64,12 @@ _NOTHING = {
     "problem", "bad image", "no image", "ignore", "incertae sedis", "human", "humans", "person", "people", "staff",
     "human camera trapper", "human-camera trapper", "no id", "no bird", "no birds", "mystery mystery",
     "identity unknown", "sonus naturalis", "soundscape", "vehicle", "vehicles", "car", "truck", "motorcycle", "bicycle",
-    "timelapse", "time lapse", "cannot identify",
+    "timelapse", "time lapse", "cannot identify", "unbestimmt", "unbestimmbar", "nicht bestimmt", "nicht bestimmbar",
+    "indet", "undet", "indéterminé", "indeterminé", "indeterminado", "non identifié", "no identificado",
+    "não identificado", "sin identificar", "non identificato", "niet gedetermineerd", "okänd", "ukjent", "ukendt",
+    "obestämd", "keine", "keines", "kein tier", "keine art", "aucun", "aucune", "ninguno", "ninguna", "nenhum",
+    "nessuno", "geen", "ingen", "nichts", "rien", "nada", "total", "totals", "grand total", "subtotal", "sum", "summe",
+    "gesamt", "gesamtsumme", "zwischensumme", "insgesamt", "somme", "suma", "soma", "totale", "totaal", "totalt",
 }  # fmt: skip
 _UNKNOWN = re.compile(
     r"(?:unidentified|unknown|undetermined|indeterminate|unid\.?|unbestimmte[rs]?|non identifiée?)\b",
@@ -92,6 +97,9 @@ _CODE = re.compile(r"[A-Z]{4,6}|[a-z]{4}|[a-z]{5,6}[0-9]?")
 _BRACKETED = re.compile(r"(.+?)\s*[(\[]([^()\[\]]+(?:\([^()]*\)[^()\[\]]*)?)[)\]]\Z")
 _BETWEEN = tuple(map(re.compile, (r"\s+[-–—|/=]\s+", r"\s*[|;_–—]\s*", r"\s*/\s*", r":\s+")))
 _SPECIES = re.compile(r"([A-Z][a-z-]+)(?: \([A-Z][a-z]+\))? ([a-z][a-z-]{2,})(?![\w.])")
+_SECOND = re.compile(
+    r"(?:\s*[,;]\s+|\s+(?:and|und|et|y|e|en|och|og)\s+)([A-Z][a-zë-]{2,})\s+([a-zë-]{3,})(?=[\s,;]|\Z)"
+)
 _AUTHOR = re.compile(r"[.&\d]|\b(?:et|ex|in)\b|\A(?:de|la|le|du|des|van|von|ter|st)\b", re.I)
 
 
@@ -229,3 +237,18 @@ def _sorted(
         if looks_common(common) or single:
             return scientific, common
     return None
+
+
+def second_species(text: str) -> tuple[str, str] | None:
+    """What stands before a second species, and its genus: `Parus major, Pica pica`; None where there is no second.
+
+    It is a word with a capital and one without, both shaped as Latin is, or of the genus that the text begins with;
+    authors (`Abies alba Mill., Gard. Dict.`) are none.
+    """
+    found = _SECOND.search(text)
+    if found is None:
+        return None
+    same = text.split(maxsplit=1)[0] == found[1]
+    if not same and not all(latin_shaped(w.capitalize()) for w in found.groups()):
+        return None
+    return text[: found.start()], found[1]
