@@ -212,6 +212,7 @@ def test_a_header_of_two_lines(tmp_path: Path) -> None:
         (["Art", "Ort", "Zahl"], ["Parus major", "", "x"], None),
         (["Art", "Ort", ""], ["Parus major", "Wien", "nass"], None),
         (["", "lat", "lon"], ["1", "48", "16"], None),
+        (["Survey 2023", "", ""], ["species", "lat", "lon"], None),
     ],
 )  # fmt: skip
 def test_which_second_lines_are_names(

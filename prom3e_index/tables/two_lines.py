@@ -13,7 +13,7 @@ def joined(above: Sequence[str], below: Sequence[str]) -> list[str] | None:
 
     It is one where every cell of it stands under an empty one, or under the first of a group of these, and no column
     that has its name above has another below: what merged cells of a spreadsheet leave. A name below that is not the
-    only one of its kind, or is a letter or two, gets that above before it.
+    only one of its kind, or is a letter or two, gets that above before it. One cell above all others is a title.
 
     Args:
         above: The header, empty where a cell above spans further columns.
@@ -23,7 +23,12 @@ def joined(above: Sequence[str], below: Sequence[str]) -> list[str] | None:
     up = [*map(str.strip, above), *[""] * (width - len(above))]
     down = [*map(str.strip, below), *[""] * (width - len(below))]
     filled = [d for d in down if d]
-    if len(filled) < 2 or any(_VALUE.match(d) for d in filled) or not up[0] + down[0]:
+    if (
+        sum(map(bool, up)) < 2
+        or len(filled) < 2
+        or any(_VALUE.match(d) for d in filled)
+        or not up[0] + down[0]
+    ):
         return None
     group, names, grouped = "", [], 0
     for at, (u, d) in enumerate(zip(up, down, strict=True)):
