@@ -95,6 +95,8 @@ def read_observations(
                 f"{', '.join(data[:4])}. Put one above it, such as id,species,latitude,longitude."
             )
         near = near_names("image", source.columns) or near_names("latitude", source.columns)
+        if taxa := next((s for s in found.said if "are named like taxa" in s), ""):
+            raise TableError(f"{file} ({source.format}): {taxa}.")
         raise TableError(
             f"{file} ({source.format}) has no column for a photo, tile, recording, place, climate or name "
             f"among {', '.join(source.columns[:12])}{near}. Name one: {_advice(found.unused)}."

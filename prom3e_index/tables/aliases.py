@@ -39,7 +39,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
                         "taxoncanonicalname", "individualtaxoncanonicalname", "speciesname", "latinname",
                         "wissenschaftlichername", "nomscientifique", "nombrecientifico", "nomecientifico",
                         "nomescientifico", "wetenschappelijkenaam", "vetenskapligtnamn", "vitenskapelignavn",
-                        "latinskenavn", "name"),
+                        "latinskenavn", "latinspecies", "lateinischername", "name"),
     "common_name": ("vernacularname", "commonname", "common", "taxonpreferredcommonname", "preferredcommonname",
                     "comname", "englishname", "deutschername", "nomvernaculaire", "nomcommun", "nombrecomun",
                     "nomecomum", "nederlandsenaam", "svensktnamn", "norsknavn"),
@@ -61,7 +61,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
               "numeroindividuos", "nindividuos", "quantidade", "quantite", "antalindivider", "liczba", "pocet",
               "lukumaara", "organismquantity", "totalcount"),
     "datum": ("geodeticdatum", "datum", "verbatimsrs", "srs", "epsg", "crs"),
-    "utm_zone": ("utmzone", "zone"),
+    "utm_zone": ("utmzone", "zone", "huso", "fuso", "fuseau", "zonautm", "utmzona", "zona"),
     "media_kind": (),
 }  # fmt: skip
 """Field → plain names of its columns. Fields that are none of `FIELDS` serve one that is."""

@@ -62,6 +62,8 @@ def several(text: str) -> list[str]:
             if isinstance(given, list) and all(isinstance(v, str) for v in given):
                 return [t for t in map(clean, given) if t is not None]
     parts = [p for p in _BETWEEN.split(text) if p]
+    if len(parts) == 1 and "://" in text and all(_ADDRESS.match(p) for p in text.split()):
+        parts = text.split()
     whole = len(parts) < 2 or not all(kind_of(p) or _ADDRESS.match(p) for p in parts)
     return [text] if whole else parts
 

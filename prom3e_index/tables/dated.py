@@ -65,13 +65,16 @@ class Dated:
             self._add(column, sample, order)
         self._parts = columns.get("date_parts", ())
         plain = learn_dates((), order)
+        ends = [t for c in columns.get("date_span", ()) if sample for t in sample.texts(c)]
+        spanned = learn_dates(ends, order)
+        self.said += [f"{' and '.join(columns['date_span'])}: {s}" for s in spanned.said if ends]
         for name, text in (
             ("date_parts", date_of_parts),
             ("date_span", _span),
             ("day_of_year", _ordinal),
         ):
             if name in columns:
-                self._ways.append((columns[name], text, plain))
+                self._ways.append((columns[name], text, spanned if name == "date_span" else plain))
         for column in columns.get("verbatim_date", ()):
             self._add(column, sample, order)
         self._memos = [(_text_memo(text), _days_memo(rules)) for _, text, rules in self._ways]
@@ -131,7 +134,9 @@ def _days_memo(rules: DateRules) -> Memo:
 
 
 def _span(*days: str | None) -> str | None:
-    return "/".join(dict.fromkeys(d for d in days if d)) or None
+    """The first and the last day in one text, as ISO 8601 joins them where no day has its sign."""
+    given = list(dict.fromkeys(d for d in days if d))
+    return (" – " if any("/" in d for d in given) else "/").join(given) or None
 
 
 def _ordinal(year: str | None, day: str | None) -> str | None:

@@ -54,12 +54,17 @@ _PRECISE = re.compile(r"[.,][0-9]{2}|[°'NSEWO′]", re.IGNORECASE)
 _FINE_PAIR = re.compile(r"[.,][0-9]{3,}.*[.,][0-9]{3,}|°.*°|POINT", re.IGNORECASE | re.DOTALL)
 
 
-def places(columns: Iterable[str], sample: Sample) -> Said:
+def places(columns: Iterable[str], sample: Sample, stated: bool = False) -> Said:
     """Places of a table that has none by its names: two columns whose names and cells agree, or one of fine pairs.
 
     Breadth and length (`Breite`, `Länge`) also measure bodies. They are a place where nothing else of the table
     measures one, no unit of length stands beside them, and their cells are such as degrees are written: with two
     decimals or more, or with signs.
+
+    Args:
+        columns: Those that no field is read from.
+        sample: The first rows.
+        stated: Whether a column of the table says of which grid or zone its places are.
     """
     columns = [c for c in columns if not private(c)]
     sides: dict[tuple[str, ...], dict[str, list[str]]] = {}
@@ -94,7 +99,7 @@ def places(columns: Iterable[str], sample: Sample) -> Said:
     if len(single) == 1:
         said = f"{single[0]!r} is read as the column of places, for what its cells hold"
         return Said({"latlon": (single[0],)}, (said,))
-    return _on_a_grid(columns, sample)
+    return _on_a_grid(columns, sample, stated)
 
 
 def _side(column: str) -> tuple[str, tuple[str, ...], bool] | None:
@@ -140,8 +145,8 @@ _AXES = {
 }  # fmt: skip
 
 
-def _on_a_grid(columns: Iterable[str], sample: Sample) -> Said:
-    """Two columns named like the axes of a map: said to be degrees or metres, never read."""
+def _on_a_grid(columns: Iterable[str], sample: Sample, stated: bool) -> Said:
+    """Two columns named like the axes of a map: read where the grid is stated, else said to be degrees or metres."""
     axes: dict[str, list[str]] = {}
     for column in columns:
         side = next((_AXES[w] for w in words(column) if w in _AXES), None)
@@ -149,7 +154,7 @@ def _on_a_grid(columns: Iterable[str], sample: Sample) -> Said:
         if side is not None and values and None not in values:
             axes.setdefault(side, []).append(column)
     if len(axes) != 2 or any(len(names) != 1 for names in axes.values()):
-        return NOTHING
+        return _squares(columns, sample)
     east, north = axes["e"][0], axes["n"][0]
     size = [max(abs(_value(t) or 0) for t in sample.texts(c)[:CELLS]) for c in (east, north)]
     if size[0] <= 180 and size[1] <= 90:
@@ -157,11 +162,38 @@ def _on_a_grid(columns: Iterable[str], sample: Sample) -> Said:
         return Said({}, (), {north: "latitude", east: "longitude"}) if precise else NOTHING
     if min(size) < 1000:
         return NOTHING
+    lettered = "x" in words(east)  # in geodesy X is north; of most grids the northing is the larger
+    if stated and (size[0] < size[1] or not lettered):
+        said = (
+            f"{east!r} and {north!r} are read as metres east and north, for what their cells hold"
+        )
+        return Said({"grid": (east, north)}, (said,))
     said = (
         f"{east!r} and {north!r} look like metres on a map's grid, of which nothing says: no place is read of them. "
         "Call them easting and northing, and add a column epsg with the number of the grid (such as 25832), or "
         "utm_zone (such as 32N)"
     )
+    return Said({}, (said,))
+
+
+_SQUARE = re.compile(
+    r"[A-HJ-Z]{1,2} ?(?:(?:[0-9]{2}){1,5}|[0-9]{2}[A-Z])\Z"  # SU 123456, TQ38, TQ38G
+    r"|[0-9]{4}(?:/[0-9]{1,4})?\Z"  # 7836/3
+)
+_SQUARES = re.compile(r"gridref|mapref|\Angr\Z|osgb|osgrid|\Amtb|tk25|quadrant|monad|tetrad")
+
+
+def _squares(columns: Iterable[str], sample: Sample) -> Said:
+    """Say that squares of a national grid are not read."""
+    found = [
+        c
+        for c in columns
+        if _SQUARES.search("".join(words(c)))
+        and share(sample.texts(c), lambda t: _SQUARE.match(t) is not None) >= MOST
+    ]
+    if not found:
+        return NOTHING
+    said = f"{found[0]!r} looks like squares of a national map, which are not read: add latitude and longitude"
     return Said({}, (said,))
 
 

@@ -49,6 +49,9 @@ _NO_NAMES = re.compile(
     r"local|site|place|area|region|town|\bort|lieu|lugar|observ|person|note|comment|remark|habitat|host|prey|plant"
 )
 """Columns whose words are of places, people and remarks, or of what else was there."""
+_PERSON = re.compile(
+    r"surname|vorname|nachname|firstname|lastname|forename|prenom|apellido|e?mail\Z|achternaam"
+)
 _NAMED = {"scientific_name", "species", "common_name", "genus", "text"}
 """Fields that name what was seen."""
 
@@ -158,7 +161,7 @@ def _by_cells(out: Sniffed, columns: list[str], sample: Sample, filled: set[str]
         out.unused |= dict(told.unused or {})
 
     if not filled & PLACES and not out.fields.get("latlon"):
-        take(places(free(), sample))
+        take(places(free(), sample, stated=bool(filled & {"datum", "utm_zone"})))
     if not filled & DATES:
         take(dates(free(), sample))
     if "count" not in filled:
@@ -172,19 +175,34 @@ def _names_by_their_cells(
     out: Sniffed, columns: Iterable[str], sample: Sample, filled: set[str]
 ) -> None:
     """Read the first column whose cells are nearly all names of species, where no column is called so."""
+    columns = list(columns)
+    _leave_persons(out, columns, sample, filled)
     if filled & (_NAMED - {"common_name"}):
         return
     used = {c for names in out.fields.values() for c in names}
     free = (
-        c
-        for c in columns
-        if c not in used and not _NO_NAMES.search(plain(c)) and not binomial(c)[1]
+        c for c in columns if c not in used and not _NO_NAMES.search(plain(c)) and not _is_taxon(c)
     )
     found = next((c for c in free if _holds_species(sample.texts(c))), None)
     if found is not None:
         out.fields["scientific_name"] = (*out.fields.get("scientific_name", ()), found)
         filled.add("scientific_name")
         out.said.append(f"{found!r} is read as the column of names, for what its cells hold")
+
+
+def _leave_persons(out: Sniffed, columns: list[str], sample: Sample, filled: set[str]) -> None:
+    """Read no taxon of a column `name` whose cells are none, where another holds species or it is a person's."""
+    named = out.fields.get("scientific_name", ())
+    if len(named) != 1 or plain(named[0]) != "name" or _holds_species(sample.texts(named[0])):
+        return
+    others = [c for c in columns if c not in {n for names in out.fields.values() for n in names}]
+    species = any(_holds_species(sample.texts(c)) for c in others if not _NO_NAMES.search(plain(c)))
+    if species or any(_PERSON.search(plain(c)) for c in columns):
+        out.fields["scientific_name"] = ()
+        filled.discard("scientific_name")
+        out.said.append(
+            f"{named[0]!r} is read as no name of a taxon: it seems to be a person's or a place's"
+        )
 
 
 def _holds_species(texts: list[str]) -> bool:
@@ -201,18 +219,18 @@ def _taxa_as_columns(out: Sniffed, columns: list[str], sample: Sample, filled: s
     """Say that a table has a column for each taxon, of which none is read."""
     if filled & _NAMED:
         return
-    taxa = [
-        c
-        for c in columns
-        if binomial(c)[1]
-        and latin_shaped(binomial(c)[0])
-        and _share(sample.texts(c), _is_number) == 1
-    ]
+    taxa = [c for c in columns if _is_taxon(c) and _share(sample.texts(c), _is_number) == 1]
     if len(taxa) > 1:
         out.said.append(
             f"{len(taxa):,} columns are named like taxa, such as {taxa[0]!r}; no name is read of them: write a row for "
             "each taxon of a place, with its name in a column"
         )
+
+
+def _is_taxon(column: str) -> bool:
+    """Whether a column is called as a species is, as where no line has names, or each taxon has a column."""
+    genus, epithet = binomial(column)
+    return bool(epithet) and latin_shaped(genus)
 
 
 def _share(texts: list[str], holds: Callable[[str], bool]) -> float:
