@@ -102,16 +102,22 @@ def embed(planned: PlannedRows) -> None:
     Files that cannot be decoded are noted in `lost.jsonl` with their reason; the row keeps its other
     modalities.
     """
-    con, model, work, n = planned.con, planned.model, planned.work, planned.n
-    media, raster, progress = planned.media, planned.raster, planned.progress
-    folder = work / "embeddings"
-    folder.mkdir(exist_ok=True)
+    con, model = planned.con, planned.model
+    (planned.work / "embeddings").mkdir(exist_ok=True)
     known = {str(r[0]) for r in con.execute("DESCRIBE planned").fetchall()}
     for modality in model.settings.get("encoder", {}):
-        column = column_of(modality, raster)
+        column = column_of(modality, planned.raster)
         some = f"SELECT 1 FROM planned WHERE {quoted(column)} IS NOT NULL LIMIT 1"
         if column in known and con.execute(some).fetchall():
             model.encoder(modality)  # one that cannot be loaded is said before another has worked
+    with DecodePool(planned.config.workers, planned.config.timeout_s) as pool:
+        _embed_all(planned, known, pool)
+
+
+def _embed_all(planned: PlannedRows, known: set[str], pool: DecodePool) -> None:
+    con, model, work, n = planned.con, planned.model, planned.work, planned.n
+    media, raster, progress = planned.media, planned.raster, planned.progress
+    folder, workers = work / "embeddings", planned.config.workers
     for modality in model.modalities:
         store = Store(folder, modality, n, model.width)
         pending = int((store.state[:] == PENDING).sum())
@@ -147,16 +153,12 @@ def embed(planned: PlannedRows) -> None:
         spec = asdict(model.media_spec(modality))
         losses = Losses(work, modality, store.state, media)
         states = file_states(folder, modality, n)
-        workers = planned.config.workers
-        with DecodePool(workers, planned.config.timeout_s) as pool:
-            ahead = 2 * size + 2 * workers
-            files: Iterable[Item] = decoded(
-                groups, pool, modality, spec, media, losses, states, ahead
-            )
-            if modality == "audio":
-                spans = waiting(readings(con, spec["window_s"]), store.state)
-                files = chain(files, decoded_spans(spans, pool, spec, media, losses, states))
-            encode_items(files, encoder, store, size, report)
+        ahead = 2 * size + 2 * workers
+        files: Iterable[Item] = decoded(groups, pool, modality, spec, media, losses, states, ahead)
+        if modality == "audio":
+            spans = waiting(readings(con, spec["window_s"]), store.state)
+            files = chain(files, decoded_spans(spans, pool, spec, media, losses, states))
+        encode_items(files, encoder, store, size, report)
 
 
 def column_of(modality: str, raster: object | None) -> str:
