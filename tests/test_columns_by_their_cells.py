@@ -62,6 +62,7 @@ def test_what_is_read_by_its_cells_is_said(tmp_path: Path) -> None:
         ("Breite;Länge;Gewicht", "12,25;16,42;3"),
         ("Breite;Länge", "12,5;16,4"),
         ("Breite;Länge", "112,55;216,45"),
+        ("Breite;Länge", "4,25;6,31"),  # no body is wider than long
     ],
 )
 def test_breadth_and_length_of_a_body_are_no_place_and_said(
@@ -71,6 +72,30 @@ def test_breadth_and_length_of_a_body_are_no_place_and_said(
 
     assert row["latitude"] is None and row["problems"] == []
     assert list(table.unused.values()) == ["latitude", "longitude"]
+
+
+def test_degrees_with_three_decimals_are_a_place_wherever_it_is(tmp_path: Path) -> None:
+    (row,), _ = read(tmp_path, "Art;Breite;Länge\nParus major;41,012;28,976\n")
+    (fewer,), table = read(tmp_path, "Art;Breite;Länge\nParus major;28,97;41,01\n")
+
+    assert (row["latitude"], row["longitude"]) == (41.012, 28.976)
+    assert fewer["latitude"] is None and table.unused == {
+        "Breite": "latitude",
+        "Länge": "longitude",
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "there", "gone"),
+    [("status", "present", "Absent"), ("detected", "1", "0"), ("gesehen", "1", "nein"), ("Found?", "yes", "no")],
+)  # fmt: skip
+def test_a_column_that_says_whether_a_taxon_was_there(tmp_path: Path, name: str, there: str, gone: str) -> None:  # fmt: skip
+    text = f"species,lat,lon,{name}\nParus major,48.2,16.3,{there}\nPica pica,48.3,16.4,{gone}\n"
+    first, second = read(tmp_path, text)[0]
+
+    assert first["refused"] is None and "the taxon was not there" in second["refused"]
+    for other in (text.replace(there + "\n", "adult\n"), text.replace(name, "nest")):
+        assert all(row["refused"] is None for row in read(tmp_path, other)[0])
 
 
 def test_a_place_that_is_stated_goes_before_one_by_cells(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """Columns that mean what no list of names has: read where name and cells agree, said where they leave a doubt.
 
-What is common to it, counts, and genus and epithet apart; see `places_by_cells` and `dates_by_cells`.
+What is common to it, counts, presences, and genus and epithet apart; see `places_by_cells` and `dates_by_cells`.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from prom3e_index.tables.records import tells_presence
 from prom3e_index.tables.sample import Sample
 
 CELLS = 1000
@@ -18,7 +19,16 @@ MOST = 0.8
 """Share of them that has to be of one sort."""
 
 _STROKES = str.maketrans({"ł": "l", "ø": "o", "đ": "d", "ı": "i", "æ": "ae"})
-_COUNTS = frozenset("nombre nb nbre ind inds ex stk stuck stuckzahl exemplare".split())
+_COUNTS = frozenset(
+    "nombre nb nbre ind inds ex stk stuck stuckzahl exemplare quantity menge".split()
+)
+_PRESENCES = frozenset(
+    """
+    status detection detections detected observed occurrence occurrences found seen recorded sighted sighting present
+    nachgewiesen beobachtet gefunden gesehen vorhanden observado observada detectado detectada visto vista presente
+    observe observee detecte detectee vu waargenomen gezien observerad sedd
+    """.split()
+)
 _WHOLE = re.compile(r"[0-9]{1,7}(?:[.,]0+)?\Z")
 _GENERA = re.compile(
     r"(?:gattung|genus|genre|genero|generos|genere|geslacht|slakte|slekt|slaegt|rod|rodzaj|род)\Z"
@@ -71,6 +81,19 @@ def counts(columns: Iterable[str], sample: Sample) -> Said:
         and share(sample.texts(c), lambda t: _WHOLE.match(t) is not None) == 1
     ]
     return Said({"count": (found[0],)}) if len(found) == 1 else NOTHING
+
+
+def presences(columns: Iterable[str], sample: Sample) -> Said:
+    """The column that says of each row whether the taxon was there: called so, and every cell says yes or no."""
+    found = [
+        c
+        for c in columns
+        if _PRESENCES.issuperset(words(c) or ("",)) and share(sample.texts(c), tells_presence) == 1
+    ]
+    if len(found) != 1:
+        return NOTHING
+    said = f"{found[0]!r} is read as whether the taxon was there, for what its cells hold"
+    return Said({"status": (found[0],)}, (said,))
 
 
 def parts_of_names(columns: Iterable[str], sample: Sample, genus: str | None) -> Said:

@@ -51,6 +51,7 @@ _UNIT = re.compile(
     r"[(\[]\s*(?:[cdkmµu]?m|px|pixel|inch|in)\s*[)\]]|[_ ](?:mm|cm|um|µm|px)\Z", re.I
 )
 _PRECISE = re.compile(r"[.,][0-9]{2}|[°'NSEWO′]", re.IGNORECASE)
+_FINE = re.compile(r"[.,][0-9]{3}|[°'NSEWO′]", re.IGNORECASE)
 _FINE_PAIR = re.compile(r"[.,][0-9]{3,}.*[.,][0-9]{3,}|°.*°|POINT", re.IGNORECASE | re.DOTALL)
 
 
@@ -58,8 +59,8 @@ def places(columns: Iterable[str], sample: Sample, stated: bool = False) -> Said
     """Places of a table that has none by its names: two columns whose names and cells agree, or one of fine pairs.
 
     Breadth and length (`Breite`, `Länge`) also measure bodies. They are a place where nothing else of the table
-    measures one, no unit of length stands beside them, and their cells are such as degrees are written: with two
-    decimals or more, or with signs.
+    measures one, no unit of length stands beside them, and their cells are such as degrees are written: with three
+    decimals or more, or with signs; with two where breadths are mostly the larger, since no body is wider than long.
 
     Args:
         columns: Those that no field is read from.
@@ -132,7 +133,14 @@ def _bodies(pair: tuple[str, str], columns: Iterable[str], sample: Sample) -> bo
     ):
         return True
     texts = [t for c in pair for t in sample.texts(c)]
-    return share(texts, lambda t: _PRECISE.search(t) is not None) < 0.5
+    if share(texts, lambda t: _FINE.search(t) is not None) >= 0.5:
+        return False
+    both = [
+        (_value(a or ""), _value(b or "")) for a, b in zip(*map(sample.column, pair), strict=True)
+    ]
+    known = [(a, b) for a, b in both if a is not None and b is not None]
+    wider = sum(abs(a) > abs(b) for a, b in known) >= MOST * len(known) > 0
+    return not wider or share(texts, lambda t: _PRECISE.search(t) is not None) < 0.5
 
 
 def _fine_pair(text: str) -> bool:

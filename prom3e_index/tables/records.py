@@ -40,6 +40,11 @@ def absent(
     return (None,)
 
 
+def tells_presence(text: str) -> bool:
+    """Whether a cell says that a taxon was there, or that it was not."""
+    return re.sub(r"[\s-]+", "_", text.lower()) in _NO | _YES
+
+
 def seconds(text: str | None) -> float:
     """Seconds as a number or as `hours:minutes:seconds`; NaN for any other text."""
     cell = text or ""

@@ -10,7 +10,7 @@ from prom3e_index.policy.columns import private
 from prom3e_index.tables.addresses import is_address
 from prom3e_index.tables.aliases import PLACE_NAMES, Matched, plain
 from prom3e_index.tables.attached import UNSTATED, modality_of, several
-from prom3e_index.tables.by_cells import Said, counts, parts_of_names
+from prom3e_index.tables.by_cells import Said, counts, parts_of_names, presences
 from prom3e_index.tables.cells import NUMBER
 from prom3e_index.tables.dates import read_days
 from prom3e_index.tables.dates_by_cells import DATES, dates
@@ -166,6 +166,8 @@ def _by_cells(out: Sniffed, columns: list[str], sample: Sample, filled: set[str]
         take(dates(free(), sample))
     if "count" not in filled:
         take(counts(free(), sample))
+    if "status" not in filled:
+        take(presences(free(), sample))
     if not filled & {"species", "scientific_name", "epithet", "text", "common_name"}:
         genus = next(iter(out.fields.get("genus", ())), None)
         take(parts_of_names(free(), sample, genus))
