@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from prom3e_index.cli.options import Device, Hub, Seed, TableOptions, grouped
+from prom3e_index.cli.options import Device, Hub, Seed, TableOptions, folder, grouped
 from prom3e_index.cli.reading import of_table
 from prom3e_index.cli.screen import plural, progress, say
 
@@ -84,9 +84,9 @@ def diversity(
         ),
     ] = "point",
     seed: Seed = 0,
-    output: Annotated[Path, typer.Option("--output", "-o", help="New folder for the map.")] = Path(
-        "diversity"
-    ),
+    output: Annotated[
+        Path, typer.Option("--output", "-o", callback=folder, help="New folder for the map.")
+    ] = Path("diversity"),
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace a map that stands there.")
     ] = False,

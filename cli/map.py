@@ -14,6 +14,7 @@ from prom3e_index.cli.options import (
     Index,
     OtherModel,
     TableOptions,
+    folder,
     grouped,
 )
 from prom3e_index.errors import InputError
@@ -172,9 +173,9 @@ def map_(
         Path | None, typer.Option("--cache", help="Folder where cells are kept for the next query.")
     ] = None,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Keep no cells.")] = False,
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder that is made.")] = Path(
-        "map"
-    ),
+    output: Annotated[
+        Path, typer.Option("--output", "-o", callback=folder, help="Folder that is made.")
+    ] = Path("map"),
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the map in that folder.")
     ] = False,

@@ -11,13 +11,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from prom3e_index.errors import InputError, ModelError, NotCachedError
 from prom3e_index.indexer.work import BuildConfig, table_kind
 from prom3e_index.models.folder import Model
 from prom3e_index.tables import EMBEDDINGS, read_observations
 from prom3e_index.tables.embedded import EmbeddedObservations
+from prom3e_index.tables.npz_members import Npz
 from prom3e_index.world.names import of_planet
 
 if TYPE_CHECKING:
@@ -77,13 +76,14 @@ def with_model(config: BuildConfig) -> BuildConfig:
 
 def model_of_embeddings(path: Path, hub: Path | None) -> str:
     """The model that fits an `.npz` of embeddings, by the names in its array `species`; see `with_model`."""
-    try:
-        with np.load(path, allow_pickle=False) as held:
-            species = held["species"] if "species" in held.files else []
-            known = of_planet((str(name), 1) for name in species[:_ENOUGH])
-    except (OSError, ValueError, KeyError, EOFError, TypeError) as e:
-        raise InputError(f"{path} cannot be read as .npz with `embeddings`: {e}.") from e
+    file = Npz(path)
+    species = next(file.blocks("species", _ENOUGH), ()) if _listed(file, "species") else ()
+    known = of_planet((str(name), 1) for name in species)
     return _fitting(known, hub)
+
+
+def _listed(file: Npz, name: str) -> bool:
+    return name in file.members and len(file.members[name].shape) == 1
 
 
 def _fitting(of_the_planet: bool | None, hub: Path | None) -> str:

@@ -127,6 +127,16 @@ def unmet(certificate: dict[str, Any], wish: Wish, faiss_bytes: int) -> list[str
     return out
 
 
+def other_kind(manifest: dict[str, Any]) -> list[str]:
+    """That an index is of another kind than was asked for, in no segment of that kind, and why; a sentence or none."""
+    wanted = wish_of(manifest).kind
+    made = [m for segment in manifest["segments"] for m in segment["index"].values()]
+    if wanted is None or not made or any(m["kind"] == wanted for m in made):
+        return []
+    why = made[0].get("why")
+    return [f"its kind is {made[0]['kind']}, {wanted} was asked for" + (f": {why}" if why else "")]
+
+
 def is_stale(manifest: dict[str, Any], key: str = "certificate") -> bool:
     """Whether rows added and removed since a part of the manifest was made pass a tenth of those it was made on."""
     try:
@@ -218,7 +228,10 @@ def certify(
     }
     files = bundle.manifest["files"]
     held = sum(int(e["bytes"]) for n, e in files.items() if n.endswith((".faiss", ".lists.npy")))
-    return {**made, "unmet": unmet(made, wish_of(bundle.manifest), held)}
+    return {
+        **made,
+        "unmet": other_kind(bundle.manifest) + unmet(made, wish_of(bundle.manifest), held),
+    }
 
 
 def _close(bundle: BundleFolder, target: str) -> None:

@@ -41,8 +41,10 @@ from prom3e_index.indexer.write_segment import kept_rows
 from prom3e_index.models.folder import Model
 from prom3e_index.mvae.files import read_mvae
 from prom3e_index.schema import NAMES, parse_modalities
+from prom3e_index.show.files import write_npz
 from prom3e_index.tables import EMBEDDINGS, recognise
 from prom3e_index.tables.embeddings import INVENTED
+from prom3e_index.tables.npz_members import Npz
 
 
 @full_disk_said
@@ -140,17 +142,14 @@ def _encode_in(
         for at in range(0, len(kept), 4096):
             rows = kept[at : at + 4096]
             whole[at : at + 4096, i] = np.where(present[at : at + 4096, i, None], stored[rows], 0)
-    temporary = config.out.with_name(config.out.name + ".new.npz")
-    np.savez(
-        temporary,
-        embeddings=whole,
-        present=present,
-        ids=np.array([names[i][0] for i in kept]),
-        species=np.array([names[i][1] for i in kept]),
-        **({INVENTED: np.array(True)} if invented else {}),
-        **{k: v for k, v in beside.items() if k not in ("ids", "species")},
-    )
-    temporary.replace(config.out)
+    arrays = {
+        "embeddings": whole,
+        "present": present,
+        "ids": np.array([names[i][0] for i in kept]),
+        "species": np.array([names[i][1] for i in kept]),
+    }
+    invention = {INVENTED: np.array(True)} if invented else {}
+    write_npz(config.out, {**beside, **invention, **arrays})
     take_away(work, WORK_FILES)
     observed = {m: int(present[:, i].sum()) for i, m in enumerate(model.modalities)}
     return {
@@ -260,12 +259,9 @@ def infer_npz(
         mvae, names, nodes = model.mvae, model.modalities, model.nodes
         own = model.decode
     decode = decode or own
-    try:
-        with np.load(source, allow_pickle=False) as z:
-            x = torch.from_numpy(z["embeddings"].astype(np.float32))
-            stated = torch.from_numpy(z["present"].astype(bool)) if "present" in z.files else None
-    except (OSError, ValueError, KeyError, EOFError) as e:
-        raise InputError(f"{source} cannot be read as .npz with `embeddings`: {e}.") from e
+    read, mask = _stored(source)
+    x = torch.from_numpy(read)
+    stated = None if mask is None else torch.from_numpy(mask)
     if x.ndim != 3 or tuple(x.shape[1:]) != (len(names), mvae.config.input_dim):
         raise ShapeError(
             f"{source}: embeddings are {tuple(x.shape)}, the MVAE takes "
@@ -284,6 +280,7 @@ def infer_npz(
             f"{source}: the {names[column]} embedding of row {row} holds values that are not numbers; mark it "
             "as absent in `present`, or encode it again."
         )
+    present &= (x != 0).any(-1)  # as whoever trains and measures reads them
     x[~present] = 0
     chosen = parse_modalities(given, names) if given else names
     shown = [names.index(m) for m in chosen]
@@ -313,7 +310,22 @@ def infer_npz(
         raise InputError(f"{source} holds no rows.")
     keys = ("mean", "log_variance", "sigma_l1", "tokens", "reconstructed")
     arrays = {k: torch.cat([p[i] for p in parts]).numpy() for i, k in enumerate(keys)}
-    temporary = out.with_name(out.name + ".new.npz")
-    np.savez(temporary, **arrays)
-    temporary.replace(out)
+    write_npz(out, arrays)
     return {"rows": len(x), "visible": list(chosen)}
+
+
+def _stored(source: Path) -> tuple[NDArray[np.float32], NDArray[np.bool_] | None]:
+    """`embeddings` of an `.npz` in single precision, infinite beyond it, and `present` where it is there."""
+    file = Npz(source)
+    if "embeddings" not in file.members:
+        raise InputError(f"{source} cannot be read as .npz with `embeddings`: it has none.")
+    dtype = file.members["embeddings"].dtype
+    if dtype.kind not in "fiu":
+        raise InputError(f"{source}: embeddings holds {dtype}; numbers are needed.")
+    read = {}
+    for name in {"embeddings", "present"} & file.members.keys():
+        kind, shape = (np.float32 if name == "embeddings" else bool), file.members[name].shape
+        with np.errstate(over="ignore"):
+            blocks = [np.asarray(b).astype(kind) for b in file.blocks(name, 1024)] if shape else []
+        read[name] = np.concatenate(blocks) if blocks else np.zeros(shape, kind)
+    return read["embeddings"], read.get("present")

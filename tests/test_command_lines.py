@@ -37,6 +37,8 @@ def place(tmp_path_factory, bundle_path):
     x = rng.normal(size=(3, 6, 512)).astype(np.float32)
     np.savez(folder / "short.npz", embeddings=x, present=np.ones((2, 6), bool))
     np.savez(folder / "good.npz", embeddings=x)
+    np.savez(folder / "complex.npz", embeddings=x.astype(np.complex64))
+    (folder / "cut.npz").write_bytes((folder / "good.npz").read_bytes()[:5_000])
     x[1, 2, 7] = np.nan
     np.savez(folder / "nan.npz", embeddings=x)
     np.save(folder / "nan.npy", np.full(512, np.nan))
@@ -95,6 +97,7 @@ WRONG = [
     *(f"infer {f} -o o.npz" for f in ("nowhere.npz", "dir", "bin.npz", "other.npz", "flat.npz", "none.npz", "short.npz", "objects.npz", "nan.npz")),
     *(f"infer good.npz -o o.npz {m}" for m in ("--given x", "--given=", "--decode x", "--decode sample", "--decode sample --seed -1",
       "--model list", "--device tpu")), "infer good.npz -o nofolder/o.npz",
+    "diversity one.csv -o d.tif", "map --taxon x -o m.tif", "infer cut.npz -o o.npz", "infer complex.npz -o o.npz",
     # models, worlds, training, evaluation
     "models show nosuch", "models show broken", "models show bare", "models show list", "models pull nosuch",
     "world one.csv", "world w --observations 0", "world w --seed -1", "demo one.csv",

@@ -12,6 +12,8 @@ import pytest
 from changes import answers, ids_of, places, quiet
 
 from prom3e_index.bundle.filters import Filter
+from prom3e_index.grid.grid import Grid
+from prom3e_index.grid.write import Band, write_raster
 from prom3e_index.indexer import new_array as module
 from prom3e_index.indexer.build import build
 from prom3e_index.indexer.change import add, remove
@@ -122,5 +124,29 @@ def test_a_disk_that_is_really_full(tmp_path, megabytes):
                                "--index", str(disk / "i.p3i")], capture_output=True, text=True)  # fmt: skip
         assert done.returncode == 2, (done.returncode, done.stderr[-500:])
         assert "the disk is full" in done.stderr and not (disk / "i.p3i").exists()
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_embeddings_and_maps_on_a_full_disk(tmp_path):
+    """Of `infer` and of maps: one line that says so, no file and no traceback."""
+    disk, source = tmp_path / "disk", tmp_path / "e.npz"
+    disk.mkdir()
+    rng = np.random.default_rng(0)
+    np.savez(source, embeddings=rng.normal(size=(300, 6, 512)).astype(np.float32))
+    made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)],
+                          capture_output=True, text=True)  # fmt: skip
+    if made.returncode:
+        pytest.skip(f"file systems cannot be mounted here: {made.stderr.strip()}")
+    try:
+        done = subprocess.run([sys.executable, "-m", "prom3e_index.cli.app", "infer", str(source), "--model", "mini",
+                               "-o", str(disk / "o.npz")], capture_output=True, text=True)  # fmt: skip
+        assert done.returncode == 2 and "Error: the disk is full" in done.stderr
+        assert "Traceback" not in done.stderr and not list(disk.iterdir())
+
+        grid = Grid.of("world", "1deg")
+        with pytest.raises(OSError, match="No space left on device"):
+            write_raster(disk / "m.tif", grid, [Band("value", rng.normal(size=len(grid)))], {})
+        assert not list(disk.iterdir())
     finally:
         subprocess.run(["umount", str(disk)], check=True)

@@ -285,3 +285,22 @@ def test_what_was_asked_and_is_not_so_is_said():
         "image: recall@10 is 0.98, 0.99 was asked for",
         "image: 95 % of queries take 6 ms, 5 was asked for",
     ]
+
+
+def test_a_kind_that_was_asked_for_and_not_taken_is_said(tmp_path, capsys):
+    """200 rows make no lists: `build` and `rebuild` say that the kind is another, and why."""
+    from changes import places
+
+    from prom3e_index.indexer.build import build
+    from prom3e_index.indexer.compact import compact
+    from prom3e_index.indexer.work import BuildConfig
+
+    table = places(tmp_path / "t.csv", [f"a{i}" for i in range(30)])
+    wish = Wish(kind="ivf-sq8")
+    made = build(BuildConfig(table=table, out=tmp_path / "i.p3i", model="mini", wish=wish))
+    said = ["its kind is exact, ivf-sq8 was asked for: 30 rows are too few for ivf-sq8"]
+    assert made["certificate"]["unmet"] == said
+    again = compact(tmp_path / "i.p3i", lambda *_: None, {"kind": "hnsw-sq8"}, "rebuild")
+    assert again["certificate"]["unmet"] == [said[0].replace("ivf-sq8", "hnsw-sq8")]
+    exact = compact(tmp_path / "i.p3i", lambda *_: None, {"kind": "exact"}, "rebuild")
+    assert exact["certificate"]["unmet"] == []

@@ -27,6 +27,7 @@ from prom3e_index.evaluation.data import (
 )
 from prom3e_index.models.weights import fingerprint
 from prom3e_index.tables.embeddings import EmbeddingBatch, read_embeddings
+from prom3e_index.tables.npz_members import Npz
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -331,8 +332,8 @@ def read_eval(
 def _width(path: Path) -> int:
     if path.suffix != ".npz":
         return 512
-    with np.load(path, allow_pickle=False) as z:
-        return int(z["embeddings"].shape[-1]) if "embeddings" in z.files else 512
+    held = Npz(path).members.get("embeddings")
+    return held.shape[-1] if held is not None and held.shape else 512
 
 
 def _joined(parts: list[Any], empty: tuple[int, ...], kind: Any) -> Any:

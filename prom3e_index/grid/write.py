@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import math
@@ -28,6 +29,8 @@ NODATA = -9999.0
 _BLOCK, _WIDE = 512, 4096
 _GDAL_BYTES = 64 << 20
 """Of blocks that GDAL holds; its own limit is a twentieth of the machine's memory."""
+_NO_ROOM = 1 << 18
+"""Bytes: whoever has fewer left has a full disk."""
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_@.-]{0,63}\Z")
 
 
@@ -80,7 +83,7 @@ def write_raster(path: Path, grid: Grid, bands: Sequence[Band], tags: Mapping[st
             "width": grid.shape[1], "crs": grid.crs, "transform": grid.transform, "nodata": NODATA,
             "BIGTIFF": "IF_SAFER", "interleave": "band", "tiled": True, "blockxsize": _BLOCK, "blockysize": _BLOCK,
         }  # fmt: skip
-        with rasterio.Env(GDAL_NUM_THREADS=1, GDAL_CACHEMAX=_GDAL_BYTES):
+        with _full_disk_said(path), rasterio.Env(GDAL_NUM_THREADS=1, GDAL_CACHEMAX=_GDAL_BYTES):
             told = []
             with rasterio.open(plain, "w", **profile) as tif:
                 tif.update_tags(AREA_OR_POINT="Area", **dict(tags))
@@ -99,6 +102,20 @@ def write_raster(path: Path, grid: Grid, bands: Sequence[Band], tags: Mapping[st
             beside.write_text(style(first.name, first.low, first.high, first.colours))
             beside.replace(path.with_suffix(".qml"))
         made.replace(path)
+
+
+@contextmanager
+def _full_disk_said(path: Path) -> Iterator[None]:
+    """Let what GDAL raises on a full disk say so: its own words are that a write failed."""
+    from rasterio._err import CPLE_BaseError
+    from rasterio.errors import RasterioError
+
+    try:
+        yield
+    except (RasterioError, CPLE_BaseError) as e:
+        if shutil.disk_usage(path.parent).free >= _NO_ROOM:
+            raise
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from e
 
 
 def _put(tif: Any, number: int, grid: Grid, band: Band) -> str:

@@ -119,6 +119,12 @@ def read_observations(
                 1,
                 f"{beside} beside it has the places: name the folder {Path(file).parent} to read all tables",
             )
+    spans, heard = {"start_s", "end_s"}, {"audio", "media"}
+    if spans & found.fields.keys() and not heard & found.fields.keys():
+        found.said.append(
+            "There are spans of a recording, and no column names the recording: none of them is heard. Add a column "
+            "'sound' with its file"
+        )
     return Observations(source, rules, keep, sample, found)
 
 

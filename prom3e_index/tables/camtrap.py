@@ -118,7 +118,7 @@ def said_inside(count: int, path: Path, media: Path) -> str:
     """What is said of media that lie in a zip."""
     return (
         f"{count:,} photos and recordings lie inside {path.name}, where they are not read; they are looked for in "
-        f"{media}. Unpack the zip and name its folder."
+        f"the folder {media.absolute()}. Unpack the zip and name its folder."
     )
 
 

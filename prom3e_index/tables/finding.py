@@ -245,16 +245,21 @@ class Finder:
             names = folder.spelt(part) if folder is not None else []
             if not names:
                 if folder is None or path.startswith("/"):
-                    return begin
+                    return begin + self._linked(at)
                 where = _quoted(at) if at else "it"
                 return f"{begin}; {where} has no folder {_quoted(part)}{self._nearest(part, folder.others)}"
             at = f"{at}/{names[0]}" if at else names[0]
         folder = self._listing.folder(at)
         if folder is None:
-            return begin
+            return begin + self._linked(at)
         if f".{parts[-1]}.icloud" in folder.files:
             return f"{_quoted(text)} is in iCloud and not on this disk: only its placeholder is here; download it first"
         return begin + self._nearest(parts[-1], folder.files)
+
+    def _linked(self, folder: str) -> str:
+        """That a folder is a link which is not followed, where it is."""
+        why = (self._listing.is_file(folder) if folder else "") or ""
+        return f"; {_quoted(folder)} {why}" if why.startswith("is a link") else ""
 
     def _nearest(self, name: str, names: set[str] | dict[str, str]) -> str:
         """The name beside it that comes nearest, the same stem with another ending first; of so many paths only."""

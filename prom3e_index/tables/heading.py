@@ -12,7 +12,7 @@ from prom3e_index.tables.encoding import Encoding
 from prom3e_index.tables.lines import Lines
 from prom3e_index.tables.quotes import Record, read_record
 from prom3e_index.tables.source import MOST_COLUMNS, unique_names
-from prom3e_index.tables.two_lines import joined
+from prom3e_index.tables.two_lines import is_labels, joined
 
 DELIMITERS = ("\t", ",", ";", "|")
 _HEAD = 1 << 20
@@ -131,6 +131,11 @@ def read_heading(path: Path, encoding: Encoding, delimiter: str | None = None) -
         said.append(f"The names of the columns stand in two lines: {', '.join(both)[:160]}.")
         head, rows = Row(both, head.line, rows[0].after, head.strict, head.quoted), rows[1:]
         skip = head.after
+    if rows and is_labels(rows[0].cells, [r.cells for r in rows[1:]]):
+        said.append(
+            f"The line under the header holds labels or units; passed over: {_line(rows[0])[:80]!r}."
+        )
+        skip, rows = rows[0].after, rows[1:]
     names = _names(path, head.cells, rows, said)
     quoting = lines[head.line].lstrip("\ufeff#").startswith(quote) or any(r.quoted for r in rows)
     own = lines[head.line].strip("\r\n\ufeff") if head.after == head.line + 1 else ""

@@ -14,7 +14,7 @@ from prom3e_index.errors import TableError, near_names
 from prom3e_index.tables.aliases import match_columns
 from prom3e_index.tables.sheet_values import without_values
 from prom3e_index.tables.source import MOST_COLUMNS, Source, unique_names
-from prom3e_index.tables.two_lines import joined
+from prom3e_index.tables.two_lines import is_labels, joined
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -30,6 +30,8 @@ _UNNUMBERED = re.compile(rb"<(?:\w+:)?c(?:>|\s(?![^>]*\br\s*=)[^>]*[^/]>)")
 _ROW_OR_CELL = re.compile(rb"""<(?:\w+:)?(row|c)(?:\s(?:[^>]*?\br\s*=\s*["'](\d+))?[^>]*)?>""")
 _REPEATED = re.compile(rb"<table:(table-row|table-cell|covered-table-cell)\b[^>]*?>")
 _TIMES = re.compile(rb"""number-(?:rows|columns)-repeated\s*=\s*["'](\d+)["']""")
+_COMPARED = 200
+"""Rows by which one below the header is told from observations."""
 _SAVE = "save the sheet as CSV"
 Row = list[Any]
 
@@ -82,6 +84,12 @@ def open_sheet(path: Path, sheet: str | None = None) -> Source:
     body = [
         (n, r) for n, r in enumerate(rows[at + 1 :], at + 2) if any(c not in (None, "") for c in r)
     ]
+    first, *later = [_names(r) for _, r in body[:_COMPARED]] or [[]]
+    if is_labels(first, later):
+        said.append(
+            f"The row under the header holds labels or units; passed over: {' / '.join(filter(None, first))[:80]!r}."
+        )
+        del body[0]
     kept = [
         i
         for i in range(len(header))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -15,7 +17,7 @@ from prom3e_index.evaluation.first_right import FirstRight
 from prom3e_index.evaluation.retrieval.scoring import Scored
 from prom3e_index.models.folder import Weights
 from prom3e_index.show.escapes import json_text
-from prom3e_index.show.files import replacing
+from prom3e_index.show.files import write_npz
 
 FORMAT = 2
 """1 had expected ranks, from which recall under ties cannot be told."""
@@ -44,8 +46,7 @@ def save(path: Path, scored: Sequence[Scored], facts: dict[str, Any]) -> None:
             }
         )
     text = json_text({"format": FORMAT, "entries": entries, "facts": facts})
-    with replacing(path) as new, new.open("wb") as f:
-        np.savez_compressed(f, index=np.frombuffer(text.encode(), np.uint8), **arrays)
+    write_npz(path, {"index": np.frombuffer(text.encode(), np.uint8), **arrays}, compressed=True)
 
 
 def load(path: Path) -> tuple[list[Scored], dict[str, Any]]:
@@ -78,7 +79,7 @@ def load(path: Path) -> tuple[list[Scored], dict[str, Any]]:
                 )
                 for i, e in enumerate(index["entries"])
             ]
-    except (OSError, ValueError, KeyError, EOFError, TypeError) as e:
+    except (OSError, ValueError, KeyError, EOFError, TypeError, BadZipFile, zlib.error) as e:
         if isinstance(e, InputError):
             raise
         raise InputError(f"{path} holds no stored ranks: {e}.") from e
