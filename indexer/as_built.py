@@ -8,7 +8,7 @@ from typing import Any
 
 from prom3e_index.bundle.model_place import found_again, model_of
 from prom3e_index.errors import BundleError, InputError, MismatchError
-from prom3e_index.indexer.certify import wish_of
+from prom3e_index.indexer.wished import wish_of
 from prom3e_index.indexer.work import BuildConfig
 from prom3e_index.licences import CODES
 from prom3e_index.models.folder import Model

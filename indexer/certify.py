@@ -22,17 +22,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from prom3e_index.bundle.faiss.kinds import Wish
 from prom3e_index.bundle.faiss.operating_point import needed, tune
 from prom3e_index.bundle.faiss.scan import exact, score_rows
 from prom3e_index.bundle.faiss.told import DEEPER, Told, found_share
 from prom3e_index.bundle.made_by import MadeBy
 from prom3e_index.bundle.manifest import lineage
 from prom3e_index.bundle.opened import BundleFolder
-from prom3e_index.errors import BundleError
 from prom3e_index.indexer.filtered_recall import filtered, let_go, told_gallery
 from prom3e_index.indexer.on_card import on_card
 from prom3e_index.indexer.plan import Progress
+from prom3e_index.indexer.wished import other_kind, unmet, wish_of
 from prom3e_index.models.folder import Model
 from prom3e_index.mvae.completion import infer
 from prom3e_index.search.score import query_rows
@@ -93,48 +92,6 @@ def tuned(
                 segment.close(target)
                 entry["index"][target] = {**point, **chosen.to_dict(), "tuned": True}
     return {**manifest, "segments": segments}
-
-
-def wish_of(manifest: dict[str, Any]) -> Wish:
-    """What the index was built to do.
-
-    Raises:
-        BundleError: The manifest's note of it is damaged.
-    """
-    try:
-        return Wish(**manifest.get("wish", {}))
-    except (TypeError, ValueError) as e:
-        raise BundleError(
-            f"What the index must do, `wish` in its manifest, is {manifest.get('wish')!r}: {e}."
-        ) from e
-
-
-def unmet(certificate: dict[str, Any], wish: Wish, faiss_bytes: int) -> list[str]:
-    """What was asked of an index and is not so, a sentence each, with both values."""
-    out = []
-    if wish.memory is not None and faiss_bytes > wish.memory:
-        out.append(
-            f"the FAISS files take {faiss_bytes / 1e6:,.1f} MB, {wish.memory / 1e6:,.1f} were asked for"
-        )
-    for target, m in certificate["targets"].items():
-        found, p95 = m.get("recall@10"), m.get("p95_ms")
-        if found is not None and found < wish.recall:
-            out.append(f"{target}: recall@10 is {found:g}, {wish.recall:g} was asked for")
-        if wish.milliseconds is not None and p95 is not None and p95 > wish.milliseconds:
-            out.append(
-                f"{target}: 95 % of queries take {p95:g} ms, {wish.milliseconds:g} was asked for"
-            )
-    return out
-
-
-def other_kind(manifest: dict[str, Any]) -> list[str]:
-    """That an index is of another kind than was asked for, in no segment of that kind, and why; a sentence or none."""
-    wanted = wish_of(manifest).kind
-    made = [m for segment in manifest["segments"] for m in segment["index"].values()]
-    if wanted is None or not made or any(m["kind"] == wanted for m in made):
-        return []
-    why = made[0].get("why")
-    return [f"its kind is {made[0]['kind']}, {wanted} was asked for" + (f": {why}" if why else "")]
 
 
 def is_stale(manifest: dict[str, Any], key: str = "certificate") -> bool:

@@ -26,13 +26,12 @@ from prom3e_index.indexer.certify import (
     QUERIES,
     machine,
     queries_of,
-    unmet,
     versions,
-    wish_of,
 )
 from prom3e_index.indexer.plan import Progress
 from prom3e_index.indexer.push_ends import publish
 from prom3e_index.indexer.store_lock import writing
+from prom3e_index.indexer.wished import unmet, wish_of
 from prom3e_index.models.folder import Model
 from prom3e_index.store.head import Askers, read_askers
 from prom3e_index.store.kinds import Kind

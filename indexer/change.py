@@ -33,7 +33,7 @@ from prom3e_index.indexer.beside import (
     refuse_others,
     take_away,
 )
-from prom3e_index.indexer.certify import certified, is_stale, tuned, wish_of
+from prom3e_index.indexer.certify import certified, is_stale, tuned
 from prom3e_index.indexer.confidence import calibrated, is_due, outdated
 from prom3e_index.indexer.disk import full_disk_said
 from prom3e_index.indexer.encode import encode_table
@@ -55,6 +55,7 @@ from prom3e_index.indexer.protect import Held, note_act
 from prom3e_index.indexer.removal import Removal, rows_of, selected
 from prom3e_index.indexer.understood import Heard, unheard
 from prom3e_index.indexer.unfinished import kept_where_encoded, serves
+from prom3e_index.indexer.wished import wish_of
 from prom3e_index.indexer.work import BuildConfig, identity, read_note, resumable
 from prom3e_index.indexer.write_segment import vector_width, write_segment
 from prom3e_index.models.folder import Model

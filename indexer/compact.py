@@ -16,7 +16,7 @@ from prom3e_index.bundle.model_place import noted_model
 from prom3e_index.bundle.opened import BundleFolder
 from prom3e_index.errors import BundleError
 from prom3e_index.indexer.beside import WORK_FILES, adding_of, real_path, stage_of, take_away
-from prom3e_index.indexer.certify import certified, wish_of
+from prom3e_index.indexer.certify import certified
 from prom3e_index.indexer.confidence import FOLDER, recalibrated
 from prom3e_index.indexer.disk import full_disk_said
 from prom3e_index.indexer.generation import (
@@ -29,6 +29,7 @@ from prom3e_index.indexer.generation import (
 )
 from prom3e_index.indexer.plan import Progress
 from prom3e_index.indexer.rewrite import rewrite
+from prom3e_index.indexer.wished import wish_of
 from prom3e_index.search.hubness import bias_centres, by_segment
 
 DERIVED = (

@@ -15,11 +15,11 @@ import numpy as np
 from prom3e_index.bundle.opened import BundleFolder
 from prom3e_index.errors import BundleError
 from prom3e_index.indexer.beside import stage_of
-from prom3e_index.indexer.certify import wish_of
 from prom3e_index.indexer.compact import sound
 from prom3e_index.indexer.generation import segment_name, take_segment
 from prom3e_index.indexer.plan import Progress
 from prom3e_index.indexer.rewrite import rewrite
+from prom3e_index.indexer.wished import wish_of
 
 if TYPE_CHECKING:
     from prom3e_index.models.folder import Model

@@ -273,7 +273,7 @@ def test_stacked_arrays_read_like_one():
 
 
 def test_what_was_asked_and_is_not_so_is_said():
-    from prom3e_index.indexer.certify import unmet
+    from prom3e_index.indexer.wished import unmet
 
     made = {"targets": {
         "image": {"recall@10": 0.98, "p95_ms": 6.0},
