@@ -87,15 +87,22 @@ def test_degrees_with_three_decimals_are_a_place_wherever_it_is(tmp_path: Path) 
 
 @pytest.mark.parametrize(
     ("name", "there", "gone"),
-    [("status", "present", "Absent"), ("detected", "1", "0"), ("gesehen", "1", "nein"), ("Found?", "yes", "no")],
+    [("status", "present", "Absent"), ("detected", "1", "0"), ("vorhanden", "ja", "nein"), ("Found?", "yes", "no")],
 )  # fmt: skip
 def test_a_column_that_says_whether_a_taxon_was_there(tmp_path: Path, name: str, there: str, gone: str) -> None:  # fmt: skip
     text = f"species,lat,lon,{name}\nParus major,48.2,16.3,{there}\nPica pica,48.3,16.4,{gone}\n"
     first, second = read(tmp_path, text)[0]
 
     assert first["refused"] is None and "the taxon was not there" in second["refused"]
-    for other in (text.replace(there + "\n", "adult\n"), text.replace(name, "nest")):
+    others = [text.replace(there + "\n", "adult\n"), text.replace(there + "\n", gone + "\n")]
+    for other in (*others, text.replace(name, "nest"), text.replace(name, "seen")):
         assert all(row["refused"] is None for row in read(tmp_path, other)[0])
+
+
+def test_a_status_of_yes_and_no_is_not_presumed_to_be_of_the_taxon(tmp_path: Path) -> None:
+    rows, table = read(tmp_path, "species,lat,lon,status\nParus major,48.2,16.3,1\nPica pica,48.3,16.4,0\n")  # fmt: skip
+
+    assert all(row["refused"] is None for row in rows) and "status" not in table.fields
 
 
 def test_a_place_that_is_stated_goes_before_one_by_cells(tmp_path: Path) -> None:

@@ -107,12 +107,11 @@ def write_raster(path: Path, grid: Grid, bands: Sequence[Band], tags: Mapping[st
 @contextmanager
 def _full_disk_said(path: Path) -> Iterator[None]:
     """Let what GDAL raises on a full disk say so: its own words are that a write failed."""
-    from rasterio._err import CPLE_BaseError
-    from rasterio.errors import RasterioError
-
     try:
         yield
-    except (RasterioError, CPLE_BaseError) as e:
+    except OSError:
+        raise
+    except Exception as e:  # of many kinds, some of which rasterio does not give away
         if shutil.disk_usage(path.parent).free >= _NO_ROOM:
             raise
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from e

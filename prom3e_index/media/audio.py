@@ -129,7 +129,7 @@ def resample(wave: NDArray[np.float32], rate_hz: int, to_hz: int) -> NDArray[np.
     """Resample with a Hann-windowed sinc, 6 zero crossings, rolloff 0.99.
 
     The published chain's resampler (torchaudio's default) as one polyphase filter; agrees with it
-    to float32 rounding. `scipy.signal` has such filters too, but a process waits 0.8 s until that is loaded.
+    to float32 rounding. `scipy.signal` has such filters too, but each process waits half a second for it.
 
     Returns:
         (ceil(samples · to_hz / rate_hz),) float32.
@@ -147,9 +147,7 @@ def resample(wave: NDArray[np.float32], rate_hz: int, to_hz: int) -> NDArray[np.
     out = np.empty((periods, up), np.float32)
     for phase in range(up):
         some = near[phase * down // up :: down][:periods]
-        out[:, phase] = np.einsum(
-            "pt,t->p", some, taps[phase]
-        )  # not `@`: each sum alike, however many
+        out[:, phase] = np.einsum("pt,t->p", some, taps[phase])  # by `@` sums depend on how many
     return out.reshape(-1)[:length]
 
 

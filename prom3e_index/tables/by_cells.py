@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from prom3e_index.tables.records import tells_presence
+from prom3e_index.tables.records import was_there
 from prom3e_index.tables.sample import Sample
 
 CELLS = 1000
@@ -24,10 +24,14 @@ _COUNTS = frozenset(
 )
 _PRESENCES = frozenset(
     """
-    status detection detections detected observed occurrence occurrences found seen recorded sighted sighting present
-    nachgewiesen beobachtet gefunden gesehen vorhanden observado observada detectado detectada visto vista presente
-    observe observee detecte detectee vu waargenomen gezien observerad sedd
+    status detection detected occurrence occurrences found present nachgewiesen gefunden vorhanden detectado detectada
+    encontrado encontrada presente detecte detectee trouve waargenomen aangetroffen
     """.split()
+)
+"""Not `seen`, `observed` or `recorded`: who was heard only is there too."""
+_THERE_OR_NOT = re.compile(
+    r"presen|présen|absen|ausen|anwesend|abwesend|vorhanden|fehl|aanwezig|afwezig|frånv|närv|frav|tilstede|assen|detect",
+    re.IGNORECASE,
 )
 _WHOLE = re.compile(r"[0-9]{1,7}(?:[.,]0+)?\Z")
 _GENERA = re.compile(
@@ -84,16 +88,25 @@ def counts(columns: Iterable[str], sample: Sample) -> Said:
 
 
 def presences(columns: Iterable[str], sample: Sample) -> Said:
-    """The column that says of each row whether the taxon was there: called so, and every cell says yes or no."""
+    """The column that says of each row whether the taxon was there: called so, with cells of both kinds and no others.
+
+    A `status` may be many things, so its cells must have words for it, as `absent`.
+    """
     found = [
         c
         for c in columns
-        if _PRESENCES.issuperset(words(c) or ("",)) and share(sample.texts(c), tells_presence) == 1
+        if _PRESENCES.issuperset(words(c) or ("",)) and _tells(words(c), sample.texts(c))
     ]
     if len(found) != 1:
         return NOTHING
     said = f"{found[0]!r} is read as whether the taxon was there, for what its cells hold"
     return Said({"status": (found[0],)}, (said,))
+
+
+def _tells(name: Iterable[str], texts: Iterable[str]) -> bool:
+    some = list(dict.fromkeys(texts))[:CELLS]
+    in_words = "status" not in name or any(_THERE_OR_NOT.match(t) for t in some)
+    return in_words and {was_there(t) for t in some} == {True, False}
 
 
 def parts_of_names(columns: Iterable[str], sample: Sample, genus: str | None) -> Said:

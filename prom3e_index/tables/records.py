@@ -20,7 +20,12 @@ _NO = frozenset(
     nicht_nachgewiesen non_détecté no_detectado
     """.split()
 )
-_YES = frozenset("present presence true t yes y 1 1.0 detected".split())
+_YES = frozenset(
+    """
+    present presence true t yes y 1 1.0 detected ja j oui o si sí sì s sim tak da да presente présent présente anwesend
+    aanwezig vorhanden nachgewiesen détecté détectée detectado detectada närvarande tilstede til_stede
+    """.split()
+)
 _ZERO = re.compile(r"0+(?:\.0+)?\Z")
 _NUMBER = re.compile(NUMBER + r"\Z")
 _COMMA = re.compile(r"[0-9]+,(?:[0-9]{1,2}|[0-9]{4,})\Z")
@@ -32,17 +37,18 @@ def absent(
     status_column: str, count_column: str, status: str | None, count: str | None
 ) -> tuple[str | None]:
     """Why a row that names a taxon is no observation of it; None where it is one."""
-    said = re.sub(r"[\s-]+", "_", (status or "").lower())
-    if said in _NO:
+    there = was_there(status or "")
+    if there is False:
         return (f"{status!r} in {status_column}: the taxon was not there",)
-    if count is not None and _ZERO.match(count) and said not in _YES:
+    if count is not None and _ZERO.match(count) and not there:
         return (f"{count!r} in {count_column}: none of the taxon was counted",)
     return (None,)
 
 
-def tells_presence(text: str) -> bool:
-    """Whether a cell says that a taxon was there, or that it was not."""
-    return re.sub(r"[\s-]+", "_", text.lower()) in _NO | _YES
+def was_there(text: str) -> bool | None:
+    """Whether a cell says that a taxon was there, or that it was not; None where it says neither."""
+    said = re.sub(r"[\s-]+", "_", text.lower())
+    return False if said in _NO else True if said in _YES else None
 
 
 def seconds(text: str | None) -> float:

@@ -15,9 +15,13 @@ _UNITS = frozenset(
     """.split()
 )
 _NOTHING = frozenset(
-    "- – ? na n/a nan none null unknown unbekannt inconnu desconocido sconosciuto onbekend".split()
+    """
+    - – ? na n/a nan none null unknown unbekannt inconnu desconocido sconosciuto onbekend obscured hidden private secret
+    withheld sensitive protected masked confidential suppressed geheim verborgen geschützt gesperrt masqué flouté caché
+    oculto privado protegido geheimgehalten afgeschermd dold skjermet
+    """.split()
 )
-"""What observations have in place of a value that is not known."""
+"""What observations have in place of a value that is not known, or not told."""
 _VALUE = re.compile(r"[-+]?[0-9]+([.,:/ -][0-9]+)*\Z")
 
 
